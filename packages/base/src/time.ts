@@ -1,0 +1,14 @@
+import type { Brand } from "./brand.ts";
+
+/** Nanoseconds of a monotonic clock; comparable only within one boot of one process. */
+export type Instant = Brand<bigint, "Instant">;
+/** Milliseconds since 1970-01-01 UTC by the wall clock; may jump. */
+export type WallMs = Brand<number, "WallMs">;
+
+export const instant = (ns: bigint): Instant => ns as Instant;
+export const wallMs = (ms: number): WallMs => ms as WallMs;
+
+export const addMs = (at: Instant, ms: number): Instant =>
+  (at + BigInt(Math.round(ms * 1e6))) as Instant;
+/** Milliseconds from `from` to `to`, fractional. */
+export const msBetween = (from: Instant, to: Instant): number => Number(to - from) / 1e6;

@@ -1,0 +1,110 @@
+/** The vocabulary of a decision. Everything here is data; a decision is a function of it. */
+import type { Action, AskSource, Obligation } from "@ioi/wire";
+
+export type Verdict = "allow" | "ask" | "deny";
+export type Effect = "allow" | "ask" | "deny";
+export type Tier = "builtin" | "admin" | "user" | "project" | "skill" | "session" | "delegation";
+
+/** A named folder: a ceiling for paths and sandboxes. It grants nothing. */
+export interface Root {
+  /** As in `downloads:/a.pdf`; the session's own root is `scope`. */
+  readonly name: string;
+  /** Absolute real path. */
+  readonly path: string;
+  readonly access: "read" | "write";
+}
+
+/** What a decision knows of the session, as the Guardian holds it. */
+export interface SessionContext {
+  readonly session: string;
+  readonly agent: string;
+  /** The policy's workspaces and, where the person picked one, `scope`. */
+  readonly roots: readonly Root[];
+  /** What the person typed, whole, oldest first. */
+  readonly words: readonly string[];
+  /** Nobody will answer: an ask becomes a denial. */
+  readonly headless: boolean;
+  /** The product's program and data folders: refused to every driver, whatever a rule says. */
+  readonly productFolders: readonly string[];
+  /** Absolute path behind `~`. */
+  readonly home: string;
+}
+
+/** A person's standing answer to asks. Lives in the Guardian's ledger, not in the policy. */
+export interface Grant {
+  readonly id: string;
+  readonly session: string;
+  readonly scope: "once" | "session";
+  /** `once`: exactly this action. */
+  readonly actionId?: Uint8Array;
+  /** `session`: this target with these ask sources. */
+  readonly target: string;
+  readonly discharges: readonly AskSource[];
+  readonly policyHash: Uint8Array;
+  readonly expiresMs: number;
+}
+
+export interface DecisionContext {
+  readonly session: SessionContext;
+  /** Budgets that this action would exceed, by name (`actions`, `wall_minutes`). */
+  readonly exceededBudgets: readonly string[];
+  /** Live grants only: unexpired, unused, of this session. */
+  readonly grants: readonly Grant[];
+}
+
+export interface MatchedRule {
+  readonly id: string;
+  readonly effect: Effect;
+  readonly tier: Tier;
+  readonly truth: "true" | "unknown" | "deferred";
+}
+
+export interface Decision {
+  readonly verdict: Verdict;
+  /** Every rule that fired, denies first, then asks, then allows. */
+  readonly rules: readonly MatchedRule[];
+  /** Left after grants; empty with verdict "allow". */
+  readonly asks: readonly AskSource[];
+  readonly discharged: readonly AskSource[];
+  /** Ids of the grants that discharged something. */
+  readonly grantsUsed: readonly string[];
+  readonly obligations: readonly Obligation[];
+  /** For a person: why. Never empty for ask and deny. */
+  readonly reason: string;
+  /** What would be allowed; empty where nothing nearby would. */
+  readonly instead: string;
+  /** With the obligations kept, the action can be undone. */
+  readonly reversible: boolean;
+}
+
+export interface PolicyError {
+  readonly code: `E_POLICY_${string}`;
+  readonly message: string;
+  readonly at: { readonly file: string; readonly line: number; readonly column: number };
+  readonly next?: string;
+}
+
+export interface PolicySource {
+  readonly tier: Exclude<Tier, "builtin">;
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface Budgets {
+  readonly actions: number;
+  readonly wallMinutes: number;
+}
+
+/** Compiled once, then immutable. `decide` reads nothing else. */
+export interface CompiledPolicy {
+  /** SHA-256 over the canonical encoding of the parsed sources. */
+  readonly hash: Uint8Array;
+  readonly budgets: Budgets;
+  readonly approvalExpiresMinutes: number;
+  /** Workspaces by name, with `~` still in the path. */
+  readonly workspaces: readonly Root[];
+  readonly rules: readonly { readonly id: string; readonly tier: Tier; readonly effect: Effect }[];
+}
+
+/** `decide` is total: a malformed action is a denial with a reason. */
+export type Decide = (policy: CompiledPolicy, action: Action, context: DecisionContext) => Decision;

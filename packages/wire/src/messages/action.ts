@@ -1,0 +1,71 @@
+/**
+ * An action: the exact value that the policy judges and the driver executes.
+ *
+ * `actionId` = SHA-256 over `ioi/firewall/action/v1` and the canonical encoding of the action.
+ * Arguments are canonical already (absolute real paths, argument vectors). Facts are what the
+ * driver's `prepare` found, keyed by the argument they speak of.
+ */
+import {
+  type Infer,
+  array,
+  bool,
+  bytes,
+  int,
+  mapOf,
+  oneOf,
+  optional,
+  record,
+  type Schema,
+  text,
+  u64,
+} from "../schema.ts";
+import { anything } from "../schema.ts";
+
+/** Content an action carries (what is written), by commitment: the driver recomputes all three. */
+export const contentRef = record({
+  sha256: bytes(32),
+  length: int(),
+  /** The first characters, for the card; empty where the content is not UTF-8. */
+  head: text(512),
+});
+export type ContentRef = Infer<typeof contentRef>;
+
+/** What `prepare` found about one path or program argument. Absent fields were not reported. */
+export const facts = record({
+  /** Real path after resolving the deepest existing parent. */
+  realPath: text(4096),
+  exists: bool,
+  kind: optional(oneOf("file", "directory", "symlink", "other")),
+  dev: optional(u64),
+  ino: optional(u64),
+  size: optional(int()),
+  nlink: optional(int()),
+  mode: optional(int(0, 0o7777)),
+  /** SHA-256 of a program's bytes. */
+  sha256: optional(bytes(32)),
+  /** The mount folds case. */
+  caseInsensitive: optional(bool),
+});
+export type Facts = Infer<typeof facts>;
+
+export const action = record({
+  version: int(1, 1),
+  target: text(64),
+  args: mapOf(anything, 64) as Schema<{
+    readonly [name: string]: import("../canonical.ts").CanonicalValue;
+  }>,
+  facts: mapOf(facts, 64),
+});
+export type Action = Infer<typeof action>;
+
+/** What the driver signs with its instance key when it has prepared an action. */
+export const prepared = record({
+  version: int(1, 1),
+  instanceId: bytes(16),
+  nonce: bytes(16),
+  session: text(64),
+  actionId: bytes(32),
+});
+export type Prepared = Infer<typeof prepared>;
+
+export const stringList: Schema<readonly string[]> = array(text(131_072), 4096);

@@ -1,0 +1,3 @@
+export * from "./action.ts";
+export * from "./receipt.ts";
+export * from "./ticket.ts";

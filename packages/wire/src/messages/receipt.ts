@@ -1,0 +1,103 @@
+/**
+ * The leaves of the receipt log. Two for every action, joined by the ticket's counter: INTENT is
+ * durable before the ticket leaves the Guardian, OUTCOME follows; an INTENT without one reads
+ * `unknown`. What an action contained is sealed under the session's key; the leaf commits to it.
+ */
+import {
+  type Infer,
+  array,
+  bytes,
+  int,
+  mapOf,
+  oneOf,
+  optional,
+  record,
+  text,
+  u64,
+  union,
+} from "../schema.ts";
+
+export const sealedContent = record({
+  /** SHA-256 over a 32-byte salt and the content; the salt is the first part of the plaintext. */
+  commitment: bytes(32),
+  /** AES-256-GCM under the session's key: 12-byte nonce, ciphertext, tag. */
+  sealed: bytes(undefined, 262_144),
+});
+
+export const askSource = record({
+  /** `rule`, `default`, `ungrounded`, `budget`, `fact`, `protected`, `dynamic`, `irreversible`. */
+  kind: text(32),
+  /** Rule id, argument name or budget name. */
+  id: text(128),
+});
+export type AskSource = Infer<typeof askSource>;
+
+export const leaf = union({
+  "session-open": {
+    atMs: int(),
+    session: text(64),
+    agent: text(64),
+    policyHash: bytes(32),
+    words: sealedContent,
+  },
+  intent: {
+    atMs: int(),
+    counter: u64,
+    session: text(64),
+    agent: text(64),
+    /** The Orchestrator's number of the proposal. */
+    order: u64,
+    actionId: bytes(32),
+    target: text(64),
+    verdict: oneOf("allow", "ask", "deny"),
+    rules: array(text(128), 64),
+    asks: array(askSource, 64),
+    discharged: array(askSource, 64),
+    policyHash: bytes(32),
+    grantsHash: bytes(32),
+    action: sealedContent,
+    /** Present when an ask waits for a person. */
+    approval: optional(text(64)),
+  },
+  outcome: {
+    atMs: int(),
+    counter: u64,
+    session: text(64),
+    reportedBy: oneOf("driver", "workload", "guardian", "person"),
+    status: oneOf("confirmed", "partial", "no-effect", "refused", "unknown"),
+    resultHash: bytes(32),
+    evidence: mapOf(text(256), 32),
+    /** The driver's signed report, where there is one. */
+    report: optional(bytes(undefined, 65_536)),
+  },
+  decision: {
+    atMs: int(),
+    session: text(64),
+    approval: text(64),
+    actionId: bytes(32),
+    decision: oneOf("approve", "deny"),
+    scope: oneOf("once", "session"),
+    discharges: array(askSource, 64),
+    policyHash: bytes(32),
+    device: bytes(32),
+    signature: bytes(undefined, 8192),
+  },
+  revoke: { atMs: int(), session: text(64), reason: text(256) },
+  policy: { atMs: int(), policyHash: bytes(32) },
+});
+export type Leaf = Infer<typeof leaf>;
+
+/** What a device signs to answer an ask. Domain `ioi/device/decision/v1`. */
+export const decisionStatement = record({
+  version: int(1, 1),
+  approval: text(64),
+  session: text(64),
+  actionId: bytes(32),
+  /** SHA-256 of the card's text: what the person saw is what is approved. */
+  cardHash: bytes(32),
+  decision: oneOf("approve", "deny"),
+  scope: oneOf("once", "session"),
+  discharges: array(askSource, 64),
+  policyHash: bytes(32),
+});
+export type DecisionStatement = Infer<typeof decisionStatement>;

@@ -1,0 +1,102 @@
+/**
+ * Execution tickets and the certificate of the key that signs them.
+ *
+ * A ticket is signed with Ed25519 under a key that lives one boot of the Guardian; an ML-DSA-65
+ * certificate by the Guardian's identity names that key. Domains: `ioi/guardian/ticket/v1`,
+ * `ioi/guardian/boot-key/v1`, `ioi/guardian/profile/v1`, `ioi/driver/prepared/v1`,
+ * `ioi/driver/outcome/v1`.
+ */
+import {
+  type Infer,
+  array,
+  bool,
+  bytes,
+  int,
+  mapOf,
+  oneOf,
+  optional,
+  record,
+  text,
+  u64,
+  union,
+} from "../schema.ts";
+
+export const obligation = union({
+  /** Copy what would be lost to the vault and verify the copy, then act. */
+  snapshot: {},
+  /** Run in an overlay; what was written is applied after the program ended, with a snapshot. */
+  stage: {},
+});
+export type Obligation = Infer<typeof obligation>;
+
+export const ticket = record({
+  version: int(1, 1),
+  /** Strictly rising over the life of the Guardian's log. */
+  counter: u64,
+  actionId: bytes(32),
+  target: text(64),
+  session: text(64),
+  agent: text(64),
+  policyHash: bytes(32),
+  grantsHash: bytes(32),
+  profileHash: bytes(32),
+  obligations: array(obligation, 16),
+  instanceId: bytes(16),
+  nonce: bytes(16),
+  /** Counted by the driver's own clock from the moment it made the nonce. */
+  ttlMs: int(1, 600_000),
+});
+export type Ticket = Infer<typeof ticket>;
+
+export const bootKey = record({
+  version: int(1, 1),
+  bootId: bytes(16),
+  /** Raw Ed25519 public key. */
+  publicKey: bytes(32),
+  notBeforeMs: int(),
+});
+export type BootKey = Infer<typeof bootKey>;
+
+/** A canonical payload with its signature; the domain is not carried, the verifier knows it. */
+export const signed = record({
+  payload: bytes(undefined, 16_777_216),
+  signature: bytes(undefined, 8192),
+});
+export type Signed = Infer<typeof signed>;
+
+/** What a driver of one kind may reach in one session. Compiled from the policy by the Guardian. */
+export const profile = record({
+  version: int(1, 1),
+  kind: oneOf("files", "exec"),
+  session: text(64),
+  roots: array(record({ name: text(64), path: text(4096), access: oneOf("read", "write") }), 64),
+  /** Never visible, even below a root: the product's own folders. */
+  masks: array(text(4096), 64),
+  network: oneOf("none"),
+  limits: record({
+    wallMs: int(),
+    outputBytes: int(),
+    memoryBytes: int(),
+    processes: int(),
+    fileBytes: int(),
+  }),
+  policyHash: bytes(32),
+});
+export type Profile = Infer<typeof profile>;
+
+/** What a driver reports, signed with its instance key. */
+export const outcome = record({
+  version: int(1, 1),
+  counter: u64,
+  actionId: bytes(32),
+  instanceId: bytes(16),
+  status: oneOf("confirmed", "partial", "no-effect", "refused", "unknown"),
+  /** SHA-256 of the result the driver returned. */
+  resultHash: bytes(32),
+  bytes: int(),
+  code: optional(text(64)),
+  reversible: bool,
+  /** Numbers a person can check: exit code, files changed, bytes before and after. */
+  evidence: mapOf(text(256), 32),
+});
+export type Outcome = Infer<typeof outcome>;
