@@ -12,8 +12,13 @@ import {
   projectVersion,
 } from "../report/conditions.ts";
 import { judgeGoals } from "../report/goals.ts";
-import { type Ran, type RunOptions, sharedContext, writeReport } from "../report/options.ts";
-import { seededRandom } from "../report/random.ts";
+import {
+  type Ran,
+  type RunOptions,
+  seededRandom,
+  sharedContext,
+  writeReport,
+} from "../report/options.ts";
 import { loadNamed, namesIn, unknownName } from "../report/registry.ts";
 import type { Bench, BenchReport, BenchResult } from "./bench.ts";
 

@@ -1,7 +1,7 @@
 /** How a suite or bench is asked to run, and what a run hands back to the command line. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { type ExitCode, OperationError } from "@ioi/base";
+import { type ExitCode, OperationError, SeededRandom } from "@ioi/base";
 
 export interface RunOptions {
   readonly quick: boolean;
@@ -29,6 +29,12 @@ export const writeReport = (file: string, report: unknown): void => {
   } catch (cause) {
     throw new OperationError("E_CLI_OUT", `cannot write the report to ${path}`, { cause });
   }
+};
+
+/** Draws in [0, 1); the same seed gives the same draws on every machine. */
+export const seededRandom = (seed: string): (() => number) => {
+  const random = new SeededRandom(seed);
+  return () => random.float();
 };
 
 /** What the contexts of suites and benches have in common. */

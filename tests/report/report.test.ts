@@ -13,8 +13,7 @@ import type { BenchResult } from "../benches/bench.ts";
 import { exitOf, listSuites, reportOf, runSuite, suiteNames } from "../suites/index.ts";
 import type { SuiteResult } from "../suites/suite.ts";
 import { judgeGoals } from "./goals.ts";
-import type { RunOptions } from "./options.ts";
-import { seededRandom } from "./random.ts";
+import { type RunOptions, seededRandom } from "./options.ts";
 import { nearest } from "./registry.ts";
 import { benchReport, suiteReport } from "./shapes.ts";
 

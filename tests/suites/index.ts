@@ -8,8 +8,13 @@
 import { type ExitCode, exitCodes, InvariantError } from "@ioi/base";
 import { commitState, projectRoot, projectVersion, vectorsPath } from "../report/conditions.ts";
 import { type JudgedGoal, judgeGoals } from "../report/goals.ts";
-import { type Ran, type RunOptions, sharedContext, writeReport } from "../report/options.ts";
-import { seededRandom } from "../report/random.ts";
+import {
+  type Ran,
+  type RunOptions,
+  seededRandom,
+  sharedContext,
+  writeReport,
+} from "../report/options.ts";
 import { loadNamed, namesIn, unknownName } from "../report/registry.ts";
 import type { Suite, SuiteCase, SuiteContext, SuiteReport, SuiteResult } from "./suite.ts";
 
