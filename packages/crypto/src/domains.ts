@@ -1,0 +1,72 @@
+/**
+ * Domain separation: what is hashed or signed begins with the name of its purpose, so that bytes
+ * made for one purpose never pass for another.
+ *
+ * Input of every hash and signature of the product: utf8(domain) || 0x00 || payload. A domain holds
+ * no NUL, so the first NUL ends it and two domains never give the same bytes.
+ */
+import { assert, utf8Encode } from "@ioi/base";
+import type { CryptoProvider } from "./provider.ts";
+
+export type Domain = `ioi/${string}/v${number}`;
+
+/** Every domain of the product. A changed encoding gets a new version, never a new meaning. */
+export const domains = {
+  /** Hash: the identity of an action. */
+  action: "ioi/firewall/action/v1",
+  /** Hash: the compiled policy. */
+  policy: "ioi/firewall/policy/v1",
+  /** Hash: the live grants of a session. */
+  grants: "ioi/firewall/grants/v1",
+  /** Signature by the boot key: a ticket. */
+  ticket: "ioi/guardian/ticket/v1",
+  /** Signature by the identity: the boot key's certificate. */
+  bootKey: "ioi/guardian/boot-key/v1",
+  /** Signature by the boot key: a sandbox profile. Also its hash. */
+  profile: "ioi/guardian/profile/v1",
+  /** Signature by the identity: a checkpoint of the receipt log. */
+  checkpoint: "ioi/guardian/checkpoint/v1",
+  /** Hash: salted content of a receipt. */
+  content: "ioi/guardian/content/v1",
+  /** Key derivation: the data key of a session. */
+  sessionKey: "ioi/guardian/session-key/v1",
+  /** Signature by the instance key: what `prepare` found. */
+  prepared: "ioi/driver/prepared/v1",
+  /** Signature by the instance key: what `act` did. */
+  outcome: "ioi/driver/outcome/v1",
+  /** Hash: what a driver returned. */
+  result: "ioi/driver/result/v1",
+  /** Signature by the person's device: the answer to an ask. */
+  decision: "ioi/device/decision/v1",
+  /** Hash: the text of the card that the person saw. */
+  card: "ioi/device/card/v1",
+  /** Hash: salted proposal, numbered by the Orchestrator. */
+  proposal: "ioi/workload/proposal/v1",
+  /** Key derivation and associated data of a sealed box. */
+  sealedBox: "ioi/crypto/sealed-box/v1",
+  /** Key derivation and associated data of the key store. */
+  keyStore: "ioi/crypto/key-store/v1",
+} as const satisfies Readonly<Record<string, Domain>>;
+
+/** utf8(domain) || 0x00 || payload. */
+export const domainBytes = (domain: Domain, payload: Uint8Array): Uint8Array => {
+  const name = utf8Encode(domain);
+  assert(!name.includes(0), "a domain holds NUL");
+  const bytes = new Uint8Array(name.length + 1 + payload.length);
+  bytes.set(name);
+  bytes.set(payload, name.length + 1);
+  return bytes;
+};
+
+/** SHA-256 under a domain. */
+export const domainHash = (
+  provider: Pick<CryptoProvider, "sha256">,
+  domain: Domain,
+  payload: Uint8Array,
+): Uint8Array => provider.sha256(domainBytes(domain, payload));
+
+/** The identity of an action: 32 bytes over its canonical encoding. */
+export const actionId = (
+  provider: Pick<CryptoProvider, "sha256">,
+  encodedAction: Uint8Array,
+): Uint8Array => domainHash(provider, domains.action, encodedAction);

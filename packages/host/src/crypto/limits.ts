@@ -1,0 +1,14 @@
+/** Bounds of keys, certificates and handshakes. `docs/limits.md` is generated from these lines. */
+
+/** Public keys kept parsed; the least recently used one makes room. */
+export const publicKeysCachedMax = 256;
+/** How long a certificate of one boot is valid. */
+export const certificateValidityMs = 86_400_000;
+/** How far a certificate reaches back, for a clock that is set back during start. */
+export const certificateBackdateMs = 3_600_000;
+/** How long a TLS handshake may take. */
+export const handshakeTimeoutMs = 10_000;
+/** log2 of the scrypt cost for a new passphrase: 128 MiB and some tenths of a second. */
+export const scryptLog2CostNew = 17;
+/** Largest key store file, in bytes. */
+export const keyStoreFileBytesMax = 262_144;
