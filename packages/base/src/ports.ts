@@ -67,20 +67,24 @@ export interface FileInfo {
 
 /**
  * A directory tree under one root. Paths are relative, `/`-separated, without `.` or `..`
- * segments; anything else is an InvariantError. What was not synced may be lost, torn or reordered
- * by a crash; a created or renamed name is durable only after `syncDirectory` of its parent.
+ * segments, "" being the root; anything else is an InvariantError. Links are not followed
+ * (E_FILES_DENIED). What was not synced may be lost, torn or reordered by a crash; a created or
+ * renamed name is durable only after `syncDirectory` of its parent (of both, for a move).
  */
 export interface Files {
+  /** "read" and "write" (which also reads) want a file that is there, "create" one that is not. */
   open(path: string, mode: "read" | "write" | "create"): Promise<FileHandle>;
   /** Whole file, at most `bytesMax`; larger is E_FILES_IO. */
   readFile(path: string, bytesMax: number): Promise<Uint8Array>;
   /** Temporary file, sync, rename, directory sync: old or new content after any crash, durable on return. */
   replaceFile(path: string, bytes: Uint8Array, mode?: number): Promise<void>;
   stat(path: string): Promise<FileInfo | undefined>;
-  /** Names in code point order. */
+  /** Names in code point order, without what an interrupted `replaceFile` left behind. */
   list(path: string): Promise<readonly string[]>;
   makeDirectory(path: string, mode?: number): Promise<void>;
+  /** Atomic; replaces a file (or an empty directory) at `to`. */
   rename(from: string, to: string): Promise<void>;
+  /** A file, a link or an empty directory. */
   remove(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
   /** Exclusive lock on a file, held until disposed or the process ends; E_FILES_LOCKED if taken. */

@@ -50,3 +50,18 @@ export const utf8Decode = (bytes: Uint8Array): string | undefined => {
   }
   return text + String.fromCodePoint(...run);
 };
+
+/** Code point order, which is the bytewise order of UTF-8 (unlike `<`, which goes by UTF-16). */
+export const compareText = (a: string, b: string): number => {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    // A surrogate unit stands for a code point above every unit that is none.
+    const xHigh = x >= 0xd800 && x <= 0xdfff;
+    const yHigh = y >= 0xd800 && y <= 0xdfff;
+    return xHigh === yHigh ? x - y : xHigh ? 1 : -1;
+  }
+  return a.length - b.length;
+};
