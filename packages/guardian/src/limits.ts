@@ -1,0 +1,28 @@
+/** Bounds of the Guardian. */
+
+/** How long a ticket may be used, in milliseconds of the driver's own clock from its nonce. */
+export const ticketTtlMs = 30_000;
+/** Sessions that are open at once. */
+export const openSessionsMax = 256;
+/** Asks that wait for a person at once, over all sessions. */
+export const pendingApprovalsMax = 256;
+/** Driver instances that may be registered at once. */
+export const instancesMax = 1024;
+/** What a person types in one session, in characters. */
+export const wordsCharsMax = 65_536;
+/** Numbered proposals that wait for their proposal. */
+export const noticesMax = 4096;
+/** Receipts that one call returns. */
+export const receiptsPageMax = 1000;
+/** Leaves after which a checkpoint is signed without being asked. */
+export const checkpointLeavesMax = 256;
+/** Wall-clock bound of one command, in milliseconds. */
+export const commandWallMs = 600_000;
+/** Output of one command that is kept, in bytes. */
+export const commandOutputBytes = 262_144;
+/** Memory of one command, in bytes. */
+export const commandMemoryBytes = 2_147_483_648;
+/** Processes of one command. */
+export const commandProcesses = 256;
+/** Largest file a driver or command may write, in bytes. */
+export const driverFileBytes = 1_073_741_824;
