@@ -1,0 +1,81 @@
+/** One run of the command line: parse, do, report. Returns the exit code and never throws. */
+import { exitCodes } from "@ioi/base";
+import { CommanderError } from "commander";
+import { type Io, outputOf } from "./io.ts";
+import { buildProgram, type Outcome, visibleNames } from "./program.ts";
+import { failureOf, formatError, usage } from "./report.ts";
+import { resolve } from "node:path";
+
+const optionsEnd = (argv: readonly string[]): readonly string[] => {
+  const end = argv.indexOf("--");
+  return end < 0 ? argv : argv.slice(0, end);
+};
+
+/** Commander's sentence as ours: `unknown command "x"; did you mean "y"?`. */
+const misuse = (error: CommanderError): Error => {
+  const text = error.message
+    .replace(/^error: /, "")
+    .replace(/\n?\(Did you mean (?:one of )?([^?)]+)\?\)$/, '; did you mean "$1"?')
+    .replaceAll(/'([^']*)'/g, '"$1"');
+  return usage(text);
+};
+
+const dataFolderOf = (argv: readonly string[], cwd: string): string => {
+  const flag = argv.findIndex((word) => word === "--data" || word.startsWith("--data="));
+  const word = argv[flag];
+  if (word === undefined) return resolve(cwd, "ioi-data");
+  return resolve(cwd, word === "--data" ? (argv[flag + 1] ?? "ioi-data") : word.slice(7));
+};
+
+const parse = async (
+  argv: readonly string[],
+  io: Io,
+  signal: AbortSignal,
+  outcome: Outcome,
+): Promise<void> => {
+  const completing = argv[0] === "completion" || argv[0] === "complete";
+  const program = buildProgram({ io, signal, outcome, completing });
+  if (completing) await (await import("./commands/completion.ts")).addCompletion(program);
+  try {
+    await program.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return;
+    if (error.code !== "commander.help") throw misuse(error);
+    const bare = program.commands.find((each) => each.name() === argv[0]);
+    if (bare !== undefined) {
+      const names = visibleNames(bare).join(", ");
+      throw usage(`${bare.name()} needs one of: ${names}`, `./ioi ${bare.name()} --help`);
+    }
+    program.outputHelp();
+  }
+};
+
+export const runCli = async (
+  argv: readonly string[],
+  io: Io,
+  signal: AbortSignal,
+): Promise<number> => {
+  const flags = optionsEnd(argv);
+  const outcome: Outcome = { exit: exitCodes.done };
+  try {
+    await parse(argv, io, signal, outcome);
+    return outcome.exit;
+  } catch (caught) {
+    // Whatever a cancelled command stumbled over, the signal is the reason.
+    const error: unknown = signal.aborted ? signal.reason : caught;
+    const failure = await failureOf(error);
+    let { report } = failure;
+    if (failure.bug) {
+      const { writeBugReport } = await import("./bug-report.ts");
+      const file = writeBugReport(error, argv, dataFolderOf(flags, io.cwd));
+      const where = file === undefined ? "no report could be written" : `report: ${file}`;
+      report = { ...report, message: `${report.message}; ${where}` };
+    }
+    const output = outputOf(io, flags.includes("--json"));
+    output.value(report);
+    if (!output.json) io.err(`${formatError(report)}\n`);
+    if (flags.includes("--debug") && error instanceof Error) io.err(`${error.stack ?? ""}\n`);
+    return failure.exit;
+  }
+};

@@ -1,0 +1,133 @@
+/** Errors that the command line itself meets. `docs/errors.md` is generated from these entries. */
+import type { ErrorCatalogue } from "@ioi/base";
+
+export const errors = {
+  E_CLI_USAGE: {
+    what: "The command line is not one that ioi knows.",
+    why: "A command, an option or a value is missing, unknown or malformed.",
+    next: "./ioi --help",
+    exit: 2,
+  },
+  E_CLI_UNKNOWN_NAME: {
+    what: "There is no suite or bench of this name.",
+    why: "Names are exact.",
+    next: "./ioi suite --list",
+    exit: 2,
+  },
+  E_CLI_PUBLIC_ADDRESS: {
+    what: "The node does not listen on an address that others can reach.",
+    why: "Beyond loopback it must know who calls, and this version has no authentication.",
+    next: "./ioi start --host 127.0.0.1",
+    exit: 2,
+  },
+  E_CLI_UNAVAILABLE: {
+    what: "This version does not have what was asked for.",
+    why: "It is described but not built yet, or this machine lacks what it needs.",
+    next: "The status table of README.md says what is there.",
+    exit: 7,
+  },
+  E_CLI_NO_DATA: {
+    what: "The data folder is not there.",
+    why: "Nothing was started with it yet, or --data names another folder.",
+    next: "./ioi start --data D makes it.",
+    exit: 5,
+  },
+  E_CLI_NO_KERNEL: {
+    what: "No kernel runs on this data folder.",
+    why: "The command looks at a running kernel and starts none.",
+    next: "./ioi start",
+    exit: 5,
+  },
+  E_CLI_KERNEL_START: {
+    what: "The kernel did not start.",
+    why: "The message is its own; the log files hold more.",
+    next: "./ioi logs",
+    exit: 5,
+  },
+  E_CLI_KERNEL_GONE: {
+    what: "The kernel ended while a command waited for it.",
+    why: "It was stopped or killed and did not come back in time.",
+    next: "./ioi sessions list shows what it had acknowledged.",
+    exit: 5,
+  },
+  E_CLI_NO_SESSION: {
+    what: "There is no such session.",
+    why: "Its id is wrong, or it belongs to another data folder.",
+    next: "./ioi sessions list",
+    exit: 5,
+  },
+  E_CLI_NO_APPROVAL: {
+    what: "No approval of this id waits.",
+    why: "It was decided, it expired, or the id is wrong.",
+    next: "./ioi sessions list",
+    exit: 5,
+  },
+  E_CLI_CARD_MISMATCH: {
+    what: "The card that was shown is not the one that the approval names.",
+    why: "The hash of the card's text differs; signing it would approve something unseen.",
+    next: "Do not approve; ./ioi receipts verify",
+    exit: 5,
+  },
+  E_CLI_DEVICE_KEY: {
+    what: "The device key of this terminal cannot be used.",
+    why: "The file is missing, malformed, or readable by others.",
+    next: "./ioi keys shows where it lies; it is made on the first start.",
+    exit: 5,
+  },
+  E_CLI_DENIED: {
+    what: "The policy denies the action.",
+    why: "The rules that decided are named.",
+    next: "./ioi policy explain",
+    exit: 3,
+  },
+  E_CLI_ASKS: {
+    what: "The action needs a person's approval.",
+    why: "The policy asks before an action of this kind.",
+    next: "./ioi policy explain",
+    exit: 4,
+  },
+  E_CLI_LINT: {
+    what: "The policy loads, and something in it is doubtful.",
+    why: "Each finding names its rule and its line.",
+    next: "./ioi policy lint FILE",
+    exit: 6,
+  },
+  E_CLI_RECEIPTS_WRONG: {
+    what: "The receipt log is not what the Guardian signed.",
+    why: "A byte was changed, a record is missing, or the key is another one.",
+    next: "Compare with an export that you made earlier: ./ioi receipts verify --bundle FILE --key KEY",
+    exit: 6,
+  },
+  E_CLI_NO_RECEIPTS: {
+    what: "There is no receipt log to read.",
+    why: "Nothing was done with this data folder yet.",
+    next: "./ioi run '/help'",
+    exit: 5,
+  },
+  E_CLI_FILE: {
+    what: "A file cannot be read.",
+    why: "It is missing, too large, or not what it should be.",
+    next: "Check the path.",
+    exit: 5,
+  },
+  E_CLI_OUT: {
+    what: "A file cannot be written.",
+    why: "The folder is missing or read-only, or the disk is full.",
+    next: "Choose another path.",
+    exit: 5,
+  },
+  E_CLI_SYSTEM: {
+    what: "The system refused something the command needed.",
+    why: "The message is the system's own.",
+    next: "Check permissions and free space.",
+    exit: 5,
+  },
+  E_CLI_BUG: {
+    what: "A bug of ioi ended the command.",
+    why: "Something that cannot be did happen.",
+    next: "Please report it with the file that the message names; it holds no content of yours.",
+    exit: 1,
+  },
+} as const satisfies ErrorCatalogue;
+
+export type CliErrorCode = keyof typeof errors;

@@ -1,0 +1,91 @@
+/**
+ * The command line's way to the world: two streams, an environment, a terminal or none.
+ *
+ * Invariant: with `--json`, only {@link Output.value} writes to stdout, one JSON value a line;
+ * everything else goes to stderr.
+ */
+
+export interface Io {
+  out(text: string): void;
+  err(text: string): void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Somebody can read stderr and answer on stdin. */
+  readonly interactive: boolean;
+  readonly stdoutIsTerminal: boolean;
+  readonly columns: number;
+}
+
+export type Paint = "bold" | "dim" | "red" | "green" | "yellow";
+
+const CODES: Readonly<Record<Paint, readonly [number, number]>> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+};
+
+export interface Output {
+  readonly json: boolean;
+  /** The answer, for a person; not printed with `--json`. */
+  line(text?: string): void;
+  /** The answer, for a program; not printed without `--json`. */
+  value(value: unknown): void;
+  /** How it goes, for a person; always stderr. */
+  progress(text: string): void;
+  /** Emphasis only: every painted word also says what it means. */
+  paint(style: Paint, text: string): string;
+}
+
+/** `NO_COLOR` (any value but empty) and a dumb or absent terminal mean no colour. */
+export const colourWanted = (io: Io): boolean =>
+  (io.env["NO_COLOR"] ?? "") === "" && io.env["TERM"] !== "dumb" && io.stdoutIsTerminal;
+
+/** Bytes, and 64-bit numbers beyond 2^53, as text. */
+const replacer = (_key: string, value: unknown): unknown =>
+  typeof value === "bigint"
+    ? value <= BigInt(Number.MAX_SAFE_INTEGER)
+      ? Number(value)
+      : value.toString()
+    : value;
+
+export const toJson = (value: unknown): string => JSON.stringify(value, replacer);
+
+export const outputOf = (io: Io, json: boolean): Output => {
+  const colour = colourWanted(io) && !json;
+  return {
+    json,
+    line: (text = "") => {
+      if (!json) io.out(`${text}\n`);
+    },
+    value: (value) => {
+      if (json) io.out(`${toJson(value)}\n`);
+    },
+    progress: (text) => io.err(`${text}\n`),
+    paint: (style, text) =>
+      colour ? `\u001B[${CODES[style][0]}m${text}\u001B[${CODES[style][1]}m` : text,
+  };
+};
+
+/** The process's own streams. */
+export const nodeIo = (): Io => ({
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  env: process.env,
+  cwd: process.cwd(),
+  interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
+  stdoutIsTerminal: process.stdout.isTTY === true,
+  columns: process.stdout.columns ?? 80,
+});
+
+/**
+ * Text from files, programs and the kernel, made safe for a terminal: control, bidi and zero-width
+ * characters become visible escapes; newline and tab stay.
+ */
+export const visible = (text: string): string =>
+  text.replaceAll(
+    // oxlint-disable-next-line no-control-regex -- control characters are what this removes
+    /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u00AD\u061C\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF\u{E0000}-\u{E007F}]/gu,
+    (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
+  );

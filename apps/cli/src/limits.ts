@@ -1,0 +1,32 @@
+/** Bounds of the command line. `docs/limits.md` is generated from these lines. */
+
+/** Waiting for a kernel to become ready, in milliseconds. */
+export const kernelReadyMs = 60_000;
+/** Waiting for a kernel that was asked to end, in milliseconds; then it is killed. */
+export const kernelDrainMs = 15_000;
+/** Waiting for a kernel that restarts under a command, in milliseconds. */
+export const kernelReconnectMs = 20_000;
+/** Deadline of one call to the kernel, in milliseconds. */
+export const callDeadlineMs = 15_000;
+/** Largest ready line that a launcher may write, in bytes. */
+export const readyLineBytesMax = 65_536;
+/** Text of one request, in characters. */
+export const requestCharsMax = 65_536;
+/** Causes that an error report follows. */
+export const causesMax = 8;
+/** Lines of a stack trace in a bug report. */
+export const bugFramesMax = 40;
+/** Largest receipt log or export that is read, in bytes. */
+export const receiptFileBytesMax = 1_073_741_824;
+/** Largest policy, action or key file that is read, in bytes. */
+export const smallFileBytesMax = 4_194_304;
+/** Receipts asked for at once. */
+export const receiptsPageMax = 256;
+/** Milliseconds between two looks of `status --watch` and `logs --follow`. */
+export const watchIntervalMs = 1000;
+/** Milliseconds in which a new approval card takes no key. */
+export const cardGuardMs = 600;
+/** Log lines that `ioi logs` prints unless told otherwise. */
+export const logLinesDefault = 200;
+/** Bytes of one log file that are read from its end. */
+export const logTailBytesMax = 4_194_304;

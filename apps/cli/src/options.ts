@@ -1,0 +1,39 @@
+/** Values of options, checked where they are read: a wrong one is a usage error with its name. */
+import { usage } from "./report.ts";
+
+export const parsePort = (text: string): number => {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) {
+    throw usage(`--port takes a number from 0 to 65535, not "${text}"`);
+  }
+  return port;
+};
+
+/** A whole number from 0. */
+export const parseCount =
+  (option: string) =>
+  (text: string): number => {
+    if (!/^\d{1,15}$/.test(text)) throw usage(`${option} takes a whole number, not "${text}"`);
+    return Number(text);
+  };
+
+/** `K=V`, repeatable. */
+export const parseParam = (
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> => {
+  const at = text.indexOf("=");
+  if (at <= 0) throw usage(`--param takes NAME=VALUE, not "${text}"`);
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+};
+
+export const parseOnAsk = (text: string): "prompt" | "deny" | "pend" => {
+  if (text === "prompt" || text === "deny" || text === "pend") return text;
+  throw usage(`--on-ask takes prompt, deny or pend, not "${text}"`);
+};
+
+/** Repeatable text. */
+export const collect = (text: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  text,
+];

@@ -1,0 +1,393 @@
+/**
+ * The commands, their options and their help. Handlers are imported only when they run, so that
+ * help and completion cost no more than this file.
+ */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type ExitCode, exitCodes } from "@ioi/base";
+import { Command, Option } from "commander";
+import type { CommandContext, Handler } from "./context.ts";
+import { type Io, outputOf } from "./io.ts";
+import { collect, parseCount, parseOnAsk, parseParam, parsePort } from "./options.ts";
+import { failWith } from "./report.ts";
+
+export const projectRoot: string = resolve(import.meta.dirname, "../../..");
+
+const version = (): string => {
+  const manifest = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8")) as {
+    readonly version: string;
+  };
+  return manifest.version;
+};
+
+/** Where a finished command leaves its exit code. */
+export interface Outcome {
+  exit: ExitCode;
+}
+
+interface Common {
+  readonly json?: boolean;
+  readonly data?: string;
+}
+
+interface Build {
+  readonly io: Io;
+  readonly signal: AbortSignal;
+  readonly outcome: Outcome;
+  /** Completion brings its own commands. */
+  readonly completing: boolean;
+}
+
+const examples = (command: Command, lines: readonly string[]): Command =>
+  command.addHelpText(
+    "after",
+    `\nExamples:\n${lines.map((line) => `  $ ./ioi ${line}`).join("\n")}`,
+  );
+
+const data = (): Option => new Option("--data <dir>", "the data folder").default("./ioi-data");
+
+/** Adds what every command has and binds its handler. */
+const bind = <Options>(
+  build: Build,
+  command: Command,
+  load: () => Promise<Handler<Options>>,
+): Command =>
+  command
+    .option("--json", "print JSON, and nothing else, on stdout")
+    .option("--debug", "print a stack trace with an error")
+    .action(async () => {
+      const options = command.opts<Options & Common>();
+      const context: CommandContext = {
+        io: build.io,
+        output: outputOf(build.io, options.json === true),
+        signal: build.signal,
+        dataFolder: resolve(build.io.cwd, options.data ?? "ioi-data"),
+      };
+      const handler = await load();
+      build.outcome.exit = await handler(context, { args: command.args, options });
+    });
+
+/** A command that only has sub-commands. */
+const group = (program: Command, name: string, description: string): Command =>
+  program.command(name).description(description);
+
+/** What a bare group, or nothing at all, was missing. */
+export const visibleNames = (command: Command): readonly string[] =>
+  command
+    .createHelp()
+    .visibleCommands(command)
+    .map((each) => each.name())
+    .filter((name) => name !== "help");
+
+const addKernelCommands = (program: Command, build: Build): void => {
+  const start = program
+    .command("start")
+    .alias("local")
+    .description("start the kernel and keep it running")
+    .addOption(data())
+    .option("--port <n>", "port of the public API; 0 takes a free one", parsePort, 9000)
+    .option("--host <address>", "address of the public API", "127.0.0.1")
+    .option("--exit-when-ready", "stop again once it is ready");
+  examples(start, ["start", "start --data D --port 0 --exit-when-ready"]);
+  bind(build, start, async () => (await import("./commands/start.ts")).start);
+
+  const status = program
+    .command("status")
+    .description("what runs, what waits for you, what was receipted")
+    .addOption(data())
+    .option("--watch", "keep looking until interrupted");
+  examples(status, ["status", "status --watch", "status --json"]);
+  bind(build, status, async () => (await import("./commands/status.ts")).status);
+
+  const doctor = program
+    .command("doctor")
+    .description("what protects you on this machine and what does not, measured")
+    .addOption(data());
+  examples(doctor, ["doctor", "doctor --json"]);
+  bind(build, doctor, async () => (await import("./commands/doctor.ts")).doctor);
+
+  const logs = program
+    .command("logs")
+    .description("the kernel's structured logs; they hold no content")
+    .addOption(data())
+    .option("--follow", "keep printing new lines until interrupted")
+    .option("--process <name>", "only this process")
+    .option("--session <id>", "only lines of this session")
+    .option("--lines <n>", "at most so many of the newest lines", parseCount("--lines"));
+  examples(logs, ["logs", "logs --follow --process guardian", "logs --json --lines 50"]);
+  bind(build, logs, async () => (await import("./commands/logs.ts")).logs);
+
+  const keys = program
+    .command("keys")
+    .description("the public keys of this data folder and where the private ones lie")
+    .addOption(data());
+  examples(keys, ["keys", "keys --json"]);
+  bind(build, keys, async () => (await import("./commands/keys.ts")).keys);
+
+  const uninstall = program
+    .command("uninstall")
+    .description("list what removing ioi would delete; it deletes nothing itself")
+    .addOption(data());
+  examples(uninstall, ["uninstall", "uninstall --data D --json"]);
+  bind(build, uninstall, async () => (await import("./commands/uninstall.ts")).uninstall);
+};
+
+const onAsk = (): Option =>
+  new Option(
+    "--on-ask <what>",
+    "when a person must decide: prompt here, deny, or pend (print the approval's id, exit 4)",
+  ).argParser(parseOnAsk);
+
+const addSessionCommands = (program: Command, build: Build): void => {
+  const run = program
+    .command("run")
+    .description("do what a direct request says, through the gate")
+    .argument("<text...>", "commands such as '/read a.txt'; several with &&")
+    .addOption(data())
+    .option("--workspace <dir>", "the folder this session may touch")
+    .addOption(onAsk());
+  examples(run, [
+    "run --workspace W '/list .'",
+    "run --workspace W --json '/read a.txt && /move a.txt b.txt'",
+    "run --workspace W --on-ask pend '/run sh -c \"$X\"'",
+    "run '/help'",
+  ]);
+  bind(build, run, async () => (await import("./commands/run.ts")).run);
+
+  const sessions = group(program, "sessions", "list, show and resolve sessions");
+  const list = sessions
+    .command("list")
+    .description("the newest sessions")
+    .addOption(data())
+    .option("--limit <n>", "at most so many", parseCount("--limit"), 20);
+  examples(list, ["sessions list", "sessions list --limit 5 --json"]);
+  bind(build, list, async () => (await import("./commands/sessions.ts")).list);
+  const show = sessions
+    .command("show")
+    .description("one session: every action, verdict, outcome and receipt")
+    .argument("<session>", "its id, or the beginning of it")
+    .addOption(data());
+  examples(show, ["sessions show 3f2a", "sessions show 3f2a --json"]);
+  bind(build, show, async () => (await import("./commands/sessions.ts")).show);
+  const resolveCommand = sessions
+    .command("resolve")
+    .description("say what became of an action whose outcome is unknown")
+    .argument("<session>", "its id, or the beginning of it")
+    .argument("<resolution>", "happened or did-not-happen")
+    .addOption(data());
+  examples(resolveCommand, ["sessions resolve 3f2a did-not-happen"]);
+  bind(build, resolveCommand, async () => (await import("./commands/sessions.ts")).resolveSession);
+
+  const approve = program
+    .command("approve")
+    .description("approve what waits, and see it through")
+    .argument("<approval>", "its id, or the beginning of it")
+    .addOption(data())
+    .option("--session-scope", "for the rest of the session, where the card offers it");
+  examples(approve, ["approve 9c41", "approve 9c41 --session-scope"]);
+  bind(build, approve, async () => (await import("./commands/decide.ts")).approve);
+  const deny = program
+    .command("deny")
+    .description("deny what waits")
+    .argument("<approval>", "its id, or the beginning of it")
+    .addOption(data())
+    .option("--reason <text>", "what the agent is told", "");
+  examples(deny, ["deny 9c41 --reason 'not that folder'"]);
+  bind(build, deny, async () => (await import("./commands/decide.ts")).deny);
+
+  const stop = program
+    .command("stop")
+    .description("stop a session, or all of them, and everything they started")
+    .argument("[session]", "its id, or the beginning of it; absent: every session")
+    .addOption(data());
+  examples(stop, ["stop", "stop 3f2a"]);
+  bind(build, stop, async () => (await import("./commands/stop.ts")).stop);
+  const undo = program
+    .command("undo")
+    .description("undo what was reversible in a session, newest first")
+    .argument("[session]", "its id, or the beginning of it; absent: the newest")
+    .addOption(data())
+    .option("--action <n>", "only this action", parseCount("--action"), 0)
+    .addOption(onAsk());
+  examples(undo, ["undo", "undo 3f2a --action 2"]);
+  bind(build, undo, async () => (await import("./commands/undo.ts")).undo);
+
+  const replay = program
+    .command("replay")
+    .description("step through a session's journal and compare every effect")
+    .argument("<journal>", "a journal file, or a session's id")
+    .addOption(data());
+  examples(replay, ["replay ioi-data/workload/journals/3f2a.log", "replay 3f2a --json"]);
+  bind(build, replay, async () => (await import("./commands/replay.ts")).replay);
+};
+
+const actionOptions = (command: Command): Command =>
+  command
+    .argument("[target]", "as in fs::read or sys::exec")
+    .addOption(data())
+    .option("--policy <file>", "a policy file; absent: the data folder's, else the shipped one")
+    .option("--workspace <dir>", "the folder that becomes the session's scope")
+    .option("--arg <name=value>", "an argument; JSON where it is not text", collect)
+    .option("--action <json>", "the action as JSON {target, args}; @FILE or - reads it")
+    .option("--words <text>", "what the person typed", collect)
+    .option("--headless", "nobody will answer: an ask is a denial");
+
+const addPolicyCommands = (program: Command, build: Build): void => {
+  const policy = group(program, "policy", "check, lint and explain a policy, offline");
+  const check = actionOptions(policy.command("check")).description(
+    "one action: its verdict and every rule that matched",
+  );
+  examples(check, [
+    "policy check fs::read --arg path=/home/me/a.txt --workspace /home/me",
+    `policy check --action '{"target":"sys::exec","args":{"argv":["git","status"]}}' --json`,
+  ]);
+  bind(build, check, async () => (await import("./commands/policy.ts")).check);
+  const explain = actionOptions(policy.command("explain")).description(
+    "one action: why, and the smallest change that would change it",
+  );
+  examples(explain, ["policy explain fs::write --arg path=/etc/hosts --arg content=x"]);
+  bind(build, explain, async () => (await import("./commands/policy.ts")).explain);
+  const lint = policy
+    .command("lint")
+    .description("errors with line and column; shadowed, unreachable and over-broad rules")
+    .argument("[file]", "a policy file; absent: the data folder's")
+    .addOption(data());
+  examples(lint, ["policy lint policy.toml", "policy lint --json"]);
+  bind(build, lint, async () => (await import("./commands/policy.ts")).lint);
+};
+
+const addReceiptCommands = (program: Command, build: Build): void => {
+  const receipts = group(program, "receipts", "list, verify, prove and export receipts");
+  const list = receipts
+    .command("list")
+    .description("the newest receipts")
+    .addOption(data())
+    .option("--session <id>", "only of this session")
+    .option("--limit <n>", "at most so many", parseCount("--limit"), 50);
+  examples(list, ["receipts list", "receipts list --session 3f2a --json"]);
+  bind(build, list, async () => (await import("./commands/receipts.ts")).list);
+  const verify = receipts
+    .command("verify")
+    .description("check the log, offline, against what the Guardian signed")
+    .addOption(data())
+    .option("--bundle <file>", "check an export instead of a data folder")
+    .option("--key <hex>", "the Guardian's public key, in hex or a file that holds it");
+  examples(verify, [
+    "receipts verify",
+    "receipts verify --bundle receipts.json --key guardian.pub",
+  ]);
+  bind(build, verify, async () => (await import("./commands/receipts.ts")).verify);
+  const prove = receipts
+    .command("prove")
+    .description("proof that one receipt is in the log, and that the log only grew")
+    .argument("<index>", "as in receipts list", parseCount("INDEX"))
+    .addOption(data());
+  examples(prove, ["receipts prove 3 --json"]);
+  bind(build, prove, async () => (await import("./commands/receipts.ts")).prove);
+  const exportCommand = receipts
+    .command("export")
+    .description("a bundle that verifies in another folder with the public key alone")
+    .argument("<file>", "where to write it; it must not exist")
+    .addOption(data())
+    .option("--session <id>", "only of this session")
+    .option("--index <n>", "only this receipt", parseCount("--index"));
+  examples(exportCommand, ["receipts export receipts.json", "receipts export one.json --index 3"]);
+  bind(build, exportCommand, async () => (await import("./commands/receipts.ts")).exportBundle);
+};
+
+const addJudgingCommands = (program: Command, build: Build): void => {
+  const judged = (name: "suite" | "bench", description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .argument("[name]", `the ${name}'s name`)
+      .option("--list", "name each one")
+      .option("--quick", "at most 45 s after set-up, same fields")
+      .option("--seed <s>", "repeat a run; `random` draws one", "1")
+      .option("--param <k=v>", "a parameter of it", parseParam)
+      .option("--data <path>", "data to work on")
+      .option("--out <file>", "also write the report here");
+  const suite = judged("suite", "run a suite: cases with controls, counted").option(
+    "--case <id>",
+    "only this case",
+  );
+  examples(suite, ["suite --list --json", "suite policy --quick --json", "suite kill --seed 7"]);
+  bind(build, suite, async () => (await import("./commands/suite.ts")).suite);
+  const bench = judged("bench", "run a bench: metrics with goals, spread and conditions");
+  examples(bench, ["bench --list", "bench gate --json --out out/gate.json"]);
+  bind(build, bench, async () => (await import("./commands/suite.ts")).bench);
+};
+
+/** Described, not built: they say so instead of being unknown. */
+const PLANNED: Readonly<Record<string, string>> = {
+  gate: "an MCP or OpenAI-compatible gateway",
+  init: "scaffolding",
+  test: "tests of agents and contracts",
+  devnet: "a development network",
+  tx: "transactions",
+  query: "queries of the chain",
+  scs: "the memory file",
+  backup: "backups",
+  restore: "backups",
+  service: "installation as a system service",
+};
+const PLANNED_POLICY = ["test", "diff", "learn", "import", "fmt"] as const;
+
+const addPlanned = (program: Command): void => {
+  const refuse = (parent: Command, name: string, what: string): void => {
+    parent
+      .command(name, { hidden: true })
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .helpOption(false)
+      .action(() => {
+        throw failWith({
+          code: "E_CLI_UNAVAILABLE",
+          message: `"${name}" is not available: ${what} is not part of this version`,
+        });
+      });
+  };
+  for (const [name, what] of Object.entries(PLANNED)) refuse(program, name, what);
+  const policy = program.commands.find((each) => each.name() === "policy");
+  for (const name of PLANNED_POLICY) if (policy) refuse(policy, name, `policy ${name}`);
+};
+
+const addCompletion = (program: Command): void => {
+  const command = program
+    .command("completion")
+    .description("print a completion script for bash, zsh, fish or powershell")
+    .argument("<shell>", "bash, zsh, fish or powershell");
+  examples(command, ["completion bash > ~/.ioi-completion && . ~/.ioi-completion"]);
+};
+
+/** The whole command line. Parsing it throws CommanderError for help, version and misuse. */
+export const buildProgram = (build: Build): Command => {
+  const program = new Command("ioi")
+    .description("The Orchestrator proposes, the Guardian permits, the Workload performs.")
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [command]", "print help of a command")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => build.io.out(text),
+      // Errors reach the one formatter; help that follows an error would only repeat it.
+      writeErr: () => undefined,
+      getOutHelpWidth: () => Math.min(100, build.io.columns),
+      getOutHasColors: () => false,
+    });
+  examples(program, ["start", "run --workspace W '/read a.txt'", "receipts verify", "help run"]);
+  program.addHelpText(
+    "after",
+    "\nExit codes: 0 done, 1 bug, 2 usage, 3 denied, 4 waits for approval, 5 failed,\n" +
+      "6 checked and found wrong, 7 not available here, 130 and 143 signals.",
+  );
+  addKernelCommands(program, build);
+  addSessionCommands(program, build);
+  addPolicyCommands(program, build);
+  addReceiptCommands(program, build);
+  addJudgingCommands(program, build);
+  if (!build.completing) addCompletion(program);
+  addPlanned(program);
+  build.outcome.exit = exitCodes.done;
+  return program;
+};
