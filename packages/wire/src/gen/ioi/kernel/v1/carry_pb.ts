@@ -9,11 +9,8 @@ import type { Message } from "@bufbuild/protobuf";
 /**
  * Describes the file ioi/kernel/v1/carry.proto.
  */
-export const file_ioi_kernel_v1_carry: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "Chlpb2kva2VybmVsL3YxL2NhcnJ5LnByb3RvEg1pb2kua2VybmVsLnYxInYKCkNhcnJ5RnJhbWUSDQoDdGxzGAEgASgMSAASJwoGbm90aWNlGAIgASgLMhUuaW9pLmtlcm5lbC52MS5Ob3RpY2VIABInCgZhbmNob3IYAyABKAsyFS5pb2kua2VybmVsLnYxLkFuY2hvckgAQgcKBWZyYW1lIl4KBk5vdGljZRIPCgdzZXNzaW9uGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEg4KBmxlbmd0aBgDIAEoDRISCgpjb21taXRtZW50GAQgASgMEg0KBW9yZGVyGAUgASgEIjcKBkFuY2hvchIMCgRzaXplGAEgASgEEgwKBHJvb3QYAiABKAwSEQoJc2lnbmF0dXJlGAMgASgMMkoKBUNhcnJ5EkEKBUNhcnJ5EhkuaW9pLmtlcm5lbC52MS5DYXJyeUZyYW1lGhkuaW9pLmtlcm5lbC52MS5DYXJyeUZyYW1lKAEwAWIGcHJvdG8z",
-  );
+export const file_ioi_kernel_v1_carry: GenFile = /*@__PURE__*/
+  fileDesc("Chlpb2kva2VybmVsL3YxL2NhcnJ5LnByb3RvEg1pb2kua2VybmVsLnYxInYKCkNhcnJ5RnJhbWUSDQoDdGxzGAEgASgMSAASJwoGbm90aWNlGAIgASgLMhUuaW9pLmtlcm5lbC52MS5Ob3RpY2VIABInCgZhbmNob3IYAyABKAsyFS5pb2kua2VybmVsLnYxLkFuY2hvckgAQgcKBWZyYW1lIl4KBk5vdGljZRIPCgdzZXNzaW9uGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEg4KBmxlbmd0aBgDIAEoDRISCgpjb21taXRtZW50GAQgASgMEg0KBW9yZGVyGAUgASgEIjcKBkFuY2hvchIMCgRzaXplGAEgASgEEgwKBHJvb3QYAiABKAwSEQoJc2lnbmF0dXJlGAMgASgMMkoKBUNhcnJ5EkEKBUNhcnJ5EhkuaW9pLmtlcm5lbC52MS5DYXJyeUZyYW1lGhkuaW9pLmtlcm5lbC52MS5DYXJyeUZyYW1lKAEwAWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.kernel.v1.CarryFrame
@@ -22,37 +19,32 @@ export type CarryFrame = Message<"ioi.kernel.v1.CarryFrame"> & {
   /**
    * @generated from oneof ioi.kernel.v1.CarryFrame.frame
    */
-  frame:
-    | {
-        /**
-         * @generated from field: bytes tls = 1;
-         */
-        value: Uint8Array;
-        case: "tls";
-      }
-    | {
-        /**
-         * @generated from field: ioi.kernel.v1.Notice notice = 2;
-         */
-        value: Notice;
-        case: "notice";
-      }
-    | {
-        /**
-         * @generated from field: ioi.kernel.v1.Anchor anchor = 3;
-         */
-        value: Anchor;
-        case: "anchor";
-      }
-    | { case: undefined; value?: undefined };
+  frame: {
+    /**
+     * @generated from field: bytes tls = 1;
+     */
+    value: Uint8Array;
+    case: "tls";
+  } | {
+    /**
+     * @generated from field: ioi.kernel.v1.Notice notice = 2;
+     */
+    value: Notice;
+    case: "notice";
+  } | {
+    /**
+     * @generated from field: ioi.kernel.v1.Anchor anchor = 3;
+     */
+    value: Anchor;
+    case: "anchor";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message ioi.kernel.v1.CarryFrame.
  * Use `create(CarryFrameSchema)` to create a new message.
  */
-export const CarryFrameSchema: GenMessage<CarryFrame> =
-  /*@__PURE__*/
+export const CarryFrameSchema: GenMessage<CarryFrame> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_carry, 0);
 
 /**
@@ -93,8 +85,7 @@ export type Notice = Message<"ioi.kernel.v1.Notice"> & {
  * Describes the message ioi.kernel.v1.Notice.
  * Use `create(NoticeSchema)` to create a new message.
  */
-export const NoticeSchema: GenMessage<Notice> =
-  /*@__PURE__*/
+export const NoticeSchema: GenMessage<Notice> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_carry, 1);
 
 /**
@@ -123,8 +114,7 @@ export type Anchor = Message<"ioi.kernel.v1.Anchor"> & {
  * Describes the message ioi.kernel.v1.Anchor.
  * Use `create(AnchorSchema)` to create a new message.
  */
-export const AnchorSchema: GenMessage<Anchor> =
-  /*@__PURE__*/
+export const AnchorSchema: GenMessage<Anchor> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_carry, 2);
 
 /**
@@ -141,5 +131,7 @@ export const Carry: GenService<{
     methodKind: "bidi_streaming";
     input: typeof CarryFrameSchema;
     output: typeof CarryFrameSchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_ioi_kernel_v1_carry, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_kernel_v1_carry, 0);
+

@@ -9,11 +9,8 @@ import type { Message } from "@bufbuild/protobuf";
 /**
  * Describes the file ioi/kernel/v1/driver.proto.
  */
-export const file_ioi_kernel_v1_driver: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "Chppb2kva2VybmVsL3YxL2RyaXZlci5wcm90bxINaW9pLmtlcm5lbC52MSIuCg5QcmVwYXJlUmVxdWVzdBIOCgZ0YXJnZXQYASABKAkSDAoEYXJncxgCIAEoDCJ3CgxQcmVwYXJlUmVwbHkSDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBISCgplcnJvcl9jb2RlGAQgASgJEhUKDWVycm9yX21lc3NhZ2UYBSABKAkiPAoKQWN0UmVxdWVzdBINCgVub25jZRgBIAEoDBIOCgZ0aWNrZXQYAiABKAwSDwoHY29udGVudBgDIAEoDCJRCghBY3RFdmVudBIQCgZvdXRwdXQYASABKAxIABIqCgZyZXN1bHQYAiABKAsyGC5pb2kua2VybmVsLnYxLkFjdFJlc3VsdEgAQgcKBWV2ZW50Il4KCUFjdFJlc3VsdBIPCgdvdXRjb21lGAEgASgMEhkKEW91dGNvbWVfc2lnbmF0dXJlGAIgASgMEg4KBnJlc3VsdBgDIAEoDBIVCg1lcnJvcl9tZXNzYWdlGAQgASgJIh0KDEFib3J0UmVxdWVzdBINCgVub25jZRgBIAEoDCIMCgpBYm9ydFJlcGx5IiAKDVNldHRsZVJlcXVlc3QSDwoHY291bnRlchgBIAEoBCIxCgtTZXR0bGVSZXBseRIOCgZzdGF0dXMYASABKAkSEgoKcmV2ZXJzaWJsZRgCIAEoCDKRAgoGRHJpdmVyEkUKB1ByZXBhcmUSHS5pb2kua2VybmVsLnYxLlByZXBhcmVSZXF1ZXN0GhsuaW9pLmtlcm5lbC52MS5QcmVwYXJlUmVwbHkSOwoDQWN0EhkuaW9pLmtlcm5lbC52MS5BY3RSZXF1ZXN0GhcuaW9pLmtlcm5lbC52MS5BY3RFdmVudDABEj8KBUFib3J0EhsuaW9pLmtlcm5lbC52MS5BYm9ydFJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkFib3J0UmVwbHkSQgoGU2V0dGxlEhwuaW9pLmtlcm5lbC52MS5TZXR0bGVSZXF1ZXN0GhouaW9pLmtlcm5lbC52MS5TZXR0bGVSZXBseWIGcHJvdG8z",
-  );
+export const file_ioi_kernel_v1_driver: GenFile = /*@__PURE__*/
+  fileDesc("Chppb2kva2VybmVsL3YxL2RyaXZlci5wcm90bxINaW9pLmtlcm5lbC52MSIuCg5QcmVwYXJlUmVxdWVzdBIOCgZ0YXJnZXQYASABKAkSDAoEYXJncxgCIAEoDCJ3CgxQcmVwYXJlUmVwbHkSDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBISCgplcnJvcl9jb2RlGAQgASgJEhUKDWVycm9yX21lc3NhZ2UYBSABKAkiPAoKQWN0UmVxdWVzdBINCgVub25jZRgBIAEoDBIOCgZ0aWNrZXQYAiABKAwSDwoHY29udGVudBgDIAEoDCJRCghBY3RFdmVudBIQCgZvdXRwdXQYASABKAxIABIqCgZyZXN1bHQYAiABKAsyGC5pb2kua2VybmVsLnYxLkFjdFJlc3VsdEgAQgcKBWV2ZW50Il4KCUFjdFJlc3VsdBIPCgdvdXRjb21lGAEgASgMEhkKEW91dGNvbWVfc2lnbmF0dXJlGAIgASgMEg4KBnJlc3VsdBgDIAEoDBIVCg1lcnJvcl9tZXNzYWdlGAQgASgJIh0KDEFib3J0UmVxdWVzdBINCgVub25jZRgBIAEoDCIMCgpBYm9ydFJlcGx5IiAKDVNldHRsZVJlcXVlc3QSDwoHY291bnRlchgBIAEoBCIxCgtTZXR0bGVSZXBseRIOCgZzdGF0dXMYASABKAkSEgoKcmV2ZXJzaWJsZRgCIAEoCDKRAgoGRHJpdmVyEkUKB1ByZXBhcmUSHS5pb2kua2VybmVsLnYxLlByZXBhcmVSZXF1ZXN0GhsuaW9pLmtlcm5lbC52MS5QcmVwYXJlUmVwbHkSOwoDQWN0EhkuaW9pLmtlcm5lbC52MS5BY3RSZXF1ZXN0GhcuaW9pLmtlcm5lbC52MS5BY3RFdmVudDABEj8KBUFib3J0EhsuaW9pLmtlcm5lbC52MS5BYm9ydFJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkFib3J0UmVwbHkSQgoGU2V0dGxlEhwuaW9pLmtlcm5lbC52MS5TZXR0bGVSZXF1ZXN0GhouaW9pLmtlcm5lbC52MS5TZXR0bGVSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.kernel.v1.PrepareRequest
@@ -36,8 +33,7 @@ export type PrepareRequest = Message<"ioi.kernel.v1.PrepareRequest"> & {
  * Describes the message ioi.kernel.v1.PrepareRequest.
  * Use `create(PrepareRequestSchema)` to create a new message.
  */
-export const PrepareRequestSchema: GenMessage<PrepareRequest> =
-  /*@__PURE__*/
+export const PrepareRequestSchema: GenMessage<PrepareRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 0);
 
 /**
@@ -76,8 +72,7 @@ export type PrepareReply = Message<"ioi.kernel.v1.PrepareReply"> & {
  * Describes the message ioi.kernel.v1.PrepareReply.
  * Use `create(PrepareReplySchema)` to create a new message.
  */
-export const PrepareReplySchema: GenMessage<PrepareReply> =
-  /*@__PURE__*/
+export const PrepareReplySchema: GenMessage<PrepareReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 1);
 
 /**
@@ -108,8 +103,7 @@ export type ActRequest = Message<"ioi.kernel.v1.ActRequest"> & {
  * Describes the message ioi.kernel.v1.ActRequest.
  * Use `create(ActRequestSchema)` to create a new message.
  */
-export const ActRequestSchema: GenMessage<ActRequest> =
-  /*@__PURE__*/
+export const ActRequestSchema: GenMessage<ActRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 2);
 
 /**
@@ -119,30 +113,26 @@ export type ActEvent = Message<"ioi.kernel.v1.ActEvent"> & {
   /**
    * @generated from oneof ioi.kernel.v1.ActEvent.event
    */
-  event:
-    | {
-        /**
-         * @generated from field: bytes output = 1;
-         */
-        value: Uint8Array;
-        case: "output";
-      }
-    | {
-        /**
-         * @generated from field: ioi.kernel.v1.ActResult result = 2;
-         */
-        value: ActResult;
-        case: "result";
-      }
-    | { case: undefined; value?: undefined };
+  event: {
+    /**
+     * @generated from field: bytes output = 1;
+     */
+    value: Uint8Array;
+    case: "output";
+  } | {
+    /**
+     * @generated from field: ioi.kernel.v1.ActResult result = 2;
+     */
+    value: ActResult;
+    case: "result";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message ioi.kernel.v1.ActEvent.
  * Use `create(ActEventSchema)` to create a new message.
  */
-export const ActEventSchema: GenMessage<ActEvent> =
-  /*@__PURE__*/
+export const ActEventSchema: GenMessage<ActEvent> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 3);
 
 /**
@@ -178,8 +168,7 @@ export type ActResult = Message<"ioi.kernel.v1.ActResult"> & {
  * Describes the message ioi.kernel.v1.ActResult.
  * Use `create(ActResultSchema)` to create a new message.
  */
-export const ActResultSchema: GenMessage<ActResult> =
-  /*@__PURE__*/
+export const ActResultSchema: GenMessage<ActResult> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 4);
 
 /**
@@ -196,21 +185,20 @@ export type AbortRequest = Message<"ioi.kernel.v1.AbortRequest"> & {
  * Describes the message ioi.kernel.v1.AbortRequest.
  * Use `create(AbortRequestSchema)` to create a new message.
  */
-export const AbortRequestSchema: GenMessage<AbortRequest> =
-  /*@__PURE__*/
+export const AbortRequestSchema: GenMessage<AbortRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 5);
 
 /**
  * @generated from message ioi.kernel.v1.AbortReply
  */
-export type AbortReply = Message<"ioi.kernel.v1.AbortReply"> & {};
+export type AbortReply = Message<"ioi.kernel.v1.AbortReply"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.AbortReply.
  * Use `create(AbortReplySchema)` to create a new message.
  */
-export const AbortReplySchema: GenMessage<AbortReply> =
-  /*@__PURE__*/
+export const AbortReplySchema: GenMessage<AbortReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 6);
 
 /**
@@ -227,8 +215,7 @@ export type SettleRequest = Message<"ioi.kernel.v1.SettleRequest"> & {
  * Describes the message ioi.kernel.v1.SettleRequest.
  * Use `create(SettleRequestSchema)` to create a new message.
  */
-export const SettleRequestSchema: GenMessage<SettleRequest> =
-  /*@__PURE__*/
+export const SettleRequestSchema: GenMessage<SettleRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 7);
 
 /**
@@ -252,8 +239,7 @@ export type SettleReply = Message<"ioi.kernel.v1.SettleReply"> & {
  * Describes the message ioi.kernel.v1.SettleReply.
  * Use `create(SettleReplySchema)` to create a new message.
  */
-export const SettleReplySchema: GenMessage<SettleReply> =
-  /*@__PURE__*/
+export const SettleReplySchema: GenMessage<SettleReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 8);
 
 /**
@@ -271,7 +257,7 @@ export const Driver: GenService<{
     methodKind: "unary";
     input: typeof PrepareRequestSchema;
     output: typeof PrepareReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Driver.Act
    */
@@ -279,7 +265,7 @@ export const Driver: GenService<{
     methodKind: "server_streaming";
     input: typeof ActRequestSchema;
     output: typeof ActEventSchema;
-  };
+  },
   /**
    * Ends a running act; the nonce is deleted.
    *
@@ -289,7 +275,7 @@ export const Driver: GenService<{
     methodKind: "unary";
     input: typeof AbortRequestSchema;
     output: typeof AbortReplySchema;
-  };
+  },
   /**
    * What became of an effect whose outcome was lost, from the driver's own journal.
    *
@@ -299,5 +285,7 @@ export const Driver: GenService<{
     methodKind: "unary";
     input: typeof SettleRequestSchema;
     output: typeof SettleReplySchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_ioi_kernel_v1_driver, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_kernel_v1_driver, 0);
+

@@ -9,11 +9,8 @@ import type { Message } from "@bufbuild/protobuf";
 /**
  * Describes the file ioi/kernel/v1/gate.proto.
  */
-export const file_ioi_kernel_v1_gate: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "Chhpb2kva2VybmVsL3YxL2dhdGUucHJvdG8SDWlvaS5rZXJuZWwudjEiJQoST3BlblNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkipgEKEE9wZW5TZXNzaW9uUmVwbHkSEAoIcHJvZmlsZXMYASADKAwSEwoLcG9saWN5X2hhc2gYAiABKAwSGAoQYm9vdF9jZXJ0aWZpY2F0ZRgDIAEoDBIiCgVyb290cxgEIAMoCzITLmlvaS5rZXJuZWwudjEuUm9vdBITCgthY3Rpb25zX21heBgFIAEoDRIYChB3YWxsX21pbnV0ZXNfbWF4GAYgASgNIjEKBFJvb3QSDAoEbmFtZRgBIAEoCRIMCgRwYXRoGAIgASgJEg0KBXdyaXRlGAMgASgIIpEBCg5Qcm9wb3NlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEgwKBHNhbHQYAyABKAwSDgoGYWN0aW9uGAQgASgMEhAKCHByZXBhcmVkGAUgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgGIAEoDBIQCghoZWFkbGVzcxgHIAEoCCLBAgoMUHJvcG9zZVJlcGx5Eg4KBnRpY2tldBgBIAEoDBIPCgd2ZXJkaWN0GAIgASgJEg0KBXJ1bGVzGAMgAygJEiYKBGFza3MYBCADKAsyGC5pb2kua2VybmVsLnYxLkFza1NvdXJjZRIOCgZyZWFzb24YBSABKAkSDwoHaW5zdGVhZBgGIAEoCRIQCghhcHByb3ZhbBgHIAEoCRIPCgdjb3VudGVyGAggASgEEg4KBnR0bF9tcxgJIAEoDRIVCg1yZWNlaXB0X2luZGV4GAogASgEEhkKEXJlY2VpcHRfbGVhZl9oYXNoGAsgASgMEg8KB2Rpc3BsYXkYDCABKAkSDQoFb3JkZXIYDSABKAQSEQoJZGVjaWRlX3VzGA4gASgNEg8KB3N5bmNfdXMYDyABKA0SDwoHc2lnbl91cxgQIAEoDSIlCglBc2tTb3VyY2USDAoEa2luZBgBIAEoCRIKCgJpZBgCIAEoCSKCAQoNUmVwb3J0UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg8KB2NvdW50ZXIYAiABKAQSDwoHb3V0Y29tZRgDIAEoDBIZChFvdXRjb21lX3NpZ25hdHVyZRgEIAEoDBIOCgZzdGF0dXMYBSABKAkSEwoLcmVwb3J0ZWRfYnkYBiABKAkiPwoLUmVwb3J0UmVwbHkSFQoNcmVjZWlwdF9pbmRleBgBIAEoBBIZChFyZWNlaXB0X2xlYWZfaGFzaBgCIAEoDCIXChVXYXRjaERlY2lzaW9uc1JlcXVlc3QiagoQQXBwcm92YWxEZWNpc2lvbhIPCgdzZXNzaW9uGAEgASgJEhAKCGFwcHJvdmFsGAIgASgJEhEKCWFjdGlvbl9pZBgDIAEoDBIQCghhcHByb3ZlZBgEIAEoCBIOCgZyZWFzb24YBSABKAkiNQoTQ2xvc2VTZXNzaW9uUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJIhMKEUNsb3NlU2Vzc2lvblJlcGx5MpUDCgRHYXRlElEKC09wZW5TZXNzaW9uEiEuaW9pLmtlcm5lbC52MS5PcGVuU2Vzc2lvblJlcXVlc3QaHy5pb2kua2VybmVsLnYxLk9wZW5TZXNzaW9uUmVwbHkSRQoHUHJvcG9zZRIdLmlvaS5rZXJuZWwudjEuUHJvcG9zZVJlcXVlc3QaGy5pb2kua2VybmVsLnYxLlByb3Bvc2VSZXBseRJCCgZSZXBvcnQSHC5pb2kua2VybmVsLnYxLlJlcG9ydFJlcXVlc3QaGi5pb2kua2VybmVsLnYxLlJlcG9ydFJlcGx5ElkKDldhdGNoRGVjaXNpb25zEiQuaW9pLmtlcm5lbC52MS5XYXRjaERlY2lzaW9uc1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLkFwcHJvdmFsRGVjaXNpb24wARJUCgxDbG9zZVNlc3Npb24SIi5pb2kua2VybmVsLnYxLkNsb3NlU2Vzc2lvblJlcXVlc3QaIC5pb2kua2VybmVsLnYxLkNsb3NlU2Vzc2lvblJlcGx5YgZwcm90bzM",
-  );
+export const file_ioi_kernel_v1_gate: GenFile = /*@__PURE__*/
+  fileDesc("Chhpb2kva2VybmVsL3YxL2dhdGUucHJvdG8SDWlvaS5rZXJuZWwudjEiJQoST3BlblNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkipgEKEE9wZW5TZXNzaW9uUmVwbHkSEAoIcHJvZmlsZXMYASADKAwSEwoLcG9saWN5X2hhc2gYAiABKAwSGAoQYm9vdF9jZXJ0aWZpY2F0ZRgDIAEoDBIiCgVyb290cxgEIAMoCzITLmlvaS5rZXJuZWwudjEuUm9vdBITCgthY3Rpb25zX21heBgFIAEoDRIYChB3YWxsX21pbnV0ZXNfbWF4GAYgASgNIjEKBFJvb3QSDAoEbmFtZRgBIAEoCRIMCgRwYXRoGAIgASgJEg0KBXdyaXRlGAMgASgIIpEBCg5Qcm9wb3NlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEgwKBHNhbHQYAyABKAwSDgoGYWN0aW9uGAQgASgMEhAKCHByZXBhcmVkGAUgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgGIAEoDBIQCghoZWFkbGVzcxgHIAEoCCLBAgoMUHJvcG9zZVJlcGx5Eg4KBnRpY2tldBgBIAEoDBIPCgd2ZXJkaWN0GAIgASgJEg0KBXJ1bGVzGAMgAygJEiYKBGFza3MYBCADKAsyGC5pb2kua2VybmVsLnYxLkFza1NvdXJjZRIOCgZyZWFzb24YBSABKAkSDwoHaW5zdGVhZBgGIAEoCRIQCghhcHByb3ZhbBgHIAEoCRIPCgdjb3VudGVyGAggASgEEg4KBnR0bF9tcxgJIAEoDRIVCg1yZWNlaXB0X2luZGV4GAogASgEEhkKEXJlY2VpcHRfbGVhZl9oYXNoGAsgASgMEg8KB2Rpc3BsYXkYDCABKAkSDQoFb3JkZXIYDSABKAQSEQoJZGVjaWRlX3VzGA4gASgNEg8KB3N5bmNfdXMYDyABKA0SDwoHc2lnbl91cxgQIAEoDSIlCglBc2tTb3VyY2USDAoEa2luZBgBIAEoCRIKCgJpZBgCIAEoCSKCAQoNUmVwb3J0UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg8KB2NvdW50ZXIYAiABKAQSDwoHb3V0Y29tZRgDIAEoDBIZChFvdXRjb21lX3NpZ25hdHVyZRgEIAEoDBIOCgZzdGF0dXMYBSABKAkSEwoLcmVwb3J0ZWRfYnkYBiABKAkiPwoLUmVwb3J0UmVwbHkSFQoNcmVjZWlwdF9pbmRleBgBIAEoBBIZChFyZWNlaXB0X2xlYWZfaGFzaBgCIAEoDCIXChVXYXRjaERlY2lzaW9uc1JlcXVlc3QiagoQQXBwcm92YWxEZWNpc2lvbhIPCgdzZXNzaW9uGAEgASgJEhAKCGFwcHJvdmFsGAIgASgJEhEKCWFjdGlvbl9pZBgDIAEoDBIQCghhcHByb3ZlZBgEIAEoCBIOCgZyZWFzb24YBSABKAkiNQoTQ2xvc2VTZXNzaW9uUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJIhMKEUNsb3NlU2Vzc2lvblJlcGx5MpUDCgRHYXRlElEKC09wZW5TZXNzaW9uEiEuaW9pLmtlcm5lbC52MS5PcGVuU2Vzc2lvblJlcXVlc3QaHy5pb2kua2VybmVsLnYxLk9wZW5TZXNzaW9uUmVwbHkSRQoHUHJvcG9zZRIdLmlvaS5rZXJuZWwudjEuUHJvcG9zZVJlcXVlc3QaGy5pb2kua2VybmVsLnYxLlByb3Bvc2VSZXBseRJCCgZSZXBvcnQSHC5pb2kua2VybmVsLnYxLlJlcG9ydFJlcXVlc3QaGi5pb2kua2VybmVsLnYxLlJlcG9ydFJlcGx5ElkKDldhdGNoRGVjaXNpb25zEiQuaW9pLmtlcm5lbC52MS5XYXRjaERlY2lzaW9uc1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLkFwcHJvdmFsRGVjaXNpb24wARJUCgxDbG9zZVNlc3Npb24SIi5pb2kua2VybmVsLnYxLkNsb3NlU2Vzc2lvblJlcXVlc3QaIC5pb2kua2VybmVsLnYxLkNsb3NlU2Vzc2lvblJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message ioi.kernel.v1.OpenSessionRequest
@@ -29,8 +26,7 @@ export type OpenSessionRequest = Message<"ioi.kernel.v1.OpenSessionRequest"> & {
  * Describes the message ioi.kernel.v1.OpenSessionRequest.
  * Use `create(OpenSessionRequestSchema)` to create a new message.
  */
-export const OpenSessionRequestSchema: GenMessage<OpenSessionRequest> =
-  /*@__PURE__*/
+export const OpenSessionRequestSchema: GenMessage<OpenSessionRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 0);
 
 /**
@@ -76,8 +72,7 @@ export type OpenSessionReply = Message<"ioi.kernel.v1.OpenSessionReply"> & {
  * Describes the message ioi.kernel.v1.OpenSessionReply.
  * Use `create(OpenSessionReplySchema)` to create a new message.
  */
-export const OpenSessionReplySchema: GenMessage<OpenSessionReply> =
-  /*@__PURE__*/
+export const OpenSessionReplySchema: GenMessage<OpenSessionReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 1);
 
 /**
@@ -104,7 +99,8 @@ export type Root = Message<"ioi.kernel.v1.Root"> & {
  * Describes the message ioi.kernel.v1.Root.
  * Use `create(RootSchema)` to create a new message.
  */
-export const RootSchema: GenMessage<Root> = /*@__PURE__*/ messageDesc(file_ioi_kernel_v1_gate, 2);
+export const RootSchema: GenMessage<Root> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_gate, 2);
 
 /**
  * @generated from message ioi.kernel.v1.ProposeRequest
@@ -158,8 +154,7 @@ export type ProposeRequest = Message<"ioi.kernel.v1.ProposeRequest"> & {
  * Describes the message ioi.kernel.v1.ProposeRequest.
  * Use `create(ProposeRequestSchema)` to create a new message.
  */
-export const ProposeRequestSchema: GenMessage<ProposeRequest> =
-  /*@__PURE__*/
+export const ProposeRequestSchema: GenMessage<ProposeRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 3);
 
 /**
@@ -257,8 +252,7 @@ export type ProposeReply = Message<"ioi.kernel.v1.ProposeReply"> & {
  * Describes the message ioi.kernel.v1.ProposeReply.
  * Use `create(ProposeReplySchema)` to create a new message.
  */
-export const ProposeReplySchema: GenMessage<ProposeReply> =
-  /*@__PURE__*/
+export const ProposeReplySchema: GenMessage<ProposeReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 4);
 
 /**
@@ -280,8 +274,7 @@ export type AskSource = Message<"ioi.kernel.v1.AskSource"> & {
  * Describes the message ioi.kernel.v1.AskSource.
  * Use `create(AskSourceSchema)` to create a new message.
  */
-export const AskSourceSchema: GenMessage<AskSource> =
-  /*@__PURE__*/
+export const AskSourceSchema: GenMessage<AskSource> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 5);
 
 /**
@@ -327,8 +320,7 @@ export type ReportRequest = Message<"ioi.kernel.v1.ReportRequest"> & {
  * Describes the message ioi.kernel.v1.ReportRequest.
  * Use `create(ReportRequestSchema)` to create a new message.
  */
-export const ReportRequestSchema: GenMessage<ReportRequest> =
-  /*@__PURE__*/
+export const ReportRequestSchema: GenMessage<ReportRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 6);
 
 /**
@@ -350,21 +342,20 @@ export type ReportReply = Message<"ioi.kernel.v1.ReportReply"> & {
  * Describes the message ioi.kernel.v1.ReportReply.
  * Use `create(ReportReplySchema)` to create a new message.
  */
-export const ReportReplySchema: GenMessage<ReportReply> =
-  /*@__PURE__*/
+export const ReportReplySchema: GenMessage<ReportReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 7);
 
 /**
  * @generated from message ioi.kernel.v1.WatchDecisionsRequest
  */
-export type WatchDecisionsRequest = Message<"ioi.kernel.v1.WatchDecisionsRequest"> & {};
+export type WatchDecisionsRequest = Message<"ioi.kernel.v1.WatchDecisionsRequest"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.WatchDecisionsRequest.
  * Use `create(WatchDecisionsRequestSchema)` to create a new message.
  */
-export const WatchDecisionsRequestSchema: GenMessage<WatchDecisionsRequest> =
-  /*@__PURE__*/
+export const WatchDecisionsRequestSchema: GenMessage<WatchDecisionsRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 8);
 
 /**
@@ -401,8 +392,7 @@ export type ApprovalDecision = Message<"ioi.kernel.v1.ApprovalDecision"> & {
  * Describes the message ioi.kernel.v1.ApprovalDecision.
  * Use `create(ApprovalDecisionSchema)` to create a new message.
  */
-export const ApprovalDecisionSchema: GenMessage<ApprovalDecision> =
-  /*@__PURE__*/
+export const ApprovalDecisionSchema: GenMessage<ApprovalDecision> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 9);
 
 /**
@@ -424,21 +414,20 @@ export type CloseSessionRequest = Message<"ioi.kernel.v1.CloseSessionRequest"> &
  * Describes the message ioi.kernel.v1.CloseSessionRequest.
  * Use `create(CloseSessionRequestSchema)` to create a new message.
  */
-export const CloseSessionRequestSchema: GenMessage<CloseSessionRequest> =
-  /*@__PURE__*/
+export const CloseSessionRequestSchema: GenMessage<CloseSessionRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 10);
 
 /**
  * @generated from message ioi.kernel.v1.CloseSessionReply
  */
-export type CloseSessionReply = Message<"ioi.kernel.v1.CloseSessionReply"> & {};
+export type CloseSessionReply = Message<"ioi.kernel.v1.CloseSessionReply"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.CloseSessionReply.
  * Use `create(CloseSessionReplySchema)` to create a new message.
  */
-export const CloseSessionReplySchema: GenMessage<CloseSessionReply> =
-  /*@__PURE__*/
+export const CloseSessionReplySchema: GenMessage<CloseSessionReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 11);
 
 /**
@@ -456,7 +445,7 @@ export const Gate: GenService<{
     methodKind: "unary";
     input: typeof OpenSessionRequestSchema;
     output: typeof OpenSessionReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Gate.Propose
    */
@@ -464,7 +453,7 @@ export const Gate: GenService<{
     methodKind: "unary";
     input: typeof ProposeRequestSchema;
     output: typeof ProposeReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Gate.Report
    */
@@ -472,7 +461,7 @@ export const Gate: GenService<{
     methodKind: "unary";
     input: typeof ReportRequestSchema;
     output: typeof ReportReplySchema;
-  };
+  },
   /**
    * Decisions of the person on what this workload asked, as they come; first the known ones.
    *
@@ -482,7 +471,7 @@ export const Gate: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchDecisionsRequestSchema;
     output: typeof ApprovalDecisionSchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Gate.CloseSession
    */
@@ -490,5 +479,7 @@ export const Gate: GenService<{
     methodKind: "unary";
     input: typeof CloseSessionRequestSchema;
     output: typeof CloseSessionReplySchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_ioi_kernel_v1_gate, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_kernel_v1_gate, 0);
+

@@ -11,12 +11,8 @@ import type { Message } from "@bufbuild/protobuf";
 /**
  * Describes the file ioi/kernel/v1/person.proto.
  */
-export const file_ioi_kernel_v1_person: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "Chppb2kva2VybmVsL3YxL3BlcnNvbi5wcm90bxINaW9pLmtlcm5lbC52MSJPCgxVdHRlclJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJEhEKCXdvcmtzcGFjZRgDIAEoCRINCgVhZ2VudBgEIAEoCSIyCgpVdHRlclJlcGx5Eg8KB3Nlc3Npb24YASABKAkSEwoLcG9saWN5X2hhc2gYAiABKAwiFgoUTGlzdEFwcHJvdmFsc1JlcXVlc3QiQAoSTGlzdEFwcHJvdmFsc1JlcGx5EioKCWFwcHJvdmFscxgBIAMoCzIXLmlvaS5rZXJuZWwudjEuQXBwcm92YWwi5wEKCEFwcHJvdmFsEgoKAmlkGAEgASgJEg8KB3Nlc3Npb24YAiABKAkSEQoJYWN0aW9uX2lkGAMgASgMEg4KBnRhcmdldBgEIAEoCRIMCgRjYXJkGAUgASgJEhEKCWNhcmRfaGFzaBgGIAEoDBImCgRhc2tzGAcgAygLMhguaW9pLmtlcm5lbC52MS5Bc2tTb3VyY2USEwoLcG9saWN5X2hhc2gYCCABKAwSEgoKY3JlYXRlZF9tcxgJIAEoBBISCgpleHBpcmVzX21zGAogASgEEhUKDXNlc3Npb25fc2NvcGUYCyABKAgiVQoNRGVjaWRlUmVxdWVzdBIRCglzdGF0ZW1lbnQYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMEg4KBmRldmljZRgDIAEoDBIOCgZyZWFzb24YBCABKAkiJAoLRGVjaWRlUmVwbHkSFQoNcmVjZWlwdF9pbmRleBgBIAEoBCIwCg1SZXZva2VSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGcmVhc29uGAIgASgJIg0KC1Jldm9rZVJlcGx5IkMKE0xpc3RSZWNlaXB0c1JlcXVlc3QSDAoEZnJvbRgBIAEoBBINCgVsaW1pdBgCIAEoDRIPCgdzZXNzaW9uGAMgASgJIksKEUxpc3RSZWNlaXB0c1JlcGx5EigKCHJlY2VpcHRzGAEgAygLMhYuaW9pLmtlcm5lbC52MS5SZWNlaXB0EgwKBHNpemUYAiABKAQiSgoHUmVjZWlwdBINCgVpbmRleBgBIAEoBBIRCglsZWFmX2hhc2gYAiABKAwSDAoEbGVhZhgDIAEoDBIPCgdkaXNwbGF5GAQgASgJIhMKEUNoZWNrcG9pbnRSZXF1ZXN0IjsKD0NoZWNrcG9pbnRSZXBseRIMCgRub3RlGAEgASgJEgwKBHNpemUYAiABKAQSDAoEcm9vdBgDIAEoDCIXChVHdWFyZGlhblN0YXR1c1JlcXVlc3QiyAEKE0d1YXJkaWFuU3RhdHVzUmVwbHkSEAoIaWRlbnRpdHkYASABKAwSDwoHYm9vdF9pZBgCIAEoDBITCgtwb2xpY3lfaGFzaBgDIAEoDBIUCgxwb2xpY3lfZXJyb3IYBCABKAkSEAoIbG9nX3NpemUYBSABKAQSGQoRcGVuZGluZ19hcHByb3ZhbHMYBiABKA0SDgoGYW5jaG9yGAcgASgJEg8KB2R1cmFibGUYCCABKAgSFQoNb3Blbl9zZXNzaW9ucxgJIAEoDTKsBAoGUGVyc29uEj8KBVV0dGVyEhsuaW9pLmtlcm5lbC52MS5VdHRlclJlcXVlc3QaGS5pb2kua2VybmVsLnYxLlV0dGVyUmVwbHkSVwoNTGlzdEFwcHJvdmFscxIjLmlvaS5rZXJuZWwudjEuTGlzdEFwcHJvdmFsc1JlcXVlc3QaIS5pb2kua2VybmVsLnYxLkxpc3RBcHByb3ZhbHNSZXBseRJCCgZEZWNpZGUSHC5pb2kua2VybmVsLnYxLkRlY2lkZVJlcXVlc3QaGi5pb2kua2VybmVsLnYxLkRlY2lkZVJlcGx5EkIKBlJldm9rZRIcLmlvaS5rZXJuZWwudjEuUmV2b2tlUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuUmV2b2tlUmVwbHkSVAoMTGlzdFJlY2VpcHRzEiIuaW9pLmtlcm5lbC52MS5MaXN0UmVjZWlwdHNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5MaXN0UmVjZWlwdHNSZXBseRJOCgpDaGVja3BvaW50EiAuaW9pLmtlcm5lbC52MS5DaGVja3BvaW50UmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuQ2hlY2twb2ludFJlcGx5EloKDkd1YXJkaWFuU3RhdHVzEiQuaW9pLmtlcm5lbC52MS5HdWFyZGlhblN0YXR1c1JlcXVlc3QaIi5pb2kua2VybmVsLnYxLkd1YXJkaWFuU3RhdHVzUmVwbHliBnByb3RvMw",
-    [file_ioi_kernel_v1_gate],
-  );
+export const file_ioi_kernel_v1_person: GenFile = /*@__PURE__*/
+  fileDesc("Chppb2kva2VybmVsL3YxL3BlcnNvbi5wcm90bxINaW9pLmtlcm5lbC52MSJPCgxVdHRlclJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJEhEKCXdvcmtzcGFjZRgDIAEoCRINCgVhZ2VudBgEIAEoCSIyCgpVdHRlclJlcGx5Eg8KB3Nlc3Npb24YASABKAkSEwoLcG9saWN5X2hhc2gYAiABKAwiFgoUTGlzdEFwcHJvdmFsc1JlcXVlc3QiQAoSTGlzdEFwcHJvdmFsc1JlcGx5EioKCWFwcHJvdmFscxgBIAMoCzIXLmlvaS5rZXJuZWwudjEuQXBwcm92YWwi5wEKCEFwcHJvdmFsEgoKAmlkGAEgASgJEg8KB3Nlc3Npb24YAiABKAkSEQoJYWN0aW9uX2lkGAMgASgMEg4KBnRhcmdldBgEIAEoCRIMCgRjYXJkGAUgASgJEhEKCWNhcmRfaGFzaBgGIAEoDBImCgRhc2tzGAcgAygLMhguaW9pLmtlcm5lbC52MS5Bc2tTb3VyY2USEwoLcG9saWN5X2hhc2gYCCABKAwSEgoKY3JlYXRlZF9tcxgJIAEoBBISCgpleHBpcmVzX21zGAogASgEEhUKDXNlc3Npb25fc2NvcGUYCyABKAgiVQoNRGVjaWRlUmVxdWVzdBIRCglzdGF0ZW1lbnQYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMEg4KBmRldmljZRgDIAEoDBIOCgZyZWFzb24YBCABKAkiJAoLRGVjaWRlUmVwbHkSFQoNcmVjZWlwdF9pbmRleBgBIAEoBCIwCg1SZXZva2VSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGcmVhc29uGAIgASgJIg0KC1Jldm9rZVJlcGx5IkMKE0xpc3RSZWNlaXB0c1JlcXVlc3QSDAoEZnJvbRgBIAEoBBINCgVsaW1pdBgCIAEoDRIPCgdzZXNzaW9uGAMgASgJIksKEUxpc3RSZWNlaXB0c1JlcGx5EigKCHJlY2VpcHRzGAEgAygLMhYuaW9pLmtlcm5lbC52MS5SZWNlaXB0EgwKBHNpemUYAiABKAQiSgoHUmVjZWlwdBINCgVpbmRleBgBIAEoBBIRCglsZWFmX2hhc2gYAiABKAwSDAoEbGVhZhgDIAEoDBIPCgdkaXNwbGF5GAQgASgJIhMKEUNoZWNrcG9pbnRSZXF1ZXN0IjsKD0NoZWNrcG9pbnRSZXBseRIMCgRub3RlGAEgASgJEgwKBHNpemUYAiABKAQSDAoEcm9vdBgDIAEoDCIXChVHdWFyZGlhblN0YXR1c1JlcXVlc3QiyAEKE0d1YXJkaWFuU3RhdHVzUmVwbHkSEAoIaWRlbnRpdHkYASABKAwSDwoHYm9vdF9pZBgCIAEoDBITCgtwb2xpY3lfaGFzaBgDIAEoDBIUCgxwb2xpY3lfZXJyb3IYBCABKAkSEAoIbG9nX3NpemUYBSABKAQSGQoRcGVuZGluZ19hcHByb3ZhbHMYBiABKA0SDgoGYW5jaG9yGAcgASgJEg8KB2R1cmFibGUYCCABKAgSFQoNb3Blbl9zZXNzaW9ucxgJIAEoDTKsBAoGUGVyc29uEj8KBVV0dGVyEhsuaW9pLmtlcm5lbC52MS5VdHRlclJlcXVlc3QaGS5pb2kua2VybmVsLnYxLlV0dGVyUmVwbHkSVwoNTGlzdEFwcHJvdmFscxIjLmlvaS5rZXJuZWwudjEuTGlzdEFwcHJvdmFsc1JlcXVlc3QaIS5pb2kua2VybmVsLnYxLkxpc3RBcHByb3ZhbHNSZXBseRJCCgZEZWNpZGUSHC5pb2kua2VybmVsLnYxLkRlY2lkZVJlcXVlc3QaGi5pb2kua2VybmVsLnYxLkRlY2lkZVJlcGx5EkIKBlJldm9rZRIcLmlvaS5rZXJuZWwudjEuUmV2b2tlUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuUmV2b2tlUmVwbHkSVAoMTGlzdFJlY2VpcHRzEiIuaW9pLmtlcm5lbC52MS5MaXN0UmVjZWlwdHNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5MaXN0UmVjZWlwdHNSZXBseRJOCgpDaGVja3BvaW50EiAuaW9pLmtlcm5lbC52MS5DaGVja3BvaW50UmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuQ2hlY2twb2ludFJlcGx5EloKDkd1YXJkaWFuU3RhdHVzEiQuaW9pLmtlcm5lbC52MS5HdWFyZGlhblN0YXR1c1JlcXVlc3QaIi5pb2kua2VybmVsLnYxLkd1YXJkaWFuU3RhdHVzUmVwbHliBnByb3RvMw", [file_ioi_kernel_v1_gate]);
 
 /**
  * @generated from message ioi.kernel.v1.UtterRequest
@@ -51,8 +47,7 @@ export type UtterRequest = Message<"ioi.kernel.v1.UtterRequest"> & {
  * Describes the message ioi.kernel.v1.UtterRequest.
  * Use `create(UtterRequestSchema)` to create a new message.
  */
-export const UtterRequestSchema: GenMessage<UtterRequest> =
-  /*@__PURE__*/
+export const UtterRequestSchema: GenMessage<UtterRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 0);
 
 /**
@@ -74,21 +69,20 @@ export type UtterReply = Message<"ioi.kernel.v1.UtterReply"> & {
  * Describes the message ioi.kernel.v1.UtterReply.
  * Use `create(UtterReplySchema)` to create a new message.
  */
-export const UtterReplySchema: GenMessage<UtterReply> =
-  /*@__PURE__*/
+export const UtterReplySchema: GenMessage<UtterReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 1);
 
 /**
  * @generated from message ioi.kernel.v1.ListApprovalsRequest
  */
-export type ListApprovalsRequest = Message<"ioi.kernel.v1.ListApprovalsRequest"> & {};
+export type ListApprovalsRequest = Message<"ioi.kernel.v1.ListApprovalsRequest"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.ListApprovalsRequest.
  * Use `create(ListApprovalsRequestSchema)` to create a new message.
  */
-export const ListApprovalsRequestSchema: GenMessage<ListApprovalsRequest> =
-  /*@__PURE__*/
+export const ListApprovalsRequestSchema: GenMessage<ListApprovalsRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 2);
 
 /**
@@ -105,8 +99,7 @@ export type ListApprovalsReply = Message<"ioi.kernel.v1.ListApprovalsReply"> & {
  * Describes the message ioi.kernel.v1.ListApprovalsReply.
  * Use `create(ListApprovalsReplySchema)` to create a new message.
  */
-export const ListApprovalsReplySchema: GenMessage<ListApprovalsReply> =
-  /*@__PURE__*/
+export const ListApprovalsReplySchema: GenMessage<ListApprovalsReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 3);
 
 /**
@@ -177,8 +170,7 @@ export type Approval = Message<"ioi.kernel.v1.Approval"> & {
  * Describes the message ioi.kernel.v1.Approval.
  * Use `create(ApprovalSchema)` to create a new message.
  */
-export const ApprovalSchema: GenMessage<Approval> =
-  /*@__PURE__*/
+export const ApprovalSchema: GenMessage<Approval> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 4);
 
 /**
@@ -212,8 +204,7 @@ export type DecideRequest = Message<"ioi.kernel.v1.DecideRequest"> & {
  * Describes the message ioi.kernel.v1.DecideRequest.
  * Use `create(DecideRequestSchema)` to create a new message.
  */
-export const DecideRequestSchema: GenMessage<DecideRequest> =
-  /*@__PURE__*/
+export const DecideRequestSchema: GenMessage<DecideRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 5);
 
 /**
@@ -230,8 +221,7 @@ export type DecideReply = Message<"ioi.kernel.v1.DecideReply"> & {
  * Describes the message ioi.kernel.v1.DecideReply.
  * Use `create(DecideReplySchema)` to create a new message.
  */
-export const DecideReplySchema: GenMessage<DecideReply> =
-  /*@__PURE__*/
+export const DecideReplySchema: GenMessage<DecideReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 6);
 
 /**
@@ -253,21 +243,20 @@ export type RevokeRequest = Message<"ioi.kernel.v1.RevokeRequest"> & {
  * Describes the message ioi.kernel.v1.RevokeRequest.
  * Use `create(RevokeRequestSchema)` to create a new message.
  */
-export const RevokeRequestSchema: GenMessage<RevokeRequest> =
-  /*@__PURE__*/
+export const RevokeRequestSchema: GenMessage<RevokeRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 7);
 
 /**
  * @generated from message ioi.kernel.v1.RevokeReply
  */
-export type RevokeReply = Message<"ioi.kernel.v1.RevokeReply"> & {};
+export type RevokeReply = Message<"ioi.kernel.v1.RevokeReply"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.RevokeReply.
  * Use `create(RevokeReplySchema)` to create a new message.
  */
-export const RevokeReplySchema: GenMessage<RevokeReply> =
-  /*@__PURE__*/
+export const RevokeReplySchema: GenMessage<RevokeReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 8);
 
 /**
@@ -294,8 +283,7 @@ export type ListReceiptsRequest = Message<"ioi.kernel.v1.ListReceiptsRequest"> &
  * Describes the message ioi.kernel.v1.ListReceiptsRequest.
  * Use `create(ListReceiptsRequestSchema)` to create a new message.
  */
-export const ListReceiptsRequestSchema: GenMessage<ListReceiptsRequest> =
-  /*@__PURE__*/
+export const ListReceiptsRequestSchema: GenMessage<ListReceiptsRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 9);
 
 /**
@@ -317,8 +305,7 @@ export type ListReceiptsReply = Message<"ioi.kernel.v1.ListReceiptsReply"> & {
  * Describes the message ioi.kernel.v1.ListReceiptsReply.
  * Use `create(ListReceiptsReplySchema)` to create a new message.
  */
-export const ListReceiptsReplySchema: GenMessage<ListReceiptsReply> =
-  /*@__PURE__*/
+export const ListReceiptsReplySchema: GenMessage<ListReceiptsReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 10);
 
 /**
@@ -354,21 +341,20 @@ export type Receipt = Message<"ioi.kernel.v1.Receipt"> & {
  * Describes the message ioi.kernel.v1.Receipt.
  * Use `create(ReceiptSchema)` to create a new message.
  */
-export const ReceiptSchema: GenMessage<Receipt> =
-  /*@__PURE__*/
+export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 11);
 
 /**
  * @generated from message ioi.kernel.v1.CheckpointRequest
  */
-export type CheckpointRequest = Message<"ioi.kernel.v1.CheckpointRequest"> & {};
+export type CheckpointRequest = Message<"ioi.kernel.v1.CheckpointRequest"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.CheckpointRequest.
  * Use `create(CheckpointRequestSchema)` to create a new message.
  */
-export const CheckpointRequestSchema: GenMessage<CheckpointRequest> =
-  /*@__PURE__*/
+export const CheckpointRequestSchema: GenMessage<CheckpointRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 12);
 
 /**
@@ -397,21 +383,20 @@ export type CheckpointReply = Message<"ioi.kernel.v1.CheckpointReply"> & {
  * Describes the message ioi.kernel.v1.CheckpointReply.
  * Use `create(CheckpointReplySchema)` to create a new message.
  */
-export const CheckpointReplySchema: GenMessage<CheckpointReply> =
-  /*@__PURE__*/
+export const CheckpointReplySchema: GenMessage<CheckpointReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 13);
 
 /**
  * @generated from message ioi.kernel.v1.GuardianStatusRequest
  */
-export type GuardianStatusRequest = Message<"ioi.kernel.v1.GuardianStatusRequest"> & {};
+export type GuardianStatusRequest = Message<"ioi.kernel.v1.GuardianStatusRequest"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.GuardianStatusRequest.
  * Use `create(GuardianStatusRequestSchema)` to create a new message.
  */
-export const GuardianStatusRequestSchema: GenMessage<GuardianStatusRequest> =
-  /*@__PURE__*/
+export const GuardianStatusRequestSchema: GenMessage<GuardianStatusRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 14);
 
 /**
@@ -468,8 +453,7 @@ export type GuardianStatusReply = Message<"ioi.kernel.v1.GuardianStatusReply"> &
  * Describes the message ioi.kernel.v1.GuardianStatusReply.
  * Use `create(GuardianStatusReplySchema)` to create a new message.
  */
-export const GuardianStatusReplySchema: GenMessage<GuardianStatusReply> =
-  /*@__PURE__*/
+export const GuardianStatusReplySchema: GenMessage<GuardianStatusReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 15);
 
 /**
@@ -487,7 +471,7 @@ export const Person: GenService<{
     methodKind: "unary";
     input: typeof UtterRequestSchema;
     output: typeof UtterReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Person.ListApprovals
    */
@@ -495,7 +479,7 @@ export const Person: GenService<{
     methodKind: "unary";
     input: typeof ListApprovalsRequestSchema;
     output: typeof ListApprovalsReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Person.Decide
    */
@@ -503,7 +487,7 @@ export const Person: GenService<{
     methodKind: "unary";
     input: typeof DecideRequestSchema;
     output: typeof DecideReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Person.Revoke
    */
@@ -511,7 +495,7 @@ export const Person: GenService<{
     methodKind: "unary";
     input: typeof RevokeRequestSchema;
     output: typeof RevokeReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Person.ListReceipts
    */
@@ -519,7 +503,7 @@ export const Person: GenService<{
     methodKind: "unary";
     input: typeof ListReceiptsRequestSchema;
     output: typeof ListReceiptsReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Person.Checkpoint
    */
@@ -527,7 +511,7 @@ export const Person: GenService<{
     methodKind: "unary";
     input: typeof CheckpointRequestSchema;
     output: typeof CheckpointReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Person.GuardianStatus
    */
@@ -535,5 +519,7 @@ export const Person: GenService<{
     methodKind: "unary";
     input: typeof GuardianStatusRequestSchema;
     output: typeof GuardianStatusReplySchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_ioi_kernel_v1_person, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_kernel_v1_person, 0);
+

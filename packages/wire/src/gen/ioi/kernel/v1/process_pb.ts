@@ -9,23 +9,20 @@ import type { Message } from "@bufbuild/protobuf";
 /**
  * Describes the file ioi/kernel/v1/process.proto.
  */
-export const file_ioi_kernel_v1_process: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiIgoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0iFQoTS2VybmVsU3RhdHVzUmVxdWVzdCKmAQoRS2VybmVsU3RhdHVzUmVwbHkSLwoJcHJvY2Vzc2VzGAEgAygLMhwuaW9pLmtlcm5lbC52MS5Qcm9jZXNzU3RhdHVzEhMKC3JwY19hZGRyZXNzGAIgASgJEhQKDGh0dHBfYWRkcmVzcxgDIAEoCRISCgpzdGFydGVkX21zGAQgASgEEhAKCHJlc3RhcnRzGAUgASgNEg8KB3NhbmRib3gYBiABKAkiaAoNUHJvY2Vzc1N0YXR1cxIMCgRuYW1lGAEgASgJEgsKA3BpZBgCIAEoDRILCgN1aWQYAyABKA0SDwoHc2FuZGJveBgEIAMoCRIPCgdwc3Nfa2liGAUgASgEEg0KBXN0YXRlGAYgASgJIhEKD1NodXRkb3duUmVxdWVzdCIPCg1TaHV0ZG93blJlcGx5MrQCCgdQcm9jZXNzEj8KBUhlbGxvEhsuaW9pLmtlcm5lbC52MS5IZWxsb1JlcXVlc3QaGS5pb2kua2VybmVsLnYxLkhlbGxvUmVwbHkSPwoFRHJhaW4SGy5pb2kua2VybmVsLnYxLkRyYWluUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuRHJhaW5SZXBseRJFCgdNZXRyaWNzEh0uaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVxdWVzdBobLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcGx5EmAKEFJlZ2lzdGVySW5zdGFuY2USJi5pb2kua2VybmVsLnYxLlJlZ2lzdGVySW5zdGFuY2VSZXF1ZXN0GiQuaW9pLmtlcm5lbC52MS5SZWdpc3Rlckluc3RhbmNlUmVwbHkysAEKCExhdW5jaGVyElEKC1NwYXduRHJpdmVyEiEuaW9pLmtlcm5lbC52MS5TcGF3bkRyaXZlclJlcXVlc3QaHy5pb2kua2VybmVsLnYxLlNwYXduRHJpdmVyUmVwbHkSUQoLS2lsbFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseTL7AQoGS2VybmVsElQKDEtlcm5lbFN0YXR1cxIiLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVwbHkSUQoLU3RvcFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseRJICghTaHV0ZG93bhIeLmlvaS5rZXJuZWwudjEuU2h1dGRvd25SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcGx5YgZwcm90bzM",
-  );
+export const file_ioi_kernel_v1_process: GenFile = /*@__PURE__*/
+  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiIgoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0iFQoTS2VybmVsU3RhdHVzUmVxdWVzdCKmAQoRS2VybmVsU3RhdHVzUmVwbHkSLwoJcHJvY2Vzc2VzGAEgAygLMhwuaW9pLmtlcm5lbC52MS5Qcm9jZXNzU3RhdHVzEhMKC3JwY19hZGRyZXNzGAIgASgJEhQKDGh0dHBfYWRkcmVzcxgDIAEoCRISCgpzdGFydGVkX21zGAQgASgEEhAKCHJlc3RhcnRzGAUgASgNEg8KB3NhbmRib3gYBiABKAkiaAoNUHJvY2Vzc1N0YXR1cxIMCgRuYW1lGAEgASgJEgsKA3BpZBgCIAEoDRILCgN1aWQYAyABKA0SDwoHc2FuZGJveBgEIAMoCRIPCgdwc3Nfa2liGAUgASgEEg0KBXN0YXRlGAYgASgJIhEKD1NodXRkb3duUmVxdWVzdCIPCg1TaHV0ZG93blJlcGx5MrQCCgdQcm9jZXNzEj8KBUhlbGxvEhsuaW9pLmtlcm5lbC52MS5IZWxsb1JlcXVlc3QaGS5pb2kua2VybmVsLnYxLkhlbGxvUmVwbHkSPwoFRHJhaW4SGy5pb2kua2VybmVsLnYxLkRyYWluUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuRHJhaW5SZXBseRJFCgdNZXRyaWNzEh0uaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVxdWVzdBobLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcGx5EmAKEFJlZ2lzdGVySW5zdGFuY2USJi5pb2kua2VybmVsLnYxLlJlZ2lzdGVySW5zdGFuY2VSZXF1ZXN0GiQuaW9pLmtlcm5lbC52MS5SZWdpc3Rlckluc3RhbmNlUmVwbHkysAEKCExhdW5jaGVyElEKC1NwYXduRHJpdmVyEiEuaW9pLmtlcm5lbC52MS5TcGF3bkRyaXZlclJlcXVlc3QaHy5pb2kua2VybmVsLnYxLlNwYXduRHJpdmVyUmVwbHkSUQoLS2lsbFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseTL7AQoGS2VybmVsElQKDEtlcm5lbFN0YXR1cxIiLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVwbHkSUQoLU3RvcFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseRJICghTaHV0ZG93bhIeLmlvaS5rZXJuZWwudjEuU2h1dGRvd25SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message ioi.kernel.v1.HelloRequest
  */
-export type HelloRequest = Message<"ioi.kernel.v1.HelloRequest"> & {};
+export type HelloRequest = Message<"ioi.kernel.v1.HelloRequest"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.HelloRequest.
  * Use `create(HelloRequestSchema)` to create a new message.
  */
-export const HelloRequestSchema: GenMessage<HelloRequest> =
-  /*@__PURE__*/
+export const HelloRequestSchema: GenMessage<HelloRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 0);
 
 /**
@@ -66,47 +63,46 @@ export type HelloReply = Message<"ioi.kernel.v1.HelloReply"> & {
  * Describes the message ioi.kernel.v1.HelloReply.
  * Use `create(HelloReplySchema)` to create a new message.
  */
-export const HelloReplySchema: GenMessage<HelloReply> =
-  /*@__PURE__*/
+export const HelloReplySchema: GenMessage<HelloReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 1);
 
 /**
  * @generated from message ioi.kernel.v1.DrainRequest
  */
-export type DrainRequest = Message<"ioi.kernel.v1.DrainRequest"> & {};
+export type DrainRequest = Message<"ioi.kernel.v1.DrainRequest"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.DrainRequest.
  * Use `create(DrainRequestSchema)` to create a new message.
  */
-export const DrainRequestSchema: GenMessage<DrainRequest> =
-  /*@__PURE__*/
+export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 2);
 
 /**
  * @generated from message ioi.kernel.v1.DrainReply
  */
-export type DrainReply = Message<"ioi.kernel.v1.DrainReply"> & {};
+export type DrainReply = Message<"ioi.kernel.v1.DrainReply"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.DrainReply.
  * Use `create(DrainReplySchema)` to create a new message.
  */
-export const DrainReplySchema: GenMessage<DrainReply> =
-  /*@__PURE__*/
+export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 3);
 
 /**
  * @generated from message ioi.kernel.v1.MetricsRequest
  */
-export type MetricsRequest = Message<"ioi.kernel.v1.MetricsRequest"> & {};
+export type MetricsRequest = Message<"ioi.kernel.v1.MetricsRequest"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.MetricsRequest.
  * Use `create(MetricsRequestSchema)` to create a new message.
  */
-export const MetricsRequestSchema: GenMessage<MetricsRequest> =
-  /*@__PURE__*/
+export const MetricsRequestSchema: GenMessage<MetricsRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 4);
 
 /**
@@ -123,8 +119,7 @@ export type MetricsReply = Message<"ioi.kernel.v1.MetricsReply"> & {
  * Describes the message ioi.kernel.v1.MetricsReply.
  * Use `create(MetricsReplySchema)` to create a new message.
  */
-export const MetricsReplySchema: GenMessage<MetricsReply> =
-  /*@__PURE__*/
+export const MetricsReplySchema: GenMessage<MetricsReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 5);
 
 /**
@@ -168,21 +163,20 @@ export type RegisterInstanceRequest = Message<"ioi.kernel.v1.RegisterInstanceReq
  * Describes the message ioi.kernel.v1.RegisterInstanceRequest.
  * Use `create(RegisterInstanceRequestSchema)` to create a new message.
  */
-export const RegisterInstanceRequestSchema: GenMessage<RegisterInstanceRequest> =
-  /*@__PURE__*/
+export const RegisterInstanceRequestSchema: GenMessage<RegisterInstanceRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 6);
 
 /**
  * @generated from message ioi.kernel.v1.RegisterInstanceReply
  */
-export type RegisterInstanceReply = Message<"ioi.kernel.v1.RegisterInstanceReply"> & {};
+export type RegisterInstanceReply = Message<"ioi.kernel.v1.RegisterInstanceReply"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.RegisterInstanceReply.
  * Use `create(RegisterInstanceReplySchema)` to create a new message.
  */
-export const RegisterInstanceReplySchema: GenMessage<RegisterInstanceReply> =
-  /*@__PURE__*/
+export const RegisterInstanceReplySchema: GenMessage<RegisterInstanceReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 7);
 
 /**
@@ -201,8 +195,7 @@ export type SpawnDriverRequest = Message<"ioi.kernel.v1.SpawnDriverRequest"> & {
  * Describes the message ioi.kernel.v1.SpawnDriverRequest.
  * Use `create(SpawnDriverRequestSchema)` to create a new message.
  */
-export const SpawnDriverRequestSchema: GenMessage<SpawnDriverRequest> =
-  /*@__PURE__*/
+export const SpawnDriverRequestSchema: GenMessage<SpawnDriverRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 8);
 
 /**
@@ -219,8 +212,7 @@ export type SpawnDriverReply = Message<"ioi.kernel.v1.SpawnDriverReply"> & {
  * Describes the message ioi.kernel.v1.SpawnDriverReply.
  * Use `create(SpawnDriverReplySchema)` to create a new message.
  */
-export const SpawnDriverReplySchema: GenMessage<SpawnDriverReply> =
-  /*@__PURE__*/
+export const SpawnDriverReplySchema: GenMessage<SpawnDriverReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 9);
 
 /**
@@ -237,8 +229,7 @@ export type KillSessionRequest = Message<"ioi.kernel.v1.KillSessionRequest"> & {
  * Describes the message ioi.kernel.v1.KillSessionRequest.
  * Use `create(KillSessionRequestSchema)` to create a new message.
  */
-export const KillSessionRequestSchema: GenMessage<KillSessionRequest> =
-  /*@__PURE__*/
+export const KillSessionRequestSchema: GenMessage<KillSessionRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 10);
 
 /**
@@ -255,21 +246,20 @@ export type KillSessionReply = Message<"ioi.kernel.v1.KillSessionReply"> & {
  * Describes the message ioi.kernel.v1.KillSessionReply.
  * Use `create(KillSessionReplySchema)` to create a new message.
  */
-export const KillSessionReplySchema: GenMessage<KillSessionReply> =
-  /*@__PURE__*/
+export const KillSessionReplySchema: GenMessage<KillSessionReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 11);
 
 /**
  * @generated from message ioi.kernel.v1.KernelStatusRequest
  */
-export type KernelStatusRequest = Message<"ioi.kernel.v1.KernelStatusRequest"> & {};
+export type KernelStatusRequest = Message<"ioi.kernel.v1.KernelStatusRequest"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.KernelStatusRequest.
  * Use `create(KernelStatusRequestSchema)` to create a new message.
  */
-export const KernelStatusRequestSchema: GenMessage<KernelStatusRequest> =
-  /*@__PURE__*/
+export const KernelStatusRequestSchema: GenMessage<KernelStatusRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 12);
 
 /**
@@ -311,8 +301,7 @@ export type KernelStatusReply = Message<"ioi.kernel.v1.KernelStatusReply"> & {
  * Describes the message ioi.kernel.v1.KernelStatusReply.
  * Use `create(KernelStatusReplySchema)` to create a new message.
  */
-export const KernelStatusReplySchema: GenMessage<KernelStatusReply> =
-  /*@__PURE__*/
+export const KernelStatusReplySchema: GenMessage<KernelStatusReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 13);
 
 /**
@@ -354,34 +343,33 @@ export type ProcessStatus = Message<"ioi.kernel.v1.ProcessStatus"> & {
  * Describes the message ioi.kernel.v1.ProcessStatus.
  * Use `create(ProcessStatusSchema)` to create a new message.
  */
-export const ProcessStatusSchema: GenMessage<ProcessStatus> =
-  /*@__PURE__*/
+export const ProcessStatusSchema: GenMessage<ProcessStatus> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 14);
 
 /**
  * @generated from message ioi.kernel.v1.ShutdownRequest
  */
-export type ShutdownRequest = Message<"ioi.kernel.v1.ShutdownRequest"> & {};
+export type ShutdownRequest = Message<"ioi.kernel.v1.ShutdownRequest"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.ShutdownRequest.
  * Use `create(ShutdownRequestSchema)` to create a new message.
  */
-export const ShutdownRequestSchema: GenMessage<ShutdownRequest> =
-  /*@__PURE__*/
+export const ShutdownRequestSchema: GenMessage<ShutdownRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 15);
 
 /**
  * @generated from message ioi.kernel.v1.ShutdownReply
  */
-export type ShutdownReply = Message<"ioi.kernel.v1.ShutdownReply"> & {};
+export type ShutdownReply = Message<"ioi.kernel.v1.ShutdownReply"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.ShutdownReply.
  * Use `create(ShutdownReplySchema)` to create a new message.
  */
-export const ShutdownReplySchema: GenMessage<ShutdownReply> =
-  /*@__PURE__*/
+export const ShutdownReplySchema: GenMessage<ShutdownReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 16);
 
 /**
@@ -397,7 +385,7 @@ export const Process: GenService<{
     methodKind: "unary";
     input: typeof HelloRequestSchema;
     output: typeof HelloReplySchema;
-  };
+  },
   /**
    * Finish what is acknowledged, make it durable, exit 0.
    *
@@ -407,7 +395,7 @@ export const Process: GenService<{
     methodKind: "unary";
     input: typeof DrainRequestSchema;
     output: typeof DrainReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Process.Metrics
    */
@@ -415,7 +403,7 @@ export const Process: GenService<{
     methodKind: "unary";
     input: typeof MetricsRequestSchema;
     output: typeof MetricsReplySchema;
-  };
+  },
   /**
    * Guardian only: who is who.
    *
@@ -425,8 +413,9 @@ export const Process: GenService<{
     methodKind: "unary";
     input: typeof RegisterInstanceRequestSchema;
     output: typeof RegisterInstanceReplySchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_ioi_kernel_v1_process, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_kernel_v1_process, 0);
 
 /**
  * Workload -> launcher.
@@ -443,7 +432,7 @@ export const Launcher: GenService<{
     methodKind: "unary";
     input: typeof SpawnDriverRequestSchema;
     output: typeof SpawnDriverReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Launcher.KillSession
    */
@@ -451,8 +440,9 @@ export const Launcher: GenService<{
     methodKind: "unary";
     input: typeof KillSessionRequestSchema;
     output: typeof KillSessionReplySchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_ioi_kernel_v1_process, 1);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_kernel_v1_process, 1);
 
 /**
  * The person, and the Orchestrator's status page -> launcher.
@@ -467,7 +457,7 @@ export const Kernel: GenService<{
     methodKind: "unary";
     input: typeof KernelStatusRequestSchema;
     output: typeof KernelStatusReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Kernel.StopSession
    */
@@ -475,7 +465,7 @@ export const Kernel: GenService<{
     methodKind: "unary";
     input: typeof KillSessionRequestSchema;
     output: typeof KillSessionReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Kernel.Shutdown
    */
@@ -483,5 +473,7 @@ export const Kernel: GenService<{
     methodKind: "unary";
     input: typeof ShutdownRequestSchema;
     output: typeof ShutdownReplySchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_ioi_kernel_v1_process, 2);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_kernel_v1_process, 2);
+

@@ -9,11 +9,8 @@ import type { Message } from "@bufbuild/protobuf";
 /**
  * Describes the file ioi/kernel/v1/sessions.proto.
  */
-export const file_ioi_kernel_v1_sessions: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "Chxpb2kva2VybmVsL3YxL3Nlc3Npb25zLnByb3RvEg1pb2kua2VybmVsLnYxIlAKDFN0YXJ0UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEgwKBHRleHQYAiABKAkSEQoJd29ya3NwYWNlGAMgASgJEg4KBm9uX2FzaxgEIAEoCSIgCg1Gb2xsb3dSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoNU2Vzc2lvblVwZGF0ZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGpzb24YAyABKAkSDQoFcmVzdHMYBCABKAgiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJEChFMaXN0U2Vzc2lvbnNSZXBseRIvCghzZXNzaW9ucxgBIAMoCzIdLmlvaS5rZXJuZWwudjEuU2Vzc2lvblN1bW1hcnkidgoOU2Vzc2lvblN1bW1hcnkSDwoHc2Vzc2lvbhgBIAEoCRINCgVzdGF0ZRgCIAEoCRIMCgR0ZXh0GAMgASgJEhEKCXdvcmtzcGFjZRgEIAEoCRISCgpjcmVhdGVkX21zGAUgASgEEg8KB2FjdGlvbnMYBiABKA0iHgoLU3RvcFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIcCglTdG9wUmVwbHkSDwoHc3RvcHBlZBgBIAMoCSJUCgtVbmRvUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg4KBmFjdGlvbhgCIAEoDRIUCgx1bmRvX3Nlc3Npb24YAyABKAkSDgoGb25fYXNrGAQgASgJIjUKDlJlc29sdmVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEgoKcmVzb2x1dGlvbhgCIAEoCSIOCgxSZXNvbHZlUmVwbHkyrwMKCFNlc3Npb25zEkQKBVN0YXJ0EhsuaW9pLmtlcm5lbC52MS5TdGFydFJlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJGCgZGb2xsb3cSHC5pb2kua2VybmVsLnYxLkZvbGxvd1JlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJMCgRMaXN0EiIuaW9pLmtlcm5lbC52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5MaXN0U2Vzc2lvbnNSZXBseRI8CgRTdG9wEhouaW9pLmtlcm5lbC52MS5TdG9wUmVxdWVzdBoYLmlvaS5rZXJuZWwudjEuU3RvcFJlcGx5EkIKBFVuZG8SGi5pb2kua2VybmVsLnYxLlVuZG9SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TZXNzaW9uVXBkYXRlMAESRQoHUmVzb2x2ZRIdLmlvaS5rZXJuZWwudjEuUmVzb2x2ZVJlcXVlc3QaGy5pb2kua2VybmVsLnYxLlJlc29sdmVSZXBseWIGcHJvdG8z",
-  );
+export const file_ioi_kernel_v1_sessions: GenFile = /*@__PURE__*/
+  fileDesc("Chxpb2kva2VybmVsL3YxL3Nlc3Npb25zLnByb3RvEg1pb2kua2VybmVsLnYxIlAKDFN0YXJ0UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEgwKBHRleHQYAiABKAkSEQoJd29ya3NwYWNlGAMgASgJEg4KBm9uX2FzaxgEIAEoCSIgCg1Gb2xsb3dSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoNU2Vzc2lvblVwZGF0ZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGpzb24YAyABKAkSDQoFcmVzdHMYBCABKAgiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJEChFMaXN0U2Vzc2lvbnNSZXBseRIvCghzZXNzaW9ucxgBIAMoCzIdLmlvaS5rZXJuZWwudjEuU2Vzc2lvblN1bW1hcnkidgoOU2Vzc2lvblN1bW1hcnkSDwoHc2Vzc2lvbhgBIAEoCRINCgVzdGF0ZRgCIAEoCRIMCgR0ZXh0GAMgASgJEhEKCXdvcmtzcGFjZRgEIAEoCRISCgpjcmVhdGVkX21zGAUgASgEEg8KB2FjdGlvbnMYBiABKA0iHgoLU3RvcFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIcCglTdG9wUmVwbHkSDwoHc3RvcHBlZBgBIAMoCSJUCgtVbmRvUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg4KBmFjdGlvbhgCIAEoDRIUCgx1bmRvX3Nlc3Npb24YAyABKAkSDgoGb25fYXNrGAQgASgJIjUKDlJlc29sdmVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEgoKcmVzb2x1dGlvbhgCIAEoCSIOCgxSZXNvbHZlUmVwbHkyrwMKCFNlc3Npb25zEkQKBVN0YXJ0EhsuaW9pLmtlcm5lbC52MS5TdGFydFJlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJGCgZGb2xsb3cSHC5pb2kua2VybmVsLnYxLkZvbGxvd1JlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJMCgRMaXN0EiIuaW9pLmtlcm5lbC52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5MaXN0U2Vzc2lvbnNSZXBseRI8CgRTdG9wEhouaW9pLmtlcm5lbC52MS5TdG9wUmVxdWVzdBoYLmlvaS5rZXJuZWwudjEuU3RvcFJlcGx5EkIKBFVuZG8SGi5pb2kua2VybmVsLnYxLlVuZG9SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TZXNzaW9uVXBkYXRlMAESRQoHUmVzb2x2ZRIdLmlvaS5rZXJuZWwudjEuUmVzb2x2ZVJlcXVlc3QaGy5pb2kua2VybmVsLnYxLlJlc29sdmVSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.kernel.v1.StartRequest
@@ -46,8 +43,7 @@ export type StartRequest = Message<"ioi.kernel.v1.StartRequest"> & {
  * Describes the message ioi.kernel.v1.StartRequest.
  * Use `create(StartRequestSchema)` to create a new message.
  */
-export const StartRequestSchema: GenMessage<StartRequest> =
-  /*@__PURE__*/
+export const StartRequestSchema: GenMessage<StartRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 0);
 
 /**
@@ -64,8 +60,7 @@ export type FollowRequest = Message<"ioi.kernel.v1.FollowRequest"> & {
  * Describes the message ioi.kernel.v1.FollowRequest.
  * Use `create(FollowRequestSchema)` to create a new message.
  */
-export const FollowRequestSchema: GenMessage<FollowRequest> =
-  /*@__PURE__*/
+export const FollowRequestSchema: GenMessage<FollowRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 1);
 
 /**
@@ -103,8 +98,7 @@ export type SessionUpdate = Message<"ioi.kernel.v1.SessionUpdate"> & {
  * Describes the message ioi.kernel.v1.SessionUpdate.
  * Use `create(SessionUpdateSchema)` to create a new message.
  */
-export const SessionUpdateSchema: GenMessage<SessionUpdate> =
-  /*@__PURE__*/
+export const SessionUpdateSchema: GenMessage<SessionUpdate> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 2);
 
 /**
@@ -121,8 +115,7 @@ export type ListSessionsRequest = Message<"ioi.kernel.v1.ListSessionsRequest"> &
  * Describes the message ioi.kernel.v1.ListSessionsRequest.
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
-export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> =
-  /*@__PURE__*/
+export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 3);
 
 /**
@@ -139,8 +132,7 @@ export type ListSessionsReply = Message<"ioi.kernel.v1.ListSessionsReply"> & {
  * Describes the message ioi.kernel.v1.ListSessionsReply.
  * Use `create(ListSessionsReplySchema)` to create a new message.
  */
-export const ListSessionsReplySchema: GenMessage<ListSessionsReply> =
-  /*@__PURE__*/
+export const ListSessionsReplySchema: GenMessage<ListSessionsReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 4);
 
 /**
@@ -182,8 +174,7 @@ export type SessionSummary = Message<"ioi.kernel.v1.SessionSummary"> & {
  * Describes the message ioi.kernel.v1.SessionSummary.
  * Use `create(SessionSummarySchema)` to create a new message.
  */
-export const SessionSummarySchema: GenMessage<SessionSummary> =
-  /*@__PURE__*/
+export const SessionSummarySchema: GenMessage<SessionSummary> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 5);
 
 /**
@@ -202,8 +193,7 @@ export type StopRequest = Message<"ioi.kernel.v1.StopRequest"> & {
  * Describes the message ioi.kernel.v1.StopRequest.
  * Use `create(StopRequestSchema)` to create a new message.
  */
-export const StopRequestSchema: GenMessage<StopRequest> =
-  /*@__PURE__*/
+export const StopRequestSchema: GenMessage<StopRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 6);
 
 /**
@@ -220,8 +210,7 @@ export type StopReply = Message<"ioi.kernel.v1.StopReply"> & {
  * Describes the message ioi.kernel.v1.StopReply.
  * Use `create(StopReplySchema)` to create a new message.
  */
-export const StopReplySchema: GenMessage<StopReply> =
-  /*@__PURE__*/
+export const StopReplySchema: GenMessage<StopReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 7);
 
 /**
@@ -259,8 +248,7 @@ export type UndoRequest = Message<"ioi.kernel.v1.UndoRequest"> & {
  * Describes the message ioi.kernel.v1.UndoRequest.
  * Use `create(UndoRequestSchema)` to create a new message.
  */
-export const UndoRequestSchema: GenMessage<UndoRequest> =
-  /*@__PURE__*/
+export const UndoRequestSchema: GenMessage<UndoRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 8);
 
 /**
@@ -284,21 +272,20 @@ export type ResolveRequest = Message<"ioi.kernel.v1.ResolveRequest"> & {
  * Describes the message ioi.kernel.v1.ResolveRequest.
  * Use `create(ResolveRequestSchema)` to create a new message.
  */
-export const ResolveRequestSchema: GenMessage<ResolveRequest> =
-  /*@__PURE__*/
+export const ResolveRequestSchema: GenMessage<ResolveRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 9);
 
 /**
  * @generated from message ioi.kernel.v1.ResolveReply
  */
-export type ResolveReply = Message<"ioi.kernel.v1.ResolveReply"> & {};
+export type ResolveReply = Message<"ioi.kernel.v1.ResolveReply"> & {
+};
 
 /**
  * Describes the message ioi.kernel.v1.ResolveReply.
  * Use `create(ResolveReplySchema)` to create a new message.
  */
-export const ResolveReplySchema: GenMessage<ResolveReply> =
-  /*@__PURE__*/
+export const ResolveReplySchema: GenMessage<ResolveReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 10);
 
 /**
@@ -316,7 +303,7 @@ export const Sessions: GenService<{
     methodKind: "server_streaming";
     input: typeof StartRequestSchema;
     output: typeof SessionUpdateSchema;
-  };
+  },
   /**
    * The present state at once, then every change until it rests.
    *
@@ -326,7 +313,7 @@ export const Sessions: GenService<{
     methodKind: "server_streaming";
     input: typeof FollowRequestSchema;
     output: typeof SessionUpdateSchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Sessions.List
    */
@@ -334,7 +321,7 @@ export const Sessions: GenService<{
     methodKind: "unary";
     input: typeof ListSessionsRequestSchema;
     output: typeof ListSessionsReplySchema;
-  };
+  },
   /**
    * @generated from rpc ioi.kernel.v1.Sessions.Stop
    */
@@ -342,7 +329,7 @@ export const Sessions: GenService<{
     methodKind: "unary";
     input: typeof StopRequestSchema;
     output: typeof StopReplySchema;
-  };
+  },
   /**
    * Undoes the reversible actions of a session, newest first; itself a session with receipts.
    *
@@ -352,7 +339,7 @@ export const Sessions: GenService<{
     methodKind: "server_streaming";
     input: typeof UndoRequestSchema;
     output: typeof SessionUpdateSchema;
-  };
+  },
   /**
    * Answers an action whose outcome is unknown.
    *
@@ -362,5 +349,7 @@ export const Sessions: GenService<{
     methodKind: "unary";
     input: typeof ResolveRequestSchema;
     output: typeof ResolveReplySchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_ioi_kernel_v1_sessions, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_kernel_v1_sessions, 0);
+

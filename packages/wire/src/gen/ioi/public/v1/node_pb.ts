@@ -9,23 +9,20 @@ import type { Message } from "@bufbuild/protobuf";
 /**
  * Describes the file ioi/public/v1/node.proto.
  */
-export const file_ioi_public_v1_node: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "Chhpb2kvcHVibGljL3YxL25vZGUucHJvdG8SDWlvaS5wdWJsaWMudjEiDwoNU3RhdHVzUmVxdWVzdCKLAQoLU3RhdHVzUmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIQCghjaGFpbl9pZBgCIAEoDBIMCgRtb2RlGAMgASgJEg0KBXJlYWR5GAQgASgIEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoDBIOCgZhbmNob3IYByABKAkySgoETm9kZRJCCgZTdGF0dXMSHC5pb2kucHVibGljLnYxLlN0YXR1c1JlcXVlc3QaGi5pb2kucHVibGljLnYxLlN0YXR1c1JlcGx5YgZwcm90bzM",
-  );
+export const file_ioi_public_v1_node: GenFile = /*@__PURE__*/
+  fileDesc("Chhpb2kvcHVibGljL3YxL25vZGUucHJvdG8SDWlvaS5wdWJsaWMudjEiDwoNU3RhdHVzUmVxdWVzdCKLAQoLU3RhdHVzUmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIQCghjaGFpbl9pZBgCIAEoDBIMCgRtb2RlGAMgASgJEg0KBXJlYWR5GAQgASgIEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoDBIOCgZhbmNob3IYByABKAkySgoETm9kZRJCCgZTdGF0dXMSHC5pb2kucHVibGljLnYxLlN0YXR1c1JlcXVlc3QaGi5pb2kucHVibGljLnYxLlN0YXR1c1JlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message ioi.public.v1.StatusRequest
  */
-export type StatusRequest = Message<"ioi.public.v1.StatusRequest"> & {};
+export type StatusRequest = Message<"ioi.public.v1.StatusRequest"> & {
+};
 
 /**
  * Describes the message ioi.public.v1.StatusRequest.
  * Use `create(StatusRequestSchema)` to create a new message.
  */
-export const StatusRequestSchema: GenMessage<StatusRequest> =
-  /*@__PURE__*/
+export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
   messageDesc(file_ioi_public_v1_node, 0);
 
 /**
@@ -74,8 +71,7 @@ export type StatusReply = Message<"ioi.public.v1.StatusReply"> & {
  * Describes the message ioi.public.v1.StatusReply.
  * Use `create(StatusReplySchema)` to create a new message.
  */
-export const StatusReplySchema: GenMessage<StatusReply> =
-  /*@__PURE__*/
+export const StatusReplySchema: GenMessage<StatusReply> = /*@__PURE__*/
   messageDesc(file_ioi_public_v1_node, 1);
 
 /**
@@ -91,5 +87,7 @@ export const Node: GenService<{
     methodKind: "unary";
     input: typeof StatusRequestSchema;
     output: typeof StatusReplySchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_ioi_public_v1_node, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_public_v1_node, 0);
+
