@@ -2,7 +2,7 @@
  * Brings a fresh clone to a running program: installs the pinned runtime, the packages of the
  * lockfile, then hands over to TypeScript on that runtime.
  *
- * Usage: node tools/bootstrap.mjs start|test|check|cli [arguments]
+ * Usage: node tools/bootstrap.mjs start|test|check|gen|cli [arguments]
  *
  * This first file is written in the language of very old Node releases, so that they can still read
  * it and be told what is wrong; everything else is behind the dynamic import.

@@ -3,7 +3,8 @@
  *
  * - `start`: the program (`ioi start`), with what running needs
  * - `cli`: any command of the program; `suite` and `bench` get the development tools too
- * - `test`, `check`: tests/run.ts and tools/check.ts, with the development tools
+ * - `test`, `check`, `gen`: tests/run.ts, tools/check.ts and tools/gen.ts, with the development
+ *   tools
  */
 import fs from "node:fs";
 import path from "node:path";
@@ -18,6 +19,7 @@ const commands = /** @type {const} */ ({
   cli: { program: "apps/cli/src/main.ts", first: [], mode: "prod" },
   test: { program: "tests/run.ts", first: [], mode: "dev" },
   check: { program: "tools/check.ts", first: [], mode: "dev" },
+  gen: { program: "tools/gen.ts", first: [], mode: "dev" },
 });
 
 const needsTools = new Set(["suite", "bench"]);
@@ -27,7 +29,7 @@ export const main = async (argv) => {
   const [name = "", ...args] = argv;
   const root = fs.realpathSync(path.join(import.meta.dirname, "../.."));
   if (!Object.hasOwn(commands, name)) {
-    process.stderr.write("usage: node tools/bootstrap.mjs start|test|check|cli [arguments]\n");
+    process.stderr.write("usage: node tools/bootstrap.mjs start|test|check|gen|cli [arguments]\n");
     process.exitCode = 2;
     return;
   }

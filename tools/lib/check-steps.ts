@@ -1,0 +1,128 @@
+/** The steps of `npm run check`, in the order in which they are cheapest to fail. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { tidySteps } from "../tidy/index.ts";
+import { generated, generateProtobuf } from "./protobuf.ts";
+import { filesOf, readText, run, tool } from "./project.ts";
+import type { Finding, Step } from "./steps.ts";
+import { isUnitTest, runTestFiles } from "./test-run.ts";
+
+const toolTimeoutMs = 120_000;
+const unitTimeoutMs = 300_000;
+
+const lines = (text: string): readonly string[] =>
+  text.split("\n").filter((line) => line.trim() !== "");
+
+/** What a tool printed as findings, when it ended badly. */
+const fromOutput = (
+  what: string,
+  ended: { readonly code: number | null; readonly stdout: string; readonly stderr: string },
+  pick: (line: string) => Finding | undefined,
+): readonly Finding[] => {
+  if (ended.code === 0) return [];
+  const all = lines(ended.stdout + ended.stderr);
+  const found = all.map(pick).filter((finding) => finding !== undefined);
+  return found.length > 0 ? found : [{ at: what, text: all.slice(-10).join(" | ") }];
+};
+
+export const formatStep = (root: string): Step => ({
+  name: "format",
+  run: async () => {
+    const ended = await run(tool("oxfmt"), ["--list-different", "."], {
+      cwd: root,
+      timeoutMs: toolTimeoutMs,
+    });
+    return fromOutput("oxfmt", ended, (line) => ({ at: line, text: "not formatted (npx oxfmt)" }));
+  },
+});
+
+export const lintStep = (root: string): Step => ({
+  name: "lint",
+  run: async () => {
+    const ended = await run(tool("oxlint"), ["-f", "unix"], {
+      cwd: root,
+      timeoutMs: toolTimeoutMs,
+    });
+    return fromOutput("oxlint", ended, (line) => {
+      const match = /^(.+?:\d+):\d+: (.*)$/.exec(line);
+      return match === null ? undefined : { at: `${match[1]}`, text: `${match[2]}` };
+    });
+  },
+});
+
+export const typesStep = (root: string, name: string, config: string): Step => ({
+  name,
+  run: async () => {
+    if (!existsSync(join(root, config))) return [{ at: config, text: "missing" }];
+    const ended = await run(tool("tsc"), ["-p", config, "--noEmit", "--pretty", "false"], {
+      cwd: root,
+      timeoutMs: toolTimeoutMs,
+    });
+    return fromOutput("tsc", ended, (line) => {
+      const match = /^(.+?)\((\d+),\d+\): (.*)$/.exec(line);
+      return match === null ? undefined : { at: `${match[1]}:${match[2]}`, text: `${match[3]}` };
+    });
+  },
+});
+
+/** Generates the protobuf code anew beside the project and compares. */
+export const protobufStep = (root: string): Step => ({
+  name: "protobuf",
+  run: async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ioi-gen-"));
+    try {
+      const lint = await run(tool("buf"), ["lint", "proto"], {
+        cwd: root,
+        timeoutMs: toolTimeoutMs,
+      });
+      const made = await generateProtobuf(root, folder);
+      const complaints = [lint, made].flatMap((ended) =>
+        fromOutput("buf", ended, (line) => ({ at: "proto", text: line })),
+      );
+      return complaints.length > 0 ? complaints : compareFolders(folder, join(root, generated));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+});
+
+const compareFolders = (fresh: string, committed: string): readonly Finding[] => {
+  const names = new Set([...filesOf(fresh), ...(existsSync(committed) ? filesOf(committed) : [])]);
+  return [...names].flatMap((name) => {
+    const [a, b] = [fresh, committed].map((folder) =>
+      existsSync(join(folder, name)) ? readText(folder, name) : undefined,
+    );
+    return a === b
+      ? []
+      : [{ at: `${generated}/${name}`, text: "differs from what proto/ generates" }];
+  });
+};
+
+export const unitStep = (root: string): Step => ({
+  name: "unit",
+  run: async () => {
+    // The walls' own tests start the other steps again; `npm test` runs them.
+    const files = filesOf(root).filter((file) => isUnitTest(file) && !file.startsWith("tools/"));
+    const { records } = await runTestFiles(files, { isolation: "none", timeoutMs: unitTimeoutMs });
+    return records
+      .filter(({ outcome }) => outcome === "failed")
+      .map(({ file, line, name, error }) => ({
+        at: `${file}:${line}`,
+        text: `${name}: ${error.split("\n", 3).join(" ")}`,
+      }));
+  },
+});
+
+/** Everything but the unit tests. */
+export const staticSteps = (root: string): readonly Step[] => [
+  formatStep(root),
+  lintStep(root),
+  typesStep(root, "types: pure", "tsconfig.pure.json"),
+  typesStep(root, "types: node", "tsconfig.json"),
+  ...(existsSync(join(root, "tsconfig.web.json"))
+    ? [typesStep(root, "types: web", "tsconfig.web.json")]
+    : []),
+  ...tidySteps(root),
+  protobufStep(root),
+];

@@ -1,0 +1,2 @@
+export const documents = (_root: string): Promise<readonly { file: string; text: string }[]> =>
+  Promise.resolve([]);
