@@ -50,18 +50,6 @@ export const errors = {
     next: "./ioi sessions list shows what it had acknowledged.",
     exit: 5,
   },
-  E_CLI_NO_SESSION: {
-    what: "There is no such session.",
-    why: "Its id is wrong, or it belongs to another data folder.",
-    next: "./ioi sessions list",
-    exit: 5,
-  },
-  E_CLI_NO_APPROVAL: {
-    what: "No approval of this id waits.",
-    why: "It was decided, it expired, or the id is wrong.",
-    next: "./ioi sessions list",
-    exit: 5,
-  },
   E_CLI_CARD_MISMATCH: {
     what: "The card that was shown is not the one that the approval names.",
     why: "The hash of the card's text differs; signing it would approve something unseen.",

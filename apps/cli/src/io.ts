@@ -14,6 +14,8 @@ export interface Io {
   readonly interactive: boolean;
   readonly stdoutIsTerminal: boolean;
   readonly columns: number;
+  /** The next key at the terminal; only where {@link interactive}. */
+  readKey(signal: AbortSignal): Promise<string>;
 }
 
 export type Paint = "bold" | "dim" | "red" | "green" | "yellow";
@@ -68,6 +70,33 @@ export const outputOf = (io: Io, json: boolean): Output => {
   };
 };
 
+/** One key in raw mode; Ctrl+C is the signal it would have been. */
+const readKey = (signal: AbortSignal): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const { stdin } = process;
+    const finish = (end: () => void): void => {
+      stdin.off("data", onData);
+      signal.removeEventListener("abort", onAbort);
+      stdin.setRawMode(false);
+      stdin.pause();
+      end();
+    };
+    const onData = (bytes: Buffer): void => {
+      const key = bytes.toString("utf8");
+      if (key === "\u0003") process.kill(process.pid, "SIGINT");
+      else finish(() => resolve(key));
+    };
+    const onAbort = (): void => finish(() => reject(signal.reason));
+    if (signal.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    stdin.setRawMode(true);
+    stdin.resume();
+    stdin.on("data", onData);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+
 /** The process's own streams. */
 export const nodeIo = (): Io => ({
   out: (text) => void process.stdout.write(text),
@@ -77,6 +106,7 @@ export const nodeIo = (): Io => ({
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   stdoutIsTerminal: process.stdout.isTTY === true,
   columns: process.stdout.columns ?? 80,
+  readKey,
 });
 
 /**

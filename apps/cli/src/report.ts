@@ -47,7 +47,13 @@ export const usage = (message: string, next?: string): OperationError =>
 
 /** Packages that know codes; loaded only when one of theirs must be explained. */
 const CATALOGUES: readonly (() => Promise<Readonly<Record<string, unknown>>>)[] = [
+  () => import("@ioi/agent"),
+  () => import("@ioi/guardian/verify"),
   () => import("@ioi/host/rpc"),
+  () => import("@ioi/host/ports"),
+  () => import("@ioi/host/crypto"),
+  () => import("@ioi/storage"),
+  () => import("@ioi/crypto"),
 ];
 
 const entryOf = async (code: string): Promise<ErrorCatalogue[`E_${string}`] | undefined> => {

@@ -1,0 +1,61 @@
+/** `ioi approve` and `ioi deny`: the person's signed answer, then the session seen through. */
+import type { ExitCode } from "@ioi/base";
+import type { CommandContext, Handler } from "../context.ts";
+import { openKernel } from "../kernel/connection.ts";
+import type { Decision } from "../kernel/device.ts";
+import { findApproval } from "../kernel/find.ts";
+import { decide, seeThrough } from "../kernel/follow.ts";
+import { requireFolder } from "../kernel/folder.ts";
+import { usage } from "../report.ts";
+import { cardText, explainAsks } from "../view/card.ts";
+import { RunPrinter } from "../view/run-view.ts";
+import { conclude } from "./run.ts";
+
+const answer = async (
+  context: CommandContext,
+  given: string,
+  decision: Decision,
+  reason: string,
+): Promise<ExitCode> => {
+  requireFolder(context.dataFolder);
+  await using kernel = await openKernel(context, { start: true });
+  const approval = await findApproval(kernel, given);
+  if (decision.scope === "session" && !approval.sessionScope) {
+    throw usage("this card offers no session scope", `./ioi approve ${approval.id}`);
+  }
+  // What is signed is what stands here.
+  context.output.progress(`${cardText(approval)}\n${explainAsks(approval)}`);
+  await decide(context, kernel, approval, decision, reason);
+  context.output.progress(
+    `${decision.decision === "approve" ? "approved" : "denied"} ${approval.id}`,
+  );
+  const printer = new RunPrinter(context.output);
+  const view = await seeThrough(context, kernel, approval.session, {
+    prompt: false,
+    decided: [approval.id],
+    onView: (each) => printer.update(each),
+  });
+  return conclude(context, view, printer);
+};
+
+export const approve: Handler<{ readonly sessionScope?: boolean }> = (context, invocation) =>
+  answer(
+    context,
+    invocation.args[0] ?? "",
+    {
+      decision: "approve",
+      scope: invocation.options.sessionScope === true ? "session" : "once",
+    },
+    "",
+  );
+
+/** A denial that was carried out is what was asked for: whatever the session ends as, it is done. */
+export const deny: Handler<{ readonly reason: string }> = async (context, invocation) => {
+  await answer(
+    context,
+    invocation.args[0] ?? "",
+    { decision: "deny", scope: "once" },
+    invocation.options.reason,
+  );
+  return 0;
+};

@@ -1,0 +1,55 @@
+/** `ioi undo`: a session of its own that undoes another's reversible actions, with receipts. */
+import type { Handler } from "../context.ts";
+import { type Kernel, openKernel, retrying } from "../kernel/connection.ts";
+import { findSession, listSessions } from "../kernel/find.ts";
+import { type Begin, seeThrough } from "../kernel/follow.ts";
+import { requireFolder } from "../kernel/folder.ts";
+import { callDeadlineMs } from "../limits.ts";
+import { failWith } from "../report.ts";
+import { RunPrinter } from "../view/run-view.ts";
+import { conclude, type OnAsk, onAskOf, stoppingOnAbort } from "./run.ts";
+
+interface UndoOptions {
+  readonly action: number;
+  readonly onAsk?: OnAsk;
+}
+
+/** The newest session that is not itself an undo. */
+const newest = async (kernel: Kernel) => {
+  const sessions = await listSessions(kernel);
+  const found = sessions.find(({ text, actions }) => actions > 0 && !text.startsWith("/undo"));
+  if (found !== undefined) return found;
+  throw failWith({ code: "E_NOTHING_TO_UNDO", message: "no session did anything yet" });
+};
+
+export const undo: Handler<UndoOptions> = async (context, { args, options }) => {
+  requireFolder(context.dataFolder);
+  const onAsk = onAskOf(context, options.onAsk);
+  await using kernel = await openKernel(context, { start: true });
+  const [given] = args;
+  const { session, workspace } =
+    given === undefined ? await newest(kernel) : await findSession(kernel, given);
+  const what = options.action === 0 ? "" : ` action ${options.action}`;
+  const { session: undoSession } = await retrying(kernel, async () => {
+    const person = await kernel.person();
+    return person.utter(
+      { session: "", text: `/undo ${session}${what}`, workspace, agent: "planner" },
+      { deadlineMs: callDeadlineMs, signal: context.signal },
+    );
+  });
+  context.output.progress(`session ${undoSession} undoes ${session}${what}`);
+  const begin: Begin = (sessions) =>
+    sessions.undo(
+      { session, action: options.action, undoSession, onAsk },
+      { deadlineMs: Number.POSITIVE_INFINITY, signal: context.signal },
+    );
+  const printer = new RunPrinter(context.output);
+  const view = await stoppingOnAbort(context, kernel, undoSession, () =>
+    seeThrough(context, kernel, undoSession, {
+      begin,
+      prompt: onAsk === "prompt",
+      onView: (each) => printer.update(each),
+    }),
+  );
+  return conclude(context, view, printer);
+};

@@ -1,0 +1,183 @@
+/**
+ * The kernel of a data folder, as a command talks to it: the one that runs, or one started for the
+ * command's own duration. A kernel that restarts under the command is reached again.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { OperationError } from "@ioi/base";
+import { type Channel, type Client, client, dial } from "@ioi/host/rpc";
+import { pb } from "@ioi/wire";
+import type { CommandContext } from "../context.ts";
+import { kernelReadyMs, kernelReconnectMs } from "../limits.ts";
+import { failWith } from "../report.ts";
+import { type FolderPaths, folderPaths, isAlive, readKernelFile, socketPath } from "./folder.ts";
+import { type LaunchedKernel, launchKernel } from "./launch.ts";
+
+export type PersonClient = Client<typeof pb.Person>;
+export type SessionsClient = Client<typeof pb.Sessions>;
+export type KernelClient = Client<typeof pb.Kernel>;
+
+/** What commands need of a kernel; tests give them another one. */
+export interface Kernel extends AsyncDisposable {
+  /** Started by this command, and ended with it. */
+  readonly owned: boolean;
+  person(): Promise<PersonClient>;
+  sessions(): Promise<SessionsClient>;
+  launcher(): Promise<KernelClient>;
+  /** Waits until the kernel answers again; starts one where none is left and that is allowed. */
+  recover(): Promise<void>;
+}
+
+export const isUnavailable = (error: unknown): boolean =>
+  error instanceof OperationError && error.code === "E_RPC_UNAVAILABLE";
+
+const isLocked = (error: unknown): boolean =>
+  error instanceof OperationError && error.code === "E_DATA_LOCKED";
+
+const pollMs = 50;
+
+type Service = "guardianSocket" | "workloadSocket" | "launcherSocket";
+
+export class KernelConnection implements Kernel {
+  readonly #paths: FolderPaths;
+  readonly #context: CommandContext;
+  readonly #mayStart: boolean;
+  readonly #channels = new Map<Service, Channel>();
+  #launched: LaunchedKernel | undefined;
+
+  private constructor(context: CommandContext, mayStart: boolean) {
+    this.#paths = folderPaths(context.dataFolder);
+    this.#context = context;
+    this.#mayStart = mayStart;
+  }
+
+  /** `start`: start a kernel where none runs; it ends with the connection. */
+  static async open(context: CommandContext, start: boolean): Promise<KernelConnection> {
+    const connection = new KernelConnection(context, start);
+    try {
+      await connection.#reach(kernelReadyMs);
+      return connection;
+    } catch (error) {
+      await connection[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get owned(): boolean {
+    return this.#launched !== undefined;
+  }
+
+  async person(): Promise<PersonClient> {
+    return client(pb.Person, await this.#channel("guardianSocket"));
+  }
+
+  async sessions(): Promise<SessionsClient> {
+    return client(pb.Sessions, await this.#channel("workloadSocket"));
+  }
+
+  async launcher(): Promise<KernelClient> {
+    return client(pb.Kernel, await this.#channel("launcherSocket"));
+  }
+
+  async recover(): Promise<void> {
+    for (const channel of this.#channels.values()) channel.close();
+    this.#channels.clear();
+    await this.#reach(kernelReconnectMs);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const channel of this.#channels.values()) channel.close();
+    this.#channels.clear();
+    await this.#launched?.stop();
+    this.#launched = undefined;
+  }
+
+  async #channel(service: Service): Promise<Channel> {
+    const known = this.#channels.get(service);
+    if (known?.open === true) return known;
+    const channel = await dial(socketPath(this.#paths[service]));
+    this.#channels.set(service, channel);
+    return channel;
+  }
+
+  /** All three sockets answer. */
+  async #answers(): Promise<boolean> {
+    try {
+      await this.#channel("launcherSocket");
+      await this.#channel("guardianSocket");
+      await this.#channel("workloadSocket");
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #runsElsewhere(): boolean {
+    const file = readKernelFile(this.#paths);
+    return file !== undefined && isAlive(file.pid);
+  }
+
+  async #reach(withinMs: number): Promise<void> {
+    const { signal } = this.#context;
+    const until = performance.now() + withinMs;
+    let locked = false;
+    for (;;) {
+      signal.throwIfAborted();
+      if (await this.#answers()) return;
+      if (performance.now() >= until) throw this.#unreachable(locked);
+      if (this.#launched === undefined && !this.#runsElsewhere() && !locked) {
+        if (!this.#mayStart) throw this.#unreachable(false);
+        locked = await this.#start();
+        if (!locked) continue;
+      }
+      await sleep(pollMs, undefined, { signal });
+      if (locked && !this.#runsElsewhere()) locked = false;
+    }
+  }
+
+  #unreachable(locked: boolean): OperationError {
+    if (locked || this.#launched !== undefined || this.#runsElsewhere()) {
+      return failWith({ code: "E_CLI_KERNEL_GONE", message: "the kernel does not answer" });
+    }
+    return failWith({
+      code: "E_CLI_NO_KERNEL",
+      message: `no kernel runs on ${this.#paths.root}`,
+      next: `./ioi start --data ${this.#paths.root}`,
+    });
+  }
+
+  /** True where another kernel has the folder and is on its way up or down. */
+  async #start(): Promise<boolean> {
+    const { output, signal, dataFolder } = this.#context;
+    try {
+      this.#launched = await launchKernel(
+        { data: dataFolder, host: "127.0.0.1", port: 0 },
+        { signal, onText: (text) => output.progress(text.trimEnd()) },
+      );
+      // A launcher that ends by itself leaves room for another one.
+      void this.#launched.exited.then(() => {
+        this.#launched = undefined;
+      });
+      return false;
+    } catch (error) {
+      if (isLocked(error)) return true;
+      throw error;
+    }
+  }
+}
+
+export const openKernel = (
+  context: CommandContext,
+  options: { readonly start: boolean },
+): Promise<Kernel> => KernelConnection.open(context, options.start);
+
+/** Repeats a call that changes nothing, or the same thing twice, across a restart of the kernel. */
+export const retrying = async <T>(kernel: Kernel, call: () => Promise<T>): Promise<T> => {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      await kernel.recover();
+    }
+  }
+};

@@ -1,0 +1,50 @@
+/** Sessions and approvals by the beginning of their id. */
+import type { pb } from "@ioi/wire";
+import { callDeadlineMs } from "../limits.ts";
+import { failWith, usage } from "../report.ts";
+import { type Kernel, retrying } from "./connection.ts";
+import { pendingApprovals } from "./follow.ts";
+
+const sessionsListed = 1000;
+
+export const listSessions = (
+  kernel: Kernel,
+  limit: number = sessionsListed,
+): Promise<readonly pb.SessionSummary[]> =>
+  retrying(kernel, async () => {
+    const sessions = await kernel.sessions();
+    return (await sessions.list({ limit }, { deadlineMs: callDeadlineMs })).sessions;
+  });
+
+const one = <T>(found: readonly T[], what: string, given: string): T | undefined => {
+  if (found.length > 1) throw usage(`"${given}" begins ${found.length} ${what}; give more of it`);
+  return found[0];
+};
+
+export const findSession = async (kernel: Kernel, given: string): Promise<pb.SessionSummary> => {
+  const all = await listSessions(kernel);
+  const exact = all.find(({ session }) => session === given);
+  const found =
+    exact ??
+    one(
+      all.filter(({ session }) => session.startsWith(given)),
+      "sessions",
+      given,
+    );
+  if (found !== undefined) return found;
+  throw failWith({ code: "E_SESSION_UNKNOWN", message: `no session begins with "${given}"` });
+};
+
+export const findApproval = async (kernel: Kernel, given: string): Promise<pb.Approval> => {
+  const all = await pendingApprovals(kernel);
+  const exact = all.find(({ id }) => id === given);
+  const found =
+    exact ??
+    one(
+      all.filter(({ id }) => id.startsWith(given)),
+      "approvals",
+      given,
+    );
+  if (found !== undefined) return found;
+  throw failWith({ code: "E_APPROVAL_UNKNOWN", message: `no approval that waits is "${given}"` });
+};

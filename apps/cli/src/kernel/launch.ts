@@ -1,0 +1,165 @@
+/**
+ * Starts the launcher, the kernel's first process, as a child.
+ *
+ * The contract with it: its one argument is {@link LauncherConfig} in JSON; when the kernel is ready
+ * or cannot start it writes one JSON line to descriptor 3 ({@link ReadyLine}); its stdin is a
+ * lifeline, so that the end of this process, however it comes, ends the kernel; SIGTERM drains.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Readable } from "node:stream";
+import { OperationError } from "@ioi/base";
+import { kernelDrainMs, kernelReadyMs, readyLineBytesMax } from "../limits.ts";
+import { projectRoot } from "../program.ts";
+import { failWith } from "../report.ts";
+
+export interface LauncherConfig {
+  /** Absolute path of the data folder. */
+  readonly data: string;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+export type ReadyLine =
+  | { readonly rpc: string; readonly http: string }
+  | {
+      readonly error: {
+        readonly code: string;
+        readonly message: string;
+        readonly next?: string;
+      };
+    };
+
+export interface LaunchedKernel {
+  readonly pid: number;
+  readonly rpc: string;
+  readonly http: string;
+  /** The launcher's exit code, 128 + signal where it died of one. */
+  readonly exited: Promise<number>;
+  /** Drains and waits; kills what does not end in time. */
+  stop(): Promise<void>;
+}
+
+const launcherProgram = resolve(projectRoot, "apps/launcher/src/main.ts");
+
+const firstLine = (stream: Readable): Promise<string> =>
+  new Promise((resolvePromise) => {
+    let text = "";
+    stream.setEncoding("utf8");
+    stream.on("data", (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf("\n");
+      if (end >= 0 || text.length > readyLineBytesMax) {
+        resolvePromise(text.slice(0, end < 0 ? readyLineBytesMax : end));
+      }
+    });
+    stream.on("error", () => resolvePromise(text));
+    stream.on("close", () => resolvePromise(text));
+  });
+
+const exitOf = (child: ChildProcess): Promise<number> =>
+  new Promise((resolvePromise) => {
+    const signals: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143, SIGKILL: 137 };
+    child.once("exit", (code, signal) => resolvePromise(code ?? signals[signal ?? ""] ?? 1));
+    child.once("error", () => resolvePromise(127));
+  });
+
+const parseReady = (line: string): ReadyLine | undefined => {
+  try {
+    const value = JSON.parse(line) as Partial<Record<"rpc" | "http", unknown>> & {
+      readonly error?: Record<string, unknown>;
+    };
+    if (value.error !== undefined) {
+      const { code, message, next } = value.error;
+      return {
+        error: {
+          code: String(code),
+          message: String(message),
+          ...(typeof next === "string" ? { next } : {}),
+        },
+      };
+    }
+    return typeof value.rpc === "string"
+      ? { rpc: value.rpc, http: String(value.http ?? "") }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+const withTimeout = async <T>(
+  promise: Promise<T>,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<T | "timeout"> => {
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<"timeout">((resolvePromise, reject) => {
+        timer = setTimeout(() => resolvePromise("timeout"), ms);
+        onAbort = () => reject(signal?.reason);
+        signal?.addEventListener("abort", onAbort, { once: true });
+        if (signal?.aborted === true) onAbort();
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+    if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+  }
+};
+
+const startError = (message: string, cause?: unknown): OperationError =>
+  failWith({ code: "E_CLI_KERNEL_START", message }, cause);
+
+/** Starts a kernel and returns once it is ready. */
+export const launchKernel = async (
+  config: LauncherConfig,
+  options: {
+    readonly signal: AbortSignal;
+    /** What the launcher writes to stderr. */
+    readonly onText: (text: string) => void;
+    readonly program?: string;
+  },
+): Promise<LaunchedKernel> => {
+  const program = options.program ?? launcherProgram;
+  if (!existsSync(program)) throw startError("the launcher is not part of this installation");
+  const child = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", program, JSON.stringify(config)],
+    { stdio: ["pipe", "ignore", "pipe", "pipe"], detached: true },
+  );
+  const exited = exitOf(child);
+  child.stdin?.on("error", () => undefined);
+  child.stderr?.setEncoding("utf8");
+  child.stderr?.on("data", (text: string) => options.onText(text));
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> =>
+    (stopping ??= (async () => {
+      child.kill("SIGTERM");
+      if ((await withTimeout(exited, kernelDrainMs)) !== "timeout") return;
+      child.kill("SIGKILL");
+      await exited;
+    })());
+  try {
+    const line = await withTimeout(
+      Promise.race([firstLine(child.stdio[3] as Readable), exited]),
+      kernelReadyMs,
+      options.signal,
+    );
+    const ready = typeof line === "string" ? parseReady(line) : undefined;
+    if (line === "timeout") throw startError(`it was not ready after ${kernelReadyMs / 1000} s`);
+    if (ready === undefined) throw startError("the launcher ended before it was ready");
+    if ("error" in ready) {
+      throw failWith(ready.error);
+    }
+    if (child.pid === undefined) throw startError("the launcher has no process");
+    return { pid: child.pid, rpc: ready.rpc, http: ready.http, exited, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+};

@@ -1,0 +1,58 @@
+/**
+ * The approval card at a terminal. Keys: a once, s session, d deny, e explain. No key approves by
+ * default, and a card that just appeared takes none for a moment, so that what was typed for
+ * something else does not answer it.
+ */
+import type { pb } from "@ioi/wire";
+import type { CommandContext } from "../context.ts";
+import { visible } from "../io.ts";
+import type { Decision } from "../kernel/device.ts";
+import { cardGuardMs } from "../limits.ts";
+
+export const cardText = (approval: pb.Approval): string => {
+  const lines = visible(approval.card).split("\n");
+  return ["", `approval ${approval.id}`, ...lines.map((line) => `  ${line}`), ""].join("\n");
+};
+
+const because: Readonly<Record<string, string>> = {
+  rule: "the policy's rule asks",
+  default: "no rule allows it, and the policy's default is to ask",
+  ungrounded: "this argument does not come from your own words",
+  budget: "this budget is used up",
+  fact: "something about it could not be found out",
+  protected: "it touches a protected path",
+  dynamic: "part of the command is only known when it runs",
+  irreversible: "it cannot be undone",
+};
+
+export const explainAsks = (approval: pb.Approval): string =>
+  approval.asks
+    .map(({ kind, id }) => `  asks because ${because[kind] ?? kind}: ${visible(id)}`)
+    .join("\n");
+
+const keysLine = (approval: pb.Approval): string =>
+  `[a] once  ${approval.sessionScope ? "[s] this session  " : ""}[d] deny  [e] explain > `;
+
+/** The person's answer. `now` is a monotonic clock in milliseconds. */
+export const askCard = async (
+  context: CommandContext,
+  approval: pb.Approval,
+  now: () => number = () => performance.now(),
+): Promise<Decision> => {
+  const { io, signal } = context;
+  io.err(`${cardText(approval)}\n${keysLine(approval)}`);
+  const shownAt = now();
+  for (;;) {
+    const key = await io.readKey(signal);
+    if (now() - shownAt < cardGuardMs) continue;
+    if (key === "a" || key === "s" || key === "d") {
+      if (key === "s" && !approval.sessionScope) continue;
+      io.err(`${key}\n`);
+      return {
+        decision: key === "d" ? "deny" : "approve",
+        scope: key === "s" ? "session" : "once",
+      };
+    }
+    if (key === "e") io.err(`e\n${explainAsks(approval)}\n${keysLine(approval)}`);
+  }
+};

@@ -1,0 +1,102 @@
+/** A session for a person: one block an action, as soon as it is settled. */
+import type { RunAction, RunView } from "@ioi/agent";
+import type { OperationError } from "@ioi/base";
+import { type Output, visible } from "../io.ts";
+import { failWith } from "../report.ts";
+
+const indent = (text: string): string =>
+  visible(text)
+    .replace(/\n$/, "")
+    .split("\n")
+    .map((line) => `  ${line}`)
+    .join("\n");
+
+/** Nothing of it will change any more, unless a person acts. */
+const isSettled = (action: RunAction): boolean =>
+  action.verdict === "deny" || action.verdict === "unavailable" || action.outcome !== null;
+
+const verdictLine = (output: Output, action: RunAction): string => {
+  const by = action.rule === null ? "by default" : `by ${action.rule}`;
+  switch (action.verdict) {
+    case "allow":
+      return `${output.paint("green", "allowed")} ${by}`;
+    case "deny":
+      return `${output.paint("red", "DENIED")} ${by}: ${visible(action.reason)}`;
+    case "ask":
+      return `${output.paint("yellow", "ASKS")} ${by}: ${visible(action.reason)}`;
+    case "unavailable":
+      return `${output.paint("red", "NOT AVAILABLE")}: ${visible(action.reason)}`;
+    case null:
+      return "not judged yet";
+  }
+};
+
+const outcomeLine = (action: RunAction): string => {
+  const parts: string[] = [];
+  if (action.ticket !== null) parts.push(`ticket ${action.ticket.counter}`);
+  const { outcome } = action;
+  if (outcome !== null) {
+    parts.push(`${outcome.status}, ${outcome.bytes} bytes`);
+    if (outcome.code !== null) parts.push(outcome.code);
+    parts.push(outcome.reversible ? "can be undone" : "cannot be undone");
+  }
+  if (action.receipt !== null) parts.push(`receipt ${action.receipt.index}`);
+  if (outcome?.receipt) parts.push(`and ${outcome.receipt.index}`);
+  return parts.join("; ");
+};
+
+export const printAction = (output: Output, action: RunAction): void => {
+  output.line(`${output.paint("bold", String(action.n))} ${visible(action.display)}`);
+  output.line(`  ${verdictLine(output, action)}`);
+  const details = outcomeLine(action);
+  if (details !== "") output.line(`  ${details}`);
+  if (action.verdict === "deny" && action.instead !== "") {
+    output.line(`  Allowed instead: ${visible(action.instead)}`);
+  }
+  const { outcome } = action;
+  if (outcome?.message) output.line(indent(outcome.message));
+  if (outcome?.content) output.line(indent(outcome.content));
+  if (outcome?.handle) output.line(`  more under handle ${visible(outcome.handle)}`);
+};
+
+/** Prints what was not printed yet of a session that grows. */
+export class RunPrinter {
+  readonly #output: Output;
+  readonly #printed = new Set<number>();
+  #said = 0;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  update(view: RunView): void {
+    for (const action of view.actions) {
+      if (this.#printed.has(action.n) || !isSettled(action)) continue;
+      this.#printed.add(action.n);
+      printAction(this.#output, action);
+    }
+    for (const text of view.says.slice(this.#said)) this.#output.line(visible(text));
+    this.#said = view.says.length;
+  }
+
+  /** The rest: what is not settled, and how the session stands. */
+  finish(view: RunView): void {
+    this.update(view);
+    for (const action of view.actions) {
+      if (!this.#printed.has(action.n)) printAction(this.#output, action);
+    }
+    const { actions, wallMs } = view.cost;
+    const noun = actions === 1 ? "action" : "actions";
+    this.#output.line(`session ${view.session}: ${view.state}, ${actions} ${noun}, ${wallMs} ms`);
+  }
+}
+
+/** What ended a session, as the error that the command ends with. */
+export const runError = (view: RunView): OperationError | undefined =>
+  view.error === null
+    ? undefined
+    : failWith({
+        code: view.error.code,
+        message: visible(view.error.message),
+        ...(view.error.next === null ? {} : { next: view.error.next }),
+      });
