@@ -1,0 +1,120 @@
+/**
+ * The command planner as an agent: `observe -> propose | say | finish`, a function of the goal and
+ * of everything it was told so far. It keeps no state, so that a restart loses nothing.
+ *
+ * A sequence stops at the first command that does not succeed. `/undo` reverts, newest first, what
+ * the session did before it; where that is nothing, what the session before it in this workspace
+ * did.
+ */
+import { assert, unreachable } from "@ioi/base";
+import { helpText, plan, type Step } from "./planner/plan.ts";
+import { clip } from "./session/state.ts";
+import type { AgentStep, Goal, Observation, UndoItem } from "./session/messages.ts";
+import { reasonCharsMax } from "./limits.ts";
+
+interface Progress {
+  readonly steps: readonly Step[];
+  at: number;
+  /** What this session did and can undo, oldest first. */
+  done: UndoItem[];
+  /** What a running `/undo` still has to revert, oldest first; undefined outside one. */
+  undoing: UndoItem[] | undefined;
+}
+
+const finishFailed = (code: string, message: string, next?: string): AgentStep => ({
+  type: "finish",
+  status: "failed",
+  code,
+  message: clip(message, reasonCharsMax),
+  ...(next === undefined || next === "" ? {} : { next: clip(next, reasonCharsMax) }),
+});
+
+/** The next step, or the end. */
+const next = (progress: Progress, goal: Goal): AgentStep => {
+  const step = progress.steps[progress.at];
+  if (step === undefined) return { type: "finish", status: "done" };
+  if (step.type === "help") return { type: "say", text: helpText() };
+  if (step.type === "act") {
+    const { target, args, content } = step;
+    return content === undefined
+      ? { type: "propose", target, args }
+      : { type: "propose", target, args, content };
+  }
+  progress.undoing ??= [...(progress.done.length > 0 ? progress.done : goal.earlier)];
+  const item = progress.undoing.at(-1);
+  if (item === undefined) return finishFailed("E_NOTHING_TO_UNDO", "nothing can be undone");
+  const counter = Number(item.counter);
+  return { type: "propose", target: "fs::restore", args: { counter, paths: item.paths } };
+};
+
+const succeeded = (
+  progress: Progress,
+  outcome: Extract<Observation, { readonly type: "outcome" }>,
+): void => {
+  const undoing = progress.undoing;
+  if (undoing !== undefined) {
+    undoing.pop();
+    progress.done.pop();
+    if (undoing.length > 0) return;
+    progress.undoing = undefined;
+  } else if (outcome.reversible) {
+    progress.done.push({ counter: outcome.counter, paths: outcome.paths });
+  }
+  progress.at += 1;
+};
+
+const outcomeFailure = (
+  outcome: Extract<Observation, { readonly type: "outcome" }>,
+): AgentStep | undefined => {
+  if (outcome.status !== "confirmed") {
+    const message = outcome.message ?? `action ${outcome.n} ended as ${outcome.status}`;
+    return finishFailed(outcome.code ?? "E_ACTION_FAILED", message);
+  }
+  if (outcome.exit === undefined || outcome.exit === 0) return undefined;
+  const message = `the program of action ${outcome.n} ended with exit code ${outcome.exit}`;
+  return finishFailed("E_PROGRAM_FAILED", message);
+};
+
+/** Takes one observation in; a step where it ends the sequence. */
+const absorb = (progress: Progress, seen: Observation): AgentStep | undefined => {
+  switch (seen.type) {
+    case "goal":
+      return undefined;
+    case "said":
+      progress.at += 1;
+      return undefined;
+    case "outcome": {
+      const failure = outcomeFailure(seen);
+      if (failure === undefined) succeeded(progress, seen);
+      return failure;
+    }
+    case "denied":
+      return finishFailed("E_ACTION_DENIED", seen.reason, seen.instead);
+    case "failed":
+      return finishFailed(seen.code, seen.message);
+    case "invalid":
+      return finishFailed(seen.code, seen.message);
+    default:
+      return unreachable(seen);
+  }
+};
+
+/** The step after the observations `seen`, the first of which is the goal. */
+export const commandAgent = (goal: Goal, seen: readonly Observation[]): AgentStep => {
+  assert(goal.kind === "planner" || goal.kind === "undo", `${goal.kind} is no command planner`);
+  const steps: ReturnType<typeof plan> =
+    goal.kind === "undo" ? { ok: true, value: [{ type: "undo" }] } : plan(goal.text);
+  if (!steps.ok) {
+    const { code, message, at } = steps.error;
+    const where = at === undefined ? "" : `${at.file}:${at.line}:${at.column}: `;
+    return finishFailed(code, where + message);
+  }
+  const progress: Progress = { steps: steps.value, at: 0, done: [], undoing: undefined };
+  for (const each of seen) {
+    const last = absorb(progress, each);
+    if (last !== undefined) return last;
+    // An undo begins when its turn comes, with what was done up to then.
+    if (progress.steps[progress.at]?.type === "undo") next(progress, goal);
+  }
+  return next(progress, goal);
+};

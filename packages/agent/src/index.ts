@@ -1,0 +1,69 @@
+export { commandAgent } from "./command-agent.ts";
+export { type AgentErrorCode, errors } from "./errors.ts";
+export {
+  encodeHeader,
+  type Hash,
+  type JournalError,
+  journalFormat,
+  journalHeader,
+  type JournalHeader,
+  journalRecord,
+  type JournalRecord,
+  journalStep,
+  type JournalStep,
+  machineVersion,
+  type Replayed,
+  replayJournal,
+  type ReplayStep,
+} from "./journal.ts";
+export * from "./limits.ts";
+export { helpText, plan, type PlanError, type PlanErrorCode, type Step } from "./planner/plan.ts";
+export { editDistance, nearest } from "./planner/suggest.ts";
+export { type Token, tokenize, type Word } from "./planner/tokens.ts";
+export { SessionMachine } from "./session/machine.ts";
+export {
+  type AgentKind,
+  type AgentStep,
+  agentStep,
+  encodeEffects,
+  type Goal,
+  type Observation,
+  type OnAsk,
+  type OutcomeStatus,
+  type ReceiptRef,
+  type SessionEffect,
+  sessionEffect,
+  type SessionInput,
+  sessionInput,
+  type SessionState,
+  sessionState,
+  type Timing,
+  type UndoItem,
+  type Verdict,
+} from "./session/messages.ts";
+export {
+  type ActionState,
+  clip,
+  isTerminal,
+  type OutcomeState,
+  rests,
+  type SessionSnapshot,
+  type Stage,
+  stateOf,
+} from "./session/state.ts";
+export { undoPathsOf } from "./session/transitions.ts";
+export { exitOf, type RunAction, type RunView, runView, type ViewOptions } from "./session/view.ts";
+export {
+  type Argument,
+  type ArgumentType,
+  type CallError,
+  type JsonSchema,
+  type RawArguments,
+  type Tool,
+  toolName,
+  toolOf,
+  tools,
+  toolSchema,
+  undoPaths,
+  validateCall,
+} from "./tools.ts";

@@ -1,0 +1,60 @@
+/** Bounds of a session and of what it is told. `docs/limits.md` is generated from these lines. */
+
+/** Largest text that the command planner reads, in characters. */
+export const commandTextCharsMax = 262_144;
+/** Commands in one `&&` sequence. */
+export const commandStepsMax = 1024;
+/** Words of one command. */
+export const commandWordsMax = 4096;
+/** Edit distance up to which an unknown command is answered with a suggestion. */
+export const suggestionDistanceMax = 2;
+/** Actions of one session, whatever its policy says. */
+export const sessionActionsMax = 1024;
+/** Largest content that one action writes, in bytes. */
+export const actionContentBytesMax = 2_097_152;
+/** Largest canonical action, ticket or signed report that a session carries, in bytes. */
+export const signedBytesMax = 1_048_576;
+/** Content of one outcome that is shown in place, in bytes; more is behind a handle. */
+export const outcomeContentBytesMax = 65_536;
+/** Content of all outcomes of one session that is shown in place, in bytes. */
+export const sessionContentBytesMax = 524_288;
+/** What an agent says in one step, in characters. */
+export const sayCharsMax = 65_536;
+/** Steps in which an agent only speaks, one after the other. */
+export const saysInRowMax = 16;
+/** Things said and kept in one session. */
+export const saysKeptMax = 64;
+/** Messages of the person that wait for the agent's next turn. */
+export const messagesMax = 64;
+/** Length of one message of the person, in characters. */
+export const messageCharsMax = 65_536;
+/** Reasons and suggestions that are kept of a verdict, in characters. */
+export const reasonCharsMax = 1024;
+/** Length of the line that shows an action, in characters. */
+export const displayCharsMax = 512;
+/** Invalid calls of an agent one after the other before the session fails. */
+export const invalidCallsMax = 4;
+/** The same action with the same outcome, after which a loop is broken. */
+export const loopRepeatsMax = 3;
+/** Times that one action is prepared and proposed anew: after approvals and crashes. */
+export const actionAttemptsMax = 64;
+/** Times that a call which failed for a passing reason is made again. */
+export const callRetriesMax = 4;
+/** Wait before a call is made again, doubled each time, in milliseconds. */
+export const callRetryMs = 100;
+/** Longest wait before a call is made again, in milliseconds. */
+export const callRetryMsMax = 2000;
+/** Times that the gate is asked again to know a session, while it is away. */
+export const openRetriesMax = 60;
+/** Wait for the answers to a stop before it is asked for again, in milliseconds. */
+export const stopRetryMs = 1000;
+/** Times that a stop is asked for before the session says that it failed. */
+export const stopAttemptsMax = 30;
+/** Earlier effects that a session is told of so that it can undo them. */
+export const undoItemsMax = 1024;
+/** Paths of one effect that an undo names. */
+export const undoPathsMax = 4096;
+/** Records of one session's journal. */
+export const journalRecordsMax = 65_536;
+/** Wall time of one session where its policy names none, in milliseconds. */
+export const sessionWallMsDefault = 86_400_000;

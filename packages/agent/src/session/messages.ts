@@ -1,0 +1,251 @@
+/**
+ * What goes into a session and what comes out of it, as schemas of the canonical codec: inputs are
+ * journalled in exactly this form, effects are hashed in it.
+ *
+ * Every call that a session makes has a number; the answer names it, and an answer to any other
+ * call is ignored. So a late, repeated or invented answer changes nothing.
+ */
+import { encodeCanonical, type Infer, schema } from "@ioi/wire";
+import {
+  actionContentBytesMax,
+  displayCharsMax,
+  messageCharsMax,
+  outcomeContentBytesMax,
+  reasonCharsMax,
+  sayCharsMax,
+  signedBytesMax,
+  undoItemsMax,
+  undoPathsMax,
+  commandTextCharsMax,
+} from "../limits.ts";
+import type { RawArguments } from "../tools.ts";
+
+const { anything, array, bool, bytes, int, mapOf, oneOf, optional, record, text, u64, union } =
+  schema;
+
+const args = mapOf(anything, 64) as schema.Schema<RawArguments>;
+const content = bytes(undefined, actionContentBytesMax);
+const signedBytes = bytes(undefined, signedBytesMax);
+const code = text(64);
+const reason = text(reasonCharsMax);
+const paths = array(text(4096), undoPathsMax);
+
+export const outcomeStatus = oneOf("confirmed", "partial", "no-effect", "refused", "unknown");
+export type OutcomeStatus = Infer<typeof outcomeStatus>;
+
+/** An effect that an undo can name: its ticket's counter and the paths that it touched. */
+export const undoItem = record({ counter: u64, paths });
+export type UndoItem = Infer<typeof undoItem>;
+
+/** Who decides the steps. A `planner` and an `undo` end by themselves; the others may loop. */
+export const agentKind = oneOf("planner", "undo", "model", "folder");
+export type AgentKind = Infer<typeof agentKind>;
+
+export const onAsk = oneOf("prompt", "deny", "pend");
+export type OnAsk = Infer<typeof onAsk>;
+
+export const goal = record({
+  text: text(commandTextCharsMax),
+  kind: agentKind,
+  /** What came before this session in its workspace and can be undone, oldest first. */
+  earlier: array(undoItem, undoItemsMax),
+});
+export type Goal = Infer<typeof goal>;
+
+/** What an agent answers to an observation: `observe -> propose | say | finish`. */
+export const agentStep = union({
+  propose: { target: text(64), args, content: optional(content) },
+  say: { text: text(sayCharsMax) },
+  finish: {
+    status: oneOf("done", "failed"),
+    code: optional(code),
+    message: optional(reason),
+    next: optional(reason),
+  },
+});
+export type AgentStep = Infer<typeof agentStep>;
+
+/** What an agent is told. It holds no content: that stands with action `n` of the session. */
+export const observation = union({
+  goal: {},
+  outcome: {
+    n: int(),
+    target: text(64),
+    status: outcomeStatus,
+    code: optional(code),
+    message: optional(reason),
+    /** A program's exit code. */
+    exit: optional(int(-1, 255)),
+    counter: u64,
+    reversible: bool,
+    paths,
+  },
+  denied: { n: int(), target: text(64), reason, instead: reason },
+  failed: { n: int(), target: text(64), code, message: reason },
+  /** The proposal did not match its tool's schema. */
+  invalid: { code, message: reason },
+  said: {},
+});
+export type Observation = Infer<typeof observation>;
+
+const askSource = record({ kind: text(32), id: text(128) });
+
+export const receiptRef = record({ index: u64, leafHash: bytes(32) });
+export type ReceiptRef = Infer<typeof receiptRef>;
+
+/** Microseconds; `gateUs` from the start of prepare to the ticket in hand. */
+export const timing = record({
+  gateUs: int(),
+  prepareUs: int(),
+  proposeUs: int(),
+  decideUs: int(),
+  syncUs: int(),
+  signUs: int(),
+});
+export type Timing = Infer<typeof timing>;
+
+const judged = {
+  rules: array(text(128), 64),
+  asks: array(askSource, 64),
+  reason,
+  instead: reason,
+  display: text(displayCharsMax),
+  receipt: optional(receiptRef),
+  timing,
+};
+
+export const verdict = union({
+  allow: { ...judged, counter: u64, ttlMs: int(), ticket: signedBytes },
+  ask: { ...judged, approval: text(64) },
+  deny: judged,
+  unavailable: { code, message: reason },
+});
+export type Verdict = Infer<typeof verdict>;
+
+const call = int();
+
+export const sessionInput = union({
+  start: {
+    session: text(64),
+    workspace: text(4096),
+    onAsk,
+    agent: text(64),
+    goal,
+    /** Budgets of this session alone; the policy's are kept by the Guardian. */
+    actionsMax: optional(int(1)),
+    wallMsMax: optional(int(1)),
+  },
+  opened: { call, policyHash: bytes(32) },
+  step: { call, step: agentStep },
+  prepared: {
+    call,
+    action: signedBytes,
+    actionId: bytes(32),
+    nonce: bytes(16),
+    prepared: signedBytes,
+    preparedSignature: signedBytes,
+  },
+  verdict: { call, verdict },
+  decision: { approval: text(64), approved: bool, reason },
+  outcome: {
+    call,
+    counter: u64,
+    status: outcomeStatus,
+    code: optional(code),
+    message: optional(reason),
+    bytes: int(),
+    resultHash: bytes(32),
+    reversible: bool,
+    evidence: mapOf(text(256), 32),
+    /** What a program's run changed. */
+    changed: paths,
+    content: optional(text(outcomeContentBytesMax)),
+    handle: optional(text(256)),
+    outcome: signedBytes,
+    outcomeSignature: signedBytes,
+  },
+  settled: {
+    call,
+    status: oneOf("confirmed", "partial", "no-effect", "unknown"),
+    reversible: bool,
+  },
+  reported: { call, receipt: receiptRef },
+  killed: { call },
+  closed: { call },
+  /** A call came to nothing: prepare refused, a driver died, the gate is away. */
+  "call-failed": { call, code, message: reason, retryable: bool },
+  message: { text: text(messageCharsMax) },
+  budget: { actionsMax: optional(int(1)), wallMsMax: optional(int(1)) },
+  pause: {},
+  resume: {},
+  stop: { reason },
+  resolve: { resolution: oneOf("happened", "did-not-happen") },
+  /** The process that drove this session began anew: whatever was under way is void. */
+  restart: {},
+  tick: {},
+});
+export type SessionInput = Infer<typeof sessionInput>;
+
+export const sessionState = oneOf(
+  "planning",
+  "waiting-model",
+  "proposing",
+  "waiting-approval",
+  "performing",
+  "paused",
+  "done",
+  "failed",
+  "stopped",
+);
+export type SessionState = Infer<typeof sessionState>;
+
+export const sessionEffect = union({
+  open: { call },
+  /** `turn` is the observation's place in the conversation; the same turn may be asked again. */
+  "ask-agent": { call, turn: int(), observation, messages: array(text(messageCharsMax), 64) },
+  prepare: { call, n: int(), target: text(64), args, content: optional(content) },
+  propose: {
+    call,
+    n: int(),
+    sequence: int(),
+    action: signedBytes,
+    prepared: signedBytes,
+    preparedSignature: signedBytes,
+    headless: bool,
+  },
+  act: {
+    call,
+    n: int(),
+    target: text(64),
+    counter: u64,
+    nonce: bytes(16),
+    ticket: signedBytes,
+    content: optional(content),
+  },
+  abort: { n: int(), target: text(64), nonce: bytes(16) },
+  settle: { call, n: int(), target: text(64), counter: u64 },
+  report: {
+    call,
+    n: int(),
+    counter: u64,
+    status: outcomeStatus,
+    reportedBy: oneOf("driver", "workload", "person"),
+    outcome: optional(signedBytes),
+    outcomeSignature: optional(signedBytes),
+  },
+  "ask-human": {
+    about: oneOf("approval", "outcome", "budget"),
+    n: int(),
+    approval: optional(text(64)),
+    text: reason,
+  },
+  kill: { call },
+  close: { call, state: oneOf("done", "failed", "stopped") },
+  publish: { state: sessionState, rests: bool },
+  finish: { state: oneOf("done", "failed", "stopped"), code: optional(code) },
+});
+export type SessionEffect = Infer<typeof sessionEffect>;
+
+/** The one encoding of what an input caused; its hash stands in the journal. */
+export const encodeEffects = (effects: readonly SessionEffect[]): Uint8Array =>
+  encodeCanonical(effects.map((effect) => sessionEffect.toCanonical(effect)));

@@ -1,0 +1,263 @@
+/**
+ * The state of one session. It is written by the transitions beside this file only; readers get it
+ * through `SessionMachine.state` as {@link SessionSnapshot}.
+ *
+ * `stage` says what is under way, `call` which answer it waits for (0: none). What a person sees as
+ * the session's state is derived from the stage, so that the two cannot disagree.
+ */
+import { displayCharsMax } from "../limits.ts";
+import { toolOf, type RawArguments, type Tool } from "../tools.ts";
+import type {
+  Goal,
+  Observation,
+  OnAsk,
+  OutcomeStatus,
+  ReceiptRef,
+  SessionEffect,
+  SessionState,
+  Timing,
+} from "./messages.ts";
+
+export type Stage =
+  /** Before `start`. */
+  | "new"
+  /** The gate is being attached; then whatever was interrupted goes on. */
+  | "opening"
+  | "asking"
+  | "preparing"
+  | "proposing"
+  /** An approval is open. */
+  | "deciding"
+  | "acting"
+  | "settling"
+  | "reporting"
+  /** A person is asked whether an effect happened. */
+  | "resolving"
+  /** Paused by the person or by a budget, between two actions. */
+  | "resting"
+  | "killing"
+  | "closing"
+  | "ended";
+
+export interface OutcomeState {
+  readonly status: OutcomeStatus;
+  readonly bytes: number;
+  readonly reversible: boolean;
+  readonly reportedBy: "driver" | "workload" | "person";
+  readonly code?: string;
+  readonly message?: string;
+  readonly evidence: { readonly [name: string]: string };
+  readonly changed: readonly string[];
+  readonly content?: string;
+  readonly handle?: string;
+  readonly resultHash?: Uint8Array;
+  readonly signed?: { readonly outcome: Uint8Array; readonly signature: Uint8Array };
+  readonly receipt?: ReceiptRef;
+}
+
+export interface ActionState {
+  readonly n: number;
+  readonly target: string;
+  readonly args: RawArguments;
+  readonly content?: Uint8Array;
+  display: string;
+  verdict: "allow" | "ask" | "deny" | "unavailable" | null;
+  rules: readonly string[];
+  asks: readonly { readonly kind: string; readonly id: string }[];
+  reason: string;
+  instead: string;
+  approval?: string;
+  ticket?: { readonly counter: bigint; readonly ttlMs: number };
+  /** Canonical action as prepared last, its id, and the driver's nonce. */
+  prepared?: { readonly action: Uint8Array; readonly actionId: Uint8Array; nonce: Uint8Array };
+  ticketBytes?: Uint8Array;
+  outcome?: OutcomeState;
+  receipt?: ReceiptRef;
+  timing?: Timing;
+  attempts: number;
+  /** After the report, prepare and propose anew: nothing happened. */
+  redo: boolean;
+}
+
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly next?: string;
+}
+
+export interface Session {
+  session: string;
+  workspace: string;
+  onAsk: OnAsk;
+  agent: string;
+  goal: Goal;
+  startedMs: number;
+  lastMs: number;
+  /** Time spent working, not waiting for a person. */
+  activeMs: number;
+  actionsMax: number;
+  wallMsMax: number;
+  stage: Stage;
+  call: number;
+  nextCall: number;
+  /** The gate knows this process for the session. */
+  opened: boolean;
+  everOpened: boolean;
+  /** What goes on once the gate is attached. */
+  afterOpen: Stage;
+  /** The stage to enter again at a time, after a failed call. */
+  retry: { readonly stage: Stage; readonly atMs: number } | undefined;
+  retries: number;
+  epoch: number;
+  proposals: number;
+  lastCounter: bigint;
+  actions: ActionState[];
+  current: ActionState | undefined;
+  observation: Observation;
+  /** How many observations the agent has answered. */
+  turn: number;
+  messages: string[];
+  /** How many of them the agent was given with the last question. */
+  messagesGiven: number;
+  says: string[];
+  saysInRow: number;
+  invalidInRow: number;
+  repeats: Map<string, number>;
+  contentBytes: number;
+  /** Decisions that came before the verdict that they answer. */
+  early: { readonly approval: string; readonly approved: boolean; readonly reason: string }[];
+  pauseAsked: boolean;
+  stopping: Stopping | undefined;
+  /** What the session ends as, once the gate is closed. */
+  ending: "done" | "failed" | "stopped" | undefined;
+  failure: Failure | undefined;
+  out: SessionEffect[];
+  changed: boolean;
+}
+
+export interface Stopping {
+  readonly reason: string;
+  attempts: number;
+  killed: boolean;
+  /** The proposal or act that was under way: its answer still counts. 0: none. */
+  awaited: number;
+}
+
+/** What readers get: the same data, not to be written. */
+export type SessionSnapshot = Readonly<
+  Omit<Session, "actions" | "current" | "messages" | "says" | "early" | "out" | "repeats">
+> & {
+  readonly actions: readonly Readonly<ActionState>[];
+  readonly current: Readonly<ActionState> | undefined;
+  readonly messages: readonly string[];
+  readonly says: readonly string[];
+};
+
+export const newSession = (): Session => ({
+  session: "",
+  workspace: "",
+  onAsk: "deny",
+  agent: "",
+  goal: { text: "", kind: "planner", earlier: [] },
+  startedMs: 0,
+  lastMs: 0,
+  activeMs: 0,
+  actionsMax: 0,
+  wallMsMax: 0,
+  stage: "new",
+  call: 0,
+  nextCall: 1,
+  opened: false,
+  everOpened: false,
+  afterOpen: "asking",
+  retry: undefined,
+  retries: 0,
+  epoch: 0,
+  proposals: 0,
+  lastCounter: 0n,
+  actions: [],
+  current: undefined,
+  observation: { type: "goal" },
+  turn: 0,
+  messages: [],
+  messagesGiven: 0,
+  says: [],
+  saysInRow: 0,
+  invalidInRow: 0,
+  repeats: new Map(),
+  contentBytes: 0,
+  early: [],
+  pauseAsked: false,
+  stopping: undefined,
+  ending: undefined,
+  failure: undefined,
+  out: [],
+  changed: false,
+});
+
+const working = (s: SessionSnapshot, stage: Stage): SessionState => {
+  switch (stage) {
+    case "new":
+    case "opening":
+    case "asking":
+    case "closing":
+      return s.goal.kind === "model" && stage === "asking" ? "waiting-model" : "planning";
+    case "preparing":
+    case "proposing":
+      return "proposing";
+    case "deciding":
+      return "waiting-approval";
+    case "acting":
+    case "settling":
+    case "reporting":
+      return "performing";
+    case "resolving":
+    case "resting":
+      return "paused";
+    case "killing":
+      return s.current === undefined ? "planning" : "performing";
+    case "ended":
+      return s.ending ?? "failed";
+  }
+};
+
+/** What a person sees as the state. */
+export const stateOf = (s: SessionSnapshot): SessionState =>
+  working(s, s.stage === "opening" ? s.afterOpen : s.stage);
+
+export const isTerminal = (s: SessionSnapshot): boolean => s.stage === "ended";
+
+/** Nothing changes any more without a person or a new call. */
+export const rests = (s: SessionSnapshot): boolean =>
+  s.stage === "ended" ||
+  s.stage === "resolving" ||
+  s.stage === "resting" ||
+  (s.stage === "deciding" && s.onAsk === "pend");
+
+/** Time runs against the budget while the session works. */
+export const isWorking = (s: SessionSnapshot): boolean =>
+  !["new", "deciding", "resolving", "resting", "ended"].includes(s.stage);
+
+export const toolOfAction = (action: { readonly target: string }): Tool | undefined =>
+  toolOf(action.target);
+
+/** At most `charsMax` UTF-16 units, well-formed. */
+export const clip = (text: string, charsMax: number): string => {
+  const whole = text.toWellFormed();
+  if (whole.length <= charsMax) return whole;
+  const cut = whole.slice(0, charsMax - 1);
+  const last = cut.charCodeAt(cut.length - 1);
+  return `${last >= 0xd800 && last <= 0xdbff ? cut.slice(0, -1) : cut}…`;
+};
+
+/** One line for an action that the gate has not shown yet; control characters made visible. */
+export const displayOf = (target: string, args: RawArguments): string => {
+  const shown = Object.entries(args).map(([name, value]) =>
+    typeof value === "string" || Array.isArray(value)
+      ? `${name}=${JSON.stringify(value, (_, each: unknown) =>
+          typeof each === "bigint" ? String(each) : each,
+        )}`
+      : `${name}=${String(value)}`,
+  );
+  return clip([target, ...shown].join(" "), displayCharsMax);
+};

@@ -1,0 +1,299 @@
+/**
+ * The registry of tools: one definition gives the name, the JSON Schema for a model, the validator
+ * of a call, the risk, what an undo would name, and which driver performs it.
+ *
+ * Source: the targets of the firewall; each target has exactly one canonicaliser there, and the
+ * workload checks at its start that both lists name the same targets.
+ * Invariants: a call is validated before anything else sees it; unknown arguments are refused.
+ */
+import { err, ok, type Rejection, type Result } from "@ioi/base";
+import type { CanonicalValue } from "@ioi/wire";
+import { undoPathsMax } from "./limits.ts";
+
+export type ArgumentType =
+  | { readonly type: "path" }
+  | { readonly type: "text"; readonly charsMax: number }
+  /** Bytes that travel beside the arguments; the arguments hold their commitment. */
+  | { readonly type: "content" }
+  | { readonly type: "texts"; readonly itemsMax: number; readonly charsMax: number }
+  | { readonly type: "integer"; readonly min: number; readonly max: number }
+  | { readonly type: "choice"; readonly values: readonly string[] };
+
+export interface Argument {
+  readonly name: string;
+  readonly of: ArgumentType;
+  readonly required: boolean;
+  readonly about: string;
+}
+
+export interface Tool {
+  readonly target: string;
+  readonly about: string;
+  /** Which driver performs it; null where none does in this version. */
+  readonly driver: "files" | "exec" | null;
+  /** `read` changes nothing, so that repeating it is harmless. */
+  readonly risk: "read" | "change" | "run" | "remote";
+  /** With the snapshot that its ticket obliges to. */
+  readonly reversible: boolean;
+  readonly arguments: readonly Argument[];
+  /** Arguments whose paths an undo restores. */
+  readonly undoes: readonly string[];
+}
+
+const path = (name: string, about: string): Argument => ({
+  name,
+  of: { type: "path" },
+  required: true,
+  about,
+});
+const text = (name: string, about: string, required = true): Argument => ({
+  name,
+  of: { type: "text", charsMax: 4096 },
+  required,
+  about,
+});
+const offset = { type: "integer", min: 0, max: Number.MAX_SAFE_INTEGER } as const;
+
+const read = (target: string, about: string, args: readonly Argument[]): Tool => ({
+  target,
+  about,
+  driver: "files",
+  risk: "read",
+  reversible: false,
+  arguments: args,
+  undoes: [],
+});
+const change = (
+  target: string,
+  about: string,
+  args: readonly Argument[],
+  undoes: readonly string[],
+): Tool => ({
+  target,
+  about,
+  driver: "files",
+  risk: "change",
+  reversible: undoes.length > 0,
+  arguments: args,
+  undoes,
+});
+const absent = (target: string, about: string, args: readonly Argument[]): Tool => ({
+  target,
+  about,
+  driver: null,
+  risk: "remote",
+  reversible: false,
+  arguments: args,
+  undoes: [],
+});
+
+/** Every tool, those without a driver included: they answer that they are not available. */
+export const tools: readonly Tool[] = [
+  read("fs::stat", "Describe a file or folder.", [path("path", "What to describe.")]),
+  read("fs::list", "List a folder.", [path("path", "The folder.")]),
+  read("fs::read", "Read a file.", [
+    path("path", "The file."),
+    { name: "offset", of: offset, required: false, about: "First byte; 0 if absent." },
+    { name: "length", of: offset, required: false, about: "Bytes; to the end if absent." },
+  ]),
+  read("fs::search", "Find files by name or by the text in them.", [
+    path("path", "The folder to search below."),
+    text("name", "A glob on the file's name.", false),
+    text("text", "A literal text in the file.", false),
+  ]),
+  change(
+    "fs::write",
+    "Write a file, whole.",
+    [
+      path("path", "The file."),
+      { name: "content", of: { type: "content" }, required: true, about: "The whole content." },
+      {
+        name: "create",
+        of: { type: "choice", values: ["new", "replace", "any"] },
+        required: true,
+        about: "Whether the file must be new, must exist, or either.",
+      },
+    ],
+    ["path"],
+  ),
+  change("fs::mkdir", "Make a folder.", [path("path", "The folder.")], ["path"]),
+  change(
+    "fs::copy",
+    "Copy a file.",
+    [path("path", "The file."), path("to", "The copy; it must not exist.")],
+    ["to"],
+  ),
+  change(
+    "fs::move",
+    "Move or rename a file or folder.",
+    [path("path", "What to move."), path("to", "Its new path; it must not exist.")],
+    ["path", "to"],
+  ),
+  change("fs::delete", "Delete to a bin.", [path("path", "What to delete.")], ["path"]),
+  change(
+    "fs::restore",
+    "Undo an earlier effect.",
+    [
+      { name: "counter", of: offset, required: true, about: "The counter of the effect's ticket." },
+      {
+        name: "paths",
+        of: { type: "texts", itemsMax: undoPathsMax, charsMax: 4096 },
+        required: true,
+        about: "The paths of the effect.",
+      },
+    ],
+    [],
+  ),
+  {
+    target: "sys::exec",
+    about: "Run a program in the sandbox, in the workspace; its writes are staged.",
+    driver: "exec",
+    risk: "run",
+    reversible: true,
+    arguments: [
+      {
+        name: "argv",
+        of: { type: "texts", itemsMax: 4096, charsMax: 131_072 },
+        required: true,
+        about: "The program and its arguments; no shell reads them.",
+      },
+    ],
+    undoes: [],
+  },
+  absent("net::fetch", "Fetch a URL.", [text("url", "The URL.")]),
+  absent("browser::open", "Open a page.", [text("url", "The URL.")]),
+  absent("gui::click", "Click an element.", [text("element", "Its role and name.")]),
+  absent("gui::type", "Type text.", [text("text", "The text.")]),
+  absent("memory::remember", "Keep a text.", [text("text", "The text.")]),
+  absent("memory::recall", "Find a kept text.", [text("query", "What to look for.")]),
+  absent("mcp::call", "Call a tool of an MCP server.", [
+    text("tool", "server.tool"),
+    text("arguments", "A JSON object.", false),
+  ]),
+];
+
+const byTarget: ReadonlyMap<string, Tool> = new Map(tools.map((tool) => [tool.target, tool]));
+
+export const toolOf = (target: string): Tool | undefined => byTarget.get(target);
+
+/** The tool's name for a model, whose names may hold no colons. */
+export const toolName = (tool: Tool): string => tool.target.replace("::", "_");
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+const typeSchema = (of: ArgumentType): JsonSchema => {
+  switch (of.type) {
+    case "path":
+      return { type: "string", minLength: 1, maxLength: 4096 };
+    case "text":
+      return { type: "string", maxLength: of.charsMax };
+    case "content":
+      return { type: "string" };
+    case "texts":
+      return {
+        type: "array",
+        minItems: 1,
+        maxItems: of.itemsMax,
+        items: { type: "string", maxLength: of.charsMax },
+      };
+    case "integer":
+      return { type: "integer", minimum: of.min, maximum: of.max };
+    case "choice":
+      return { type: "string", enum: of.values };
+  }
+};
+
+/** JSON Schema (2020-12) of the tool's arguments. */
+export const toolSchema = (tool: Tool): JsonSchema => ({
+  type: "object",
+  additionalProperties: false,
+  required: tool.arguments.filter((each) => each.required).map((each) => each.name),
+  properties: Object.fromEntries(
+    tool.arguments.map((each) => [each.name, { ...typeSchema(each.of), description: each.about }]),
+  ),
+});
+
+const complaint = (of: ArgumentType, value: CanonicalValue): string | undefined => {
+  switch (of.type) {
+    case "path":
+      return typeof value === "string" && value.length > 0 && value.length <= 4096
+        ? undefined
+        : "must be a path of 1 to 4096 characters";
+    case "text":
+      return typeof value === "string" && value.length <= of.charsMax
+        ? undefined
+        : `must be text of at most ${of.charsMax} characters`;
+    case "content":
+      return "is not an argument: content travels beside the arguments";
+    case "texts":
+      return Array.isArray(value) &&
+        value.length > 0 &&
+        value.length <= of.itemsMax &&
+        value.every((each) => typeof each === "string" && each.length <= of.charsMax)
+        ? undefined
+        : `must be 1 to ${of.itemsMax} texts of at most ${of.charsMax} characters each`;
+    case "integer":
+      return typeof value === "number" && value >= of.min && value <= of.max
+        ? undefined
+        : `must be an integer from ${of.min} to ${of.max}`;
+    case "choice":
+      return typeof value === "string" && of.values.includes(value)
+        ? undefined
+        : `must be one of ${of.values.join(", ")}`;
+  }
+};
+
+/** Raw arguments as an agent gives them: not canonical, content apart. */
+export type RawArguments = { readonly [name: string]: CanonicalValue };
+
+export type CallError = Rejection<"E_AGENT_CALL_INVALID" | "E_TARGET_UNAVAILABLE">;
+
+/** The tool of a call that matches its schema and has a driver. */
+export const validateCall = (
+  target: string,
+  args: RawArguments,
+  hasContent: boolean,
+): Result<Tool, CallError> => {
+  const invalid = (message: string): Result<Tool, CallError> =>
+    err({ code: "E_AGENT_CALL_INVALID", message: `${target}: ${message}` });
+  const tool = byTarget.get(target);
+  if (tool === undefined)
+    return err({ code: "E_AGENT_CALL_INVALID", message: `no tool ${target}` });
+  const takesContent = tool.arguments.some((each) => each.of.type === "content");
+  for (const name of Object.keys(args)) {
+    if (!tool.arguments.some((each) => each.name === name)) return invalid(`no argument ${name}`);
+  }
+  for (const each of tool.arguments) {
+    const value = args[each.name];
+    if (each.of.type === "content" && value === undefined) continue;
+    if (value === undefined) {
+      if (each.required) return invalid(`${each.name} is missing`);
+      continue;
+    }
+    const wrong = complaint(each.of, value);
+    if (wrong !== undefined) return invalid(`${each.name} ${wrong}`);
+  }
+  if (takesContent !== hasContent) {
+    return invalid(takesContent ? "content is missing" : "takes no content");
+  }
+  if (tool.driver === null) {
+    return err({
+      code: "E_TARGET_UNAVAILABLE",
+      message: `${target} is not available: no driver performs it in this version`,
+    });
+  }
+  return ok(tool);
+};
+
+/** The paths that an undo of this action restores; `changed` is what a program's run reported. */
+export const undoPaths = (
+  tool: Tool,
+  args: RawArguments,
+  changed: readonly string[],
+): readonly string[] => {
+  const named = tool.undoes.flatMap((name) => {
+    const value = args[name];
+    return typeof value === "string" ? [value] : [];
+  });
+  return tool.risk === "run" ? changed.slice(0, undoPathsMax) : named;
+};

@@ -1,0 +1,482 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { utf8Encode, wallMs } from "@ioi/base";
+import { action as actionSchema, schema } from "@ioi/wire";
+import {
+  commandAgent,
+  exitOf,
+  type Goal,
+  type Observation,
+  runView,
+  type SessionEffect,
+  type SessionInput,
+  SessionMachine,
+  type Verdict,
+} from "../src/index.ts";
+import { allowed, asked, bytes, goalStart, refused, sha256 } from "./support.ts";
+
+/** Drives a machine by hand; every helper answers the one call that is open. */
+class Driven {
+  readonly machine = new SessionMachine();
+  readonly seen: Observation[] = [];
+  effects: readonly SessionEffect[] = [];
+  nowMs = 1000;
+  #goal: Goal = { text: "", kind: "planner", earlier: [] };
+
+  give(input: SessionInput): this {
+    this.nowMs += 10;
+    if (input.type === "start") this.#goal = input.goal;
+    this.effects = this.machine.handle(input, wallMs(this.nowMs));
+    for (const each of this.effects) {
+      if (each.type === "ask-agent") this.seen[each.turn] = each.observation;
+    }
+    return this;
+  }
+
+  get call(): number {
+    return this.machine.state.call;
+  }
+
+  effect<T extends SessionEffect["type"]>(type: T): Extract<SessionEffect, { type: T }> {
+    const found = this.effects.find((each) => each.type === type);
+    assert.ok(found !== undefined, `no ${type} in ${this.effects.map((each) => each.type)}`);
+    return found as Extract<SessionEffect, { type: T }>;
+  }
+
+  has(type: SessionEffect["type"]): boolean {
+    return this.effects.some((each) => each.type === type);
+  }
+
+  opened(): this {
+    return this.give({ type: "opened", call: this.call, policyHash: bytes(32, 1) });
+  }
+
+  planned(): this {
+    return this.give({
+      type: "step",
+      call: this.call,
+      step: commandAgent(this.#goal, this.seen),
+    });
+  }
+
+  prepared(id = 1): this {
+    const { target, args } = this.effect("prepare");
+    const action = schema.encode(actionSchema, { version: 1, target, args, facts: {} });
+    return this.give({
+      type: "prepared",
+      call: this.call,
+      action,
+      actionId: sha256(action),
+      nonce: bytes(16, id),
+      prepared: utf8Encode("prepared"),
+      preparedSignature: bytes(64, 2),
+    });
+  }
+
+  verdict(verdict: Verdict): this {
+    return this.give({ type: "verdict", call: this.call, verdict });
+  }
+
+  outcome(more: Partial<Extract<SessionInput, { type: "outcome" }>> = {}): this {
+    return this.give({
+      type: "outcome",
+      call: this.call,
+      counter: this.machine.state.lastCounter,
+      status: "confirmed",
+      bytes: 3,
+      resultHash: bytes(32, 3),
+      reversible: true,
+      evidence: {},
+      changed: [],
+      content: "hi\n",
+      outcome: utf8Encode("outcome"),
+      outcomeSignature: bytes(64, 4),
+      ...more,
+    });
+  }
+
+  reported(): this {
+    const receipt = { index: 8n, leafHash: bytes(32, 8) };
+    return this.give({ type: "reported", call: this.call, receipt });
+  }
+
+  /** From the open question to the agent up to its answer's report. */
+  performed(counter: bigint): this {
+    return this.planned().prepared().verdict(allowed(counter)).outcome().reported();
+  }
+
+  closed(): this {
+    return this.give({ type: "closed", call: this.call });
+  }
+
+  view(): ReturnType<typeof runView> {
+    return runView(this.machine.state);
+  }
+}
+
+const begun = (text: string, more: Parameters<typeof goalStart>[1] = {}): Driven =>
+  new Driven().give(goalStart(text, more)).opened();
+
+test("a read goes through every state and ends as ioi.run/1", () => {
+  const run = new Driven().give(goalStart("/read a.txt"));
+  assert.equal(run.view().state, "planning");
+  run.opened().planned();
+  assert.equal(run.view().state, "proposing");
+  run.prepared();
+  assert.equal(run.effect("propose").headless, false);
+  run.verdict(allowed(5n));
+  assert.equal(run.view().state, "performing");
+  assert.equal(run.effect("act").counter, 5n);
+  run.outcome();
+  assert.equal(run.effect("report").reportedBy, "driver");
+  run.reported().planned().closed();
+  assert.deepEqual(run.effect("finish"), { type: "finish", state: "done" });
+  assert.deepEqual(run.view(), {
+    schema: "ioi.run/1",
+    session: "s-1",
+    state: "done",
+    model: null,
+    actions: [
+      {
+        n: 1,
+        target: "fs::read",
+        display: "read /w/a.txt",
+        verdict: "allow",
+        rule: "r-1",
+        rules: ["r-1"],
+        reason: "because",
+        instead: "",
+        approval: null,
+        ticket: { counter: 5, ttlMs: 5000 },
+        outcome: {
+          status: "confirmed",
+          bytes: 3,
+          handle: null,
+          content: "hi\n",
+          code: null,
+          message: null,
+          reversible: true,
+          reportedBy: "driver",
+          evidence: {},
+          receipt: { index: 8, leafHash: "08".repeat(32) },
+        },
+        receipt: { index: 7, leafHash: "07".repeat(32) },
+        timing: {
+          gateUs: 1000,
+          prepareUs: 300,
+          proposeUs: 700,
+          decideUs: 10,
+          syncUs: 500,
+          signUs: 50,
+        },
+      },
+    ],
+    says: [],
+    cost: { tokens: 0, usd: 0, actions: 1, wallMs: 80 },
+    error: null,
+  });
+  assert.equal(exitOf(run.view()), 0);
+});
+
+test("a denial stops the sequence with its reason and what would be allowed", () => {
+  const run = begun("/read /etc/shadow && /read a.txt").planned().prepared().verdict(refused);
+  run.planned().closed();
+  assert.equal(run.view().state, "failed");
+  assert.deepEqual(run.view().error, {
+    code: "E_ACTION_DENIED",
+    message: "outside the workspace",
+    next: "paths below /w",
+  });
+  assert.equal(run.view().actions.length, 1);
+  assert.equal(run.view().actions[0]?.verdict, "deny");
+  assert.equal(exitOf(run.view()), 3);
+});
+
+test("headless, an ask is a denial", () => {
+  const run = begun("/run true", { onAsk: "deny" }).planned().prepared();
+  assert.equal(run.effect("propose").headless, true);
+  run.verdict(asked("ap-1")).planned().closed();
+  assert.equal(run.view().actions[0]?.verdict, "deny");
+  assert.equal(exitOf(run.view()), 3);
+});
+
+test("pend rests, survives a restart, and goes on with a new nonce when approved", () => {
+  const run = begun("/run true").planned().prepared().verdict(asked("ap-1"));
+  assert.deepEqual(run.effect("publish"), {
+    type: "publish",
+    state: "waiting-approval",
+    rests: true,
+  });
+  assert.equal(run.view().error?.code, "E_APPROVAL_PENDING");
+  assert.equal(exitOf(run.view()), 4);
+  run.give({ type: "restart" });
+  assert.equal(run.view().state, "waiting-approval");
+  run.opened().give({ type: "decision", approval: "ap-other", approved: true, reason: "" });
+  assert.equal(run.view().state, "waiting-approval");
+  run.give({ type: "decision", approval: "ap-1", approved: true, reason: "" }).prepared(2);
+  assert.equal(run.effect("propose").sequence, 2 ** 32 + 2);
+  run.verdict(allowed(9n));
+  assert.deepEqual(run.effect("act").nonce, bytes(16, 2));
+  run.outcome().reported().planned().closed();
+  assert.equal(run.view().state, "done");
+  assert.equal(run.view().actions.length, 1);
+});
+
+test("a denial by the person, and one that comes before the verdict it answers", () => {
+  const run = begun("/run true").planned().prepared();
+  run.give({ type: "decision", approval: "ap-1", approved: false, reason: "not today" });
+  run.verdict(asked("ap-1")).planned().closed();
+  assert.equal(run.view().error?.message, "not today");
+  assert.equal(exitOf(run.view()), 3);
+});
+
+test("prompt waits and does not rest", () => {
+  const run = begun("/run true", { onAsk: "prompt" }).planned().prepared().verdict(asked("ap-1"));
+  assert.equal(run.effect("publish").rests, false);
+});
+
+test("a target without a driver is not available", () => {
+  const run = begun("/fetch http://localhost").planned().planned().closed();
+  assert.equal(run.view().actions[0]?.verdict, "unavailable");
+  assert.equal(run.view().error?.code, "E_TARGET_UNAVAILABLE");
+  assert.equal(exitOf(run.view()), 7);
+});
+
+test("help is an answer, an unknown command is a usage error", () => {
+  const help = begun("/help").planned().planned().closed();
+  assert.match(help.view().says[0] ?? "", /\/read PATH/);
+  assert.equal(help.view().cost.actions, 0);
+  assert.equal(exitOf(help.view()), 0);
+  const unknown = begun("/raed a").planned().closed();
+  assert.equal(exitOf(unknown.view()), 2);
+});
+
+test("what prepare refuses fails the command, not the machine", () => {
+  const run = begun("/read missing").planned();
+  run.give({
+    type: "call-failed",
+    call: run.call,
+    code: "E_FILES_NOT_FOUND",
+    message: "no such file",
+    retryable: false,
+  });
+  run.planned().closed();
+  assert.equal(run.view().error?.code, "E_FILES_NOT_FOUND");
+  assert.equal(exitOf(run.view()), 5);
+});
+
+test("a program's exit code stops the sequence", () => {
+  const run = begun("/run false && /list").planned().prepared().verdict(allowed(1n));
+  run
+    .outcome({ evidence: { exitCode: "1" } })
+    .reported()
+    .planned()
+    .closed();
+  assert.equal(run.view().error?.code, "E_PROGRAM_FAILED");
+  assert.equal(run.view().actions.length, 1);
+});
+
+test("undo reverts what the session did, newest first", () => {
+  const run = begun("/write a x && /move a b && /undo").performed(1n).performed(2n).planned();
+  assert.deepEqual(run.effect("prepare").args, { counter: 2, paths: ["a", "b"] });
+  run.prepared().verdict(allowed(3n)).outcome({ reversible: false }).reported().planned();
+  assert.deepEqual(run.effect("prepare").args, { counter: 1, paths: ["a"] });
+  run.prepared().verdict(allowed(4n)).outcome({ reversible: false }).reported();
+  run.planned().closed();
+  assert.equal(run.view().state, "done");
+});
+
+test("undo of an earlier session, or of nothing", () => {
+  const goal: Goal = { text: "", kind: "undo", earlier: [{ counter: 7n, paths: ["/w/a"] }] };
+  const run = begun("", { goal }).planned();
+  assert.deepEqual(run.effect("prepare").args, { counter: 7, paths: ["/w/a"] });
+  const nothing = begun("/undo").planned().closed();
+  assert.equal(nothing.view().error?.code, "E_NOTHING_TO_UNDO");
+});
+
+test("after kill -9 a pending effect is settled, never repeated", () => {
+  const acting = (): Driven => begun("/write a x").planned().prepared().verdict(allowed(4n));
+  const settling = (status: "confirmed" | "no-effect" | "unknown"): Driven => {
+    const run = acting().give({ type: "restart" }).opened();
+    assert.equal(run.effect("settle").counter, 4n);
+    assert.ok(!run.has("act"));
+    return run.give({ type: "settled", call: run.call, status, reversible: true });
+  };
+  const confirmed = settling("confirmed");
+  assert.equal(confirmed.effect("report").status, "confirmed");
+  confirmed.reported().planned().closed();
+  assert.equal(confirmed.view().state, "done");
+
+  const undone = settling("no-effect").reported();
+  undone.prepared(2).verdict(allowed(5n));
+  assert.equal(undone.effect("act").counter, 5n);
+
+  const unknown = settling("unknown");
+  assert.equal(unknown.view().state, "paused");
+  assert.equal(unknown.view().error?.code, "E_OUTCOME_UNKNOWN");
+  unknown.give({ type: "resolve", resolution: "happened" });
+  assert.equal(unknown.effect("report").reportedBy, "person");
+  unknown.reported().planned().closed();
+  assert.equal(unknown.view().state, "done");
+
+  const not = settling("unknown").give({ type: "resolve", resolution: "did-not-happen" });
+  not.reported();
+  assert.ok(not.has("prepare"));
+});
+
+test("a read that was lost is read again without asking anybody", () => {
+  const run = begun("/read a").planned().prepared().verdict(allowed(4n));
+  run.give({ type: "restart" }).opened();
+  assert.equal(run.effect("report").status, "no-effect");
+  run.reported();
+  assert.ok(run.has("prepare"));
+});
+
+test("a second ticket with a counter that is not new is never acted on", () => {
+  const run = begun("/write a x && /write b y").performed(4n).planned().prepared();
+  run.verdict(allowed(4n));
+  assert.ok(!run.has("act"));
+  run.closed();
+  assert.equal(run.view().error?.code, "E_GATE_REPLY_INVALID");
+});
+
+test("stop aborts, kills, reports, tells the gate, and only then says stopped", () => {
+  const run = begun("/run sleep 9").planned().prepared().verdict(allowed(4n));
+  run.give({ type: "stop", reason: "enough" });
+  assert.ok(run.has("abort") && run.has("kill"));
+  assert.equal(run.view().state, "performing");
+  run.give({ type: "killed", call: run.call });
+  assert.equal(run.effect("report").status, "unknown");
+  run.reported();
+  assert.equal(run.effect("close").state, "stopped");
+  assert.equal(run.view().state, "planning");
+  run.closed();
+  assert.equal(run.view().state, "stopped");
+  assert.equal(run.view().error?.code, "E_SESSION_STOPPED");
+});
+
+test("a ticket that arrives after the stop is reported as not used", () => {
+  const run = begun("/write a x").planned().prepared();
+  const proposal = run.call;
+  run.give({ type: "stop", reason: "" }).give({ type: "killed", call: run.call });
+  run.give({ type: "verdict", call: proposal, verdict: allowed(4n) });
+  assert.ok(!run.has("act"));
+  assert.deepEqual([run.effect("report").counter, run.effect("report").status], [4n, "no-effect"]);
+});
+
+test("a stop that nobody confirms does not say stopped", () => {
+  const run = begun("/run sleep 9").planned().prepared().verdict(allowed(4n));
+  run.give({ type: "stop", reason: "" });
+  for (let i = 0; i < 40 && run.machine.state.stage !== "ended"; i++) {
+    const away = { code: "E_AWAY", message: "away", retryable: true };
+    run.give({ type: "call-failed", call: run.call, ...away });
+    run.nowMs += 2000;
+    run.give({ type: "tick" });
+  }
+  assert.equal(run.view().state, "failed");
+  assert.equal(run.view().error?.code, "E_STOP_UNANSWERED");
+});
+
+const folder: Goal = { text: "", kind: "folder", earlier: [] };
+const propose = (run: Driven, path: string): Driven =>
+  run.give({
+    type: "step",
+    call: run.call,
+    step: { type: "propose", target: "fs::read", args: { path } },
+  });
+
+test("a loop is broken, a typed repetition is not", () => {
+  const run = begun("", { goal: folder });
+  for (const counter of [1n, 2n, 3n]) {
+    assert.ok(run.has("ask-agent"));
+    propose(run, "a").prepared().verdict(allowed(counter)).outcome().reported();
+  }
+  run.closed();
+  assert.equal(run.view().error?.code, "E_AGENT_LOOP");
+  const typed = begun("/read a && /read a && /read a && /read a");
+  for (const counter of [1n, 2n, 3n, 4n]) typed.performed(counter);
+  typed.planned().closed();
+  assert.equal(typed.view().state, "done");
+});
+
+test("invalid calls go back a bounded number of times, silence has an end", () => {
+  const run = begun("", { goal: folder });
+  const wrong = { type: "propose", target: "fs::read", args: { pth: "a" } } as const;
+  for (let i = 0; i < 3; i++) {
+    run.give({ type: "step", call: run.call, step: wrong });
+    assert.deepEqual(run.effect("ask-agent").observation, {
+      type: "invalid",
+      code: "E_AGENT_CALL_INVALID",
+      message: "fs::read: no argument pth",
+    });
+  }
+  run.give({ type: "step", call: run.call, step: wrong }).closed();
+  assert.equal(run.view().error?.code, "E_AGENT_INVALID_CALLS");
+  const chatty = begun("", { goal: folder });
+  for (let i = 0; i < 17; i++) {
+    chatty.give({ type: "step", call: chatty.call, step: { type: "say", text: "hm" } });
+  }
+  chatty.closed();
+  assert.equal(chatty.view().error?.code, "E_AGENT_SILENT");
+});
+
+test("a budget pauses, and fails where nobody can raise it", () => {
+  const run = begun("/read a && /read b", { actionsMax: 1 }).performed(1n).planned();
+  assert.equal(run.view().state, "paused");
+  assert.equal(run.view().error?.code, "E_BUDGET_REACHED");
+  run.give({ type: "budget", actionsMax: 2 });
+  run.performed(2n).planned().closed();
+  assert.equal(run.view().state, "done");
+  const headless = begun("/read a && /read b", { actionsMax: 1, onAsk: "deny" });
+  headless.performed(1n).planned().closed();
+  assert.equal(headless.view().state, "failed");
+});
+
+test("time waiting for a person or for a restart costs nothing, time that goes back neither", () => {
+  const run = begun("/run true").planned().prepared().verdict(asked("ap-1"));
+  const before = run.view().cost.wallMs;
+  run.nowMs += 3_600_000;
+  run.give({ type: "decision", approval: "ap-1", approved: true, reason: "" });
+  assert.equal(run.view().cost.wallMs, before);
+  run.nowMs += 3_600_000;
+  run.give({ type: "restart" });
+  assert.equal(run.view().cost.wallMs, before);
+  run.nowMs -= 7_000_000;
+  run.opened();
+  assert.equal(run.view().cost.wallMs, before);
+});
+
+test("pause takes effect between two actions, resume goes on", () => {
+  const run = begun("/read a && /read b").planned().prepared().give({ type: "pause" });
+  assert.equal(run.view().state, "proposing");
+  run.verdict(allowed(1n)).outcome().reported();
+  assert.equal(run.view().state, "paused");
+  run.give({ type: "resume" }).performed(2n).planned().closed();
+  assert.equal(run.view().state, "done");
+});
+
+test("messages of the person reach the agent with its next question", () => {
+  const run = begun("", { goal: folder });
+  run.give({ type: "message", text: "one" });
+  run.give({ type: "step", call: run.call, step: { type: "say", text: "hm" } });
+  assert.deepEqual(run.effect("ask-agent").messages, ["one"]);
+  run.give({ type: "step", call: run.call, step: { type: "say", text: "hm" } });
+  assert.deepEqual(run.effect("ask-agent").messages, []);
+});
+
+test("a passing failure is tried again after a while, then given up", () => {
+  const run = begun("/read a").planned().prepared();
+  const away = { code: "E_GATE_AWAY", message: "away", retryable: true };
+  for (let i = 0; i < 4; i++) {
+    run.give({ type: "call-failed", call: run.call, ...away });
+    const at = run.machine.deadline();
+    assert.ok(at !== undefined && at > run.nowMs);
+    run.give({ type: "tick" });
+    assert.ok(!run.has("prepare"), "before its time");
+    run.nowMs = at;
+    run.give({ type: "tick" }).prepared();
+    assert.ok(run.has("propose"));
+  }
+  run.give({ type: "call-failed", call: run.call, ...away }).closed();
+  assert.equal(run.view().error?.code, "E_GATE_AWAY");
+});

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { utf8Decode } from "@ioi/base";
+import fc from "fast-check";
+import { helpText, nearest, plan, tokenize, toolOf, validateCall } from "../src/index.ts";
+
+const acts = (text: string): readonly unknown[] => {
+  const steps = plan(text);
+  assert.ok(steps.ok, JSON.stringify(steps));
+  return steps.value.map((step) =>
+    step.type === "act"
+      ? step.content === undefined
+        ? [step.target, step.args]
+        : [step.target, step.args, utf8Decode(step.content)]
+      : step.type,
+  );
+};
+
+const refusal = (text: string): unknown => {
+  const steps = plan(text);
+  assert.ok(!steps.ok, `accepted: ${text}`);
+  const { code, message, at } = steps.error;
+  return [code, `${at?.line}:${at?.column}`, message];
+};
+
+test("every command becomes its action", () => {
+  assert.deepEqual(acts("/list"), [["fs::list", { path: "." }]]);
+  assert.deepEqual(acts("/list sub"), [["fs::list", { path: "sub" }]]);
+  assert.deepEqual(acts("/read a.txt"), [["fs::read", { path: "a.txt" }]]);
+  assert.deepEqual(acts("/stat a.txt"), [["fs::stat", { path: "a.txt" }]]);
+  assert.deepEqual(acts("/mkdir a"), [["fs::mkdir", { path: "a" }]]);
+  assert.deepEqual(acts("/copy a b"), [["fs::copy", { path: "a", to: "b" }]]);
+  assert.deepEqual(acts("/move a b"), [["fs::move", { path: "a", to: "b" }]]);
+  assert.deepEqual(acts("/delete a"), [["fs::delete", { path: "a" }]]);
+  assert.deepEqual(acts("/run ls -l"), [["sys::exec", { argv: ["ls", "-l"] }]]);
+  assert.deepEqual(acts("/undo && /help"), ["undo", "help"]);
+  assert.deepEqual(acts("/write a.txt two  words"), [
+    ["fs::write", { path: "a.txt", create: "any" }, "two words"],
+  ]);
+});
+
+test("find takes a name or a text, and a place", () => {
+  assert.deepEqual(acts("/find *.txt"), [["fs::search", { path: ".", name: "*.txt" }]]);
+  assert.deepEqual(acts("/find '*.txt'"), [["fs::search", { path: ".", text: "*.txt" }]]);
+  assert.deepEqual(acts("/find todo in src"), [["fs::search", { path: "src", text: "todo" }]]);
+  assert.deepEqual(acts("/find name a in b"), [["fs::search", { path: "b", name: "a" }]]);
+  assert.deepEqual(acts("/find text 'a b'"), [["fs::search", { path: ".", text: "a b" }]]);
+  assert.deepEqual(acts("/find text"), [["fs::search", { path: ".", text: "text" }]]);
+  assert.deepEqual(acts("/find text in src"), [["fs::search", { path: "src", text: "text" }]]);
+});
+
+test("nothing is expanded", () => {
+  assert.deepEqual(acts('/run sh -c "$X"'), [["sys::exec", { argv: ["sh", "-c", "$X"] }]]);
+  assert.deepEqual(acts("/run echo $(id) `id` ~ *.ts {a,b} $HOME"), [
+    ["sys::exec", { argv: ["echo", "$(id)", "`id`", "~", "*.ts", "{a,b}", "$HOME"] }],
+  ]);
+});
+
+test("quotes and backslashes", () => {
+  const words = (text: string): unknown => {
+    const tokens = tokenize(text);
+    assert.ok(tokens.ok);
+    return tokens.value.map((token) => (token.type === "word" ? token.text : "&&"));
+  };
+  assert.deepEqual(words(`a'b c'"d e"f`), ["ab cd ef"]);
+  assert.deepEqual(words(`'it''s' "say \\"hi\\"" "\\n\\\\" \\&\\& '' ""`), [
+    "its",
+    'say "hi"',
+    "\\n\\",
+    "&&",
+    "",
+    "",
+  ]);
+  assert.deepEqual(words("a\\ b c&&d && e"), ["a b", "c", "&&", "d", "&&", "e"]);
+  assert.deepEqual(words("'a && b' http://x/?a=1&b=2"), ["a && b", "http://x/?a=1&b=2"]);
+});
+
+test("errors name the place and what was meant", () => {
+  assert.deepEqual(refusal("/raed a"), [
+    "E_COMMAND_UNKNOWN",
+    "1:1",
+    'unknown command "/raed"; did you mean "/read"?',
+  ]);
+  assert.deepEqual(refusal("/list && /frobnicate"), [
+    "E_COMMAND_UNKNOWN",
+    "1:10",
+    'unknown command "/frobnicate"',
+  ]);
+  assert.deepEqual(refusal("/read a\n&& /read 'b"), [
+    "E_COMMAND_SYNTAX",
+    "2:10",
+    "this single quote is never closed",
+  ]);
+  assert.deepEqual(refusal("/read"), [
+    "E_COMMAND_ARGUMENTS",
+    "1:1",
+    '"/read" does not take these words; usage: /read PATH',
+  ]);
+  assert.deepEqual(refusal("/read 😀 b c"), [
+    "E_COMMAND_ARGUMENTS",
+    "1:7",
+    '"/read" does not take these words; usage: /read PATH',
+  ]);
+  assert.deepEqual(refusal("/run ls | wc"), [
+    "E_COMMAND_SYNTAX",
+    "1:9",
+    '"|" is not supported; quote it to mean the character',
+  ]);
+  assert.deepEqual(refusal("/run a\\"), [
+    "E_COMMAND_SYNTAX",
+    "1:7",
+    "a backslash at the end escapes nothing",
+  ]);
+  assert.deepEqual(refusal("read a.txt"), [
+    "E_MODEL_UNAVAILABLE",
+    "1:1",
+    'a goal in free words needs a model, and there is none; did you mean "/read"?',
+  ]);
+  for (const text of ["", "  ", "&&", "/list &&", "&& /list", "/list && && /list"]) {
+    assert.equal((refusal(text) as string[])[0], "E_COMMAND_SYNTAX", text);
+  }
+  assert.equal((refusal("/read \ud800") as string[])[0], "E_COMMAND_SYNTAX");
+  assert.equal((refusal(`/write a ${"x".repeat(300_000)}`) as string[])[0], "E_COMMAND_TOO_LARGE");
+  assert.equal((refusal("/list && ".repeat(2000) + "/list") as string[])[0], "E_COMMAND_TOO_LARGE");
+});
+
+test("commands whose target has no driver say so", () => {
+  for (const text of [
+    "/fetch http://localhost",
+    "/open http://localhost",
+    "/click OK",
+    "/type hello there",
+    "/remember this",
+    "/recall that",
+    '/call s.t {"a":1}',
+  ]) {
+    const steps = plan(text);
+    assert.ok(steps.ok);
+    const [step] = steps.value;
+    assert.ok(step?.type === "act");
+    const { target, args } = step;
+    const call = validateCall(target, args, false);
+    assert.equal(call.ok ? "" : call.error.code, "E_TARGET_UNAVAILABLE", text);
+  }
+});
+
+test("a plan never throws, and what it accepts has a tool", () => {
+  const words = fc.constantFrom(
+    ..."/read /write /find /run /list /undo in name text a b 'q' \"d && && \\ | * $X 😀".split(" "),
+  );
+  const texts = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 200 }),
+    fc.array(words, { maxLength: 30 }).map((all) => all.join(" ")),
+  );
+  fc.assert(
+    fc.property(texts, (text) => {
+      const steps = plan(text);
+      if (!steps.ok) return;
+      for (const step of steps.value) {
+        if (step.type === "act") assert.ok(toolOf(step.target) !== undefined);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("quoting any text gives it back", () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: "grapheme", maxLength: 20 })), (argv) => {
+      const quoted = argv.map((each) => `'${each.replaceAll("'", `'"'"'`)}'`).join(" ");
+      assert.deepEqual(acts(`/run 'p' ${quoted}`), [["sys::exec", { argv: ["p", ...argv] }]]);
+    }),
+  );
+});
+
+test("suggestions are near, help lists every command", () => {
+  assert.equal(nearest("/mvoe", ["/move", "/read"]), "/move");
+  assert.equal(nearest("/zzzz", ["/move", "/read"]), undefined);
+  for (const name of ["/list", "/read", "/find", "/write", "/move", "/delete", "/run", "/undo"]) {
+    assert.ok(helpText().includes(name));
+  }
+});
