@@ -1,4 +1,8 @@
 export * from "./canonical.ts";
+export * from "./errors.ts";
+export * from "./frames.ts";
+export * from "./jcs.ts";
+export * from "./json.ts";
 export * from "./limits.ts";
 export * from "./messages/index.ts";
 export * as pb from "./pb.ts";
