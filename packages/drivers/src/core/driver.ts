@@ -1,0 +1,68 @@
+/**
+ * What a driver is: `prepare` looks and changes nothing, `act` does what a ticket permits with the
+ * very descriptors that `prepare` opened.
+ */
+import type { Result } from "@ioi/base";
+import type { CanonicalValue, ContentRef, Facts } from "@ioi/wire";
+import type { ErrorCode } from "../errors.ts";
+import type { Settlement } from "../effects/settle.ts";
+import type { DriverRejection } from "../fs/roots.ts";
+import type { DriverKind } from "../vault/vault.ts";
+
+export type ObligationType = "snapshot" | "stage";
+
+export interface ActContext {
+  readonly counter: bigint;
+  readonly actionId: Uint8Array;
+  readonly obligations: ReadonlySet<ObligationType>;
+  /** What the action's content reference commits to, verified. */
+  readonly content: Uint8Array;
+  readonly signal: AbortSignal;
+  /** Output of a running command, bounded by the driver. */
+  output(bytes: Uint8Array): void;
+}
+
+export interface ActReport {
+  readonly status: "confirmed" | "partial" | "no-effect" | "refused";
+  readonly code?: ErrorCode;
+  readonly message?: string;
+  readonly result: { readonly [name: string]: CanonicalValue };
+  /** Bytes read or written. */
+  readonly bytes: number;
+  readonly reversible: boolean;
+  readonly evidence: Readonly<Record<string, string>>;
+}
+
+/** An action with everything it speaks of held open. */
+export interface PreparedAction extends Disposable {
+  readonly facts: Readonly<Record<string, Facts>>;
+  /** Changes the world: its ticket's counter is claimed in the vault first. */
+  readonly effect: boolean;
+  readonly content: ContentRef | undefined;
+  /** Obligations that this action can keep. */
+  readonly keeps: ReadonlySet<ObligationType>;
+  act(context: ActContext): Promise<ActReport>;
+}
+
+export interface Driver extends Disposable {
+  readonly kind: DriverKind;
+  /** Looks up; no effect, no content. `args` are decoded but not yet checked. */
+  prepare(
+    target: string,
+    args: { readonly [name: string]: CanonicalValue },
+    signal: AbortSignal,
+  ): Promise<Result<PreparedAction, DriverRejection>>;
+  /** Takes a counter for one act; false where it was taken before. */
+  claim(counter: bigint): boolean;
+  settle(counter: bigint): Promise<Settlement>;
+}
+
+export const refused = (error: DriverRejection): ActReport => ({
+  status: "refused",
+  code: error.code,
+  message: error.message,
+  result: {},
+  bytes: 0,
+  reversible: false,
+  evidence: {},
+});

@@ -1,0 +1,347 @@
+/**
+ * The four methods of a driver process over one {@link Driver}. `main.ts` gives them to the RPC
+ * server; tests call them directly.
+ *
+ * Invariants: an act takes its nonce before it looks at anything else; the action's identity is
+ * computed from what this instance prepared; every answer is signed with the instance key, a refusal
+ * too. Bounds: one act at a time for each prepared action, `preparedMax` of those.
+ */
+import { randomBytes } from "node:crypto";
+import { equalBytes, InvariantError, OperationError, toHex, utf8Decode } from "@ioi/base";
+import {
+  actionId as identify,
+  type CryptoProvider,
+  domainHash,
+  domains,
+  signPayload,
+  type SigningKey,
+} from "@ioi/crypto";
+import {
+  action as actionSchema,
+  type CanonicalValue,
+  type ContentRef,
+  decodeCanonical,
+  encodeCanonical,
+  outcome as outcomeSchema,
+  prepared as preparedSchema,
+  schema,
+} from "@ioi/wire";
+import type { ErrorCode } from "../errors.ts";
+import type { DriverRejection } from "../fs/roots.ts";
+import type { Settlement } from "../effects/settle.ts";
+import { type ActReport, type Driver, refused } from "./driver.ts";
+import { NonceTable, type Waiting } from "./nonces.ts";
+import { checkTicket, openTicket, type TicketContext } from "./tickets.ts";
+
+export interface PrepareInput {
+  readonly target: string;
+  readonly args: Uint8Array;
+}
+export interface PrepareOutput {
+  readonly action: Uint8Array;
+  readonly prepared: Uint8Array;
+  readonly preparedSignature: Uint8Array;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+}
+export interface ActInput {
+  readonly nonce: Uint8Array;
+  readonly ticket: Uint8Array;
+  readonly content: Uint8Array;
+}
+export interface ActOutput {
+  readonly outcome: Uint8Array;
+  readonly outcomeSignature: Uint8Array;
+  readonly result: Uint8Array;
+  readonly errorMessage: string;
+}
+export type ActOutputEvent =
+  | { readonly event: { readonly case: "output"; readonly value: Uint8Array } }
+  | { readonly event: { readonly case: "result"; readonly value: ActOutput } };
+
+interface CallContext {
+  readonly signal: AbortSignal;
+}
+
+/** The shape of `pb.Driver`'s methods. */
+export interface DriverHandlers {
+  prepare(request: PrepareInput, context: CallContext): Promise<PrepareOutput>;
+  act(request: ActInput, context: CallContext): AsyncIterable<ActOutputEvent>;
+  abort(request: { readonly nonce: Uint8Array }, context: CallContext): Promise<object>;
+  settle(request: { readonly counter: bigint }, context: CallContext): Promise<Settlement>;
+}
+
+export interface HandlerOptions extends TicketContext {
+  readonly driver: Driver;
+  readonly provider: CryptoProvider;
+  readonly instanceKey: SigningKey;
+  /** Monotonic, in milliseconds. */
+  readonly nowMs: () => number;
+}
+
+const nothing = new Uint8Array(0);
+
+const failedPreparation = (error: DriverRejection): PrepareOutput => ({
+  action: nothing,
+  prepared: nothing,
+  preparedSignature: nothing,
+  errorCode: error.code,
+  errorMessage: error.message,
+});
+
+const argumentsOf = (
+  bytes: Uint8Array,
+): { readonly [name: string]: CanonicalValue } | undefined => {
+  const decoded = decodeCanonical(bytes);
+  if (!decoded.ok) return undefined;
+  const { value } = decoded;
+  return typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Uint8Array)
+    ? (value as { readonly [name: string]: CanonicalValue })
+    : undefined;
+};
+
+/** The characters that a content reference shows: none where the content is not UTF-8. */
+const headMatches = (content: Uint8Array, head: string): boolean => {
+  if (head === "") return true;
+  const text = utf8Decode(content);
+  return text !== undefined && text.startsWith(head);
+};
+
+const contentMatches = (
+  provider: CryptoProvider,
+  reference: ContentRef | undefined,
+  content: Uint8Array,
+): boolean =>
+  reference === undefined
+    ? content.length === 0
+    : content.length === reference.length &&
+      equalBytes(provider.sha256(content), reference.sha256) &&
+      headMatches(content, reference.head);
+
+/** What a stop, the caller's end or both have in common. */
+const stopReason = (): OperationError => new OperationError("E_ABORTED", "the action was stopped");
+
+interface Running {
+  readonly abort: AbortController;
+  readonly ended: Promise<void>;
+}
+
+class Instance {
+  readonly #options: HandlerOptions;
+  readonly #nonces = new NonceTable();
+  readonly #running = new Map<string, Running>();
+
+  constructor(options: HandlerOptions) {
+    this.#options = options;
+  }
+
+  async prepare(request: PrepareInput, context: CallContext): Promise<PrepareOutput> {
+    const { driver, provider, instanceId, profile, instanceKey } = this.#options;
+    const args = argumentsOf(request.args);
+    if (args === undefined) {
+      const message = "the arguments are not a canonical map";
+      return failedPreparation({ code: "E_ARGUMENTS_INVALID", message });
+    }
+    const result = await driver.prepare(request.target, args, context.signal);
+    if (!result.ok) return failedPreparation(result.error);
+    const held = result.value;
+    const action = schema.encode(actionSchema, {
+      version: 1,
+      target: request.target,
+      args,
+      facts: held.facts,
+    });
+    const nonce = Uint8Array.from(randomBytes(16));
+    const actionId = identify(provider, action);
+    const statement = schema.encode(preparedSchema, {
+      version: 1,
+      instanceId,
+      nonce,
+      session: profile.session,
+      actionId,
+    });
+    const { signature } = signPayload(provider, instanceKey, domains.prepared, statement);
+    const madeMs = this.#options.nowMs();
+    this.#nonces.add({ nonce, target: request.target, actionId, prepared: held, madeMs });
+    return {
+      action,
+      prepared: statement,
+      preparedSignature: signature,
+      errorCode: "",
+      errorMessage: "",
+    };
+  }
+
+  async *act(request: ActInput, context: CallContext): AsyncGenerator<ActOutputEvent> {
+    // Taken before anything is looked at: whatever comes of this act, there is no second one.
+    const waiting = this.#nonces.take(request.nonce, this.#options.nowMs());
+    const outputs = new OutputQueue();
+    const abort = new AbortController();
+    const onGone = (): void => abort.abort(stopReason());
+    context.signal.addEventListener("abort", onGone, { once: true });
+    if (context.signal.aborted) onGone();
+    const work = this.#perform(request, waiting, abort.signal, (bytes) => outputs.push(bytes));
+    const key = toHex(request.nonce);
+    const ended = work.then(
+      () => outputs.finish(),
+      () => outputs.finish(),
+    );
+    this.#running.set(key, { abort, ended });
+    try {
+      for await (const bytes of outputs.read()) yield { event: { case: "output", value: bytes } };
+      yield { event: { case: "result", value: await work } };
+    } finally {
+      // The reader may stop reading early; the effect is ended, and waited for, all the same.
+      context.signal.removeEventListener("abort", onGone);
+      abort.abort(stopReason());
+      await ended;
+      this.#running.delete(key);
+    }
+  }
+
+  async abort(nonce: Uint8Array): Promise<object> {
+    this.#nonces.take(nonce, this.#options.nowMs())?.prepared[Symbol.dispose]();
+    const running = this.#running.get(toHex(nonce));
+    running?.abort.abort(stopReason());
+    await running?.ended;
+    return {};
+  }
+
+  async settle(counter: bigint): Promise<Settlement> {
+    await Promise.all([...this.#running.values()].map((running) => running.ended));
+    return this.#options.driver.settle(counter);
+  }
+
+  async #perform(
+    request: ActInput,
+    waiting: Waiting | undefined,
+    signal: AbortSignal,
+    output: (bytes: Uint8Array) => void,
+  ): Promise<ActOutput> {
+    const opened = openTicket(this.#options, request.ticket);
+    const counter = opened.ok ? opened.value.counter : 0n;
+    if (waiting === undefined) {
+      const message = "no action waits under this nonce";
+      const error: DriverRejection = opened.ok
+        ? { code: "E_TICKET_MISSING", message }
+        : opened.error;
+      return this.#report(counter, new Uint8Array(32), refused(error));
+    }
+    using held = waiting.prepared;
+    const report = async (): Promise<ActReport> => {
+      if (!opened.ok) return refused(opened.error);
+      const { driver, provider, nowMs } = this.#options;
+      const kept = checkTicket(this.#options, opened.value, waiting, nowMs());
+      if (!kept.ok) return refused(kept.error);
+      if (!contentMatches(provider, held.content, request.content)) {
+        const message = "the content is not what the action commits to";
+        return refused({ code: "E_CONTENT_MISMATCH", message });
+      }
+      if (signal.aborted) return refused({ code: "E_ABORTED", message: "the action was stopped" });
+      if (held.effect && !driver.claim(counter)) {
+        const message = `counter ${counter} was acted on before`;
+        return refused({ code: "E_TICKET_USED", message });
+      }
+      return await held.act({
+        counter,
+        actionId: waiting.actionId,
+        obligations: kept.value,
+        content: request.content,
+        signal,
+        output,
+      });
+    };
+    return this.#report(counter, waiting.actionId, await caught(report, signal));
+  }
+
+  #report(counter: bigint, actionId: Uint8Array, report: ActReport): ActOutput {
+    const { provider, instanceId, instanceKey } = this.#options;
+    const result = encodeCanonical(report.result);
+    const statement = schema.encode(outcomeSchema, {
+      version: 1,
+      counter,
+      actionId,
+      instanceId,
+      status: report.status,
+      resultHash: domainHash(provider, domains.result, result),
+      bytes: report.bytes,
+      ...(report.code === undefined ? {} : { code: report.code }),
+      reversible: report.reversible,
+      evidence: report.evidence,
+    });
+    const { signature } = signPayload(provider, instanceKey, domains.outcome, statement);
+    return {
+      outcome: statement,
+      outcomeSignature: signature,
+      result,
+      errorMessage: report.message ?? "",
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#nonces[Symbol.dispose]();
+    for (const running of this.#running.values()) running.abort.abort(stopReason());
+  }
+}
+
+/** A failure of the world becomes a refusal that names it; a bug goes up. */
+const caught = async (work: () => Promise<ActReport>, signal: AbortSignal): Promise<ActReport> => {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof InvariantError) throw error;
+    if (signal.aborted && error === signal.reason) {
+      const stopped = refused({ code: "E_ABORTED", message: "the action was stopped" });
+      return { ...stopped, status: "no-effect" };
+    }
+    if (!(error instanceof OperationError)) throw error;
+    return refused({ code: error.code as ErrorCode, message: error.message });
+  }
+};
+
+/** Blocks of output between the command and the reader; the driver bounds what it pushes. */
+class OutputQueue {
+  #blocks: Uint8Array[] = [];
+  #wake: (() => void) | undefined;
+  #finished = false;
+
+  push(bytes: Uint8Array): void {
+    this.#blocks.push(bytes);
+    this.#wake?.();
+  }
+
+  finish(): void {
+    this.#finished = true;
+    this.#wake?.();
+  }
+
+  async *read(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const blocks = this.#blocks;
+      this.#blocks = [];
+      yield* blocks;
+      if (this.#blocks.length > 0) continue;
+      if (this.#finished) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+  }
+}
+
+export interface DisposableHandlers extends DriverHandlers, Disposable {}
+
+export const createHandlers = (options: HandlerOptions): DisposableHandlers => {
+  const instance = new Instance(options);
+  return {
+    prepare: (request, context) => instance.prepare(request, context),
+    act: (request, context) => instance.act(request, context),
+    abort: (request) => instance.abort(request.nonce),
+    settle: (request) => instance.settle(request.counter),
+    [Symbol.dispose]: () => instance[Symbol.dispose](),
+  };
+};

@@ -1,0 +1,123 @@
+/**
+ * What became of an effect whose outcome was lost: the intent says what was going to happen, the
+ * world says how far it came. Temporary names of a crash are taken away, so that nothing is left
+ * behind. Settling again gives the same answer.
+ */
+import { capture, difference } from "../fs/entries.ts";
+import { errnoOf, openPathIfAny, removeName, rename } from "../fs/syscalls.ts";
+import type { Change, Effect, Entry, Put } from "../vault/record.ts";
+import type { EffectEngine } from "./engine.ts";
+import { finishFolders, look } from "./folders.ts";
+
+export interface Settlement {
+  readonly status: "confirmed" | "partial" | "no-effect" | "unknown";
+  readonly reversible: boolean;
+}
+
+type Found = "made" | "not made" | "neither";
+
+const matches = async (
+  engine: EffectEngine,
+  path: string,
+  state: Entry | undefined,
+): Promise<boolean> => {
+  using spot = look(engine.roots, path);
+  if (spot?.object === undefined || state === undefined) {
+    return spot?.object === undefined && state === undefined;
+  }
+  const signal = new AbortController().signal;
+  const present = await capture(spot.parent, spot.name, spot.object, true, signal);
+  if (!present.ok) return false;
+  const loose =
+    state.kind === "directory" ? { ...present.value.entry, mode: state.mode } : present.value.entry;
+  return difference(state, loose) === undefined;
+};
+
+/** Takes away, or puts back, what a crash left beside the path. */
+const clearTemporary = async (engine: EffectEngine, put: Put): Promise<void> => {
+  using spot = look(engine.roots, put.path);
+  if (spot === undefined || spot.missing.length > 0) return;
+  using left = openPathIfAny(spot.parent, put.temporary);
+  if (left === undefined) return;
+  try {
+    if (spot.object === undefined && put.after === undefined) {
+      // Set aside for removal, not removed: it goes back, the change was not made.
+      rename(spot.parent, put.temporary, spot.parent, spot.name, "noreplace");
+      return;
+    }
+    removeName(spot.parent, put.temporary, "other");
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  }
+};
+
+const examine = async (engine: EffectEngine, change: Change): Promise<Found> => {
+  if (change.type === "rename") {
+    const there = await matches(engine, change.to, change.entry);
+    const here = await matches(engine, change.from, change.entry);
+    if (there && !here) return "made";
+    return here && !there ? "not made" : "neither";
+  }
+  await clearTemporary(engine, change);
+  // `before` is the stricter of the two: it has the modification time.
+  if (await matches(engine, change.path, change.before)) return "not made";
+  return (await matches(engine, change.path, change.after)) ? "made" : "neither";
+};
+
+const conclude = async (engine: EffectEngine, intent: Effect): Promise<Settlement> => {
+  const found: Found[] = [];
+  for (const change of intent.changes) found.push(await examine(engine, change));
+  const made = (index: number): boolean => found[index] === "made";
+  finishFolders(
+    engine.roots,
+    intent.changes.filter((_, index) => made(index)),
+  );
+  if (found.every((each) => each === "not made")) {
+    return finishRecord(engine, { ...intent, phase: "no-effect", changes: [], reversible: false });
+  }
+  const record = await engine.measuredRecord(intent, made);
+  return found.includes("neither")
+    ? finishRecord(engine, { ...record, phase: "unknown", reversible: false })
+    : finishRecord(engine, record);
+};
+
+const finishRecord = (engine: EffectEngine, record: Effect): Settlement => {
+  engine.vault.writeRecord(record);
+  if (record.phase === "no-effect") engine.vault.dropBlobs(record.counter);
+  return settlementOf(record);
+};
+
+const settlementOf = (record: Effect): Settlement => {
+  const { phase, reversible } = record;
+  if (phase === "running") return { status: "no-effect", reversible: false };
+  return phase === "intent"
+    ? { status: "unknown", reversible: false }
+    : { status: phase, reversible };
+};
+
+/**
+ * The answer for one counter. A counter that never began an effect had none; one that the vault
+ * has forgotten is unknown.
+ */
+export const settle = async (engine: EffectEngine, counter: bigint): Promise<Settlement> => {
+  const { vault } = engine;
+  const state = vault.state(counter);
+  if (state !== "taken") {
+    return { status: state === "free" ? "no-effect" : "unknown", reversible: false };
+  }
+  const record = vault.readRecord(counter);
+  if (record !== undefined) return settlementOf(record);
+  const intent = vault.readIntent(counter);
+  if (intent === undefined || intent.phase === "running") {
+    vault.writeNothing(intent ?? { counter, target: "", actionId: new Uint8Array(32) }, 0);
+    return { status: "no-effect", reversible: false };
+  }
+  return conclude(engine, intent);
+};
+
+/** Settles everything that a former instance left unfinished. */
+export const settleAll = async (engine: EffectEngine): Promise<void> => {
+  for (const counter of engine.vault.counters()) {
+    if (engine.vault.readRecord(counter) === undefined) await settle(engine, counter);
+  }
+};

@@ -1,0 +1,255 @@
+/**
+ * The files driver: `fs::{stat,list,search,read,write,mkdir,copy,move,delete,restore}`.
+ *
+ * `prepare` opens every place of the action without following a link and without touching content;
+ * `act` works from those descriptors and checks first that the paths still lead to them.
+ */
+import { ok, type Result } from "@ioi/base";
+import type { CanonicalValue, ContentRef, Facts } from "@ioi/wire";
+import type {
+  ActContext,
+  ActReport,
+  Driver,
+  ObligationType,
+  PreparedAction,
+} from "../core/driver.ts";
+import type { EffectEngine } from "../effects/engine.ts";
+import { settle } from "../effects/settle.ts";
+import {
+  type DriverRejection,
+  factsOf,
+  openSpot,
+  reject,
+  type Roots,
+  type Spot,
+} from "../fs/roots.ts";
+import { contentBytesMax } from "../limits.ts";
+import {
+  checkedPaths,
+  decodeArguments,
+  type FilesTarget,
+  isFilesTarget,
+  schemas,
+} from "./arguments.ts";
+import {
+  copyTarget,
+  deleteTarget,
+  mkdirTarget,
+  moveTarget,
+  restorable,
+  restoreTarget,
+  writeTarget,
+} from "./change.ts";
+import { listTarget, readTarget, statTarget } from "./look.ts";
+import { searchTarget } from "./search.ts";
+
+type Args = { readonly [name: string]: CanonicalValue };
+type Prepared = Result<PreparedAction, DriverRejection>;
+
+const keepsSnapshot: ReadonlySet<ObligationType> = new Set<ObligationType>(["snapshot"]);
+
+const places = (
+  roots: Roots,
+  named: readonly {
+    readonly name: string;
+    readonly path: string;
+    readonly need: "read" | "write";
+  }[],
+): Result<
+  { readonly spots: ReadonlyMap<string, Spot>; readonly held: DisposableStack },
+  DriverRejection
+> => {
+  using stack = new DisposableStack();
+  const spots = new Map<string, Spot>();
+  for (const { name, path, need } of named) {
+    const place = roots.locate(path, need);
+    if (!place.ok) return place;
+    if (need === "write" && place.value.relative === "") {
+      return reject("E_FS_ROOT", `${path} is a folder of the session itself`);
+    }
+    const spot = openSpot(roots, place.value);
+    if (!spot.ok) return spot;
+    spots.set(name, stack.use(spot.value));
+  }
+  return ok({ spots, held: stack.move() });
+};
+
+const preparedOf = (
+  held: Disposable,
+  facts: Readonly<Record<string, Facts>>,
+  options: {
+    readonly effect: boolean;
+    readonly content?: ContentRef;
+    readonly act: (context: ActContext) => Promise<ActReport>;
+  },
+): PreparedAction => ({
+  facts,
+  effect: options.effect,
+  content: options.content,
+  keeps: keepsSnapshot,
+  act: options.act,
+  [Symbol.dispose]: () => held[Symbol.dispose](),
+});
+
+const factsOfAll = (spots: ReadonlyMap<string, Spot>): Record<string, Facts> =>
+  Object.fromEntries([...spots].map(([name, spot]) => [name, factsOf(spot)]));
+
+export class FilesDriver implements Driver {
+  readonly kind = "files";
+  readonly #engine: EffectEngine;
+  readonly #roots: Roots;
+
+  constructor(engine: EffectEngine) {
+    this.#engine = engine;
+    this.#roots = engine.roots;
+  }
+
+  async prepare(target: string, args: Args): Promise<Prepared> {
+    if (!isFilesTarget(target)) {
+      return reject("E_TARGET_UNKNOWN", `the files driver does not perform ${target}`);
+    }
+    return this.#prepare(target, args);
+  }
+
+  claim(counter: bigint): boolean {
+    return this.#engine.vault.claim(counter);
+  }
+
+  settle(counter: bigint): ReturnType<typeof settle> {
+    return settle(this.#engine, counter);
+  }
+
+  #prepare(target: FilesTarget, args: Args): Prepared {
+    switch (target) {
+      case "fs::stat":
+        return this.#look(target, args, async (spot) => statTarget(this.#roots, spot));
+      case "fs::list":
+        return this.#look(target, args, (spot, { signal }) =>
+          listTarget(this.#roots, spot, signal),
+        );
+      case "fs::read": {
+        const read = decodeArguments(schemas[target], args);
+        if (!read.ok) return read;
+        return this.#onPath(read.value.path, "read", false, async (spot) =>
+          readTarget(this.#roots, spot, read.value),
+        );
+      }
+      case "fs::search": {
+        const search = decodeArguments(schemas[target], args);
+        if (!search.ok) return search;
+        return this.#onPath(search.value.path, "read", false, (spot, { signal }) =>
+          searchTarget(this.#roots, spot, search.value, signal),
+        );
+      }
+      case "fs::mkdir":
+      case "fs::delete": {
+        const one = decodeArguments(schemas[target], args);
+        if (!one.ok) return one;
+        const run = target === "fs::mkdir" ? mkdirTarget : deleteTarget;
+        return this.#onPath(one.value.path, "write", true, (spot, context) =>
+          run(this.#engine, spot, context),
+        );
+      }
+      case "fs::write":
+        return this.#write(args);
+      case "fs::copy":
+      case "fs::move":
+        return this.#pair(target, args);
+      case "fs::restore":
+        return this.#restore(args);
+    }
+  }
+
+  #look(
+    target: "fs::stat" | "fs::list",
+    args: Args,
+    act: (spot: Spot, context: ActContext) => Promise<ActReport>,
+  ): Prepared {
+    const decoded = decodeArguments(schemas[target], args);
+    return decoded.ok ? this.#onPath(decoded.value.path, "read", false, act) : decoded;
+  }
+
+  #onPath(
+    path: string,
+    need: "read" | "write",
+    effect: boolean,
+    act: (spot: Spot, context: ActContext) => Promise<ActReport>,
+    content?: ContentRef,
+  ): Prepared {
+    const opened = places(this.#roots, [{ name: "path", path, need }]);
+    if (!opened.ok) return opened;
+    const { spots, held } = opened.value;
+    const spot = spots.get("path") as Spot;
+    return ok(
+      preparedOf(held, factsOfAll(spots), {
+        effect,
+        act: (context) => act(spot, context),
+        ...(content === undefined ? {} : { content }),
+      }),
+    );
+  }
+
+  #write(args: Args): Prepared {
+    const write = decodeArguments(schemas["fs::write"], args);
+    if (!write.ok) return write;
+    const { path, content } = write.value;
+    if (content.length > contentBytesMax) {
+      return reject("E_FS_TOO_LARGE", `one write carries at most ${contentBytesMax} bytes`);
+    }
+    return this.#onPath(
+      path,
+      "write",
+      true,
+      (spot, context) => writeTarget(this.#engine, spot, write.value, context),
+      content,
+    );
+  }
+
+  #pair(target: "fs::copy" | "fs::move", args: Args): Prepared {
+    const pair = decodeArguments(schemas[target], args);
+    if (!pair.ok) return pair;
+    const { path, to } = pair.value;
+    const opened = places(this.#roots, [
+      { name: "path", path, need: target === "fs::copy" ? "read" : "write" },
+      { name: "to", path: to, need: "write" },
+    ]);
+    if (!opened.ok) return opened;
+    const { spots, held } = opened.value;
+    const run = target === "fs::copy" ? copyTarget : moveTarget;
+    return ok(
+      preparedOf(held, factsOfAll(spots), {
+        effect: true,
+        act: (context) =>
+          run(this.#engine, spots.get("path") as Spot, spots.get("to") as Spot, context),
+      }),
+    );
+  }
+
+  #restore(args: Args): Prepared {
+    const restore = decodeArguments(schemas["fs::restore"], args);
+    if (!restore.ok) return restore;
+    const { paths } = restore.value;
+    const canonical = checkedPaths(paths);
+    if (!canonical.ok) return canonical;
+    const record = restorable(this.#engine, restore.value);
+    if (!record.ok) return record;
+    const facts: Record<string, Facts> = {};
+    for (const [index, path] of paths.entries()) {
+      const opened = places(this.#roots, [{ name: "path", path, need: "write" }]);
+      if (!opened.ok) return opened;
+      using _held = opened.value.held;
+      facts[`paths.${index}`] = factsOf(opened.value.spots.get("path") as Spot);
+    }
+    const { actionId } = record.value;
+    return ok(
+      preparedOf(new DisposableStack(), facts, {
+        effect: true,
+        act: (context) => restoreTarget(this.#engine, restore.value, actionId, context),
+      }),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#roots[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,68 @@
+/** Bounds of the drivers. `docs/limits.md` is generated from these lines. */
+
+/** Prepared actions one driver keeps open at once; the oldest is dropped for a new one. */
+export const preparedMax = 64;
+/** Age at which a prepared action is dropped whatever its ticket says, in milliseconds. */
+export const preparedAgeMsMax = 600_000;
+/** Start-up line of a driver process, in bytes. */
+export const startLineBytesMax = 1_048_576;
+/** A path argument, in UTF-8 bytes. */
+export const pathBytesMax = 4_096;
+/** Content one write carries, in bytes. */
+export const contentBytesMax = 4_128_768;
+/** Bytes one read returns where no length is given. */
+export const readBytesDefault = 1_048_576;
+/** Bytes one read returns at most. */
+export const readBytesMax = 2_097_152;
+/** Entries one listing returns. */
+export const listEntriesMax = 10_000;
+/** Directory entries one listing looks at before it says that there are more. */
+export const listScanMax = 200_000;
+/** Matches one search returns. */
+export const searchMatchesMax = 1_000;
+/** Directory entries one search looks at. */
+export const searchEntriesMax = 200_000;
+/** Bytes of content one search reads. */
+export const searchBytesMax = 536_870_912;
+/** Bytes of one file that a search reads; what stands behind is not searched. */
+export const searchFileBytesMax = 67_108_864;
+/** Time one search takes, in milliseconds. */
+export const searchMsMax = 20_000;
+/** Bytes of a search's answer. */
+export const searchAnswerBytesMax = 1_048_576;
+/** Characters of a line that a match shows. */
+export const searchLineCharsMax = 512;
+/** Entries one effect may touch (files, folders and links of a tree). */
+export const effectEntriesMax = 20_000;
+/** Depth of a folder tree that is copied, deleted or searched. */
+export const treeDepthMax = 128;
+/** Bytes one effect may copy into the vault. */
+export const snapshotBytesMax = 1_073_741_824;
+/** Time in which a failed effect is taken back, in milliseconds. */
+export const takeBackMsMax = 30_000;
+/** Bytes one copy writes. */
+export const copyBytesMax = 1_073_741_824;
+/** Bytes the vault keeps over all sessions. */
+export const vaultBytesMax = 2_147_483_648;
+/** Age at which the vault forgets an effect, in milliseconds (7 days). */
+export const vaultAgeMsMax = 604_800_000;
+/** Extended attributes kept of one file, in bytes. */
+export const xattrBytesMax = 65_536;
+/** First bytes of each output stream of a command that the result keeps. */
+export const outputHeadBytesMax = 262_144;
+/** Last bytes of each output stream of a command that the result keeps. */
+export const outputTailBytesMax = 262_144;
+/** Bytes of output that are streamed while a command runs; the rest is only counted. */
+export const outputStreamBytesMax = 4_194_304;
+/** Arguments of one command. */
+export const argumentsMax = 4_096;
+/** Bytes of the arguments of one command together. */
+export const argumentBytesMax = 131_072;
+/** Bytes of a program that are hashed; a larger program is refused. */
+export const programBytesMax = 1_073_741_824;
+/** Bytes a command may leave in its staging area before it is stopped. */
+export const stagedBytesMax = 1_073_741_824;
+/** Changed paths that an answer lists by name; the evidence counts all. */
+export const changedPathsMax = 1_000;
+/** Time in which everything that a command started has ended after a stop, in milliseconds. */
+export const stopMsMax = 1_000;
