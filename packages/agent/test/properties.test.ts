@@ -18,15 +18,40 @@ import {
 import { runScripted } from "../src/scripted.ts";
 import { goalStart, seeded, sha256 } from "./support.ts";
 
-/** Any input; most name the open call and fit the stage, some are nonsense. */
-const anyInput = (next: (bound: number) => number, call: number, counter: bigint): SessionInput => {
-  const input = sessionInput.example(next);
-  const fitted = "call" in input && next(5) > 0 ? ({ ...input, call } as SessionInput) : input;
+/** What the stage waits for. */
+const awaited: Readonly<Record<string, SessionInput["type"]>> = {
+  opening: "opened",
+  asking: "step",
+  preparing: "prepared",
+  proposing: "verdict",
+  deciding: "decision",
+  acting: "outcome",
+  settling: "settled",
+  reporting: "reported",
+  resolving: "resolve",
+  killing: "killed",
+  closing: "closed",
+};
+
+/** Any input; most fit the stage and name the open call, some are nonsense. */
+const anyInput = (
+  next: (bound: number) => number,
+  { stage, call, current }: SessionMachine["state"],
+): SessionInput => {
+  const counter = current?.ticket?.counter ?? 0n;
+  const wanted = next(4) > 0 ? awaited[stage] : undefined;
+  let input = sessionInput.example(next);
+  for (let i = 0; i < 100 && wanted !== undefined && input.type !== wanted; i++) {
+    input = sessionInput.example(next);
+  }
+  // Most examples of a stop or an end would end every run early.
+  if (input.type === "stop" && next(10) > 0) input = { type: "tick" };
+  const fitted = "call" in input && next(8) > 0 ? ({ ...input, call } as SessionInput) : input;
   if (fitted.type === "verdict" && fitted.verdict.type === "allow") {
     return { ...fitted, verdict: { ...fitted.verdict, counter: BigInt(next(40)) } };
   }
   if (fitted.type === "outcome" && next(4) > 0) return { ...fitted, counter };
-  if (fitted.type !== "step" || next(3) === 0) return fitted;
+  if (fitted.type !== "step" || next(12) === 0) return fitted;
   return {
     ...fitted,
     step: { type: "propose", target: "fs::read", args: { path: `f${next(3)}` } },
@@ -54,9 +79,7 @@ test("any inputs: no exception, no act without a permit, none twice, an end is a
       let ended = false;
       const goal = { text: "", kind, earlier: [] } as const;
       for (let i = 0; i < 120; i++) {
-        const { call, current } = machine.state;
-        const input =
-          i === 0 ? goalStart("", { goal }) : anyInput(next, call, current?.ticket?.counter ?? 0n);
+        const input = i === 0 ? goalStart("", { goal }) : anyInput(next, machine.state);
         const step = journalStep(machine, input, 1000 + next(5000), sha256);
         check(step.effects, input, used);
         if (ended) assert.equal(step.effects.length, 0, "an ended session did something");
