@@ -6,29 +6,28 @@ import type { Signal } from "./ports.ts";
 
 export class SignalSource {
   readonly signal: Signal;
-  readonly #listeners = new Map<() => void, boolean>();
+  readonly #listeners = new Set<() => void>();
   #aborted = false;
   #reason: unknown = undefined;
 
   constructor() {
-    const source = this;
+    const [aborted, reason] = [() => this.#aborted, () => this.#reason];
+    const listeners = this.#listeners;
     this.signal = {
       get aborted() {
-        return source.#aborted;
+        return aborted();
       },
       get reason() {
-        return source.#reason;
+        return reason();
       },
       throwIfAborted() {
-        if (source.#aborted) throw source.#reason;
+        if (aborted()) throw reason();
       },
-      addEventListener(_type, listener, options) {
-        if (!source.#listeners.has(listener)) {
-          source.#listeners.set(listener, options?.once ?? false);
-        }
+      addEventListener(_type, listener) {
+        listeners.add(listener);
       },
       removeEventListener(_type, listener) {
-        source.#listeners.delete(listener);
+        listeners.delete(listener);
       },
     };
   }
@@ -38,7 +37,7 @@ export class SignalSource {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    const listeners = [...this.#listeners.keys()];
+    const listeners = [...this.#listeners];
     this.#listeners.clear();
     for (const listener of listeners) listener();
   }

@@ -68,8 +68,8 @@ interface NameOperation {
 
 type Names = Map<DirectoryNode, Map<string, Node>>;
 
-/** How a loss of power treats what was not synced. */
-const losses = ["lost", "kept", "ordered", "random"] as const;
+/** How a loss of power treats what was not synced; the richer ways are picked more often. */
+const losses = ["lost", "kept", "ordered", "ordered", "random", "random", "random"] as const;
 
 interface Loss {
   readonly type: (typeof losses)[number];

@@ -81,7 +81,7 @@ export class NodeFileHandle implements FileHandle {
   async writeDurable(offset: number, bytes: Uint8Array): Promise<void> {
     this.#checkOpen();
     checkRange(offset, bytes.length);
-    if (this.#syncFailure !== undefined) throw this.#syncFailure;
+    this.#checkSyncs();
     try {
       let at = 0;
       while (at < bytes.length) {
@@ -99,13 +99,17 @@ export class NodeFileHandle implements FileHandle {
 
   async sync(): Promise<void> {
     this.#checkOpen();
-    if (this.#syncFailure !== undefined) throw this.#syncFailure;
+    this.#checkSyncs();
     try {
       await this.#calls.datasync(this.#handle);
     } catch (error) {
       throw this.#latch(error);
     }
     // A sync that another call saw fail meanwhile has not stored this caller's data either.
+    this.#checkSyncs();
+  }
+
+  #checkSyncs(): void {
     if (this.#syncFailure !== undefined) throw this.#syncFailure;
   }
 
