@@ -12,6 +12,7 @@ export {
   journalStep,
   type JournalStep,
   machineVersion,
+  readRecord,
   type Replayed,
   replayJournal,
   type ReplayStep,

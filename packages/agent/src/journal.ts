@@ -5,9 +5,9 @@
  *
  * The hash is given (SHA-256 in the product), since hashing is not this package's part.
  */
-import { err, equalBytes, ok, type Rejection, type Result, wallMs } from "@ioi/base";
-import { type Infer, schema } from "@ioi/wire";
-import { journalRecordsMax } from "./limits.ts";
+import { err, equalBytes, ok, type Rejection, type Result, unwrap, wallMs } from "@ioi/base";
+import { type CanonicalError, type Infer, schema } from "@ioi/wire";
+import { journalInputBytesMax, journalRecordsMax } from "./limits.ts";
 import { SessionMachine } from "./session/machine.ts";
 import { encodeEffects, sessionInput, type SessionInput } from "./session/messages.ts";
 import type { SessionEffect } from "./session/messages.ts";
@@ -28,7 +28,8 @@ export type JournalHeader = Infer<typeof journalHeader>;
 
 export const journalRecord = schema.record({
   atMs: schema.int(),
-  input: sessionInput,
+  /** The canonical encoding of the input. */
+  input: schema.bytes(undefined, journalInputBytesMax),
   effects: schema.bytes(32),
 });
 export type JournalRecord = Infer<typeof journalRecord>;
@@ -42,15 +43,20 @@ export interface JournalStep {
   readonly record: Uint8Array;
 }
 
-/** Gives one input to the machine; the record must be written before the effects are performed. */
+/**
+ * Gives one input to the machine; the record must be written before the effects are performed. The
+ * machine gets the input as the journal holds it, so that a replay sees the same value.
+ */
 export const journalStep = (
   machine: SessionMachine,
   input: SessionInput,
   atMs: number,
   hash: Hash,
 ): JournalStep => {
-  const effects = machine.handle(input, wallMs(atMs));
-  const record = { atMs, input, effects: hash(encodeEffects(effects)) };
+  const encoded = schema.encode(sessionInput, input);
+  const journalled = unwrap(schema.decode(sessionInput, encoded), "a session's own input");
+  const effects = machine.handle(journalled, wallMs(atMs));
+  const record = { atMs, input: encoded, effects: hash(encodeEffects(effects)) };
   return { effects, record: schema.encode(journalRecord, record) };
 };
 
@@ -93,6 +99,16 @@ const readHeader = (bytes: Uint8Array | undefined): Result<JournalHeader, Journa
   return header;
 };
 
+/** One record with its input decoded. */
+export const readRecord = (
+  bytes: Uint8Array,
+): Result<Omit<JournalRecord, "input"> & { readonly input: SessionInput }, CanonicalError> => {
+  const record = schema.decode(journalRecord, bytes);
+  if (!record.ok) return record;
+  const input = schema.decode(sessionInput, record.value.input);
+  return input.ok ? ok({ ...record.value, input: input.value }) : input;
+};
+
 /**
  * Replays a journal into a fresh machine. `visit` sees every step; the first record that does not
  * decode or does not cause what it recorded ends the replay with its index.
@@ -111,7 +127,7 @@ export const replayJournal = (
   const machine = new SessionMachine();
   for (const [at, bytes] of rest.entries()) {
     const index = at + 1;
-    const record = schema.decode(journalRecord, bytes);
+    const record = readRecord(bytes);
     if (!record.ok) return broken("E_JOURNAL_CORRUPT", index, record.error.message);
     const { atMs, input, effects: recorded } = record.value;
     const effects = machine.handle(input, wallMs(atMs));

@@ -54,6 +54,8 @@ export const stopAttemptsMax = 30;
 export const undoItemsMax = 1024;
 /** Paths of one effect that an undo names. */
 export const undoPathsMax = 4096;
+/** One input of a session in its journal, in bytes. */
+export const journalInputBytesMax = 8_388_608;
 /** Records of one session's journal. */
 export const journalRecordsMax = 65_536;
 /** Wall time of one session where its policy names none, in milliseconds. */

@@ -93,7 +93,10 @@ test("any inputs: no exception, no act without a permit, none twice, an end is a
       const result = replayJournal(journal, sha256, (step) => replayed.push(step.encoded));
       assert.ok(result.ok);
       assert.deepEqual(replayed, recorded);
-      assert.deepEqual(runView(result.value.machine.state), runView(machine.state));
+      const [again, live] = [result.value.machine, machine].map((each) =>
+        JSON.stringify(runView(each.state)),
+      );
+      assert.equal(again, live);
     }),
     { numRuns: 300 },
   );
