@@ -1,0 +1,135 @@
+/** `ioi status`: the running kernel as it is; it starts none. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { exitCodes, toHex } from "@ioi/base";
+import type { CommandContext, Handler } from "../context.ts";
+import { visible } from "../io.ts";
+import { isUnavailable, type Kernel, openKernel } from "../kernel/connection.ts";
+import { requireFolder } from "../kernel/folder.ts";
+import { callDeadlineMs, watchIntervalMs } from "../limits.ts";
+
+export interface StatusView {
+  readonly schema: "ioi.status/1";
+  readonly rpc: string;
+  readonly http: string;
+  readonly startedAt: string;
+  readonly restarts: number;
+  readonly sandbox: string;
+  readonly processes: readonly {
+    readonly name: string;
+    readonly pid: number;
+    readonly uid: number;
+    readonly state: string;
+    readonly pssMiB: number;
+    readonly sandbox: readonly string[];
+  }[];
+  readonly pssMiB: number;
+  readonly policy: { readonly hash: string; readonly error: string | null };
+  readonly approvals: readonly {
+    readonly id: string;
+    readonly session: string;
+    readonly target: string;
+    readonly expiresAt: string;
+  }[];
+  readonly receipts: { readonly size: number; readonly durable: boolean };
+  readonly anchor: string;
+  readonly openSessions: number;
+}
+
+const mib = (kib: bigint): number => Math.round(Number(kib) / 102.4) / 10;
+
+export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
+  const options = { deadlineMs: callDeadlineMs };
+  const [launcher, person] = await Promise.all([kernel.launcher(), kernel.person()]);
+  const [status, guardian, waiting] = await Promise.all([
+    launcher.kernelStatus({}, options),
+    person.guardianStatus({}, options),
+    person.listApprovals({}, options),
+  ]);
+  return {
+    schema: "ioi.status/1",
+    rpc: status.rpcAddress,
+    http: status.httpAddress,
+    startedAt: new Date(Number(status.startedMs)).toISOString(),
+    restarts: status.restarts,
+    sandbox: status.sandbox,
+    processes: status.processes.map(({ name, pid, uid, state, pssKib, sandbox }) => ({
+      name,
+      pid,
+      uid,
+      state,
+      pssMiB: mib(pssKib),
+      sandbox,
+    })),
+    pssMiB: mib(status.processes.reduce((sum, { pssKib }) => sum + pssKib, 0n)),
+    policy: {
+      hash: toHex(guardian.policyHash),
+      error: guardian.policyError === "" ? null : guardian.policyError,
+    },
+    approvals: waiting.approvals.map(({ id, session, target, expiresMs }) => ({
+      id,
+      session,
+      target,
+      expiresAt: new Date(Number(expiresMs)).toISOString(),
+    })),
+    receipts: { size: Number(guardian.logSize), durable: guardian.durable },
+    anchor: guardian.anchor,
+    openSessions: guardian.openSessions,
+  };
+};
+
+export const printStatus = (context: CommandContext, status: StatusView): void => {
+  const { output } = context;
+  output.value(status);
+  output.line(`kernel on ${status.rpc}, since ${status.startedAt}, ${status.restarts} restarts`);
+  output.line(`health on http://${status.http}/readyz`);
+  const width = Math.max(0, ...status.processes.map(({ name }) => name.length));
+  for (const each of status.processes) {
+    const memory = `${each.pssMiB.toFixed(1).padStart(6)} MiB`;
+    const sandbox = each.sandbox.length === 0 ? "no sandbox" : each.sandbox.join(", ");
+    output.line(
+      `  ${each.name.padEnd(width)}  ${each.state}  pid ${each.pid}  uid ${each.uid}  ${memory}  ${sandbox}`,
+    );
+  }
+  output.line(`  together ${status.pssMiB} MiB; sandbox: ${status.sandbox}`);
+  const { policy } = status;
+  output.line(
+    `policy ${policy.hash.slice(0, 16)}${policy.error === null ? "" : ", DOES NOT LOAD:"}`,
+  );
+  if (policy.error !== null) output.line(`  ${visible(policy.error)}`);
+  const durable = status.receipts.durable ? "" : ", NOT DURABLE";
+  output.line(`receipts ${status.receipts.size}${durable}; anchor: ${status.anchor}`);
+  output.line(`sessions open ${status.openSessions}`);
+  if (status.approvals.length === 0) output.line("nothing waits for you");
+  for (const { id, target, session, expiresAt } of status.approvals) {
+    output.line(`waits for you: ${id}  ${target}  session ${session}  until ${expiresAt}`);
+  }
+};
+
+const clearScreen = "\u001B[2J\u001B[H";
+
+const watch = async (context: CommandContext, kernel: Kernel): Promise<never> => {
+  const { io, output, signal } = context;
+  for (let last = ""; ;) {
+    try {
+      const status = await readStatus(kernel);
+      // On a terminal the picture is redrawn; elsewhere only a change is worth a line.
+      const now = JSON.stringify({ ...status, pssMiB: 0, processes: status.processes.length });
+      if (io.stdoutIsTerminal && !output.json) io.out(clearScreen);
+      if (io.stdoutIsTerminal || now !== last) printStatus(context, status);
+      last = now;
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      output.progress("the kernel does not answer; waiting for it");
+      await kernel.recover();
+    }
+    await sleep(watchIntervalMs, undefined, { signal });
+  }
+};
+
+export const status: Handler<{ readonly watch?: boolean }> = async (context, { options }) => {
+  requireFolder(context.dataFolder);
+  await using kernel = await openKernel(context, { start: false });
+  if (options.watch === true) return watch(context, kernel);
+  printStatus(context, await readStatus(kernel));
+  return exitCodes.done;
+};
