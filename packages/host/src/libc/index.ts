@@ -1,1 +1,5 @@
+export * from "./errors.ts";
 export * from "./ffi.ts";
+export * from "./process-hardening.ts";
+export * from "./sockets.ts";
+export * from "./sockets.ts";

@@ -1,0 +1,179 @@
+/** From a description and a program to the command that starts the sandboxed program. */
+import { lstatSync, readFileSync, readlinkSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { assert, OperationError } from "@ioi/base";
+import { nr } from "../libc/index.ts";
+import { landlockPlan, landlockVersion } from "./landlock.ts";
+import {
+  sandboxPidsFloor,
+  sandboxPlanBytesMax,
+  sandboxPlanPieceMax,
+  sandboxRootBytes,
+} from "./limits.ts";
+import { mountSteps, type MachineFacts, type SystemFolder } from "./mounts.ts";
+import { namespaceTool } from "./namespace-tool.ts";
+import { planVariable, startedMark, type ConfinerPlan } from "./plan.ts";
+import { filterBytes } from "./seccomp.ts";
+import { checkSpec, environmentName, type SandboxLimits, type SandboxSpec } from "./spec.ts";
+
+export interface SandboxedCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface CommandOptions {
+  /** The working directory inside; default `/`. */
+  readonly cwd?: string;
+  /**
+   * Descriptors above 2 that the program gets. Stdio and an IPC channel pass by themselves; any
+   * other that the parent leaks is closed. Default none.
+   */
+  readonly descriptors?: readonly number[];
+  /** A descriptor that reports `started` or a failed set-up; the program does not get it. */
+  readonly status?: number;
+}
+
+const topFolders = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
+
+const systemFolder = (path: string): readonly SystemFolder[] => {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return [];
+  return [{ path, link: stat.isSymbolicLink() ? readlinkSync(path) : null }];
+};
+
+let facts: MachineFacts | null = null;
+const machineFacts = (): MachineFacts =>
+  (facts ??= {
+    systemFolders: topFolders.flatMap(systemFolder),
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+  });
+
+let landlock: number | null = null;
+const landlockAbi = (): number => (landlock ??= landlockVersion());
+
+let source: string | null = null;
+/** The confiner as plain JavaScript: stripping types inside every sandbox would double its start. */
+const confinerSource = (): string =>
+  (source ??= stripTypeScriptTypes(
+    readFileSync(new URL("./confiner.ts", import.meta.url), "utf8"),
+    { mode: "strip" },
+  ).replace(/^\/\*\*[\s\S]*?\*\//, ""));
+
+/** Resource numbers of setrlimit(2). */
+const resource = { cpu: 0, fileSize: 1, data: 2, core: 4, processes: 6, openFiles: 7 };
+
+const resourceLimits = (limits: SandboxLimits): (readonly [number, number])[] => {
+  const list: (readonly [number, number])[] = [[resource.core, 0]];
+  if (limits.cpuSeconds !== undefined) list.push([resource.cpu, limits.cpuSeconds]);
+  if (limits.fileBytes !== undefined) list.push([resource.fileSize, limits.fileBytes]);
+  if (limits.memoryBytes !== undefined) list.push([resource.data, limits.memoryBytes]);
+  if (limits.processes !== undefined) list.push([resource.processes, limits.processes]);
+  if (limits.openFiles !== undefined) list.push([resource.openFiles, limits.openFiles]);
+  return list;
+};
+
+const cleanEnvironment = (spec: SandboxSpec, given: Readonly<Record<string, string>>) => {
+  const env: Record<string, string> = {
+    HOME: "/tmp",
+    LANG: "C.UTF-8",
+    PATH: "/usr/local/bin:/usr/bin:/bin",
+    TMPDIR: "/tmp",
+    ...given,
+  };
+  for (const [name, value] of Object.entries(env)) {
+    if (!environmentName.test(name) || value.includes("\0")) {
+      throw new OperationError("E_SANDBOX_SPEC", `${spec.name}: environment ${name}`);
+    }
+  }
+  return env;
+};
+
+/**
+ * Children of a sandbox that outlive their parent go to its first process; one that starts many
+ * programs therefore gets a shell in front that collects them. It ends with the program's code,
+ * 128 + n after signal n.
+ */
+const withReaper = (spec: SandboxSpec, argv: readonly string[]): readonly string[] =>
+  spec.kind === "command" || spec.kind === "exec"
+    ? ["/bin/sh", "-c", '"$@"; exit $?', "sh", ...argv]
+    : argv;
+
+const planPieces = (plan: ConfinerPlan): Record<string, string> => {
+  // Escaped to ASCII, so that pieces are cut between characters.
+  const text = JSON.stringify(plan).replace(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  assert(text.length <= sandboxPlanBytesMax, "sandbox plan too long");
+  const pieces: Record<string, string> = {};
+  for (let index = 0; index * sandboxPlanPieceMax < text.length; index++) {
+    const from = index * sandboxPlanPieceMax;
+    pieces[`${planVariable}${index}`] = text.slice(from, from + sandboxPlanPieceMax);
+  }
+  return pieces;
+};
+
+const pidsBound = (spec: SandboxSpec): number | null =>
+  spec.limits.processes === undefined || spec.mayCreateNamespaces || spec.kind !== "command"
+    ? null
+    : Math.max(sandboxPidsFloor, spec.limits.processes);
+
+export const sandboxPlan = (
+  spec: SandboxSpec,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  options: CommandOptions,
+): ConfinerPlan => ({
+  nr,
+  rootBytes: sandboxRootBytes,
+  mounts: mountSteps(spec, machineFacts()),
+  hostname: spec.name,
+  cwd: options.cwd ?? "/",
+  descriptors: options.descriptors ?? [],
+  status: options.status ?? null,
+  started: startedMark,
+  limits: resourceLimits(spec.limits),
+  pids: pidsBound(spec),
+  landlock: landlockPlan(spec, landlockAbi()),
+  filter: Buffer.from(
+    filterBytes({
+      arch: process.arch === "arm64" ? "arm64" : "x64",
+      network: spec.network,
+      mayCreateNamespaces: spec.mayCreateNamespaces,
+    }),
+  ).toString("base64"),
+  argv: withReaper(spec, argv),
+  env: cleanEnvironment(spec, env),
+});
+
+/**
+ * The command to give to `child_process.spawn` with exactly this environment. `program` is an
+ * absolute path inside. Killing the child (SIGKILL: others do not reach a first process) ends
+ * every descendant; so does the end of the thread that spawned it. A failed set-up ends with
+ * code 125 and a line on stderr.
+ */
+export const sandboxedCommand = (
+  spec: SandboxSpec,
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  options: CommandOptions = {},
+): SandboxedCommand => {
+  const checked = checkSpec(spec);
+  if (!checked.ok) throw new OperationError(checked.error.code, checked.error.message);
+  const tool = namespaceTool();
+  if (!tool.ok) throw new OperationError(tool.error.code, tool.error.message);
+  const plan = sandboxPlan(spec, [program, ...args], env, options);
+  const confiner = [
+    process.execPath,
+    "--no-warnings",
+    "--input-type=commonjs",
+    "-e",
+    confinerSource(),
+  ];
+  const [first, ...rest] = tool.value.wrap({ network: spec.network }, confiner);
+  assert(first !== undefined, "namespace tool without a command");
+  return { program: first, args: rest, env: planPieces(plan) };
+};

@@ -1,0 +1,23 @@
+export { codeBinds } from "./code-binds.ts";
+export {
+  sandboxedCommand,
+  sandboxPlan,
+  type CommandOptions,
+  type SandboxedCommand,
+} from "./compile.ts";
+export { errors } from "./errors.ts";
+export { setupFailedExit } from "./plan.ts";
+export {
+  spawnSandboxed,
+  type SandboxedChild,
+  type SpawnOptions,
+  type StdioEntry,
+} from "./spawn.ts";
+export {
+  checkSpec,
+  type SandboxBind,
+  type SandboxKind,
+  type SandboxLimits,
+  type SandboxOverlay,
+  type SandboxSpec,
+} from "./spec.ts";

@@ -1,0 +1,28 @@
+/** Bounds of the sandbox launcher. */
+
+/** Binds, masks and overlays together in one sandbox. */
+export const sandboxPathsMax = 4096;
+
+/** Bytes of one plan handed to the confiner. */
+export const sandboxPlanBytesMax = 1_048_576;
+
+/** Characters of one environment variable that carries a piece of the plan (the kernel allows 131072). */
+export const sandboxPlanPieceMax = 120_000;
+
+/** Bytes of the private /tmp of a sandbox unless its description says otherwise. */
+export const sandboxTmpBytes = 268_435_456;
+
+/** Files in the private /tmp of a sandbox. */
+export const sandboxTmpFiles = 65_536;
+
+/** Bytes of shared memory files (/dev/shm) of a sandbox. */
+export const sandboxShmBytes = 67_108_864;
+
+/** Bytes of the root of a sandbox, which holds only mount points and a few generated files. */
+export const sandboxRootBytes = 1_048_576;
+
+/** The lowest bound the kernel accepts for processes in a namespace of its own. */
+export const sandboxPidsFloor = 301;
+
+/** Instructions of one seccomp program (the kernel allows 4096). */
+export const sandboxFilterMax = 4096;

@@ -1,0 +1,140 @@
+/**
+ * From a description to the order of mounts: the skeleton first, then what is shown (a folder
+ * before what lies below it), then the masks over all of it, then the root is sealed. Pure.
+ */
+import { deviceNames } from "./landlock.ts";
+import { sandboxShmBytes, sandboxTmpBytes, sandboxTmpFiles } from "./limits.ts";
+import type { MountStep } from "./plan.ts";
+import { isWithin, type SandboxSpec } from "./spec.ts";
+
+/** A top-level system folder: a link on merged systems, a real folder on others. */
+export interface SystemFolder {
+  readonly path: string;
+  readonly link: string | null;
+}
+
+export interface MachineFacts {
+  readonly systemFolders: readonly SystemFolder[];
+  readonly uid: number;
+  readonly gid: number;
+}
+
+const bind = (path: string, access: "read" | "write" | "device", optional: boolean): MountStep => ({
+  type: "bind",
+  path,
+  access,
+  optional,
+});
+
+/** Read from the machine: what the dynamic loader and the tools of /usr need. */
+const etcRead = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"];
+const etcNetwork = ["/etc/resolv.conf", "/etc/hosts"];
+
+/** Kernel interfaces of /proc that tell about the machine or steer it. */
+const procMasks = [
+  "/proc/acpi",
+  "/proc/bus",
+  "/proc/driver",
+  "/proc/fs",
+  "/proc/irq",
+  "/proc/kallsyms",
+  "/proc/kcore",
+  "/proc/key-users",
+  "/proc/keys",
+  "/proc/kmsg",
+  "/proc/modules",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/proc/sysrq-trigger",
+  "/proc/timer_list",
+  "/proc/vmallocinfo",
+];
+
+const accounts = (facts: MachineFacts): readonly MountStep[] => [
+  {
+    type: "text",
+    path: "/etc/passwd",
+    text: `agent:x:${facts.uid}:${facts.gid}:agent:/tmp:/bin/sh\n`,
+  },
+  { type: "text", path: "/etc/group", text: `agent:x:${facts.gid}:\n` },
+  {
+    type: "text",
+    path: "/etc/nsswitch.conf",
+    text: "passwd: files\ngroup: files\nhosts: files dns\n",
+  },
+];
+
+const devices = (): readonly MountStep[] => [
+  { type: "folder", path: "/dev", mode: 0o755 },
+  ...deviceNames.map((name) => bind(`/dev/${name}`, "device", false)),
+  { type: "link", path: "/dev/fd", target: "/proc/self/fd" },
+  { type: "link", path: "/dev/stdin", target: "/proc/self/fd/0" },
+  { type: "link", path: "/dev/stdout", target: "/proc/self/fd/1" },
+  { type: "link", path: "/dev/stderr", target: "/proc/self/fd/2" },
+  {
+    type: "tmpfs",
+    path: "/dev/shm",
+    bytes: sandboxShmBytes,
+    files: sandboxTmpFiles,
+    mode: 0o1777,
+  },
+];
+
+/**
+ * Commands see a whole /proc without its kernel interfaces, our own processes only the processes.
+ * A program that builds sandboxes needs it bare: the kernel mounts a new /proc inside only where
+ * an unmasked one is visible.
+ */
+const processes = (spec: SandboxSpec): readonly MountStep[] => {
+  if (spec.mayCreateNamespaces) return [{ type: "proc", path: "/proc", onlyProcesses: false }];
+  if (spec.kind !== "command") return [{ type: "proc", path: "/proc", onlyProcesses: true }];
+  return [
+    { type: "proc", path: "/proc", onlyProcesses: false },
+    ...procMasks.map((path): MountStep => ({ type: "mask", path })),
+  ];
+};
+
+const shown = (spec: SandboxSpec): readonly MountStep[] => {
+  const binds = spec.binds.map((one) => bind(one.path, one.access, false));
+  const overlays = (spec.overlay ?? []).map((one): MountStep & { readonly path: string } => ({
+    type: "overlay",
+    path: one.lower,
+    upper: one.upper,
+    work: one.work,
+  }));
+  const steps = [...(binds as (MountStep & { readonly path: string })[]), ...overlays];
+  return steps.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+};
+
+/** The layers of an overlay are the driver's; a program inside never meets them. */
+const masked = (spec: SandboxSpec): readonly string[] => {
+  const roots = [...spec.binds.map((one) => one.path), ...(spec.overlay ?? []).map((o) => o.lower)];
+  const layers = (spec.overlay ?? [])
+    .flatMap((one) => [one.upper, one.work])
+    .filter((path) => roots.some((root) => isWithin(path, root)));
+  return [...new Set([...spec.masks, ...layers])].sort();
+};
+
+export const mountSteps = (spec: SandboxSpec, facts: MachineFacts): readonly MountStep[] => [
+  ...facts.systemFolders.map((folder): MountStep =>
+    folder.link === null
+      ? bind(folder.path, "read", false)
+      : { type: "link", path: folder.path, target: folder.link },
+  ),
+  { type: "folder", path: "/etc", mode: 0o755 },
+  ...etcRead.map((path) => bind(path, "read", true)),
+  ...(spec.network === "host" ? etcNetwork.map((path) => bind(path, "read", true)) : []),
+  ...accounts(facts),
+  ...devices(),
+  {
+    type: "tmpfs",
+    path: "/tmp",
+    bytes: spec.limits.tmpBytes ?? sandboxTmpBytes,
+    files: sandboxTmpFiles,
+    mode: 0o1777,
+  },
+  ...processes(spec),
+  ...shown(spec),
+  ...masked(spec).map((path): MountStep => ({ type: "mask", path })),
+  { type: "seal" },
+];

@@ -1,0 +1,73 @@
+/**
+ * What the confiner does, step by step. The parent decides everything; the confiner only performs,
+ * so that it stays small and starts fast.
+ */
+
+export type MountStep =
+  | { readonly type: "folder"; readonly path: string; readonly mode: number }
+  | { readonly type: "link"; readonly path: string; readonly target: string }
+  | { readonly type: "text"; readonly path: string; readonly text: string }
+  | {
+      readonly type: "tmpfs";
+      readonly path: string;
+      readonly bytes: number;
+      readonly files: number;
+      readonly mode: number;
+    }
+  | {
+      readonly type: "bind";
+      readonly path: string;
+      readonly access: "read" | "write" | "device";
+      /** A source that does not exist is passed over. */
+      readonly optional: boolean;
+    }
+  | { readonly type: "proc"; readonly path: string; readonly onlyProcesses: boolean }
+  | {
+      readonly type: "overlay";
+      readonly path: string;
+      readonly upper: string;
+      readonly work: string;
+    }
+  | { readonly type: "mask"; readonly path: string }
+  | { readonly type: "seal" };
+
+export interface LandlockPlan {
+  /** Rights handled, as decimal strings of 64-bit masks. */
+  readonly files: string;
+  readonly network: string;
+  readonly scoped: string;
+  /** Bytes of the attribute structure that this kernel knows. */
+  readonly attributeBytes: number;
+  readonly rules: readonly { readonly path: string; readonly rights: string }[];
+}
+
+export interface ConfinerPlan {
+  /** System call numbers by name. */
+  readonly nr: Readonly<Record<string, number>>;
+  readonly rootBytes: number;
+  readonly mounts: readonly MountStep[];
+  readonly hostname: string;
+  readonly cwd: string;
+  /** Descriptors that reach the program beside stdio and the IPC channel; all others are closed. */
+  readonly descriptors: readonly number[];
+  /** Takes `started`, or what failed as JSON; the program does not get it. */
+  readonly status: number | null;
+  readonly started: string;
+  /** [resource, value], soft and hard alike. */
+  readonly limits: readonly (readonly [number, number])[];
+  readonly pids: number | null;
+  readonly landlock: LandlockPlan | null;
+  /** The seccomp program, base64 of its instructions. */
+  readonly filter: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What the status descriptor says just before the program replaces the confiner. */
+export const startedMark = "started";
+
+/** The exit code of a chain whose set-up failed. */
+export const setupFailedExit = 125;
+
+/** Environment variables that carry the plan: IOI_SANDBOX_PLAN_0, ... */
+export const planVariable = "IOI_SANDBOX_PLAN_";

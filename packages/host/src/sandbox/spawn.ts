@@ -1,0 +1,97 @@
+/** Starts a sandboxed program and tells whether its sandbox could be built. */
+import { spawn, type ChildProcess, type IOType, type StdioOptions } from "node:child_process";
+import type { Readable } from "node:stream";
+import { err, ok, OperationError, type Rejection, type Result } from "@ioi/base";
+import { codeBinds } from "./code-binds.ts";
+import { sandboxedCommand } from "./compile.ts";
+import { startedMark } from "./plan.ts";
+import type { SandboxBind, SandboxSpec } from "./spec.ts";
+
+export type StdioEntry = IOType | "ipc" | number | null | undefined;
+
+export interface SpawnOptions {
+  /** Our own TypeScript entry, run by this runtime; its code is bound for reading. */
+  readonly entry?: string;
+  /** Or any program, by its absolute path inside. */
+  readonly program?: string;
+  readonly args?: readonly string[];
+  /** Flags of the runtime before `entry`. */
+  readonly nodeArgs?: readonly string[];
+  /** The whole environment beside HOME, LANG, PATH and TMPDIR. Nothing is inherited. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly stdio?: readonly StdioEntry[];
+  readonly serialization?: "json" | "advanced";
+  /** A session of its own, without the caller's terminal. */
+  readonly detached?: boolean;
+}
+
+export interface SandboxedChild {
+  /** `kill("SIGKILL")` ends the whole sandbox. */
+  readonly child: ChildProcess;
+  /** Settles when the program has started inside, or its sandbox could not be built. */
+  readonly started: Promise<Result<void, Rejection<"E_SANDBOX_SETUP">>>;
+}
+
+const withCode = (spec: SandboxSpec): SandboxSpec => {
+  const shown = new Set(spec.binds.map((bind) => bind.path));
+  const more: readonly SandboxBind[] = codeBinds().filter((bind) => !shown.has(bind.path));
+  return { ...spec, binds: [...more, ...spec.binds] };
+};
+
+const startReport = (child: ChildProcess, status: number): SandboxedChild["started"] =>
+  new Promise((resolve) => {
+    const stream = child.stdio[status] as Readable;
+    let text = "";
+    let settled = false;
+    const settle = (failure: string | null): void => {
+      if (settled) return;
+      settled = true;
+      stream.destroy();
+      resolve(
+        failure === null ? ok(undefined) : err({ code: "E_SANDBOX_SETUP", message: failure }),
+      );
+    };
+    child.on("error", (error) => settle(error.message));
+    stream.setEncoding("utf8");
+    stream.on("data", (piece: string) => {
+      text = (text + piece).slice(0, 65_536);
+      if (text === startedMark) settle(null);
+    });
+    stream.on("end", () => settle(text === "" ? "ended before it started" : text));
+    stream.on("error", (error: Error) => settle(error.message));
+  });
+
+export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): SandboxedChild => {
+  const { entry, program } = options;
+  if ((entry === undefined) === (program === undefined)) {
+    throw new OperationError("E_SANDBOX_SPEC", "either an entry or a program");
+  }
+  const stdio: StdioEntry[] = [...(options.stdio ?? ["ignore", "inherit", "inherit"])];
+  while (stdio.length < 3) stdio.push("ignore");
+  const status = stdio.length;
+  stdio.push("pipe");
+  const command = sandboxedCommand(
+    entry === undefined ? spec : withCode(spec),
+    entry === undefined ? (program ?? "") : process.execPath,
+    entry === undefined
+      ? (options.args ?? [])
+      : [...(options.nodeArgs ?? ["--no-warnings"]), entry, ...(options.args ?? [])],
+    options.env ?? {},
+    {
+      descriptors: stdio
+        .map((given, index) => (index > 2 && given !== "ignore" && index !== status ? index : -1))
+        .filter((index) => index > 2),
+      status,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    },
+  );
+  const child = spawn(command.program, command.args, {
+    env: command.env,
+    cwd: "/",
+    stdio: stdio as StdioOptions,
+    ...(options.serialization === undefined ? {} : { serialization: options.serialization }),
+    ...(options.detached === undefined ? {} : { detached: options.detached }),
+  });
+  return { child, started: startReport(child, status) };
+};

@@ -1,0 +1,94 @@
+/**
+ * What a sandbox is, as plain data, and the check of it. Paths are absolute, lexically normal and
+ * stand at the same place inside and outside.
+ */
+import { err, ok, type Rejection, type Result } from "@ioi/base";
+import { sandboxPathsMax } from "./limits.ts";
+
+export type SandboxKind = "guardian" | "workload" | "orchestrator" | "files" | "exec" | "command";
+
+export interface SandboxBind {
+  readonly path: string;
+  readonly access: "read" | "write";
+}
+
+/** The folder `lower` seen through a layer: what is written goes to `upper`, `lower` stays. */
+export interface SandboxOverlay {
+  readonly lower: string;
+  readonly upper: string;
+  readonly work: string;
+}
+
+export interface SandboxLimits {
+  /** Private writable memory of one process. */
+  readonly memoryBytes?: number;
+  readonly processes?: number;
+  /** The largest file a process may write. */
+  readonly fileBytes?: number;
+  readonly openFiles?: number;
+  readonly cpuSeconds?: number;
+  readonly tmpBytes?: number;
+}
+
+export interface SandboxSpec {
+  readonly name: string;
+  readonly kind: SandboxKind;
+  readonly binds: readonly SandboxBind[];
+  /** Never visible, even below a bind. A mask that names nothing is passed over. */
+  readonly masks: readonly string[];
+  readonly network: "none" | "host";
+  /**
+   * The program is trusted to build sandboxes of its own. It then has no Landlock file rules
+   * (the kernel forbids mounts to a process that has them), only its view of the file system.
+   */
+  readonly mayCreateNamespaces: boolean;
+  readonly limits: SandboxLimits;
+  readonly overlay?: readonly SandboxOverlay[];
+}
+
+/** `path` is absolute, has no empty, `.` or `..` part, no trailing slash and no NUL. */
+export const isPlainPath = (path: string): boolean =>
+  path.startsWith("/") &&
+  path.length > 1 &&
+  path.length < 4096 &&
+  !path.includes("\0") &&
+  path
+    .slice(1)
+    .split("/")
+    .every((part) => part !== "" && part !== "." && part !== "..");
+
+/** Whether `path` is `folder` or below it. */
+export const isWithin = (path: string, folder: string): boolean =>
+  path === folder || path.startsWith(`${folder}/`);
+
+const reserved = ["/proc", "/sys", "/dev"];
+
+export const environmentName = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const wrong = (message: string): Result<never, Rejection<"E_SANDBOX_SPEC">> =>
+  err({ code: "E_SANDBOX_SPEC", message });
+
+export const checkSpec = (spec: SandboxSpec): Result<SandboxSpec, Rejection<"E_SANDBOX_SPEC">> => {
+  if (!/^[a-z0-9][a-z0-9.-]{0,62}$/.test(spec.name)) return wrong(`name ${spec.name}`);
+  const overlays = spec.overlay ?? [];
+  const shown = [...spec.binds.map((bind) => bind.path), ...overlays.map((one) => one.lower)];
+  const all = [...shown, ...spec.masks, ...overlays.flatMap((one) => [one.upper, one.work])];
+  if (all.length > sandboxPathsMax) return wrong(`more than ${sandboxPathsMax} paths`);
+  for (const path of all) if (!isPlainPath(path)) return wrong(`path ${JSON.stringify(path)}`);
+  for (const path of shown) {
+    if (reserved.some((folder) => isWithin(path, folder))) return wrong(`${path} is reserved`);
+  }
+  if (new Set(shown).size !== shown.length) return wrong("a path is shown twice");
+  for (const one of overlays) {
+    if (isWithin(one.upper, one.lower) || isWithin(one.work, one.lower)) {
+      return wrong(`the layers of ${one.lower} stand below it`);
+    }
+  }
+  if (spec.kind === "command" && spec.mayCreateNamespaces) {
+    return wrong("a command may not create namespaces");
+  }
+  for (const [name, value] of Object.entries(spec.limits)) {
+    if (!Number.isSafeInteger(value) || value < 1) return wrong(`limit ${name}`);
+  }
+  return ok(spec);
+};
