@@ -33,7 +33,7 @@ export const openDataFolder = async (path: string): Promise<DataFolder> => {
 };
 
 const open = async (asked: string): Promise<DataFolder> => {
-  await fsp.mkdir(asked, { recursive: true, mode: 0o700 });
+  await makePath(asked);
   const real = await fsp.realpath(asked);
   const files = openFiles(real);
   const created = !(await checkFormat(files, real));
@@ -62,6 +62,20 @@ const open = async (asked: string): Promise<DataFolder> => {
     created,
     [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
   };
+};
+
+/** mkdir's own `recursive` says that a parent is missing where the file system is read-only. */
+const makePath = async (path: string): Promise<void> => {
+  try {
+    await fsp.mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const name = errnoName(error);
+    const parent = nodePath.dirname(path);
+    if (name === "EEXIST" && (await fsp.stat(path)).isDirectory()) return;
+    if (name !== "ENOENT" || parent === path) throw error;
+    await makePath(parent);
+    await fsp.mkdir(path, { mode: 0o700 });
+  }
 };
 
 /** True for a data folder of this format, false for an empty folder; everything else throws. */
