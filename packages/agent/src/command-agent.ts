@@ -1,6 +1,6 @@
 /**
  * The command planner as an agent: `observe -> propose | say | finish`, a function of the goal and
- * of everything it was told so far. It keeps no state, so that a restart loses nothing.
+ * of everything it was told so far. It keeps no progress, so that a restart loses nothing.
  *
  * A sequence stops at the first command that does not succeed. `/undo` reverts, newest first, what
  * the session did before it; where that is nothing, what the session before it in this workspace
@@ -99,22 +99,26 @@ const absorb = (progress: Progress, seen: Observation): AgentStep | undefined =>
   }
 };
 
-/** The step after the observations `seen`, the first of which is the goal. */
-export const commandAgent = (goal: Goal, seen: readonly Observation[]): AgentStep => {
+/** Answers with the step after the observations that it is given, the first of which is the goal. */
+export type CommandAgent = (seen: readonly Observation[]) => AgentStep;
+
+export const commandAgent = (goal: Goal): CommandAgent => {
   assert(goal.kind === "planner" || goal.kind === "undo", `${goal.kind} is no command planner`);
   const steps: ReturnType<typeof plan> =
     goal.kind === "undo" ? { ok: true, value: [{ type: "undo" }] } : plan(goal.text);
   if (!steps.ok) {
     const { code, message, at } = steps.error;
     const where = at === undefined ? "" : `${at.file}:${at.line}:${at.column}: `;
-    return finishFailed(code, where + message);
+    return () => finishFailed(code, where + message);
   }
-  const progress: Progress = { steps: steps.value, at: 0, done: [], undoing: undefined };
-  for (const each of seen) {
-    const last = absorb(progress, each);
-    if (last !== undefined) return last;
-    // An undo begins when its turn comes, with what was done up to then.
-    if (progress.steps[progress.at]?.type === "undo") next(progress, goal);
-  }
-  return next(progress, goal);
+  return (seen) => {
+    const progress: Progress = { steps: steps.value, at: 0, done: [], undoing: undefined };
+    for (const each of seen) {
+      const last = absorb(progress, each);
+      if (last !== undefined) return last;
+      // An undo begins when its turn comes, with what was done up to then.
+      if (progress.steps[progress.at]?.type === "undo") next(progress, goal);
+    }
+    return next(progress, goal);
+  };
 };

@@ -1,4 +1,4 @@
-export { commandAgent } from "./command-agent.ts";
+export { commandAgent, type CommandAgent } from "./command-agent.ts";
 export { type AgentErrorCode, errors } from "./errors.ts";
 export {
   encodeHeader,

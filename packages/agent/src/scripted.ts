@@ -227,7 +227,7 @@ class Process {
   #agent(effect: Of<"ask-agent">): AgentStep {
     const { goal, next } = this.#world.script;
     if (goal.kind === "planner" || goal.kind === "undo") {
-      return commandAgent(goal, this.#seen.slice(0, effect.turn + 1));
+      return commandAgent(goal)(this.#seen.slice(0, effect.turn + 1));
     }
     const roll = next(10);
     if (roll === 0) return { type: "say", text: `turn ${effect.turn}` };

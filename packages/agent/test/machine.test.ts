@@ -55,7 +55,7 @@ class Driven {
     return this.give({
       type: "step",
       call: this.call,
-      step: commandAgent(this.#goal, this.seen),
+      step: commandAgent(this.#goal)(this.seen),
     });
   }
 
@@ -322,6 +322,31 @@ test("after kill -9 a pending effect is settled, never repeated", () => {
   const not = settling("unknown").give({ type: "resolve", resolution: "did-not-happen" });
   not.reported();
   assert.ok(not.has("prepare"));
+});
+
+test("a report that was lost is made again without the dead driver's signature", () => {
+  const run = begun("/write a x").planned().prepared().verdict(allowed(4n)).outcome();
+  assert.equal(run.effect("report").reportedBy, "driver");
+  run.give({ type: "restart" }).opened();
+  const { reportedBy, outcome } = run.effect("report");
+  assert.deepEqual([reportedBy, outcome], ["workload", undefined]);
+  const known = { code: "E_OUTCOME_INVALID", message: "known already", retryable: false };
+  run
+    .give({ type: "call-failed", call: run.call, ...known })
+    .planned()
+    .closed();
+  assert.equal(run.view().state, "done");
+});
+
+test("an outcome that its driver calls unknown is resolved before it is reported", () => {
+  const run = begun("/write a x").planned().prepared().verdict(allowed(4n));
+  run.outcome({ status: "unknown" });
+  assert.ok(!run.has("report"));
+  run.give({ type: "resolve", resolution: "happened" });
+  assert.deepEqual(
+    [run.effect("report").status, run.effect("report").reportedBy],
+    ["confirmed", "person"],
+  );
 });
 
 test("a read that was lost is read again without asking anybody", () => {

@@ -42,6 +42,7 @@ import {
   deadlineOf,
   decide,
   denied,
+  disown,
   emit,
   end,
   enter,
@@ -95,6 +96,7 @@ const propose = (s: Session, step: Extract<AgentStep, { readonly type: "propose"
     reason: "",
     instead: "",
     attempts: 0,
+    reports: 0,
     redo: false,
   };
   s.actions.push(current);
@@ -315,6 +317,7 @@ const restart = (s: Session): void => {
   s.call = 0;
   s.retry = undefined;
   s.retries = 0;
+  disown(s);
   if (s.stopping !== undefined) {
     s.stopping.killed = false;
     s.stopping.awaited = 0;
@@ -363,7 +366,7 @@ const answers = (s: Session, input: SessionInput): void => {
     if (input.counter !== s.current?.ticket?.counter) lost(s);
     else {
       setOutcome(s, input);
-      enter(s, "reporting");
+      enter(s, input.status === "unknown" ? "resolving" : "reporting");
     }
   } else if (input.type === "settled" && stage === "settling") {
     settle(s, input.status, input.reversible);

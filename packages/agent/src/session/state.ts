@@ -75,6 +75,8 @@ export interface ActionState {
   receipt?: ReceiptRef;
   timing?: Timing;
   attempts: number;
+  /** Times that this try's outcome was sent to the Guardian. */
+  reports: number;
   /** After the report, prepare and propose anew: nothing happened. */
   redo: boolean;
 }

@@ -123,6 +123,7 @@ const enterAsking = (s: Session): void => {
 /** A new try begins: what the last one brought is void. */
 const forgetTry = (current: ActionState): void => {
   if (current.verdict === "allow") current.verdict = null;
+  current.reports = 0;
   delete current.prepared;
   delete current.ticket;
   delete current.ticketBytes;
@@ -148,6 +149,7 @@ const enterPreparing = (s: Session, current: ActionState): void => {
 
 const enterReporting = (s: Session, current: ActionState): void => {
   const outcome = current.outcome as OutcomeState;
+  current.reports += 1;
   const common = {
     type: "report",
     call: newCall(s),
@@ -298,10 +300,6 @@ export const afterReport = (s: Session): void => {
     conclude(s, "stopped");
     return;
   }
-  if (outcome.status === "unknown") {
-    enter(s, "resolving");
-    return;
-  }
   if (current.redo) {
     current.redo = false;
     enter(s, "preparing");
@@ -324,6 +322,17 @@ export const setFound = (
   const current = s.current as ActionState;
   current.outcome = { status, bytes: 0, reversible, reportedBy, evidence: {}, changed: [] };
   s.changed = true;
+};
+
+/**
+ * A driver's outcome that was not reported before the processes ended: its instance is gone, so
+ * that its signature says nothing any more, and the report is the workload's word.
+ */
+export const disown = (s: Session): void => {
+  const outcome = s.current?.outcome;
+  if (s.current === undefined || outcome === undefined || outcome.signed === undefined) return;
+  const { signed: _signed, ...rest } = outcome;
+  s.current.outcome = { ...rest, reportedBy: "workload" };
 };
 
 /** The driver of the current effect is gone without an answer. */
@@ -406,6 +415,8 @@ export const callFailed = (s: Session, error: CallError): void => {
     later(s, stage === "proposing" ? "preparing" : stage, waitMs);
   } else if (isClosing(s)) end(s, s.ending ?? "failed");
   else if (stage === "settling") enter(s, "resolving");
+  // The first report arrived, only its answer was lost.
+  else if (stage === "reporting" && (current?.reports ?? 0) > 1) afterReport(s);
   else if (stage === "preparing" && current !== undefined) {
     const { n, target } = current;
     observe(s, { type: "failed", n, target, code: error.code, message: error.message });
