@@ -69,7 +69,7 @@ const invalid = (message: string): Result<never, CheckpointError> =>
   err({ code: "E_CHECKPOINT_INVALID", message });
 
 /** A line of a note: no control characters, well-formed, not empty. */
-const isLine = (text: string): boolean => text.isWellFormed() && /^[^\u0000-\u001f]+$/u.test(text);
+const isLine = (text: string): boolean => text.isWellFormed() && /^[ -\u{10ffff}]+$/u.test(text);
 
 const isKeyName = (text: string): boolean => isLine(text) && !/[\s+]/u.test(text);
 

@@ -75,7 +75,7 @@ const meet = async (client: Credentials, expected = "guardian"): Promise<[string
 };
 
 const echo = async (server: TLSSocket, client: TLSSocket): Promise<string> => {
-  server.on("data", (bytes: Buffer) => server.write(`echo ${bytes}`));
+  server.on("data", (bytes: Buffer) => server.write(`echo ${bytes.toString()}`));
   client.write("hello");
   const [bytes] = (await once(client, "data")) as [Buffer];
   return bytes.toString();

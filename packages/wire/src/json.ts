@@ -51,7 +51,7 @@ const jsonError = (message: string, text: string, offset: number): JsonError => 
 
 const numberPattern = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
 /** A run of characters that stand for themselves. */
-const plainPattern = /[^"\\\u0000-\u001f]*/y;
+const plainPattern = /[ !#-[\]-\uffff]*/y;
 const hexPattern = /[0-9a-fA-F]{4}/y;
 const spacePattern = /[ \t\n\r]*/y;
 
