@@ -53,7 +53,7 @@ export const stopAttemptsMax = 30;
 /** Earlier effects that a session is told of so that it can undo them. */
 export const undoItemsMax = 1024;
 /** Paths of one effect that an undo names. */
-export const undoPathsMax = 4096;
+export const undoPathsMax = 1024;
 /** One input of a session in its journal, in bytes. */
 export const journalInputBytesMax = 8_388_608;
 /** Records of one session's journal. */

@@ -325,8 +325,8 @@ export const setFound = (
 };
 
 /**
- * A driver's outcome that was not reported before the processes ended: its instance is gone, so
- * that its signature says nothing any more, and the report is the workload's word.
+ * A driver's outcome that was not reported before the driver ended: its instance is gone, so that
+ * its signature says nothing any more, and the report is the workload's word.
  */
 export const disown = (s: Session): void => {
   const outcome = s.current?.outcome;
@@ -378,6 +378,7 @@ export const continueStop = (s: Session): void => {
     return;
   }
   if (current.outcome === undefined) setFound(s, "unknown", false, "workload");
+  else disown(s);
   if (current.outcome?.receipt === undefined) enter(s, "reporting");
   else conclude(s, "stopped");
 };
@@ -415,8 +416,11 @@ export const callFailed = (s: Session, error: CallError): void => {
     later(s, stage === "proposing" ? "preparing" : stage, waitMs);
   } else if (isClosing(s)) end(s, s.ending ?? "failed");
   else if (stage === "settling") enter(s, "resolving");
-  // The first report arrived, only its answer was lost.
-  else if (stage === "reporting" && (current?.reports ?? 0) > 1) afterReport(s);
+  else if (stage === "reporting" && current?.outcome?.signed !== undefined) {
+    disown(s);
+    enter(s, "reporting");
+    // The first report arrived, only its answer was lost.
+  } else if (stage === "reporting" && (current?.reports ?? 0) > 1) afterReport(s);
   else if (stage === "preparing" && current !== undefined) {
     const { n, target } = current;
     observe(s, { type: "failed", n, target, code: error.code, message: error.message });
