@@ -16,6 +16,8 @@ export interface Io {
   readonly columns: number;
   /** The next key at the terminal; only where {@link interactive}. */
   readKey(signal: AbortSignal): Promise<string>;
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
 }
 
 export type Paint = "bold" | "dim" | "red" | "green" | "yellow";
@@ -107,6 +109,7 @@ export const nodeIo = (): Io => ({
   stdoutIsTerminal: process.stdout.isTTY === true,
   columns: process.stdout.columns ?? 80,
   readKey,
+  now: () => performance.now(),
 });
 
 /**

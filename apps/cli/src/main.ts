@@ -9,6 +9,12 @@ enableCompileCache(join(import.meta.dirname, "../../../.cache/compile"));
 const { runCli } = await import("./cli.ts");
 const { SignalExit } = await import("./report.ts");
 
+// What Node says of experimental parts is about how this is built, not for whom it runs.
+process.removeAllListeners("warning");
+process.on("warning", (warning) => {
+  if (warning.name !== "ExperimentalWarning") process.stderr.write(`${String(warning)}\n`);
+});
+
 const controller = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.on(name, () => {

@@ -1,8 +1,16 @@
 /**
- * `ioi logs`: the JSON lines that the kernel's processes wrote, merged by time. They carry ids and
+ * `ioi logs`: the JSON lines that the kernel's processes wrote, in their order. They carry ids and
  * numbers and no content. With `--json` each line is passed on as it is, one value a line.
  */
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { exitCodes } from "@ioi/base";
@@ -10,7 +18,6 @@ import type { CommandContext, Handler } from "../context.ts";
 import { visible } from "../io.ts";
 import { requireFolder } from "../kernel/folder.ts";
 import { logLinesDefault, logTailBytesMax, watchIntervalMs } from "../limits.ts";
-import { usage } from "../report.ts";
 
 interface LogsOptions {
   readonly follow?: boolean;
@@ -27,53 +34,67 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** A line of a process's log; undefined for what is not one (a torn last line). */
-export const parseLogLine = (processName: string, text: string): LogLine | undefined => {
+/** A line of the kernel's log; undefined for what is not one (a torn last line). */
+export const parseLogLine = (text: string): LogLine | undefined => {
   try {
     const value = JSON.parse(text) as Readonly<Record<string, unknown>>;
-    const { time, level, event, ...fields } = value;
-    return typeof event === "string" && typeof time === "string"
-      ? { process: processName, time, level: String(level), event, fields }
-      : undefined;
+    const { process: name, time, level, event, ...fields } = value;
+    if (typeof event !== "string" || typeof time !== "string") return undefined;
+    const processName = typeof name === "string" ? name : "kernel";
+    return { process: processName, time, level: String(level), event, fields };
   } catch {
     return undefined;
   }
 };
 
-/** New whole lines of one file since the last look; a file that shrank was rotated. */
-class Tail {
+/** Whole lines of one file, as they come; a rotated file is read to its end before the new one. */
+class Tail implements Disposable {
   readonly #path: string;
-  #offset: number;
+  #file: number | undefined;
   #ino = 0;
+  #offset = 0;
   #rest = "";
 
   constructor(path: string) {
     this.#path = path;
-    this.#offset = -1;
   }
 
   read(): readonly string[] {
-    if (!existsSync(this.#path)) return [];
-    const file = openSync(this.#path, "r");
-    try {
-      const { size, ino } = fstatSync(file);
-      if (this.#offset < 0) this.#offset = Math.max(0, size - logTailBytesMax);
-      else if (size < this.#offset || ino !== this.#ino) this.#offset = 0;
-      this.#ino = ino;
-      const bytes = Buffer.alloc(Math.min(size - this.#offset, logTailBytesMax));
-      const length = readSync(file, bytes, 0, bytes.length, this.#offset);
-      this.#offset += length;
-      const lines = (this.#rest + bytes.toString("utf8", 0, length)).split("\n");
-      this.#rest = lines.pop() ?? "";
-      return lines;
-    } finally {
-      closeSync(file);
-    }
+    const lines = this.#readOn();
+    const info = statSync(this.#path, { throwIfNoEntry: false });
+    if (info === undefined || (this.#file !== undefined && info.ino === this.#ino)) return lines;
+    this[Symbol.dispose]();
+    this.#file = openSync(this.#path, "r");
+    const { ino, size } = fstatSync(this.#file);
+    this.#ino = ino;
+    this.#offset = Math.max(0, size - logTailBytesMax);
+    return [...lines, ...this.#readOn()];
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+    this.#rest = "";
+  }
+
+  #readOn(): readonly string[] {
+    if (this.#file === undefined) return [];
+    const bytes = Buffer.alloc(logTailBytesMax);
+    const length = readSync(this.#file, bytes, 0, bytes.length, this.#offset);
+    this.#offset += length;
+    const lines = (this.#rest + bytes.toString("utf8", 0, length)).split("\n");
+    this.#rest = lines.pop() ?? "";
+    return lines;
   }
 }
 
-/** `guardian.jsonl`, and the rotated `guardian.1.jsonl`. */
-const processOf = (file: string): string => file.replace(/(?:\.\d+)?\.jsonl$/, "");
+/** `kernel.jsonl` and what was rotated away from it, oldest first. */
+const logFiles = (folder: string): readonly string[] =>
+  (existsSync(folder) ? readdirSync(folder) : [])
+    .map((name) => ({ name, age: /^(.+\.jsonl)(?:\.(\d+))?$/.exec(name) }))
+    .filter(({ age }) => age !== null)
+    .toSorted((a, b) => Number(b.age?.[2] ?? 0) - Number(a.age?.[2] ?? 0))
+    .map(({ name }) => join(folder, name));
 
 const wanted =
   (options: LogsOptions) =>
@@ -100,29 +121,27 @@ const printLine = (context: CommandContext, line: LogLine): void => {
 
 export const logs: Handler<LogsOptions> = async (context, { options }) => {
   const paths = requireFolder(context.dataFolder);
-  const tails = new Map<string, Tail>();
-  const look = (): LogLine[] => {
-    const files = existsSync(paths.logs)
-      ? readdirSync(paths.logs).filter((name) => name.endsWith(".jsonl"))
-      : [];
-    for (const file of files)
-      if (!tails.has(file)) tails.set(file, new Tail(join(paths.logs, file)));
-    return [...tails]
-      .flatMap(([file, tail]) => tail.read().map((text) => parseLogLine(processOf(file), text)))
-      .filter((line) => line !== undefined)
-      .filter(wanted(options))
-      .toSorted((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
-  };
-  const first = look();
-  const known = new Set([...tails.keys()].map(processOf));
-  if (options.process !== undefined && known.size > 0 && !known.has(options.process)) {
-    throw usage(`no log of "${options.process}"; there are ${[...known].join(", ")}`);
-  }
   const count = options.lines ?? logLinesDefault;
-  for (const line of count === 0 ? [] : first.slice(-count)) printLine(context, line);
-  while (options.follow === true) {
-    await sleep(watchIntervalMs, undefined, { signal: context.signal });
-    for (const line of look()) printLine(context, line);
+  const select = (lines: readonly string[]): readonly LogLine[] =>
+    lines
+      .map(parseLogLine)
+      .filter((line) => line !== undefined)
+      .filter(wanted(options));
+  using tails = new DisposableStack();
+  const all: LogLine[] = [];
+  const live: Tail[] = [];
+  for (const file of logFiles(paths.logs)) {
+    const tail = tails.use(new Tail(file));
+    all.push(...select(tail.read()));
+    if (file.endsWith(".jsonl")) live.push(tail);
   }
-  return exitCodes.done;
+  for (const line of count === 0 ? [] : all.slice(-count)) printLine(context, line);
+  if (options.follow !== true) return exitCodes.done;
+  if (live.length === 0) live.push(tails.use(new Tail(join(paths.logs, "kernel.jsonl"))));
+  for (;;) {
+    await sleep(watchIntervalMs, undefined, { signal: context.signal });
+    for (const tail of live) {
+      for (const line of select(tail.read())) printLine(context, line);
+    }
+  }
 };

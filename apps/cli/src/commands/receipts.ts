@@ -13,6 +13,7 @@ import {
   makeBundle,
   makeProof,
   parseBundle,
+  type ReadLog,
   readLog,
   verifyBundle,
   verifyLog,
@@ -251,16 +252,21 @@ const freshCheckpoint = async (context: CommandContext, paths: FolderPaths): Pro
   await (await kernel.person()).checkpoint({}, { deadlineMs: callDeadlineMs });
 };
 
-const soundLog = async (context: CommandContext) => {
+const soundLog = async (context: CommandContext): Promise<ReadLog> => {
   const paths = requireFolder(context.dataFolder);
   await freshCheckpoint(context, paths);
   const key = keyOf(context, undefined, paths.identityKey);
-  const log = readLog(nodeCrypto, readFiles(paths), key);
-  if (log.firstBad === undefined) return log;
-  throw failWith({
-    code: "E_CLI_RECEIPTS_WRONG",
-    message: `receipt ${log.firstBad.index}: ${log.firstBad.reason}`,
-  });
+  for (let reads = 1; ; reads++) {
+    const log = readLog(nodeCrypto, readFiles(paths), key);
+    if (log.firstBad === undefined) return log;
+    if (reads >= rereadsMax || !isRunning(paths)) {
+      throw failWith({
+        code: "E_CLI_RECEIPTS_WRONG",
+        message: `receipt ${log.firstBad.index}: ${log.firstBad.reason}`,
+      });
+    }
+    await sleep(rereadMs, undefined, { signal: context.signal });
+  }
 };
 
 const indexOf = (text: string | undefined): number => {

@@ -33,18 +33,17 @@ export const explainAsks = (approval: pb.Approval): string =>
 const keysLine = (approval: pb.Approval): string =>
   `[a] once  ${approval.sessionScope ? "[s] this session  " : ""}[d] deny  [e] explain > `;
 
-/** The person's answer. `now` is a monotonic clock in milliseconds. */
+/** The person's answer. */
 export const askCard = async (
   context: CommandContext,
   approval: pb.Approval,
-  now: () => number = () => performance.now(),
 ): Promise<Decision> => {
   const { io, signal } = context;
   io.err(`${cardText(approval)}\n${keysLine(approval)}`);
-  const shownAt = now();
+  const shownAt = io.now();
   for (;;) {
     const key = await io.readKey(signal);
-    if (now() - shownAt < cardGuardMs) continue;
+    if (io.now() - shownAt < cardGuardMs) continue;
     if (key === "a" || key === "s" || key === "d") {
       if (key === "s" && !approval.sessionScope) continue;
       io.err(`${key}\n`);
