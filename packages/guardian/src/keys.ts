@@ -63,11 +63,12 @@ const createStore = async (files: Files, provider: CryptoProvider): Promise<void
 
 const readStore = async (files: Files, provider: CryptoProvider) => {
   const sealed = await files.readFile(storePath, keystoreBytesMax);
-  if ((await files.stat(keyPath)) === undefined) throw keysError("guardian/keystore.key is missing");
+  if ((await files.stat(keyPath)) === undefined)
+    throw keysError("guardian/keystore.key is missing");
   const text = utf8Decode(await files.readFile(keyPath, 256))?.trim();
   const storeKey = text === undefined ? undefined : fromHex(text);
   if (storeKey?.length !== storeKeyBytes) throw keysError("guardian/keystore.key is damaged");
-  const records = openKeyStore(provider, sealed, storeKey);
+  const records = openKeyStore(provider, storeKey, sealed);
   if (!records.ok) throw keysError(`guardian/keystore: ${records.error.message}`, records.error);
   const named = (name: string): Uint8Array => {
     const record = records.value.find((each) => each.name === name);

@@ -146,7 +146,9 @@ export class ReceiptLog {
     return { note, size, root };
   }
 
-  async *read(from: number): AsyncGenerator<{ index: number; hash: Uint8Array; leaf: Leaf; encoded: Uint8Array }> {
+  async *read(
+    from: number,
+  ): AsyncGenerator<{ index: number; hash: Uint8Array; leaf: Leaf; encoded: Uint8Array }> {
     for await (const record of this.#leaves.read(from)) {
       yield {
         index: record.sequence,

@@ -4,3 +4,4 @@ export * from "./framing.ts";
 export * from "./limits.ts";
 export * from "./queue.ts";
 export * from "./server.ts";
+export * from "./tunnel.ts";

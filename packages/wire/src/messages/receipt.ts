@@ -55,6 +55,8 @@ export const leaf = union({
     discharged: array(askSource, 64),
     policyHash: bytes(32),
     grantsHash: bytes(32),
+    /** Ids of the grants that discharged something. */
+    grants: array(text(64), 64),
     action: sealedContent,
     /** Present when an ask waits for a person. */
     approval: optional(text(64)),
@@ -79,6 +81,8 @@ export const leaf = union({
     scope: oneOf("once", "session"),
     discharges: array(askSource, 64),
     policyHash: bytes(32),
+    /** Until when the grant that an approval makes may be used. */
+    expiresMs: int(),
     device: bytes(32),
     signature: bytes(undefined, 8192),
   },

@@ -1,0 +1,86 @@
+/** `Gate` over RPC: messages to calls and back. */
+import { OperationError } from "@ioi/base";
+import type { Gate, GuardianCore, LedgerAnswer } from "@ioi/guardian";
+import { type Implementation, implement, MessageQueue } from "@ioi/host/rpc";
+import { pb } from "@ioi/wire";
+
+const none = new Uint8Array(0);
+
+const answerMessage = (answer: LedgerAnswer) => ({
+  session: answer.session,
+  approval: answer.approval,
+  actionId: answer.actionId,
+  approved: answer.approved,
+  reason: "",
+});
+
+export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
+  implement(pb.Gate, {
+    openSession: async ({ session }) => {
+      const { profiles, policy, roots } = gate.openSession(session);
+      return {
+        profiles: [...profiles],
+        policyHash: policy.hash,
+        bootCertificate: core.keys.bootCertificate,
+        roots: roots.map((root) => ({ ...root })),
+        actionsMax: policy.budgets.actions,
+        wallMinutesMax: policy.budgets.wallMinutes,
+      };
+    },
+    propose: async (request) => {
+      const reply = await gate.propose(request);
+      return {
+        ticket: reply.ticket ?? none,
+        verdict: reply.verdict,
+        rules: reply.decision.rules.map((rule) => rule.id),
+        asks: reply.decision.asks.map(({ kind, id }) => ({ kind, id })),
+        reason: reply.decision.reason,
+        instead: reply.decision.instead,
+        approval: reply.approval ?? "",
+        counter: reply.counter,
+        ttlMs: reply.ticket === undefined ? 0 : reply.ttlMs,
+        receiptIndex: BigInt(reply.receipt.index),
+        receiptLeafHash: reply.receipt.hash,
+        display: reply.display,
+        order: reply.order,
+        decideUs: reply.timing.decide,
+        syncUs: reply.timing.sync,
+        signUs: reply.timing.sign,
+      };
+    },
+    report: async ({ session, counter, outcome, outcomeSignature, status, reportedBy }) => {
+      const { index, hash } = await gate.report({
+        session,
+        counter,
+        outcome: outcome.length === 0 ? undefined : outcome,
+        signature: outcomeSignature,
+        status,
+        reportedBy,
+      });
+      return { receiptIndex: BigInt(index), receiptLeafHash: hash };
+    },
+    watchDecisions: async function* (_request, context) {
+      const queue = new MessageQueue<LedgerAnswer>();
+      const stop = core.watch((leaf) => {
+        if (leaf.type !== "decision") return;
+        queue.push({
+          session: leaf.session,
+          approval: leaf.approval,
+          actionId: leaf.actionId,
+          approved: leaf.decision === "approve",
+        });
+      });
+      context.signal.addEventListener("abort", () => queue.finish(), { once: true });
+      try {
+        for (const answer of core.ledger.answers.values()) yield answerMessage(answer);
+        for await (const answer of queue) yield answerMessage(answer);
+      } finally {
+        stop();
+      }
+    },
+    closeSession: async ({ session, state }) => {
+      if (state.length > 64) throw new OperationError("E_PROPOSAL_INVALID", "a state is a word");
+      await gate.closeSession(session, state);
+      return {};
+    },
+  });

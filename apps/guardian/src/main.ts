@@ -1,0 +1,153 @@
+/**
+ * The Guardian's process: wiring only. It has no network; what it knows stands in its own folder.
+ *
+ * Descriptors: see `@ioi/host/process`. The Orchestrator calls over TLS on 5; the person's socket
+ * listens on 6.
+ */
+import fs from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { fromHex, InvariantError, type Log, toHex } from "@ioi/base";
+import {
+  Gate,
+  GuardianCore,
+  openGuardianKeys,
+  PersonSide,
+  type PolicyFile,
+  PolicySourceReader,
+  ReceiptLog,
+  receiptsPath,
+} from "@ioi/guardian";
+import { type Credentials, nodeCrypto, wrapServer } from "@ioi/host/crypto";
+import { applyNotDumpable } from "@ioi/host/libc";
+import { openFiles, systemClock, systemRandom } from "@ioi/host/ports";
+import {
+  descriptors,
+  dieOnBug,
+  inheritedSocket,
+  type KernelProcess,
+  runKernelProcess,
+  startMetrics,
+} from "@ioi/host/process";
+import { serve } from "@ioi/host/rpc";
+import { Anchors } from "./anchors.ts";
+import { carryService } from "./carry.ts";
+import { gateService } from "./gate-service.ts";
+import { observe } from "./observe.ts";
+import { personService } from "./person-service.ts";
+
+interface Config {
+  readonly dir: string;
+  readonly credentials: Credentials;
+  readonly productFolders: readonly string[];
+  readonly home: string;
+  readonly devices: readonly string[];
+  readonly durable: boolean;
+}
+
+const hexBytes = (text: string): Uint8Array => {
+  const bytes = fromHex(text);
+  if (bytes === undefined) throw new InvariantError("a device key is not hex");
+  return bytes;
+};
+
+const policyFile = (dir: string): PolicyFile => {
+  const file = path.join(dir, "policy.toml");
+  return {
+    name: "policy.toml",
+    stamp: () => {
+      const stat = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
+      return stat === undefined
+        ? undefined
+        : `${stat.ino}.${stat.size}.${stat.mtimeNs}.${stat.ctimeNs}`;
+    },
+    text: () => fs.readFileSync(file, "utf8"),
+  };
+};
+
+const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
+  const files = openFiles(config.dir);
+  const hasReceipts = (await files.stat(receiptsPath)) !== undefined;
+  const keys = await openGuardianKeys(files, nodeCrypto, systemClock.wall(), !hasReceipts);
+  const core = new GuardianCore(
+    { clock: systemClock, random: systemRandom, log, provider: nodeCrypto },
+    {
+      productFolders: config.productFolders,
+      home: config.home,
+      devices: config.devices.map(hexBytes),
+    },
+    keys,
+    new PolicySourceReader(policyFile(config.dir)),
+  );
+  const receipts = await ReceiptLog.open(
+    {
+      files,
+      random: systemRandom,
+      provider: nodeCrypto,
+      identity: keys.identity,
+      origin: `ioi/receipts/${toHex(nodeCrypto.sha256(keys.identity.publicKey)).slice(0, 16)}`,
+      durable: config.durable,
+    },
+    (leaf, index) => core.restore(leaf, index),
+  );
+  core.attach(receipts);
+  log.log("info", "guardian.opened", {
+    receipts: receipts.size,
+    cutBytes: receipts.cutBytes,
+    durable: config.durable,
+  });
+  return core;
+};
+
+const start = async (config: Config, log: Log): Promise<KernelProcess> => {
+  applyNotDumpable();
+  startMetrics("guardian");
+  const onBug = dieOnBug(log);
+  const core = await openCore(config, log);
+  observe(core);
+  const gate = new Gate(core);
+  const person = new PersonSide(core);
+  const anchors = new Anchors(core, log);
+  const carry = carryService({
+    credentials: config.credentials,
+    gate,
+    service: gateService(core, gate),
+    anchors,
+    log,
+    onBug,
+  });
+  // The Orchestrator's end: mutual TLS on the inherited socket, then gRPC.
+  wrapServer(inheritedSocket(descriptors.peer), {
+    credentials: config.credentials,
+    peer: "orchestrator",
+  }).then(
+    (socket) => serve(socket, [carry], { peer: "orchestrator", onBug }),
+    (error: unknown) => onBug(error),
+  );
+  const server = net.createServer((socket) => {
+    serve(socket, [personService(core, person, anchors)], { peer: "person", onBug });
+  });
+  server.listen({ fd: descriptors.second });
+  return {
+    hello: () => ({
+      name: "guardian",
+      identity: core.keys.identity.publicKey,
+      bootCertificate: core.keys.bootCertificate,
+    }),
+    drain: async () => {
+      if (core.receipts.uncheckpointed > 0) await core.receipts.checkpoint();
+      await core.receipts.close();
+    },
+    registerInstance: ({ instanceId, publicKey, kind, session, profileHash, gone }) => {
+      const id = toHex(instanceId);
+      if (gone) {
+        core.instances.delete(id);
+        return;
+      }
+      if (kind !== "files" && kind !== "exec") throw new InvariantError("unknown kind of driver");
+      core.instances.set(id, { publicKey, kind, session, profileHash, burned: new Set() });
+    },
+  };
+};
+
+await runKernelProcess<Config>("guardian", start);

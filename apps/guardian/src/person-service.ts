@@ -1,0 +1,62 @@
+/** `Person` over RPC: what a person's own programs may ask of the Guardian. */
+import { OperationError } from "@ioi/base";
+import type { GuardianCore, PersonSide } from "@ioi/guardian";
+import { type Implementation, implement } from "@ioi/host/rpc";
+import { pb } from "@ioi/wire";
+import type { Anchors } from "./anchors.ts";
+
+const indexOf = (value: bigint): number => {
+  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+  throw new OperationError("E_RPC_MALFORMED", "an index beyond 2^53");
+};
+
+export const personService = (
+  core: GuardianCore,
+  person: PersonSide,
+  anchors: Anchors,
+): Implementation =>
+  implement(pb.Person, {
+    utter: async (request) => await person.utter(request),
+    listApprovals: async () => ({
+      approvals: person.approvals().map((card) => ({
+        ...card,
+        asks: card.asks.map(({ kind, id }) => ({ kind, id })),
+        createdMs: BigInt(card.createdMs),
+        expiresMs: BigInt(card.expiresMs),
+      })),
+    }),
+    decide: async (request) => ({ receiptIndex: BigInt((await person.decide(request)).index) }),
+    revoke: async ({ session, reason }) => {
+      await person.revoke(session, reason);
+      return {};
+    },
+    listReceipts: async ({ from, limit, session }) => ({
+      receipts: (await person.receipts(indexOf(from), limit, session)).map((receipt) => ({
+        index: BigInt(receipt.index),
+        leafHash: receipt.hash,
+        leaf: receipt.encoded,
+        display: receipt.display,
+      })),
+      size: BigInt(core.receipts.size),
+    }),
+    checkpoint: async () => {
+      const { note, size, root } = await anchors.take();
+      return { note, size: BigInt(size), root };
+    },
+    guardianStatus: async () => {
+      const policy = core.policy();
+      let open = 0;
+      for (const session of core.ledger.sessions.values()) if (session.closed === undefined) open++;
+      return {
+        identity: core.keys.identity.publicKey,
+        bootId: core.keys.bootId,
+        policyHash: policy?.hash ?? new Uint8Array(0),
+        policyError: core.policyError(),
+        logSize: BigInt(core.receipts.size),
+        pendingApprovals: person.approvals().length,
+        anchor: "software (no rollback protection)",
+        durable: core.receipts.durable,
+        openSessions: open,
+      };
+    },
+  });

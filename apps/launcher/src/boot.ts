@@ -1,0 +1,281 @@
+/**
+ * One life of the kernel's processes: guardian, workload, orchestrator, with every channel between
+ * them made before they start. Channels cannot be renewed, so the processes live and die together:
+ * when one ends, all end, and the supervisor starts the next life (docs/decisions/0001).
+ */
+import fs from "node:fs";
+import type net from "node:net";
+import path from "node:path";
+import type { ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { type Log, OperationError, toHex } from "@ioi/base";
+import { issueCertificate, makeCertificateAuthority } from "@ioi/host/crypto";
+import { socketPair } from "@ioi/host/libc";
+import { descriptors } from "@ioi/host/process";
+import {
+  type Channel,
+  type Client,
+  client,
+  connect,
+  type Implementation,
+  serve,
+} from "@ioi/host/rpc";
+import { type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
+import { pb } from "@ioi/wire";
+import type {
+  GuardianProcessConfig,
+  OrchestratorProcessConfig,
+  WorkloadProcessConfig,
+} from "./config.ts";
+import { bootMs, drainMs } from "./limits.ts";
+import type { LogFiles } from "./log-files.ts";
+
+export type ProcessName = "guardian" | "workload" | "orchestrator";
+
+export interface KernelChild {
+  readonly name: ProcessName;
+  readonly child: ChildProcess;
+  readonly control: Client<typeof pb.Process>;
+  readonly sandbox: readonly string[];
+}
+
+export interface BootOptions {
+  readonly dataFolder: string;
+  readonly installFolder: string;
+  readonly home: string;
+  readonly devices: readonly Uint8Array[];
+  readonly durable: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly version: string;
+  /** Listening descriptors, kept by the launcher from life to life. */
+  readonly listeners: { readonly guardian: number; readonly workload: number };
+  readonly logs: LogFiles;
+  readonly log: Log;
+  /** The Guardian said who it is; returns the chain's id. */
+  readonly onGuardian: (hello: pb.HelloReply) => Promise<string>;
+  /** What the Workload may ask of the launcher. */
+  readonly launcherService: (kernel: Kernel) => Implementation;
+}
+
+const appMain = (name: string): string =>
+  fileURLToPath(new URL(`../../${name}/src/main.ts`, import.meta.url));
+
+/** Our end of a descriptor that was given as a pipe. */
+const pipeOf = (child: ChildProcess, descriptor: number): net.Socket =>
+  (child.stdio as readonly unknown[])[descriptor] as net.Socket;
+
+/** Used as stdio of a child: its number there is its index. */
+type Inherited = number | "pipe" | "ignore" | "ipc";
+
+export class Kernel {
+  readonly #options: BootOptions;
+  readonly #children: Map<ProcessName, KernelChild> = new Map();
+  readonly #channels: Channel[] = [];
+  #ended: (reason: string) => void = () => undefined;
+  /** Resolves with the name of the process that ended first. */
+  readonly ended: Promise<string>;
+  rpcAddress = "";
+  httpAddress = "";
+
+  private constructor(options: BootOptions) {
+    this.#options = options;
+    this.ended = new Promise((resolve) => {
+      this.#ended = resolve;
+    });
+  }
+
+  /** Starts all three and returns when each has answered. */
+  static async boot(options: BootOptions): Promise<Kernel> {
+    const kernel = new Kernel(options);
+    try {
+      await kernel.#start();
+      return kernel;
+    } catch (error) {
+      kernel.kill();
+      throw error;
+    }
+  }
+
+  get children(): readonly KernelChild[] {
+    return [...this.#children.values()];
+  }
+
+  /** The workload's child process: drivers' sockets are sent to it. */
+  get workload(): ChildProcess {
+    return this.#required("workload").child;
+  }
+
+  get guardian(): Client<typeof pb.Process> {
+    return this.#required("guardian").control;
+  }
+
+  #required(name: ProcessName): KernelChild {
+    const child = this.#children.get(name);
+    if (child === undefined) throw new OperationError("E_LAUNCHER_BOOT", `${name} is not running`);
+    return child;
+  }
+
+  async #start(): Promise<void> {
+    const { dataFolder, version, devices, installFolder, home, durable, listeners } = this.#options;
+    const authority = makeCertificateAuthority("launcher");
+    const common = (name: ProcessName) => ({
+      dir: path.join(dataFolder, name),
+      dataFolder,
+      credentials: issueCertificate(authority, name),
+      version,
+    });
+    const [workloadEnd, orchestratorToWorkload] = socketPair();
+    const [guardianEnd, orchestratorToGuardian] = socketPair();
+    const guardianConfig: GuardianProcessConfig = {
+      ...common("guardian"),
+      productFolders: [dataFolder, installFolder],
+      home,
+      devices: devices.map(toHex),
+      durable,
+    };
+    const workloadConfig: WorkloadProcessConfig = { ...common("workload"), home };
+    const guardian = this.#spawn(
+      "guardian",
+      guardianConfig,
+      guardianEnd,
+      listeners.guardian,
+      "none",
+    );
+    const workload = this.#spawn(
+      "workload",
+      workloadConfig,
+      workloadEnd,
+      listeners.workload,
+      "none",
+    );
+    const guardianHello = await guardian.control.hello({}, { deadlineMs: bootMs });
+    const chainId = await this.#options.onGuardian(guardianHello);
+    const orchestratorConfig: OrchestratorProcessConfig = {
+      ...common("orchestrator"),
+      host: this.#options.host,
+      port: this.#options.port,
+      chainId,
+    };
+    const orchestrator = this.#spawn(
+      "orchestrator",
+      orchestratorConfig,
+      orchestratorToWorkload,
+      orchestratorToGuardian,
+      "host",
+    );
+    const hello = await orchestrator.control.hello({}, { deadlineMs: bootMs });
+    this.rpcAddress = hello.rpcAddress;
+    this.httpAddress = hello.httpAddress;
+    await workload.control.hello({}, { deadlineMs: bootMs });
+  }
+
+  #spec(name: ProcessName, network: "none" | "host"): SandboxSpec {
+    return {
+      name,
+      kind: name,
+      binds: [{ path: path.join(this.#options.dataFolder, name), access: "write" }],
+      masks: [],
+      network,
+      mayCreateNamespaces: false,
+      limits: { openFiles: 4096 },
+    };
+  }
+
+  #spawn(
+    name: ProcessName,
+    config: object,
+    peer: number,
+    second: number,
+    network: "none" | "host",
+  ): KernelChild {
+    const stdio: Inherited[] = ["ignore", "ignore", "pipe"];
+    stdio[descriptors.process] = "pipe";
+    stdio[descriptors.launcher] = name === "workload" ? "pipe" : "ignore";
+    stdio[descriptors.peer] = peer;
+    stdio[descriptors.second] = second;
+    stdio[descriptors.config] = "pipe";
+    if (name === "workload") stdio.push("ipc");
+    const spec = this.#spec(name, network);
+    const { child, started } = spawnSandboxed(spec, {
+      entry: appMain(name),
+      nodeArgs: ["--no-warnings", "--max-semi-space-size=2"],
+      stdio,
+      ...(name === "workload" ? { serialization: "json" as const } : {}),
+    });
+    fs.closeSync(peer);
+    if (name === "orchestrator") fs.closeSync(second);
+    const configPipe = pipeOf(child, descriptors.config);
+    configPipe.on("error", () => undefined);
+    configPipe.end(JSON.stringify(config));
+    if (child.stderr !== null) this.#options.logs.follow(child.stderr, name);
+    const channel = connect(pipeOf(child, descriptors.process));
+    this.#channels.push(channel);
+    if (name === "workload") {
+      serve(pipeOf(child, descriptors.launcher), [this.#options.launcherService(this)], {
+        peer: "workload",
+      });
+    }
+    void started.then((result) => {
+      if (!result.ok) {
+        this.#options.log.log("error", "launcher.sandbox-failed", {
+          name,
+          message: result.error.message,
+        });
+      }
+    });
+    child.once("exit", (code, signal) => {
+      this.#options.log.log("warn", "launcher.process-ended", {
+        name,
+        code: code ?? undefined,
+        signal: signal ?? undefined,
+      });
+      this.#ended(name);
+    });
+    child.once("error", () => this.#ended(name));
+    const kernelChild: KernelChild = {
+      name,
+      child,
+      control: client(pb.Process, channel),
+      sandbox: ["namespaces", "landlock", "seccomp"],
+    };
+    this.#children.set(name, kernelChild);
+    return kernelChild;
+  }
+
+  /** What the workload has acknowledged first, then the Guardian's log, then the rest. */
+  async drain(): Promise<void> {
+    for (const name of ["workload", "guardian", "orchestrator"] as const) {
+      const child = this.#children.get(name);
+      if (child === undefined || child.child.exitCode !== null) continue;
+      try {
+        await child.control.drain({}, { deadlineMs: drainMs });
+      } catch (error) {
+        const code = error instanceof OperationError ? error.code : "E_BUG";
+        this.#options.log.log("warn", "launcher.drain-failed", { name, code });
+      }
+    }
+    await this.#gone();
+  }
+
+  /** Ends everything at once. */
+  kill(): void {
+    for (const { child } of this.#children.values()) child.kill("SIGKILL");
+    for (const channel of this.#channels) channel.close();
+  }
+
+  async #gone(): Promise<void> {
+    const exits = this.children.map(
+      ({ child }) =>
+        new Promise<void>((resolve) => {
+          if (child.exitCode !== null || child.signalCode !== null) resolve();
+          else child.once("exit", () => resolve());
+        }),
+    );
+    await Promise.race([
+      Promise.all(exits),
+      new Promise((resolve) => setTimeout(resolve, 1000).unref()),
+    ]);
+    this.kill();
+  }
+}

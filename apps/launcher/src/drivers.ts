@@ -1,0 +1,209 @@
+/**
+ * Drivers: one child for each kind and session, started on a profile that the Guardian signed.
+ *
+ * The launcher makes the instance key, gives its seed to the driver and its public half to the
+ * Guardian, and hands the Workload the other end of the driver's socket. It never sees an action.
+ */
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import type net from "node:net";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Log, OperationError, toHex } from "@ioi/base";
+import { domainHash, domains, openBootKey, verifyPayload } from "@ioi/crypto";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
+import { bootKey, pb, type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
+import type { Kernel } from "./boot.ts";
+import { driversMax } from "./limits.ts";
+import type { LogFiles } from "./log-files.ts";
+
+interface RunningDriver {
+  readonly child: ChildProcess;
+  readonly session: string;
+  readonly kind: string;
+  readonly instanceId: Uint8Array;
+}
+
+const driverMain = fileURLToPath(new URL("../../../packages/drivers/src/main.ts", import.meta.url));
+/** What a driver reads: its socket and its start-up line. */
+const driverSocket = 3;
+const driverConfig = 4;
+
+/** Folders of the data folder that no driver ever sees, even where the workspace holds them. */
+const hiddenFolders = [
+  "device",
+  "guardian",
+  "identity",
+  "logs",
+  "orchestrator",
+  "run",
+  "workload",
+] as const;
+
+export class Drivers {
+  readonly #dataFolder: string;
+  readonly #logs: LogFiles;
+  readonly #log: Log;
+  readonly #running: Set<RunningDriver> = new Set();
+  #hello: pb.HelloReply | undefined;
+
+  constructor(dataFolder: string, logs: LogFiles, log: Log) {
+    this.#dataFolder = dataFolder;
+    this.#logs = logs;
+    this.#log = log;
+  }
+
+  /** Whose profiles are obeyed from now on. */
+  trust(hello: pb.HelloReply): void {
+    this.#hello = hello;
+  }
+
+  get running(): readonly RunningDriver[] {
+    return [...this.#running];
+  }
+
+  async spawn(kernel: Kernel, signedProfile: Uint8Array): Promise<Uint8Array> {
+    if (this.#running.size >= driversMax) {
+      throw new OperationError("E_DRIVERS_FULL", `${this.#running.size} drivers run`);
+    }
+    const { profile, hash } = this.#verified(signedProfile);
+    for (const root of profile.roots) this.#checkRoot(root.path);
+    const vault = path.join(this.#dataFolder, "vault", profile.session);
+    fs.mkdirSync(vault, { mode: 0o700, recursive: true });
+    const instanceId = nodeCrypto.randomBytes(16);
+    const key = nodeCrypto.generate("ed25519");
+    await kernel.guardian.registerInstance({
+      instanceId,
+      publicKey: key.publicKey,
+      kind: profile.kind,
+      session: profile.session,
+      profileHash: hash,
+    });
+    const child = this.#start(profile, vault);
+    const driver: RunningDriver = {
+      child,
+      session: profile.session,
+      kind: profile.kind,
+      instanceId,
+    };
+    this.#running.add(driver);
+    child.once("exit", (code, signal) => this.#gone(kernel, driver, code, signal));
+    const config = child.stdio[driverConfig] as net.Socket;
+    config.on("error", () => undefined);
+    config.end(
+      `${JSON.stringify({
+        instanceId: toHex(instanceId),
+        instanceSeed: toHex(nodeCrypto.exportPrivate(key)),
+        guardianIdentity: toHex((this.#hello as pb.HelloReply).identity),
+        bootCertificate: toHex((this.#hello as pb.HelloReply).bootCertificate),
+        profile: toHex(signedProfile),
+        vault,
+      })}\n`,
+    );
+    const socket = child.stdio[driverSocket] as net.Socket;
+    socket.on("error", () => undefined);
+    kernel.workload.send({ type: "driver", instanceId: toHex(instanceId) }, socket);
+    this.#log.log("info", "launcher.driver-started", {
+      kind: profile.kind,
+      session: profile.session,
+      instance: toHex(instanceId),
+    });
+    return instanceId;
+  }
+
+  #start(profile: Profile, vault: string): ChildProcess {
+    const exec = profile.kind === "exec";
+    const spec: SandboxSpec = {
+      name: `driver-${profile.kind}`,
+      kind: profile.kind,
+      binds: [
+        ...profile.roots.map(({ path: folder, access }) => ({ path: folder, access })),
+        { path: vault, access: "write" },
+      ],
+      masks: hiddenFolders.map((name) => path.join(this.#dataFolder, name)),
+      network: "none",
+      mayCreateNamespaces: exec,
+      limits: { openFiles: 4096, fileBytes: profile.limits.fileBytes },
+    };
+    const { child, started } = spawnSandboxed(spec, {
+      entry: driverMain,
+      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
+    });
+    if (child.stderr !== null) this.#logs.follow(child.stderr, `driver-${profile.kind}`);
+    void started.then((result) => {
+      if (!result.ok) {
+        this.#log.log("error", "launcher.sandbox-failed", {
+          name: `driver-${profile.kind}`,
+          message: result.error.message,
+        });
+      }
+    });
+    return child;
+  }
+
+  #verified(encoded: Uint8Array): { readonly profile: Profile; readonly hash: Uint8Array } {
+    const refuse = (why: string): OperationError => new OperationError("E_DRIVER_REFUSED", why);
+    const hello = this.#hello;
+    if (hello === undefined) throw refuse("the Guardian has not said who it is");
+    const certificate = schema.decode(signed, hello.bootCertificate);
+    const outer = schema.decode(signed, encoded);
+    if (!certificate.ok || !outer.ok) throw refuse("the profile does not decode");
+    const boot = openBootKey(nodeCrypto, hello.identity, certificate.value, (payload) =>
+      schema.decode(bootKey, payload),
+    );
+    if (!boot.ok) throw refuse("the Guardian's boot key is not certified");
+    const payload = verifyPayload(
+      nodeCrypto,
+      "ed25519",
+      boot.value.publicKey,
+      domains.profile,
+      outer.value,
+    );
+    if (!payload.ok) throw refuse("the profile is not signed by the Guardian");
+    const profile = schema.decode(profileSchema, payload.value);
+    if (!profile.ok) throw refuse(`the profile does not decode: ${profile.error.message}`);
+    return {
+      profile: profile.value,
+      hash: domainHash(nodeCrypto, domains.profile, payload.value),
+    };
+  }
+
+  /** A root is a real folder, reached without links, and no part of the product. */
+  #checkRoot(root: string): void {
+    const stat = fs.lstatSync(root, { throwIfNoEntry: false });
+    if (stat === undefined || !stat.isDirectory() || fs.realpathSync(root) !== root) {
+      throw new OperationError("E_DRIVER_REFUSED", "a root is not a real folder");
+    }
+  }
+
+  #gone(kernel: Kernel, driver: RunningDriver, code: number | null, signal: string | null): void {
+    this.#running.delete(driver);
+    this.#log.log("info", "launcher.driver-ended", {
+      kind: driver.kind,
+      session: driver.session,
+      code: code ?? undefined,
+      signal: signal ?? undefined,
+    });
+    kernel.guardian
+      .registerInstance({ instanceId: driver.instanceId, gone: true }, { deadlineMs: 2000 })
+      .catch(() => undefined);
+  }
+
+  /** Ends every driver of a session with all their descendants; resolves when they are gone. */
+  async kill(session?: string): Promise<number> {
+    const doomed = [...this.#running].filter(
+      (driver) => session === undefined || driver.session === session,
+    );
+    await Promise.all(
+      doomed.map(async ({ child }) => {
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        const exit = once(child, "exit");
+        child.kill("SIGKILL");
+        await exit;
+      }),
+    );
+    return doomed.length;
+  }
+}

@@ -1,0 +1,34 @@
+import type { ErrorCatalogue } from "@ioi/base";
+
+export const errors = {
+  E_LAUNCHER_CONFIG: {
+    what: "The launcher got no readable configuration.",
+    why: "It was started by hand.",
+    next: "Start the kernel with ./ioi start.",
+    exit: 2,
+  },
+  E_LAUNCHER_HOST: {
+    what: "The kernel does not listen on this address.",
+    why: "An address other than loopback needs authentication, which is not available yet.",
+    next: "Use --host 127.0.0.1.",
+    exit: 7,
+  },
+  E_LAUNCHER_BOOT: {
+    what: "The kernel's processes did not become ready.",
+    why: "One of them ended or did not answer in time.",
+    next: "./ioi logs shows the last events of each process.",
+    exit: 5,
+  },
+  E_DRIVER_REFUSED: {
+    what: "A driver was not started.",
+    why: "Its profile is not signed by the Guardian, or names a folder that cannot be shown to it.",
+    next: "./ioi policy lint, then check that the folders named there exist.",
+    exit: 5,
+  },
+  E_DRIVERS_FULL: {
+    what: "Too many drivers run at once.",
+    why: "The number is bounded so that the machine stays usable.",
+    next: "Stop a session with ./ioi stop SESSION.",
+    exit: 5,
+  },
+} as const satisfies ErrorCatalogue;

@@ -1,0 +1,20 @@
+/** Bounds of the launcher. */
+
+/** Wait before the first restart of the kernel's processes, in milliseconds; doubles each time. */
+export const restartFirstMs = 50;
+/** Longest wait before a restart, in milliseconds. */
+export const restartMostMs = 5_000;
+/** A kernel that ran this long starts its waits anew, in milliseconds. */
+export const healthyMs = 30_000;
+/** How long the processes may take to become ready, in milliseconds. */
+export const bootMs = 20_000;
+/** How long the processes may take to drain, in milliseconds. */
+export const drainMs = 6_000;
+/** Size at which a log file is rotated, in bytes. */
+export const logFileBytesMax = 4_194_304;
+/** Rotated log files that are kept. */
+export const logFilesMax = 4;
+/** Longest line of a log, in characters. */
+export const logLineCharsMax = 8_192;
+/** Drivers that may run at once. */
+export const driversMax = 128;

@@ -1,0 +1,36 @@
+/** Which process listens on a TCP port of this machine, by the tables of /proc. */
+import fs from "node:fs";
+
+const listenState = "0A";
+
+const inodesOf = (port: number): ReadonlySet<string> => {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const inodes = new Set<string>();
+  for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    if (!fs.existsSync(table)) continue;
+    for (const line of fs.readFileSync(table, "utf8").split("\n").slice(1)) {
+      const fields = line.trim().split(/\s+/);
+      if (fields[3] === listenState && fields[1]?.endsWith(`:${hex}`) === true) {
+        inodes.add(`socket:[${fields[9]}]`);
+      }
+    }
+  }
+  return inodes;
+};
+
+/** "process 123 (node)"; "another process" where its owner cannot be seen. */
+export const portHolder = (port: number): string => {
+  const inodes = inodesOf(port);
+  for (const pid of fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      for (const fd of fs.readdirSync(`/proc/${pid}/fd`)) {
+        if (inodes.has(fs.readlinkSync(`/proc/${pid}/fd/${fd}`))) {
+          return `process ${pid} (${fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`;
+        }
+      }
+    } catch {
+      // Ended, or not ours to look into.
+    }
+  }
+  return "another process";
+};

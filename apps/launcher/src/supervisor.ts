@@ -1,0 +1,236 @@
+/**
+ * Keeps the kernel's processes running: one life after another, with growing waits between lives
+ * that end early. Holds what outlives them: the data folder, the listening sockets, the log files.
+ */
+import fs from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Log, OperationError } from "@ioi/base";
+import { listenUnix } from "@ioi/host/libc";
+import { createLog, type DataFolder, openDataFolder } from "@ioi/host/ports";
+import { implement, serve } from "@ioi/host/rpc";
+import { pb } from "@ioi/wire";
+import { Kernel } from "./boot.ts";
+import type { LauncherConfig } from "./config.ts";
+import { Drivers } from "./drivers.ts";
+import { chainOf, prepareDataFolder } from "./first-run.ts";
+import { healthyMs, restartFirstMs, restartMostMs } from "./limits.ts";
+import { LogFiles } from "./log-files.ts";
+import { portHolder } from "./port-holder.ts";
+import { viewProcess, viewSelf } from "./status.ts";
+
+const installFolder = fs.realpathSync(fileURLToPath(new URL("../../../", import.meta.url)));
+const loopback = ["127.0.0.1", "::1", "localhost"];
+
+/** A listening socket in a folder whose path may be longer than a socket's may be. */
+const listenIn = (folder: string, name: string): number => {
+  fs.rmSync(path.join(folder, name), { force: true });
+  const directory = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    return listenUnix(`/proc/self/fd/${directory}/${name}`);
+  } finally {
+    fs.closeSync(directory);
+  }
+};
+
+const versionOf = (): string =>
+  (
+    JSON.parse(fs.readFileSync(path.join(installFolder, "package.json"), "utf8")) as {
+      version: string;
+    }
+  ).version;
+
+export class Supervisor {
+  readonly log: Log;
+  readonly #config: LauncherConfig;
+  readonly #data: DataFolder;
+  readonly #logs: LogFiles;
+  readonly #drivers: Drivers;
+  readonly #devices: readonly Uint8Array[];
+  readonly #listeners: { readonly guardian: number; readonly workload: number };
+  readonly #startedMs: number = Date.now();
+  readonly #shutdown: (() => void)[] = [];
+  #kernel: Kernel | undefined;
+  #server: net.Server | undefined;
+  #port: number;
+  #restarts = 0;
+  #stopping = false;
+
+  private constructor(config: LauncherConfig, data: DataFolder, devices: readonly Uint8Array[]) {
+    this.#config = config;
+    this.#data = data;
+    this.#devices = devices;
+    this.#port = config.port;
+    this.#logs = new LogFiles(path.join(data.path, "logs"));
+    this.log = createLog({
+      fields: { process: "launcher" },
+      write: (line) => this.#logs.write(line.trimEnd()),
+    });
+    this.#drivers = new Drivers(data.path, this.#logs, this.log);
+    const run = path.join(data.path, "run");
+    this.#listeners = {
+      guardian: listenIn(run, "guardian.sock"),
+      workload: listenIn(run, "workload.sock"),
+    };
+  }
+
+  static async start(config: LauncherConfig): Promise<Supervisor> {
+    if (!loopback.includes(config.host)) {
+      throw new OperationError(
+        "E_LAUNCHER_HOST",
+        `${config.host} is not a loopback address, and authentication is not available`,
+      );
+    }
+    process.umask(0o077);
+    const data = await openDataFolder(config.data);
+    const supervisor = new Supervisor(config, data, await prepareDataFolder(data));
+    if (supervisor.#data.created) process.stderr.write(`made ${data.path}\n`);
+    await supervisor.#boot();
+    await supervisor.#listen();
+    void supervisor.#supervise();
+    return supervisor;
+  }
+
+  get rpcAddress(): string {
+    return this.#kernel?.rpcAddress ?? "";
+  }
+
+  get httpAddress(): string {
+    return this.#kernel?.httpAddress ?? "";
+  }
+
+  onShutdown(stop: () => void): void {
+    this.#shutdown.push(stop);
+  }
+
+  async #boot(): Promise<void> {
+    this.#kernel = await Kernel.boot({
+      dataFolder: this.#data.path,
+      installFolder,
+      home: os.homedir(),
+      devices: this.#devices,
+      durable: this.#config.durable !== false,
+      host: this.#config.host,
+      port: this.#port,
+      version: versionOf(),
+      listeners: this.#listeners,
+      logs: this.#logs,
+      log: this.log,
+      onGuardian: async (hello) => {
+        this.#drivers.trust(hello);
+        return await chainOf(this.#data, hello.identity);
+      },
+      launcherService: (kernel) =>
+        implement(pb.Launcher, {
+          spawnDriver: async ({ profile }) => ({
+            instanceId: await this.#drivers.spawn(kernel, profile),
+          }),
+          killSession: async ({ session }) => ({ killed: await this.#drivers.kill(session) }),
+        }),
+    });
+    this.#rememberPort(this.#kernel.rpcAddress);
+    const file = { pid: process.pid, rpc: this.rpcAddress, http: this.httpAddress };
+    await this.#data.files.replaceFile("run/kernel.json", Buffer.from(`${JSON.stringify(file)}\n`));
+  }
+
+  /** The next life listens where this one did. */
+  #rememberPort(address: string): void {
+    const bound = Number(address.slice(address.lastIndexOf(":") + 1));
+    if (this.#config.port !== 0 && bound !== this.#config.port && this.#restarts === 0) {
+      process.stderr.write(
+        `port ${this.#config.port} is in use by ${portHolder(this.#config.port)}; using ${bound}\n`,
+      );
+    }
+    this.#port = bound;
+  }
+
+  async #supervise(): Promise<void> {
+    let waitMs = restartFirstMs;
+    while (!this.#stopping) {
+      const began = Date.now();
+      const ended = await this.#kernel?.ended;
+      if (this.#stopping) return;
+      this.log.log("warn", "launcher.restarting", { ended, waitMs });
+      this.#kernel?.kill();
+      await this.#drivers.kill();
+      if (Date.now() - began > healthyMs) waitMs = restartFirstMs;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      waitMs = Math.min(waitMs * 2, restartMostMs);
+      this.#restarts++;
+      await this.#bootAgain();
+    }
+  }
+
+  /** Tries until it runs: what fails now (a full disk) may be mended while we wait. */
+  async #bootAgain(): Promise<void> {
+    for (
+      let waitMs = restartFirstMs;
+      !this.#stopping;
+      waitMs = Math.min(waitMs * 2, restartMostMs)
+    ) {
+      try {
+        await this.#boot();
+        return;
+      } catch (error) {
+        const code = error instanceof OperationError ? error.code : "E_BUG";
+        this.log.log("error", "launcher.boot-failed", { code });
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const fd = listenIn(path.join(this.#data.path, "run"), "launcher.sock");
+    const kernelService = implement(pb.Kernel, {
+      kernelStatus: async () => this.#status(),
+      stopSession: async ({ session }) => ({
+        killed: await this.#drivers.kill(session === "" ? undefined : session),
+      }),
+      shutdown: async () => {
+        setImmediate(() => {
+          for (const stop of this.#shutdown) stop();
+        });
+        return {};
+      },
+    });
+    this.#server = net.createServer((socket) => {
+      serve(socket, [kernelService], { peer: "person" });
+    });
+    await new Promise<void>((resolve) => this.#server?.listen({ fd }, resolve));
+  }
+
+  #status() {
+    const kernel = this.#kernel;
+    const views = [
+      viewSelf(),
+      ...(kernel?.children ?? []).map(({ name, child, sandbox }) =>
+        viewProcess(name, child.pid ?? 0, sandbox),
+      ),
+      ...this.#drivers.running.map(({ kind, child }) =>
+        viewProcess(`driver-${kind}`, child.pid ?? 0, ["namespaces", "landlock", "seccomp"]),
+      ),
+    ];
+    return {
+      processes: views.map((view) => ({ ...view, sandbox: [...view.sandbox] })),
+      rpcAddress: this.rpcAddress,
+      httpAddress: this.httpAddress,
+      startedMs: BigInt(this.#startedMs),
+      restarts: this.#restarts,
+      sandbox: "user, pid, net, ipc and mount namespaces; landlock; seccomp",
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.log.log("info", "launcher.stopping");
+    await this.#kernel?.drain();
+    await this.#drivers.kill();
+    this.#server?.close();
+    for (const name of ["guardian.sock", "workload.sock", "launcher.sock", "kernel.json"]) {
+      fs.rmSync(path.join(this.#data.path, "run", name), { force: true });
+    }
+    await this.#data[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Carrying: frames of the Workload to the Guardian and back. TLS bytes pass unread; a notice gets
+ * its number; a checkpoint stays here.
+ */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Client, type Implementation, implement, MessageQueue } from "@ioi/host/rpc";
+import { counter } from "@ioi/host/process";
+import { pb } from "@ioi/wire";
+import type { Commitments } from "./commitments.ts";
+
+type Frame = MessageInitShape<typeof pb.CarryFrameSchema>;
+
+export interface CarryOptions {
+  readonly guardian: Client<typeof pb.Carry>;
+  readonly commitments: Commitments;
+  readonly onCarrying: (carrying: boolean) => void;
+}
+
+export const carryService = (options: CarryOptions): Implementation => {
+  const numbered = counter("ioi_proposals_numbered_total", "Commitments that got a number.");
+  const carried = counter("ioi_carried_bytes_total", "Bytes carried, by direction.", ["direction"]);
+
+  async function* numberedFrames(frames: AsyncIterable<pb.CarryFrame>): AsyncIterable<Frame> {
+    for await (const { frame } of frames) {
+      if (frame.case === "tls") {
+        carried.inc({ direction: "to-guardian" }, frame.value.length);
+        yield { frame };
+      } else if (frame.case === "notice") {
+        const order = await options.commitments.number(frame.value);
+        numbered.inc();
+        yield { frame: { case: "notice", value: { ...frame.value, order } } };
+      }
+    }
+  }
+
+  return implement(pb.Carry, {
+    carry: async function* (frames, context) {
+      const out = new MessageQueue<Frame>();
+      const toGuardian = options.guardian.carry(numberedFrames(frames), {
+        deadlineMs: Number.POSITIVE_INFINITY,
+        signal: context.signal,
+      });
+      const receiving = (async () => {
+        for await (const { frame } of toGuardian) {
+          if (frame.case === "tls") {
+            carried.inc({ direction: "to-workload" }, frame.value.length);
+            out.push({ frame });
+          } else if (frame.case === "anchor") {
+            const { size, root, signature } = frame.value;
+            await options.commitments.anchor({ size, root, note: signature });
+          }
+        }
+      })();
+      receiving.then(
+        () => out.finish(),
+        (error: unknown) => out.fail(error),
+      );
+      options.onCarrying(true);
+      try {
+        yield* out;
+      } finally {
+        options.onCarrying(false);
+      }
+    },
+  });
+};

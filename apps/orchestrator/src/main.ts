@@ -1,0 +1,72 @@
+/**
+ * The Orchestrator's process: it numbers what is proposed and carries bytes it cannot read. The only
+ * process with a network; never session content.
+ *
+ * Descriptors: see `@ioi/host/process`. The Workload calls on 5; the Guardian is called on 6.
+ */
+import { type Log } from "@ioi/base";
+import { type Credentials, wrapClient } from "@ioi/host/crypto";
+import { applyNotDumpable } from "@ioi/host/libc";
+import { openFiles, systemRandom } from "@ioi/host/ports";
+import {
+  descriptors,
+  dieOnBug,
+  inheritedSocket,
+  type KernelProcess,
+  runKernelProcess,
+  startMetrics,
+} from "@ioi/host/process";
+import { client, connect, serve } from "@ioi/host/rpc";
+import { pb } from "@ioi/wire";
+import { carryService } from "./carry.ts";
+import { Commitments } from "./commitments.ts";
+import { listenHttp } from "./http.ts";
+import { listenPublic } from "./public.ts";
+
+interface Config {
+  readonly dir: string;
+  readonly credentials: Credentials;
+  readonly host: string;
+  readonly port: number;
+  readonly chainId: string;
+  readonly version: string;
+}
+
+const start = async (config: Config, log: Log): Promise<KernelProcess> => {
+  applyNotDumpable();
+  startMetrics("orchestrator");
+  const onBug = dieOnBug(log);
+  const commitments = await Commitments.open(openFiles(config.dir), systemRandom);
+  const state = { guardian: false, workload: false };
+  const guardianSocket = await wrapClient(inheritedSocket(descriptors.second), {
+    credentials: config.credentials,
+    peer: "guardian",
+  });
+  const guardian = connect(guardianSocket);
+  state.guardian = true;
+  guardian.closed.then(() => {
+    state.guardian = false;
+  }, onBug);
+  const carry = carryService({
+    guardian: client(pb.Carry, guardian),
+    commitments,
+    onCarrying: (carrying) => {
+      state.workload = carrying;
+    },
+  });
+  const workload = serve(inheritedSocket(descriptors.peer), [carry], { peer: "workload", onBug });
+  workload.closed.then(() => {
+    state.workload = false;
+  }, onBug);
+  const ready = (): boolean => state.guardian && state.workload;
+  const rpcAddress = await listenPublic(config, { ready, commitments });
+  const httpAddress = await listenHttp({ host: config.host, ready });
+  return {
+    hello: () => ({ name: "orchestrator", rpcAddress, httpAddress }),
+    drain: async () => {
+      await commitments.close();
+    },
+  };
+};
+
+await runKernelProcess<Config>("orchestrator", start);

@@ -1,0 +1,209 @@
+/**
+ * What the gate and the person's side of the Guardian share: keys, log, ledger, policy, the ports.
+ *
+ * Every change of state is a leaf: it is appended to the log and applied to the ledger in the order
+ * of the log.
+ */
+import {
+  type Clock,
+  type Log,
+  OperationError,
+  type Random,
+  toHex,
+  utf8Decode,
+  utf8Encode,
+  type WallMs,
+} from "@ioi/base";
+import type { CryptoProvider } from "@ioi/crypto";
+import type { CompiledPolicy, Root, SessionContext } from "@ioi/firewall";
+import { decodeCanonical, encodeCanonical, type Leaf } from "@ioi/wire";
+import type { GuardianKeys } from "./keys.ts";
+import { Ledger, type Opening, type SessionRecord } from "./ledger.ts";
+import type { PolicySourceReader } from "./policy-source.ts";
+import type { LoggedLeaf, ReceiptLog } from "./receipt-log.ts";
+import { openContent, type SealedContent, sealContent } from "./sealing.ts";
+
+export interface GuardianConfig {
+  /** Absolute; refused to every driver. */
+  readonly productFolders: readonly string[];
+  /** Absolute path behind `~`. */
+  readonly home: string;
+  /** Raw Ed25519 keys of the devices that may approve. */
+  readonly devices: readonly Uint8Array[];
+}
+
+/** A driver that the launcher started and vouches for. */
+export interface Instance {
+  readonly publicKey: Uint8Array;
+  readonly kind: "files" | "exec";
+  readonly session: string;
+  readonly profileHash: Uint8Array;
+  /** Nonces that had their decision; minting burns. */
+  readonly burned: Set<string>;
+}
+
+export interface GuardianPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly provider: CryptoProvider;
+}
+
+/** A denial of the Guardian's own making, before any rule. */
+export const rejected = (code: `E_${string}`, message: string): OperationError =>
+  new OperationError(code, message);
+
+export class GuardianCore {
+  readonly ports: GuardianPorts;
+  readonly config: GuardianConfig;
+  readonly keys: GuardianKeys;
+  readonly ledger: Ledger = new Ledger();
+  readonly instances: Map<string, Instance> = new Map();
+  readonly #policySource: PolicySourceReader;
+  #receipts: ReceiptLog | undefined;
+  readonly #watchers: Set<(leaf: Leaf) => void> = new Set();
+
+  constructor(
+    ports: GuardianPorts,
+    config: GuardianConfig,
+    keys: GuardianKeys,
+    policySource: PolicySourceReader,
+  ) {
+    this.ports = ports;
+    this.config = config;
+    this.keys = keys;
+    this.#policySource = policySource;
+  }
+
+  /** Called once, with the log that handed its leaves to `restore`. */
+  attach(receipts: ReceiptLog): void {
+    this.#receipts = receipts;
+  }
+
+  restore(leaf: Leaf, index: number): void {
+    this.ledger.apply(leaf, index, this.#openingOf(leaf));
+  }
+
+  get receipts(): ReceiptLog {
+    if (this.#receipts === undefined) throw new OperationError("E_GUARDIAN_KEYS", "not opened");
+    return this.#receipts;
+  }
+
+  wall(): WallMs {
+    return this.ports.clock.wall();
+  }
+
+  /** Durable, then applied. */
+  async commit(leaf: Leaf, soon = false): Promise<LoggedLeaf> {
+    const logged = soon ? await this.receipts.appendSoon(leaf) : await this.receipts.append(leaf);
+    this.ledger.apply(leaf, logged.index, this.#openingOf(leaf));
+    for (const watcher of this.#watchers) watcher(leaf);
+    return logged;
+  }
+
+  /** Sees every leaf that is committed from now on; returns the way to stop. */
+  watch(watcher: (leaf: Leaf) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  #openingOf(leaf: Leaf): Opening | undefined {
+    if (leaf.type !== "session-open") return undefined;
+    const plain = this.open(leaf.session, leaf.words);
+    const value = plain === undefined ? undefined : decodeCanonical(plain);
+    if (value === undefined || !value.ok) return undefined;
+    const { text, workspace } = value.value as {
+      readonly text?: unknown;
+      readonly workspace?: unknown;
+    };
+    return {
+      text: typeof text === "string" ? text : "",
+      workspace: typeof workspace === "string" && workspace !== "" ? workspace : undefined,
+    };
+  }
+
+  sealOpening(session: string, opening: Opening): SealedContent {
+    return this.seal(
+      session,
+      encodeCanonical({ text: opening.text, workspace: opening.workspace ?? "" }),
+    );
+  }
+
+  seal(session: string, content: Uint8Array): SealedContent {
+    return sealContent(this.ports.provider, this.keys.sessionKey(session), content);
+  }
+
+  open(session: string, content: SealedContent): Uint8Array | undefined {
+    return openContent(this.ports.provider, this.keys.sessionKey(session), content);
+  }
+
+  /** The policy, read again if its file changed; undefined while it does not load. */
+  policy(): CompiledPolicy | undefined {
+    const { policy, changed } = this.#policySource.current();
+    if (changed) {
+      this.ports.log.log(
+        policy.ok ? "info" : "error",
+        policy.ok ? "policy.loaded" : "policy.invalid",
+        {
+          ...(policy.ok
+            ? { policyHash: toHex(policy.value.hash) }
+            : {
+                code: policy.error.code,
+                line: policy.error.at.line,
+                column: policy.error.at.column,
+              }),
+        },
+      );
+    }
+    return policy.ok ? policy.value : undefined;
+  }
+
+  policyError(): string {
+    const { policy } = this.#policySource.current();
+    if (policy.ok) return "";
+    const { at, message } = policy.error;
+    return `${at.file}:${at.line}:${at.column}: ${message}`;
+  }
+
+  requireSession(id: string): SessionRecord {
+    const session = this.ledger.sessions.get(id);
+    if (session === undefined) throw rejected("E_SESSION_UNKNOWN", `no session ${printable(id)}`);
+    if (session.closed !== undefined) {
+      throw rejected("E_SESSION_CLOSED", `session ${id} is closed: ${session.closed}`);
+    }
+    return session;
+  }
+
+  roots(policy: CompiledPolicy, session: SessionRecord): readonly Root[] {
+    const named = policy.workspaces.map((root) => ({
+      ...root,
+      path:
+        root.path === "~" || root.path.startsWith("~/")
+          ? this.config.home + root.path.slice(1)
+          : root.path,
+    }));
+    return session.workspace === undefined
+      ? named
+      : [...named, { name: "scope", path: session.workspace, access: "write" }];
+  }
+
+  sessionContext(
+    policy: CompiledPolicy,
+    session: SessionRecord,
+    headless: boolean,
+  ): SessionContext {
+    return {
+      session: session.id,
+      agent: session.agent,
+      roots: this.roots(policy, session),
+      words: session.words,
+      headless,
+      productFolders: this.config.productFolders,
+      home: this.config.home,
+    };
+  }
+}
+
+/** Text of a stranger inside a message of ours. */
+export const printable = (text: string): string =>
+  JSON.stringify((utf8Decode(utf8Encode(text)) ?? "").slice(0, 80));

@@ -1,0 +1,422 @@
+/**
+ * The gate: what the Workload may ask of the Guardian. It permits; it performs nothing.
+ *
+ * One proposal: check that its driver, its session and its number are real; decide; make the INTENT
+ * leaf durable; only then let a ticket, an ask or a denial leave. Minting burns the nonce, whatever
+ * the verdict.
+ *
+ * Invariants: no ticket leaves before its INTENT is durable; one nonce gets one decision; budgets
+ * and once-grants are taken before the first await, so that concurrent proposals cannot share them.
+ */
+import { assert, equalBytes, msBetween, toHex } from "@ioi/base";
+import { actionId, domainBytes, domainHash, domains, signPayload } from "@ioi/crypto";
+import {
+  type CompiledPolicy,
+  decide,
+  type Decision,
+  type DecisionContext,
+  display,
+  targets,
+} from "@ioi/firewall";
+import {
+  type Action,
+  action as actionSchema,
+  encodeCanonical,
+  type Leaf,
+  type Outcome,
+  outcome as outcomeSchema,
+  prepared as preparedSchema,
+  schema,
+  signed,
+  type Ticket,
+  ticket as ticketSchema,
+} from "@ioi/wire";
+import { type GuardianCore, type Instance, printable, rejected } from "./core.ts";
+import type { SessionRecord } from "./ledger.ts";
+import { noticesMax, pendingApprovalsMax, ticketTtlMs } from "./limits.ts";
+import type { LoggedLeaf } from "./receipt-log.ts";
+import { compileProfile, driverKinds, signProfile } from "./profiles.ts";
+
+/** A proposal's number and commitment, as the Orchestrator forwarded them. */
+export interface Notice {
+  readonly session: string;
+  readonly sequence: bigint;
+  readonly commitment: Uint8Array;
+  readonly order: bigint;
+}
+
+export interface Proposal {
+  readonly session: string;
+  readonly sequence: bigint;
+  readonly salt: Uint8Array;
+  /** Canonical `action`. */
+  readonly action: Uint8Array;
+  readonly prepared: Uint8Array;
+  readonly preparedSignature: Uint8Array;
+  readonly headless: boolean;
+}
+
+export interface ProposalReply {
+  readonly verdict: "allow" | "ask" | "deny";
+  /** Canonical `signed` ticket, with verdict `allow`. */
+  readonly ticket: Uint8Array | undefined;
+  readonly decision: Decision;
+  readonly approval: string | undefined;
+  readonly counter: bigint;
+  readonly order: bigint;
+  readonly receipt: LoggedLeaf;
+  readonly display: string;
+  readonly ttlMs: number;
+  /** Microseconds, by part. */
+  readonly timing: { readonly decide: number; readonly sync: number; readonly sign: number };
+}
+
+export interface OutcomeReport {
+  readonly session: string;
+  readonly counter: bigint;
+  /** Canonical `outcome`, signed by its instance; absent where the driver died. */
+  readonly outcome: Uint8Array | undefined;
+  readonly signature: Uint8Array;
+  readonly status: string;
+  readonly reportedBy: string;
+}
+
+interface Checked {
+  readonly session: SessionRecord;
+  readonly action: Action;
+  readonly actionId: Uint8Array;
+  readonly instance: Instance;
+  readonly instanceId: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly order: bigint;
+}
+
+const invalid = (message: string): Error => rejected("E_PROPOSAL_INVALID", message);
+
+export class Gate {
+  readonly #core: GuardianCore;
+  readonly #notices: Map<string, Notice> = new Map();
+
+  constructor(core: GuardianCore) {
+    this.#core = core;
+  }
+
+  /** The Orchestrator numbered a commitment. Bounded: the oldest is forgotten. */
+  notice(notice: Notice): void {
+    this.#notices.set(`${notice.session}/${notice.sequence}`, notice);
+    if (this.#notices.size > noticesMax) {
+      const oldest = this.#notices.keys().next().value;
+      if (oldest !== undefined) this.#notices.delete(oldest);
+    }
+  }
+
+  openSession(id: string): {
+    readonly profiles: readonly Uint8Array[];
+    readonly policy: CompiledPolicy;
+    readonly roots: readonly {
+      readonly name: string;
+      readonly path: string;
+      readonly write: boolean;
+    }[];
+  } {
+    const session = this.#core.requireSession(id);
+    const policy = this.#requirePolicy();
+    return {
+      profiles: driverKinds.map(
+        (kind) => signProfile(this.#core, compileProfile(this.#core, policy, session, kind)).signed,
+      ),
+      policy,
+      roots: this.#core
+        .roots(policy, session)
+        .map(({ name, path, access }) => ({ name, path, write: access === "write" })),
+    };
+  }
+
+  async propose(proposal: Proposal): Promise<ProposalReply> {
+    const { clock } = this.#core.ports;
+    const started = clock.now();
+    const checked = this.#check(proposal);
+    const policy = this.#requirePolicy();
+    const context = this.#context(policy, checked.session, proposal.headless);
+    const decision = decide(policy, checked.action, context);
+    this.#core.ledger.useGrants(decision.grantsUsed);
+    const counter = this.#core.ledger.takeCounter();
+    const approval = decision.verdict === "ask" ? this.#newApproval() : undefined;
+    const leaf = this.#intent(checked, policy, context, decision, counter, approval);
+    const decided = clock.now();
+    const receipt = await this.#commitReserved(leaf);
+    const synced = clock.now();
+    const ticket =
+      decision.verdict === "allow" ? this.#mint(checked, leaf, decision, counter) : undefined;
+    const minted = clock.now();
+    this.#core.ports.log.log("info", "gate.decided", {
+      session: proposal.session,
+      ticket: counter.toString(),
+      action: toHex(checked.actionId),
+      target: checked.action.target,
+      verdict: decision.verdict,
+    });
+    return {
+      verdict: decision.verdict,
+      ticket,
+      decision,
+      approval,
+      counter,
+      order: checked.order,
+      receipt,
+      display: display(checked.action),
+      ttlMs: ticketTtlMs,
+      timing: {
+        decide: Math.round(msBetween(started, decided) * 1000),
+        sync: Math.round(msBetween(decided, synced) * 1000),
+        sign: Math.round(msBetween(synced, minted) * 1000),
+      },
+    };
+  }
+
+  async report(report: OutcomeReport): Promise<LoggedLeaf> {
+    const intent = this.#core.ledger.open.get(report.counter);
+    if (intent === undefined || intent.session !== report.session) {
+      throw rejected("E_OUTCOME_INVALID", `no ticket ${report.counter} waits for an outcome`);
+    }
+    const outcome =
+      report.outcome === undefined ? undefined : this.#checkOutcome(report, report.outcome, intent);
+    const status = outcome?.status ?? (report.status as Outcome["status"]);
+    const reportedBy = outcome === undefined ? report.reportedBy : "driver";
+    if (
+      !["confirmed", "partial", "no-effect", "refused", "unknown"].includes(status) ||
+      !["driver", "workload", "person"].includes(reportedBy) ||
+      (outcome === undefined && reportedBy === "driver")
+    ) {
+      throw rejected("E_OUTCOME_INVALID", "a malformed outcome");
+    }
+    this.#core.ledger.open.delete(report.counter);
+    return await this.#core.commit(
+      {
+        type: "outcome",
+        atMs: this.#core.wall(),
+        counter: report.counter,
+        session: report.session,
+        reportedBy: reportedBy as "driver" | "workload" | "person",
+        status,
+        resultHash: outcome?.resultHash ?? new Uint8Array(32),
+        evidence: outcome?.evidence ?? {},
+        ...(report.outcome === undefined
+          ? {}
+          : {
+              report: schema.encode(signed, {
+                payload: report.outcome,
+                signature: report.signature,
+              }),
+            }),
+      },
+      true,
+    );
+  }
+
+  async closeSession(id: string, state: string): Promise<void> {
+    const session = this.#core.ledger.sessions.get(id);
+    if (session === undefined) throw rejected("E_SESSION_UNKNOWN", `no session ${printable(id)}`);
+    if (session.closed !== undefined) return;
+    await this.#core.commit({
+      type: "revoke",
+      atMs: this.#core.wall(),
+      session: id,
+      reason: `closed: ${state.slice(0, 64)}`,
+    });
+  }
+
+  #requirePolicy(): CompiledPolicy {
+    const policy = this.#core.policy();
+    if (policy === undefined) throw rejected("E_POLICY_INVALID", this.#core.policyError());
+    return policy;
+  }
+
+  #check(proposal: Proposal): Checked {
+    const session = this.#core.requireSession(proposal.session);
+    const order = this.#takeOrder(proposal);
+    const { provider } = this.#core.ports;
+    const prepared = schema.decode(preparedSchema, proposal.prepared);
+    if (!prepared.ok) throw invalid(`prepared: ${prepared.error.message}`);
+    const { instanceId, nonce } = prepared.value;
+    const instance = this.#core.instances.get(toHex(instanceId));
+    if (instance === undefined) throw invalid("the driver instance is not registered");
+    const signedBytes = domainBytes(domains.prepared, proposal.prepared);
+    if (!provider.verify("ed25519", instance.publicKey, signedBytes, proposal.preparedSignature)) {
+      throw invalid("the driver's signature does not fit");
+    }
+    const id = actionId(provider, proposal.action);
+    if (!equalBytes(id, prepared.value.actionId)) throw invalid("another action was prepared");
+    const sameSession = prepared.value.session === session.id && instance.session === session.id;
+    if (!sameSession) throw invalid("the driver belongs to another session");
+    const action = schema.decode(actionSchema, proposal.action);
+    if (!action.ok) throw invalid(`action: ${action.error.message}`);
+    const driver = targets.get(action.value.target)?.driver;
+    if (driver !== instance.kind) throw invalid(`no ${instance.kind} driver performs this target`);
+    const burn = toHex(nonce);
+    if (instance.burned.has(burn)) throw rejected("E_NONCE_BURNED", "this nonce had its decision");
+    instance.burned.add(burn);
+    return { session, action: action.value, actionId: id, instance, instanceId, nonce, order };
+  }
+
+  #takeOrder(proposal: Proposal): bigint {
+    const key = `${proposal.session}/${proposal.sequence}`;
+    const notice = this.#notices.get(key);
+    this.#notices.delete(key);
+    const { provider } = this.#core.ports;
+    const opened = new Uint8Array(proposal.salt.length + proposal.action.length);
+    opened.set(proposal.salt);
+    opened.set(proposal.action, proposal.salt.length);
+    if (
+      notice === undefined ||
+      proposal.salt.length !== 32 ||
+      !equalBytes(domainHash(provider, domains.proposal, opened), notice.commitment)
+    ) {
+      throw rejected(
+        "E_PROPOSAL_UNORDERED",
+        "the proposal was not numbered, or differs from what was",
+      );
+    }
+    return notice.order;
+  }
+
+  #context(policy: CompiledPolicy, session: SessionRecord, headless: boolean): DecisionContext {
+    const nowMs = this.#core.wall();
+    const exceeded: string[] = [];
+    // Counted by tickets minted: an unknown outcome has been paid for.
+    if (session.actions + this.#inFlight(session.id) >= policy.budgets.actions)
+      exceeded.push("actions");
+    if (nowMs - session.openedMs > policy.budgets.wallMinutes * 60_000)
+      exceeded.push("wall_minutes");
+    return {
+      session: this.#core.sessionContext(policy, session, headless),
+      exceededBudgets: exceeded,
+      grants: this.#core.ledger.liveGrants(session.id, nowMs),
+    };
+  }
+
+  /** Allowed intents on their way to the disk: reserved, not yet in the ledger. */
+  readonly #reserved: Map<string, number> = new Map();
+
+  #inFlight(session: string): number {
+    return this.#reserved.get(session) ?? 0;
+  }
+
+  async #commitReserved(leaf: Extract<Leaf, { readonly type: "intent" }>): Promise<LoggedLeaf> {
+    const spends = leaf.verdict === "allow" ? 1 : 0;
+    this.#reserved.set(leaf.session, this.#inFlight(leaf.session) + spends);
+    try {
+      return await this.#core.commit(leaf);
+    } finally {
+      const left = this.#inFlight(leaf.session) - spends;
+      if (left > 0) this.#reserved.set(leaf.session, left);
+      else this.#reserved.delete(leaf.session);
+    }
+  }
+
+  #newApproval(): string {
+    if (this.#core.ledger.asks.size >= pendingApprovalsMax) {
+      throw rejected("E_PROPOSAL_INVALID", "too many asks wait for a person");
+    }
+    return `a-${toHex(this.#core.ports.random.fill(new Uint8Array(5)))}`;
+  }
+
+  #intent(
+    checked: Checked,
+    policy: CompiledPolicy,
+    context: DecisionContext,
+    decision: Decision,
+    counter: bigint,
+    approval: string | undefined,
+  ): Extract<Leaf, { readonly type: "intent" }> {
+    const { session, action } = checked;
+    return {
+      type: "intent",
+      atMs: this.#core.wall(),
+      counter,
+      session: session.id,
+      agent: session.agent,
+      order: checked.order,
+      actionId: checked.actionId,
+      target: action.target,
+      verdict: decision.verdict,
+      rules: decision.rules.slice(0, 64).map((rule) => rule.id),
+      asks: decision.asks.slice(0, 64),
+      discharged: decision.discharged.slice(0, 64),
+      policyHash: policy.hash,
+      grantsHash: this.#grantsHash(context),
+      grants: decision.grantsUsed.slice(0, 64),
+      action: this.#core.seal(session.id, schema.encode(actionSchema, action)),
+      ...(approval === undefined ? {} : { approval }),
+    };
+  }
+
+  #grantsHash(context: DecisionContext): Uint8Array {
+    const ids = context.grants.map((grant) => grant.id);
+    return domainHash(this.#core.ports.provider, domains.grants, encodeCanonical(ids));
+  }
+
+  #mint(
+    checked: Checked,
+    leaf: Extract<Leaf, { readonly type: "intent" }>,
+    decision: Decision,
+    counter: bigint,
+  ): Uint8Array {
+    assert(
+      leaf.verdict === "allow" && decision.asks.length === 0,
+      "a ticket for what is not allowed",
+    );
+    const ticket: Ticket = {
+      version: 1,
+      counter,
+      actionId: checked.actionId,
+      target: checked.action.target,
+      session: checked.session.id,
+      agent: checked.session.agent,
+      policyHash: leaf.policyHash,
+      grantsHash: leaf.grantsHash,
+      profileHash: checked.instance.profileHash,
+      obligations: decision.obligations,
+      instanceId: checked.instanceId,
+      nonce: checked.nonce,
+      ttlMs: ticketTtlMs,
+    };
+    const { provider } = this.#core.ports;
+    const payload = schema.encode(ticketSchema, ticket);
+    return schema.encode(
+      signed,
+      signPayload(provider, this.#core.keys.ticketKey, domains.ticket, payload),
+    );
+  }
+
+  #checkOutcome(
+    report: OutcomeReport,
+    encoded: Uint8Array,
+    intent: Extract<Leaf, { readonly type: "intent" }>,
+  ): Outcome {
+    const outcome = schema.decode(outcomeSchema, encoded);
+    const bad = (why: string): Error => rejected("E_OUTCOME_INVALID", why);
+    if (!outcome.ok) throw bad(outcome.error.message);
+    const instance = this.#core.instances.get(toHex(outcome.value.instanceId));
+    const { provider } = this.#core.ports;
+    if (
+      instance === undefined ||
+      !provider.verify(
+        "ed25519",
+        instance.publicKey,
+        domainBytes(domains.outcome, encoded),
+        report.signature,
+      )
+    ) {
+      throw bad("it is not signed by a registered instance");
+    }
+    if (
+      outcome.value.counter !== report.counter ||
+      instance.session !== report.session ||
+      !equalBytes(outcome.value.actionId, intent.actionId)
+    ) {
+      throw bad("it speaks of another ticket");
+    }
+    return outcome.value;
+  }
+}

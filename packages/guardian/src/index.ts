@@ -1,0 +1,33 @@
+export { GuardianCore, type GuardianConfig, type GuardianPorts, type Instance } from "./core.ts";
+export { errors } from "./errors.ts";
+export {
+  Gate,
+  type Notice,
+  type OutcomeReport,
+  type Proposal,
+  type ProposalReply,
+} from "./gate.ts";
+export { type GuardianKeys, openGuardianKeys } from "./keys.ts";
+export { type Answer as LedgerAnswer, Ledger, type SessionRecord } from "./ledger.ts";
+export * from "./limits.ts";
+export {
+  type Answer,
+  type ApprovalCard,
+  PersonSide,
+  type ReceiptView,
+  type Utterance,
+} from "./person.ts";
+export { type PolicyFile, PolicySourceReader } from "./policy-source.ts";
+export { compileProfile, driverKinds, signProfile } from "./profiles.ts";
+export {
+  checkpointRecord,
+  checkpointsPath,
+  leafRecord,
+  type LoggedLeaf,
+  ReceiptLog,
+  receiptsPath,
+  type SignedCheckpoint,
+} from "./receipt-log.ts";
+export { openContent, type SealedContent, sealContent } from "./sealing.ts";
+export * from "./verify/index.ts";
+export { workspaceComplaint } from "./workspace.ts";

@@ -1,0 +1,276 @@
+/**
+ * The person's side of the Guardian: the words, the answers, the receipts.
+ *
+ * Only what comes over this side counts as the person's words or the person's answer. An answer is
+ * signed by a device over the text of the card, so that what was seen is what is approved.
+ */
+import { equalBytes, toHex, utf8Encode } from "@ioi/base";
+import { domainBytes, domainHash, domains } from "@ioi/crypto";
+import { card, decide, type Decision, display } from "@ioi/firewall";
+import {
+  type Action,
+  action as actionSchema,
+  type AskSource,
+  type DecisionStatement,
+  decisionStatement,
+  type Leaf,
+  schema,
+} from "@ioi/wire";
+import { type GuardianCore, printable, rejected } from "./core.ts";
+import type { Ask } from "./ledger.ts";
+import { openSessionsMax, receiptsPageMax, wordsCharsMax } from "./limits.ts";
+import type { LoggedLeaf, SignedCheckpoint } from "./receipt-log.ts";
+import { workspaceComplaint } from "./workspace.ts";
+
+export interface Utterance {
+  /** Empty: a new session. */
+  readonly session: string;
+  readonly text: string;
+  /** Absolute real path; empty: no folder. */
+  readonly workspace: string;
+  readonly agent: string;
+}
+
+export interface ApprovalCard {
+  readonly id: string;
+  readonly session: string;
+  readonly actionId: Uint8Array;
+  readonly target: string;
+  readonly card: string;
+  readonly cardHash: Uint8Array;
+  readonly asks: readonly AskSource[];
+  readonly policyHash: Uint8Array;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  readonly sessionScope: boolean;
+}
+
+export interface Answer {
+  /** Canonical `decisionStatement`. */
+  readonly statement: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly device: Uint8Array;
+}
+
+export interface ReceiptView extends LoggedLeaf {
+  readonly leaf: Leaf;
+  readonly encoded: Uint8Array;
+  /** What the sealed part says. */
+  readonly display: string;
+}
+
+const sessionGrantMs = 24 * 3_600_000;
+/** Ask sources that only ever count once: nothing of them may be granted for a session. */
+const onceOnly: ReadonlySet<string> = new Set(["protected", "irreversible", "fact", "dynamic"]);
+
+export class PersonSide {
+  readonly #core: GuardianCore;
+  readonly #answering: Set<string> = new Set();
+
+  constructor(core: GuardianCore) {
+    this.#core = core;
+  }
+
+  async utter(
+    utterance: Utterance,
+  ): Promise<{ readonly session: string; readonly policyHash: Uint8Array }> {
+    const policy = this.#core.policy();
+    if (policy === undefined) throw rejected("E_POLICY_INVALID", this.#core.policyError());
+    const before =
+      utterance.session === "" ? undefined : this.#core.requireSession(utterance.session);
+    const length = (before?.words ?? []).reduce(
+      (sum, text) => sum + text.length,
+      utterance.text.length,
+    );
+    if (length > wordsCharsMax) {
+      throw rejected("E_WORDS_TOO_LONG", `${length} characters; at most ${wordsCharsMax}`);
+    }
+    if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(utterance.agent)) {
+      throw rejected("E_WORKSPACE_REFUSED", `agent ${printable(utterance.agent)} is no name`);
+    }
+    const workspace = utterance.workspace === "" ? undefined : utterance.workspace;
+    if (workspace !== undefined) {
+      const complaint = workspaceComplaint(workspace, this.#core.config.productFolders);
+      if (complaint !== undefined) throw rejected("E_WORKSPACE_REFUSED", complaint);
+    }
+    if (before === undefined) this.#checkRoom();
+    const session = before?.id ?? `s-${toHex(this.#core.ports.random.fill(new Uint8Array(6)))}`;
+    await this.#core.commit({
+      type: "session-open",
+      atMs: this.#core.wall(),
+      session,
+      agent: utterance.agent,
+      policyHash: policy.hash,
+      words: this.#core.sealOpening(session, { text: utterance.text, workspace }),
+    });
+    return { session, policyHash: policy.hash };
+  }
+
+  #checkRoom(): void {
+    let open = 0;
+    for (const session of this.#core.ledger.sessions.values())
+      if (session.closed === undefined) open++;
+    if (open >= openSessionsMax) throw rejected("E_SESSIONS_FULL", `${open} sessions are open`);
+  }
+
+  /** What waits for a person, oldest first; expired asks are left out. */
+  approvals(): readonly ApprovalCard[] {
+    const cards: ApprovalCard[] = [];
+    for (const ask of this.#core.ledger.asks.values()) {
+      const shown = this.#cardOf(ask);
+      if (shown !== undefined && shown.expiresMs > this.#core.wall()) cards.push(shown);
+    }
+    return cards;
+  }
+
+  #actionOf(session: string, leaf: Extract<Leaf, { readonly type: "intent" }>): Action | undefined {
+    const plain = this.#core.open(session, leaf.action);
+    const action = plain === undefined ? undefined : schema.decode(actionSchema, plain);
+    return action?.ok === true ? action.value : undefined;
+  }
+
+  #cardOf(ask: Ask): ApprovalCard | undefined {
+    const policy = this.#core.policy();
+    const session = this.#core.ledger.sessions.get(ask.session);
+    const action = this.#actionOf(ask.session, ask.intent);
+    if (policy === undefined || session === undefined || action === undefined) return undefined;
+    const context = this.#core.sessionContext(policy, session, false);
+    const decision: Decision = decide(policy, action, {
+      session: context,
+      exceededBudgets: ask.asks.filter((each) => each.kind === "budget").map((each) => each.id),
+      grants: [],
+    });
+    const text = card(action, decision, { session: context, exceededBudgets: [], grants: [] });
+    return {
+      id: ask.approval,
+      session: ask.session,
+      actionId: ask.actionId,
+      target: ask.target,
+      card: text,
+      cardHash: domainHash(this.#core.ports.provider, domains.card, utf8Encode(text)),
+      asks: decision.asks,
+      policyHash: policy.hash,
+      createdMs: ask.atMs,
+      expiresMs: ask.atMs + policy.approvalExpiresMinutes * 60_000,
+      sessionScope: decision.asks.every((each) => !onceOnly.has(each.kind)),
+    };
+  }
+
+  async decide(answer: Answer): Promise<LoggedLeaf> {
+    const statement = this.#verified(answer);
+    const ask = this.#core.ledger.asks.get(statement.approval);
+    if (ask === undefined) {
+      throw rejected("E_APPROVAL_UNKNOWN", `no ask ${printable(statement.approval)} waits`);
+    }
+    const shown = this.#cardOf(ask);
+    if (shown === undefined) throw rejected("E_POLICY_INVALID", this.#core.policyError());
+    if (shown.expiresMs <= this.#core.wall()) {
+      throw rejected("E_APPROVAL_EXPIRED", `ask ${ask.approval} has expired`);
+    }
+    this.#checkStatement(statement, shown);
+    // Taken before the first await: a second answer to the same ask finds nothing.
+    if (this.#answering.has(ask.approval)) {
+      throw rejected("E_APPROVAL_UNKNOWN", `ask ${ask.approval} is being answered`);
+    }
+    this.#answering.add(ask.approval);
+    try {
+      return await this.#commitAnswer(ask, shown, statement, answer);
+    } finally {
+      this.#answering.delete(ask.approval);
+    }
+  }
+
+  async #commitAnswer(
+    ask: Ask,
+    shown: ApprovalCard,
+    statement: DecisionStatement,
+    answer: Answer,
+  ): Promise<LoggedLeaf> {
+    const nowMs = this.#core.wall();
+    return await this.#core.commit({
+      type: "decision",
+      atMs: nowMs,
+      session: ask.session,
+      approval: ask.approval,
+      actionId: ask.actionId,
+      decision: statement.decision,
+      scope: statement.scope,
+      discharges: statement.discharges,
+      policyHash: statement.policyHash,
+      expiresMs:
+        statement.scope === "once"
+          ? Math.max(shown.expiresMs, nowMs + 60_000)
+          : nowMs + sessionGrantMs,
+      device: answer.device,
+      signature: answer.signature,
+    });
+  }
+
+  #verified(answer: Answer): DecisionStatement {
+    const known = this.#core.config.devices.some((device) => equalBytes(device, answer.device));
+    const { provider } = this.#core.ports;
+    const signedBytes = domainBytes(domains.decision, answer.statement);
+    if (!known || !provider.verify("ed25519", answer.device, signedBytes, answer.signature)) {
+      throw rejected("E_APPROVAL_INVALID", "it is not signed by a paired device");
+    }
+    const statement = schema.decode(decisionStatement, answer.statement);
+    if (!statement.ok) throw rejected("E_APPROVAL_INVALID", statement.error.message);
+    return statement.value;
+  }
+
+  #checkStatement(statement: DecisionStatement, shown: ApprovalCard): void {
+    const differs = (what: string): Error =>
+      rejected("E_APPROVAL_INVALID", `${what} differs from the ask`);
+    if (statement.session !== shown.session) throw differs("the session");
+    if (!equalBytes(statement.actionId, shown.actionId)) throw differs("the action");
+    if (!equalBytes(statement.cardHash, shown.cardHash)) throw differs("the card");
+    if (!equalBytes(statement.policyHash, shown.policyHash)) throw differs("the policy");
+    if (statement.decision === "deny") return;
+    const key = (ask: AskSource): string => `${ask.kind}\u0000${ask.id}`;
+    const offered = new Set(shown.asks.map(key));
+    if (!statement.discharges.every((each) => offered.has(key(each))))
+      throw differs("what it answers");
+    if (statement.scope === "session" && !shown.sessionScope) {
+      throw rejected(
+        "E_APPROVAL_INVALID",
+        "this ask can be answered once only, not for the session",
+      );
+    }
+  }
+
+  async revoke(session: string, reason: string): Promise<void> {
+    const known = this.#core.ledger.sessions.get(session);
+    if (known === undefined)
+      throw rejected("E_SESSION_UNKNOWN", `no session ${printable(session)}`);
+    if (known.closed !== undefined) return;
+    await this.#core.commit({
+      type: "revoke",
+      atMs: this.#core.wall(),
+      session,
+      reason: reason.slice(0, 256).toWellFormed(),
+    });
+  }
+
+  async receipts(from: number, limit: number, session: string): Promise<readonly ReceiptView[]> {
+    const views: ReceiptView[] = [];
+    const max = Math.min(limit === 0 ? receiptsPageMax : limit, receiptsPageMax);
+    for await (const { index, hash, leaf, encoded } of this.#core.receipts.read(from)) {
+      if (views.length >= max) break;
+      if (session !== "" && (leaf.type === "policy" || leaf.session !== session)) continue;
+      views.push({ index, hash, leaf, encoded, display: this.#displayOf(leaf) });
+    }
+    return views;
+  }
+
+  #displayOf(leaf: Leaf): string {
+    if (leaf.type === "intent") {
+      const action = this.#actionOf(leaf.session, leaf);
+      return action === undefined ? "" : display(action);
+    }
+    return "";
+  }
+
+  async checkpoint(): Promise<SignedCheckpoint> {
+    return await this.#core.receipts.checkpoint();
+  }
+}

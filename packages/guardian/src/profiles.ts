@@ -1,0 +1,52 @@
+/** The sandbox profiles of a session's drivers, compiled from the policy and signed. */
+import { domainHash, domains, signPayload } from "@ioi/crypto";
+import type { CompiledPolicy } from "@ioi/firewall";
+import { type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
+import type { GuardianCore } from "./core.ts";
+import type { SessionRecord } from "./ledger.ts";
+import {
+  commandMemoryBytes,
+  commandOutputBytes,
+  commandProcesses,
+  commandWallMs,
+  driverFileBytes,
+} from "./limits.ts";
+
+export const driverKinds = ["files", "exec"] as const;
+export type DriverKind = (typeof driverKinds)[number];
+
+export const compileProfile = (
+  core: GuardianCore,
+  policy: CompiledPolicy,
+  session: SessionRecord,
+  kind: DriverKind,
+): Profile => ({
+  version: 1,
+  kind,
+  session: session.id,
+  roots: core.roots(policy, session).map(({ name, path, access }) => ({ name, path, access })),
+  masks: [...core.config.productFolders],
+  network: "none",
+  limits: {
+    wallMs: commandWallMs,
+    outputBytes: commandOutputBytes,
+    memoryBytes: commandMemoryBytes,
+    processes: commandProcesses,
+    fileBytes: driverFileBytes,
+  },
+  policyHash: policy.hash,
+});
+
+/** Canonical `signed` profile, and its hash as tickets name it. */
+export const signProfile = (
+  core: GuardianCore,
+  profile: Profile,
+): { readonly signed: Uint8Array; readonly hash: Uint8Array } => {
+  const { provider } = core.ports;
+  const payload = schema.encode(profileSchema, profile);
+  const value = signPayload(provider, core.keys.ticketKey, domains.profile, payload);
+  return {
+    signed: schema.encode(signed, value),
+    hash: domainHash(provider, domains.profile, payload),
+  };
+};

@@ -1,0 +1,41 @@
+/** Which folders may be a session's scope, lexically; existence is the launcher's to check. */
+
+/** System folders: shown to programs for reading anyway, or not the person's own. */
+const systemFolders = [
+  "/bin",
+  "/boot",
+  "/dev",
+  "/etc",
+  "/lib",
+  "/lib32",
+  "/lib64",
+  "/proc",
+  "/run",
+  "/sbin",
+  "/sys",
+  "/usr",
+] as const;
+
+const within = (path: string, folder: string): boolean =>
+  path === folder || path.startsWith(`${folder}/`);
+
+/** Why `path` cannot be a workspace; undefined if it can. */
+export const workspaceComplaint = (
+  path: string,
+  productFolders: readonly string[],
+): string | undefined => {
+  const segments = path.slice(1).split("/");
+  if (
+    !path.startsWith("/") ||
+    path.length > 4096 ||
+    segments.some((segment) => segment === "" || segment === "." || segment === "..") ||
+    /[\u0000-\u001f\u007f]/u.test(path)
+  ) {
+    return "a workspace is an absolute path without . or .. and without control characters, below /";
+  }
+  const system = systemFolders.find((folder) => within(path, folder));
+  if (system !== undefined) return `${system} belongs to the system`;
+  const product = productFolders.find((folder) => within(path, folder));
+  if (product !== undefined) return "it is part of the product's own program or data folder";
+  return undefined;
+};
