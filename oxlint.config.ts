@@ -2,7 +2,7 @@
  * Lint rules, most of them computed from the floors and grades in tools/floors.ts (the third wall).
  * What oxlint cannot express is in tools/tidy.
  */
-import { defineConfig } from "oxlint";
+import { defineConfig, type OxlintOverride } from "oxlint";
 import { forbiddenFor, rooms, type Room } from "./tools/floors.ts";
 
 const impureGlobals = [
@@ -27,6 +27,8 @@ const impureProperties = [
   { property: "toLocaleUpperCase", message: "Locales differ between machines." },
 ];
 
+type Rules = NonNullable<OxlintOverride["rules"]>;
+
 /** Names of packages, as patterns that cover their sub-paths. */
 const named = (list: readonly Room[]) => list.flatMap(({ name }) => [name, `${name}/*`]);
 
@@ -46,8 +48,8 @@ const floorsOf = (from: Room) => {
   };
 };
 
-const rulesOf = (from: Room) => {
-  const floors = { "no-restricted-imports": ["error", floorsOf(from)] };
+const rulesOf = (from: Room): Rules => {
+  const floors: Rules = { "no-restricted-imports": ["error", floorsOf(from)] };
   if (from.grade === "shell") return floors;
   const globals = [...impureGlobals, ...(from.grade === "pure" ? pureOnlyGlobals : [])];
   return {
@@ -58,7 +60,7 @@ const rulesOf = (from: Room) => {
   };
 };
 
-const testFloorsOf = (from: Room) => ({
+const testFloorsOf = (from: Room): Rules => ({
   "no-restricted-imports": [
     "error",
     {

@@ -324,8 +324,11 @@ const installPackages = async (world, mode) => {
   ];
   const registry = registryOf(world.env);
   if (registry !== undefined) args.push(`--registry=${registry}`);
-  const env = installEnvironment(world.env);
-  env["PATH"] = `${path.join(runtime, "bin")}:${env["PATH"] ?? "/usr/bin:/bin"}`;
+  const own = path.join(runtime, "bin");
+  const env = {
+    ...installEnvironment(world.env),
+    PATH: `${own}:${world.env["PATH"] ?? "/usr/bin:/bin"}`,
+  };
   let whole = false;
   try {
     const result = await runQuietly(path.join(runtime, "bin/pnpm"), args, {

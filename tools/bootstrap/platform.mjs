@@ -15,12 +15,15 @@ export const readFacts = () => {
 };
 
 const readGlibc = () => {
-  const reporter = process.report;
+  // The type definitions do not know that the network part can be left out.
+  const reporter = /** @type {{ excludeNetwork?: boolean, getReport(): object } | undefined} */ (
+    process.report
+  );
   if (reporter === undefined) return undefined;
   const before = reporter.excludeNetwork;
   reporter.excludeNetwork = true;
   const made = /** @type {{ header?: { glibcVersionRuntime?: string } }} */ (reporter.getReport());
-  reporter.excludeNetwork = before;
+  reporter.excludeNetwork = before ?? false;
   return made.header?.glibcVersionRuntime;
 };
 

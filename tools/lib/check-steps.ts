@@ -37,17 +37,36 @@ export const formatStep = (root: string): Step => ({
   },
 });
 
+interface LintReport {
+  readonly diagnostics: readonly {
+    readonly message: string;
+    readonly code?: string;
+    readonly help?: string;
+    readonly filename: string;
+    readonly labels: readonly { readonly span: { readonly line: number } }[];
+  }[];
+}
+
 export const lintStep = (root: string): Step => ({
   name: "lint",
   run: async () => {
-    const ended = await run(tool("oxlint"), ["-f", "unix"], {
+    const ended = await run(tool("oxlint"), ["-f", "json"], {
       cwd: root,
       timeoutMs: toolTimeoutMs,
     });
-    return fromOutput("oxlint", ended, (line) => {
-      const match = /^(.+?:\d+):\d+: (.*)$/.exec(line);
-      return match === null ? undefined : { at: `${match[1]}`, text: `${match[2]}` };
-    });
+    let report: LintReport;
+    try {
+      report = JSON.parse(ended.stdout) as LintReport;
+    } catch {
+      return fromOutput("oxlint", { ...ended, code: ended.code ?? 1 }, () => undefined);
+    }
+    if (report.diagnostics.length === 0) return fromOutput("oxlint", ended, () => undefined);
+    return report.diagnostics.map(({ message, code, help, filename, labels }) => ({
+      at: `${filename}:${labels[0]?.span.line ?? 1}`,
+      text: [message, help, code === undefined ? undefined : `[${code}]`]
+        .filter((part) => part !== undefined)
+        .join(" "),
+    }));
   },
 });
 

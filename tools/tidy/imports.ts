@@ -71,7 +71,9 @@ const isEntry = (root: string): ((file: string) => boolean) => {
     /^apps\/[^/]+\/src\/main\.tsx?$/.test(file) ||
     /\.(test|bench)\.ts$/.test(file) ||
     /^tests\/(suites|benches)\/[^/]+\.ts$/.test(file) ||
-    /^tests\/run\.ts$/.test(file) ||
+    file === "tests/run.ts" ||
+    // Read by the generator of the reference documents.
+    /\/src\/(?:.*\/)?(?:errors|limits)\.ts$/.test(file) ||
     /^tools\/[^/]+\.(ts|mjs)$/.test(file) ||
     /^[^/]+\.config\.ts$/.test(file) ||
     isGenerated(file);

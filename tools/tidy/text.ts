@@ -29,13 +29,14 @@ const rules: readonly Rule[] = [
     applies: isDeterministic,
   },
   {
-    pattern: /\bclass\s+\w+(?:<[^>]*>)?\s+extends\s+(?!Error\b)/g,
-    text: "no inheritance but Error",
+    pattern:
+      /\bclass\s+\w+(?:<[^>]*>)?\s+extends\s+(?!(?:Error|Duplex|Readable|Writable|Transform)\b)/g,
+    text: "no inheritance but Error, and Node's streams, which are made that way",
     applies: isTypeScript,
   },
   {
     pattern:
-      /^\s+(?:private|protected|public)\s+(?:static\s+|readonly\s+|async\s+)*\w+\s*[(:;=<]/gm,
+      /^\s+(?:private|protected|public)\s+(?:static\s+|readonly\s+|async\s+)*(?!constructor\b)\w+\s*[(:;=<]/gm,
     text: "no access modifiers: use #private",
     applies: isTypeScript,
   },
