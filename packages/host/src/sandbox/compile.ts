@@ -42,12 +42,18 @@ const systemFolder = (path: string): readonly SystemFolder[] => {
   return [{ path, link: stat.isSymbolicLink() ? readlinkSync(path) : null }];
 };
 
+/**
+ * Root goes by another number inside: programs then do not behave as root, and a sandbox may build
+ * another without the capability that mapping number 0 needs.
+ */
+const insideId = (id: number): number => (id === 0 ? 1000 : id);
+
 let facts: MachineFacts | null = null;
 const machineFacts = (): MachineFacts =>
   (facts ??= {
     systemFolders: topFolders.flatMap(systemFolder),
-    uid: process.getuid?.() ?? 0,
-    gid: process.getgid?.() ?? 0,
+    user: insideId(process.getuid?.() ?? 0),
+    group: insideId(process.getgid?.() ?? 0),
   });
 
 let landlock: number | null = null;
@@ -173,7 +179,10 @@ export const sandboxedCommand = (
     "-e",
     confinerSource(),
   ];
-  const [first, ...rest] = tool.value.wrap({ network: spec.network }, confiner);
+  const [first, ...rest] = tool.value.wrap(
+    { network: spec.network, user: machineFacts().user, group: machineFacts().group },
+    confiner,
+  );
   assert(first !== undefined, "namespace tool without a command");
   return { program: first, args: rest, env: planPieces(plan) };
 };

@@ -32,6 +32,7 @@ const plan = JSON.parse(planText()) as ConfinerPlan;
 const AT_FDCWD = -100;
 const ENOENT = 2;
 const ENOTDIR = 20;
+const ELOOP = 40;
 const O_PATH_CLOEXEC = 0o10000000 | 0o2000000;
 const RESOLVE_NO_SYMLINKS = 4;
 const RESOLVE_NO_MAGICLINKS = 2;
@@ -75,6 +76,9 @@ const call = (name: string, ...args: Arg[]): number => {
 };
 
 const errnoOf = (error: unknown): number => (error instanceof SetupError ? error.errno : 0);
+
+const isAbsent = (error: unknown): boolean =>
+  errnoOf(error) === ENOENT || errnoOf(error) === ENOTDIR;
 
 /** A path relative to the new root, which is the working directory while it is built. */
 const below = (path: string): string => path.slice(1);
@@ -160,13 +164,40 @@ const optionalLink = (path: string, errno: number): void => {
   if (link.isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(path), below(path));
 };
 
+const pin = (path: string): void => {
+  let tree: number;
+  try {
+    const flags = OPEN_TREE_CLONE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH;
+    const folder = openInside(path);
+    tree = call("open_tree", folder, "", flags);
+    fs.closeSync(folder);
+  } catch (error) {
+    if (isAbsent(error) || errnoOf(error) === ELOOP) return;
+    throw error;
+  }
+  attach(tree, path);
+  fs.closeSync(tree);
+};
+
+/** Where a link leads that stands at the name of a mask or above it; nowhere if it dangles. */
+const maskBehindLink = (path: string): void => {
+  let real: string;
+  try {
+    real = fs.realpathSync(path);
+  } catch {
+    return;
+  }
+  if (real !== path) mask(real);
+};
+
 /** An empty folder or file that cannot be written hides what lies there. */
 const mask = (path: string): void => {
   let target: number;
   try {
     target = openInside(path);
   } catch (error) {
-    if (errnoOf(error) === ENOENT || errnoOf(error) === ENOTDIR) return;
+    if (isAbsent(error)) return;
+    if (errnoOf(error) === ELOOP) return maskBehindLink(path);
     throw error;
   }
   const isFolder = fs.fstatSync(target).isDirectory();
@@ -234,6 +265,8 @@ const perform = (step: MountStep, root: number): void => {
     }
     case "overlay":
       return overlay(step);
+    case "pin":
+      return pin(step.path);
     case "mask":
       return mask(step.path);
     case "seal":
@@ -320,7 +353,8 @@ const dropCapabilities = (): void => {
       break;
     }
   }
-  call("prctl", PR_SET_SECUREBITS, 0xef, 0, 0, 0);
+  // All locked but the "keep" bit, which setpriv sets; without a capability it keeps nothing.
+  call("prctl", PR_SET_SECUREBITS, 0xcf, 0, 0, 0);
   const header = Buffer.alloc(8);
   header.writeUInt32LE(0x20080522, 0);
   call("capset", header, Buffer.alloc(24));

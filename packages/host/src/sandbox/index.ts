@@ -6,6 +6,7 @@ export {
   type SandboxedCommand,
 } from "./compile.ts";
 export { errors } from "./errors.ts";
+export { kindProfiles, type KindProfile } from "./profiles.ts";
 export { setupFailedExit } from "./plan.ts";
 export {
   spawnSandboxed,

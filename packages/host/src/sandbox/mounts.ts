@@ -15,8 +15,9 @@ export interface SystemFolder {
 
 export interface MachineFacts {
   readonly systemFolders: readonly SystemFolder[];
-  readonly uid: number;
-  readonly gid: number;
+  /** Numbers of the user and group inside. */
+  readonly user: number;
+  readonly group: number;
 }
 
 const bind = (path: string, access: "read" | "write" | "device", optional: boolean): MountStep => ({
@@ -54,9 +55,9 @@ const accounts = (facts: MachineFacts): readonly MountStep[] => [
   {
     type: "text",
     path: "/etc/passwd",
-    text: `agent:x:${facts.uid}:${facts.gid}:agent:/tmp:/bin/sh\n`,
+    text: `agent:x:${facts.user}:${facts.group}:agent:/tmp:/bin/sh\n`,
   },
-  { type: "text", path: "/etc/group", text: `agent:x:${facts.gid}:\n` },
+  { type: "text", path: "/etc/group", text: `agent:x:${facts.group}:\n` },
   {
     type: "text",
     path: "/etc/nsswitch.conf",
@@ -115,6 +116,27 @@ const masked = (spec: SandboxSpec): readonly string[] => {
   return [...new Set([...spec.masks, ...layers])].sort();
 };
 
+/**
+ * The folders between a shown root and a mask: without a mount on them they could be renamed, and
+ * the next sandbox would look for the mask at a name that is gone.
+ */
+const pinned = (spec: SandboxSpec, masks: readonly string[]): readonly string[] => {
+  const writable = [
+    ...spec.binds.filter((one) => one.access === "write").map((one) => one.path),
+    ...(spec.overlay ?? []).map((one) => one.lower),
+  ];
+  const pins = new Set<string>();
+  for (const mask of masks) {
+    for (const root of writable.filter((path) => isWithin(mask, path))) {
+      const parts = mask.slice(root.length + 1).split("/");
+      for (let count = 1; count < parts.length; count++) {
+        pins.add(`${root}/${parts.slice(0, count).join("/")}`);
+      }
+    }
+  }
+  return [...pins].sort();
+};
+
 export const mountSteps = (spec: SandboxSpec, facts: MachineFacts): readonly MountStep[] => [
   ...facts.systemFolders.map((folder): MountStep =>
     folder.link === null
@@ -135,6 +157,7 @@ export const mountSteps = (spec: SandboxSpec, facts: MachineFacts): readonly Mou
   },
   ...processes(spec),
   ...shown(spec),
+  ...pinned(spec, masked(spec)).map((path): MountStep => ({ type: "pin", path })),
   ...masked(spec).map((path): MountStep => ({ type: "mask", path })),
   { type: "seal" },
 ];

@@ -9,6 +9,9 @@ import { err, ok, type Rejection, type Result } from "@ioi/base";
 
 export interface NamespaceRequest {
   readonly network: "none" | "host";
+  /** What the caller's user and group are called inside. */
+  readonly user: number;
+  readonly group: number;
 }
 
 export interface NamespaceTool {
@@ -46,7 +49,8 @@ const unshareTool = (unshare: string, setpriv: string): NamespaceTool => ({
     "KILL",
     "--",
     unshare,
-    "--map-current-user",
+    `--map-user=${request.user}`,
+    `--map-group=${request.group}`,
     "--keep-caps",
     "--mount",
     "--propagation",

@@ -28,6 +28,8 @@ export type MountStep =
       readonly upper: string;
       readonly work: string;
     }
+  /** A folder mounted on itself, so that it keeps its name while something below it is masked. */
+  | { readonly type: "pin"; readonly path: string }
   | { readonly type: "mask"; readonly path: string }
   | { readonly type: "seal" };
 

@@ -1,0 +1,38 @@
+/**
+ * What every sandbox of a kind has in common. The launcher, the drivers and the self-test all take
+ * it from here, so that what is tested is what runs.
+ */
+import type { SandboxKind, SandboxLimits } from "./spec.ts";
+
+export interface KindProfile {
+  readonly network: "none" | "host";
+  readonly mayCreateNamespaces: boolean;
+  readonly limits: SandboxLimits;
+}
+
+const gibibyte = 1_073_741_824;
+
+const own = (network: "none" | "host"): KindProfile => ({
+  network,
+  mayCreateNamespaces: false,
+  limits: { openFiles: 4096, memoryBytes: 8 * gibibyte },
+});
+
+export const kindProfiles: Readonly<Record<SandboxKind, KindProfile>> = {
+  guardian: own("none"),
+  workload: own("none"),
+  orchestrator: own("host"),
+  files: own("none"),
+  exec: { network: "none", mayCreateNamespaces: true, limits: { openFiles: 4096 } },
+  command: {
+    network: "none",
+    mayCreateNamespaces: false,
+    limits: {
+      memoryBytes: 4 * gibibyte,
+      processes: 512,
+      fileBytes: 2 * gibibyte,
+      openFiles: 1024,
+      cpuSeconds: 600,
+    },
+  },
+};
