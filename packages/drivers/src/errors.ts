@@ -251,7 +251,7 @@ export const errors = {
   },
   E_EXEC_NOT_STAGED: {
     what: "The command could not be staged.",
-    why: "No overlay can be mounted here and the folder is too large for a copy.",
+    why: "The system refuses the namespaces or the overlay mounts that a staged command needs.",
     next: "./ioi doctor names what is missing on this machine.",
     exit: 7,
   },
@@ -266,12 +266,6 @@ export const errors = {
     why: "The staging area is bounded so that a command cannot fill the disk.",
     next: "Nothing it wrote was applied. Let it write less at once.",
     exit: 5,
-  },
-  E_EXEC_SANDBOX: {
-    what: "The command's sandbox could not be made.",
-    why: "The system refuses a namespace or mount that the command needs.",
-    next: "./ioi doctor names what is missing on this machine.",
-    exit: 7,
   },
 } as const satisfies ErrorCatalogue;
 

@@ -64,5 +64,7 @@ export const programBytesMax = 1_073_741_824;
 export const stagedBytesMax = 1_073_741_824;
 /** Changed paths that an answer lists by name; the evidence counts all. */
 export const changedPathsMax = 1_000;
+/** Interval at which a staging area is measured, in milliseconds. */
+export const stagedCheckMs = 500;
 /** Time in which everything that a command started has ended after a stop, in milliseconds. */
 export const stopMsMax = 1_000;

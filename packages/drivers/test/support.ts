@@ -26,7 +26,7 @@ import {
 import { createHandlers, type DisposableHandlers } from "../src/core/handlers.ts";
 import type { Driver } from "../src/core/driver.ts";
 import { EffectEngine } from "../src/effects/engine.ts";
-import { settleAll } from "../src/effects/settle.ts";
+import { unfinished } from "../src/effects/settle.ts";
 import { FilesDriver } from "../src/files/driver.ts";
 import { Roots } from "../src/fs/roots.ts";
 import { Vault } from "../src/vault/vault.ts";
@@ -59,7 +59,7 @@ const decoded = <T>(result: { ok: true; value: T } | { ok: false; error: unknown
 };
 
 export interface SessionOptions {
-  readonly driver?: (engine: EffectEngine) => Driver;
+  readonly driver?: (engine: EffectEngine, profile: Profile) => Driver;
   readonly kind?: "files" | "exec";
   readonly masks?: readonly string[];
   readonly fault?: (point: string) => void;
@@ -117,7 +117,10 @@ export class Session implements AsyncDisposable {
       wallMs: () => Date.now(),
       ...(options.fault === undefined ? {} : { fault: options.fault }),
     });
-    this.driver = (options.driver ?? ((engine) => new FilesDriver(engine)))(this.engine);
+    this.driver = (options.driver ?? ((engine) => new FilesDriver(engine)))(
+      this.engine,
+      this.profile,
+    );
     this.handlers = createHandlers({
       driver: this.driver,
       provider: nodeCrypto,
@@ -134,8 +137,8 @@ export class Session implements AsyncDisposable {
     return path.join(this.root, relative);
   }
 
-  settleAll(): Promise<void> {
-    return settleAll(this.engine);
+  async settleAll(): Promise<void> {
+    for (const counter of unfinished(this.engine)) await this.driver.settle(counter);
   }
 
   async prepare(target: string, args: Args): Promise<Preparation | string> {

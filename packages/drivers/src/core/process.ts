@@ -8,7 +8,7 @@ import { OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { implement, serve } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
-import { settleAll } from "../effects/settle.ts";
+import { unfinished } from "../effects/settle.ts";
 import { EffectEngine } from "../effects/engine.ts";
 import { Roots } from "../fs/roots.ts";
 import { startLineBytesMax } from "../limits.ts";
@@ -52,8 +52,8 @@ export const openDriver = async (
     vault: new Vault(start.vault, kind),
     wallMs: () => Date.now(),
   });
-  await settleAll(engine);
   const driver = make(engine, start);
+  for (const counter of unfinished(engine)) await driver.settle(counter);
   const handlers = createHandlers({
     ...start,
     driver,

@@ -92,6 +92,10 @@ export class EffectEngine {
     return this.#options.roots;
   }
 
+  wallMs(): number {
+    return this.#options.wallMs();
+  }
+
   async perform(request: EffectRequest): Promise<EffectReport> {
     const prepared = await this.#prepare(request);
     if (!prepared.ok) return this.#nothing(request, prepared.error);

@@ -115,9 +115,6 @@ export const settle = async (engine: EffectEngine, counter: bigint): Promise<Set
   return conclude(engine, intent);
 };
 
-/** Settles everything that a former instance left unfinished. */
-export const settleAll = async (engine: EffectEngine): Promise<void> => {
-  for (const counter of engine.vault.counters()) {
-    if (engine.vault.readRecord(counter) === undefined) await settle(engine, counter);
-  }
-};
+/** Counters that a former instance claimed and left without a record. */
+export const unfinished = (engine: EffectEngine): readonly bigint[] =>
+  engine.vault.counters().filter((counter) => engine.vault.readRecord(counter) === undefined);

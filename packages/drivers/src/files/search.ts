@@ -4,7 +4,6 @@
  */
 import fs from "node:fs";
 import { utf8Encode } from "@ioi/base";
-import type { CanonicalValue } from "@ioi/wire";
 import { type ActReport, refused } from "../core/driver.ts";
 import { breathe } from "../fs/entries.ts";
 import { kindOf, recheck, reject, type Roots, type Spot } from "../fs/roots.ts";
@@ -22,6 +21,8 @@ import {
 import { globMatcher } from "./glob.ts";
 import { looked } from "./look.ts";
 
+type Match = { readonly path: string; readonly line?: number; readonly text?: string };
+
 export interface SearchArguments {
   readonly name?: string;
   readonly text?: string;
@@ -30,7 +31,7 @@ export interface SearchArguments {
 const BLOCK = 262_144;
 
 class Search {
-  readonly matches: CanonicalValue[] = [];
+  readonly matches: Match[] = [];
   more = false;
   bytes = 0;
   readonly #roots: Roots;
@@ -97,8 +98,8 @@ class Search {
     else if (kind === "file") await this.#content(object, path, this.#needle);
   }
 
-  #found(match: { readonly [name: string]: CanonicalValue }): void {
-    this.#answer += 64 + String(match["path"]).length + String(match["text"] ?? "").length;
+  #found(match: Match): void {
+    this.#answer += 64 + match.path.length + (match.text?.length ?? 0);
     this.matches.push(match);
   }
 

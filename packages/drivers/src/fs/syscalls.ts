@@ -274,7 +274,8 @@ export const syncFileSystem = (opened: Fd): void => {
 };
 
 const keptAttribute = (name: string): boolean =>
-  name.startsWith("user.") || name.startsWith("system.posix_acl_");
+  (name.startsWith("user.") && !name.startsWith("user.overlay.")) ||
+  name.startsWith("system.posix_acl_");
 
 /** Extended attributes that a copy keeps (the person's own and access lists). */
 export const readAttributes = (

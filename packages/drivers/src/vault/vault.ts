@@ -202,18 +202,29 @@ interface Kept {
   readonly atMs: number;
 }
 
-/** Bytes on disk of a file or a tree; links count as nothing. */
+/** Bytes on disk below a folder; what cannot be read, or goes away meanwhile, counts as nothing. */
 export const bytesBelow = (folder: string): number => {
   let bytes = 0;
   const open = [folder];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    for (const each of fs.readdirSync(next, { withFileTypes: true })) {
+    for (const each of entriesOf(next)) {
       const child = path.join(next, each.name);
       if (each.isDirectory()) open.push(child);
-      else if (each.isFile()) bytes += fs.lstatSync(child).blocks * 512;
+      else if (each.isFile()) {
+        bytes += (fs.lstatSync(child, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+      }
     }
   }
   return bytes;
+};
+
+const entriesOf = (folder: string): readonly fs.Dirent[] => {
+  try {
+    return fs.readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return [];
+  }
 };
 
 const keptIn = (vaults: string): Kept[] => {

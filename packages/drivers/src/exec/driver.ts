@@ -1,0 +1,296 @@
+/**
+ * The exec driver: `sys::exec {argv, cwd}`, one command, staged. It runs over overlays of the
+ * session's writable folders; when all of it has ended, what it wrote is read from the overlays and
+ * applied to the real folders like any other effect, so that it can be undone.
+ *
+ * A command that ends with a non-zero code has still happened: its changes are applied, the outcome
+ * is `confirmed`, and the code stands in the evidence. A command that was stopped, or ran over a
+ * limit, has no effect: its staging area is dropped.
+ */
+import path from "node:path";
+import { ok, type Result } from "@ioi/base";
+import type { SandboxSpec } from "@ioi/host/sandbox";
+import { type CanonicalValue, type Profile, schema, stringList } from "@ioi/wire";
+import {
+  type ActContext,
+  type ActReport,
+  type Driver,
+  type ObligationType,
+  type PreparedAction,
+  refused,
+} from "../core/driver.ts";
+import type { EffectEngine, EffectReport } from "../effects/engine.ts";
+import { parentOf } from "../effects/folders.ts";
+import { settle, type Settlement } from "../effects/settle.ts";
+import type { ErrorCode } from "../errors.ts";
+import { decodeArguments } from "../files/arguments.ts";
+import {
+  type DriverRejection,
+  factsOf,
+  openSpot,
+  recheck,
+  reject,
+  type Spot,
+} from "../fs/roots.ts";
+import { argumentBytesMax, argumentsMax, changedPathsMax } from "../limits.ts";
+import { findProgram, type Program, recheckProgram } from "./program.ts";
+import { type RunEnd, type RunResult, runCommand } from "./run.ts";
+import { openStage, readStage, removeStage, type Stage } from "./stage.ts";
+
+const execArguments = schema.record({ argv: stringList, cwd: schema.text(4096) });
+
+const keeps: ReadonlySet<ObligationType> = new Set<ObligationType>(["snapshot", "stage"]);
+
+const checkArgv = (argv: readonly string[]): Result<readonly string[], DriverRejection> => {
+  const bytes = argv.reduce((sum, each) => sum + Buffer.byteLength(each) + 1, 0);
+  if (argv.length === 0 || argv[0] === "") return reject("E_ARGUMENTS_INVALID", "argv is empty");
+  if (argv.length > argumentsMax || bytes > argumentBytesMax) {
+    return reject("E_ARGUMENTS_INVALID", "argv is larger than its bounds");
+  }
+  if (argv.some((each) => each.includes("\0"))) {
+    return reject("E_ARGUMENTS_INVALID", "an argument holds NUL");
+  }
+  return ok(argv);
+};
+
+const stopped: Readonly<Record<string, { readonly code: ErrorCode; readonly message: string }>> = {
+  stopped: { code: "E_ABORTED", message: "the command was stopped" },
+  timeout: { code: "E_EXEC_TIMEOUT", message: "the command ran over its time and was ended" },
+  "staged too large": {
+    code: "E_EXEC_STAGED_TOO_LARGE",
+    message: "the command wrote more than may be staged and was ended",
+  },
+};
+
+/** All changed paths, or, where they are many, those that stand above the others. */
+const named = (changed: readonly string[]): readonly string[] => {
+  const all = [...new Set(changed)].sort();
+  if (all.length <= changedPathsMax) return all;
+  const set = new Set(all);
+  const above = (each: string): boolean => {
+    for (let at = parentOf(each); at !== "/"; at = parentOf(at)) if (set.has(at)) return true;
+    return false;
+  };
+  return all.filter((each) => !above(each)).slice(0, changedPathsMax);
+};
+
+const resultOf = (
+  run: RunResult,
+  end: RunEnd,
+  changed: readonly string[],
+): ActReport["result"] => ({
+  exitCode: end.type === "exited" ? (end.code ?? -1) : -1,
+  signal: end.type === "exited" ? (end.signal ?? "") : "SIGKILL",
+  stdout: run.stdout.kept(),
+  stderr: run.stderr.kept(),
+  stdoutBytes: run.stdout.bytes,
+  stderrBytes: run.stderr.bytes,
+  changed: named(changed),
+});
+
+const evidenceOf = (
+  run: RunResult,
+  changed: readonly string[],
+  skipped: number,
+): ActReport["evidence"] => ({
+  ...(run.end.type === "exited"
+    ? { exitCode: String(run.end.code ?? -1), signal: run.end.signal ?? "" }
+    : { ended: run.end.type }),
+  filesChanged: String(changed.length),
+  outputBytes: String(run.stdout.bytes + run.stderr.bytes),
+  ...(skipped === 0 ? {} : { specialFilesSkipped: String(skipped) }),
+});
+
+interface Command {
+  readonly argv: readonly string[];
+  readonly cwd: Spot;
+  readonly program: Program;
+}
+
+export class ExecDriver implements Driver {
+  readonly kind = "exec";
+  readonly #engine: EffectEngine;
+  readonly #profile: Profile;
+
+  constructor(engine: EffectEngine, profile: Profile) {
+    this.#engine = engine;
+    this.#profile = profile;
+  }
+
+  async prepare(
+    target: string,
+    args: { readonly [name: string]: CanonicalValue },
+    signal: AbortSignal,
+  ): Promise<Result<PreparedAction, DriverRejection>> {
+    if (target !== "sys::exec") {
+      return reject("E_TARGET_UNKNOWN", `the exec driver does not perform ${target}`);
+    }
+    const decoded = decodeArguments(execArguments, args);
+    if (!decoded.ok) return decoded;
+    const argv = checkArgv(decoded.value.argv);
+    if (!argv.ok) return argv;
+    const { roots } = this.#engine;
+    const place = roots.locate(decoded.value.cwd, "read");
+    if (!place.ok) return place;
+    const opened = openSpot(roots, place.value);
+    if (!opened.ok) return opened;
+    using held = new DisposableStack();
+    const cwd = held.use(opened.value);
+    if (cwd.stat?.isDirectory() !== true) {
+      return reject("E_FS_NOT_A_DIRECTORY", `${decoded.value.cwd} is not a folder`);
+    }
+    const name = argv.value[0] ?? "";
+    const program = await findProgram(roots, name, decoded.value.cwd, signal);
+    if (!program.ok) return program;
+    const command: Command = { argv: argv.value, cwd, program: program.value };
+    const owned = held.move();
+    return ok({
+      facts: { program: program.value.facts, cwd: factsOf(cwd) },
+      effect: true,
+      content: undefined,
+      keeps,
+      act: (context: ActContext) => this.#act(command, context),
+      [Symbol.dispose]: () => owned.dispose(),
+    });
+  }
+
+  claim(counter: bigint): boolean {
+    return this.#engine.vault.claim(counter);
+  }
+
+  /** What a former instance staged goes, whatever became of the command. */
+  async settle(counter: bigint): Promise<Settlement> {
+    const settlement = await settle(this.#engine, counter);
+    removeStage(this.#stageFolder(counter));
+    return settlement;
+  }
+
+  async #act(command: Command, context: ActContext): Promise<ActReport> {
+    const checked = recheck(this.#engine.roots, command.cwd);
+    if (!checked.ok) return refused(checked.error);
+    const program = recheckProgram(command.program);
+    if (!program.ok) return refused(program.error);
+    const { vault } = this.#engine;
+    const { counter, actionId } = context;
+    vault.writeIntent({
+      version: 1,
+      counter,
+      target: "sys::exec",
+      actionId,
+      phase: "running",
+      atMs: this.#engine.wallMs(),
+      reversible: false,
+      changes: [],
+      folders: [],
+    });
+    try {
+      const stage = openStage(this.#stageFolder(counter), this.#writable());
+      return await this.#runStaged(command, stage, context);
+    } finally {
+      removeStage(this.#stageFolder(counter));
+    }
+  }
+
+  async #runStaged(command: Command, stage: Stage, context: ActContext): Promise<ActReport> {
+    const { limits } = this.#profile;
+    const run = await runCommand({
+      spec: this.#spec(stage),
+      program: command.program.path,
+      args: command.argv.slice(1),
+      cwd: command.cwd.place.path,
+      wallMs: limits.wallMs,
+      outputBytes: limits.outputBytes,
+      staging: stage.folder,
+      signal: context.signal,
+      output: context.output,
+    });
+    const { end } = run;
+    if (end.type === "not started") {
+      this.#nothing(context);
+      return refused({ code: "E_EXEC_NOT_STAGED", message: end.why });
+    }
+    if (end.type !== "exited") return this.#noEffect(run, context, stopped[end.type]);
+    const staged = await readStage(this.#engine.roots, stage, context.signal);
+    if (!staged.ok) return this.#noEffect(run, context, staged.error);
+    const { changes, skipped } = staged.value;
+    const effect = await this.#engine.perform({
+      counter: context.counter,
+      target: "sys::exec",
+      actionId: context.actionId,
+      changes,
+      snapshot: true,
+      signal: context.signal,
+    });
+    return this.#report(run, effect, skipped);
+  }
+
+  #report(run: RunResult, effect: EffectReport, skipped: number): ActReport {
+    const { error, status, changed, reversible } = effect;
+    return {
+      status,
+      ...(error === undefined ? {} : { code: error.code, message: error.message }),
+      result: resultOf(run, run.end, changed),
+      bytes: run.stdout.bytes + run.stderr.bytes,
+      reversible,
+      evidence: evidenceOf(run, changed, skipped),
+    };
+  }
+
+  #noEffect(
+    run: RunResult,
+    context: ActContext,
+    error: { readonly code: ErrorCode; readonly message: string } | undefined,
+  ): ActReport {
+    this.#nothing(context);
+    return {
+      status: "no-effect",
+      ...(error === undefined ? {} : { code: error.code, message: error.message }),
+      result: resultOf(run, run.end, []),
+      bytes: run.stdout.bytes + run.stderr.bytes,
+      reversible: false,
+      evidence: evidenceOf(run, [], 0),
+    };
+  }
+
+  #nothing({ counter, actionId }: ActContext): void {
+    const { vault } = this.#engine;
+    vault.writeNothing({ counter, target: "sys::exec", actionId }, this.#engine.wallMs());
+  }
+
+  #stageFolder(counter: bigint): string {
+    return path.join(this.#engine.vault.folderOf(counter), "stage");
+  }
+
+  #writable(): readonly string[] {
+    const writable = this.#engine.roots.all.filter(
+      (root) => root.access === "write" && root.fd !== undefined,
+    );
+    return [...new Set(writable.map((root) => root.path))];
+  }
+
+  #spec(stage: Stage): SandboxSpec {
+    const { limits, masks } = this.#profile;
+    const overlaid = new Set(stage.layers.map((layer) => layer.lower));
+    const readable = this.#engine.roots.all
+      .filter((root) => root.fd !== undefined && !overlaid.has(root.path))
+      .map((root) => root.path);
+    return {
+      name: "command",
+      kind: "command",
+      binds: [...new Set(readable)].map((each) => ({ path: each, access: "read" })),
+      masks: [...masks],
+      network: "none",
+      mayCreateNamespaces: false,
+      limits: {
+        memoryBytes: limits.memoryBytes,
+        processes: limits.processes,
+        fileBytes: limits.fileBytes,
+      },
+      overlay: stage.layers,
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#engine.roots[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Runs one command inside its own sandbox and waits until nothing of it is left. A stop, the wall
+ * limit or a staging area that grows too large ends every descendant.
+ *
+ * The first process of the command's pid namespace is what is killed: when it is gone, the kernel
+ * has ended all others, and only then does the tool that waits for it end.
+ */
+import fs from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
+import {
+  outputHeadBytesMax,
+  outputStreamBytesMax,
+  outputTailBytesMax,
+  stagedBytesMax,
+  stagedCheckMs,
+  stopMsMax,
+} from "../limits.ts";
+import { bytesBelow } from "../vault/vault.ts";
+import { KeptOutput } from "./output.ts";
+
+export interface RunRequest {
+  readonly spec: SandboxSpec;
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly wallMs: number;
+  readonly outputBytes: number;
+  /** Folders whose growth is watched. */
+  readonly staging: string;
+  readonly signal: AbortSignal;
+  readonly output: (bytes: Uint8Array) => void;
+}
+
+export type RunEnd =
+  | { readonly type: "exited"; readonly code: number | null; readonly signal: string | null }
+  | { readonly type: "stopped" | "timeout" | "staged too large" }
+  | { readonly type: "not started"; readonly why: string };
+
+export interface RunResult {
+  readonly end: RunEnd;
+  readonly stdout: KeptOutput;
+  readonly stderr: KeptOutput;
+}
+
+/** The environment is this and nothing else; HOME, LANG, PATH and TMPDIR are the sandbox's. */
+const environment: Readonly<Record<string, string>> = { TERM: "dumb" };
+
+const childrenOf = (pid: number): readonly number[] => {
+  try {
+    const text = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return text
+      .split(" ")
+      .map(Number)
+      .filter((child) => child > 1);
+  } catch {
+    return [];
+  }
+};
+
+/** Ends the namespace from its first process on; the waiting tool only where that does not help. */
+const endAll = (child: ChildProcess): void => {
+  const { pid } = child;
+  if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const children = childrenOf(pid);
+  for (const each of children) {
+    try {
+      process.kill(each, "SIGKILL");
+    } catch {
+      // It ended by itself.
+    }
+  }
+  if (children.length === 0) child.kill("SIGKILL");
+  else setTimeout(() => child.kill("SIGKILL"), stopMsMax / 2).unref();
+};
+
+const collect = (child: ChildProcess, request: RunRequest): [KeptOutput, KeptOutput] => {
+  const half = Math.max(1, Math.floor(request.outputBytes / 2));
+  let streamed = 0;
+  const streams = [child.stdout, child.stderr].map((stream) => {
+    const kept = new KeptOutput(
+      Math.min(outputHeadBytesMax, half),
+      Math.min(outputTailBytesMax, half),
+    );
+    stream?.on("data", (block: Buffer) => {
+      kept.push(block);
+      const room = Math.min(outputStreamBytesMax, request.outputBytes) - streamed;
+      if (room <= 0) return;
+      const shown = Uint8Array.from(block.subarray(0, room));
+      streamed += shown.length;
+      request.output(shown);
+    });
+    stream?.on("error", () => undefined);
+    return kept;
+  });
+  return streams as [KeptOutput, KeptOutput];
+};
+
+export const runCommand = async (request: RunRequest): Promise<RunResult> => {
+  const { child, started } = spawnSandboxed(request.spec, {
+    program: request.program,
+    args: request.args,
+    env: environment,
+    cwd: request.cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const [stdout, stderr] = collect(child, request);
+  const closed = once(child, "close").catch(() => undefined);
+  let cut: "stopped" | "timeout" | "staged too large" | undefined;
+  const stop = (why: typeof cut) => (): void => {
+    cut ??= why;
+    endAll(child);
+  };
+  const onAbort = stop("stopped");
+  request.signal.addEventListener("abort", onAbort, { once: true });
+  if (request.signal.aborted) onAbort();
+  const wall = setTimeout(stop("timeout"), request.wallMs);
+  const watch = setInterval(() => {
+    if (bytesBelow(request.staging) > stagedBytesMax) stop("staged too large")();
+  }, stagedCheckMs);
+  const ready = await started;
+  await closed;
+  clearTimeout(wall);
+  clearInterval(watch);
+  request.signal.removeEventListener("abort", onAbort);
+  const end: RunEnd =
+    cut !== undefined
+      ? { type: cut }
+      : ready.ok
+        ? { type: "exited", code: child.exitCode, signal: child.signalCode }
+        : { type: "not started", why: ready.error.message };
+  return { end, stdout, stderr };
+};
