@@ -77,7 +77,7 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
       devices: config.devices.map(hexBytes),
     },
     keys,
-    new PolicySourceReader(policyFile(config.dir)),
+    new PolicySourceReader(policyFile(config.dir), nodeCrypto),
   );
   const receipts = await ReceiptLog.open(
     {

@@ -137,14 +137,14 @@ export class Gate {
     const started = clock.now();
     const checked = this.#check(proposal);
     const policy = this.#requirePolicy();
-    const context = this.#context(policy, checked.session, proposal.headless);
+    const context = this.#context(policy, checked.session, proposal.headless, checked.actionId);
     const decision = decide(policy, checked.action, context);
     this.#core.ledger.useGrants(decision.grantsUsed);
     const counter = this.#core.ledger.takeCounter();
     const approval = decision.verdict === "ask" ? this.#newApproval() : undefined;
     const leaf = this.#intent(checked, policy, context, decision, counter, approval);
     const decided = clock.now();
-    const receipt = await this.#commitReserved(leaf);
+    const receipt = await this.#commitReserved(leaf, decision);
     const synced = clock.now();
     const ticket =
       decision.verdict === "allow" ? this.#mint(checked, leaf, decision, counter) : undefined;
@@ -164,7 +164,7 @@ export class Gate {
       counter,
       order: checked.order,
       receipt,
-      display: display(checked.action),
+      display: display(checked.action, context.session),
       ttlMs: ticketTtlMs,
       timing: {
         decide: Math.round(msBetween(started, decided) * 1000),
@@ -280,37 +280,38 @@ export class Gate {
     return notice.order;
   }
 
-  #context(policy: CompiledPolicy, session: SessionRecord, headless: boolean): DecisionContext {
+  #context(
+    policy: CompiledPolicy,
+    session: SessionRecord,
+    headless: boolean,
+    id: Uint8Array,
+  ): DecisionContext {
     const nowMs = this.#core.wall();
-    const exceeded: string[] = [];
-    // Counted by tickets minted: an unknown outcome has been paid for.
-    if (session.actions + this.#inFlight(session.id) >= policy.budgets.actions)
-      exceeded.push("actions");
-    if (nowMs - session.openedMs > policy.budgets.wallMinutes * 60_000)
-      exceeded.push("wall_minutes");
     return {
       session: this.#core.sessionContext(policy, session, headless),
-      exceededBudgets: exceeded,
+      exceededBudgets: this.#core.ledger.budgets.exceeded(session.id, nowMs),
       grants: this.#core.ledger.liveGrants(session.id, nowMs),
+      actionId: id,
     };
   }
 
-  /** Allowed intents on their way to the disk: reserved, not yet in the ledger. */
-  readonly #reserved: Map<string, number> = new Map();
-
-  #inFlight(session: string): number {
-    return this.#reserved.get(session) ?? 0;
-  }
-
-  async #commitReserved(leaf: Extract<Leaf, { readonly type: "intent" }>): Promise<LoggedLeaf> {
-    const spends = leaf.verdict === "allow" ? 1 : 0;
-    this.#reserved.set(leaf.session, this.#inFlight(leaf.session) + spends);
+  /** The budget is taken before the first await, and given back if the leaf cannot be written. */
+  async #commitReserved(
+    leaf: Extract<Leaf, { readonly type: "intent" }>,
+    decision: Decision,
+  ): Promise<LoggedLeaf> {
+    const { budgets } = this.#core.ledger;
+    if (leaf.verdict !== "allow") return await this.#core.commit(leaf);
+    const approved = decision.discharged
+      .filter(({ kind }) => kind === "budget")
+      .map(({ id }) => id);
+    const reserved = budgets.reserve(leaf.session, leaf.counter, leaf.atMs, approved);
+    if (!reserved.ok) throw rejected("E_PROPOSAL_INVALID", reserved.error.message);
     try {
       return await this.#core.commit(leaf);
-    } finally {
-      const left = this.#inFlight(leaf.session) - spends;
-      if (left > 0) this.#reserved.set(leaf.session, left);
-      else this.#reserved.delete(leaf.session);
+    } catch (error) {
+      budgets.release(leaf.session, leaf.counter);
+      throw error;
     }
   }
 

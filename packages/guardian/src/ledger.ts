@@ -5,7 +5,7 @@
  *
  * Pure: `apply` never reads a clock; expiry is judged by the caller's time.
  */
-import type { Grant } from "@ioi/firewall";
+import { BudgetLedger, type Grant } from "@ioi/firewall";
 import type { AskSource, Leaf } from "@ioi/wire";
 
 type LeafOf<T extends Leaf["type"]> = Extract<Leaf, { readonly type: T }>;
@@ -20,8 +20,6 @@ export interface SessionRecord {
   readonly workspace: string | undefined;
   /** Why nothing more may happen in it. */
   readonly closed: string | undefined;
-  /** Tickets minted. */
-  readonly actions: number;
 }
 
 export interface Ask {
@@ -55,6 +53,7 @@ export class Ledger {
   readonly open: Map<bigint, LeafOf<"intent">> = new Map();
   readonly asks: Map<string, Ask> = new Map();
   readonly answers: Map<string, Answer> = new Map();
+  readonly budgets: BudgetLedger = new BudgetLedger();
   readonly #grants: Map<string, Grant & { readonly atMs: number; used: boolean }> = new Map();
   #counter = 0n;
 
@@ -78,6 +77,9 @@ export class Ledger {
         return;
       case "outcome":
         this.open.delete(leaf.counter);
+        if (leaf.status === "no-effect" || leaf.status === "refused") {
+          this.budgets.release(leaf.session, leaf.counter);
+        } else this.budgets.commit(leaf.session, leaf.counter);
         return;
       case "decision":
         this.#decision(leaf);
@@ -116,8 +118,12 @@ export class Ledger {
       words: [...(known?.words ?? []), ...(opening === undefined ? [] : [opening.text])],
       workspace: known?.workspace ?? opening?.workspace,
       closed: known?.closed,
-      actions: known?.actions ?? 0,
     });
+    this.budgets.open(
+      leaf.session,
+      { actions: leaf.actionsMax, wallMinutes: leaf.wallMinutesMax },
+      leaf.atMs,
+    );
   }
 
   #intent(leaf: LeafOf<"intent">, index: number): void {
@@ -126,9 +132,9 @@ export class Ledger {
     if (leaf.verdict === "allow") {
       this.open.set(leaf.counter, leaf);
       this.useGrants(leaf.grants);
-      if (session !== undefined) {
-        this.sessions.set(session.id, { ...session, actions: session.actions + 1 });
-      }
+      // The log is the truth: a person may have let the action go beyond the budget. The gate has
+      // reserved already; a log that is read again has not.
+      this.budgets.reserve(leaf.session, leaf.counter, leaf.atMs, ["actions", "wall_minutes"]);
     }
     if (leaf.verdict === "ask" && leaf.approval !== undefined && session?.closed === undefined) {
       this.asks.set(leaf.approval, {
@@ -174,6 +180,7 @@ export class Ledger {
     const session = this.sessions.get(leaf.session);
     if (session !== undefined) {
       this.sessions.set(session.id, { ...session, closed: leaf.reason });
+      this.budgets.close(session.id);
     }
     for (const ask of this.asks.values()) {
       if (ask.session === leaf.session) this.asks.delete(ask.approval);

@@ -6,7 +6,7 @@
  */
 import { equalBytes, toHex, utf8Encode } from "@ioi/base";
 import { domainBytes, domainHash, domains } from "@ioi/crypto";
-import { card, decide, type Decision, display } from "@ioi/firewall";
+import { card, decide, type DecisionContext, display, sessionScopeOffered } from "@ioi/firewall";
 import {
   type Action,
   action as actionSchema,
@@ -60,9 +60,6 @@ export interface ReceiptView extends LoggedLeaf {
 }
 
 const sessionGrantMs = 24 * 3_600_000;
-/** Ask sources that only ever count once: nothing of them may be granted for a session. */
-const onceOnly: ReadonlySet<string> = new Set(["protected", "irreversible", "fact", "dynamic"]);
-
 export class PersonSide {
   readonly #core: GuardianCore;
   readonly #answering: Set<string> = new Set();
@@ -101,6 +98,8 @@ export class PersonSide {
       session,
       agent: utterance.agent,
       policyHash: policy.hash,
+      actionsMax: policy.budgets.actions,
+      wallMinutesMax: policy.budgets.wallMinutes,
       words: this.#core.sealOpening(session, { text: utterance.text, workspace }),
     });
     return { session, policyHash: policy.hash };
@@ -134,13 +133,14 @@ export class PersonSide {
     const session = this.#core.ledger.sessions.get(ask.session);
     const action = this.#actionOf(ask.session, ask.intent);
     if (policy === undefined || session === undefined || action === undefined) return undefined;
-    const context = this.#core.sessionContext(policy, session, false);
-    const decision: Decision = decide(policy, action, {
-      session: context,
-      exceededBudgets: ask.asks.filter((each) => each.kind === "budget").map((each) => each.id),
+    const context: DecisionContext = {
+      session: this.#core.sessionContext(policy, session, false),
+      exceededBudgets: this.#core.ledger.budgets.exceeded(session.id, this.#core.wall()),
       grants: [],
-    });
-    const text = card(action, decision, { session: context, exceededBudgets: [], grants: [] });
+      actionId: ask.actionId,
+    };
+    const decision = decide(policy, action, context);
+    const text = card(action, decision, context);
     return {
       id: ask.approval,
       session: ask.session,
@@ -152,7 +152,7 @@ export class PersonSide {
       policyHash: policy.hash,
       createdMs: ask.atMs,
       expiresMs: ask.atMs + policy.approvalExpiresMinutes * 60_000,
-      sessionScope: decision.asks.every((each) => !onceOnly.has(each.kind)),
+      sessionScope: sessionScopeOffered(decision.asks),
     };
   }
 

@@ -4,6 +4,7 @@
  * mended.
  */
 import { err, ok, type Result } from "@ioi/base";
+import type { Hashing } from "@ioi/crypto";
 import { type CompiledPolicy, compilePolicy, type PolicyError } from "@ioi/firewall";
 
 /** The file, as the shell gives it. Synchronous: it stands on the path of every decision. */
@@ -28,11 +29,13 @@ const missing = (name: string): PolicyError => ({
 
 export class PolicySourceReader {
   readonly #file: PolicyFile;
+  readonly #hashing: Hashing;
   #stamp: string | undefined;
   #policy: Result<CompiledPolicy, PolicyError>;
 
-  constructor(file: PolicyFile) {
+  constructor(file: PolicyFile, hashing: Hashing) {
     this.#file = file;
+    this.#hashing = hashing;
     this.#policy = err(missing(file.name));
   }
 
@@ -52,7 +55,7 @@ export class PolicySourceReader {
     } catch {
       return err(missing(this.#file.name));
     }
-    const compiled = compilePolicy([{ tier: "user", file: this.#file.name, text }]);
+    const compiled = compilePolicy([{ tier: "user", file: this.#file.name, text }], this.#hashing);
     if (compiled.ok) return ok(compiled.value);
     return err(compiled.error[0] ?? missing(this.#file.name));
   }

@@ -38,6 +38,9 @@ export const leaf = union({
     session: text(64),
     agent: text(64),
     policyHash: bytes(32),
+    /** The session's budgets, fixed by the policy it was opened under. */
+    actionsMax: int(),
+    wallMinutesMax: int(),
     words: sealedContent,
   },
   intent: {
