@@ -156,27 +156,49 @@ export const verifyReport: Shape = record({
   anchor: text,
 });
 
+const receipt = record({ index: count, leafHash: hex });
+
 export const runReport: Shape = record({
   schema: literal("ioi.run/1"),
   session: text,
-  state: text,
+  state: literal(
+    ...["planning", "waiting-model", "proposing", "waiting-approval", "performing"],
+    ...["paused", "done", "failed", "stopped"],
+  ),
   model: nullable(text),
   actions: list(
     record({
       n: count,
       target: text,
       display: text,
-      verdict: literal("allow", "ask", "deny"),
+      verdict: nullable(literal("allow", "ask", "deny", "unavailable")),
       rule: nullable(text),
-      reason: nullable(text),
-      instead: nullable(text),
+      rules: list(text),
+      reason: text,
+      instead: text,
+      approval: nullable(text),
       ticket: nullable(record({ counter: count, ttlMs: count })),
-      outcome: nullable((value, path) => map(() => [])(value, path)),
-      receipt: nullable(record({ index: count, leafHash: hex })),
+      outcome: nullable(
+        record({
+          status: literal("confirmed", "partial", "no-effect", "refused", "unknown"),
+          bytes: count,
+          handle: nullable(text),
+          content: nullable(text),
+          code: nullable(text),
+          message: nullable(text),
+          reversible: flag,
+          reportedBy: text,
+          evidence: map(text),
+          receipt: nullable(receipt),
+        }),
+      ),
+      receipt: nullable(receipt),
+      timing: nullable(map(number)),
     }),
   ),
+  says: list(text),
   cost: record({ tokens: count, usd: number, actions: count, wallMs: count }),
-  error: nullable(record({ code: text, message: text, next: text })),
+  error: nullable(record({ code: text, message: text, next: nullable(text) })),
 });
 
 export const doctorReport: Shape = record({

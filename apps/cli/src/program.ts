@@ -38,11 +38,15 @@ interface Build {
   readonly completing: boolean;
 }
 
+const exampleText = (lines: readonly string[]): string =>
+  `\nExamples:\n${lines.map((line) => `  $ ./ioi ${line}`).join("\n")}`;
+
 const examples = (command: Command, lines: readonly string[]): Command =>
-  command.addHelpText(
-    "after",
-    `\nExamples:\n${lines.map((line) => `  $ ./ioi ${line}`).join("\n")}`,
-  );
+  command.addHelpText("after", exampleText(lines));
+
+export const completionExample: string = exampleText([
+  "completion bash > ~/.ioi-completion && . ~/.ioi-completion",
+]);
 
 const data = (): Option => new Option("--data <dir>", "the data folder").default("./ioi-data");
 
@@ -353,11 +357,11 @@ const addPlanned = (program: Command): void => {
 };
 
 const addCompletion = (program: Command): void => {
-  const command = program
+  program
     .command("completion")
     .description("print a completion script for bash, zsh, fish or powershell")
-    .argument("<shell>", "bash, zsh, fish or powershell");
-  examples(command, ["completion bash > ~/.ioi-completion && . ~/.ioi-completion"]);
+    .argument("<shell>", "bash, zsh, fish or powershell")
+    .addHelpText("after", completionExample);
 };
 
 /** The whole command line. Parsing it throws CommanderError for help, version and misuse. */

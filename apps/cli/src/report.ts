@@ -48,9 +48,12 @@ export const usage = (message: string, next?: string): OperationError =>
 /** Packages that know codes; loaded only when one of theirs must be explained. */
 const CATALOGUES: readonly (() => Promise<Readonly<Record<string, unknown>>>)[] = [
   () => import("@ioi/agent"),
-  () => import("@ioi/guardian/verify"),
+  () => import("@ioi/firewall"),
+  () => import("@ioi/guardian"),
   () => import("@ioi/host/rpc"),
   () => import("@ioi/host/ports"),
+  () => import("@ioi/host/process"),
+  () => import("@ioi/host/sandbox"),
   () => import("@ioi/host/crypto"),
   () => import("@ioi/storage"),
   () => import("@ioi/crypto"),

@@ -6,11 +6,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import tab from "@bomb.sh/tab/commander";
 import type { Command } from "commander";
-import { projectRoot } from "../program.ts";
+import { completionExample, projectRoot } from "../program.ts";
 import { loadJudge } from "./suite.ts";
 
 export const addCompletion = async (program: Command): Promise<void> => {
   const completions = tab(program, { completionCommandName: "completion" });
+  program.commands
+    .find((each) => each.name() === "completion")
+    ?.addHelpText("after", completionExample);
   if (!existsSync(join(projectRoot, "tests"))) return;
   for (const kind of ["suite", "bench"] as const) {
     const command = completions.commands.get(kind);
