@@ -1,5 +1,6 @@
 /** The vocabulary of a decision. Everything here is data; a decision is a function of it. */
 import type { Action, AskSource, Obligation } from "@ioi/wire";
+import type { Engine } from "./engine.ts";
 
 export type Verdict = "allow" | "ask" | "deny";
 export type Effect = "allow" | "ask" | "deny";
@@ -50,6 +51,10 @@ export interface DecisionContext {
   readonly exceededBudgets: readonly string[];
   /** Live grants only: unexpired, unused, of this session. */
   readonly grants: readonly Grant[];
+  /** Identity of the action, where the caller has it already; else it is worked out. */
+  readonly actionId?: Uint8Array;
+  /** Obligations that the driver on this machine cannot keep: what needs one is irreversible. */
+  readonly unavailable?: readonly Obligation["type"][];
 }
 
 export interface MatchedRule {
@@ -69,7 +74,7 @@ export interface Decision {
   /** Ids of the grants that discharged something. */
   readonly grantsUsed: readonly string[];
   readonly obligations: readonly Obligation[];
-  /** For a person: why. Never empty for ask and deny. */
+  /** For a person, every character visible: why. Never empty for ask and deny. */
   readonly reason: string;
   /** What would be allowed; empty where nothing nearby would. */
   readonly instead: string;
@@ -104,6 +109,12 @@ export interface CompiledPolicy {
   /** Workspaces by name, with `~` still in the path. */
   readonly workspaces: readonly Root[];
   readonly rules: readonly { readonly id: string; readonly tier: Tier; readonly effect: Effect }[];
+  /** What happens where nothing allows. */
+  readonly defaultVerdict: "ask" | "deny";
+  /** Reversible changes in scope that only the default would ask about do not ask. */
+  readonly reversibleWithoutAsking: boolean;
+  /** The compiled form; only this package reads it. */
+  readonly engine: Engine;
 }
 
 /** `decide` is total: a malformed action is a denial with a reason. */

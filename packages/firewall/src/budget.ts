@@ -1,0 +1,153 @@
+/**
+ * The budget ledger of sessions: reserve before an action, commit or release after it.
+ *
+ * Invariants: what is reserved and spent together never exceeds the budget, however many actions
+ * are under way, unless a person approved going beyond it; a reservation without an outcome counts
+ * as spent after a restart. Source: the design of the firewall, section 2 (Budgets). Bounds:
+ * `ledgerSessionsMax`. Pure: time is an argument.
+ */
+import { err, ok, type Rejection, type Result } from "@ioi/base";
+import { ledgerSessionsMax } from "./limits.ts";
+import type { Budgets } from "./types.ts";
+
+type Refused = Rejection<"E_BUDGET_EXCEEDED" | "E_BUDGET_UNKNOWN">;
+
+interface Account {
+  readonly budgets: Budgets;
+  readonly openedMs: number;
+  readonly reserved: Set<bigint>;
+  spent: number;
+}
+
+export interface BudgetState {
+  readonly actionsSpent: number;
+  readonly actionsReserved: number;
+  readonly actionsLeft: number;
+  readonly minutesLeft: number;
+}
+
+/** What the receipt log says of budgets, in its order. */
+export type BudgetEvent =
+  | {
+      readonly type: "open";
+      readonly session: string;
+      readonly budgets: Budgets;
+      readonly atMs: number;
+    }
+  | { readonly type: "reserved"; readonly session: string; readonly counter: bigint }
+  | {
+      readonly type: "settled";
+      readonly session: string;
+      readonly counter: bigint;
+      /** The action had no effect: its reservation goes back. */
+      readonly released: boolean;
+    }
+  | { readonly type: "close"; readonly session: string };
+
+const unknownSession = (session: string): Refused => ({
+  code: "E_BUDGET_UNKNOWN",
+  message: `no budget for the session ${session}`,
+});
+
+export class BudgetLedger {
+  readonly #accounts = new Map<string, Account>();
+
+  /** Begins a session; a second call for it changes nothing. */
+  open(session: string, budgets: Budgets, atMs: number): Result<void, Refused> {
+    if (this.#accounts.has(session)) return ok(undefined);
+    if (this.#accounts.size >= ledgerSessionsMax) {
+      return err({ code: "E_BUDGET_EXCEEDED", message: "too many open sessions" });
+    }
+    this.#accounts.set(session, { budgets, openedMs: atMs, reserved: new Set(), spent: 0 });
+    return ok(undefined);
+  }
+
+  close(session: string): void {
+    this.#accounts.delete(session);
+  }
+
+  /** Budgets that one more action now would exceed; every budget of a session never opened. */
+  exceeded(session: string, nowMs: number): readonly string[] {
+    const account = this.#accounts.get(session);
+    if (account === undefined) return ["actions", "wall_minutes"];
+    const names: string[] = [];
+    if (account.spent + account.reserved.size >= account.budgets.actions) names.push("actions");
+    // A clock set back never gives time.
+    const usedMs = Math.max(0, nowMs - account.openedMs);
+    if (usedMs >= account.budgets.wallMinutes * 60_000) names.push("wall_minutes");
+    return names;
+  }
+
+  /** Sets one action aside. `approved` names budgets that a person let it go beyond. */
+  reserve(
+    session: string,
+    counter: bigint,
+    nowMs: number,
+    approved: readonly string[] = [],
+  ): Result<void, Refused> {
+    const account = this.#accounts.get(session);
+    if (account === undefined) return err(unknownSession(session));
+    if (account.reserved.has(counter)) {
+      return err({ code: "E_BUDGET_UNKNOWN", message: `the ticket ${counter} twice` });
+    }
+    const beyond = this.exceeded(session, nowMs).filter((name) => !approved.includes(name));
+    if (beyond.length > 0) {
+      return err({ code: "E_BUDGET_EXCEEDED", message: `used up: ${beyond.join(", ")}` });
+    }
+    account.reserved.add(counter);
+    return ok(undefined);
+  }
+
+  /** The action happened, or nobody knows. */
+  commit(session: string, counter: bigint): Result<void, Refused> {
+    return this.#settle(session, counter, true);
+  }
+
+  /** The action surely had no effect. */
+  release(session: string, counter: bigint): Result<void, Refused> {
+    return this.#settle(session, counter, false);
+  }
+
+  #settle(session: string, counter: bigint, spent: boolean): Result<void, Refused> {
+    const account = this.#accounts.get(session);
+    if (account === undefined) return err(unknownSession(session));
+    if (!account.reserved.delete(counter)) {
+      return err({ code: "E_BUDGET_UNKNOWN", message: `no reservation for ticket ${counter}` });
+    }
+    if (spent) account.spent++;
+    return ok(undefined);
+  }
+
+  state(session: string, nowMs: number): BudgetState | undefined {
+    const account = this.#accounts.get(session);
+    if (account === undefined) return undefined;
+    const { budgets, spent, reserved, openedMs } = account;
+    const usedMs = Math.max(0, nowMs - openedMs);
+    return {
+      actionsSpent: spent,
+      actionsReserved: reserved.size,
+      actionsLeft: Math.max(0, budgets.actions - spent - reserved.size),
+      minutesLeft: Math.max(0, budgets.wallMinutes - usedMs / 60_000),
+    };
+  }
+
+  /** The ledger that a log leaves behind: what is reserved without an outcome is spent. */
+  static recover(events: Iterable<BudgetEvent>): BudgetLedger {
+    const ledger = new BudgetLedger();
+    for (const event of events) ledger.#apply(event);
+    for (const account of ledger.#accounts.values()) {
+      account.spent += account.reserved.size;
+      account.reserved.clear();
+    }
+    return ledger;
+  }
+
+  #apply(event: BudgetEvent): void {
+    if (event.type === "open") this.open(event.session, event.budgets, event.atMs);
+    else if (event.type === "close") this.close(event.session);
+    // The log is the truth, also where a person let an action go beyond the budget.
+    else if (event.type === "reserved") {
+      this.#accounts.get(event.session)?.reserved.add(event.counter);
+    } else this.#settle(event.session, event.counter, !event.released);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * The card: what a person reads before answering an ask. Made from the canonical action alone, never
+ * from a model's prose; its hash is what the person's device signs. Characters that cannot be seen
+ * are shown by number, so a card has exactly the lines that this module gives it.
+ */
+import { toHex } from "@ioi/base";
+import type { Action, AskSource, CanonicalValue, Facts } from "@ioi/wire";
+import { protectedPaths } from "./builtin.ts";
+import { cardArgumentsMax, cardValueCharsMax } from "./limits.ts";
+import { sessionScopeOffered } from "./grants.ts";
+import { canRunAnything } from "./programs.ts";
+import { type Place, placeOf, rootTable, type RootTable, showPath } from "./roots.ts";
+import { analyseArgv } from "./shell.ts";
+import { readSubject } from "./subject.ts";
+import { type ArgumentSpec, targets } from "./targets.ts";
+import type { Decision, DecisionContext, SessionContext } from "./types.ts";
+import { letterWarnings, visible } from "./visible.ts";
+
+const bounded = (text: string, already = false): string => {
+  const shown = already ? text : visible(text);
+  return shown.length <= cardValueCharsMax
+    ? shown
+    : `${shown.slice(0, cardValueCharsMax)}... (${text.length} characters in all)`;
+};
+
+const line = (label: string, text: string): string => `${label.padEnd(9)} ${text}`;
+
+const pathLines = (
+  label: string,
+  text: string,
+  facts: Facts | undefined,
+  table: RootTable,
+): readonly string[] => {
+  const place: Place = placeOf(text, facts?.caseInsensitive === true, table);
+  const short = showPath(place, table);
+  const lines = [line(label, bounded(short === text ? text : `${short}  (${text})`))];
+  if (facts === undefined) return [...lines, line("", "not looked up")];
+  if (facts.realPath.normalize("NFC") !== text) {
+    lines.push(line("", bounded(`really ${facts.realPath}`)));
+  }
+  const size = facts.size === undefined ? "" : `, ${facts.size} bytes`;
+  const links = (facts.nlink ?? 1) > 1 && facts.kind === "file" ? `, ${facts.nlink} names` : "";
+  lines.push(
+    line(
+      "",
+      facts.exists ? `is there: ${facts.kind ?? "unknown"}${size}${links}` : "not there yet",
+    ),
+  );
+  return lines;
+};
+
+const quoted = (text: string): string =>
+  /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `"${bounded(text)}"`;
+
+const argvLines = (
+  argv: readonly string[],
+  program: Facts | undefined,
+  table: RootTable,
+): readonly string[] => {
+  const lines = argv
+    .slice(0, cardArgumentsMax)
+    .map((text, at) => line(at === 0 ? "program" : `  ${at}`, quoted(text)));
+  if (argv.length > cardArgumentsMax) {
+    lines.push(line("", `and ${argv.length - cardArgumentsMax} more arguments`));
+  }
+  if (program === undefined) lines.push(line("", "the program was not looked up"));
+  else {
+    const hash = program.sha256 === undefined ? "unknown" : toHex(program.sha256).slice(0, 16);
+    lines.push(line("is", `${bounded(program.realPath)}  sha256 ${hash}`));
+  }
+  const names = [argv[0] ?? "", program?.realPath ?? ""];
+  const script = analyseArgv(argv, program?.realPath);
+  const inside = script?.commands.map((command) => command[0] ?? "") ?? [];
+  if ([...names, ...inside].some(canRunAnything)) {
+    const roots = table.roots.slice(0, -1).map(({ name, path }) => `${name}:/ (${visible(path)})`);
+    lines.push(line("sandbox", `can run anything inside: ${roots.join(", ")}; no network`));
+  } else lines.push(line("sandbox", "no network; writes are held back until it ends"));
+  if (script?.dynamic !== undefined) {
+    lines.push(line("decides", `only while it runs: ${visible(script.dynamic)}`));
+  }
+  return lines;
+};
+
+const isRecord = (value: CanonicalValue): value is { readonly [key: string]: CanonicalValue } =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Uint8Array);
+
+const contentLines = (value: CanonicalValue): readonly string[] => {
+  if (!isRecord(value)) return [];
+  const { sha256, length, head } = value;
+  if (!(sha256 instanceof Uint8Array) || typeof head !== "string") return [];
+  const lines = [line("content", `${String(length)} bytes, sha256 ${toHex(sha256).slice(0, 16)}`)];
+  if (head !== "") lines.push(line("begins", `"${bounded(head)}"`));
+  return lines;
+};
+
+const argumentLines = (spec: ArgumentSpec, action: Action, table: RootTable): readonly string[] => {
+  const value = action.args[spec.name];
+  if (value === undefined) return [];
+  if (spec.type === "path" && typeof value === "string") {
+    return pathLines(spec.name, value, action.facts[spec.name], table);
+  }
+  if (spec.type === "paths" && Array.isArray(value)) {
+    return (value as readonly CanonicalValue[])
+      .slice(0, cardArgumentsMax)
+      .flatMap((path, at) =>
+        pathLines(
+          `${spec.name} ${at + 1}`,
+          String(path),
+          action.facts[`${spec.name}.${at}`],
+          table,
+        ),
+      );
+  }
+  if (spec.type === "argv" && Array.isArray(value)) {
+    return argvLines(
+      (value as readonly CanonicalValue[]).map(String),
+      action.facts["program"],
+      table,
+    );
+  }
+  if (spec.type === "content") return contentLines(value);
+  return [line(spec.name, bounded(String(value)))];
+};
+
+const askLine = (ask: AskSource): string =>
+  ask.kind === "default" ? "no rule allows it" : `${ask.kind} ${visible(ask.id)}`;
+
+/** Every text of an action that a person reads, for warnings about its letters. */
+const textsOf = (value: CanonicalValue): readonly string[] => {
+  if (typeof value === "string") return [value];
+  if (isRecord(value)) return Object.values(value).flatMap(textsOf);
+  return Array.isArray(value) ? (value as readonly CanonicalValue[]).flatMap(textsOf) : [];
+};
+
+const undoLine = (decision: Decision): string =>
+  decision.reversible
+    ? decision.obligations.length === 0
+      ? "nothing is lost"
+      : "kept for undo before it happens"
+    : "cannot be undone by itself, or is protected";
+
+/** The canonical text of the card; equal for equal action, decision and session. */
+export const card = (action: Action, decision: Decision, context: DecisionContext): string => {
+  const table = rootTable(context.session);
+  const spec = targets.get(action.target);
+  const lines = [`${visible(action.target)}: ${spec?.what ?? "unknown"}`];
+  for (const argument of spec?.arguments ?? []) {
+    lines.push(...argumentLines(argument, action, table));
+  }
+  const subject = readSubject(action, table);
+  for (const { key, why } of subject.ok ? protectedPaths(subject.value) : []) {
+    lines.push(line("protected", `${key}: ${why}`));
+  }
+  const warnings = Object.values(action.args).flatMap(textsOf).flatMap(letterWarnings);
+  for (const warning of [...new Set(warnings)].slice(0, 5)) lines.push(line("letters", warning));
+  for (const ask of decision.asks) lines.push(line("asks", askLine(ask)));
+  lines.push(line("why", bounded(decision.reason, true)));
+  lines.push(line("undo", undoLine(decision)));
+  lines.push(
+    line("answers", sessionScopeOffered(decision.asks) ? "once, or this session" : "once"),
+  );
+  lines.push(
+    line("session", `${visible(context.session.session)}, agent ${visible(context.session.agent)}`),
+  );
+  return `${lines.map((each) => each.trimEnd()).join("\n")}\n`;
+};
+
+const oneLineMax = 160;
+
+/** One line for a list: the target and where. */
+export const display = (action: Action, session?: SessionContext): string => {
+  const spec = targets.get(action.target);
+  const table = session === undefined ? undefined : rootTable(session);
+  const parts = (spec?.arguments ?? [])
+    .filter(({ type, fromSession }) => type !== "content" && fromSession !== true)
+    .flatMap((argument) => {
+      const value = action.args[argument.name];
+      if (value === undefined) return [];
+      const texts = textsOf(value).map((text) =>
+        table !== undefined && text.startsWith("/") && argument.type !== "argv"
+          ? showPath(placeOf(text, false, table), table)
+          : text,
+      );
+      const joined = texts.length === 0 ? String(value) : texts.map(quoted).join(" ");
+      return [argument.name === "to" ? `-> ${joined}` : joined];
+    });
+  const text = [visible(action.target), ...parts].join(" ");
+  return text.length > oneLineMax ? `${text.slice(0, oneLineMax)}...` : text;
+};

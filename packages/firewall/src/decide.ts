@@ -1,0 +1,209 @@
+/**
+ * The decision: a total function of policy, action and context.
+ *
+ * Source: the design of the firewall, section 2 (Verdict), independent of the order of rules:
+ *
+ *   deny   if any deny fired in any tier
+ *   asks = ask rules fired + ungrounded arguments + exceeded budgets + unknown facts +
+ *          {"default" if no allow fired in the admin or user tier}
+ *   asks -= those discharged by a live grant
+ *   allow  if asks is empty, with all obligations; else ask; headless, or "default" left under
+ *          verdict = "deny": deny
+ *
+ * Asks also: protected paths, scripts decided only when they run, obligations that cannot be kept.
+ */
+import type { Action, AskSource, Obligation } from "@ioi/wire";
+import {
+  type BuiltinDenial,
+  builtinDenials,
+  exceedsSnapshot,
+  isInScope,
+  missingFacts,
+  protectedPaths,
+} from "./builtin.ts";
+import { explainAsks, explainDefault, explainDenial } from "./decision-text.ts";
+import { discharge } from "./grants.ts";
+import { ungrounded } from "./grounding.ts";
+import { type Firing, judge, type Judgement } from "./judge.ts";
+import { rootTable } from "./roots.ts";
+import { readSubject, type Subject } from "./subject.ts";
+import { yes } from "./truth.ts";
+import type { CompiledPolicy, Decide, Decision, DecisionContext, MatchedRule } from "./types.ts";
+import { visible } from "./visible.ts";
+
+/** The rule that stands for `approval.reversible_without_asking`. */
+export const reversibleRuleId = "builtin:reversible";
+
+const matchedOf = ({ rule, truth }: Firing): MatchedRule => ({
+  id: rule.id,
+  effect: rule.effect,
+  tier: rule.tier,
+  truth: truth === yes ? "true" : "unknown",
+});
+
+const builtinMatch = (id: string, effect: "deny" | "allow"): MatchedRule => ({
+  id,
+  effect,
+  tier: "builtin",
+  truth: "true",
+});
+
+const malformed = (why: string): Decision => ({
+  verdict: "deny",
+  rules: [builtinMatch("builtin:malformed", "deny")],
+  asks: [],
+  discharged: [],
+  grantsUsed: [],
+  obligations: [],
+  reason: visible(`The action is malformed: ${why}.`),
+  instead: "",
+  reversible: false,
+});
+
+interface Keeping {
+  readonly obligations: readonly Obligation[];
+  /** Obligations that cannot be kept here. */
+  readonly lost: readonly Obligation["type"][];
+}
+
+/** A copy that replaces nothing loses nothing. */
+const needsSnapshot = ({ target, paths }: Subject): boolean =>
+  target.obligation === "snapshot" &&
+  (target.name !== "fs::copy" || paths.find(({ key }) => key === "to")?.facts?.exists !== false);
+
+const obligationsOf = (subject: Subject, context: DecisionContext): Keeping => {
+  const type = subject.target.obligation;
+  if (type === undefined || (type === "snapshot" && !needsSnapshot(subject))) {
+    return { obligations: [], lost: [] };
+  }
+  const lost =
+    context.unavailable?.includes(type) === true ||
+    (type === "snapshot" && exceedsSnapshot(subject));
+  return lost ? { obligations: [], lost: [type] } : { obligations: [{ type }], lost: [] };
+};
+
+const collectAsks = (
+  subject: Subject,
+  judgement: Judgement,
+  keeping: Keeping,
+  guarded: readonly { readonly key: string }[],
+  context: DecisionContext,
+): AskSource[] => {
+  const { session, exceededBudgets } = context;
+  const asks: AskSource[] = judgement.asks.map(({ rule }) => ({ kind: "rule", id: rule.id }));
+  for (const id of ungrounded(subject.target.arguments, subject.values, session.words)) {
+    asks.push({ kind: "ungrounded", id });
+  }
+  for (const id of new Set(exceededBudgets)) asks.push({ kind: "budget", id });
+  asks.push(...missingFacts(subject));
+  for (const { key } of guarded) asks.push({ kind: "protected", id: key });
+  if (judgement.protectedRedirect) asks.push({ kind: "protected", id: "argv" });
+  if (judgement.script?.dynamic !== undefined) asks.push({ kind: "dynamic", id: "argv" });
+  for (const id of keeping.lost) asks.push({ kind: "irreversible", id });
+  if (judgement.allows.length === 0) asks.push({ kind: "default", id: "default" });
+  return asks;
+};
+
+/** Whether only the default would ask about what can be undone whole. */
+const goesWithoutAsking = (
+  policy: CompiledPolicy,
+  subject: Subject,
+  reversible: boolean,
+  asks: readonly AskSource[],
+): boolean =>
+  policy.reversibleWithoutAsking &&
+  policy.defaultVerdict === "ask" &&
+  reversible &&
+  subject.target.driver === "files" &&
+  subject.target.consequential &&
+  asks.some(({ kind }) => kind === "default") &&
+  isInScope(subject);
+
+interface Weighed {
+  readonly subject: Subject;
+  readonly judgement: Judgement;
+  readonly denials: readonly BuiltinDenial[];
+  readonly keeping: Keeping;
+  readonly reversible: boolean;
+}
+
+const matchedRules = ({ judgement, denials }: Weighed): MatchedRule[] => [
+  ...denials.map(({ id }) => builtinMatch(id, "deny")),
+  ...judgement.denies.map(matchedOf),
+  ...judgement.asks.map(matchedOf),
+  ...judgement.allows.map(matchedOf),
+];
+
+const verdictOf = (
+  policy: CompiledPolicy,
+  weighed: Weighed,
+  left: readonly AskSource[],
+  headless: boolean,
+): Decision["verdict"] => {
+  if (weighed.denials.length > 0 || weighed.judgement.denies.length > 0) return "deny";
+  if (left.length === 0) return "allow";
+  const byDefault = policy.defaultVerdict === "deny" && left.some(({ kind }) => kind === "default");
+  return headless || byDefault ? "deny" : "ask";
+};
+
+const textOfVerdict = (
+  policy: CompiledPolicy,
+  weighed: Weighed,
+  verdict: Decision["verdict"],
+  left: readonly AskSource[],
+): Pick<Decision, "reason" | "instead"> => {
+  const { subject, judgement, denials } = weighed;
+  if (verdict === "allow") {
+    const by = judgement.allows[0]?.rule.id ?? "what was approved, or can be undone";
+    return { reason: `${subject.target.name} is allowed by ${by}.`, instead: "" };
+  }
+  if (denials.length > 0 || judgement.denies.length > 0) {
+    return explainDenial(subject, denials, judgement.denies);
+  }
+  return verdict === "ask"
+    ? explainAsks(policy, subject, judgement, left)
+    : explainDefault(policy, subject, judgement, left);
+};
+
+export const decide: Decide = (policy, action, context) => {
+  const read = readSubject(action, rootTable(context.session));
+  return read.ok ? decideSubject(policy, action, read.value, context) : malformed(read.error);
+};
+
+const decideSubject = (
+  policy: CompiledPolicy,
+  action: Action,
+  subject: Subject,
+  context: DecisionContext,
+): Decision => {
+  const judgement = judge(policy, subject);
+  const keeping = obligationsOf(subject, context);
+  const guarded = protectedPaths(subject);
+  const reversible =
+    subject.target.reversible &&
+    keeping.lost.length === 0 &&
+    guarded.length === 0 &&
+    !judgement.protectedRedirect;
+  const denials = builtinDenials(subject);
+  const weighed: Weighed = { subject, judgement, denials, keeping, reversible };
+  const all =
+    subject.target.driver === undefined
+      ? []
+      : collectAsks(subject, judgement, keeping, guarded, context);
+  const free = goesWithoutAsking(policy, subject, reversible, all);
+  const asks = free ? all.filter(({ kind }) => kind !== "default") : all;
+  const { left, discharged, used } = discharge(asks, policy, action, context);
+  const verdict = verdictOf(policy, weighed, left, context.session.headless);
+  const rules = matchedRules(weighed);
+  if (free && verdict !== "deny") rules.push(builtinMatch(reversibleRuleId, "allow"));
+  return {
+    verdict,
+    rules,
+    asks: left,
+    discharged,
+    grantsUsed: used,
+    obligations: keeping.obligations,
+    ...textOfVerdict(policy, weighed, verdict, left),
+    reversible,
+  };
+};

@@ -1,0 +1,136 @@
+/** Why, and what would be allowed instead, for a person and for the agent that is told no. */
+import type { AskSource } from "@ioi/wire";
+import { type BuiltinDenial, protectedPaths, reachable } from "./builtin.ts";
+import type { CompiledRule } from "./engine.ts";
+import type { Firing, Judgement } from "./judge.ts";
+import type { Predicate } from "./predicate.ts";
+import type { Subject } from "./subject.ts";
+import { yes } from "./truth.ts";
+import type { CompiledPolicy, Decision } from "./types.ts";
+import { visible } from "./visible.ts";
+
+type Text = Pick<Decision, "reason" | "instead">;
+
+const ruleReason = ({ rule, truth }: Firing): string => {
+  const doubt = truth === yes ? "" : " (not everything it looks at is known)";
+  return rule.reason === "" ? `Rule "${rule.id}"${doubt}.` : `${rule.reason}${doubt}`;
+};
+
+export const explainDenial = (
+  subject: Subject,
+  denials: readonly BuiltinDenial[],
+  denies: readonly Firing[],
+): Text => {
+  const builtin = denials[0];
+  if (builtin !== undefined) {
+    return { reason: visible(builtin.reason), instead: visible(builtin.instead) };
+  }
+  const first = denies[0] as Firing;
+  const { rule } = first;
+  return {
+    reason: visible(`${subject.target.name} is refused by rule "${rule.id}": ${ruleReason(first)}`),
+    instead: visible(rule.instead),
+  };
+};
+
+const askText = (ask: AskSource, subject: Subject, judgement: Judgement): string => {
+  switch (ask.kind) {
+    case "rule": {
+      const firing = judgement.asks.find(({ rule }) => rule.id === ask.id);
+      return firing === undefined ? `Rule "${ask.id}".` : `Rule "${ask.id}": ${ruleReason(firing)}`;
+    }
+    case "default":
+      return `No rule allows ${subject.target.name} here.`;
+    case "budget":
+      return `The session's budget is used up (${ask.id}).`;
+    case "fact":
+      return `Not enough was found out about "${ask.id}".`;
+    case "ungrounded":
+      return `"${ask.id}" does not come from the person's own words.`;
+    case "protected": {
+      const why = protectedPaths(subject).find(({ key }) => key === ask.id)?.why;
+      return `"${ask.id}" is protected: ${why ?? "a change there makes other programs do something"}.`;
+    }
+    case "dynamic":
+      return `What runs is decided only while it runs: ${judgement.script?.dynamic ?? ""}.`;
+    case "irreversible":
+      return ask.id === "stage"
+        ? "What the program writes cannot be held back and undone on this machine."
+        : "What is lost cannot be kept for undo.";
+    default:
+      return `${ask.kind} ${ask.id}.`;
+  }
+};
+
+/** The patterns under which one rule allows, shortest form. */
+const patternsOf = (predicate: Predicate): readonly string[] => {
+  switch (predicate.type) {
+    case "path":
+      return predicate.patterns.map(({ text }) => text);
+    case "all":
+    case "any":
+      return predicate.of.flatMap(patternsOf);
+    default:
+      return [];
+  }
+};
+
+const whereAllowed = (rule: CompiledRule): string =>
+  rule.conditions
+    .flatMap(({ argument, predicate }) => {
+      const patterns = patternsOf(predicate);
+      return patterns.length === 0 ? [] : [`${argument} ${patterns.slice(0, 3).join(" or ")}`];
+    })
+    .join(", ");
+
+/** Where rules allow the target, for an action that none of them allows. */
+const allowedElsewhere = (policy: CompiledPolicy, subject: Subject): string => {
+  const allows = policy.engine.byTarget.get(subject.target.name)?.allows ?? [];
+  const places = allows
+    .slice(0, 3)
+    .map((rule) => [rule.id, whereAllowed(rule)] as const)
+    .filter(([, where]) => where !== "")
+    .map(([id, where]) => `${where} (rule "${id}")`);
+  return places.length === 0 ? "" : `${subject.target.name} is allowed for ${places.join("; ")}.`;
+};
+
+const insteadOf = (
+  policy: CompiledPolicy,
+  subject: Subject,
+  judgement: Judgement,
+  left: readonly AskSource[],
+): string => {
+  const rule = judgement.asks.find(({ rule: { instead } }) => instead !== "")?.rule;
+  if (rule !== undefined) return rule.instead;
+  if (left.some(({ kind }) => kind === "dynamic")) {
+    return "Give the program and its arguments as they are, without variables, globs or substitutions.";
+  }
+  if (left.some(({ kind }) => kind === "default")) return allowedElsewhere(policy, subject);
+  return "";
+};
+
+export const explainAsks = (
+  policy: CompiledPolicy,
+  subject: Subject,
+  judgement: Judgement,
+  left: readonly AskSource[],
+): Text => ({
+  reason: visible(left.map((ask) => askText(ask, subject, judgement)).join(" ")),
+  instead: visible(insteadOf(policy, subject, judgement, left)),
+});
+
+/** An ask that nobody answers, or a default that denies. */
+export const explainDefault = (
+  policy: CompiledPolicy,
+  subject: Subject,
+  judgement: Judgement,
+  left: readonly AskSource[],
+): Text => {
+  const { reason, instead } = explainAsks(policy, subject, judgement, left);
+  const byDefault = policy.defaultVerdict === "deny" && left.some(({ kind }) => kind === "default");
+  const why = byDefault
+    ? "The policy denies what no rule allows."
+    : "It would be asked about, and nobody is there to answer.";
+  const nearby = instead === "" ? visible(reachable(subject.table)) : instead;
+  return { reason: `${reason} ${why}`, instead: nearby };
+};

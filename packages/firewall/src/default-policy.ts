@@ -1,0 +1,116 @@
+/** The policy that a first run writes to `policy.toml`: a person's to read and to change. */
+export const defaultPolicy: string = `# What agents may do on this machine. Every action is judged by these rules before it happens.
+#
+# An action is refused if any rule with effect "deny" fits, whatever else fits. It asks if a rule
+# with effect "ask" fits, or if no rule allows it. Otherwise it happens, with a receipt.
+# The order of rules means nothing. Check changes with: ./ioi policy lint policy.toml
+
+version = 1
+
+[defaults]
+verdict = "ask"                     # where no rule allows: "ask" or "deny"
+
+# Folders with a name, for patterns below. A name grants nothing. The folder that a session was
+# started with (--workspace) is always called "scope".
+#
+# [workspace.downloads]
+# path = "~/Downloads"
+# access = "read"                   # or "write", which is what it is without this line
+
+# --- Files in the session's folder -------------------------------------------------------------
+
+[[rule]]
+id = "scope-read"
+effect = "allow"
+target = ["fs::stat", "fs::list", "fs::search", "fs::read"]
+where.path = { glob = "scope:/**" }
+match     = [{ target = "fs::read", path = "scope:/notes/a.txt" }, { target = "fs::list", path = "scope:/" }]
+not_match = [{ target = "fs::read", path = "scope:/.env" }, { target = "fs::read", path = "/etc/shadow" }]
+
+[[rule]]
+id = "scope-write"
+effect = "allow"
+target = ["fs::write", "fs::mkdir"]
+where.path = { glob = "scope:/**" }
+match     = [{ target = "fs::write", path = "scope:/notes/a.txt" }]
+not_match = [{ target = "fs::write", path = "~/.bashrc" }]
+
+[[rule]]
+id = "scope-move"                   # both ends in the folder
+effect = "allow"
+target = ["fs::move", "fs::copy"]
+where.path = { glob = "scope:/**" }
+where.to   = { glob = "scope:/**" }
+match     = [{ target = "fs::move", path = "scope:/a.pdf", to = "scope:/2026/a.pdf" }]
+not_match = [{ target = "fs::move", path = "scope:/a.pdf", to = "~/a.pdf" }]
+
+[[rule]]
+id = "scope-restore"                # undo
+effect = "allow"
+target = ["fs::restore"]
+where.paths = { glob = "scope:/**" }
+
+# Deleting moves to a bin that is kept for undo. No rule allows it; it goes without asking as long
+# as it can be undone, by reversible_without_asking below.
+
+[[rule]]
+id = "dotfiles"                     # names that begin with a dot hold settings and secrets
+effect = "ask"
+target = ["fs::list", "fs::search", "fs::read", "fs::write", "fs::mkdir", "fs::delete"]
+where.path = { glob = ["scope:/**/.*", "scope:/**/.*/**"] }
+reason = "Names that begin with a dot often hold settings and secrets."
+match     = [{ target = "fs::read", path = "scope:/.env" }, { target = "fs::write", path = "scope:/a/.config/b" }]
+not_match = [{ target = "fs::read", path = "scope:/a.txt" }]
+
+[[rule]]
+id = "dotfiles-from"
+effect = "ask"
+target = ["fs::move", "fs::copy"]
+where.path = { glob = ["scope:/**/.*", "scope:/**/.*/**"] }
+reason = "Names that begin with a dot often hold settings and secrets."
+
+[[rule]]
+id = "dotfiles-to"
+effect = "ask"
+target = ["fs::move", "fs::copy"]
+where.to = { glob = ["scope:/**/.*", "scope:/**/.*/**"] }
+reason = "Names that begin with a dot often hold settings and secrets."
+
+# --- Programs ----------------------------------------------------------------------------------
+
+[[rule]]
+id = "compute"                      # any program, judged by its sandbox: no network, only the
+effect = "allow"                    # session's folders, and what it writes is held back until it
+target = ["sys::exec"]              # ends, then applied with a copy for undo
+where.argv = { profile = "closed" }
+where.cwd  = { glob = "scope:/**" }
+match = [{ target = "sys::exec", argv = ["/usr/bin/sort", "a.txt"], cwd = "scope:/" }]
+
+# --- Never -------------------------------------------------------------------------------------
+
+[[rule]]
+id = "no-listening"
+effect = "deny"
+target = ["net::listen"]
+reason = "Agents do not open ports on this machine."
+
+[[rule]]
+id = "no-page-scripts"
+effect = "deny"
+target = ["browser::evaluate"]
+reason = "Agents do not run their own code inside pages."
+instead = "Read, click and fill the page's own elements."
+
+# --- Bounds ------------------------------------------------------------------------------------
+
+[budget.session]
+actions = 200
+wall_minutes = 20
+model_usd = 0.50
+
+[approval]
+expires_minutes = 10
+reversible_without_asking = true    # only in scope, only with a verified copy for undo, never for
+                                    # files that make other programs do something (hooks,
+                                    # package manifests, start-up files, ...)
+`;

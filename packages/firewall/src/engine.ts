@@ -1,0 +1,31 @@
+/** The compiled form of a policy: rules by target, patterns and expressions ready. */
+import type { TextPosition } from "@ioi/base";
+import type { Hashing } from "@ioi/crypto";
+import type { Condition } from "./predicate.ts";
+import type { Effect, Tier } from "./types.ts";
+
+export interface CompiledRule {
+  /** Unique over the policy; below the user's tier it begins with the tier, `project/name`. */
+  readonly id: string;
+  readonly tier: Tier;
+  readonly effect: Effect;
+  readonly targets: readonly string[];
+  /** All must hold. */
+  readonly conditions: readonly Condition[];
+  readonly reason: string;
+  readonly instead: string;
+  readonly at: TextPosition;
+}
+
+export interface RulesOfTarget {
+  readonly denies: readonly CompiledRule[];
+  readonly asks: readonly CompiledRule[];
+  readonly allows: readonly CompiledRule[];
+}
+
+export interface Engine {
+  readonly rules: readonly CompiledRule[];
+  readonly byTarget: ReadonlyMap<string, RulesOfTarget>;
+  /** For the identity of an action that `once` grants are compared with. */
+  readonly hashing: Hashing;
+}

@@ -1,0 +1,18 @@
+export * from "./budget.ts";
+export { reachable } from "./builtin.ts";
+export * from "./canonicalise.ts";
+export * from "./card.ts";
+export { compilePolicy } from "./compile.ts";
+export { decide, reversibleRuleId } from "./decide.ts";
+export * from "./default-policy.ts";
+export * from "./errors.ts";
+export { isSessionDischargeable, sessionScopeOffered } from "./grants.ts";
+export { wordsTokens } from "./grounding.ts";
+export * from "./limits.ts";
+export { foldCase, isWithin, normalisePath, pathComplaint } from "./paths.ts";
+export { canRunAnything, isPoisonedVariable } from "./programs.ts";
+export { protectedReason } from "./protected.ts";
+export { analyseArgv, type Script, type ScriptRedirect } from "./shell.ts";
+export { argumentOf, type ArgumentSpec, type Role, targets, type TargetSpec } from "./targets.ts";
+export * from "./types.ts";
+export { letterWarnings, visible } from "./visible.ts";

@@ -1,0 +1,76 @@
+/** Bounds of the policy engine. */
+
+/** Bytes of one policy file. */
+export const policyBytesMax = 262_144;
+/** Rules over all policy files together. */
+export const policyRulesMax = 5000;
+/** Errors reported for one load; the rest is left out. */
+export const policyErrorsMax = 50;
+/** Nested brackets and braces of TOML. */
+export const tomlDepthMax = 16;
+/** Parts of one dotted TOML key. */
+export const tomlKeyPartsMax = 8;
+/** Workspaces over all policy files together. */
+export const workspacesMax = 64;
+/** Targets of one rule. */
+export const ruleTargetsMax = 64;
+/** Examples under `match` and under `not_match` of one rule. */
+export const ruleExamplesMax = 64;
+/** Characters of a rule's `reason` and of its `instead`. */
+export const ruleTextCharsMax = 400;
+/** Nested `any` and `not` of one condition. */
+export const conditionDepthMax = 4;
+/** Values of one list in a condition. */
+export const conditionValuesMax = 256;
+/** Characters of one path pattern. */
+export const patternCharsMax = 1024;
+/** Plain patterns that the braces of one path pattern stand for. */
+export const patternAlternativesMax = 64;
+/** Segments of one path pattern. */
+export const patternSegmentsMax = 64;
+/** Characters of one regular expression. */
+export const regexCharsMax = 1024;
+/** Characters of a value that a regular expression is matched against; longer is unknown. */
+export const regexInputCharsMax = 65_536;
+/** Bytes of UTF-8 in one path. */
+export const pathBytesMax = 4096;
+/** Bytes of UTF-8 in one name of a path. */
+export const nameBytesMax = 255;
+/** Paths of one `fs::restore`. */
+export const restorePathsMax = 1024;
+/** Arguments of one program, the program itself included. */
+export const argvItemsMax = 1024;
+/** Characters of one argument of a program. */
+export const argvItemCharsMax = 131_072;
+/** Characters of all arguments of a program together. */
+export const argvCharsMax = 524_288;
+/** Bytes of what one `fs::write` writes. */
+export const contentBytesMax = 8_388_608;
+/** Characters of content that an action shows on its card. */
+export const contentHeadCharsMax = 512;
+/** Characters of a shell script that is analysed; a longer one asks. */
+export const scriptCharsMax = 65_536;
+/** Shells and wrappers inside each other that are analysed; deeper asks. */
+export const scriptDepthMax = 8;
+/** Simple commands of one script that are judged; more ask. */
+export const scriptCommandsMax = 256;
+/** Bytes of a file that a snapshot keeps; what is larger cannot be undone. */
+export const snapshotBytesMax = 2_147_483_648;
+/** Characters of one value on a card; the rest is counted. */
+export const cardValueCharsMax = 2000;
+/** Lines of the arguments of a program on a card; the rest is counted. */
+export const cardArgumentsMax = 40;
+/** Sessions whose budgets one ledger holds. */
+export const ledgerSessionsMax = 10_000;
+/** Actions that a budget may allow. */
+export const budgetActionsMax = 1_000_000;
+/** Minutes that a budget may allow. */
+export const budgetMinutesMax = 10_080;
+/** Actions of a session where no policy says otherwise. */
+export const budgetActionsDefault = 200;
+/** Minutes of a session where no policy says otherwise. */
+export const budgetMinutesDefault = 20;
+/** Minutes that an approval waits where no policy says otherwise. */
+export const approvalMinutesDefault = 10;
+/** Minutes that an approval may wait. */
+export const approvalMinutesMax = 1440;

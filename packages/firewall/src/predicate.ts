@@ -1,0 +1,126 @@
+/**
+ * Conditions of rules and their truth.
+ *
+ * Two readings. *Narrow*, for what allows: a wildcard does not match a leading dot, every element
+ * of a list must hold, and a path is where it really is. *Broad*, for what asks or denies: a
+ * wildcard does, one element is enough, and a path is where it really is or where it was said to
+ * be. `not` turns the reading round, so that an exception is as wide as a refusal.
+ */
+import { type ArgvPredicate, argvTruth } from "./argv.ts";
+import type { PathPattern } from "./glob.ts";
+import type { Place, RootTable } from "./roots.ts";
+import { no, type Truth, truthAnd, truthNot, truthOf, truthOr, unknown, yes } from "./truth.ts";
+import {
+  type ArgumentValue,
+  isOpaque,
+  type PathValue,
+  placeMatches,
+  textTruth,
+  type TextTest,
+} from "./values.ts";
+
+export type Predicate =
+  | { readonly type: "all"; readonly of: readonly Predicate[] }
+  | { readonly type: "any"; readonly of: readonly Predicate[] }
+  | { readonly type: "not"; readonly of: Predicate }
+  | { readonly type: "absent"; readonly wanted: boolean }
+  | { readonly type: "path"; readonly patterns: readonly PathPattern[]; readonly nocase: boolean }
+  | { readonly type: "text"; readonly test: TextTest }
+  | {
+      readonly type: "integer";
+      readonly min: number;
+      readonly max: number;
+      readonly values: ReadonlySet<number> | undefined;
+    }
+  | { readonly type: "bytes"; readonly max: number }
+  | ({ readonly type: "argv" } & ArgvPredicate);
+
+export interface Condition {
+  readonly argument: string;
+  readonly predicate: Predicate;
+}
+
+const pathTruth = (
+  predicate: Predicate & { type: "path" },
+  value: PathValue,
+  table: RootTable,
+  narrow: boolean,
+): Truth => {
+  const holds = (place: Place): boolean =>
+    placeMatches(predicate.patterns, place, table, predicate.nocase, narrow);
+  if (isOpaque(value.given.path)) return unknown;
+  if (narrow) return value.real === undefined ? unknown : truthOf(holds(value.real));
+  if (holds(value.given)) return yes;
+  if (value.real === undefined) return unknown;
+  return truthOf(value.real.path !== value.given.path && holds(value.real));
+};
+
+const leafTruth = (
+  predicate: Exclude<Predicate, { type: "all" | "any" | "not" | "absent" }>,
+  value: ArgumentValue,
+  table: RootTable,
+  narrow: boolean,
+): Truth => {
+  if (predicate.type === "path") {
+    if (value.type === "path") return pathTruth(predicate, value, table, narrow);
+    if (value.type !== "paths") return unknown;
+    let truth: Truth = narrow ? yes : no;
+    for (const item of value.items) {
+      const each = pathTruth(predicate, item, table, narrow);
+      truth = narrow ? truthAnd(truth, each) : truthOr(truth, each);
+    }
+    return truth;
+  }
+  if (predicate.type === "text" && value.type === "text") {
+    return textTruth(predicate.test, value.text);
+  }
+  if (predicate.type === "integer" && value.type === "integer") {
+    return truthOf(
+      value.value >= predicate.min &&
+        value.value <= predicate.max &&
+        (predicate.values === undefined || predicate.values.has(value.value)),
+    );
+  }
+  if (predicate.type === "bytes" && value.type === "content") {
+    return truthOf(value.bytes <= predicate.max);
+  }
+  if (predicate.type === "argv" && value.type === "argv") {
+    return argvTruth(predicate, value, table, narrow);
+  }
+  return unknown;
+};
+
+/** The truth of a predicate; an optional argument that is absent makes it false. */
+export const predicateTruth = (
+  predicate: Predicate,
+  value: ArgumentValue | undefined,
+  table: RootTable,
+  narrow: boolean,
+): Truth => {
+  switch (predicate.type) {
+    case "all": {
+      let truth: Truth = yes;
+      for (const each of predicate.of) {
+        truth = truthAnd(truth, predicateTruth(each, value, table, narrow));
+        if (truth === no) break;
+      }
+      return truth;
+    }
+    case "any": {
+      let truth: Truth = no;
+      for (const each of predicate.of) {
+        truth = truthOr(truth, predicateTruth(each, value, table, narrow));
+        if (truth === yes) break;
+      }
+      return truth;
+    }
+    case "not":
+      return value === undefined
+        ? no
+        : truthNot(predicateTruth(predicate.of, value, table, !narrow));
+    case "absent":
+      return truthOf((value === undefined) === predicate.wanted);
+    default:
+      return value === undefined ? no : leafTruth(predicate, value, table, narrow);
+  }
+};

@@ -1,0 +1,222 @@
+/** Reads one `[[rule]]`. Conditions are checked against the schema of every target of the rule. */
+import type { TextPosition } from "@ioi/base";
+import type { CompiledRule } from "./engine.ts";
+import { type Example, readExamples } from "./examples.ts";
+import { ruleTargetsMax, ruleTextCharsMax } from "./limits.ts";
+import { didYouMean } from "./names.ts";
+import {
+  choiceOf,
+  fieldsOf,
+  listOf,
+  type Reading,
+  tableOf,
+  textOf,
+  wrongType,
+} from "./policy-reader.ts";
+import type { Condition } from "./predicate.ts";
+import { constrains, readPredicate } from "./read-condition.ts";
+import {
+  argumentOf,
+  type ArgumentSpec,
+  mustConstrain,
+  type TargetSpec,
+  targetGroups,
+  targets as registry,
+} from "./targets.ts";
+import type { TomlEntry, TomlNode, TomlTable } from "./toml.ts";
+import type { Effect, Tier } from "./types.ts";
+
+export interface ReadRule extends CompiledRule {
+  readonly examples: readonly Example[];
+}
+
+const ruleKeys = [
+  "id",
+  "effect",
+  "target",
+  "where",
+  "match",
+  "not_match",
+  "reason",
+  "instead",
+] as const;
+
+export const idPattern: RegExp = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
+
+/** Rules of lower tiers are told apart by name, so that none can pass for the user's. */
+export const qualifiedId = (tier: Tier, id: string): string =>
+  tier === "user" ? id : `${tier}/${id}`;
+
+/**
+ * The targets that `fs::read` or `fs::*` name; undefined after a complaint. A group stands for what
+ * can happen in this version.
+ */
+export const targetsNamed = (
+  reading: Reading,
+  node: TomlNode,
+): readonly TargetSpec[] | undefined => {
+  if (node.type !== "string") return wrongType(reading, node, "a target as in fs::read");
+  const name = node.value;
+  const known = registry.get(name);
+  if (known !== undefined) return [known];
+  const group = /^([a-z]+)::\*$/.exec(name)?.[1];
+  if (group !== undefined && targetGroups.includes(group)) {
+    const all = [...registry.values()].filter((target) => target.group === group);
+    const performed = all.filter(({ driver }) => driver !== undefined);
+    return performed.length > 0 ? performed : all;
+  }
+  const all = [...registry.keys(), ...targetGroups.map((each) => `${each}::*`)];
+  const shown = JSON.stringify(name.slice(0, 80));
+  const message = `unknown target ${shown}${didYouMean(name, all)}`;
+  reading.complaints.add("E_POLICY_UNKNOWN_TARGET", message, node.at);
+  return undefined;
+};
+
+const readTargets = (reading: Reading, node: TomlNode): readonly TargetSpec[] | undefined => {
+  const list = listOf(reading, node, ruleTargetsMax, true);
+  const named = list?.map((item) => targetsNamed(reading, item));
+  if (named === undefined || named.some((each) => each === undefined)) return undefined;
+  const all = named.flatMap((each) => each ?? []);
+  return [...new Set(all)];
+};
+
+/** The argument of that name, where every target of the rule has it. */
+const commonArgument = (
+  reading: Reading,
+  targets: readonly TargetSpec[],
+  name: string,
+  at: TextPosition,
+): ArgumentSpec | undefined => {
+  let found: ArgumentSpec | undefined;
+  for (const target of targets) {
+    if (target.driver === undefined) {
+      const message = `conditions on ${target.name} are not available in this version`;
+      reading.complaints.add("E_POLICY_NOT_AVAILABLE", message, at);
+      return undefined;
+    }
+    const spec = argumentOf(target, name);
+    if (spec === undefined) {
+      const known = target.arguments.map((argument) => argument.name);
+      const shown = JSON.stringify(name.slice(0, 80));
+      const message = `${target.name} has no argument ${shown}${didYouMean(name, known)}`;
+      const next = `${target.name} has: ${known.join(", ")}`;
+      reading.complaints.add("E_POLICY_ARGUMENT", message, at, next);
+      return undefined;
+    }
+    found ??= spec;
+  }
+  return found;
+};
+
+const readConditions = (
+  reading: Reading,
+  targets: readonly TargetSpec[],
+  where: TomlEntry | undefined,
+): readonly Condition[] => {
+  const table = where === undefined ? undefined : tableOf(reading, where.value);
+  const conditions: Condition[] = [];
+  for (const [argument, { at, value }] of table?.entries ?? []) {
+    const spec = commonArgument(reading, targets, argument, at);
+    const predicate = spec === undefined ? undefined : readPredicate(reading, spec, value);
+    if (predicate !== undefined) conditions.push({ argument, predicate });
+  }
+  return conditions;
+};
+
+/** An allow says where for every path, program and destination of each of its targets. */
+const checkConstrained = (
+  reading: Reading,
+  rule: CompiledRule,
+  targets: readonly TargetSpec[],
+): void => {
+  for (const target of targets) {
+    if (target.driver === undefined) {
+      const message = `${target.name} cannot be allowed: it is not available in this version`;
+      reading.complaints.add("E_POLICY_NOT_AVAILABLE", message, rule.at);
+      return;
+    }
+    const open = target.arguments.filter(
+      (argument) =>
+        mustConstrain(argument) &&
+        !rule.conditions.some(
+          ({ argument: name, predicate }) => name === argument.name && constrains(predicate),
+        ),
+    );
+    if (open.length === 0) continue;
+    const list = open.map(({ name }) => `where.${name}`).join(" and ");
+    const message = `rule "${rule.id}" allows ${target.name} without ${list}`;
+    reading.complaints.add("E_POLICY_UNCONSTRAINED", message, rule.at, `Add ${list}.`);
+    return;
+  }
+};
+
+const readEffect = (reading: Reading, node: TomlNode, id: string): Effect | undefined => {
+  const effect = choiceOf(reading, node, ["allow", "ask", "deny"]);
+  if (effect !== "allow" || reading.tier === "admin" || reading.tier === "user") return effect;
+  const message = `rule "${id}" allows, but a ${reading.tier} policy can only refuse and ask`;
+  const next = `./ioi policy import ${node.at.file}`;
+  reading.complaints.add("E_POLICY_TIER", message, node.at, next);
+  return undefined;
+};
+
+const readId = (reading: Reading, node: TomlNode): string | undefined => {
+  const id = textOf(reading, node, "an id", 64);
+  if (id === undefined || idPattern.test(id)) return id;
+  const message =
+    "an id has small letters, digits, - _ and . (at most 64), beginning with a letter or digit";
+  reading.complaints.add("E_POLICY_VALUE", message, node.at);
+  return undefined;
+};
+
+const needed = (
+  reading: Reading,
+  fields: ReadonlyMap<string, TomlEntry>,
+  key: string,
+  at: TextPosition,
+): TomlNode | undefined => {
+  const entry = fields.get(key);
+  if (entry === undefined) {
+    reading.complaints.add("E_POLICY_MISSING", `a rule without "${key}"`, at);
+  }
+  return entry?.value;
+};
+
+export const readRule = (reading: Reading, table: TomlTable): ReadRule | undefined => {
+  const before = reading.complaints.count;
+  const fields = fieldsOf(reading, table, ruleKeys);
+  const idNode = needed(reading, fields, "id", table.at);
+  const effectNode = needed(reading, fields, "effect", table.at);
+  const targetNode = needed(reading, fields, "target", table.at);
+  const id = idNode === undefined ? undefined : readId(reading, idNode);
+  const effect =
+    effectNode === undefined ? undefined : readEffect(reading, effectNode, id ?? "without an id");
+  const targets = targetNode === undefined ? undefined : readTargets(reading, targetNode);
+  const text = (key: string): string => {
+    const entry = fields.get(key);
+    return entry === undefined ? "" : (textOf(reading, entry.value, key, ruleTextCharsMax) ?? "");
+  };
+  const reason = text("reason");
+  const instead = text("instead");
+  if (targets === undefined) return undefined;
+  const conditions = readConditions(reading, targets, fields.get("where"));
+  const examples = (["match", "not_match"] as const).flatMap((key) => {
+    const entry = fields.get(key);
+    return entry === undefined ? [] : readExamples(reading, entry.value, targets, key === "match");
+  });
+  if (reading.complaints.count > before || id === undefined || effect === undefined) {
+    return undefined;
+  }
+  const rule: ReadRule = {
+    id: qualifiedId(reading.tier, id),
+    tier: reading.tier,
+    effect,
+    targets: targets.map(({ name }) => name),
+    conditions,
+    reason,
+    instead,
+    at: idNode?.at ?? table.at,
+    examples,
+  };
+  if (effect === "allow") checkConstrained(reading, rule, targets);
+  return rule;
+};

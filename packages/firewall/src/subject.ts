@@ -1,0 +1,216 @@
+/**
+ * Reads an action for judging: every argument as its schema has it, every path looked at from every
+ * root. What does not fit (an unknown argument, a path that is not canonical, a fact about nothing)
+ * makes the action malformed, and a malformed action is denied.
+ */
+import { err, ok, type Result } from "@ioi/base";
+import type { Action, CanonicalValue, Facts } from "@ioi/wire";
+import {
+  argvCharsMax,
+  argvItemCharsMax,
+  argvItemsMax,
+  contentBytesMax,
+  contentHeadCharsMax,
+  restorePathsMax,
+} from "./limits.ts";
+import { pathComplaint } from "./paths.ts";
+import { placeOf, type RootTable } from "./roots.ts";
+import { type ArgumentSpec, type TargetSpec, targets } from "./targets.ts";
+import type { ArgumentValue, PathValue } from "./values.ts";
+
+/** One path argument, with the name under which facts and asks speak of it. */
+export interface PathArgument {
+  /** The key of its facts: the argument, or `paths.0` of a list. */
+  readonly key: string;
+  readonly spec: ArgumentSpec & { readonly type: "path" | "paths" };
+  readonly value: PathValue;
+  readonly facts: Facts | undefined;
+}
+
+export interface Subject {
+  readonly target: TargetSpec;
+  readonly table: RootTable;
+  readonly values: ReadonlyMap<string, ArgumentValue>;
+  readonly paths: readonly PathArgument[];
+  readonly argv: readonly string[] | undefined;
+  readonly program: Facts | undefined;
+}
+
+type Read<T> = Result<T, string>;
+
+/** Map keys come from outside: only own properties count. */
+const own = <T>(map: { readonly [key: string]: T }, key: string): T | undefined =>
+  Object.hasOwn(map, key) ? map[key] : undefined;
+
+const isMap = (value: CanonicalValue): value is { readonly [key: string]: CanonicalValue } =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Uint8Array);
+
+const readPath = (
+  key: string,
+  text: CanonicalValue,
+  facts: Facts | undefined,
+  table: RootTable,
+): Read<PathValue> => {
+  if (typeof text !== "string") return err(`${key} is not a path`);
+  const complaint = pathComplaint(text);
+  if (complaint !== undefined) return err(`${key} is not canonical: ${complaint}`);
+  if (text !== text.normalize("NFC")) return err(`${key} is not canonical: it is not in NFC`);
+  const insensitive = facts?.caseInsensitive === true;
+  const given = placeOf(text, insensitive, table);
+  if (facts === undefined) return ok({ type: "path", given, real: undefined });
+  const wrong = pathComplaint(facts.realPath);
+  if (wrong !== undefined) return err(`the real path of ${key} is not canonical: ${wrong}`);
+  const real = facts.realPath === text ? given : placeOf(facts.realPath, insensitive, table);
+  return ok({ type: "path", given, real });
+};
+
+const readArgv = (value: CanonicalValue): Read<readonly string[]> => {
+  if (!Array.isArray(value) || value.length === 0 || value.length > argvItemsMax) {
+    return err(`argv is not a list of 1 to ${argvItemsMax} arguments`);
+  }
+  let chars = 0;
+  for (const item of value as readonly CanonicalValue[]) {
+    if (typeof item !== "string" || item.length > argvItemCharsMax || item.includes("\0")) {
+      return err("an argument of the program is not text, or too long, or holds NUL");
+    }
+    chars += item.length;
+  }
+  if (chars > argvCharsMax) return err("the program's arguments are too long");
+  if (value[0] === "") return err("the program has no name");
+  return ok(value as readonly string[]);
+};
+
+const readContent = (value: CanonicalValue): Read<ArgumentValue> => {
+  if (!isMap(value) || Object.keys(value).length !== 3) return err("content is not a reference");
+  const [hash, length, head] = ["sha256", "length", "head"].map((key) => own(value, key));
+  const fits =
+    hash instanceof Uint8Array &&
+    hash.length === 32 &&
+    typeof length === "number" &&
+    length >= 0 &&
+    length <= contentBytesMax &&
+    typeof head === "string" &&
+    head.length <= contentHeadCharsMax;
+  return fits ? ok({ type: "content", bytes: length }) : err("content is not a reference");
+};
+
+const readPlain = (spec: ArgumentSpec, value: CanonicalValue): Read<ArgumentValue> => {
+  if (spec.type === "content") return readContent(value);
+  if (spec.type === "integer") {
+    return typeof value === "number" &&
+      Number.isSafeInteger(value) &&
+      value >= spec.min &&
+      value <= spec.max
+      ? ok({ type: "integer", value })
+      : err(`${spec.name} is not an integer from ${spec.min} to ${spec.max}`);
+  }
+  if (spec.type !== "text") return err(`${spec.name} cannot be read`);
+  const fits =
+    typeof value === "string" &&
+    value.length <= spec.charsMax &&
+    (spec.choices === undefined || spec.choices.includes(value));
+  return fits ? ok({ type: "text", text: value }) : err(`${spec.name} is not what it may be`);
+};
+
+/** Collects while reading; becomes the subject. */
+interface Collected {
+  readonly values: Map<string, ArgumentValue>;
+  readonly paths: PathArgument[];
+  argv: readonly string[] | undefined;
+}
+
+const readPaths = (
+  spec: ArgumentSpec & { type: "path" | "paths" },
+  value: CanonicalValue,
+  action: Action,
+  table: RootTable,
+  into: Collected,
+): string | undefined => {
+  const many = spec.type === "paths";
+  if (many && (!Array.isArray(value) || value.length === 0 || value.length > restorePathsMax)) {
+    return `${spec.name} is not a list of 1 to ${restorePathsMax} paths`;
+  }
+  const items: PathValue[] = [];
+  for (const [at, text] of (many ? (value as readonly CanonicalValue[]) : [value]).entries()) {
+    const key = many ? `${spec.name}.${at}` : spec.name;
+    const facts = own(action.facts, key);
+    const read = readPath(key, text, facts, table);
+    if (!read.ok) return read.error;
+    items.push(read.value);
+    into.paths.push({ key, spec, value: read.value, facts });
+  }
+  const first = items[0] as PathValue;
+  into.values.set(spec.name, many ? { type: "paths", items } : first);
+  return undefined;
+};
+
+const readArgument = (
+  spec: ArgumentSpec,
+  value: CanonicalValue,
+  action: Action,
+  table: RootTable,
+  into: Collected,
+): string | undefined => {
+  if (spec.type === "path" || spec.type === "paths") {
+    return readPaths(spec, value, action, table, into);
+  }
+  if (spec.type === "argv") {
+    const argv = readArgv(value);
+    if (!argv.ok) return argv.error;
+    into.argv = argv.value;
+    const program = own(action.facts, "program")?.realPath;
+    into.values.set(spec.name, { type: "argv", argv: argv.value, program, implied: false });
+    return undefined;
+  }
+  const read = readPlain(spec, value);
+  if (!read.ok) return read.error;
+  into.values.set(spec.name, read.value);
+  return undefined;
+};
+
+/** Facts speak of arguments that are there, and of nothing else. */
+const factsComplaint = (action: Action, collected: Collected): string | undefined => {
+  for (const key of Object.keys(action.facts)) {
+    const known =
+      collected.paths.some((path) => path.key === key) ||
+      (key === "program" && collected.argv !== undefined);
+    if (!known) return `facts about "${key.slice(0, 64)}", which the action does not have`;
+  }
+  const program = own(action.facts, "program");
+  const wrong = program === undefined ? undefined : pathComplaint(program.realPath);
+  return wrong === undefined ? undefined : `the program's real path is not canonical: ${wrong}`;
+};
+
+export const readSubject = (action: Action, table: RootTable): Read<Subject> => {
+  if (action.version !== 1) return err("the action's version is not 1");
+  const target = targets.get(action.target);
+  if (target === undefined) return err(`there is no target "${action.target.slice(0, 64)}"`);
+  const collected: Collected = { values: new Map(), paths: [], argv: undefined };
+  const done = (): Subject => ({
+    target,
+    table,
+    ...collected,
+    program: own(action.facts, "program"),
+  });
+  // Nothing is known of the arguments of a target without a driver; it is denied as such.
+  if (target.driver === undefined) return ok(done());
+  for (const name of Object.keys(action.args)) {
+    if (!target.arguments.some((spec) => spec.name === name)) {
+      return err(`${target.name} has no argument "${name.slice(0, 64)}"`);
+    }
+  }
+  for (const spec of target.arguments) {
+    const value = own(action.args, spec.name);
+    if (value === undefined) {
+      if (spec.optional !== true) return err(`${target.name} lacks "${spec.name}"`);
+      continue;
+    }
+    const complaint = readArgument(spec, value, action, table, collected);
+    if (complaint !== undefined) return err(complaint);
+  }
+  const complaint = factsComplaint(action, collected);
+  return complaint === undefined ? ok(done()) : err(complaint);
+};

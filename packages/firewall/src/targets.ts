@@ -1,0 +1,254 @@
+/**
+ * The registry of targets: for each its arguments, what each argument is for, whether it changes
+ * anything and whether that can be undone. One definition serves the canonicaliser, the policy
+ * loader, the decision and the card.
+ *
+ * Roles of the native arguments: `path` and `program` must be constrained by what allows;
+ * `destination`, `credential` and `selector` must be grounded in the person's words. No argument
+ * of files or programs is a destination: what leaves the machine does not go through them.
+ */
+export type Role =
+  | "destination"
+  | "amount"
+  | "credential"
+  | "selector"
+  | "program"
+  | "path"
+  | "content"
+  | "flag";
+
+interface ArgumentBase {
+  readonly name: string;
+  readonly role: Role;
+  readonly optional?: true;
+  /** Comes from the session, never from the model; an allow need not constrain it. */
+  readonly fromSession?: true;
+  /** For a person and for a model. */
+  readonly what: string;
+}
+
+export type ArgumentSpec = ArgumentBase &
+  (
+    | { readonly type: "path" | "paths"; readonly use: "reads" | "writes" | "removes" | "works-in" }
+    | { readonly type: "text"; readonly charsMax: number; readonly choices?: readonly string[] }
+    | { readonly type: "integer"; readonly min: number; readonly max: number }
+    | { readonly type: "content" }
+    | { readonly type: "argv" }
+  );
+
+export interface TargetSpec {
+  readonly name: string;
+  readonly group: string;
+  readonly what: string;
+  readonly arguments: readonly ArgumentSpec[];
+  /** Changes something beyond what the agent knows. */
+  readonly consequential: boolean;
+  /** Leaves nothing to undo, or can be undone with its obligation kept. */
+  readonly reversible: boolean;
+  readonly obligation?: "snapshot" | "stage";
+  /** Which driver performs it; undefined where this version has none. */
+  readonly driver: "files" | "exec" | undefined;
+}
+
+const path = (
+  what: string,
+  use: "reads" | "writes" | "removes",
+  name: "path" | "to" = "path",
+): ArgumentSpec => ({ name, type: "path", role: "path", use, what });
+
+const file = (
+  name: string,
+  what: string,
+  given: readonly ArgumentSpec[],
+  effect: Pick<TargetSpec, "consequential" | "obligation">,
+): TargetSpec => ({
+  name: `fs::${name}`,
+  group: "fs",
+  what,
+  arguments: given,
+  reversible: true,
+  driver: "files",
+  ...effect,
+});
+
+const reading = { consequential: false };
+const undoable = { consequential: true, obligation: "snapshot" } as const;
+
+const files: readonly TargetSpec[] = [
+  file("stat", "look at a file's size, kind and times", [path("file or folder", "reads")], reading),
+  file("list", "list a folder", [path("folder", "reads")], reading),
+  file(
+    "search",
+    "search below a folder",
+    [
+      path("folder", "reads"),
+      {
+        name: "name",
+        type: "text",
+        role: "flag",
+        charsMax: 256,
+        optional: true,
+        what: "pattern of the file's name, as in *.txt",
+      },
+      {
+        name: "text",
+        type: "text",
+        role: "flag",
+        charsMax: 1024,
+        optional: true,
+        what: "text inside the file, as it is",
+      },
+    ],
+    reading,
+  ),
+  file(
+    "read",
+    "read a file",
+    [
+      path("file", "reads"),
+      {
+        name: "offset",
+        type: "integer",
+        role: "flag",
+        min: 0,
+        max: Number.MAX_SAFE_INTEGER,
+        optional: true,
+        what: "first byte",
+      },
+      {
+        name: "length",
+        type: "integer",
+        role: "flag",
+        min: 1,
+        max: Number.MAX_SAFE_INTEGER,
+        optional: true,
+        what: "number of bytes",
+      },
+    ],
+    reading,
+  ),
+  file(
+    "write",
+    "write a file",
+    [
+      path("file", "writes"),
+      { name: "content", type: "content", role: "content", what: "what the file will hold" },
+      {
+        name: "create",
+        type: "text",
+        role: "flag",
+        charsMax: 16,
+        choices: ["new", "replace", "any"],
+        what: "new: must not exist; replace: must exist; any",
+      },
+    ],
+    undoable,
+  ),
+  file("mkdir", "make a folder", [path("folder", "writes")], { consequential: true }),
+  file(
+    "copy",
+    "copy a file or folder",
+    [path("from", "reads"), path("to", "writes", "to")],
+    undoable,
+  ),
+  file(
+    "move",
+    "move or rename a file or folder",
+    [path("from", "removes"), path("to", "writes", "to")],
+    undoable,
+  ),
+  file("delete", "move a file or folder to the bin", [path("what", "removes")], undoable),
+  file(
+    "restore",
+    "undo an earlier change",
+    [
+      {
+        name: "counter",
+        type: "integer",
+        role: "flag",
+        min: 1,
+        max: Number.MAX_SAFE_INTEGER,
+        what: "number of the change's ticket",
+      },
+      {
+        name: "paths",
+        type: "paths",
+        role: "path",
+        use: "writes",
+        what: "what the change touched",
+      },
+    ],
+    undoable,
+  ),
+];
+
+const exec: TargetSpec = {
+  name: "sys::exec",
+  group: "sys",
+  what: "run a program in the sandbox",
+  arguments: [
+    { name: "argv", type: "argv", role: "program", what: "the program and its arguments" },
+    {
+      name: "cwd",
+      type: "path",
+      role: "path",
+      use: "works-in",
+      fromSession: true,
+      what: "where it starts",
+    },
+  ],
+  consequential: true,
+  reversible: true,
+  obligation: "stage",
+  driver: "exec",
+};
+
+/** Part of the language; no driver in this version. */
+const others: readonly string[] = [
+  "fs::chmod",
+  "sys::shell",
+  "sys::python",
+  "job::wasm",
+  ..."get post connect listen".split(" ").map((name) => `net::${name}`),
+  ..."open back tab read click key select fill upload download evaluate"
+    .split(" ")
+    .map((name) => `browser::${name}`),
+  ..."see click drag type key scroll".split(" ").map((name) => `gui::${name}`),
+  "clipboard::read",
+  "clipboard::write",
+  "mail::send",
+  "calendar::write",
+  "wallet::sign",
+  "wallet::send",
+  "mcp::call",
+  ..."infer embed local".split(" ").map((name) => `model::${name}`),
+  ..."remember recall forget share".split(" ").map((name) => `memory::${name}`),
+  "agent::delegate",
+  "skill::run",
+];
+
+const withoutDriver = (name: string): TargetSpec => ({
+  name,
+  group: name.slice(0, name.indexOf("::")),
+  what: "not available in this version",
+  arguments: [],
+  consequential: true,
+  reversible: false,
+  driver: undefined,
+});
+
+/** Every target of the language by name. */
+export const targets: ReadonlyMap<string, TargetSpec> = new Map(
+  [...files, exec, ...others.map(withoutDriver)].map((spec) => [spec.name, spec] as const),
+);
+
+export const targetGroups: readonly string[] = [
+  ...new Set([...targets.values()].map(({ group }) => group)),
+];
+
+export const argumentOf = (target: TargetSpec, name: string): ArgumentSpec | undefined =>
+  target.arguments.find((argument) => argument.name === name);
+
+/** What an allow must constrain. */
+export const mustConstrain = ({ role, fromSession }: ArgumentSpec): boolean =>
+  fromSession !== true && (role === "path" || role === "program" || role === "destination");

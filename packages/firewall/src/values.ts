@@ -1,0 +1,74 @@
+/** Values of arguments as a decision sees them, and the tests that conditions are made of. */
+import type { RE2JS } from "re2js";
+import { matchPattern, type PathPattern } from "./glob.ts";
+import { regexInputCharsMax } from "./limits.ts";
+import { foldedOf, type Place, type RootTable } from "./roots.ts";
+import { type Truth, truthOf, unknown } from "./truth.ts";
+
+export interface PathValue {
+  readonly type: "path";
+  /** As the action says it. */
+  readonly given: Place;
+  /** As `prepare` found it; undefined where it was not reported. */
+  readonly real: Place | undefined;
+}
+
+export interface ArgvValue {
+  readonly type: "argv";
+  readonly argv: readonly string[];
+  /** Where `prepare` found the program. */
+  readonly program: string | undefined;
+  /** Found inside a script: the program's name is all there is. */
+  readonly implied: boolean;
+}
+
+export type ArgumentValue =
+  | PathValue
+  | ArgvValue
+  | { readonly type: "paths"; readonly items: readonly PathValue[] }
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "integer"; readonly value: number }
+  | { readonly type: "content"; readonly bytes: number };
+
+export type TextTest =
+  | { readonly type: "one-of"; readonly values: ReadonlySet<string> }
+  | { readonly type: "prefix"; readonly text: string }
+  | { readonly type: "suffix"; readonly text: string }
+  | { readonly type: "matches"; readonly pattern: RE2JS };
+
+/** A placeholder that nobody has filled in yet, as in `<EMAIL_1.k7f3>`. */
+const placeholder = /<[A-Z][A-Z_]*_[0-9]+(?:\.[a-z0-9]{4})?>/;
+
+export const isOpaque = (text: string): boolean => text.includes("<") && placeholder.test(text);
+
+export const textTruth = (test: TextTest, text: string): Truth => {
+  if (isOpaque(text)) return unknown;
+  switch (test.type) {
+    case "one-of":
+      return truthOf(test.values.has(text));
+    case "prefix":
+      return truthOf(text.startsWith(test.text));
+    case "suffix":
+      return truthOf(text.endsWith(test.text));
+    case "matches":
+      return text.length > regexInputCharsMax ? unknown : truthOf(test.pattern.testExact(text));
+  }
+};
+
+export const placeMatches = (
+  patterns: readonly PathPattern[],
+  place: Place,
+  table: RootTable,
+  nocase: boolean,
+  narrow: boolean,
+): boolean => {
+  for (const pattern of patterns) {
+    const at = table.index.get(pattern.root);
+    const offset = at === undefined ? -1 : (place.offsets[at] as number);
+    if (offset < 0) continue;
+    const folded = nocase || place.insensitive;
+    const segments = folded ? foldedOf(place) : place.segments;
+    if (matchPattern(pattern, segments, offset, folded, narrow)) return true;
+  }
+  return false;
+};
