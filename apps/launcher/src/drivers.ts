@@ -26,7 +26,8 @@ interface RunningDriver {
   readonly instanceId: Uint8Array;
 }
 
-const driverMain = fileURLToPath(new URL("../../../packages/drivers/src/main.ts", import.meta.url));
+const driverMain = (kind: Profile["kind"]): string =>
+  fileURLToPath(new URL(`../../../packages/drivers/src/${kind}/main.ts`, import.meta.url));
 /** What a driver reads: its socket and its start-up line. */
 const driverSocket = 3;
 const driverConfig = 4;
@@ -128,7 +129,7 @@ export class Drivers {
       limits: { openFiles: 4096, fileBytes: profile.limits.fileBytes },
     };
     const { child, started } = spawnSandboxed(spec, {
-      entry: driverMain,
+      entry: driverMain(profile.kind),
       stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
     });
     if (child.stderr !== null) this.#logs.follow(child.stderr, `driver-${profile.kind}`);
