@@ -26,8 +26,7 @@ interface RunningDriver {
   readonly instanceId: Uint8Array;
 }
 
-const driverMain = (kind: Profile["kind"]): string =>
-  fileURLToPath(new URL(`../../../packages/drivers/src/${kind}/main.ts`, import.meta.url));
+const driverMain = fileURLToPath(new URL("../../../packages/drivers/src/main.ts", import.meta.url));
 /** What a driver reads: its socket and its start-up line. */
 const driverSocket = 3;
 const driverConfig = 4;
@@ -129,7 +128,7 @@ export class Drivers {
       limits: { openFiles: 4096, fileBytes: profile.limits.fileBytes },
     };
     const { child, started } = spawnSandboxed(spec, {
-      entry: driverMain(profile.kind),
+      entry: driverMain,
       stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
     });
     if (child.stderr !== null) this.#logs.follow(child.stderr, `driver-${profile.kind}`);
