@@ -7,7 +7,7 @@
  * too. Bounds: one act at a time for each prepared action, `preparedMax` of those.
  */
 import { randomBytes } from "node:crypto";
-import { equalBytes, InvariantError, OperationError, toHex, utf8Decode } from "@ioi/base";
+import { equalBytes, err, InvariantError, OperationError, toHex, utf8Decode } from "@ioi/base";
 import {
   actionId as identify,
   type CryptoProvider,
@@ -28,6 +28,7 @@ import {
 } from "@ioi/wire";
 import type { ErrorCode } from "../errors.ts";
 import type { DriverRejection } from "../fs/roots.ts";
+import { errnoOf, operationError } from "../fs/syscalls.ts";
 import type { Settlement } from "../effects/settle.ts";
 import { type ActReport, type Driver, refused } from "./driver.ts";
 import { NonceTable, type Waiting } from "./nonces.ts";
@@ -145,7 +146,7 @@ class Instance {
       const message = "the arguments are not a canonical map";
       return failedPreparation({ code: "E_ARGUMENTS_INVALID", message });
     }
-    const result = await driver.prepare(request.target, args, context.signal);
+    const result = await this.#look(driver.prepare(request.target, args, context.signal));
     if (!result.ok) return failedPreparation(result.error);
     const held = result.value;
     const action = schema.encode(actionSchema, {
@@ -173,6 +174,17 @@ class Instance {
       errorCode: "",
       errorMessage: "",
     };
+  }
+
+  /** A failure of the system while looking is a rejection; a bug goes up. */
+  async #look(looking: ReturnType<Driver["prepare"]>): ReturnType<Driver["prepare"]> {
+    try {
+      return await looking;
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure === undefined) throw error;
+      return err(failure);
+    }
   }
 
   async *act(request: ActInput, context: CallContext): AsyncGenerator<ActOutputEvent> {
@@ -297,9 +309,18 @@ const caught = async (work: () => Promise<ActReport>, signal: AbortSignal): Prom
       const stopped = refused({ code: "E_ABORTED", message: "the action was stopped" });
       return { ...stopped, status: "no-effect" };
     }
-    if (!(error instanceof OperationError)) throw error;
-    return refused({ code: error.code as ErrorCode, message: error.message });
+    const failure = failureOf(error);
+    if (failure === undefined) throw error;
+    return refused(failure);
   }
+};
+
+/** What the system or the disk failed with; undefined for a bug. */
+const failureOf = (error: unknown): DriverRejection | undefined => {
+  const failure = errnoOf(error) === undefined ? error : operationError(error, "the system failed");
+  return failure instanceof OperationError
+    ? { code: failure.code as ErrorCode, message: failure.message }
+    : undefined;
 };
 
 /** Blocks of output between the command and the reader; the driver bounds what it pushes. */

@@ -9,11 +9,12 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { implement, serve } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { unfinished } from "../effects/settle.ts";
+import { ExecDriver } from "../exec/driver.ts";
+import { FilesDriver } from "../files/driver.ts";
 import { EffectEngine } from "../effects/engine.ts";
 import { Roots } from "../fs/roots.ts";
 import { startLineBytesMax } from "../limits.ts";
-import { type DriverKind, Vault } from "../vault/vault.ts";
-import type { Driver } from "./driver.ts";
+import { Vault } from "../vault/vault.ts";
 import { createHandlers, type DisposableHandlers } from "./handlers.ts";
 import { readStart, type StartInput } from "./start.ts";
 
@@ -36,23 +37,15 @@ const readLine = (fd: number): Uint8Array => {
   }
 };
 
-export type MakeDriver = (engine: EffectEngine, start: StartInput) => Driver;
-
 /** The handlers of one instance over real files; what a former instance left is settled first. */
-export const openDriver = async (
-  kind: DriverKind,
-  start: StartInput,
-  make: MakeDriver,
-): Promise<DisposableHandlers> => {
-  if (start.profile.kind !== kind) {
-    throw new OperationError("E_DRIVER_START", `the profile is for a ${start.profile.kind} driver`);
-  }
+export const openDriver = async (start: StartInput): Promise<DisposableHandlers> => {
+  const { kind } = start.profile;
   const engine = new EffectEngine({
     roots: new Roots(start.profile),
     vault: new Vault(start.vault, kind),
     wallMs: () => Date.now(),
   });
-  const driver = make(engine, start);
+  const driver = kind === "files" ? new FilesDriver(engine) : new ExecDriver(engine, start.profile);
   for (const counter of unfinished(engine)) await driver.settle(counter);
   const handlers = createHandlers({
     ...start,
@@ -69,26 +62,36 @@ export const openDriver = async (
   };
 };
 
-/** Runs until the channel ends; the exit code says whether it began. */
-export const runDriverProcess = async (kind: DriverKind, make: MakeDriver): Promise<void> => {
+const report = (fields: Readonly<Record<string, string>>): void => {
+  process.stderr.write(`${JSON.stringify(fields)}\n`);
+};
+
+/** A bug ends the process: the launcher sees it, and what was begun is settled by the next one. */
+const die = (error: unknown): void => {
+  const name = error instanceof Error ? error.name : typeof error;
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  // Names of functions and files, never values.
+  report({ event: "driver.bug", name, stack: stack.split("\n").slice(1, 8).join(" ") });
+  process.exit(1);
+};
+
+/** Runs until the channel ends. */
+export const runDriverProcess = async (): Promise<void> => {
+  process.on("uncaughtException", die);
+  process.on("unhandledRejection", die);
   try {
     const line = readLine(START);
     fs.closeSync(START);
-    const start = readStart(nodeCrypto, line);
-    using handlers = await openDriver(kind, start, make);
+    using handlers = await openDriver(readStart(nodeCrypto, line));
     const socket = new net.Socket({ fd: CHANNEL, readable: true, writable: true });
     const served = serve(socket, [implement(pb.Driver, handlers)], {
       peer: "workload",
-      onBug: (error) => {
-        process.stderr.write(`${JSON.stringify({ event: "bug", message: String(error) })}\n`);
-        process.exitCode = 1;
-        served.close();
-      },
+      onBug: die,
     });
     await served.closed;
   } catch (error) {
     if (!(error instanceof OperationError)) throw error;
-    process.stderr.write(`${JSON.stringify({ code: error.code, message: error.message })}\n`);
+    report({ event: "driver.failed", code: error.code, message: error.message });
     process.exitCode = 5;
   }
 };

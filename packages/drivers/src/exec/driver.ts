@@ -202,7 +202,7 @@ export class ExecDriver implements Driver {
       outputBytes: limits.outputBytes,
       staging: stage.folder,
       signal: context.signal,
-      output: context.output,
+      output: (bytes) => context.output(bytes),
     });
     const { end } = run;
     if (end.type === "not started") {

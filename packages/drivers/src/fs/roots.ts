@@ -10,7 +10,15 @@ import { err, ok, type Rejection, type Result } from "@ioi/base";
 import type { Facts, Profile } from "@ioi/wire";
 import type { ErrorCode } from "../errors.ts";
 import { pathBytesMax } from "../limits.ts";
-import { errnoOf, Fd, foldsCase, isKernelFileSystem, openPath, statFd } from "./syscalls.ts";
+import {
+  errnoOf,
+  Fd,
+  foldsCase,
+  isKernelFileSystem,
+  openPath,
+  openTop,
+  statFd,
+} from "./syscalls.ts";
 
 export type DriverRejection = Rejection<ErrorCode>;
 
@@ -35,6 +43,7 @@ export interface Place {
 }
 
 // C0, DEL, C1, and the separators that a terminal or a card would break at.
+// oxlint-disable-next-line no-control-regex -- control characters are what this looks for
 const hidden = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u;
 
 /** The complaint about a path that is not canonical; undefined for one that is. */
@@ -58,7 +67,7 @@ export const isWithin = (path: string, folder: string): boolean =>
 
 const openRoot = (path: string): Fd | undefined => {
   try {
-    using top = new Fd(fs.openSync("/", fs.constants.O_RDONLY | fs.constants.O_DIRECTORY));
+    using top = openTop();
     const fd = openPath(top, path.slice(1));
     if (statFd(fd).isDirectory()) return fd;
     fd[Symbol.dispose]();

@@ -175,6 +175,9 @@ export const openPathIfAny = (directory: Fd, relative: string): Fd | undefined =
   }
 };
 
+/** The root folder of the file system, to resolve absolute paths from; not open for reading. */
+export const openTop = (): Fd => new Fd(fs.openSync("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+
 /** Reopens the same object for reading. The caller knows that it is a file or a folder. */
 export const reopen = (object: Fd, kind: "file" | "directory"): Fd => {
   const flags = fs.constants.O_RDONLY | O_CLOEXEC | (kind === "directory" ? O_DIRECTORY : 0);
@@ -332,10 +335,16 @@ export const isKernelFileSystem = (object: Fd): boolean =>
 /** Whether names below this folder are compared without case. */
 export const foldsCase = (directory: Fd): boolean => {
   if (foldingFileSystems.has(fileSystemType(directory))) return true;
-  using opened = reopen(directory, "directory");
-  const flags = Buffer.alloc(8);
-  const got = syscall(nr.ioctl, opened.number, FS_IOC_GETFLAGS, flags);
-  return got.ok && (flags.readUInt32LE(0) & FS_CASEFOLD_FL) !== 0;
+  try {
+    using opened = reopen(directory, "directory");
+    const flags = Buffer.alloc(8);
+    const got = syscall(nr.ioctl, opened.number, FS_IOC_GETFLAGS, flags);
+    return got.ok && (flags.readUInt32LE(0) & FS_CASEFOLD_FL) !== 0;
+  } catch (error) {
+    // A folder that may be entered but not read: its flags are not for us either.
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
 };
 
 export interface DirectoryEntry {
