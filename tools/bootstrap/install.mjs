@@ -114,12 +114,22 @@ const touch = (root, mode) => {
 /** @param {string} runtime */
 const prepareFolder = (runtime) => {
   try {
-    fs.mkdirSync(runtime, { recursive: true });
+    // Not recursive: Node reports a read-only file system as a missing folder then.
+    makeFolder(runtime);
     const probe = path.join(runtime, `probe.${process.pid}`);
     fs.writeFileSync(probe, "x");
     fs.rmSync(probe);
   } catch (error) {
     throw asDiskFailure(error, path.dirname(runtime));
+  }
+};
+
+/** @param {string} folder */
+const makeFolder = (folder) => {
+  try {
+    fs.mkdirSync(folder);
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST") throw error;
   }
 };
 
