@@ -1,0 +1,74 @@
+/**
+ * Looking for bytes in a process's memory and in files, as root: for canaries. The memory is read
+ * region by region through /proc; regions of devices are passed over.
+ */
+import fs from "node:fs";
+import path from "node:path";
+
+const blockBytes = 4 * 1024 * 1024;
+
+const regionsOf = (pid: number): readonly { readonly from: bigint; readonly to: bigint }[] =>
+  fs
+    .readFileSync(`/proc/${pid}/maps`, "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      const match = /^([0-9a-f]+)-([0-9a-f]+) r\S+ \S+ \S+ \d+\s*(.*)$/.exec(line);
+      if (match === null || match[3] === "[vvar]" || match[3] === "[vsyscall]") return [];
+      return [{ from: BigInt(`0x${match[1]}`), to: BigInt(`0x${match[2]}`) }];
+    });
+
+/** A text as the runtime may hold it: one byte a character, or two. */
+const formsOf = (text: string): readonly Buffer[] => [
+  Buffer.from(text, "utf8"),
+  Buffer.from(text, "utf16le"),
+];
+
+const countIn = (haystack: Buffer, needle: Buffer): number => {
+  let count = 0;
+  for (let at = haystack.indexOf(needle); at !== -1; at = haystack.indexOf(needle, at + 1)) count++;
+  return count;
+};
+
+const countForms = (haystack: Buffer, forms: readonly Buffer[]): number =>
+  forms.reduce((sum, form) => sum + countIn(haystack, form), 0);
+
+/** How often the text stands in the process's readable memory. Throws where it may not be read. */
+export const hitsInMemory = (pid: number, text: string): { hits: number; bytes: number } => {
+  const forms = formsOf(text);
+  const overlap = Math.max(...forms.map((form) => form.length)) - 1;
+  const memory = fs.openSync(`/proc/${pid}/mem`, "r");
+  let hits = 0;
+  let bytes = 0;
+  try {
+    for (const { from, to } of regionsOf(pid)) {
+      let tail = Buffer.alloc(0);
+      for (let at = from; at < to; at += BigInt(blockBytes)) {
+        const block = Buffer.alloc(Number(to - at < blockBytes ? to - at : BigInt(blockBytes)));
+        let got: number;
+        try {
+          got = fs.readSync(memory, block, 0, block.length, at);
+        } catch {
+          break;
+        }
+        bytes += got;
+        const joined = Buffer.concat([tail, block.subarray(0, got)]);
+        hits += countForms(joined, forms);
+        tail = Buffer.from(joined.subarray(Math.max(0, joined.length - overlap)));
+      }
+    }
+  } finally {
+    fs.closeSync(memory);
+  }
+  return { hits, bytes };
+};
+
+/** How often the text stands in the files below a folder; sockets are passed over. */
+export const hitsInFiles = (folder: string, text: string): number => {
+  const forms = formsOf(text);
+  let hits = 0;
+  for (const entry of fs.readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    hits += countForms(fs.readFileSync(path.join(entry.parentPath, entry.name)), forms);
+  }
+  return hits;
+};

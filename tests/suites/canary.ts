@@ -1,0 +1,91 @@
+/**
+ * `suite canary`: what a person types and what stands in their files never reaches the Orchestrator,
+ * nor any log. A random word is typed, read, written, denied and asked about; then the memory of
+ * the Orchestrator is read whole, and its files, and every log. The same search in the Workload is
+ * the control: it must find the word.
+ *
+ * Memory of another process is read as root only.
+ */
+import fs from "node:fs";
+import path from "node:path";
+import { hitsInFiles, hitsInMemory } from "../lib/memory.ts";
+import { ioi, Scratch, TestKernel } from "../lib/kernel.ts";
+import type { Suite, SuiteCase } from "./suite.ts";
+
+const caseOf = (id: string, hits: number, controlHits: number): SuiteCase => ({
+  id,
+  outcome: hits === 0 ? "passed" : "failed",
+  expected: "0 hits",
+  actual: `${hits} hits`,
+  control: controlHits > 0 ? "harmed" : "harmless",
+});
+
+export const suite: Suite = {
+  name: "canary",
+  covers: ["architecture 3", "contract people"],
+  summary: "content never reaches the Orchestrator's memory or files, nor any log",
+  async run(context) {
+    const word = `canary${Array.from({ length: 24 }, () => Math.floor(context.random() * 36).toString(36)).join("")}`;
+    using scratch = new Scratch();
+    const data = scratch.at("data");
+    const workspace = scratch.folder("work");
+    fs.writeFileSync(path.join(workspace, "secret.txt"), `it is ${word}\n`);
+    await using kernel = await TestKernel.start({ data });
+    const common = ["--data", data, "--workspace", workspace, "--json"];
+    const requests = [
+      "/read secret.txt",
+      `/write note.txt "${word} again"`,
+      `/write ${word}.txt x`,
+      `/read /etc/${word}`,
+      `/run cat secret.txt`,
+      `/nonsense ${word}`,
+    ];
+    for (const request of requests) {
+      context.progress(request.replaceAll(word, "CANARY"));
+      await ioi(["run", ...common, request]);
+    }
+    await ioi(["run", ...common, "--on-ask", "pend", `/run sh -c "$${word}"`]);
+    const status = await kernel.status();
+    const pidOf = (name: string): number =>
+      status.processes.find((process) => process.name === name)?.pid ?? 0;
+    const cases: SuiteCase[] = [];
+    const filesHits = hitsInFiles(path.join(data, "orchestrator"), word);
+    const logHits = hitsInFiles(path.join(data, "logs"), word);
+    // The control for files: the same search finds the word where it stands.
+    const controlFiles = hitsInFiles(workspace, word);
+    cases.push(caseOf("orchestrator-files", filesHits, controlFiles));
+    cases.push(caseOf("logs", logHits, controlFiles));
+    cases.push(caseOf("receipt-log", hitsInFiles(path.join(data, "guardian"), word), controlFiles));
+    if (process.getuid?.() !== 0) {
+      return {
+        cases,
+        metrics: {
+          orchestratorHits: filesHits + logHits,
+          consoleFilesHits: 0,
+          workloadHits: controlFiles,
+        },
+        unavailable: ["reading another process's memory needs root"],
+      };
+    }
+    const orchestrator = hitsInMemory(pidOf("orchestrator"), word);
+    const workload = hitsInMemory(pidOf("workload"), word);
+    cases.push(caseOf("orchestrator-memory", orchestrator.hits, workload.hits));
+    return {
+      cases,
+      metrics: {
+        orchestratorHits: orchestrator.hits + filesHits + logHits,
+        // There is no console process yet; its files would stand here.
+        consoleFilesHits: fs.existsSync(path.join(data, "console"))
+          ? hitsInFiles(path.join(data, "console"), word)
+          : 0,
+        workloadHits: workload.hits,
+        orchestratorMiB: Math.round(orchestrator.bytes / 1_048_576),
+      },
+      goals: [
+        { metric: "orchestratorHits", op: "=", value: 0 },
+        { metric: "consoleFilesHits", op: "=", value: 0 },
+        { metric: "workloadHits", op: ">=", value: 1 },
+      ],
+    };
+  },
+};

@@ -1,0 +1,252 @@
+/**
+ * `suite kill`: SIGKILL to a random process of the kernel at a random moment, again and again, while
+ * sessions run commands that append a word of their own to one file and write files.
+ *
+ * - `ackLost`: an outcome that the kernel had shown as confirmed is not there any more, in the
+ *   session, in the receipt log, or on the disk;
+ * - `effectsTwice`: a word stands more than once in the file;
+ * - `stuck`: a session does not come to rest in time after a kill.
+ *
+ * Where the kernel cannot know whether an effect happened it asks; the suite then answers as a
+ * person would: by looking. Control: the same loop with a client that repeats its command after
+ * each kill, without the kernel's memory, does run effects twice.
+ */
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { leaf as leafSchema, type pb, schema } from "@ioi/wire";
+import { Scratch, TestKernel } from "../lib/kernel.ts";
+import { PatientClient, type SessionView } from "../lib/sessions.ts";
+import { quantile, rounded } from "../lib/statistics.ts";
+import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
+
+const restMs = 30_000;
+const victims = ["guardian", "workload", "orchestrator", "driver-files", "driver-exec", "launcher"];
+
+interface Round {
+  readonly token: string;
+  readonly victim: string;
+  readonly session: string;
+  /** Actions whose confirmed outcome was shown. */
+  readonly shown: ReadonlySet<number>;
+  readonly view: SessionView | undefined;
+  readonly recoveryMs: number;
+}
+
+class KillLoop {
+  readonly #context: SuiteContext;
+  readonly #data: string;
+  readonly #workspace: string;
+  readonly #client: PatientClient;
+  kernel: TestKernel;
+  readonly rounds: Round[] = [];
+
+  constructor(context: SuiteContext, data: string, workspace: string, kernel: TestKernel) {
+    this.#context = context;
+    this.#data = data;
+    this.#workspace = workspace;
+    this.kernel = kernel;
+    this.#client = new PatientClient(data, context.signal);
+  }
+
+  get client(): PatientClient {
+    return this.#client;
+  }
+
+  async #pidOf(name: string): Promise<number | undefined> {
+    if (name === "launcher") return this.kernel.pid;
+    const { processes } = await this.kernel.status();
+    const pids = processes.filter((process) => process.name === name).map((process) => process.pid);
+    return pids.at(-1);
+  }
+
+  async #strike(victim: string): Promise<number | undefined> {
+    try {
+      const pid = (await this.#pidOf(victim)) ?? (await this.#pidOf("workload"));
+      if (pid === undefined) return undefined;
+      process.kill(pid, "SIGKILL");
+      return performance.now();
+    } catch {
+      // It was on its way down or up already: nothing was killed.
+      return undefined;
+    }
+  }
+
+  async #revive(): Promise<void> {
+    await this.kernel.exited;
+    this.kernel = await TestKernel.start({ data: this.#data });
+  }
+
+  async round(index: number): Promise<boolean> {
+    const token = `t${index}x${Math.floor(this.#context.random() * 1e6)}`;
+    const victim = victims[Math.floor(this.#context.random() * victims.length)] as string;
+    const waitMs = this.#context.random() * 700;
+    const text = `/run sh -c "echo ${token} >> log.txt" && /write w-${token}.txt ${token}`;
+    const shown = new Set<number>();
+    this.#client.onUpdate = ({ actions }) => {
+      for (const { n, outcome } of actions) if (outcome?.status === "confirmed") shown.add(n);
+    };
+    const session = await this.#client.utter(text, this.#workspace, restMs);
+    const running = this.#client.run(session, text, this.#workspace, restMs).catch(() => undefined);
+    await sleep(waitMs, undefined, { signal: this.#context.signal });
+    const struck = await this.#strike(victim);
+    const reviving =
+      struck !== undefined && victim === "launcher" ? this.#revive() : Promise.resolve();
+    const [view] = await Promise.all([this.#settled(session, token, text, running), reviving]);
+    this.rounds.push({
+      token,
+      victim: struck === undefined ? "none" : victim,
+      session,
+      shown,
+      view,
+      recoveryMs: struck === undefined ? Number.NaN : performance.now() - struck,
+    });
+    return struck !== undefined;
+  }
+
+  /** Answers what the kernel cannot know, by looking at the file, until the session has ended. */
+  async #settled(
+    session: string,
+    token: string,
+    text: string,
+    running: Promise<SessionView | undefined>,
+  ): Promise<SessionView | undefined> {
+    let view = await running;
+    for (let i = 0; view?.state === "paused" && i < 4; i++) {
+      const unknown = view.actions.at(-1);
+      const happened =
+        unknown?.target === "fs::write"
+          ? fs.existsSync(path.join(this.#workspace, `w-${token}.txt`))
+          : countIn(path.join(this.#workspace, "log.txt"), token) > 0;
+      await this.#client.resolve(session, happened, restMs);
+      view = await this.#client.run(session, text, this.#workspace, restMs).catch(() => undefined);
+    }
+    return view;
+  }
+}
+
+const countIn = (file: string, token: string): number =>
+  fs.existsSync(file)
+    ? fs
+        .readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => line === token).length
+    : 0;
+
+/** Sessions and tickets whose outcome the receipt log holds, as "session/status" counts. */
+const outcomesBySession = (receipts: readonly pb.Receipt[]): ReadonlyMap<string, number> => {
+  const confirmed = new Map<string, number>();
+  for (const receipt of receipts) {
+    const leaf = schema.decode(leafSchema, receipt.leaf);
+    if (!leaf.ok || leaf.value.type !== "outcome" || leaf.value.status !== "confirmed") continue;
+    confirmed.set(leaf.value.session, (confirmed.get(leaf.value.session) ?? 0) + 1);
+  }
+  return confirmed;
+};
+
+const judge = (
+  round: Round,
+  workspace: string,
+  confirmed: ReadonlyMap<string, number>,
+): { lost: number; twice: number; stuck: number } => {
+  const appended = countIn(path.join(workspace, "log.txt"), round.token);
+  const written = fs.existsSync(path.join(workspace, `w-${round.token}.txt`));
+  let lost = 0;
+  if (round.shown.has(1) && appended === 0) lost++;
+  if (round.shown.has(2) && !written) lost++;
+  if ((confirmed.get(round.session) ?? 0) < round.shown.size) lost++;
+  for (const n of round.shown) {
+    const action = round.view?.actions.find((each) => each.n === n);
+    if (round.view !== undefined && action?.outcome?.status !== "confirmed") lost++;
+  }
+  const ended = ["done", "failed", "stopped"].includes(round.view?.state ?? "");
+  return { lost, twice: appended > 1 ? 1 : 0, stuck: ended ? 0 : 1 };
+};
+
+/** Without the kernel's memory: after a kill the command is simply given again. */
+const controlRuns = async (context: SuiteContext, scratch: Scratch): Promise<boolean> => {
+  const workspace = scratch.folder("control-work");
+  const file = path.join(workspace, "log.txt");
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const data = scratch.at(`control-${attempt}`);
+    await using kernel = await TestKernel.start({ data });
+    const patient = new PatientClient(data, context.signal);
+    const token = `c${attempt}`;
+    const text = `/run sh -c "echo ${token} >> log.txt"`;
+    const session = await patient.utter(text, workspace, restMs);
+    patient.run(session, text, workspace, restMs).catch(() => undefined);
+    while (countIn(file, token) === 0) await sleep(2, undefined, { signal: context.signal });
+    kernel.kill();
+    await kernel.exited;
+    await using again = await TestKernel.start({ data: scratch.at(`control-${attempt}-again`) });
+    const fresh = new PatientClient(again.data, context.signal);
+    const repeated = await fresh.utter(text, workspace, restMs);
+    await fresh.run(repeated, text, workspace, restMs);
+    if (countIn(file, token) > 1) return true;
+  }
+  return false;
+};
+
+export const suite: Suite = {
+  name: "kill",
+  covers: ["architecture 3", "agent 1"],
+  summary: "SIGKILL at any moment: nothing acknowledged is lost, no effect happens twice",
+  async run(context) {
+    const kills = Number(context.params["kills"] ?? (context.quick ? 30 : 150));
+    using scratch = new Scratch();
+    const data = scratch.at("data");
+    const workspace = scratch.folder("work");
+    const loop = new KillLoop(context, data, workspace, await TestKernel.start({ data }));
+    let done = 0;
+    try {
+      for (let index = 0; done < kills && index < kills * 3; index++) {
+        context.signal.throwIfAborted();
+        if (await loop.round(index)) done++;
+        if (done % 10 === 0) context.progress(`${done} of ${kills} kills`);
+      }
+      const confirmed = outcomesBySession(await loop.client.receipts(restMs));
+      const cases: SuiteCase[] = [];
+      const sum = { lost: 0, twice: 0, stuck: 0 };
+      for (const [index, round] of loop.rounds.entries()) {
+        const found = judge(round, workspace, confirmed);
+        sum.lost += found.lost;
+        sum.twice += found.twice;
+        sum.stuck += found.stuck;
+        cases.push({
+          id: `round-${index}-${round.victim}`,
+          outcome: found.lost + found.twice + found.stuck === 0 ? "passed" : "failed",
+          expected: "nothing lost, nothing twice, at rest",
+          actual: `${JSON.stringify(found)} ${JSON.stringify(round.view ?? null).slice(0, 600)}`,
+        });
+      }
+      const harmed = await controlRuns(context, scratch);
+      cases.push({
+        id: "control-repeated-by-hand",
+        outcome: harmed ? "passed" : "inapplicable",
+        reason: "an effect happens twice where a command is repeated without the kernel's memory",
+        control: harmed ? "harmed" : "harmless",
+      });
+      const recoveries = loop.rounds.map((r) => r.recoveryMs).filter((ms) => !Number.isNaN(ms));
+      return {
+        cases,
+        metrics: {
+          kills: done,
+          ackLost: sum.lost,
+          effectsTwice: sum.twice,
+          stuck: sum.stuck,
+          recoveryP99Ms: rounded(quantile(recoveries, 0.99), 0),
+          recoveryP50Ms: rounded(quantile(recoveries, 0.5), 0),
+        },
+        goals: [
+          { metric: "kills", op: ">=", value: kills },
+          { metric: "ackLost", op: "=", value: 0 },
+          { metric: "effectsTwice", op: "=", value: 0 },
+          { metric: "stuck", op: "=", value: 0 },
+        ],
+      };
+    } finally {
+      loop.kernel.kill();
+      await loop.kernel.exited;
+    }
+  },
+};
