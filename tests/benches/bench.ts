@@ -13,12 +13,12 @@ export interface BenchContext {
   readonly quick: boolean;
   readonly seed: string;
   /** Seeded, in [0, 1). */
-  random(): number;
+  readonly random: () => number;
   readonly params: Readonly<Record<string, string>>;
   readonly dataPath?: string;
   readonly outDir?: string;
   readonly root: string;
-  progress(text: string): void;
+  readonly progress: (text: string) => void;
   readonly signal: AbortSignal;
 }
 

@@ -11,7 +11,7 @@ export interface RunOptions {
   readonly dataPath?: string;
   /** The report is also written here. */
   readonly outFile?: string;
-  progress(text: string): void;
+  readonly progress: (text: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -49,7 +49,7 @@ export const sharedContext = (
   readonly signal: AbortSignal;
   readonly dataPath?: string;
   readonly outDir?: string;
-  progress(text: string): void;
+  readonly progress: (text: string) => void;
 } => ({
   quick: options.quick,
   seed: options.seed,

@@ -156,15 +156,24 @@ export const verifyReport: Shape = record({
   anchor: text,
 });
 
+const states: ReadonlySet<unknown> = new Set([
+  "planning",
+  "waiting-model",
+  "proposing",
+  "waiting-approval",
+  "performing",
+  "paused",
+  "done",
+  "failed",
+  "stopped",
+]);
+
 const receipt = record({ index: count, leafHash: hex });
 
 export const runReport: Shape = record({
   schema: literal("ioi.run/1"),
   session: text,
-  state: literal(
-    ...["planning", "waiting-model", "proposing", "waiting-approval", "performing"],
-    ...["paused", "done", "failed", "stopped"],
-  ),
+  state: named("a state of a session", (value) => states.has(value)),
   model: nullable(text),
   actions: list(
     record({

@@ -14,7 +14,7 @@ export interface SuiteContext {
   readonly quick: boolean;
   readonly seed: string;
   /** Seeded, in [0, 1). The same seed gives the same sequence. */
-  random(): number;
+  readonly random: () => number;
   /** Run only this case; the framework drops others from the report. */
   readonly caseId?: string;
   readonly params: Readonly<Record<string, string>>;
@@ -27,7 +27,7 @@ export interface SuiteContext {
   /** Absolute path of the public vectors, where they are on this machine. */
   readonly vectors: string | undefined;
   /** For a person; never part of the report. */
-  progress(text: string): void;
+  readonly progress: (text: string) => void;
   readonly signal: AbortSignal;
 }
 

@@ -62,24 +62,6 @@ export const errors = {
     next: "./ioi keys shows where it lies; it is made on the first start.",
     exit: 5,
   },
-  E_CLI_DENIED: {
-    what: "The policy denies the action.",
-    why: "The rules that decided are named.",
-    next: "./ioi policy explain",
-    exit: 3,
-  },
-  E_CLI_ASKS: {
-    what: "The action needs a person's approval.",
-    why: "The policy asks before an action of this kind.",
-    next: "./ioi policy explain",
-    exit: 4,
-  },
-  E_CLI_LINT: {
-    what: "The policy loads, and something in it is doubtful.",
-    why: "Each finding names its rule and its line.",
-    next: "./ioi policy lint FILE",
-    exit: 6,
-  },
   E_CLI_RECEIPTS_WRONG: {
     what: "The receipt log is not what the Guardian signed.",
     why: "A byte was changed, a record is missing, or the key is another one.",

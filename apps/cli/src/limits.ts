@@ -30,3 +30,5 @@ export const cardGuardMs = 600;
 export const logLinesDefault = 200;
 /** Bytes of one log file that are read from its end. */
 export const logTailBytesMax = 4_194_304;
+/** Largest program that `ioi policy` hashes, in bytes. */
+export const programBytesMax = 1_073_741_824;

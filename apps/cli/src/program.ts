@@ -181,7 +181,9 @@ const addSessionCommands = (program: Command, build: Build): void => {
     .addOption(data());
   examples(resolveCommand, ["sessions resolve 3f2a did-not-happen"]);
   bind(build, resolveCommand, async () => (await import("./commands/sessions.ts")).resolveSession);
+};
 
+const addDecisionCommands = (program: Command, build: Build): void => {
   const approve = program
     .command("approve")
     .description("approve what waits, and see it through")
@@ -387,6 +389,7 @@ export const buildProgram = (build: Build): Command => {
   );
   addKernelCommands(program, build);
   addSessionCommands(program, build);
+  addDecisionCommands(program, build);
   addPolicyCommands(program, build);
   addReceiptCommands(program, build);
   addJudgingCommands(program, build);

@@ -27,9 +27,11 @@ export interface Failure {
 /** Ends a command by a signal; the shell's convention is 128 + its number. */
 export class SignalExit extends Error {
   override readonly name = "SignalExit";
+  readonly signal: "SIGINT" | "SIGTERM";
   readonly exit: 130 | 143;
   constructor(signal: "SIGINT" | "SIGTERM") {
     super(signal === "SIGINT" ? "interrupted" : "terminated");
+    this.signal = signal;
     this.exit = signal === "SIGINT" ? 130 : 143;
   }
 }
@@ -106,7 +108,7 @@ const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
 export const failureOf = async (error: unknown): Promise<Failure> => {
   if (error instanceof SignalExit) {
     return {
-      report: { code: "E_CLI_SIGNAL", message: error.message, at: null, next: "", cause: [] },
+      report: { code: error.signal, message: error.message, at: null, next: "", cause: [] },
       exit: error.exit,
       bug: false,
     };

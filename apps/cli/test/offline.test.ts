@@ -16,7 +16,6 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
 import { openWal } from "@ioi/storage";
 import type { Leaf } from "@ioi/wire";
-import { verifyReport } from "../../../tests/report/shapes.ts";
 import { runWith, temporaryFolder } from "./support.ts";
 
 const identity = unwrap(nodeCrypto.importPrivate("ml-dsa-65", new Uint8Array(32).fill(9)), "key");
@@ -88,7 +87,16 @@ test("receipts verify: 0 for a sound log, 6 and the index for any changed byte",
   const sound = await verify();
   assert.equal(sound.exit, 0);
   const report = JSON.parse(sound.out);
-  assert.deepEqual(verifyReport(report, "$"), []);
+  assert.deepEqual(Object.keys(report), [
+    "schema",
+    "ok",
+    "size",
+    "root",
+    "checked",
+    "firstBad",
+    "key",
+    "anchor",
+  ]);
   assert.deepEqual([report.ok, report.size, report.checked], [true, 3, 3]);
   const file = join(data, "guardian/receipts.log");
   const bytes = readFileSync(file);
@@ -138,17 +146,14 @@ test("receipts prove and partial exports", async () => {
   assert.equal(proof.exit, 0);
   const file = join(folder.path, "proof.json");
   writeFileSync(file, proof.out);
-  const check = await runWith([
-    ...["receipts", "verify", "--bundle", file, "--json"],
-    ...["--key", join(data, "identity/guardian.pub")],
-  ]);
+  const key = join(data, "identity/guardian.pub");
+  const check = await runWith(["receipts", "verify", "--bundle", file, "--json", "--key", key]);
   assert.equal(check.exit, 0);
   assert.equal(JSON.parse(check.out).checked, 1);
   assert.equal((await runWith(["receipts", "prove", "7", "--data", data])).exit, 5);
   const session = join(folder.path, "session.json");
-  const exported = await runWith([
-    ...["receipts", "export", session, "--data", data, "--session", "s1", "--json"],
-  ]);
+  const more = ["--data", data, "--session", "s1", "--json"];
+  const exported = await runWith(["receipts", "export", session, ...more]);
   assert.equal(JSON.parse(exported.out).receipts, 2);
   const none = await runWith(["receipts", "export", "x", "--data", data, "--session", "zz"]);
   assert.match(none.err, /E_SESSION_UNKNOWN/);

@@ -345,28 +345,40 @@ export class FakeKernel implements AsyncDisposable {
     }
   }
 
+  async *#start(request: pb.StartRequest, signal: AbortSignal) {
+    this.calls.push(`start ${request.session} ${request.onAsk}`);
+    const session = this.#need(request.session);
+    session.onAsk = request.onAsk;
+    if (session.text.startsWith("/drop") && this.#drops-- > 0) {
+      for (const connection of this.#connections) connection.close();
+      return;
+    }
+    this.#begin(request.session, session);
+    yield* this.#updates(request.session, signal);
+  }
+
+  async *#follow(request: pb.FollowRequest, signal: AbortSignal) {
+    const session = this.#need(request.session);
+    this.calls.push(`follow ${request.session}`);
+    if (session.view.state === "planning") this.#begin(request.session, session);
+    yield* this.#updates(request.session, signal);
+  }
+
+  async *#undo(request: pb.UndoRequest, signal: AbortSignal) {
+    this.calls.push(`undo ${request.session} ${request.action} in ${request.undoSession}`);
+    const session = this.#need(request.undoSession);
+    session.onAsk = request.onAsk;
+    this.#begin(request.undoSession, session);
+    yield* this.#updates(request.undoSession, signal);
+  }
+
   #workload() {
-    const kernel = this;
     return implement(pb.Sessions, {
-      start: async function* (request, { signal }) {
-        kernel.calls.push(`start ${request.session} ${request.onAsk}`);
-        const session = kernel.#need(request.session);
-        session.onAsk = request.onAsk;
-        if (session.text.startsWith("/drop") && kernel.#drops-- > 0) {
-          for (const connection of kernel.#connections) connection.close();
-          return;
-        }
-        kernel.#begin(request.session, session);
-        yield* kernel.#updates(request.session, signal);
-      },
-      follow: async function* (request, { signal }) {
-        const session = kernel.#need(request.session);
-        kernel.calls.push(`follow ${request.session}`);
-        if (session.view.state === "planning") kernel.#begin(request.session, session);
-        yield* kernel.#updates(request.session, signal);
-      },
+      start: (request, { signal }) => this.#start(request, signal),
+      follow: (request, { signal }) => this.#follow(request, signal),
+      undo: (request, { signal }) => this.#undo(request, signal),
       list: async () => ({
-        sessions: [...kernel.#sessions]
+        sessions: [...this.#sessions]
           .map(([session, { view, text, workspace }]) => ({
             session,
             state: view.state,
@@ -378,20 +390,13 @@ export class FakeKernel implements AsyncDisposable {
           .toReversed(),
       }),
       stop: async ({ session }) => {
-        kernel.calls.push(`stop ${session}`);
+        this.calls.push(`stop ${session}`);
         const error = { code: "E_SESSION_STOPPED", message: "stopped", next: null };
-        kernel.#change(kernel.#need(session), viewOf(session, "stopped", [], error));
+        this.#change(this.#need(session), viewOf(session, "stopped", [], error));
         return { stopped: [session] };
       },
-      undo: async function* (request, { signal }) {
-        kernel.calls.push(`undo ${request.session} ${request.action} in ${request.undoSession}`);
-        const session = kernel.#need(request.undoSession);
-        session.onAsk = request.onAsk;
-        kernel.#begin(request.undoSession, session);
-        yield* kernel.#updates(request.undoSession, signal);
-      },
       resolve: async ({ session, resolution }) => {
-        kernel.calls.push(`resolve ${session} ${resolution}`);
+        this.calls.push(`resolve ${session} ${resolution}`);
         return {};
       },
     });

@@ -17,7 +17,7 @@ export const addCompletion = async (program: Command): Promise<void> => {
   if (!existsSync(join(projectRoot, "tests"))) return;
   for (const kind of ["suite", "bench"] as const) {
     const command = completions.commands.get(kind);
-    const names = await (await loadJudge(kind)).names();
+    const names = (await loadJudge(kind)).names();
     command?.argument("name", (complete) => {
       for (const name of names) complete(name, "");
     });

@@ -96,12 +96,13 @@ const logFiles = (folder: string): readonly string[] =>
     .toSorted((a, b) => Number(b.age?.[2] ?? 0) - Number(a.age?.[2] ?? 0))
     .map(({ name }) => join(folder, name));
 
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
+
 const wanted =
   (options: LogsOptions) =>
   (line: LogLine): boolean =>
     (options.process === undefined || line.process === options.process) &&
-    (options.session === undefined ||
-      String(line.fields["session"] ?? "").startsWith(options.session));
+    (options.session === undefined || textOf(line.fields["session"]).startsWith(options.session));
 
 const printLine = (context: CommandContext, line: LogLine): void => {
   const { output } = context;

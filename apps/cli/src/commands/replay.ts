@@ -35,18 +35,22 @@ export const replay: Handler<object> = async (context, { args }) => {
     throw failWith({ code: "E_JOURNAL_CORRUPT", message: `${file}: record ${index}: ${reason}` });
   }
   const steps: unknown[] = [];
-  const replayed = replayJournal(records, nodeCrypto.sha256, ({ index, atMs, input, effects }) => {
-    steps.push({
-      index,
-      at: new Date(atMs).toISOString(),
-      input: input.type,
-      effects: effects.map(({ type }) => type),
-    });
-    const caused = effects.map(({ type }) => type).join(", ");
-    output.line(
-      `${index}  ${new Date(atMs).toISOString()}  ${input.type} -> ${caused || "nothing"}`,
-    );
-  });
+  const replayed = replayJournal(
+    records,
+    (bytes) => nodeCrypto.sha256(bytes),
+    ({ index, atMs, input, effects }) => {
+      steps.push({
+        index,
+        at: new Date(atMs).toISOString(),
+        input: input.type,
+        effects: effects.map(({ type }) => type),
+      });
+      const caused = effects.map(({ type }) => type).join(", ");
+      output.line(
+        `${index}  ${new Date(atMs).toISOString()}  ${input.type} -> ${caused || "nothing"}`,
+      );
+    },
+  );
   if (!replayed.ok) {
     throw failWith({
       code: replayed.error.code,

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type ExitCode, exitCodes } from "@ioi/base";
 import type { CommandContext, Handler } from "../context.ts";
-import type { Output } from "../io.ts";
+import { type Output, toJson } from "../io.ts";
 import { projectRoot } from "../program.ts";
 import { failWith, usage } from "../report.ts";
 
@@ -122,7 +122,7 @@ const printReport = (output: Output, kind: string, report: Report): void => {
   for (const [name, value] of Object.entries(report.metrics)) {
     const spread = report.spread?.[name];
     const range = spread === undefined ? "" : `  (${spread.min} to ${spread.max})`;
-    output.line(`  ${name} ${typeof value === "object" ? JSON.stringify(value) : value}${range}`);
+    output.line(`  ${name} ${typeof value === "string" ? value : toJson(value)}${range}`);
   }
   for (const goal of report.goals) {
     const judged = goal.met ? "met" : "NOT MET";

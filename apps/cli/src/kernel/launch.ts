@@ -81,8 +81,9 @@ const parseReady = (line: string): ReadyLine | undefined => {
         },
       };
     }
-    return typeof value.rpc === "string"
-      ? { rpc: value.rpc, http: String(value.http ?? "") }
+    const { rpc, http } = value;
+    return typeof rpc === "string"
+      ? { rpc, http: typeof http === "string" ? http : "" }
       : undefined;
   } catch {
     return undefined;

@@ -1,0 +1,80 @@
+/**
+ * Facts about an action for a check without a kernel: what stands behind each path now, looked up
+ * by name. A driver looks through descriptors and holds them; a check changes nothing, so it need
+ * not, and it may be wrong about a path that moves meanwhile.
+ */
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import type { CanonicalArguments, TargetSpec } from "@ioi/firewall";
+import type { Action, Facts } from "@ioi/wire";
+import { readBounded } from "../kernel/folder.ts";
+import { programBytesMax } from "../limits.ts";
+
+/** Where programs are looked for by name, as in a command's sandbox. */
+const searchPath = ["/usr/local/bin", "/usr/bin", "/bin"];
+
+const kindOf = (stat: fs.BigIntStats): "file" | "directory" | "symlink" | "other" => {
+  if (stat.isFile()) return "file";
+  if (stat.isDirectory()) return "directory";
+  return stat.isSymbolicLink() ? "symlink" : "other";
+};
+
+/** Real path of the deepest existing parent and the rest. */
+const realOf = (given: string): string => {
+  const rest: string[] = [];
+  for (let at = given; ; at = path.dirname(at)) {
+    try {
+      return path.join(fs.realpathSync(at), ...rest);
+    } catch {
+      if (at === path.dirname(at)) return given;
+      rest.unshift(path.basename(at));
+    }
+  }
+};
+
+export const pathFacts = (given: string): Facts => {
+  const realPath = realOf(given).normalize("NFC");
+  const stat = fs.lstatSync(realPath, { bigint: true, throwIfNoEntry: false });
+  const common = { realPath, caseInsensitive: false };
+  if (stat === undefined) return { ...common, exists: false };
+  return {
+    ...common,
+    exists: true,
+    kind: kindOf(stat),
+    dev: stat.dev,
+    ino: stat.ino,
+    size: Number(stat.size),
+    nlink: Number(stat.nlink),
+    mode: Number(stat.mode & 0o7777n),
+  };
+};
+
+/** Undefined where there is no such program; the policy then sees a fact that is not reported. */
+const programFacts = (name: string): Facts | undefined => {
+  const candidates = name.includes("/") ? [name] : searchPath.map((folder) => `${folder}/${name}`);
+  const found = candidates.find((each) => fs.existsSync(each));
+  if (found === undefined) return undefined;
+  const facts = pathFacts(found);
+  if (facts.kind !== "file") return undefined;
+  const bytes = readBounded(facts.realPath, programBytesMax);
+  return { ...facts, sha256: createHash("sha256").update(bytes).digest() };
+};
+
+/** The action that a driver would prepare, near enough to judge it. */
+export const actionOf = (spec: TargetSpec, made: CanonicalArguments): Action => {
+  const facts: Record<string, Facts> = {};
+  for (const { name, type } of spec.arguments) {
+    const value = made.args[name];
+    if (type === "path" && typeof value === "string") facts[name] = pathFacts(value);
+    if (type === "paths" && Array.isArray(value)) {
+      for (const [index, each] of value.entries())
+        facts[`${name}.${index}`] = pathFacts(String(each));
+    }
+    if (type === "argv" && Array.isArray(value)) {
+      const program = programFacts(String(value[0]));
+      if (program !== undefined) facts["program"] = program;
+    }
+  }
+  return { version: 1, target: made.target, args: made.args, facts };
+};
