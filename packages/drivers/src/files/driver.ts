@@ -6,12 +6,13 @@
  */
 import { ok, type Result } from "@ioi/base";
 import type { CanonicalValue, ContentRef, Facts } from "@ioi/wire";
-import type {
-  ActContext,
-  ActReport,
-  Driver,
-  ObligationType,
-  PreparedAction,
+import {
+  type ActContext,
+  type ActReport,
+  type Driver,
+  type ObligationType,
+  type PreparedAction,
+  refused,
 } from "../core/driver.ts";
 import type { EffectEngine } from "../effects/engine.ts";
 import { settle } from "../effects/settle.ts";
@@ -91,6 +92,13 @@ const preparedOf = (
   [Symbol.dispose]: () => held[Symbol.dispose](),
 });
 
+/**
+ * An action that leads out of the session's folders has no facts here. It is prepared all the same,
+ * so that the Guardian denies it with its reasons and a receipt; performed it never is.
+ */
+const beyond = (error: DriverRejection): PreparedAction =>
+  preparedOf(new DisposableStack(), {}, { effect: false, act: async () => refused(error) });
+
 const factsOfAll = (spots: ReadonlyMap<string, Spot>): Record<string, Facts> =>
   Object.fromEntries([...spots].map(([name, spot]) => [name, factsOf(spot)]));
 
@@ -108,7 +116,10 @@ export class FilesDriver implements Driver {
     if (!isFilesTarget(target)) {
       return reject("E_TARGET_UNKNOWN", `the files driver does not perform ${target}`);
     }
-    return this.#prepare(target, args);
+    const prepared = this.#prepare(target, args);
+    return prepared.ok || prepared.error.code !== "E_FS_OUTSIDE"
+      ? prepared
+      : ok(beyond(prepared.error));
   }
 
   claim(counter: bigint): boolean {
