@@ -1,3 +1,4 @@
+export * from "./compliance.ts";
 export * from "./core/driver.ts";
 export * from "./core/handlers.ts";
 export { openDriver } from "./core/process.ts";

@@ -54,6 +54,6 @@ export class NonceTable implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const key of [...this.#waiting.keys()]) this.#drop(key);
+    for (const key of this.#waiting.keys()) this.#drop(key);
   }
 }

@@ -23,6 +23,7 @@ import {
   measuredFolders,
   pathsOf,
   setFolderTimes,
+  standingFolders,
   syncParents,
 } from "./folders.ts";
 import type { Planned } from "./plan.ts";
@@ -258,7 +259,11 @@ export class EffectEngine {
       ...intent,
       phase: changes.every((change) => change.made) ? "confirmed" : "partial",
       changes,
-      folders: measuredFolders(this.roots, intent.folders, changes),
+      folders: measuredFolders(
+        this.roots,
+        [...intent.folders, ...standingFolders(changes)],
+        changes,
+      ),
     };
   }
 

@@ -54,6 +54,16 @@ export const foldersOf = (roots: Roots, changes: readonly Change[]): readonly Fo
   return folders;
 };
 
+/** Folders that were to be removed and were not; names in them may have gone all the same. */
+export const standingFolders = (changes: readonly Change[]): readonly FolderTimes[] =>
+  changes.flatMap((change) => {
+    if (change.type !== "put" || change.made || change.after !== undefined) return [];
+    const { path, before } = change;
+    return before?.kind === "directory" && before.times !== undefined
+      ? [{ path, before: before.times }]
+      : [];
+  });
+
 /** A moved folder is found under its new name after the effect. */
 const movedPath = (path: string, changes: readonly Change[]): string => {
   const move = changes.find((each) => each.type === "rename" && each.from === path);

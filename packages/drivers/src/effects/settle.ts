@@ -4,10 +4,10 @@
  * behind. Settling again gives the same answer.
  */
 import { capture, difference } from "../fs/entries.ts";
-import { errnoOf, openPathIfAny, removeName, rename } from "../fs/syscalls.ts";
+import { errnoOf, openPathIfAny, removeName, rename, statFd } from "../fs/syscalls.ts";
 import type { Change, Effect, Entry, Put } from "../vault/record.ts";
 import type { EffectEngine } from "./engine.ts";
-import { finishFolders, look } from "./folders.ts";
+import { finishFolders, look, parentOf, setFolderTimes, standingFolders } from "./folders.ts";
 
 export interface Settlement {
   readonly status: "confirmed" | "partial" | "no-effect" | "unknown";
@@ -33,22 +33,25 @@ const matches = async (
   return difference(state, loose) === undefined;
 };
 
-/** Takes away, or puts back, what a crash left beside the path. */
-const clearTemporary = async (engine: EffectEngine, put: Put): Promise<void> => {
+/**
+ * Takes away, or puts back, what a crash left beside the path. Returns the folder where nobody else
+ * changed a name since (its times are then only ours to put back).
+ */
+const clearTemporary = async (engine: EffectEngine, put: Put): Promise<string | undefined> => {
   using spot = look(engine.roots, put.path);
-  if (spot === undefined || spot.missing.length > 0) return;
+  if (spot === undefined || spot.missing.length > 0) return undefined;
   using left = openPathIfAny(spot.parent, put.temporary);
-  if (left === undefined) return;
+  if (left === undefined) return undefined;
+  const ours = statFd(spot.parent).mtimeNs <= statFd(left).ctimeNs;
   try {
     if (spot.object === undefined && put.after === undefined) {
       // Set aside for removal, not removed: it goes back, the change was not made.
       rename(spot.parent, put.temporary, spot.parent, spot.name, "noreplace");
-      return;
-    }
-    removeName(spot.parent, put.temporary, "other");
+    } else removeName(spot.parent, put.temporary, "other");
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
   }
+  return ours ? parentOf(put.path) : undefined;
 };
 
 const examine = async (engine: EffectEngine, change: Change): Promise<Found> => {
@@ -58,13 +61,25 @@ const examine = async (engine: EffectEngine, change: Change): Promise<Found> => 
     if (there && !here) return "made";
     return here && !there ? "not made" : "neither";
   }
-  await clearTemporary(engine, change);
   // `before` is the stricter of the two: it has the modification time.
   if (await matches(engine, change.path, change.before)) return "not made";
   return (await matches(engine, change.path, change.after)) ? "made" : "neither";
 };
 
+/** Clears the temporaries of all changes; folders that only this touched get their times back. */
+const clear = async (engine: EffectEngine, intent: Effect): Promise<void> => {
+  const cleared = new Set<string>();
+  for (const change of intent.changes) {
+    const folder = change.type === "put" ? await clearTemporary(engine, change) : undefined;
+    if (folder !== undefined) cleared.add(folder);
+  }
+  for (const { path, before } of [...intent.folders, ...standingFolders(intent.changes)]) {
+    if (cleared.has(path)) setFolderTimes(engine.roots, path, before);
+  }
+};
+
 const conclude = async (engine: EffectEngine, intent: Effect): Promise<Settlement> => {
+  await clear(engine, intent);
   const found: Found[] = [];
   for (const change of intent.changes) found.push(await examine(engine, change));
   const made = (index: number): boolean => found[index] === "made";

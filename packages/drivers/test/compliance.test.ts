@@ -1,0 +1,141 @@
+/** Both drivers, and deliberately broken ones, before the compliance suite. */
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { complianceSuite, type CompliancePlace } from "../src/compliance.ts";
+import { ExecDriver } from "../src/exec/driver.ts";
+import { Broken, flaws } from "./broken.ts";
+import { contentRef, Session } from "./support.ts";
+
+const marker = "600.0073";
+
+const running = (): boolean =>
+  fs.readdirSync("/proc").some((pid) => {
+    try {
+      return /^\d+$/.test(pid) && fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(marker);
+    } catch {
+      return false;
+    }
+  });
+
+const filesBelow = (folder: string, wanted: RegExp): string[] =>
+  fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((each) => wanted.test(each));
+
+const place = (
+  kind: "files" | "exec",
+  actions: (
+    s: Session,
+  ) => Pick<CompliancePlace, "effect" | "look" | "refused" | "failing" | "endless">,
+): CompliancePlace => {
+  let offsetMs = 0;
+  const s = new Session({
+    kind,
+    nowMs: () => performance.now() + offsetMs,
+    ...(kind === "exec" ? { driver: (engine, profile) => new ExecDriver(engine, profile) } : {}),
+  });
+  return {
+    handlers: s.handlers,
+    bootKey: s.bootKey,
+    instancePublicKey: s.instanceKey.publicKey,
+    instanceId: s.instanceId,
+    session: "s1",
+    profileHash: s.profileHash,
+    advanceMs: (ms) => {
+      offsetMs += ms;
+    },
+    effects: () => filesBelow(s.root, /^effect-/).length,
+    leftovers: () => [
+      ...filesBelow(s.root, /\.ioi-/),
+      ...filesBelow(s.vaultPath, /(\.new|stage)$/),
+    ],
+    [Symbol.asyncDispose]: () => s[Symbol.asyncDispose](),
+    ...actions(s),
+  };
+};
+
+let made = 0;
+const files = (): CompliancePlace =>
+  place("files", (s) => {
+    const write = (name: string) => {
+      const content = Buffer.from(name);
+      const args = { path: s.path(name), content: contentRef(content), create: "any" };
+      return { target: "fs::write", args, content };
+    };
+    fs.writeFileSync(s.path("victim"), "v");
+    fs.writeFileSync(s.path("large"), "");
+    fs.truncateSync(s.path("large"), 900 * 2 ** 20);
+    return {
+      effect: () => write(`effect-${++made}`),
+      look: () => ({ target: "fs::list", args: { path: s.root } }),
+      refused: () => ({ target: "fs::read", args: { path: path.join(s.base, "outside") } }),
+      failing: () => ({
+        action: write("victim"),
+        meanwhile: () => {
+          fs.writeFileSync(s.path("other"), "o");
+          fs.renameSync(s.path("other"), s.path("victim"));
+        },
+      }),
+      endless: () => ({
+        action: { target: "fs::copy", args: { path: s.path("large"), to: s.path("copy") } },
+        running: () => fs.existsSync(s.path("copy")),
+        announces: false,
+      }),
+    };
+  });
+
+const exec = (): CompliancePlace =>
+  place("exec", (s) => {
+    const sh = (script: string, cwd = s.root) => ({
+      target: "sys::exec",
+      args: { argv: ["sh", "-c", script], cwd },
+    });
+    fs.mkdirSync(s.path("folder"));
+    return {
+      effect: () => sh(`echo x > effect-${++made}`),
+      refused: () => sh("true", "/etc"),
+      failing: () => ({
+        action: sh("true", s.path("folder")),
+        meanwhile: () => {
+          fs.renameSync(s.path("folder"), s.path("elsewhere"));
+          fs.mkdirSync(s.path("folder"));
+        },
+      }),
+      endless: () => ({
+        action: sh(`(setsid sleep ${marker} &) ; trap "" TERM; echo begun; sleep ${marker}`),
+        running,
+        announces: true,
+      }),
+    };
+  });
+
+const failures = async (open: () => CompliancePlace): Promise<readonly string[]> => {
+  const cases = await complianceSuite(open, nodeCrypto);
+  assert.ok(cases.length > 20);
+  return cases
+    .filter((each) => !each.passed)
+    .map((each) => `${each.id}: expected ${each.expected}, got ${each.actual}`);
+};
+
+test("the files driver complies", async () => {
+  assert.deepEqual(await failures(files), []);
+});
+
+test("the exec driver complies", async () => {
+  assert.deepEqual(await failures(exec), []);
+});
+
+test("a whole fake complies", async () => {
+  assert.deepEqual(await failures(() => new Broken(undefined)), []);
+});
+
+for (const [flaw, caught] of Object.entries(flaws)) {
+  test(`the suite catches a driver that ${flaw}`, async () => {
+    const failed = await failures(() => new Broken(flaw));
+    assert.ok(
+      failed.some((each) => each.startsWith(caught)),
+      failed.join("\n"),
+    );
+  });
+}
