@@ -70,7 +70,10 @@ export class Drivers {
     }
     const { profile, hash } = this.#verified(signedProfile);
     for (const root of profile.roots) this.#checkRoot(root.path);
-    const vault = path.join(this.#dataFolder, "vault", profile.session);
+    if (!/^s-[0-9a-f]{12}$/.test(profile.vault)) {
+      throw new OperationError("E_DRIVER_REFUSED", "the vault has no session's name");
+    }
+    const vault = path.join(this.#dataFolder, "vault", profile.vault);
     fs.mkdirSync(vault, { mode: 0o700, recursive: true });
     const instanceId = nodeCrypto.randomBytes(16);
     const key = nodeCrypto.generate("ed25519");

@@ -68,6 +68,7 @@ class Process implements AsyncDisposable {
       version: 1,
       kind,
       session: "s1",
+      vault: "s1",
       roots: [{ name: "work", path: root, access: "write" }],
       masks: [],
       network: "none",

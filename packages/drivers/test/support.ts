@@ -62,6 +62,7 @@ export interface SessionOptions {
   readonly driver?: (engine: EffectEngine, profile: Profile) => Driver;
   readonly kind?: "files" | "exec";
   readonly masks?: readonly string[];
+  readonly roots?: Profile["roots"];
   readonly fault?: (point: string) => void;
   readonly base?: string;
   readonly nowMs?: () => number;
@@ -96,7 +97,8 @@ export class Session implements AsyncDisposable {
       version: 1,
       kind,
       session: "s1",
-      roots: [{ name: "work", path: this.root, access: "write" }],
+      vault: "s1",
+      roots: options.roots ?? [{ name: "work", path: this.root, access: "write" }],
       masks: options.masks ?? [path.join(this.base, "vault")],
       network: "none",
       limits: {

@@ -18,6 +18,8 @@ export interface SessionRecord {
   readonly words: readonly string[];
   /** The folder the person picked. */
   readonly workspace: string | undefined;
+  /** The session whose vault its drivers work on. */
+  readonly vault: string;
   /** Why nothing more may happen in it. */
   readonly closed: string | undefined;
 }
@@ -117,6 +119,7 @@ export class Ledger {
       openedMs: known?.openedMs ?? leaf.atMs,
       words: [...(known?.words ?? []), ...(opening === undefined ? [] : [opening.text])],
       workspace: known?.workspace ?? opening?.workspace,
+      vault: known?.vault ?? leaf.undoes ?? leaf.session,
       closed: known?.closed,
     });
     this.budgets.open(

@@ -17,7 +17,7 @@ import {
   schema,
 } from "@ioi/wire";
 import { type GuardianCore, printable, rejected } from "./core.ts";
-import type { Ask } from "./ledger.ts";
+import type { Ask, SessionRecord } from "./ledger.ts";
 import { openSessionsMax, receiptsPageMax, wordsCharsMax } from "./limits.ts";
 import type { LoggedLeaf, SignedCheckpoint } from "./receipt-log.ts";
 import { workspaceComplaint } from "./workspace.ts";
@@ -29,6 +29,8 @@ export interface Utterance {
   /** Absolute real path; empty: no folder. */
   readonly workspace: string;
   readonly agent: string;
+  /** The session that this one undoes; empty: none. */
+  readonly undoes: string;
 }
 
 export interface ApprovalCard {
@@ -85,7 +87,10 @@ export class PersonSide {
     if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(utterance.agent)) {
       throw rejected("E_WORKSPACE_REFUSED", `agent ${printable(utterance.agent)} is no name`);
     }
-    const workspace = utterance.workspace === "" ? undefined : utterance.workspace;
+    const undone = utterance.undoes === "" ? undefined : this.#knownSession(utterance.undoes);
+    const picked = utterance.workspace === "" ? undefined : utterance.workspace;
+    // What is undone is undone where it was done.
+    const workspace = undone === undefined ? picked : undone.workspace;
     if (workspace !== undefined) {
       const complaint = workspaceComplaint(workspace, this.#core.config.productFolders);
       if (complaint !== undefined) throw rejected("E_WORKSPACE_REFUSED", complaint);
@@ -100,9 +105,16 @@ export class PersonSide {
       policyHash: policy.hash,
       actionsMax: policy.budgets.actions,
       wallMinutesMax: policy.budgets.wallMinutes,
+      ...(undone === undefined ? {} : { undoes: undone.vault }),
       words: this.#core.sealOpening(session, { text: utterance.text, workspace }),
     });
     return { session, policyHash: policy.hash };
+  }
+
+  #knownSession(id: string): SessionRecord {
+    const session = this.#core.ledger.sessions.get(id);
+    if (session === undefined) throw rejected("E_SESSION_UNKNOWN", `no session ${printable(id)}`);
+    return session;
   }
 
   #checkRoom(): void {
@@ -239,9 +251,7 @@ export class PersonSide {
   }
 
   async revoke(session: string, reason: string): Promise<void> {
-    const known = this.#core.ledger.sessions.get(session);
-    if (known === undefined)
-      throw rejected("E_SESSION_UNKNOWN", `no session ${printable(session)}`);
+    const known = this.#knownSession(session);
     if (known.closed !== undefined) return;
     await this.#core.commit({
       type: "revoke",

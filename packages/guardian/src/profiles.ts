@@ -24,6 +24,7 @@ export const compileProfile = (
   version: 1,
   kind,
   session: session.id,
+  vault: session.vault,
   roots: core.roots(policy, session).map(({ name, path, access }) => ({ name, path, access })),
   masks: [...core.config.productFolders],
   network: "none",

@@ -33,7 +33,13 @@ export const undo: Handler<UndoOptions> = async (context, { args, options }) => 
   const { session: undoSession } = await retrying(kernel, async () => {
     const person = await kernel.person();
     return person.utter(
-      { session: "", text: `/undo ${session}${what}`, workspace, agent: "planner" },
+      {
+        session: "",
+        text: `/undo ${session}${what}`,
+        workspace,
+        agent: "planner",
+        undoes: session,
+      },
       { deadlineMs: callDeadlineMs, signal: context.signal },
     );
   });

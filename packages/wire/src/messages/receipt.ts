@@ -41,6 +41,8 @@ export const leaf = union({
     /** The session's budgets, fixed by the policy it was opened under. */
     actionsMax: int(),
     wallMinutesMax: int(),
+    /** The session whose effects this one undoes. */
+    undoes: optional(text(64)),
     words: sealedContent,
   },
   intent: {

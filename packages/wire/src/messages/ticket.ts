@@ -69,6 +69,8 @@ export const profile = record({
   version: int(1, 1),
   kind: oneOf("files", "exec"),
   session: text(64),
+  /** The session whose vault it works on: its own, or the one that it undoes. */
+  vault: text(64),
   roots: array(record({ name: text(64), path: text(4096), access: oneOf("read", "write") }), 64),
   /** Never visible, even below a root: the product's own folders. */
   masks: array(text(4096), 64),
