@@ -284,7 +284,7 @@ export const canonicalise = (
   const spec = targets.get(target);
   if (spec === undefined) {
     const hint = didYouMean(target, targets.keys());
-    return refuse("E_TARGET_UNKNOWN", `there is no target ${shown(target)}${hint}`);
+    return refuse("E_TOOL_UNKNOWN", `there is no target ${shown(target)}${hint}`);
   }
   if (spec.driver === undefined) {
     return refuse("E_TARGET_NOT_AVAILABLE", `${target} has no driver in this version`);

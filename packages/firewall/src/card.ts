@@ -49,6 +49,12 @@ const pathLines = (
   return lines;
 };
 
+/** Text and numbers as they are; nothing else stands alone on a card. */
+const plainText = (value: CanonicalValue): string =>
+  typeof value === "string" || typeof value === "number" || typeof value === "bigint"
+    ? `${value}`
+    : "?";
+
 const quoted = (text: string): string =>
   /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `"${bounded(text)}"`;
 
@@ -91,7 +97,9 @@ const contentLines = (value: CanonicalValue): readonly string[] => {
   if (!isRecord(value)) return [];
   const { sha256, length, head } = value;
   if (!(sha256 instanceof Uint8Array) || typeof head !== "string") return [];
-  const lines = [line("content", `${String(length)} bytes, sha256 ${toHex(sha256).slice(0, 16)}`)];
+  const lines = [
+    line("content", `${plainText(length ?? null)} bytes, sha256 ${toHex(sha256).slice(0, 16)}`),
+  ];
   if (head !== "") lines.push(line("begins", `"${bounded(head)}"`));
   return lines;
 };
@@ -108,7 +116,7 @@ const argumentLines = (spec: ArgumentSpec, action: Action, table: RootTable): re
       .flatMap((path, at) =>
         pathLines(
           `${spec.name} ${at + 1}`,
-          String(path),
+          plainText(path),
           action.facts[`${spec.name}.${at}`],
           table,
         ),
@@ -116,13 +124,13 @@ const argumentLines = (spec: ArgumentSpec, action: Action, table: RootTable): re
   }
   if (spec.type === "argv" && Array.isArray(value)) {
     return argvLines(
-      (value as readonly CanonicalValue[]).map(String),
+      (value as readonly CanonicalValue[]).map(plainText),
       action.facts["program"],
       table,
     );
   }
   if (spec.type === "content") return contentLines(value);
-  return [line(spec.name, bounded(String(value)))];
+  return [line(spec.name, bounded(plainText(value)))];
 };
 
 const askLine = (ask: AskSource): string =>
@@ -184,7 +192,7 @@ export const display = (action: Action, session?: SessionContext): string => {
           ? showPath(placeOf(text, false, table), table)
           : text,
       );
-      const joined = texts.length === 0 ? String(value) : texts.map(quoted).join(" ");
+      const joined = texts.length === 0 ? plainText(value) : texts.map(quoted).join(" ");
       return [argument.name === "to" ? `-> ${joined}` : joined];
     });
   const text = [visible(action.target), ...parts].join(" ");

@@ -100,7 +100,7 @@ export const errors = {
     next: "./ioi policy explain",
     exit: 5,
   },
-  E_TARGET_UNKNOWN: {
+  E_TOOL_UNKNOWN: {
     what: "There is no such tool.",
     why: "The name is misspelt, or belongs to another version.",
     next: "./ioi run '/help'",

@@ -16,3 +16,11 @@ export { analyseArgv, type Script, type ScriptRedirect } from "./shell.ts";
 export { argumentOf, type ArgumentSpec, type Role, targets, type TargetSpec } from "./targets.ts";
 export * from "./types.ts";
 export { letterWarnings, visible } from "./visible.ts";
+export {
+  check,
+  explain,
+  type EvaluatedRule,
+  type PolicyCheck,
+  type PolicyExplanation,
+} from "./explain.ts";
+export { lint, type LintFinding } from "./lint.ts";

@@ -3,10 +3,9 @@
  * words that mix look-alike alphabets are named. Nothing that is shown was chosen by a model.
  */
 
-/** Controls, format characters (bidi, zero-width, tags), separators, private use, surrogates. */
-// oxlint-disable-next-line no-misleading-character-class -- they are listed to be shown
+/** Controls, format characters (bidi, zero-width, tags), fillers, separators, private use. */
 const hidden =
-  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u2800\u{fe00}-\u{fe0f}\u{e0100}-\u{e01ef}\u27e8\u27e9]|(?! )\p{Zs}/gu;
+  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800\u27e8\u27e9]|(?! )\p{Zs}/gu;
 
 const numbered = (char: string): string =>
   `\u27e8U+${(char.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0")}\u27e9`;

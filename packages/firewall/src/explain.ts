@@ -1,0 +1,231 @@
+/**
+ * What `ioi policy check` and `explain` show: every rule of the action's target with the truth of
+ * each of its conditions, and the smallest change of policy that would change the verdict. A change
+ * is offered only after it was compiled and decided with.
+ */
+import { ok, type Result } from "@ioi/base";
+import type { Action, AskSource } from "@ioi/wire";
+import { compilePolicy, indexRules } from "./compile.ts";
+import { decide } from "./decide.ts";
+import type { CompiledRule } from "./engine.ts";
+import { predicateTruth } from "./predicate.ts";
+import { homeRoot, rootTable, showPath } from "./roots.ts";
+import { readSubject, type Subject } from "./subject.ts";
+import { mustConstrain } from "./targets.ts";
+import { no, type Truth, truthAnd, truthName, yes } from "./truth.ts";
+import type {
+  CompiledPolicy,
+  Decision,
+  DecisionContext,
+  Effect,
+  PolicyError,
+  Root,
+  Tier,
+} from "./types.ts";
+
+export interface EvaluatedRule {
+  readonly id: string;
+  readonly tier: Tier;
+  readonly effect: Effect;
+  readonly truth: "false" | "unknown" | "true";
+  readonly fired: boolean;
+  /** One for each `where.<argument>`. */
+  readonly conditions: readonly {
+    readonly argument: string;
+    readonly truth: "false" | "unknown" | "true";
+  }[];
+  readonly at: { readonly file: string; readonly line: number; readonly column: number };
+}
+
+/** `ioi.policy-check/1`. */
+export interface PolicyCheck {
+  readonly schema: "ioi.policy-check/1";
+  readonly target: string;
+  readonly verdict: Decision["verdict"];
+  readonly rules: Decision["rules"];
+  readonly asks: readonly AskSource[];
+  readonly discharged: readonly AskSource[];
+  readonly obligations: readonly string[];
+  readonly reversible: boolean;
+  readonly reason: string;
+  readonly instead: string;
+  /** Every rule about the target, fired or not, in the order of the policy. */
+  readonly evaluated: readonly EvaluatedRule[];
+}
+
+export interface PolicyExplanation extends PolicyCheck {
+  /** Sentences, most important first. */
+  readonly why: readonly string[];
+  /** The smallest change that would change the verdict, where there is one. */
+  readonly change:
+    | { readonly type: "add-rule"; readonly toml: string; readonly verdict: Decision["verdict"] }
+    | {
+        readonly type: "remove-rules";
+        readonly ids: readonly string[];
+        readonly verdict: Decision["verdict"];
+      }
+    | { readonly type: "none"; readonly because: string };
+}
+
+const evaluate = (rule: CompiledRule, { values, table }: Subject): EvaluatedRule => {
+  const narrow = rule.effect === "allow";
+  let truth: Truth = yes;
+  const conditions = rule.conditions.map(({ argument, predicate }) => {
+    const each = predicateTruth(predicate, values.get(argument), table, narrow);
+    truth = truthAnd(truth, each);
+    return { argument, truth: truthName(each) };
+  });
+  return {
+    id: rule.id,
+    tier: rule.tier,
+    effect: rule.effect,
+    truth: truthName(truth),
+    fired: narrow ? truth === yes : truth !== no,
+    conditions,
+    at: rule.at,
+  };
+};
+
+/** One action against a policy, with everything that was looked at. */
+export const check = (
+  policy: CompiledPolicy,
+  action: Action,
+  context: DecisionContext,
+): PolicyCheck => {
+  const decision = decide(policy, action, context);
+  const read = readSubject(action, rootTable(context.session));
+  const about = policy.engine.rules.filter(({ targets }) => targets.includes(action.target));
+  return {
+    schema: "ioi.policy-check/1",
+    target: action.target,
+    verdict: decision.verdict,
+    rules: decision.rules,
+    asks: decision.asks,
+    discharged: decision.discharged,
+    obligations: decision.obligations.map(({ type }) => type),
+    reversible: decision.reversible,
+    reason: decision.reason,
+    instead: decision.instead,
+    evaluated: read.ok ? about.map((rule) => evaluate(rule, read.value)) : [],
+  };
+};
+
+const sentences = (checked: PolicyCheck): readonly string[] => {
+  const why = [`Verdict: ${checked.verdict}. ${checked.reason}`];
+  for (const rule of checked.evaluated) {
+    const failing = rule.conditions.filter(({ truth }) => truth !== "true");
+    const list = failing.map(({ argument, truth }) => `where.${argument} is ${truth}`).join(", ");
+    const outcome = rule.fired ? "fires" : "does not fire";
+    why.push(`Rule "${rule.id}" (${rule.effect}) ${outcome}${list === "" ? "" : `: ${list}`}.`);
+  }
+  return why;
+};
+
+const quote = (text: string): string => JSON.stringify(text);
+
+/** The narrowest rule that would allow the action: its own paths and program, as they are. */
+const allowingRule = (subject: Subject): string | undefined => {
+  const { target, table } = subject;
+  const lines = [
+    "[[rule]]",
+    'id = "suggested"',
+    'effect = "allow"',
+    `target = [${quote(target.name)}]`,
+  ];
+  for (const spec of target.arguments.filter(mustConstrain)) {
+    const value = subject.values.get(spec.name);
+    if (value?.type === "argv" && value.program !== undefined) {
+      lines.push(`where.${spec.name} = { program = ${quote(value.program)}, profile = "closed" }`);
+    } else if (value?.type === "path" || value?.type === "paths") {
+      const items = value.type === "path" ? [value] : value.items;
+      const patterns = items.map(({ real, given }) => showPath(real ?? given, table));
+      if (patterns.some((pattern) => pattern.startsWith("/"))) return undefined;
+      const distinct = [...new Set(patterns)];
+      const list = distinct.map(quote).join(", ");
+      lines.push(`where.${spec.name} = { one_of = [${list}] }`);
+    } else return undefined;
+  }
+  return `${lines.join("\n")}\n`;
+};
+
+/** The policy with one more user rule; the workspaces of the session stand for its own. */
+const withRule = (
+  policy: CompiledPolicy,
+  toml: string,
+  roots: readonly Root[],
+): Result<CompiledPolicy, readonly PolicyError[]> => {
+  const names = roots.filter(({ name }) => name !== "scope" && name !== homeRoot);
+  const workspaces = names
+    .map(({ name, path }) => `[workspace.${name}]\npath = ${quote(path)}\n`)
+    .join("");
+  const text = `version = 1\n${workspaces}${toml}`;
+  const { hashing } = policy.engine;
+  const added = compilePolicy([{ tier: "user", file: "suggested", text }], hashing);
+  if (!added.ok) return added;
+  const rules = [...policy.engine.rules, ...added.value.engine.rules];
+  return ok({ ...policy, engine: indexRules(rules, hashing) });
+};
+
+const withoutRules = (policy: CompiledPolicy, ids: readonly string[]): CompiledPolicy => {
+  const { rules, hashing } = policy.engine;
+  return {
+    ...policy,
+    engine: indexRules(
+      rules.filter(({ id }) => !ids.includes(id)),
+      hashing,
+    ),
+  };
+};
+
+const smallestChange = (
+  policy: CompiledPolicy,
+  action: Action,
+  context: DecisionContext,
+  subject: Subject,
+): PolicyExplanation["change"] => {
+  const before = decide(policy, action, context);
+  if (before.verdict === "allow") return { type: "none", because: "It is allowed." };
+  const builtin = before.rules.find(({ tier, effect }) => tier === "builtin" && effect === "deny");
+  if (builtin !== undefined) {
+    return { type: "none", because: `${builtin.id} holds whatever a policy says.` };
+  }
+  const blocking = before.rules.filter(
+    ({ effect }) => effect === before.verdict || effect === "deny",
+  );
+  const ids = blocking.map(({ id }) => id);
+  if (ids.length > 0) {
+    const after = decide(withoutRules(policy, ids), action, context);
+    if (after.verdict !== before.verdict) {
+      return { type: "remove-rules", ids, verdict: after.verdict };
+    }
+  }
+  const toml = before.asks.some(({ kind }) => kind === "default")
+    ? allowingRule(subject)
+    : undefined;
+  const added = toml === undefined ? undefined : withRule(policy, toml, subject.table.roots);
+  if (toml !== undefined && added?.ok === true) {
+    const after = decide(added.value, action, context);
+    if (after.verdict !== before.verdict) {
+      return { type: "add-rule", toml, verdict: after.verdict };
+    }
+  }
+  const kinds = [...new Set(before.asks.map(({ kind }) => kind))].join(", ");
+  return { type: "none", because: `No single rule changes it (asks: ${kinds}).` };
+};
+
+/** Why an action has its verdict, and the smallest change that would change it. */
+export const explain = (
+  policy: CompiledPolicy,
+  action: Action,
+  context: DecisionContext,
+): PolicyExplanation => {
+  const checked = check(policy, action, context);
+  const read = readSubject(action, rootTable(context.session));
+  return {
+    ...checked,
+    why: sentences(checked),
+    change: read.ok
+      ? smallestChange(policy, action, context, read.value)
+      : { type: "none", because: "The action is malformed." },
+  };
+};

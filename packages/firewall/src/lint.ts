@@ -1,0 +1,151 @@
+/**
+ * What a policy says that its author may not have meant: rules that never matter, that allow more
+ * than they look like, or that only seem to restrict. Every finding is sound; not every mistake is
+ * found.
+ */
+import type { TextPosition } from "@ioi/base";
+import type { CompiledRule } from "./engine.ts";
+import { canRunAnything } from "./programs.ts";
+import type { Predicate } from "./predicate.ts";
+import type { PathPattern } from "./glob.ts";
+import { homeRoot } from "./roots.ts";
+import { targets } from "./targets.ts";
+import type { CompiledPolicy } from "./types.ts";
+
+export interface LintFinding {
+  readonly code: "shadowed" | "unreachable" | "over-broad" | "interpreter" | "no-driver";
+  readonly rule: string;
+  readonly message: string;
+  readonly at: TextPosition;
+}
+
+/** `root:/prefix/**`: everything below a folder; undefined for other patterns. */
+const subtree = (pattern: PathPattern): { root: string; prefix: readonly string[] } | undefined => {
+  const [only, ...more] = pattern.alternatives;
+  if (only === undefined || more.length > 0 || only.exact.at(-1)?.type !== "deep") return undefined;
+  const prefix: string[] = [];
+  for (const segment of only.exact.slice(0, -1)) {
+    if (segment.type !== "literal") return undefined;
+    prefix.push(segment.text);
+  }
+  return { root: pattern.root, prefix };
+};
+
+const isBelow = (
+  pattern: PathPattern,
+  folder: { root: string; prefix: readonly string[] },
+): boolean =>
+  pattern.root === folder.root &&
+  pattern.alternatives.every(({ exact }) =>
+    folder.prefix.every((text, at) => {
+      const segment = exact[at];
+      return segment?.type === "literal" && segment.text === text;
+    }),
+  );
+
+/** Whenever `inner` holds of what is allowed, `outer` holds in an ask or a deny. Sound, not whole. */
+const implies = (inner: Predicate, outer: Predicate): boolean => {
+  if (outer.type === "all") return outer.of.every((each) => implies(inner, each));
+  if (outer.type === "any") return outer.of.some((each) => implies(inner, each));
+  if (inner.type === "all") return inner.of.some((each) => implies(each, outer));
+  if (inner.type === "any") return inner.of.every((each) => implies(each, outer));
+  if (inner.type === "path" && outer.type === "path" && (!inner.nocase || outer.nocase)) {
+    return inner.patterns.every((pattern) =>
+      outer.patterns.some((wide) => {
+        if (wide.text === pattern.text) return true;
+        const folder = subtree(wide);
+        return folder !== undefined && isBelow(pattern, folder);
+      }),
+    );
+  }
+  if (inner.type === "argv" && outer.type === "argv") {
+    const open = outer.first === undefined && outer.flags === undefined && outer.rest === undefined;
+    if (!open) return false;
+    if (outer.program.length === 0) return true;
+    return (
+      inner.program.length > 0 &&
+      inner.program.every((test) => {
+        if (test.type !== "exact") return false;
+        return outer.program.some((wide) => wide.type === "exact" && wide.path === test.path);
+      })
+    );
+  }
+  return false;
+};
+
+/** Whenever `rule` fires, `wide` fires. */
+const covers = (wide: CompiledRule, rule: CompiledRule): boolean =>
+  rule.targets.every((target) => wide.targets.includes(target)) &&
+  wide.conditions.every(({ argument, predicate }) =>
+    rule.conditions.some(
+      (each) => each.argument === argument && implies(each.predicate, predicate),
+    ),
+  );
+
+const finding = (code: LintFinding["code"], rule: CompiledRule, message: string): LintFinding => ({
+  code,
+  rule: rule.id,
+  message,
+  at: rule.at,
+});
+
+const shadows = (rules: readonly CompiledRule[]): readonly LintFinding[] => {
+  const found: LintFinding[] = [];
+  const denies = rules.filter(({ effect }) => effect === "deny");
+  for (const rule of rules) {
+    const by = denies.find((deny) => deny !== rule && covers(deny, rule));
+    if (by === undefined) continue;
+    // Two equal denies cover each other; the later one is the one too many.
+    if (rule.effect === "deny" && covers(rule, by) && rules.indexOf(rule) < rules.indexOf(by)) {
+      continue;
+    }
+    const message =
+      rule.effect === "deny"
+        ? `refuses nothing that "${by.id}" does not refuse already`
+        : `never matters: "${by.id}" refuses all it speaks of`;
+    found.push(finding(rule.effect === "deny" ? "unreachable" : "shadowed", rule, message));
+  }
+  return found;
+};
+
+const pathPatterns = (predicate: Predicate): readonly PathPattern[] => {
+  if (predicate.type === "path") return predicate.patterns;
+  return predicate.type === "all" || predicate.type === "any"
+    ? predicate.of.flatMap(pathPatterns)
+    : [];
+};
+
+const breadth = (rule: CompiledRule): readonly LintFinding[] => {
+  if (rule.effect !== "allow") return [];
+  const found: LintFinding[] = [];
+  const changes = rule.targets.some((name) => targets.get(name)?.consequential === true);
+  for (const { predicate } of rule.conditions) {
+    for (const pattern of pathPatterns(predicate)) {
+      const folder = subtree(pattern);
+      if (folder === undefined || folder.prefix.length > 0) continue;
+      if (folder.root === homeRoot) {
+        found.push(finding("over-broad", rule, `allows everything in the home: ${pattern.text}`));
+      } else if (changes && folder.root !== "scope") {
+        found.push(finding("over-broad", rule, `allows changes everywhere in ${folder.root}:/`));
+      }
+    }
+    if (predicate.type !== "argv" || predicate.profile) continue;
+    for (const test of predicate.program) {
+      if (test.type !== "exact" || !canRunAnything(test.path)) continue;
+      const message = `${test.path} can run anything; its arguments do not bound it, its sandbox does`;
+      found.push(finding("interpreter", rule, message));
+    }
+  }
+  return found;
+};
+
+/** A refusal of what cannot happen anyway says nothing wrong, and nothing yet. */
+const driverless = (rule: CompiledRule): readonly LintFinding[] =>
+  rule.targets.every((name) => targets.get(name)?.driver === undefined)
+    ? [finding("no-driver", rule, `has no effect yet: no driver for ${rule.targets.join(", ")}`)]
+    : [];
+
+export const lint = (policy: CompiledPolicy): readonly LintFinding[] => {
+  const { rules } = policy.engine;
+  return [...shadows(rules), ...rules.flatMap(breadth), ...rules.flatMap(driverless)];
+};
