@@ -1,19 +1,7 @@
 /** The program `ioi`. Signals become exit codes; a second one ends it at once. */
-import { enableCompileCache } from "node:module";
-import { join } from "node:path";
+import { runCli } from "./cli.ts";
 import { nodeIo } from "./io.ts";
-
-// Types are stripped and code is compiled once for each version of a file.
-enableCompileCache(join(import.meta.dirname, "../../../.cache/compile"));
-
-const { runCli } = await import("./cli.ts");
-const { SignalExit } = await import("./report.ts");
-
-// What Node says of experimental parts is about how this is built, not for whom it runs.
-process.removeAllListeners("warning");
-process.on("warning", (warning) => {
-  if (warning.name !== "ExperimentalWarning") process.stderr.write(`${String(warning)}\n`);
-});
+import { SignalExit } from "./report.ts";
 
 const controller = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {

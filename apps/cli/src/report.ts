@@ -50,6 +50,7 @@ export const usage = (message: string, next?: string): OperationError =>
 /** Packages that know codes; loaded only when one of theirs must be explained. */
 const CATALOGUES: readonly (() => Promise<Readonly<Record<string, unknown>>>)[] = [
   () => import("@ioi/agent"),
+  () => import("@ioi/drivers"),
   () => import("@ioi/firewall"),
   () => import("@ioi/guardian"),
   () => import("@ioi/host/rpc"),

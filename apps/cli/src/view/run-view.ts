@@ -13,7 +13,10 @@ const indent = (text: string): string =>
 
 /** Nothing of it will change any more, unless a person acts. */
 const isSettled = (action: RunAction): boolean =>
-  action.verdict === "deny" || action.verdict === "unavailable" || action.outcome !== null;
+  action.verdict === "deny" ||
+  action.verdict === "unavailable" ||
+  // The receipt of an outcome comes a moment after it.
+  (action.outcome !== null && action.outcome.receipt !== null);
 
 const verdictLine = (output: Output, action: RunAction): string => {
   const by = action.rule === null ? "by default" : `by ${action.rule}`;
@@ -40,8 +43,11 @@ const outcomeLine = (action: RunAction): string => {
     if (outcome.code !== null) parts.push(outcome.code);
     parts.push(outcome.reversible ? "can be undone" : "cannot be undone");
   }
-  if (action.receipt !== null) parts.push(`receipt ${action.receipt.index}`);
-  if (outcome?.receipt) parts.push(`and ${outcome.receipt.index}`);
+  const receipts = [action.receipt, outcome?.receipt ?? null].filter((each) => each !== null);
+  if (receipts.length > 0) {
+    const noun = receipts.length === 1 ? "receipt" : "receipts";
+    parts.push(`${noun} ${receipts.map(({ index }) => index).join(" and ")}`);
+  }
   return parts.join("; ");
 };
 
