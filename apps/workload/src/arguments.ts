@@ -1,0 +1,62 @@
+/**
+ * Where the agent's tools and the firewall's targets meet: the two registries are compared at the
+ * start, and an agent's raw arguments become canonical ones.
+ */
+import { type RawArguments, tools } from "@ioi/agent";
+import { assert, type Result } from "@ioi/base";
+import {
+  canonicalise,
+  type CanonicalArguments,
+  type RawValue,
+  type Root,
+  targets,
+} from "@ioi/firewall";
+import { nodeCrypto } from "@ioi/host/crypto";
+
+const names = (list: readonly { readonly name: string }[]): string =>
+  list
+    .map(({ name }) => name)
+    .sort((a, b) => (a < b ? -1 : 1))
+    .join(", ");
+
+/** What the two registries disagree on; empty where they agree. */
+export const registryDifferences = (): readonly string[] => {
+  const differences: string[] = [];
+  const offered = tools.filter(({ driver }) => driver !== null);
+  for (const tool of offered) {
+    const target = targets.get(tool.target);
+    if (target === undefined || target.driver !== tool.driver) {
+      differences.push(`${tool.target}: ${tool.driver} here, ${target?.driver} in the firewall`);
+      continue;
+    }
+    const judged = target.arguments.filter((each) => each.fromSession !== true);
+    if (names(judged) !== names(tool.arguments)) {
+      differences.push(`${tool.target}: ${names(tool.arguments)} here, ${names(judged)} there`);
+    }
+  }
+  for (const target of targets.values()) {
+    if (target.driver === undefined) continue;
+    if (!offered.some((tool) => tool.target === target.name)) {
+      differences.push(`${target.name}: no tool`);
+    }
+  }
+  return differences;
+};
+
+export const checkRegistries = (): void => {
+  const differences = registryDifferences();
+  assert(differences.length === 0, `tools and targets differ: ${differences.join("; ")}`);
+};
+
+/** Canonical arguments of a proposal, or why there are none. */
+export const canonicalArguments = (
+  target: string,
+  args: RawArguments,
+  content: Uint8Array | undefined,
+  roots: readonly Root[],
+  home: string,
+): Result<CanonicalArguments, { readonly code: string; readonly message: string }> => {
+  const raw: RawValue =
+    content === undefined ? (args as RawValue) : { ...(args as object), content };
+  return canonicalise(target, raw, { roots, home, hashing: nodeCrypto });
+};

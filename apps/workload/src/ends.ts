@@ -1,0 +1,134 @@
+/**
+ * The other ends of a session, as the runner sees them. The real ones speak gRPC to the Guardian,
+ * the launcher and the drivers; tests put doubles in their place.
+ */
+import type { OutcomeStatus, ReceiptRef } from "@ioi/agent";
+import type { Root } from "@ioi/firewall";
+
+export type DriverKind = "files" | "exec";
+
+export interface OpenedSession {
+  readonly policyHash: Uint8Array;
+  /** Canonical `signed` profile of each kind of driver. */
+  readonly profiles: ReadonlyMap<DriverKind, Uint8Array>;
+  readonly roots: readonly Root[];
+}
+
+export interface ProposalInput {
+  readonly session: string;
+  readonly sequence: number;
+  readonly action: Uint8Array;
+  readonly prepared: Uint8Array;
+  readonly preparedSignature: Uint8Array;
+  readonly headless: boolean;
+}
+
+/** `ioi.kernel.v1.ProposeReply`, checked. */
+export interface ProposalVerdict {
+  readonly verdict: "allow" | "ask" | "deny";
+  readonly ticket: Uint8Array;
+  readonly counter: bigint;
+  readonly ttlMs: number;
+  readonly approval: string;
+  readonly rules: readonly string[];
+  readonly asks: readonly { readonly kind: string; readonly id: string }[];
+  readonly reason: string;
+  readonly instead: string;
+  readonly display: string;
+  readonly receipt: ReceiptRef | undefined;
+  readonly decideUs: number;
+  readonly syncUs: number;
+  readonly signUs: number;
+}
+
+export interface ReportInput {
+  readonly session: string;
+  readonly counter: bigint;
+  readonly status: OutcomeStatus;
+  readonly reportedBy: "driver" | "workload" | "person";
+  readonly outcome?: Uint8Array;
+  readonly outcomeSignature?: Uint8Array;
+}
+
+export interface PersonDecision {
+  readonly session: string;
+  readonly approval: string;
+  readonly approved: boolean;
+  readonly reason: string;
+}
+
+/** The Guardian. Every method throws an `OperationError` where it comes to nothing. */
+export interface Gate {
+  openSession(session: string, signal: AbortSignal): Promise<OpenedSession>;
+  propose(proposal: ProposalInput, signal: AbortSignal): Promise<ProposalVerdict>;
+  report(report: ReportInput, signal: AbortSignal): Promise<ReceiptRef>;
+  closeSession(session: string, state: string, signal: AbortSignal): Promise<void>;
+  /** Decisions as they come, the known ones first; ends only by its signal. */
+  decisions(signal: AbortSignal): AsyncIterable<PersonDecision>;
+}
+
+export interface PreparedAction {
+  /** Canonical `action`. */
+  readonly action: Uint8Array;
+  /** Canonical `prepared` and its signature. */
+  readonly prepared: Uint8Array;
+  readonly preparedSignature: Uint8Array;
+}
+
+/** What an act ends with: the canonical `outcome`, its signature, and what it found. */
+export interface ActEnd {
+  readonly outcome: Uint8Array;
+  readonly outcomeSignature: Uint8Array;
+  /** Canonical map. */
+  readonly result: Uint8Array;
+  readonly message: string;
+  /** Streamed while it ran, bounded by the driver. */
+  readonly output: readonly Uint8Array[];
+}
+
+export interface Driver {
+  /** Canonical map of canonical arguments. A refusal is an `OperationError` that is not retryable. */
+  prepare(target: string, args: Uint8Array, signal: AbortSignal): Promise<PreparedAction>;
+  act(
+    nonce: Uint8Array,
+    ticket: Uint8Array,
+    content: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<ActEnd>;
+  abort(nonce: Uint8Array): Promise<void>;
+  settle(
+    counter: bigint,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: string; readonly reversible: boolean }>;
+}
+
+/** Starts drivers at their first use and ends them with their session. */
+export interface Drivers {
+  of(session: string, kind: DriverKind, profile: Uint8Array, signal: AbortSignal): Promise<Driver>;
+  /** The driver that runs already, if one does. */
+  running(session: string, kind: DriverKind): Driver | undefined;
+  /** Every driver of the session and all that they started are gone when it returns; none starts any more. */
+  kill(session: string, signal: AbortSignal): Promise<void>;
+  /** Lets a session's drivers end by themselves. */
+  release(session: string): void;
+}
+
+/** A session's journal, open for appending. */
+export interface JournalFile {
+  /** In the file when it returns: it survives the end of the process; `durable`: of the machine. */
+  append(record: Uint8Array, durable: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Where what is too long for a view is kept. */
+export interface Contents {
+  /** A handle, or undefined where the session keeps too much already. */
+  keep(session: string, n: number, bytes: Uint8Array): Promise<string | undefined>;
+}
+
+export interface SessionClock {
+  /** Milliseconds since 1970 that never go back while the process lives. */
+  nowMs(): number;
+  /** Microseconds of a monotonic clock. */
+  nowUs(): number;
+}

@@ -1,0 +1,32 @@
+/** Bounds of the workload. `docs/limits.md` is generated from these lines. */
+
+/** Sessions that are not over at the same time. */
+export const activeSessionsMax = 256;
+/** Bytes of one session's journal that are read. */
+export const journalBytesMax = 268_435_456;
+/** Content kept behind one handle, in bytes; the rest is counted and dropped. */
+export const keptContentBytesMax = 16_777_216;
+/** Content that one session keeps behind handles, in bytes. */
+export const sessionKeptBytesMax = 67_108_864;
+/** A session as JSON in one update, in characters; larger ones go without contents. */
+export const updateJsonCharsMax = 2_097_152;
+/** Sessions that one listing returns. */
+export const listSessionsMax = 1000;
+/** Characters of a session's text that a listing shows. */
+export const summaryTextCharsMax = 512;
+/** Wait for the Guardian to be reachable, in milliseconds. */
+export const gateConnectMs = 10_000;
+/** Wait between two attempts to reach the Guardian, in milliseconds. */
+export const gateRetryMs = 100;
+/** Deadline of one call to the Guardian, in milliseconds. */
+export const gateDeadlineMs = 15_000;
+/** Deadline of `prepare` and `settle`, in milliseconds. */
+export const driverDeadlineMs = 15_000;
+/** Deadline of `act`, in milliseconds; the profile's own bound comes first. */
+export const actDeadlineMs = 660_000;
+/** Wait for the socket of a driver that was started, in milliseconds. */
+export const driverSocketMs = 10_000;
+/** Wait for a stopped driver to end its effect before it is killed, in milliseconds. */
+export const abortMs = 500;
+/** Earlier sessions of a workspace that an undo looks through for something to undo. */
+export const undoSessionsMax = 16;

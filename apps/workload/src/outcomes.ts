@@ -1,0 +1,122 @@
+/**
+ * What a driver found, as text for a person: file contents as they are, listings and matches a line
+ * each, a program's output as it came. Bounds: the driver's own, then those of the session.
+ */
+import { clip, reasonCharsMax, type SessionInput, undoPathsMax } from "@ioi/agent";
+import { concatBytes, OperationError, utf8Encode } from "@ioi/base";
+import {
+  type CanonicalValue,
+  decodeCanonical,
+  type Outcome,
+  outcome as outcomeSchema,
+  schema,
+} from "@ioi/wire";
+import type { ActEnd } from "./ends.ts";
+
+type CanonicalMap = { readonly [name: string]: CanonicalValue };
+
+const malformed = (what: string): OperationError =>
+  new OperationError("E_DRIVER_MALFORMED", `a driver's ${what} does not decode`);
+
+const isMap = (value: CanonicalValue | undefined): value is CanonicalMap =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Uint8Array);
+
+const mapsOf = (value: CanonicalValue | undefined): readonly CanonicalMap[] =>
+  Array.isArray(value) ? (value as readonly CanonicalValue[]).filter(isMap) : [];
+
+/** One line of text from a name that may hold anything. */
+const oneLine = (value: CanonicalValue | undefined): string =>
+  typeof value === "string" ? value.replaceAll(/[\n\r]/g, "\uFFFD") : String(value ?? "");
+
+const listing = (result: CanonicalMap): string => {
+  const lines = mapsOf(result["entries"]).map(
+    (entry) => `${oneLine(entry["name"])}${entry["kind"] === "directory" ? "/" : ""}\n`,
+  );
+  return lines.join("") + (result["more"] === true ? "…\n" : "");
+};
+
+const matches = (result: CanonicalMap): string => {
+  const lines = mapsOf(result["matches"]).map((match) => {
+    const path = oneLine(match["path"]);
+    return match["line"] === undefined
+      ? `${path}\n`
+      : `${path}:${oneLine(match["line"])}: ${oneLine(match["text"])}\n`;
+  });
+  return lines.join("") + (result["more"] === true ? "…\n" : "");
+};
+
+const description = (result: CanonicalMap): string =>
+  Object.entries(result)
+    .map(([name, value]) => `${name}: ${oneLine(value)}\n`)
+    .join("");
+
+/** What the result says, as bytes; undefined where it says nothing beyond the outcome. */
+export const contentOf = (
+  target: string,
+  result: CanonicalMap,
+  output: readonly Uint8Array[],
+): Uint8Array | undefined => {
+  switch (target) {
+    case "fs::read":
+      return result["content"] instanceof Uint8Array ? result["content"] : undefined;
+    case "fs::list":
+      return utf8Encode(listing(result));
+    case "fs::search":
+      return utf8Encode(matches(result));
+    case "fs::stat":
+      return utf8Encode(description(result));
+    case "sys::exec":
+      return concatBytes(...output);
+    default:
+      return undefined;
+  }
+};
+
+const changedOf = (result: CanonicalMap): readonly string[] => {
+  const changed = result["changed"];
+  if (!Array.isArray(changed)) return [];
+  const paths = (changed as readonly CanonicalValue[]).flatMap((each) => {
+    const path = isMap(each) ? each["path"] : each;
+    return typeof path === "string" ? [path] : [];
+  });
+  // An undo names all paths or none.
+  return paths.length > undoPathsMax ? [] : paths;
+};
+
+export interface ReadEnd {
+  readonly input: Omit<
+    Extract<SessionInput, { readonly type: "outcome" }>,
+    "call" | "content" | "handle"
+  >;
+  readonly content: Uint8Array | undefined;
+}
+
+/** The end of an act as the session's input, its content apart. */
+export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
+  const decoded = schema.decode(outcomeSchema, end.outcome);
+  if (!decoded.ok) throw malformed("outcome");
+  const outcome: Outcome = decoded.value;
+  const result = decodeCanonical(end.result);
+  if (!result.ok || !isMap(result.value)) throw malformed("result");
+  const succeeded = outcome.status === "confirmed" || outcome.status === "partial";
+  return {
+    input: {
+      type: "outcome",
+      counter: outcome.counter,
+      status: outcome.status,
+      ...(outcome.code === undefined ? {} : { code: outcome.code }),
+      ...(end.message === "" ? {} : { message: clip(end.message, reasonCharsMax) }),
+      bytes: outcome.bytes,
+      resultHash: outcome.resultHash,
+      reversible: outcome.reversible,
+      evidence: outcome.evidence,
+      changed: changedOf(result.value),
+      outcome: end.outcome,
+      outcomeSignature: end.outcomeSignature,
+    },
+    content: succeeded ? contentOf(target, result.value, end.output) : undefined,
+  };
+};

@@ -1,0 +1,313 @@
+/**
+ * All sessions of the workload: begun, resumed after the processes ended, followed, stopped,
+ * undone, listed.
+ *
+ * Invariants: a session has one runner at most; a session that is not over is resumed at the start
+ * of the process; a broken journal concerns its session alone.
+ */
+import {
+  clip,
+  type Goal,
+  type OnAsk,
+  reasonCharsMax,
+  type SessionSnapshot,
+  stateOf,
+  type UndoItem,
+  undoItemsMax,
+  undoPathsOf,
+} from "@ioi/agent";
+import { type Log, OperationError } from "@ioi/base";
+import type { Gate, PersonDecision } from "./ends.ts";
+import {
+  activeSessionsMax,
+  listSessionsMax,
+  summaryTextCharsMax,
+  undoSessionsMax,
+} from "./limits.ts";
+import { type RunnerEnds, SessionRunner, type SessionUpdate, updateOf } from "./runner.ts";
+import {
+  isSessionId,
+  type Journals,
+  type KeptContents,
+  type SessionIndex,
+  type Summary,
+} from "./store.ts";
+
+export interface StartInput {
+  readonly session: string;
+  readonly text: string;
+  readonly workspace: string;
+  readonly onAsk: OnAsk;
+}
+
+export interface UndoInput {
+  /** The session whose actions are undone. */
+  readonly session: string;
+  /** One action of it, or 0 for all. */
+  readonly action: number;
+  readonly undoSession: string;
+  readonly onAsk: OnAsk;
+}
+
+/** A session, running or over. */
+export interface Followed {
+  /** The present state, then every change until it rests. */
+  follow(signal: AbortSignal): AsyncIterable<SessionUpdate>;
+}
+
+export interface SessionsOptions {
+  readonly ends: Omit<RunnerEnds, "onMilestone" | "contents">;
+  readonly gate: Gate;
+  readonly journals: Journals;
+  readonly contents: KeptContents;
+  readonly index: SessionIndex;
+  readonly log: Log;
+}
+
+const unknown = (session: string): OperationError =>
+  new OperationError("E_SESSION_UNKNOWN", `there is no session ${session.slice(0, 64)}`);
+
+/** Effects that a confirmed `fs::restore` of this session reverted. */
+const undoneBy = (state: SessionSnapshot): readonly bigint[] =>
+  state.actions.flatMap(({ target, args, outcome }) => {
+    const counter = args["counter"];
+    return target === "fs::restore" &&
+      outcome?.status === "confirmed" &&
+      (typeof counter === "number" || typeof counter === "bigint")
+      ? [BigInt(counter)]
+      : [];
+  });
+
+const summaryOf = (state: SessionSnapshot): Summary => ({
+  session: state.session,
+  state: stateOf(state),
+  text: clip(state.goal.text, summaryTextCharsMax),
+  workspace: state.workspace,
+  createdMs: Math.max(0, Math.round(state.startedMs)),
+  actions: state.actions.length,
+  over: state.stage === "ended",
+});
+
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #ends: RunnerEnds;
+  readonly #runners: Map<string, SessionRunner> = new Map();
+  /** Sessions that begin at this moment. */
+  readonly #beginning: Map<string, Promise<Followed>> = new Map();
+  readonly #abort = new AbortController();
+  /** Writes of the index, one after the other. */
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    this.#ends = {
+      ...options.ends,
+      contents: options.contents,
+      onMilestone: (runner) => this.#milestone(runner),
+    };
+  }
+
+  /** Resumes what is not over, then listens for the person's decisions. */
+  async recover(): Promise<void> {
+    const { journals, index, log } = this.#options;
+    const over = new Set((await index.all()).filter((each) => each.over).map((e) => e.session));
+    for (const session of await journals.list()) {
+      if (over.has(session)) continue;
+      try {
+        await this.#resume(session);
+      } catch (error) {
+        if (!(error instanceof OperationError)) throw error;
+        log.log("error", "session.journal-unreadable", { session, code: error.code });
+      }
+    }
+    void this.#hearDecisions();
+  }
+
+  async #resume(session: string): Promise<void> {
+    const opened = await this.#options.journals.resume(session);
+    if (opened === undefined) return;
+    const { journal, restored } = opened;
+    const { machine, seen } = restored;
+    if (machine.state.stage === "ended") {
+      await journal.close();
+      await this.#options.index.put(summaryOf(machine.state), undoneBy(machine.state));
+      return;
+    }
+    this.#options.log.log("info", "session.resumed", { session, stage: machine.state.stage });
+    this.#runners.set(session, SessionRunner.resume(this.#ends, journal, machine, seen));
+    this.#options.ends.metrics.active(this.#runners.size);
+  }
+
+  async #hearDecisions(): Promise<void> {
+    for await (const decision of this.#options.gate.decisions(this.#abort.signal)) {
+      this.#decided(decision);
+    }
+  }
+
+  #decided({ session, approval, approved, reason }: PersonDecision): void {
+    const runner = this.#runners.get(session);
+    if (runner === undefined) return;
+    void runner.give({
+      type: "decision",
+      approval,
+      approved,
+      reason: clip(reason, reasonCharsMax),
+    });
+  }
+
+  /** Starts a session, or follows it where it was started already. */
+  async start(input: StartInput): Promise<Followed> {
+    const undoes = /(^|[\s&])\/undo([\s&]|$)/.test(input.text);
+    const earlier = undoes ? await this.#lastUndoable(input.workspace) : [];
+    return await this.#begin(input, "planner", { text: input.text, kind: "planner", earlier });
+  }
+
+  /** A session of its own that undoes what another one did. */
+  async undo(input: UndoInput): Promise<Followed> {
+    const { session, undoSession, onAsk, action } = input;
+    const state = await this.#stateOf(session);
+    const earlier = await this.#undoable(state, action);
+    const text = `/undo ${session}${action === 0 ? "" : ` action ${action}`}`;
+    const start = { session: undoSession, text, workspace: state.workspace, onAsk };
+    return await this.#begin(start, "undo", { text, kind: "undo", earlier });
+  }
+
+  async #begin(input: StartInput, agent: string, goal: Goal): Promise<Followed> {
+    const { session, workspace, onAsk } = input;
+    if (!isSessionId(session)) {
+      throw new OperationError("E_SESSION_ID", "this is no name that a session can have");
+    }
+    const { journals } = this.#options;
+    const known = this.#runners.get(session) ?? this.#beginning.get(session);
+    if (known !== undefined) return await known;
+    if (this.#runners.size + this.#beginning.size >= activeSessionsMax) {
+      throw new OperationError("E_SESSIONS_FULL", `${this.#runners.size} sessions are under way`);
+    }
+    const begin = async (): Promise<Followed> => {
+      if (await journals.has(session)) return await this.#finished(session);
+      const journal = await journals.create(session);
+      const start = { type: "start", session, workspace, onAsk, agent, goal } as const;
+      const runner = await SessionRunner.begin(this.#ends, journal, start);
+      if (!runner.over) this.#runners.set(session, runner);
+      this.#options.ends.metrics.active(this.#runners.size);
+      return runner;
+    };
+    const beginning = begin().finally(() => this.#beginning.delete(session));
+    this.#beginning.set(session, beginning);
+    return await beginning;
+  }
+
+  async follow(session: string): Promise<Followed> {
+    return (
+      this.#runners.get(session) ??
+      (await this.#beginning.get(session)) ??
+      (await this.#finished(session))
+    );
+  }
+
+  async list(limit: number): Promise<readonly Summary[]> {
+    await this.#writing;
+    const all = new Map((await this.#options.index.all()).map((each) => [each.session, each]));
+    for (const [session, runner] of this.#runners) all.set(session, summaryOf(runner.state));
+    return [...all.values()]
+      .sort((a, b) => b.createdMs - a.createdMs || (a.session < b.session ? 1 : -1))
+      .slice(0, limit === 0 ? listSessionsMax : Math.min(limit, listSessionsMax));
+  }
+
+  /** Stops one session, or all; returns those that are over now. */
+  async stop(session: string, signal: AbortSignal): Promise<readonly string[]> {
+    if (session !== "" && !this.#runners.has(session)) {
+      await this.#finished(session);
+      return [];
+    }
+    const stopped = session === "" ? [...this.#runners.keys()] : [session];
+    await Promise.all(
+      stopped.map(async (each) => {
+        const runner = this.#runners.get(each);
+        void runner?.give({ type: "stop", reason: "a person stopped it" });
+        await runner?.ended(signal);
+      }),
+    );
+    return stopped;
+  }
+
+  async resolve(session: string, resolution: "happened" | "did-not-happen"): Promise<void> {
+    const runner = this.#runners.get(session);
+    if (runner === undefined) await this.#finished(session);
+    if (runner?.state.stage !== "resolving") {
+      throw new OperationError("E_SESSION_NOT_ASKING", `session ${session} asks nothing`);
+    }
+    await runner.give({ type: "resolve", resolution });
+  }
+
+  /** Makes durable what is acknowledged. Sessions that are not over go on at the next start. */
+  async drain(): Promise<void> {
+    this.#abort.abort(new OperationError("E_RPC_CANCELLED", "the workload ends"));
+    await Promise.all([...this.#runners.values()].map((runner) => runner.close()));
+    await this.#writing;
+  }
+
+  #milestone(runner: SessionRunner): void {
+    const { state } = runner;
+    const entry = summaryOf(state);
+    const undone = entry.over ? undoneBy(state) : [];
+    this.#writing = this.#writing.then(() => this.#options.index.put(entry, undone));
+    if (runner.over) void this.#retire(state.session, runner, this.#writing);
+  }
+
+  async #retire(session: string, runner: SessionRunner, indexed: Promise<void>): Promise<void> {
+    if (this.#runners.get(session) === runner) this.#runners.delete(session);
+    this.#options.contents.forget(session);
+    this.#options.ends.metrics.active(this.#runners.size);
+    await indexed;
+    await runner.close();
+  }
+
+  /** A session without a runner: what its journal tells. */
+  async #finished(session: string): Promise<Followed> {
+    const { journals } = this.#options;
+    if (!isSessionId(session) || !(await journals.has(session))) throw unknown(session);
+    const { machine } = await journals.read(session);
+    const update = updateOf(machine.state);
+    return {
+      async *follow() {
+        yield { ...update, rests: true };
+      },
+    };
+  }
+
+  async #stateOf(session: string): Promise<SessionSnapshot> {
+    const { journals } = this.#options;
+    const runner = this.#runners.get(session);
+    if (runner !== undefined) return runner.state;
+    if (!isSessionId(session) || !(await journals.has(session))) throw unknown(session);
+    return (await journals.read(session)).machine.state;
+  }
+
+  /** What a session did and can be undone, oldest first. */
+  async #undoable(state: SessionSnapshot, action: number): Promise<readonly UndoItem[]> {
+    const items: UndoItem[] = [];
+    const undone = new Set(undoneBy(state));
+    for (const each of state.actions) {
+      const paths = undoPathsOf(each);
+      const counter = each.ticket?.counter;
+      if (counter === undefined || paths.length === 0 || undone.has(counter)) continue;
+      if (action !== 0 && each.n !== action) continue;
+      if (await this.#options.index.isUndone(counter)) continue;
+      items.push({ counter, paths });
+    }
+    return items.slice(-undoItemsMax);
+  }
+
+  /** What the last session in this workspace did that can be undone. */
+  async #lastUndoable(workspace: string): Promise<readonly UndoItem[]> {
+    const candidates = (await this.list(listSessionsMax))
+      .filter((each) => each.over && each.actions > 0 && each.workspace === workspace)
+      .slice(0, undoSessionsMax);
+    for (const { session } of candidates) {
+      const items = await this.#undoable(await this.#stateOf(session), 0);
+      if (items.length > 0) return items;
+    }
+    return [];
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * The workload's folder: `journals/<session>.log` (one write-ahead log for each session),
+ * `contents/<session>/<n>` (what is behind handles) and `index/` (summaries, for listings). The
+ * journals are the truth; the index can be made from them again.
+ */
+import {
+  encodeHeader,
+  type JournalError,
+  type Observation,
+  type Replayed,
+  replayJournal,
+} from "@ioi/agent";
+import { type Files, type KeyValue, OperationError, type Result, utf8Encode } from "@ioi/base";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { keyValueScanMax, systemRandom } from "@ioi/host/ports";
+import { openWal, scanWal, type Wal } from "@ioi/storage";
+import { type Infer, schema } from "@ioi/wire";
+import type { Contents, JournalFile } from "./ends.ts";
+import { journalBytesMax, keptContentBytesMax, sessionKeptBytesMax } from "./limits.ts";
+
+const headerRecord = 1;
+const inputRecord = 2;
+
+/** Names that the Guardian gives; nothing else becomes a file's name. */
+export const isSessionId = (text: string): boolean => /^[a-z0-9][a-z0-9-]{0,63}$/.test(text);
+
+const journalPath = (session: string): string => `journals/${session}.log`;
+
+class WalJournal implements JournalFile {
+  readonly #wal: Wal;
+
+  constructor(wal: Wal) {
+    this.#wal = wal;
+  }
+
+  async append(record: Uint8Array, durable: boolean): Promise<void> {
+    await (durable
+      ? this.#wal.appendDurable(inputRecord, record)
+      : this.#wal.append(inputRecord, record));
+  }
+
+  async close(): Promise<void> {
+    await this.#wal.close();
+  }
+}
+
+/** A session as its journal tells it. */
+export interface Restored extends Replayed {
+  /** What its agent was told, by turn. */
+  readonly seen: Observation[];
+}
+
+const replayed = (records: readonly Uint8Array[]): Result<Restored, JournalError> => {
+  const seen: Observation[] = [];
+  const result = replayJournal(records, nodeCrypto.sha256, ({ effects }) => {
+    for (const each of effects) if (each.type === "ask-agent") seen[each.turn] = each.observation;
+  });
+  return result.ok ? { ok: true, value: { ...result.value, seen } } : result;
+};
+
+const orThrow = (session: string, result: Result<Restored, JournalError>): Restored => {
+  if (result.ok) return result.value;
+  const { code, message } = result.error;
+  throw new OperationError(code, `${journalPath(session)}: ${message}`);
+};
+
+export class Journals {
+  readonly #files: Files;
+
+  constructor(files: Files) {
+    this.#files = files;
+  }
+
+  /** Sessions that have a journal. */
+  async list(): Promise<readonly string[]> {
+    const names = await this.#files.list("journals");
+    return names
+      .filter((name) => name.endsWith(".log"))
+      .map((name) => name.slice(0, -".log".length))
+      .filter(isSessionId);
+  }
+
+  async has(session: string): Promise<boolean> {
+    return (await this.#files.stat(journalPath(session))) !== undefined;
+  }
+
+  async create(session: string): Promise<JournalFile> {
+    const wal = await this.#open(session);
+    if (wal.records === 0) await wal.append(headerRecord, encodeHeader(session));
+    return new WalJournal(wal);
+  }
+
+  /** Opens a journal to go on with it; undefined where its session never began. */
+  async resume(
+    session: string,
+  ): Promise<{ readonly journal: JournalFile; readonly restored: Restored } | undefined> {
+    const wal = await this.#open(session);
+    try {
+      const records: Uint8Array[] = [];
+      for await (const { payload } of wal.read(0)) records.push(payload);
+      if (records.length < 2) {
+        await wal.close();
+        await this.#files.remove(journalPath(session));
+        return undefined;
+      }
+      return { journal: new WalJournal(wal), restored: orThrow(session, replayed(records)) };
+    } catch (error) {
+      await wal.close();
+      throw error;
+    }
+  }
+
+  /** The session as its journal tells it, without opening it for more. */
+  async read(session: string): Promise<Restored> {
+    const bytes = await this.#files.readFile(journalPath(session), journalBytesMax);
+    const records: Uint8Array[] = [];
+    const scan = scanWal(bytes, ({ payload }) => {
+      records.push(payload.slice());
+    });
+    if (scan.firstBad !== undefined && scan.firstBad.kind !== "tail") {
+      const { index, reason } = scan.firstBad;
+      throw new OperationError(
+        "E_JOURNAL_CORRUPT",
+        `${journalPath(session)}: record ${index}: ${reason}`,
+      );
+    }
+    return orThrow(session, replayed(records));
+  }
+
+  async #open(session: string): Promise<Wal> {
+    try {
+      return await openWal({
+        files: this.#files,
+        path: journalPath(session),
+        random: systemRandom,
+        repairHint: "move the file away; its session is lost, all others go on",
+      });
+    } catch (error) {
+      if (!(error instanceof OperationError) || error.code !== "E_WAL_CORRUPT") throw error;
+      throw new OperationError("E_JOURNAL_CORRUPT", error.message, { cause: error });
+    }
+  }
+}
+
+export class KeptContents implements Contents {
+  readonly #files: Files;
+  readonly #kept: Map<string, number> = new Map();
+
+  constructor(files: Files) {
+    this.#files = files;
+  }
+
+  async keep(session: string, n: number, bytes: Uint8Array): Promise<string | undefined> {
+    const size = Math.min(bytes.length, keptContentBytesMax);
+    const kept = this.#kept.get(session) ?? 0;
+    if (kept + size > sessionKeptBytesMax) return undefined;
+    this.#kept.set(session, kept + size);
+    const folder = `contents/${session}`;
+    if ((await this.#files.stat(folder)) === undefined) await this.#files.makeDirectory(folder);
+    const handle = `${folder}/${n}`;
+    await this.#files.replaceFile(handle, bytes.subarray(0, size), 0o600);
+    return handle;
+  }
+
+  forget(session: string): void {
+    this.#kept.delete(session);
+  }
+}
+
+export const summary = schema.record({
+  session: schema.text(64),
+  state: schema.text(32),
+  text: schema.text(1024),
+  workspace: schema.text(4096),
+  createdMs: schema.int(),
+  actions: schema.int(),
+  /** Its journal will not grow any more. */
+  over: schema.bool,
+});
+export type Summary = Infer<typeof summary>;
+
+const sessionKey = (session: string): Uint8Array => utf8Encode(`s/${session}`);
+const undoneKey = (counter: bigint): Uint8Array =>
+  utf8Encode(`u/${counter.toString().padStart(20, "0")}`);
+const nothing = new Uint8Array(0);
+
+export class SessionIndex {
+  readonly #store: KeyValue;
+
+  constructor(store: KeyValue) {
+    this.#store = store;
+  }
+
+  /** The summary, and the effects that the session undid. */
+  async put(entry: Summary, undone: readonly bigint[]): Promise<void> {
+    await this.#store.write([
+      ...undone.map((counter) => ({
+        type: "put" as const,
+        key: undoneKey(counter),
+        value: nothing,
+      })),
+      { type: "put", key: sessionKey(entry.session), value: schema.encode(summary, entry) },
+    ]);
+  }
+
+  async isUndone(counter: bigint): Promise<boolean> {
+    return (await this.#store.get(undoneKey(counter))) !== undefined;
+  }
+
+  /** All summaries; what does not decode is left out, its journal tells it again. */
+  async all(): Promise<readonly Summary[]> {
+    const found: Summary[] = [];
+    let from = utf8Encode("s/");
+    const to = utf8Encode("s0");
+    for (;;) {
+      const page = await this.#store.scan(from, to, keyValueScanMax);
+      for (const { value } of page) {
+        const decoded = schema.decode(summary, value);
+        if (decoded.ok) found.push(decoded.value);
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < keyValueScanMax) return found;
+      from = new Uint8Array([...last.key, 0]);
+    }
+  }
+}

@@ -1,0 +1,282 @@
+/** Sessions from their start to their end, over processes that end in between. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { replayJournal } from "@ioi/agent";
+import { OperationError } from "@ioi/base";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { scanWal } from "@ioi/storage";
+import { boot, temporaryFolder, World } from "./doubles.ts";
+
+const codeOf = async (work: Promise<unknown>): Promise<string> => {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof OperationError) return error.code;
+    throw error;
+  }
+  return "none";
+};
+
+/** Lets a session go on until a condition holds; every step is a turn of the event loop. */
+const until = async (holds: () => boolean): Promise<void> => {
+  for (let turns = 0; turns < 10_000 && !holds(); turns++) {
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  assert.ok(holds(), "it never came to that");
+};
+
+test("a read: verdict, ticket, receipt, content", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  await using workload = await boot(folder.path, world);
+  const { state, view } = await workload.run({ text: "/read a.txt" });
+  assert.equal(state, "done");
+  const [action] = view.actions;
+  assert.equal(action?.verdict, "allow");
+  assert.equal(action?.rule, "rule-1");
+  assert.deepEqual(action?.ticket, { counter: 1, ttlMs: 30_000 });
+  assert.equal(action?.outcome?.content, "hi\n");
+  assert.deepEqual(action?.receipt, { index: 2, leafHash: "07".repeat(32) });
+  assert.equal(view.error, null);
+  assert.deepEqual(world.closed, ["s-1 done"]);
+  assert.deepEqual(world.reports[0]?.reportedBy, "driver");
+});
+
+test("a denial, an unavailable target, a usage error", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  world.verdict = () => "deny";
+  await using workload = await boot(folder.path, world);
+  const denied = await workload.run({ session: "s-1", text: "/read a.txt && /read a.txt" });
+  assert.equal(denied.view.error?.code, "E_ACTION_DENIED");
+  assert.equal(denied.view.actions.length, 1);
+  assert.equal(denied.view.actions[0]?.instead, "paths below /w");
+  const away = await workload.run({ session: "s-2", text: "/fetch http://localhost" });
+  assert.equal(away.view.error?.code, "E_TARGET_UNAVAILABLE");
+  const wrong = await workload.run({ session: "s-3", text: "/raed a" });
+  assert.equal(wrong.view.error?.code, "E_COMMAND_UNKNOWN");
+  const missing = await workload.run({ session: "s-4", text: "/read b.txt" });
+  assert.equal(missing.view.error?.code, "E_FS_NOT_FOUND");
+});
+
+test("what is not text or too long is behind a handle", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  world.files.set("/w/long", "x".repeat(70_000));
+  await using workload = await boot(folder.path, world);
+  const { view } = await workload.run({ text: "/read long" });
+  const outcome = view.actions[0]?.outcome;
+  assert.equal(outcome?.content, null);
+  assert.equal(outcome?.handle, "contents/s-1/1");
+  const kept = readFileSync(path.join(folder.path, "contents/s-1/1"), "utf8");
+  assert.equal(kept.length, 70_000);
+});
+
+test("pend waits, over a restart, and goes on when a person approves", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  world.verdict = (target) => (target === "sys::exec" ? "ask" : "allow");
+  {
+    await using workload = await boot(folder.path, world);
+    const { state, rests, view } = await workload.run({ text: '/run sh -c "$X"' });
+    assert.deepEqual([state, rests], ["waiting-approval", true]);
+    assert.equal(view.error?.code, "E_APPROVAL_PENDING");
+    assert.equal(view.actions[0]?.approval, "a-1");
+  }
+  await using workload = await boot(folder.path, world);
+  world.approved.add("s-1");
+  const decision = { session: "s-1", approval: "a-1", approved: true, reason: "" };
+  workload.gate.people.push(decision);
+  await until(() => world.closed.length > 0);
+  const { state, view } = await workload.view("s-1");
+  assert.equal(state, "done");
+  assert.equal(view.actions[0]?.outcome?.content, "out\n");
+  assert.equal(world.effects.length, 1);
+});
+
+test("a person who denies ends the sequence", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  world.verdict = () => "ask";
+  await using workload = await boot(folder.path, world);
+  await workload.run({ text: "/run true && /read a.txt" });
+  const decision = { session: "s-1", approval: "a-1", approved: false, reason: "not now" };
+  workload.gate.people.push(decision);
+  await until(() => world.closed.length > 0);
+  const { view } = await workload.view("s-1");
+  assert.equal(view.error?.message, "not now");
+  assert.equal(world.effects.length, 0);
+});
+
+for (const hangs of ["before effect", "after effect", "in report"] as const) {
+  test(`the process ends ${hangs}: the effect happens once and the session is done`, async () => {
+    using folder = temporaryFolder();
+    const world = new World();
+    world.hangs = hangs;
+    {
+      await using workload = await boot(folder.path, world);
+      await workload.sessions.start({
+        session: "s-1",
+        text: "/write b.txt new && /read b.txt",
+        workspace: "/w",
+        onAsk: "pend",
+      });
+      await until(() =>
+        hangs === "in report"
+          ? world.reports.length > 0
+          : hangs === "after effect"
+            ? world.effects.length > 0
+            : world.proposals.length > 0,
+      );
+      await until(() => {
+        const journal = scanRecords(folder.path, "s-1");
+        return journal.some((each) => each.includes("verdict"));
+      });
+    }
+    world.hangs = "nowhere";
+    await using workload = await boot(folder.path, world);
+    await until(() => world.closed.length > 0);
+    const { state } = await workload.view("s-1");
+    assert.equal(state, "done");
+    assert.equal(world.effects.length, 1);
+    assert.equal(
+      new Set(world.proposals.map(({ sequence }) => sequence)).size,
+      Number(world.counter),
+    );
+  });
+}
+
+/** The kinds of inputs of a journal, from its file. */
+const scanRecords = (folder: string, session: string): readonly string[] => {
+  const records: Uint8Array[] = [];
+  scanWal(readFileSync(path.join(folder, "journals", `${session}.log`)), ({ payload }) => {
+    records.push(payload.slice());
+  });
+  const kinds: string[] = [];
+  replayJournal(records, nodeCrypto.sha256, ({ input }) => kinds.push(input.type));
+  return kinds;
+};
+
+test("an outcome that nobody knows is asked for, and the person's word is reported", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  world.hangs = "after effect";
+  world.settles = "unknown";
+  {
+    await using workload = await boot(folder.path, world);
+    const start = { session: "s-1", text: "/write b.txt new", workspace: "/w" } as const;
+    await workload.sessions.start({ ...start, onAsk: "pend" });
+    await until(() => world.effects.length > 0);
+  }
+  world.hangs = "nowhere";
+  await using workload = await boot(folder.path, world);
+  let last = await workload.view("s-1");
+  assert.equal(last.view.error?.code, "E_OUTCOME_UNKNOWN");
+  await workload.sessions.resolve("s-1", "happened");
+  await until(() => world.closed.length > 0);
+  last = await workload.view("s-1");
+  assert.equal(last.state, "done");
+  assert.deepEqual(
+    world.reports.map(({ status, reportedBy }) => [status, reportedBy]),
+    [["confirmed", "person"]],
+  );
+  assert.equal(await codeOf(workload.sessions.resolve("s-1", "happened")), "E_SESSION_NOT_ASKING");
+});
+
+test("stop kills the drivers, tells the gate, and says stopped", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  world.hangs = "before effect";
+  await using workload = await boot(folder.path, world);
+  const start = { session: "s-1", text: "/run sleep 100", workspace: "/w" } as const;
+  await workload.sessions.start({ ...start, onAsk: "pend" });
+  await until(() => world.proposals.length > 0);
+  const { signal } = new AbortController();
+  assert.deepEqual(await workload.sessions.stop("", signal), ["s-1"]);
+  assert.deepEqual(world.kills, ["s-1"]);
+  assert.deepEqual(world.closed, ["s-1 stopped"]);
+  assert.equal((await workload.view("s-1")).state, "stopped");
+  assert.deepEqual(await workload.sessions.stop("s-1", signal), []);
+  assert.equal(await codeOf(workload.sessions.stop("s-9", signal)), "E_SESSION_UNKNOWN");
+});
+
+test("undo reverts newest first, once", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  await using workload = await boot(folder.path, world);
+  await workload.run({ text: "/write b.txt x && /write c.txt y" });
+  const { signal } = new AbortController();
+  const undo = async (undoSession: string, action: number): Promise<readonly unknown[]> => {
+    const input = { session: "s-1", action, undoSession, onAsk: "deny" } as const;
+    const views: string[] = [];
+    for await (const each of (await workload.sessions.undo(input)).follow(signal)) {
+      views.push(each.json);
+    }
+    const view = JSON.parse(views.at(-1) ?? "{}") as { state: string; actions: readonly unknown[] };
+    return [view.state, view.actions.length];
+  };
+  assert.deepEqual(await undo("s-2", 2), ["done", 1]);
+  assert.deepEqual([...world.files.keys()], ["/w/a.txt", "/w/b.txt"]);
+  assert.deepEqual(await undo("s-3", 0), ["done", 1]);
+  assert.deepEqual([...world.files.keys()], ["/w/a.txt"]);
+  assert.deepEqual(await undo("s-4", 0), ["failed", 0]);
+  await workload.run({ session: "s-5", text: "/write d.txt x" });
+  assert.equal((await workload.run({ session: "s-6", text: "/undo" })).state, "done");
+  assert.deepEqual([...world.files.keys()], ["/w/a.txt"]);
+});
+
+test("listing: newest first, and what the journals say after the index is lost", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  await using workload = await boot(folder.path, world);
+  await workload.run({ session: "s-1", text: "/read a.txt" });
+  await workload.run({ session: "s-2", text: "/help" });
+  const listed = (await workload.sessions.list(10)).map(({ session, state, actions, text }) => [
+    session,
+    state,
+    actions,
+    text,
+  ]);
+  assert.deepEqual(new Set(listed.map(([session]) => session)), new Set(["s-1", "s-2"]));
+  assert.deepEqual(
+    listed.find(([session]) => session === "s-1"),
+    ["s-1", "done", 1, "/read a.txt"],
+  );
+  assert.equal((await workload.sessions.list(1)).length, 1);
+});
+
+test("starting a session again follows it, a name that is none is refused", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  await using workload = await boot(folder.path, world);
+  await workload.run({ text: "/write b.txt x" });
+  const again = await workload.run({ text: "/write b.txt x" });
+  assert.deepEqual([again.state, again.rests, world.effects.length], ["done", true, 1]);
+  assert.equal(await codeOf(workload.run({ session: "../x", text: "/help" })), "E_SESSION_ID");
+  assert.equal(await codeOf(workload.view("s-9")), "E_SESSION_UNKNOWN");
+  assert.equal(await codeOf(workload.view("../../etc/passwd")), "E_SESSION_UNKNOWN");
+});
+
+test("a damaged journal names its record and harms no other session", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  world.verdict = () => "ask";
+  {
+    await using workload = await boot(folder.path, world);
+    await workload.run({ session: "s-1", text: "/run true" });
+    await workload.run({ session: "s-2", text: "/run true" });
+  }
+  const file = path.join(folder.path, "journals", "s-1.log");
+  const bytes = readFileSync(file);
+  // In an early record, which later ones prove durable.
+  const at = 100;
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  writeFileSync(file, bytes);
+  await using workload = await boot(folder.path, world);
+  assert.equal(await codeOf(workload.view("s-1")), "E_JOURNAL_CORRUPT");
+  assert.equal((await workload.view("s-2")).state, "waiting-approval");
+});
