@@ -46,11 +46,13 @@ export class Drivers {
   readonly #dataFolder: string;
   readonly #logs: LogFiles;
   readonly #log: Log;
+  readonly #userUmask: number;
   readonly #running: Set<RunningDriver> = new Set();
   #hello: pb.HelloReply | undefined;
 
-  constructor(dataFolder: string, logs: LogFiles, log: Log) {
+  constructor(dataFolder: string, logs: LogFiles, log: Log, userUmask: number) {
     this.#dataFolder = dataFolder;
+    this.#userUmask = userUmask;
     this.#logs = logs;
     this.#log = log;
   }
@@ -130,10 +132,13 @@ export class Drivers {
       mayCreateNamespaces: exec,
       limits: { openFiles: 4096, fileBytes: profile.limits.fileBytes },
     };
+    // What drivers make is the person's: it gets the person's usual mode, not the kernel's.
+    const kernelUmask = process.umask(this.#userUmask);
     const { child, started } = spawnSandboxed(spec, {
       entry: driverMain,
       stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
     });
+    process.umask(kernelUmask);
     if (child.stderr !== null) this.#logs.follow(child.stderr, `driver-${profile.kind}`);
     void started.then((result) => {
       if (!result.ok) {

@@ -58,7 +58,12 @@ export class Supervisor {
   #restarts = 0;
   #stopping = false;
 
-  private constructor(config: LauncherConfig, data: DataFolder, devices: readonly Uint8Array[]) {
+  private constructor(
+    config: LauncherConfig,
+    data: DataFolder,
+    devices: readonly Uint8Array[],
+    userUmask: number,
+  ) {
     this.#config = config;
     this.#data = data;
     this.#devices = devices;
@@ -68,7 +73,7 @@ export class Supervisor {
       fields: { process: "launcher" },
       write: (line) => this.#logs.write(line.trimEnd()),
     });
-    this.#drivers = new Drivers(data.path, this.#logs, this.log);
+    this.#drivers = new Drivers(data.path, this.#logs, this.log, userUmask);
     const run = path.join(data.path, "run");
     this.#listeners = {
       guardian: listenIn(run, "guardian.sock"),
@@ -83,9 +88,9 @@ export class Supervisor {
         `${config.host} is not a loopback address, and authentication is not available`,
       );
     }
-    process.umask(0o077);
+    const userUmask = process.umask(0o077);
     const data = await openDataFolder(config.data);
-    const supervisor = new Supervisor(config, data, await prepareDataFolder(data));
+    const supervisor = new Supervisor(config, data, await prepareDataFolder(data), userUmask);
     if (supervisor.#data.created) process.stderr.write(`made ${data.path}\n`);
     await supervisor.#boot();
     await supervisor.#listen();
