@@ -32,3 +32,5 @@ export const logLinesDefault = 200;
 export const logTailBytesMax = 4_194_304;
 /** Largest program that `ioi policy` hashes, in bytes. */
 export const programBytesMax = 1_073_741_824;
+/** Free space below which `ioi doctor` warns, in bytes. */
+export const freeBytesWanted = 268_435_456;

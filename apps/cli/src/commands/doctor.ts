@@ -1,0 +1,213 @@
+/**
+ * `ioi doctor`: what protects on this machine, measured now. The self-test runs the catalogue of
+ * escapes against the real sandbox of every kind; nothing is said to hold that was not tried.
+ */
+import { existsSync, statfsSync, statSync } from "node:fs";
+import { type ExitCode, exitCodes } from "@ioi/base";
+import { type SandboxGap, type SandboxReport, selfTest } from "@ioi/host/sandbox";
+import type { CommandContext, Handler } from "../context.ts";
+import type { Output } from "../io.ts";
+import { openKernel } from "../kernel/connection.ts";
+import { folderPaths, isAlive, readKernelFile } from "../kernel/folder.ts";
+import { freeBytesWanted } from "../limits.ts";
+import { readStatus, type StatusView } from "./status.ts";
+
+interface Gap {
+  readonly id: string;
+  /** `high`: something must not be used before it is mended. */
+  readonly severity: "high" | "low" | "note";
+  readonly what: string;
+  /** The one command that mends it. */
+  readonly install: string | null;
+}
+
+interface DoctorView {
+  readonly schema: "ioi.doctor/1";
+  readonly ok: boolean;
+  readonly processes: readonly Pick<
+    StatusView["processes"][number],
+    "name" | "pid" | "uid" | "sandbox" | "pssMiB"
+  >[];
+  readonly mechanisms: readonly {
+    readonly name: string;
+    readonly available: boolean;
+    readonly version: string | null;
+    readonly used: boolean;
+  }[];
+  readonly tried: number;
+  readonly held: number;
+  readonly escaped: number;
+  readonly inapplicable: number;
+  readonly spawnP95Ms: number | null;
+  readonly anchor: { readonly kind: string; readonly rollbackProtection: boolean };
+  readonly scrubber: string;
+  readonly gaps: readonly Gap[];
+}
+
+const sandboxGap = ({ mechanism, consequence, command }: SandboxGap): Gap => ({
+  id: mechanism.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase(),
+  severity: mechanism === "namespaces" || mechanism.startsWith("sandbox of") ? "high" : "low",
+  what: `${mechanism}: ${consequence}`,
+  install: command === "" ? null : command,
+});
+
+const escapes = ({ cases }: SandboxReport): readonly Gap[] =>
+  cases
+    .filter(({ outcome }) => outcome === "escaped")
+    .map(({ id, kind, what, detail }) => ({
+      id: `escaped-${kind}-${id}`,
+      severity: "high",
+      what: `from the sandbox of ${kind}: ${what} (${detail})`,
+      install: null,
+    }));
+
+const folderGaps = (root: string): readonly Gap[] => {
+  if (!existsSync(root)) return [];
+  const gaps: Gap[] = [];
+  const mode = statSync(root).mode & 0o777;
+  if ((mode & 0o077) !== 0) {
+    gaps.push({
+      id: "data-folder-mode",
+      severity: "high",
+      what: `${root} can be entered by others (mode 0${mode.toString(8)})`,
+      install: `chmod 700 '${root}'`,
+    });
+  }
+  const { bavail, bsize } = statfsSync(root);
+  if (bavail * bsize < freeBytesWanted) {
+    gaps.push({
+      id: "disk-space",
+      severity: "low",
+      what: `only ${Math.floor((bavail * bsize) / 1_048_576)} MiB are free for ${root}`,
+      install: null,
+    });
+  }
+  return gaps;
+};
+
+const policyGap = (status: StatusView | undefined): readonly Gap[] =>
+  status?.policy.error == null
+    ? []
+    : [
+        {
+          id: "policy",
+          severity: "high",
+          what: `the policy does not load, so everything is denied: ${status.policy.error}`,
+          install: "./ioi policy lint",
+        },
+      ];
+
+/** Of this version, whatever the machine. */
+const standing: readonly Gap[] = [
+  {
+    id: "anchor-software",
+    severity: "note",
+    what: "keys and receipts have no hardware anchor: who owns the machine can roll them back",
+    install: null,
+  },
+  {
+    id: "other-programs",
+    severity: "note",
+    what: "this protects from agents and their tools, not from other programs that run as you",
+    install: null,
+  },
+];
+
+const running = async (context: CommandContext): Promise<StatusView | undefined> => {
+  const file = readKernelFile(folderPaths(context.dataFolder));
+  if (file === undefined || !isAlive(file.pid)) return undefined;
+  await using kernel = await openKernel(context, { start: false });
+  return readStatus(kernel);
+};
+
+const viewOf = (
+  report: SandboxReport,
+  status: StatusView | undefined,
+  dataFolder: string,
+): DoctorView => {
+  const notes: readonly Gap[] = report.caveats.map((what, index) => ({
+    id: `caveat-${index + 1}`,
+    severity: "note",
+    what,
+    install: null,
+  }));
+  const gaps = [
+    ...escapes(report),
+    ...report.gaps.map(sandboxGap),
+    ...folderGaps(dataFolder),
+    ...policyGap(status),
+    ...standing,
+    ...notes,
+  ];
+  return {
+    schema: "ioi.doctor/1",
+    ok: report.tried > 0 && gaps.every(({ severity }) => severity !== "high"),
+    processes: (status?.processes ?? []).map(({ name, pid, uid, sandbox, pssMiB }) => ({
+      name,
+      pid,
+      uid,
+      sandbox,
+      pssMiB,
+    })),
+    mechanisms: report.mechanisms.map(({ name, available, version, used }) => ({
+      name,
+      available,
+      version: version === "" ? null : version,
+      used,
+    })),
+    tried: report.tried,
+    held: report.held,
+    escaped: report.escaped,
+    inapplicable: report.inapplicable,
+    spawnP95Ms: report.tried === 0 ? null : Math.round(report.spawnP95Ms * 10) / 10,
+    anchor: { kind: "software", rollbackProtection: false },
+    scrubber: "not available (nothing is sent to a model in this version)",
+    gaps,
+  };
+};
+
+const summary = (view: DoctorView): string => {
+  const confined = view.tried > 0 && view.escaped === 0;
+  const files = confined ? "sandboxed" : "NOT AVAILABLE";
+  return `Files: ${files}. Shell: ${files}. Undo: 7 days. Receipts: signed, ${view.anchor.kind} anchor.`;
+};
+
+const printDoctor = (output: Output, view: DoctorView): void => {
+  output.value(view);
+  const word = view.ok ? output.paint("green", "well") : output.paint("red", "NOT WELL");
+  output.line(`${word}  ${summary(view)}`);
+  output.line(
+    `escapes tried ${view.tried}: held ${view.held}, escaped ${view.escaped}, not possible here anyway ${view.inapplicable}`,
+  );
+  if (view.spawnP95Ms !== null) output.line(`a sandbox starts in ${view.spawnP95Ms} ms (p95)`);
+  for (const { name, available, version, used } of view.mechanisms) {
+    const state = used ? "used" : available ? "available, not used" : "NOT AVAILABLE";
+    output.line(`  ${name.padEnd(14)} ${state}${version === null ? "" : `  ${version}`}`);
+  }
+  if (view.processes.length === 0) output.line("no kernel runs on this data folder");
+  for (const { name, pid, uid, sandbox, pssMiB } of view.processes) {
+    const inside = sandbox.length === 0 ? "no sandbox" : sandbox.join(", ");
+    output.line(`  ${name.padEnd(14)} pid ${pid}  uid ${uid}  ${pssMiB} MiB  ${inside}`);
+  }
+  for (const { severity, what, install } of view.gaps) {
+    output.line(`${severity}: ${what}`);
+    if (install !== null) output.line(`  mend it: ${install}`);
+  }
+};
+
+/** 6: something escaped; 7: this machine lacks what a sandbox needs. */
+const exitOf = (view: DoctorView): ExitCode => {
+  if (view.ok) return exitCodes.done;
+  return view.escaped > 0 ? exitCodes.wrong : exitCodes.unavailable;
+};
+
+export const doctor: Handler<object> = async (context) => {
+  const status = await running(context);
+  const report = await selfTest({
+    quick: true,
+    onKind: (kind) => context.output.progress(`trying to escape from the sandbox of ${kind}`),
+  });
+  const view = viewOf(report, status, context.dataFolder);
+  printDoctor(context.output, view);
+  return exitOf(view);
+};
