@@ -12,7 +12,11 @@ export interface ActionView {
   readonly n: number;
   readonly target: string;
   readonly verdict: string | null;
-  readonly outcome: { readonly status: string; readonly reversible: boolean } | null;
+  readonly outcome: {
+    readonly status: string;
+    readonly reversible: boolean;
+    readonly evidence: Readonly<Record<string, string>>;
+  } | null;
 }
 
 export interface SessionView {

@@ -84,7 +84,11 @@ class KillLoop {
     const text = `/run sh -c "echo ${token} >> log.txt" && /write w-${token}.txt ${token}`;
     const shown = new Set<number>();
     this.#client.onUpdate = ({ actions }) => {
-      for (const { n, outcome } of actions) if (outcome?.status === "confirmed") shown.add(n);
+      for (const { n, outcome } of actions) {
+        // A command that was itself killed ended badly, and says so.
+        const succeeded = (outcome?.evidence["exitCode"] ?? "0") === "0";
+        if (outcome?.status === "confirmed" && succeeded) shown.add(n);
+      }
     };
     const session = await this.#client.utter(text, this.#workspace, restMs);
     const running = this.#client.run(session, text, this.#workspace, restMs).catch(() => undefined);

@@ -21,13 +21,21 @@ export const viewSelf = (): ProcessView => ({
   state: "running",
 });
 
+const runsOurCode = (pid: number): boolean => {
+  try {
+    return fs.readlinkSync(`/proc/${pid}/exe`) === process.execPath;
+  } catch {
+    return false;
+  }
+};
+
 /**
  * One process of the kernel with all that stands around it (the namespace tool that holds its
- * sandbox): the pid of the innermost, the memory of all.
+ * sandbox) and below it (a driver's command): the pid of ours, the memory of all.
  */
 export const viewProcess = (name: string, pid: number, sandbox: readonly string[]): ProcessView => {
   const all = descendantsOf(pid);
-  const inner = all.at(-1) ?? pid;
+  const inner = all.find(runsOurCode) ?? pid;
   let pss = 0;
   for (const each of all) pss += pssKiB(each) ?? 0;
   const uid = fs.statSync(`/proc/${inner}`, { throwIfNoEntry: false })?.uid ?? 0;
