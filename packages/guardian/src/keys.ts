@@ -61,11 +61,21 @@ const createStore = async (files: Files, provider: CryptoProvider): Promise<void
   await files.replaceFile(storePath, sealed, 0o600);
 };
 
+/** A file that is too large, or that the disk does not give back, is as damaged as any other. */
+const readWhole = async (files: Files, path: string, bytesMax: number): Promise<Uint8Array> => {
+  try {
+    return await files.readFile(path, bytesMax);
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+    throw keysError(`guardian/${path}: ${error.message}`, error);
+  }
+};
+
 const readStore = async (files: Files, provider: CryptoProvider) => {
-  const sealed = await files.readFile(storePath, keystoreBytesMax);
+  const sealed = await readWhole(files, storePath, keystoreBytesMax);
   if ((await files.stat(keyPath)) === undefined)
     throw keysError("guardian/keystore.key is missing");
-  const text = utf8Decode(await files.readFile(keyPath, 256))?.trim();
+  const text = utf8Decode(await readWhole(files, keyPath, 256))?.trim();
   const storeKey = text === undefined ? undefined : fromHex(text);
   if (storeKey?.length !== storeKeyBytes) throw keysError("guardian/keystore.key is damaged");
   const records = openKeyStore(provider, storeKey, sealed);

@@ -4,13 +4,24 @@
  * `receipts.log` holds records of type 1 (a canonical leaf each), `checkpoints.log` records of type
  * 2 (the text of a C2SP signed note). Leaf i of the tree is record i.
  * Invariants: an index is returned only when its leaf is durable (unless the log is volatile, which
- * is said in every status); the order of indices is the order of the calls.
+ * is said in every status); the order of indices is the order of the calls; a checkpoint covers
+ * durable leaves only; a log that its own newest checkpoint does not fit is not opened, since
+ * counters would repeat.
  */
-import { type Files, OperationError, type Random, utf8Encode } from "@ioi/base";
+import {
+  assert,
+  equalBytes,
+  type Files,
+  OperationError,
+  type Random,
+  utf8Decode,
+  utf8Encode,
+} from "@ioi/base";
 import {
   type CryptoProvider,
   leafHash,
   MerkleTree,
+  parseCheckpoint,
   type PrivateKey,
   signCheckpoint,
 } from "@ioi/crypto";
@@ -81,7 +92,25 @@ export class ReceiptLog {
       log.#tree.append(leafHash(options.provider, record.payload));
       visit(leaf, record.sequence);
     }
+    await log.#checkNewest();
     return log;
+  }
+
+  /** What was signed last is still there. */
+  async #checkNewest(): Promise<void> {
+    const last = this.#checkpoints.records - 1;
+    if (last < 0) return;
+    const bad = (why: string): OperationError =>
+      new OperationError("E_RECEIPTS_CORRUPT", `checkpoint ${last} ${why}`);
+    for await (const record of this.#checkpoints.read(last)) {
+      const parsed = parseCheckpoint(utf8Decode(record.payload) ?? "");
+      if (record.type !== checkpointRecord || !parsed.ok) throw bad("is no signed note");
+      const { size, root } = parsed.value.checkpoint;
+      if (size > this.#tree.size) {
+        throw bad(`covers ${size} leaves, the log has ${this.#tree.size}`);
+      }
+      if (!equalBytes(this.#tree.root(size), root)) throw bad("was signed over other leaves");
+    }
   }
 
   get size(): number {
@@ -112,6 +141,8 @@ export class ReceiptLog {
 
   async #append(leaf: Leaf, durable: boolean): Promise<LoggedLeaf> {
     const payload = schema.encode(leafSchema, leaf);
+    // A leaf beyond the bounds of its schema could be written, but never read again.
+    assert(schema.decode(leafSchema, payload).ok, `a ${leaf.type} leaf beyond its bounds`);
     const hash = leafHash(this.#options.provider, payload);
     const written = durable
       ? this.#leaves.appendDurable(leafRecord, payload)
@@ -132,8 +163,9 @@ export class ReceiptLog {
 
   /** Everything so far durable, then a signed note over it, durable too. */
   async checkpoint(): Promise<SignedCheckpoint> {
-    await this.#leaves.flush();
+    // Taken first: what is appended while the flush runs may not be durable when it ends.
     const size = this.#tree.size;
+    await this.#leaves.flush();
     const root = this.#tree.root(size);
     const note = signCheckpoint(this.#options.provider, this.#options.identity, {
       origin: this.#options.origin,
