@@ -158,6 +158,7 @@ export class GateClient implements Gate {
     const atEnd = performance.now() + gateConnectMs;
     while (this.#connection?.channel.open !== true) {
       signal.throwIfAborted();
+      this.#abort.signal.throwIfAborted();
       const leftMs = atEnd - performance.now();
       if (leftMs <= 0) {
         throw new OperationError("E_GATE_UNAVAILABLE", "the Guardian does not answer", {

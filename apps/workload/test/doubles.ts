@@ -53,11 +53,31 @@ export class World {
   readonly kills: string[] = [];
   readonly proposals: ProposalInput[] = [];
   readonly approved: Set<string> = new Set();
+  /** Tickets that a driver was given. */
+  acts = 0;
+  readonly #waiting: Set<() => void> = new Set();
   counter = 0n;
   /** Where the workload's process hangs, as if it were killed there. */
   hangs: "nowhere" | "before effect" | "after effect" | "in report" = "nowhere";
   settles: "truth" | "unknown" = "truth";
   verdict: (target: string) => "allow" | "ask" | "deny" = () => "allow";
+
+  /** Something happened: whoever waits looks again. */
+  touch(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+
+  async until(holds: () => boolean): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (!holds()) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
 }
 
 const reply = (verdict: ProposalVerdict["verdict"], counter: bigint): ProposalVerdict => ({
@@ -99,6 +119,7 @@ export class GateDouble implements Gate {
   async propose(proposal: ProposalInput): Promise<ProposalVerdict> {
     const world = this.#world;
     world.proposals.push(proposal);
+    world.touch();
     world.counter += 1n;
     const action = schema.decode(actionSchema, proposal.action);
     if (!action.ok) throw new OperationError("E_PROPOSAL_INVALID", "no action");
@@ -112,12 +133,14 @@ export class GateDouble implements Gate {
       throw new OperationError("E_OUTCOME_INVALID", "no ticket waits for an outcome");
     }
     this.#world.reports.push(report);
+    this.#world.touch();
     if (this.#world.hangs === "in report") return await never(signal);
     return { index: report.counter * 2n + 1n, leafHash: new Uint8Array(32).fill(8) };
   }
 
   async closeSession(session: string, state: string): Promise<void> {
     this.#world.closed.push(`${session} ${state}`);
+    this.#world.touch();
   }
 
   async *decisions(signal: AbortSignal): AsyncGenerator<PersonDecision, void, undefined> {
@@ -169,9 +192,12 @@ class DriverDouble implements Driver {
     if (waiting === undefined) throw new OperationError("E_TICKET_MISSING", "no nonce");
     this.#prepared.delete(toHex(nonce));
     const { counter } = world;
+    world.acts += 1;
+    world.touch();
     if (world.hangs === "before effect") return await never(signal);
     const { target, args, id } = waiting;
     const result = this.#effect(target, args, content, counter);
+    world.touch();
     if (world.hangs === "after effect") return await never(signal);
     const outcome = schema.encode(outcomeSchema, {
       version: 1,

@@ -3,10 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
-import { replayJournal } from "@ioi/agent";
 import { OperationError } from "@ioi/base";
-import { nodeCrypto } from "@ioi/host/crypto";
-import { scanWal } from "@ioi/storage";
 import { boot, temporaryFolder, World } from "./doubles.ts";
 
 const codeOf = async (work: Promise<unknown>): Promise<string> => {
@@ -17,16 +14,6 @@ const codeOf = async (work: Promise<unknown>): Promise<string> => {
     throw error;
   }
   return "none";
-};
-
-/** Lets a session go on until a condition holds; every step is a turn of the event loop. */
-const until = async (holds: () => boolean): Promise<void> => {
-  for (let turns = 0; turns < 10_000 && !holds(); turns++) {
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
-  }
-  assert.ok(holds(), "it never came to that");
 };
 
 test("a read: verdict, ticket, receipt, content", async () => {
@@ -91,7 +78,7 @@ test("pend waits, over a restart, and goes on when a person approves", async () 
   world.approved.add("s-1");
   const decision = { session: "s-1", approval: "a-1", approved: true, reason: "" };
   workload.gate.people.push(decision);
-  await until(() => world.closed.length > 0);
+  await world.until(() => world.closed.length > 0);
   const { state, view } = await workload.view("s-1");
   assert.equal(state, "done");
   assert.equal(view.actions[0]?.outcome?.content, "out\n");
@@ -106,7 +93,7 @@ test("a person who denies ends the sequence", async () => {
   await workload.run({ text: "/run true && /read a.txt" });
   const decision = { session: "s-1", approval: "a-1", approved: false, reason: "not now" };
   workload.gate.people.push(decision);
-  await until(() => world.closed.length > 0);
+  await world.until(() => world.closed.length > 0);
   const { view } = await workload.view("s-1");
   assert.equal(view.error?.message, "not now");
   assert.equal(world.effects.length, 0);
@@ -125,21 +112,17 @@ for (const hangs of ["before effect", "after effect", "in report"] as const) {
         workspace: "/w",
         onAsk: "pend",
       });
-      await until(() =>
-        hangs === "in report"
-          ? world.reports.length > 0
-          : hangs === "after effect"
-            ? world.effects.length > 0
-            : world.proposals.length > 0,
+      // A driver is told to act only when its verdict is durable.
+      await world.until(
+        () =>
+          world.acts > 0 &&
+          (hangs !== "after effect" || world.effects.length > 0) &&
+          (hangs !== "in report" || world.reports.length > 0),
       );
-      await until(() => {
-        const journal = scanRecords(folder.path, "s-1");
-        return journal.some((each) => each.includes("verdict"));
-      });
     }
     world.hangs = "nowhere";
     await using workload = await boot(folder.path, world);
-    await until(() => world.closed.length > 0);
+    await world.until(() => world.closed.length > 0);
     const { state } = await workload.view("s-1");
     assert.equal(state, "done");
     assert.equal(world.effects.length, 1);
@@ -150,17 +133,6 @@ for (const hangs of ["before effect", "after effect", "in report"] as const) {
   });
 }
 
-/** The kinds of inputs of a journal, from its file. */
-const scanRecords = (folder: string, session: string): readonly string[] => {
-  const records: Uint8Array[] = [];
-  scanWal(readFileSync(path.join(folder, "journals", `${session}.log`)), ({ payload }) => {
-    records.push(payload.slice());
-  });
-  const kinds: string[] = [];
-  replayJournal(records, nodeCrypto.sha256, ({ input }) => kinds.push(input.type));
-  return kinds;
-};
-
 test("an outcome that nobody knows is asked for, and the person's word is reported", async () => {
   using folder = temporaryFolder();
   const world = new World();
@@ -170,14 +142,14 @@ test("an outcome that nobody knows is asked for, and the person's word is report
     await using workload = await boot(folder.path, world);
     const start = { session: "s-1", text: "/write b.txt new", workspace: "/w" } as const;
     await workload.sessions.start({ ...start, onAsk: "pend" });
-    await until(() => world.effects.length > 0);
+    await world.until(() => world.effects.length > 0);
   }
   world.hangs = "nowhere";
   await using workload = await boot(folder.path, world);
   let last = await workload.view("s-1");
   assert.equal(last.view.error?.code, "E_OUTCOME_UNKNOWN");
   await workload.sessions.resolve("s-1", "happened");
-  await until(() => world.closed.length > 0);
+  await world.until(() => world.closed.length > 0);
   last = await workload.view("s-1");
   assert.equal(last.state, "done");
   assert.deepEqual(
@@ -194,7 +166,7 @@ test("stop kills the drivers, tells the gate, and says stopped", async () => {
   await using workload = await boot(folder.path, world);
   const start = { session: "s-1", text: "/run sleep 100", workspace: "/w" } as const;
   await workload.sessions.start({ ...start, onAsk: "pend" });
-  await until(() => world.proposals.length > 0);
+  await world.until(() => world.proposals.length > 0);
   const { signal } = new AbortController();
   assert.deepEqual(await workload.sessions.stop("", signal), ["s-1"]);
   assert.deepEqual(world.kills, ["s-1"]);
