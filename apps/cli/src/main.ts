@@ -19,4 +19,11 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const exit = await runCli(process.argv.slice(2), nodeIo(), controller.signal);
+// A pipe takes what it can hold; the rest must leave before the process does.
+const written = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => {
+    if (stream.destroyed) resolve();
+    else stream.write("", () => resolve());
+  });
+await Promise.all([written(process.stdout), written(process.stderr)]);
 process.exit(exit);
