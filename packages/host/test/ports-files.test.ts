@@ -113,6 +113,7 @@ test(
      setInterval(() => undefined, 1000);`,
     );
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+    t.after(() => child.kill("SIGKILL"));
     await new Promise((resolve) => child.stdout.once("data", resolve));
     const files = openFiles(path);
     await assert.rejects(files.lock("lock"), {

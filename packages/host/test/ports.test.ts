@@ -169,8 +169,11 @@ const alive = (pid: number): boolean => {
 };
 
 /** A killed process takes a moment to die; one that was not killed runs into the time limit. */
-const death = async (pid: number): Promise<void> => {
-  while (alive(pid)) await new Promise((resolve) => setImmediate(resolve));
+const death = async (t: TestContext, pid: number): Promise<void> => {
+  while (alive(pid)) {
+    t.signal.throwIfAborted();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 };
 
 const request = (cwd: string, script: string, ...args: readonly string[]) => ({
@@ -189,7 +192,7 @@ test(
     assert.deepEqual(result.exit, { code: 0 });
     const pid = Number(Buffer.from(result.stdout).toString());
     assert.ok(pid > 1);
-    await death(pid);
+    await death(t, pid);
   },
 );
 
@@ -206,7 +209,7 @@ test("Spawn: aborting ends the children of the program too", { timeout: 20_000 }
   assert.ok(alive(pid), "the child runs");
   source.abort("stop");
   await assert.rejects(run, (reason) => reason === "stop");
-  await death(pid);
+  await death(t, pid);
 });
 
 test("Spawn: what cannot be started", async (t) => {
