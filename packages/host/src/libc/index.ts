@@ -2,4 +2,3 @@ export * from "./errors.ts";
 export * from "./ffi.ts";
 export * from "./process-hardening.ts";
 export * from "./sockets.ts";
-export * from "./sockets.ts";

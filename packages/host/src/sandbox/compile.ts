@@ -4,15 +4,10 @@ import { stripTypeScriptTypes } from "node:module";
 import { assert, OperationError } from "@ioi/base";
 import { nr } from "../libc/index.ts";
 import { landlockPlan, landlockVersion } from "./landlock.ts";
-import {
-  sandboxPidsFloor,
-  sandboxPlanBytesMax,
-  sandboxPlanPieceMax,
-  sandboxRootBytes,
-} from "./limits.ts";
+import { sandboxPlanBytesMax, sandboxPlanPieceMax, sandboxRootBytes } from "./limits.ts";
 import { mountSteps, type MachineFacts, type SystemFolder } from "./mounts.ts";
 import { namespaceTool } from "./namespace-tool.ts";
-import { planVariable, startedMark, type ConfinerPlan } from "./plan.ts";
+import { planVariable, sourceVariable, startedMark, type ConfinerPlan } from "./plan.ts";
 import { filterBytes } from "./seccomp.ts";
 import { checkSpec, environmentName, type SandboxLimits, type SandboxSpec } from "./spec.ts";
 
@@ -121,11 +116,6 @@ const planPieces = (plan: ConfinerPlan): Record<string, string> => {
   return pieces;
 };
 
-const pidsBound = (spec: SandboxSpec): number | null =>
-  spec.limits.processes === undefined || spec.mayCreateNamespaces || spec.kind !== "command"
-    ? null
-    : Math.max(sandboxPidsFloor, spec.limits.processes);
-
 export const sandboxPlan = (
   spec: SandboxSpec,
   argv: readonly string[],
@@ -141,7 +131,6 @@ export const sandboxPlan = (
   status: options.status ?? null,
   started: startedMark,
   limits: resourceLimits(spec.limits),
-  pids: pidsBound(spec),
   landlock: landlockPlan(spec, landlockAbi()),
   filter: Buffer.from(
     filterBytes({
@@ -177,12 +166,16 @@ export const sandboxedCommand = (
     "--no-warnings",
     "--input-type=commonjs",
     "-e",
-    confinerSource(),
+    `(0, eval)(process.env.${sourceVariable})`,
   ];
   const [first, ...rest] = tool.value.wrap(
     { network: spec.network, user: machineFacts().user, group: machineFacts().group },
     confiner,
   );
   assert(first !== undefined, "namespace tool without a command");
-  return { program: first, args: rest, env: planPieces(plan) };
+  return {
+    program: first,
+    args: rest,
+    env: { [sourceVariable]: confinerSource(), ...planPieces(plan) },
+  };
 };

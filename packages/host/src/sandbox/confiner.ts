@@ -30,6 +30,7 @@ const planText = (): string => {
 const plan = JSON.parse(planText()) as ConfinerPlan;
 
 const AT_FDCWD = -100;
+const EPERM = 1;
 const ENOENT = 2;
 const ENOTDIR = 20;
 const ELOOP = 40;
@@ -240,6 +241,47 @@ const tmpfs = (bytes: number, files: number, mode: number): number => {
   return newFileSystem("tmpfs", options, ATTR_NOSUID | ATTR_NODEV);
 };
 
+const procAttributes = ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC;
+
+/** Below a sandbox that shows its whole /proc for reading only, the kernel allows no more here. */
+const newProcesses = (options: Record<string, string>): number => {
+  try {
+    return newFileSystem("proc", options, procAttributes);
+  } catch (error) {
+    if (errnoOf(error) !== EPERM) throw error;
+    return newFileSystem("proc", options, procAttributes | ATTR_RDONLY);
+  }
+};
+
+const mountProcesses = (step: MountStep & { type: "proc" }): void => {
+  place(step.path, true);
+  const mount = newProcesses(step.onlyProcesses ? { subset: "pid" } : {});
+  attach(mount, step.path);
+  if (step.pids !== null) {
+    try {
+      fs.writeFileSync(`${below(step.path)}/sys/kernel/pid_max`, String(step.pids));
+    } catch {
+      // An older kernel, or a namespace below another: the limit per user or the outer bound holds.
+    }
+  }
+  if (step.access === "read") setAttributes(mount, ATTR_RDONLY, false);
+  fs.closeSync(mount);
+};
+
+const freeze = (path: string): void => {
+  const folder = openInside(path);
+  const tree = call(
+    "open_tree",
+    folder,
+    "",
+    OPEN_TREE_CLONE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH,
+  );
+  setAttributes(tree, procAttributes | ATTR_RDONLY, true);
+  attach(tree, path);
+  fs.closeSync(tree);
+  fs.closeSync(folder);
+};
+
 const perform = (step: MountStep, root: number): void => {
   switch (step.type) {
     case "folder":
@@ -256,13 +298,10 @@ const perform = (step: MountStep, root: number): void => {
     }
     case "bind":
       return bind(step);
-    case "proc": {
-      place(step.path, true);
-      const options: Record<string, string> = step.onlyProcesses ? { subset: "pid" } : {};
-      const mount = newFileSystem("proc", options, ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC);
-      attach(mount, step.path);
-      return fs.closeSync(mount);
-    }
+    case "proc":
+      return mountProcesses(step);
+    case "freeze":
+      return freeze(step.path);
     case "overlay":
       return overlay(step);
     case "pin":
@@ -281,16 +320,6 @@ const buildRoot = (): void => {
   fs.closeSync(fs.openSync(".empty", "wx", 0o444));
   for (const step of plan.mounts) perform(step, root);
   fs.closeSync(root);
-};
-
-/** The number of processes is bounded in the namespace itself: root's limit would not count. */
-const boundProcesses = (): void => {
-  if (plan.pids === null) return;
-  try {
-    fs.writeFileSync("proc/sys/kernel/pid_max", String(plan.pids));
-  } catch {
-    // Older kernels have one bound for the machine; the limit per user stands alone.
-  }
 };
 
 const enterRoot = (): void => {
@@ -399,7 +428,6 @@ const confine = (): void => {
   keepDescriptors(channel["NODE_CHANNEL_FD"]);
   call("sethostname", plan.hostname, plan.hostname.length);
   buildRoot();
-  boundProcesses();
   enterRoot();
   const ruleset = plan.landlock === null ? null : landlockRuleset(plan.landlock);
   limitResources();

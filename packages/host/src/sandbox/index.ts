@@ -22,3 +22,4 @@ export {
   type SandboxOverlay,
   type SandboxSpec,
 } from "./spec.ts";
+export * from "./self-test/index.ts";

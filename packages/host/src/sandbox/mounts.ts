@@ -3,7 +3,7 @@
  * before what lies below it), then the masks over all of it, then the root is sealed. Pure.
  */
 import { deviceNames } from "./landlock.ts";
-import { sandboxShmBytes, sandboxTmpBytes, sandboxTmpFiles } from "./limits.ts";
+import { sandboxPidsFloor, sandboxShmBytes, sandboxTmpBytes, sandboxTmpFiles } from "./limits.ts";
 import type { MountStep } from "./plan.ts";
 import { isWithin, type SandboxSpec } from "./spec.ts";
 
@@ -82,17 +82,39 @@ const devices = (): readonly MountStep[] => [
 ];
 
 /**
- * Commands see a whole /proc without its kernel interfaces, our own processes only the processes.
- * A program that builds sandboxes needs it bare: the kernel mounts a new /proc inside only where
- * an unmasked one is visible.
+ * The bound of processes stands in the namespace itself, because the limit of the superuser does
+ * not count. One that builds sandboxes bounds itself and all of them together.
+ */
+const pidsBound = (spec: SandboxSpec): number | null =>
+  spec.limits.processes === undefined || (spec.kind !== "command" && spec.kind !== "exec")
+    ? null
+    : Math.max(sandboxPidsFloor, spec.limits.processes);
+
+/** Where the /proc stands that allows another inside. */
+export const wholeProc = "/.proc";
+
+/**
+ * Commands see a whole /proc without its kernel interfaces, our own processes only the processes,
+ * both for reading: files below /proc/sys belong to the machine's superuser, who would need no
+ * capability to write them. A program that builds sandboxes writes the maps of user namespaces
+ * below /proc; and the kernel mounts a new /proc inside only where one without masks is visible,
+ * so that one stands apart, for reading.
  */
 const processes = (spec: SandboxSpec): readonly MountStep[] => {
-  if (spec.mayCreateNamespaces) return [{ type: "proc", path: "/proc", onlyProcesses: false }];
-  if (spec.kind !== "command") return [{ type: "proc", path: "/proc", onlyProcesses: true }];
-  return [
-    { type: "proc", path: "/proc", onlyProcesses: false },
-    ...procMasks.map((path): MountStep => ({ type: "mask", path })),
-  ];
+  const pids = pidsBound(spec);
+  const masks = procMasks.map((path): MountStep => ({ type: "mask", path }));
+  const path = "/proc";
+  if (spec.mayCreateNamespaces) {
+    return [
+      { type: "proc", path, onlyProcesses: false, access: "write", pids },
+      { type: "freeze", path: "/proc/sys" },
+      ...masks,
+      { type: "proc", path: wholeProc, onlyProcesses: false, access: "read", pids: null },
+    ];
+  }
+  const whole = spec.kind === "command";
+  const proc: MountStep = { type: "proc", path, onlyProcesses: !whole, access: "read", pids };
+  return whole ? [proc, ...masks] : [proc];
 };
 
 const shown = (spec: SandboxSpec): readonly MountStep[] => {

@@ -21,7 +21,16 @@ export type MountStep =
       /** A source that does not exist is passed over. */
       readonly optional: boolean;
     }
-  | { readonly type: "proc"; readonly path: string; readonly onlyProcesses: boolean }
+  | {
+      readonly type: "proc";
+      readonly path: string;
+      readonly onlyProcesses: boolean;
+      readonly access: "read" | "write";
+      /** The bound of processes of this namespace; null for none. */
+      readonly pids: number | null;
+    }
+  /** A part of what is mounted already, for reading only. */
+  | { readonly type: "freeze"; readonly path: string }
   | {
       readonly type: "overlay";
       readonly path: string;
@@ -57,7 +66,6 @@ export interface ConfinerPlan {
   readonly started: string;
   /** [resource, value], soft and hard alike. */
   readonly limits: readonly (readonly [number, number])[];
-  readonly pids: number | null;
   readonly landlock: LandlockPlan | null;
   /** The seccomp program, base64 of its instructions. */
   readonly filter: string;
@@ -70,6 +78,9 @@ export const startedMark = "started";
 
 /** The exit code of a chain whose set-up failed. */
 export const setupFailedExit = 125;
+
+/** The environment variable that carries the confiner, so that a list of processes stays short. */
+export const sourceVariable = "IOI_SANDBOX_CONFINER";
 
 /** Environment variables that carry the plan: IOI_SANDBOX_PLAN_0, ... */
 export const planVariable = "IOI_SANDBOX_PLAN_";

@@ -23,7 +23,11 @@ export const kindProfiles: Readonly<Record<SandboxKind, KindProfile>> = {
   workload: own("none"),
   orchestrator: own("host"),
   files: own("none"),
-  exec: { network: "none", mayCreateNamespaces: true, limits: { openFiles: 4096 } },
+  exec: {
+    network: "none",
+    mayCreateNamespaces: true,
+    limits: { openFiles: 4096, processes: 2048 },
+  },
   command: {
     network: "none",
     mayCreateNamespaces: false,
