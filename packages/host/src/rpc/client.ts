@@ -166,7 +166,9 @@ const startCall = (channel: Channel, path: string, options: CallOptions): Call =
       }, deadlineMs)
     : undefined;
   options.signal?.addEventListener("abort", onAbort, { once: true });
+  let final = false;
   const onHeaders = (headers: http2.IncomingHttpHeaders): void => {
+    if (headers[finalHeader] !== undefined) final = true;
     if (headers["grpc-status"] === undefined) return;
     const finish = finishOf(headers);
     settle(finish.ok ? undefined : finish.error);
@@ -176,6 +178,7 @@ const startCall = (channel: Channel, path: string, options: CallOptions): Call =
   stream.on("data", (chunk: Buffer) => {
     try {
       for (const message of deframer.push(chunk)) messages.push(message);
+      if (final && messages.length > 0) settle(undefined);
     } catch (error) {
       cancel(error);
     }

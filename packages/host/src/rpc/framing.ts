@@ -2,12 +2,16 @@
  * gRPC over HTTP/2, the parts both ends share.
  *
  * Source: the gRPC over HTTP/2 protocol (length-prefixed messages, `grpc-status` trailers,
- * `grpc-timeout`). Identity compression only. Deviation: the trailer `ioi-code` carries the code of
- * an `OperationError`, so that a rejection keeps its name across processes.
+ * `grpc-timeout`). Identity compression only. Additions that other implementations ignore: the
+ * trailer `ioi-code` carries the code of an `OperationError`, so that a rejection keeps its name
+ * across processes; the header `ioi-final` promises that status 0 follows the one message, so that
+ * a caller need not wait for the trailers, which travel in a write of their own.
  */
 import { OperationError } from "@ioi/base";
 import { rpcMessageBytesMax } from "@ioi/wire";
 import { rpcErrorCharsMax } from "./limits.ts";
+
+export const finalHeader = "ioi-final";
 
 /** Status codes of gRPC. */
 export const grpcStatus = {

@@ -23,6 +23,7 @@ import { drained } from "./client.ts";
 import {
   Deframer,
   encodeMessageText,
+  finalHeader,
   frame,
   grpcStatus,
   parseTimeout,
@@ -169,7 +170,7 @@ class ServerCall {
 
   finish(last?: Uint8Array): void {
     if (this.#stream.destroyed || this.#stream.writableEnded) return;
-    this.#respond();
+    this.#respond(last !== undefined);
     if (last === undefined) this.#stream.end();
     else this.#stream.end(frame(last));
   }
@@ -184,10 +185,14 @@ class ServerCall {
     this.#abort.abort(new OperationError("E_RPC_CANCELLED", line.message));
   }
 
-  #respond(): void {
+  #respond(final = false): void {
     if (this.#stream.headersSent || this.#stream.destroyed) return;
     this.#stream.respond(
-      { ":status": 200, "content-type": "application/grpc" },
+      {
+        ":status": 200,
+        "content-type": "application/grpc",
+        ...(final ? { [finalHeader]: "1" } : {}),
+      },
       { waitForTrailers: true },
     );
   }
