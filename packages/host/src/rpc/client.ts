@@ -18,7 +18,14 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { OperationError } from "@ioi/base";
-import { decodeMessageText, Deframer, errorOfStatus, frame, grpcStatus } from "./framing.ts";
+import {
+  decodeMessageText,
+  Deframer,
+  errorOfStatus,
+  finalHeader,
+  frame,
+  grpcStatus,
+} from "./framing.ts";
 import { rpcDeadlineMs, rpcWindowBytes } from "./limits.ts";
 import { MessageQueue } from "./queue.ts";
 
