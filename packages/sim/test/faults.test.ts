@@ -61,6 +61,19 @@ test("a new name is lost under some seed until its directory is synced", async (
   assert.deepEqual(sorted(await outcomes(files, (it) => contentOf(it, "d/a"))), ["it"]);
 });
 
+test("a synced name stays, whatever becomes of an earlier one elsewhere", async () => {
+  const files = await withDurable("it");
+  await files.makeDirectory("d");
+  await files.syncDirectory("");
+  await using other = await files.open("d/other", "create");
+  await files.replaceFile("b", utf8Encode("b"));
+  await files.remove("a");
+  await files.syncDirectory("");
+  const found = await outcomes(files, async (it) => (await it.list("")).join());
+  assert.deepEqual(sorted(found), ["b,d"]);
+  assert.equal(await other.size(), 0);
+});
+
 test("a directory that is lost takes its content with it", async () => {
   const files = new SimFiles({ seed: "tree" });
   await files.makeDirectory("d");
@@ -166,6 +179,7 @@ test("what truncation cut off does not come back into the grown file", async () 
   await handle.write(0, utf8Encode("new"));
   const found = await outcomes(files, (it) => contentOf(it, "a"));
   assert.ok(!found.has("sec"), "the cut content at the new size");
+  assert.ok(![...found].some((state) => state.startsWith("newret")), "a write, its cut lost");
   assert.ok(found.has("new") && found.has("") && found.has("secret".repeat(200)));
 });
 
