@@ -179,7 +179,8 @@ test("what truncation cut off does not come back into the grown file", async () 
   await handle.write(0, utf8Encode("new"));
   const found = await outcomes(files, (it) => contentOf(it, "a"));
   assert.ok(!found.has("sec"), "the cut content at the new size");
-  assert.ok(![...found].some((state) => state.startsWith("newret")), "a write, its cut lost");
+  const uncut = [...found].filter((state) => state.length > 9 && state !== "(garbage)");
+  assert.deepEqual(uncut, ["secret".repeat(200)], "a write without the cut before it");
   assert.ok(found.has("new") && found.has("") && found.has("secret".repeat(200)));
 });
 
