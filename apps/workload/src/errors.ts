@@ -2,7 +2,7 @@
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {
-  E_SESSIONS_FULL: {
+  E_SESSIONS_ACTIVE: {
     what: "Too many sessions are under way.",
     why: "Every session holds drivers and memory; their number is bounded.",
     next: "./ioi sessions lists them; stop one: ./ioi stop SESSION",

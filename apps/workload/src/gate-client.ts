@@ -114,7 +114,7 @@ export class GateClient implements Gate {
       try {
         const connection = await this.#connect();
         this.#connection = connection;
-        for (const done of [...this.#waiting]) done();
+        for (const done of this.#waiting) done();
         await connection.channel.closed;
         log.log("warn", "gate.disconnected");
       } catch (error) {

@@ -28,8 +28,10 @@ const mapsOf = (value: CanonicalValue | undefined): readonly CanonicalMap[] =>
   Array.isArray(value) ? (value as readonly CanonicalValue[]).filter(isMap) : [];
 
 /** One line of text from a name that may hold anything. */
-const oneLine = (value: CanonicalValue | undefined): string =>
-  typeof value === "string" ? value.replaceAll(/[\n\r]/g, "\uFFFD") : String(value ?? "");
+const oneLine = (value: CanonicalValue | undefined): string => {
+  if (typeof value === "string") return value.replaceAll(/[\n\r]/g, "\uFFFD");
+  return typeof value === "object" || value === undefined ? "" : String(value);
+};
 
 const listing = (result: CanonicalMap): string => {
   const lines = mapsOf(result["entries"]).map(

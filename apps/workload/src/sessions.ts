@@ -181,7 +181,7 @@ export class Sessions {
     const known = this.#runners.get(session) ?? this.#beginning.get(session);
     if (known !== undefined) return await known;
     if (this.#runners.size + this.#beginning.size >= activeSessionsMax) {
-      throw new OperationError("E_SESSIONS_FULL", `${this.#runners.size} sessions are under way`);
+      throw new OperationError("E_SESSIONS_ACTIVE", `${this.#runners.size} sessions are under way`);
     }
     const begin = async (): Promise<Followed> => {
       if (await journals.has(session)) return await this.#finished(session);

@@ -18,6 +18,8 @@ import { type Infer, schema } from "@ioi/wire";
 import type { Contents, JournalFile } from "./ends.ts";
 import { journalBytesMax, keptContentBytesMax, sessionKeptBytesMax } from "./limits.ts";
 
+const sha256 = (bytes: Uint8Array): Uint8Array => nodeCrypto.sha256(bytes);
+
 const headerRecord = 1;
 const inputRecord = 2;
 
@@ -52,7 +54,7 @@ export interface Restored extends Replayed {
 
 const replayed = (records: readonly Uint8Array[]): Result<Restored, JournalError> => {
   const seen: Observation[] = [];
-  const result = replayJournal(records, nodeCrypto.sha256, ({ effects }) => {
+  const result = replayJournal(records, sha256, ({ effects }) => {
     for (const each of effects) if (each.type === "ask-agent") seen[each.turn] = each.observation;
   });
   return result.ok ? { ok: true, value: { ...result.value, seen } } : result;

@@ -38,6 +38,8 @@ export const quiet = createLog({ level: "error", write: () => undefined });
 
 type Args = { readonly [name: string]: CanonicalValue };
 
+const pathOf = ({ path: given }: Args): string => (typeof given === "string" ? given : "");
+
 const never = (signal?: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
     signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
@@ -64,7 +66,7 @@ export class World {
 
   /** Something happened: whoever waits looks again. */
   touch(): void {
-    for (const look of [...this.#waiting]) look();
+    for (const look of this.#waiting) look();
   }
 
   async until(holds: () => boolean): Promise<void> {
@@ -163,9 +165,9 @@ class DriverDouble implements Driver {
   async prepare(target: string, encoded: Uint8Array): Promise<PreparedAction> {
     const decoded = decodeCanonical(encoded);
     const args = (decoded.ok ? decoded.value : {}) as Args;
-    const path = args["path"];
-    if (target === "fs::read" && !this.#world.files.has(String(path))) {
-      throw new OperationError("E_FS_NOT_FOUND", `${String(path)} does not exist`);
+    const file = pathOf(args);
+    if (target === "fs::read" && !this.#world.files.has(file)) {
+      throw new OperationError("E_FS_NOT_FOUND", `${file} does not exist`);
     }
     const action = schema.encode(actionSchema, { version: 1, target, args, facts: {} });
     const nonce = new Uint8Array(16).fill((this.#nonce += 1));
@@ -221,7 +223,7 @@ class DriverDouble implements Driver {
   }
 
   #effect(target: string, args: Args, content: Uint8Array, counter: bigint): Args {
-    const path = String(args["path"]);
+    const path = pathOf(args);
     const { files, effects } = this.#world;
     if (target === "fs::read") return { content: utf8Encode(files.get(path) ?? "") };
     effects.push(counter);

@@ -14,7 +14,7 @@ interface Launched {
   readonly spawned: Uint8Array[];
   readonly killed: string[];
   /** Ends the driver's process. */
-  end(instance: number): void;
+  readonly end: (instance: number) => void;
 }
 
 const driverService = implement(pb.Driver, {

@@ -178,7 +178,7 @@ class Process {
   perform(effect: SessionEffect, atMs: number): void {
     const world = this.#world;
     if ("call" in effect && effect.type !== "act" && world.chance(15)) {
-      this.#fail(atMs, effect.call, "E_SCRIPTED", world.chance(800));
+      this.#fail(atMs, effect.call, "E_GATE_UNAVAILABLE", world.chance(800));
       return;
     }
     switch (effect.type) {
@@ -260,11 +260,11 @@ class Process {
   }
 
   #act(effect: Of<"act">, atMs: number): void {
-    const { chance } = { chance: (thousandths: number) => this.#world.chance(thousandths) };
+    const chance = (thousandths: number): boolean => this.#world.chance(thousandths);
     const happens = chance(920);
     this.#world.act(effect, happens);
     if (chance(30)) {
-      this.#fail(atMs, effect.call, "E_DRIVER_GONE", true);
+      this.#fail(atMs, effect.call, "E_DRIVER_UNAVAILABLE", true);
       return;
     }
     const doubtful = happens ? "unknown" : "refused";

@@ -5,6 +5,7 @@
  * `stage` says what is under way, `call` which answer it waits for (0: none). What a person sees as
  * the session's state is derived from the stage, so that the two cannot disagree.
  */
+import type { CanonicalValue } from "@ioi/wire";
 import { displayCharsMax } from "../limits.ts";
 import { toolOf, type RawArguments, type Tool } from "../tools.ts";
 import type {
@@ -252,14 +253,15 @@ export const clip = (text: string, charsMax: number): string => {
   return `${last >= 0xd800 && last <= 0xdbff ? cut.slice(0, -1) : cut}…`;
 };
 
+const shown = (value: CanonicalValue): string =>
+  typeof value === "string" || Array.isArray(value)
+    ? JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? String(each) : each))
+    : typeof value === "object"
+      ? "{}"
+      : String(value);
+
 /** One line for an action that the gate has not shown yet; control characters made visible. */
 export const displayOf = (target: string, args: RawArguments): string => {
-  const shown = Object.entries(args).map(([name, value]) =>
-    typeof value === "string" || Array.isArray(value)
-      ? `${name}=${JSON.stringify(value, (_, each: unknown) =>
-          typeof each === "bigint" ? String(each) : each,
-        )}`
-      : `${name}=${String(value)}`,
-  );
-  return clip([target, ...shown].join(" "), displayCharsMax);
+  const parts = Object.entries(args).map(([name, value]) => `${name}=${shown(value)}`);
+  return clip([target, ...parts].join(" "), displayCharsMax);
 };

@@ -1,0 +1,225 @@
+/**
+ * What a session asks of others: the gate, the drivers, the launcher. Every answer is the input that
+ * the session waits for; a failure of the world is thrown as an `OperationError`.
+ */
+import {
+  outcomeContentBytesMax,
+  sessionContentBytesMax,
+  type SessionEffect,
+  type SessionInput,
+  type SessionSnapshot,
+  toolOf,
+  type Verdict,
+} from "@ioi/agent";
+import { assert, type Log, OperationError, utf8Decode } from "@ioi/base";
+import { actionId } from "@ioi/crypto";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { encodeCanonical, prepared as preparedSchema, schema } from "@ioi/wire";
+import { canonicalArguments } from "./arguments.ts";
+import type {
+  Contents,
+  Driver,
+  DriverKind,
+  Drivers,
+  Gate,
+  OpenedSession,
+  SessionClock,
+} from "./ends.ts";
+import type { SessionMetrics } from "./metrics.ts";
+import { readActEnd } from "./outcomes.ts";
+
+export interface CallEnds {
+  readonly gate: Gate;
+  readonly drivers: Drivers;
+  readonly contents: Contents;
+  readonly clock: SessionClock;
+  /** Absolute path behind `~`. */
+  readonly home: string;
+  readonly metrics: SessionMetrics;
+}
+
+type Of<T extends SessionEffect["type"]> = Extract<SessionEffect, { readonly type: T }>;
+
+/** When an action's proposal began and went on, in microseconds. */
+interface Stopwatch {
+  readonly fromUs: number;
+  readonly preparedUs: number;
+}
+
+const noContent = new Uint8Array(0);
+
+export class SessionCalls {
+  readonly #ends: CallEnds;
+  readonly #state: SessionSnapshot;
+  readonly #log: Log;
+  #opened: OpenedSession | undefined;
+  #watch: Stopwatch = { fromUs: 0, preparedUs: 0 };
+
+  /** `state` is the machine's own: it is always the present one. */
+  constructor(ends: CallEnds, state: SessionSnapshot, log: Log) {
+    this.#ends = ends;
+    this.#state = state;
+    this.#log = log;
+  }
+
+  async open(effect: Of<"open">, signal: AbortSignal): Promise<SessionInput> {
+    this.#opened = await this.#ends.gate.openSession(this.#state.session, signal);
+    return { type: "opened", call: effect.call, policyHash: this.#opened.policyHash };
+  }
+
+  async #driver(target: string, signal: AbortSignal): Promise<Driver> {
+    const kind: DriverKind | null | undefined = toolOf(target)?.driver;
+    assert(kind !== null && kind !== undefined, `${target} has no driver`);
+    const profile = this.#opened?.profiles.get(kind);
+    if (profile === undefined) {
+      throw new OperationError("E_PROFILE_MISSING", `the session has no ${kind} driver`);
+    }
+    return await this.#ends.drivers.of(this.#state.session, kind, profile, signal);
+  }
+
+  async prepare(effect: Of<"prepare">, signal: AbortSignal): Promise<SessionInput> {
+    const fromUs = this.#ends.clock.nowUs();
+    const roots = this.#opened?.roots ?? [];
+    const { target, content } = effect;
+    const made = canonicalArguments(target, effect.args, content, roots, this.#ends.home);
+    if (!made.ok) {
+      throw new OperationError(made.error.code as `E_${string}`, made.error.message);
+    }
+    const driver = await this.#driver(target, signal);
+    const { action, prepared, preparedSignature } = await driver.prepare(
+      target,
+      encodeCanonical(made.value.args),
+      signal,
+    );
+    const statement = schema.decode(preparedSchema, prepared);
+    if (!statement.ok) {
+      throw new OperationError("E_DRIVER_MALFORMED", "what the driver prepared does not decode");
+    }
+    this.#watch = { fromUs, preparedUs: this.#ends.clock.nowUs() };
+    return {
+      type: "prepared",
+      call: effect.call,
+      action,
+      actionId: actionId(nodeCrypto, action),
+      nonce: statement.value.nonce,
+      prepared,
+      preparedSignature,
+    };
+  }
+
+  async propose(effect: Of<"propose">, signal: AbortSignal): Promise<SessionInput> {
+    const watch = this.#watch;
+    const proposedUs = this.#ends.clock.nowUs();
+    const { sequence, action, prepared, preparedSignature, headless } = effect;
+    const { session } = this.#state;
+    const reply = await this.#ends.gate.propose(
+      { session, sequence, action, prepared, preparedSignature, headless },
+      signal,
+    );
+    const nowUs = this.#ends.clock.nowUs();
+    const timing = {
+      gateUs: Math.round(nowUs - watch.fromUs),
+      prepareUs: Math.round(watch.preparedUs - watch.fromUs),
+      proposeUs: Math.round(nowUs - proposedUs),
+      decideUs: reply.decideUs,
+      syncUs: reply.syncUs,
+      signUs: reply.signUs,
+    };
+    const judged = {
+      rules: reply.rules,
+      asks: reply.asks,
+      reason: reply.reason,
+      instead: reply.instead,
+      display: reply.display,
+      timing,
+      ...(reply.receipt === undefined ? {} : { receipt: reply.receipt }),
+    };
+    this.#ends.metrics.judged(reply.verdict, timing.gateUs);
+    this.#log.log("info", "session.judged", {
+      action: effect.n,
+      verdict: reply.verdict,
+      ticket: reply.verdict === "allow" ? reply.counter.toString() : undefined,
+      approval: reply.approval === "" ? undefined : reply.approval,
+    });
+    const { counter, ttlMs, ticket, approval } = reply;
+    const verdict: Verdict =
+      reply.verdict === "allow"
+        ? { type: "allow", ...judged, counter, ttlMs, ticket }
+        : reply.verdict === "ask"
+          ? { type: "ask", ...judged, approval }
+          : { type: "deny", ...judged };
+    return { type: "verdict", call: effect.call, verdict };
+  }
+
+  async act(effect: Of<"act">, signal: AbortSignal): Promise<SessionInput> {
+    const driver = await this.#driver(effect.target, signal);
+    const { nonce, ticket } = effect;
+    const end = await driver.act(nonce, ticket, effect.content ?? noContent, signal);
+    const { input, content } = readActEnd(effect.target, end);
+    this.#log.log("info", "session.acted", {
+      action: effect.n,
+      ticket: effect.counter.toString(),
+      status: input.status,
+      code: input.code,
+    });
+    return { ...input, call: effect.call, ...(await this.#shown(effect.n, content)) };
+  }
+
+  /** Content in place where it is text and short, else behind a handle. */
+  async #shown(
+    n: number,
+    content: Uint8Array | undefined,
+  ): Promise<{ readonly content?: string; readonly handle?: string }> {
+    if (content === undefined) return {};
+    const room = sessionContentBytesMax - this.#state.contentBytes;
+    const short = content.length <= Math.min(outcomeContentBytesMax, room);
+    const text = short ? utf8Decode(content) : undefined;
+    if (text !== undefined) return { content: text };
+    const handle = await this.#ends.contents.keep(this.#state.session, n, content);
+    return handle === undefined ? {} : { handle };
+  }
+
+  async settle(effect: Of<"settle">, signal: AbortSignal): Promise<SessionInput> {
+    const driver = await this.#driver(effect.target, signal);
+    const { status, reversible } = await driver.settle(effect.counter, signal);
+    const known = ["confirmed", "partial", "no-effect", "unknown"] as const;
+    const found = known.find((each) => each === status) ?? "unknown";
+    return { type: "settled", call: effect.call, status: found, reversible };
+  }
+
+  async report(effect: Of<"report">, signal: AbortSignal): Promise<SessionInput> {
+    const { counter, status, reportedBy, outcome, outcomeSignature } = effect;
+    const receipt = await this.#ends.gate.report(
+      {
+        session: this.#state.session,
+        counter,
+        status,
+        reportedBy,
+        ...(outcome === undefined ? {} : { outcome }),
+        ...(outcomeSignature === undefined ? {} : { outcomeSignature }),
+      },
+      signal,
+    );
+    return { type: "reported", call: effect.call, receipt };
+  }
+
+  async kill(effect: Of<"kill">, signal: AbortSignal): Promise<SessionInput> {
+    await this.#ends.drivers.kill(this.#state.session, signal);
+    return { type: "killed", call: effect.call };
+  }
+
+  async close(effect: Of<"close">, signal: AbortSignal): Promise<SessionInput> {
+    await this.#ends.gate.closeSession(this.#state.session, effect.state, signal);
+    return { type: "closed", call: effect.call };
+  }
+
+  /** The effect is asked to end; what does not is killed with its driver. */
+  async abort(effect: Of<"abort">): Promise<void> {
+    const kind = toolOf(effect.target)?.driver ?? "files";
+    try {
+      await this.#ends.drivers.running(this.#state.session, kind)?.abort(effect.nonce);
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+    }
+  }
+}

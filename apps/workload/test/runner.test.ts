@@ -1,0 +1,100 @@
+/** The journal comes first: what it does not hold does not happen. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { SessionInput } from "@ioi/agent";
+import { OperationError } from "@ioi/base";
+import type { Contents, JournalFile } from "../src/ends.ts";
+import { noMetrics } from "../src/metrics.ts";
+import { type RunnerEnds, SessionRunner, type SessionUpdate } from "../src/runner.ts";
+import { DriversDouble, GateDouble, quiet, World } from "./doubles.ts";
+
+const contents: Contents = { keep: async () => undefined };
+
+const endsOf = (world: World): RunnerEnds => ({
+  gate: new GateDouble(world),
+  drivers: new DriversDouble(world),
+  contents,
+  clock: { nowMs: () => 1_700_000_000_000, nowUs: () => 0 },
+  home: "/home/me",
+  log: quiet,
+  metrics: noMetrics,
+  onMilestone: () => undefined,
+});
+
+const startOf = (text: string): Extract<SessionInput, { readonly type: "start" }> => ({
+  type: "start",
+  session: "s-1",
+  workspace: "/w",
+  onAsk: "deny",
+  agent: "planner",
+  goal: { text, kind: "planner", earlier: [] },
+});
+
+/** A journal that takes so many records and then no more. */
+const journalOf = (world: World, recordsMax: number) => {
+  const written: { readonly durable: boolean; readonly actsBefore: number }[] = [];
+  const journal: JournalFile = {
+    append: async (_record, durable) => {
+      if (written.length >= recordsMax) {
+        throw new OperationError("E_WAL_FULL", "the disk is full", { retryable: true });
+      }
+      written.push({ durable, actsBefore: world.acts });
+    },
+    close: async () => undefined,
+  };
+  return { written, journal };
+};
+
+const { signal } = new AbortController();
+
+const last = async (runner: SessionRunner): Promise<SessionUpdate> => {
+  let seen: SessionUpdate | undefined;
+  for await (const update of runner.follow(signal)) seen = update;
+  assert.ok(seen !== undefined);
+  return seen;
+};
+
+test("an act follows a durable record, an end too", async () => {
+  const world = new World();
+  const { written, journal } = journalOf(world, 1000);
+  const runner = await SessionRunner.begin(endsOf(world), journal, startOf("/write b.txt x"));
+  assert.equal((await last(runner)).state, "done");
+  assert.equal(world.acts, 1);
+  const before = written.filter(({ actsBefore }) => actsBefore === 0);
+  assert.equal(before.at(-1)?.durable, true);
+  assert.equal(written.at(-1)?.durable, true);
+  assert.ok(written.some(({ durable }) => !durable));
+});
+
+test("at every record that the disk does not take, nothing further happens", async () => {
+  const whole = new World();
+  const { written, journal } = journalOf(whole, 1000);
+  await last(await SessionRunner.begin(endsOf(whole), journal, startOf("/write b.txt x")));
+  const verdict = written.findIndex(({ actsBefore }) => actsBefore > 0);
+  for (let recordsMax = 0; recordsMax < written.length; recordsMax++) {
+    const world = new World();
+    const cut = journalOf(world, recordsMax);
+    const run = SessionRunner.begin(endsOf(world), cut.journal, startOf("/write b.txt x"));
+    await assert.rejects(run.then(last), (error) => {
+      assert.ok(error instanceof OperationError);
+      return error.code === "E_WAL_FULL";
+    });
+    // The control is the same session with one record more: then the act happens.
+    assert.equal(world.acts, recordsMax >= verdict ? 1 : 0, `after ${recordsMax} records`);
+    assert.equal(cut.written.length, recordsMax);
+  }
+});
+
+test("slow readers get the newest state, and several readers the same end", async () => {
+  const world = new World();
+  const { journal } = journalOf(world, 1000);
+  const runner = await SessionRunner.begin(
+    endsOf(world),
+    journal,
+    startOf("/read a.txt && /write b.txt x && /help"),
+  );
+  const ends = await Promise.all([last(runner), last(runner)]);
+  assert.equal(ends[0]?.json, ends[1]?.json);
+  assert.equal(ends[0]?.state, "done");
+  assert.ok(runner.over);
+});

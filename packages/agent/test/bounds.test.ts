@@ -1,0 +1,109 @@
+/** What ends a session that would not end by itself, and what costs nothing. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Goal } from "../src/index.ts";
+import { allowed, asked, begun, type Driven } from "./support.ts";
+
+const folder: Goal = { text: "", kind: "folder", earlier: [] };
+const propose = (run: Driven, path: string): Driven =>
+  run.give({
+    type: "step",
+    call: run.call,
+    step: { type: "propose", target: "fs::read", args: { path } },
+  });
+
+test("a loop is broken, a typed repetition is not", () => {
+  const run = begun("", { goal: folder });
+  for (const counter of [1n, 2n, 3n]) {
+    assert.ok(run.has("ask-agent"));
+    propose(run, "a").prepared().verdict(allowed(counter)).outcome().reported();
+  }
+  run.closed();
+  assert.equal(run.view().error?.code, "E_AGENT_LOOP");
+  const typed = begun("/read a && /read a && /read a && /read a");
+  for (const counter of [1n, 2n, 3n, 4n]) typed.performed(counter);
+  typed.planned().closed();
+  assert.equal(typed.view().state, "done");
+});
+
+test("invalid calls go back a bounded number of times, silence has an end", () => {
+  const run = begun("", { goal: folder });
+  const wrong = { type: "propose", target: "fs::read", args: { pth: "a" } } as const;
+  for (let i = 0; i < 3; i++) {
+    run.give({ type: "step", call: run.call, step: wrong });
+    assert.deepEqual(run.effect("ask-agent").observation, {
+      type: "invalid",
+      code: "E_AGENT_CALL_INVALID",
+      message: "fs::read: no argument pth",
+    });
+  }
+  run.give({ type: "step", call: run.call, step: wrong }).closed();
+  assert.equal(run.view().error?.code, "E_AGENT_INVALID_CALLS");
+  const chatty = begun("", { goal: folder });
+  for (let i = 0; i < 17; i++) {
+    chatty.give({ type: "step", call: chatty.call, step: { type: "say", text: "hm" } });
+  }
+  chatty.closed();
+  assert.equal(chatty.view().error?.code, "E_AGENT_SILENT");
+});
+
+test("a budget pauses, and fails where nobody can raise it", () => {
+  const run = begun("/read a && /read b", { actionsMax: 1 }).performed(1n).planned();
+  assert.equal(run.view().state, "paused");
+  assert.equal(run.view().error?.code, "E_BUDGET_REACHED");
+  run.give({ type: "budget", actionsMax: 2 });
+  run.performed(2n).planned().closed();
+  assert.equal(run.view().state, "done");
+  const headless = begun("/read a && /read b", { actionsMax: 1, onAsk: "deny" });
+  headless.performed(1n).planned().closed();
+  assert.equal(headless.view().state, "failed");
+});
+
+test("time waiting for a person or for a restart costs nothing, time that goes back neither", () => {
+  const run = begun("/run true").planned().prepared().verdict(asked("ap-1"));
+  const before = run.view().cost.wallMs;
+  run.nowMs += 3_600_000;
+  run.give({ type: "decision", approval: "ap-1", approved: true, reason: "" });
+  assert.equal(run.view().cost.wallMs, before);
+  run.nowMs += 3_600_000;
+  run.give({ type: "restart" });
+  assert.equal(run.view().cost.wallMs, before);
+  run.nowMs -= 7_000_000;
+  run.opened();
+  assert.equal(run.view().cost.wallMs, before);
+});
+
+test("pause takes effect between two actions, resume goes on", () => {
+  const run = begun("/read a && /read b").planned().prepared().give({ type: "pause" });
+  assert.equal(run.view().state, "proposing");
+  run.verdict(allowed(1n)).outcome().reported();
+  assert.equal(run.view().state, "paused");
+  run.give({ type: "resume" }).performed(2n).planned().closed();
+  assert.equal(run.view().state, "done");
+});
+
+test("messages of the person reach the agent with its next question", () => {
+  const run = begun("", { goal: folder });
+  run.give({ type: "message", text: "one" });
+  run.give({ type: "step", call: run.call, step: { type: "say", text: "hm" } });
+  assert.deepEqual(run.effect("ask-agent").messages, ["one"]);
+  run.give({ type: "step", call: run.call, step: { type: "say", text: "hm" } });
+  assert.deepEqual(run.effect("ask-agent").messages, []);
+});
+
+test("a passing failure is tried again after a while, then given up", () => {
+  const run = begun("/read a").planned().prepared();
+  const away = { code: "E_GATE_AWAY", message: "away", retryable: true };
+  for (let i = 0; i < 4; i++) {
+    run.give({ type: "call-failed", call: run.call, ...away });
+    const at = run.machine.deadline();
+    assert.ok(at !== undefined && at > run.nowMs);
+    run.give({ type: "tick" });
+    assert.ok(!run.has("prepare"), "before its time");
+    run.nowMs = at;
+    run.give({ type: "tick" }).prepared();
+    assert.ok(run.has("propose"));
+  }
+  run.give({ type: "call-failed", call: run.call, ...away }).closed();
+  assert.equal(run.view().error?.code, "E_GATE_AWAY");
+});
