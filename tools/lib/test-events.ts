@@ -47,10 +47,35 @@ const recordOf = (event: TestEvent): TestRecord | undefined => {
   return { ...at, outcome: "passed", reason: "", error: "" };
 };
 
+/** Silence after the last test that means that something keeps the process alive. */
+const idleMs = 5_000;
+
+/**
+ * Ends a run whose tests are all done but that does not end by itself, and says what is open: a
+ * server, a timer, a child that a test forgot.
+ */
+const endWhenIdle = (): ((event: TestEvent) => void) => {
+  let pending = 0;
+  let timer: NodeJS.Timeout | undefined;
+  return ({ type }) => {
+    if (type === "test:enqueue") pending += 1;
+    if (type === "test:complete") pending -= 1;
+    clearTimeout(timer);
+    if (pending > 0) return;
+    timer = setTimeout(() => {
+      const open = process.getActiveResourcesInfo().filter((name) => !/^(FS|Pipe|TTY)/.test(name));
+      process.stderr.write(`all tests are done, but the process is kept by: ${open.join(", ")}\n`);
+      process.exit(1);
+    }, idleMs).unref();
+  };
+};
+
 const reporter = async function* (
   source: AsyncIterable<TestEvent>,
 ): AsyncGenerator<string, void, unknown> {
+  const watch = endWhenIdle();
   for await (const event of source) {
+    watch(event);
     const record = recordOf(event);
     if (record !== undefined) yield `${JSON.stringify(record)}\n`;
   }

@@ -61,6 +61,8 @@ const rules: readonly Rule[] = [
 ];
 
 const applyRules = ({ file, text }: Source): readonly Finding[] => {
+  // The planted violations are texts in the walls' own tests.
+  if (file.startsWith("tools/test/")) return [];
   const code = withoutComments(text);
   return rules
     .filter(({ applies }) => applies(file))
