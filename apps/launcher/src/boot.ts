@@ -89,12 +89,20 @@ export class Kernel {
   static async boot(options: BootOptions): Promise<Kernel> {
     const kernel = new Kernel(options);
     try {
-      await kernel.#start();
+      // A process that ends before it answers is a failed boot, whatever else is waited for.
+      await Promise.race([kernel.#start(), kernel.#endedEarly()]);
       return kernel;
     } catch (error) {
       kernel.kill();
       throw error;
     }
+  }
+
+  async #endedEarly(): Promise<never> {
+    const name = await this.ended;
+    // Why it ended may be on its way as the answer to the greeting.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    throw new OperationError("E_LAUNCHER_BOOT", `the ${name} ended before it was ready`);
   }
 
   get children(): readonly KernelChild[] {

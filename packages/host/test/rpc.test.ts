@@ -18,7 +18,9 @@ const health: Implementation = implement(pb.Health, {
       await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
       throw new OperationError("E_RPC_CANCELLED", "slow was cancelled");
     }
-    if (request.service === "known") throw new OperationError("E_DATA_LOCKED", "taken by é 42");
+    if (request.service === "known") {
+      throw new OperationError("E_DATA_LOCKED", "taken by é 42", { next: "stop é" });
+    }
     if (request.service === "bug") throw new TypeError("secret detail");
     return { status: pb.HealthCheckResponse_ServingStatus.SERVING };
   },
@@ -66,6 +68,7 @@ describe("rpc over a duplex stream", () => {
     await assert.rejects(client(pb.Health, channel).check({ service: "known" }), {
       code: "E_DATA_LOCKED",
       message: "taken by é 42",
+      next: "stop é",
     });
   });
 

@@ -4,6 +4,7 @@
  *
  * Exit codes: 0 drained or the launcher is gone; 1 a bug; 5 the world failed at start.
  */
+import type { Duplex } from "node:stream";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Log, OperationError } from "@ioi/base";
 import { pb } from "@ioi/wire";
@@ -77,19 +78,42 @@ export const runKernelProcess = async <C>(
   process.on("SIGINT", () => undefined);
   process.on("SIGTERM", () => undefined);
   process.on("SIGHUP", () => undefined);
+  const launcher = inheritedSocket(descriptors.process);
+  let kernelProcess: KernelProcess;
   try {
-    const kernelProcess = await start(readConfig<C>(), log);
-    const launcher = inheritedSocket(descriptors.process);
-    const served = serve(
-      launcher,
-      [processService(kernelProcess, log), ...(kernelProcess.services ?? [])],
-      { peer: "launcher", onBug: dieOnBug(log) },
-    );
-    log.log("info", "process.ready", { pid: process.pid });
-    await served.closed;
-    process.exit(0);
+    kernelProcess = await start(readConfig<C>(), log);
   } catch (error) {
     report(log, "process.failed", error);
+    await tellLauncher(launcher, error);
     process.exit(error instanceof OperationError ? 5 : 1);
   }
+  const served = serve(
+    launcher,
+    [processService(kernelProcess, log), ...(kernelProcess.services ?? [])],
+    { peer: "launcher", onBug: dieOnBug(log) },
+  );
+  log.log("info", "process.ready", { pid: process.pid });
+  await served.closed;
+  process.exit(0);
+};
+
+/** How long a process that could not start waits to be asked why, in milliseconds. */
+const lastWordsMs = 2_000;
+
+/** Answers the launcher's greeting with why there is nobody to greet. */
+const tellLauncher = async (launcher: Duplex, error: unknown): Promise<void> => {
+  const told = Promise.withResolvers<void>();
+  const failure = async (): Promise<never> => {
+    setImmediate(() => setTimeout(told.resolve, 20));
+    throw error;
+  };
+  const service = implement(pb.Process, {
+    hello: failure,
+    drain: failure,
+    metrics: failure,
+    registerInstance: failure,
+  });
+  const served = serve(launcher, [service], { peer: "launcher" });
+  setTimeout(told.resolve, lastWordsMs).unref();
+  await Promise.race([told.promise, served.closed]);
 };

@@ -128,9 +128,15 @@ const finishOf = (
   if (Number.isNaN(status)) return { ok: false, error: gone() };
   const message = decodeMessageText(String(trailers["grpc-message"] ?? ""));
   const code = trailers["ioi-code"];
+  const next = trailers["ioi-next"];
   return {
     ok: false,
-    error: errorOfStatus(status, message, typeof code === "string" ? code : undefined),
+    error: errorOfStatus(
+      status,
+      message,
+      typeof code === "string" ? code : undefined,
+      typeof next === "string" ? decodeMessageText(next) : undefined,
+    ),
   };
 };
 

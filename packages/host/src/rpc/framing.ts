@@ -3,8 +3,8 @@
  *
  * Source: the gRPC over HTTP/2 protocol (length-prefixed messages, `grpc-status` trailers,
  * `grpc-timeout`). Identity compression only. Additions that other implementations ignore: the
- * trailer `ioi-code` carries the code of an `OperationError`, so that a rejection keeps its name
- * across processes; the header `ioi-final` promises that status 0 follows the one message, so that
+ * trailers `ioi-code` and `ioi-next` carry the code and the next step of an `OperationError`, so that
+ * a rejection keeps its name across processes; the header `ioi-final` promises that status 0 follows the one message, so that
  * a caller need not wait for the trailers, which travel in a write of their own.
  */
 import { OperationError } from "@ioi/base";
@@ -46,24 +46,35 @@ export const errorOfStatus = (
   status: number,
   message: string,
   ioiCode: string | undefined,
+  next: string | undefined,
 ): OperationError => {
   const code =
     ioiCode !== undefined && /^E_[A-Z0-9_]{1,60}$/.test(ioiCode)
       ? (ioiCode as `E_${string}`)
       : (codeOfStatus[status] ?? "E_RPC_INTERNAL");
-  return new OperationError(code, message, { retryable: retryable.has(status) });
+  return new OperationError(code, message, {
+    retryable: retryable.has(status),
+    ...(next === undefined ? {} : { next }),
+  });
 };
 
 export interface StatusLine {
   readonly status: number;
   readonly message: string;
   readonly code?: string;
+  readonly next?: string;
 }
 
 /** What a handler's failure becomes on the wire. A bug keeps its text at home. */
 export const statusOfError = (error: unknown): StatusLine => {
   if (error instanceof OperationError) {
-    return { status: grpcStatus.failedPrecondition, message: error.message, code: error.code };
+    const { message, code, next } = error;
+    return {
+      status: grpcStatus.failedPrecondition,
+      message,
+      code,
+      ...(next === undefined ? {} : { next }),
+    };
   }
   return { status: grpcStatus.internal, message: "internal error" };
 };

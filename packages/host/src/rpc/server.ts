@@ -101,6 +101,11 @@ export interface Served {
   close(): void;
 }
 
+const ownTrailers = ({ code, next }: StatusLine): Record<string, string> => ({
+  ...(code === undefined ? {} : { "ioi-code": code }),
+  ...(next === undefined ? {} : { "ioi-next": encodeMessageText(next) }),
+});
+
 const respondError = (stream: http2.ServerHttp2Stream, line: StatusLine): void => {
   if (stream.destroyed || stream.headersSent) return;
   stream.respond(
@@ -109,7 +114,7 @@ const respondError = (stream: http2.ServerHttp2Stream, line: StatusLine): void =
       "content-type": "application/grpc",
       "grpc-status": String(line.status),
       "grpc-message": encodeMessageText(line.message),
-      ...(line.code === undefined ? {} : { "ioi-code": line.code }),
+      ...ownTrailers(line),
     },
     { endStream: true },
   );
@@ -153,11 +158,11 @@ class ServerCall {
       this.#abort.abort(reason);
     });
     stream.on("wantTrailers", () => {
-      const { status, message, code } = this.#status;
+      const { status, message } = this.#status;
       stream.sendTrailers({
         "grpc-status": String(status),
         ...(message === "" ? {} : { "grpc-message": encodeMessageText(message) }),
-        ...(code === undefined ? {} : { "ioi-code": code }),
+        ...ownTrailers(this.#status),
       });
     });
   }
