@@ -69,7 +69,7 @@ const files = (): CompliancePlace =>
     return {
       effect: () => write(`effect-${++made}`),
       look: () => ({ target: "fs::list", args: { path: s.root } }),
-      refused: () => ({ target: "fs::read", args: { path: path.join(s.base, "outside") } }),
+      refused: () => ({ target: "fs::read", args: { path: path.join(s.base, "..") + "/.." } }),
       failing: () => ({
         action: write("victim"),
         meanwhile: () => {

@@ -52,8 +52,8 @@ export interface Driver extends Disposable {
     args: { readonly [name: string]: CanonicalValue },
     signal: AbortSignal,
   ): Promise<Result<PreparedAction, DriverRejection>>;
-  /** Takes a counter for one act; false where it was taken before. */
-  claim(counter: bigint): boolean;
+  /** Takes a counter for one act, until disposed of; undefined where it was taken before. */
+  claim(counter: bigint): Disposable | undefined;
   settle(counter: bigint): Promise<Settlement>;
 }
 

@@ -30,7 +30,13 @@ import type { ErrorCode } from "../errors.ts";
 import type { DriverRejection } from "../fs/roots.ts";
 import { errnoOf, operationError } from "../fs/syscalls.ts";
 import type { Settlement } from "../effects/settle.ts";
-import { type ActReport, type Driver, refused } from "./driver.ts";
+import {
+  type ActContext,
+  type ActReport,
+  type Driver,
+  type PreparedAction,
+  refused,
+} from "./driver.ts";
 import { NonceTable, type Waiting } from "./nonces.ts";
 import { checkTicket, openTicket, type TicketContext } from "./tickets.ts";
 
@@ -253,11 +259,7 @@ class Instance {
         return refused({ code: "E_CONTENT_MISMATCH", message });
       }
       if (signal.aborted) return refused({ code: "E_ABORTED", message: "the action was stopped" });
-      if (held.effect && !driver.claim(counter)) {
-        const message = `counter ${counter} was acted on before`;
-        return refused({ code: "E_TICKET_USED", message });
-      }
-      return await held.act({
+      return await actOnce(driver, counter, held, {
         counter,
         actionId: waiting.actionId,
         obligations: kept.value,
@@ -298,6 +300,27 @@ class Instance {
     for (const running of this.#running.values()) running.abort.abort(stopReason());
   }
 }
+
+/** Acts under the counter's claim; a refusal after it is noted, so that the counter stays settled. */
+const actOnce = async (
+  driver: Driver,
+  counter: bigint,
+  held: PreparedAction,
+  context: ActContext,
+): Promise<ActReport> => {
+  if (!held.effect) return held.act(context);
+  const claim = driver.claim(counter);
+  if (claim === undefined) {
+    return refused({ code: "E_TICKET_USED", message: `counter ${counter} was acted on before` });
+  }
+  let report: ActReport;
+  {
+    using _claim = claim;
+    report = await held.act(context);
+  }
+  if (report.status === "refused") await driver.settle(counter);
+  return report;
+};
 
 /** A failure of the world becomes a refusal that names it; a bug goes up. */
 const caught = async (work: () => Promise<ActReport>, signal: AbortSignal): Promise<ActReport> => {

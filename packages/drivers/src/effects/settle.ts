@@ -112,7 +112,7 @@ const settlementOf = (record: Effect): Settlement => {
 
 /**
  * The answer for one counter. A counter that never began an effect had none; one that the vault
- * has forgotten is unknown.
+ * has forgotten is unknown, and so is one that another instance is performing.
  */
 export const settle = async (engine: EffectEngine, counter: bigint): Promise<Settlement> => {
   const { vault } = engine;
@@ -120,6 +120,12 @@ export const settle = async (engine: EffectEngine, counter: bigint): Promise<Set
   if (state !== "taken") {
     return { status: state === "free" ? "no-effect" : "unknown", reversible: false };
   }
+  const known = vault.readRecord(counter);
+  if (known !== undefined) return settlementOf(known);
+  if (!vault.owns(counter)) return { status: "unknown", reversible: false };
+  using held = vault.hold(counter);
+  if (held === undefined) return { status: "unknown", reversible: false };
+  // The act may have ended while its lock was waited for.
   const record = vault.readRecord(counter);
   if (record !== undefined) return settlementOf(record);
   const intent = vault.readIntent(counter);

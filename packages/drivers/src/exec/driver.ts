@@ -154,14 +154,16 @@ export class ExecDriver implements Driver {
     });
   }
 
-  claim(counter: bigint): boolean {
+  claim(counter: bigint): Disposable | undefined {
     return this.#engine.vault.claim(counter);
   }
 
   /** What a former instance staged goes, whatever became of the command. */
   async settle(counter: bigint): Promise<Settlement> {
     const settlement = await settle(this.#engine, counter);
-    removeStage(this.#stageFolder(counter));
+    // Without a record the command runs in another instance, and needs its stage.
+    const { vault } = this.#engine;
+    if (vault.readRecord(counter) !== undefined) removeStage(this.#stageFolder(counter));
     return settlement;
   }
 

@@ -37,10 +37,12 @@ const isExecutable = (file: string): boolean => {
   }
 };
 
-/** Real paths that the sandbox shows; in the session's folders no link is followed. */
+const isSystem = (path: string): boolean => systemFolders.some((folder) => isWithin(path, folder));
+
+/** What the sandbox shows; links are followed only where no command can put one. */
 const isShown = (roots: Roots, path: string, realPath: string): boolean => {
   if (roots.isMasked(realPath)) return false;
-  if (systemFolders.some((folder) => isWithin(realPath, folder))) return true;
+  if (isSystem(path)) return isSystem(realPath);
   return path === realPath && roots.locate(realPath, "read").ok;
 };
 

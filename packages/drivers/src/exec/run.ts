@@ -75,7 +75,12 @@ const endAll = (child: ChildProcess): void => {
   else setTimeout(() => child.kill("SIGKILL"), stopMsMax / 2).unref();
 };
 
-const collect = (child: ChildProcess, request: RunRequest): [KeptOutput, KeptOutput] => {
+/** What comes after `isCut` is the tool's complaint about its child's end, not the command's. */
+const collect = (
+  child: ChildProcess,
+  request: RunRequest,
+  isCut: () => boolean,
+): [KeptOutput, KeptOutput] => {
   const half = Math.max(1, Math.floor(request.outputBytes / 2));
   let streamed = 0;
   const streams = [child.stdout, child.stderr].map((stream) => {
@@ -84,6 +89,7 @@ const collect = (child: ChildProcess, request: RunRequest): [KeptOutput, KeptOut
       Math.min(outputTailBytesMax, half),
     );
     stream?.on("data", (block: Buffer) => {
+      if (isCut()) return;
       kept.push(block);
       const room = Math.min(outputStreamBytesMax, request.outputBytes) - streamed;
       if (room <= 0) return;
@@ -106,9 +112,9 @@ export const runCommand = async (request: RunRequest): Promise<RunResult> => {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  const [stdout, stderr] = collect(child, request);
-  const closed = once(child, "close").catch(() => undefined);
   let cut: "stopped" | "timeout" | "staged too large" | undefined;
+  const [stdout, stderr] = collect(child, request, () => cut !== undefined);
+  const closed = once(child, "close").catch(() => undefined);
   const stop = (why: typeof cut) => (): void => {
     cut ??= why;
     endAll(child);

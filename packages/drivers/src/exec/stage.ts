@@ -15,6 +15,7 @@ import { capture, type Captured, hashFile, timesOf } from "../fs/entries.ts";
 import { type DriverRejection, reject, type Roots, type Spot } from "../fs/roots.ts";
 import { readTree, type TreeItem } from "../fs/tree.ts";
 import {
+  errnoOf,
   Fd,
   openPath,
   readAttribute,
@@ -56,19 +57,24 @@ export const openStage = (folder: string, lowers: readonly string[]): Stage => {
   return { folder, layers, startNs: fs.statSync(probe, { bigint: true }).ctimeNs };
 };
 
-/** The kernel leaves a folder without any permission inside `work`. */
+const openFolders = (folder: string): void => {
+  for (const child of fs.readdirSync(folder, { withFileTypes: true })) {
+    if (!child.isDirectory()) continue;
+    const full = path.join(folder, child.name);
+    fs.chmodSync(full, 0o700);
+    openFolders(full);
+  }
+};
+
+/** The kernel, or the command, may leave folders in it that only their mode keeps closed. */
 export const removeStage = (folder: string): void => {
-  const open = (each: string): void => {
-    for (const child of fs.readdirSync(each, { withFileTypes: true })) {
-      if (!child.isDirectory()) continue;
-      const full = path.join(each, child.name);
-      fs.chmodSync(full, 0o700);
-      open(full);
-    }
-  };
-  if (!fs.existsSync(folder)) return;
-  open(folder);
-  fs.rmSync(folder, { recursive: true, force: true });
+  try {
+    openFolders(folder);
+    fs.rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    // Gone already, or being removed by another instance; else it goes when the vault is pruned.
+    if (errnoOf(error) === undefined) throw error;
+  }
 };
 
 export interface StagedChanges {

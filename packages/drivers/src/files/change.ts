@@ -10,6 +10,7 @@ import { equalBytes, ok, type Result } from "@ioi/base";
 import { type ActContext, type ActReport, refused } from "../core/driver.ts";
 import { treeDigest } from "../effects/digest.ts";
 import type { EffectEngine, EffectReport } from "../effects/engine.ts";
+import { parentOf, pathsOf } from "../effects/folders.ts";
 import { type Planned, plannedPut } from "../effects/plan.ts";
 import { planUndo } from "../effects/undo.ts";
 import { capture, type Captured } from "../fs/entries.ts";
@@ -294,20 +295,28 @@ export const deleteTarget = async (
   return perform(engine, "fs::delete", context, ok(removals(items.value)), report);
 };
 
-/** Paths that an effect touched and that an undo therefore names, or lies below, or made. */
+const ancestors = function* (path: string): Generator<string> {
+  for (let at = path; at !== "/"; at = parentOf(at)) yield at;
+  yield "/";
+};
+
+/**
+ * A path that an effect touched and that an undo does not name. What lies below a named path is
+ * named with it, and so is a folder above one that the effect made on the way.
+ */
 export const uncovered = (record: Effect, paths: readonly string[]): string | undefined => {
-  const touched = record.changes.flatMap((change) =>
-    change.type === "put"
-      ? [{ path: change.path, above: change.after?.kind === "directory" }]
-      : [
-          { path: change.from, above: false },
-          { path: change.to, above: false },
-        ],
-  );
-  return touched.find(
-    ({ path, above }) =>
-      !paths.some((each) => isWithin(path, each) || (above && isWithin(each, path))),
-  )?.path;
+  const named = new Set(paths);
+  const above = new Set(paths.flatMap((each) => [...ancestors(each)]));
+  const covered = (path: string): boolean => {
+    for (const each of ancestors(path)) if (named.has(each)) return true;
+    return false;
+  };
+  for (const change of record.changes) {
+    const made = change.type === "put" && change.after?.kind === "directory";
+    const missing = pathsOf(change).find((path) => !covered(path) && !(made && above.has(path)));
+    if (missing !== undefined) return missing;
+  }
+  return undefined;
 };
 
 export const restoreTarget = async (
@@ -324,14 +333,11 @@ export const restoreTarget = async (
   const plan = await planUndo(engine.roots, record.value, context.signal);
   if (!plan.ok) return refused(plan.error);
   const { changes, folders } = plan.value;
-  const restored = [...new Set(changes.flatMap(({ change }) => restoredPath(change)))];
+  const restored = [...new Set(changes.flatMap(({ change }) => pathsOf(change)))];
   const undo = { undoes: args.counter, folders };
   const report = { bytes: 0, result: { restored } };
   return perform(engine, "fs::restore", context, ok(changes), report, undo);
 };
-
-const restoredPath = (change: Change): readonly string[] =>
-  change.type === "put" ? [change.path] : [change.from, change.to];
 
 /** The record of an effect that can be undone, or why there is none. */
 export const restorable = (

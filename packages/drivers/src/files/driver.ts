@@ -96,8 +96,18 @@ const preparedOf = (
  * An action that leads out of the session's folders has no facts here. It is prepared all the same,
  * so that the Guardian denies it with its reasons and a receipt; performed it never is.
  */
-const beyond = (error: DriverRejection): PreparedAction =>
-  preparedOf(new DisposableStack(), {}, { effect: false, act: async () => refused(error) });
+const beyond = (error: DriverRejection, target: FilesTarget, args: Args): PreparedAction => {
+  const write = target === "fs::write" ? decodeArguments(schemas[target], args) : undefined;
+  return preparedOf(
+    new DisposableStack(),
+    {},
+    {
+      effect: false,
+      act: async () => refused(error),
+      ...(write?.ok === true ? { content: write.value.content } : {}),
+    },
+  );
+};
 
 const factsOfAll = (spots: ReadonlyMap<string, Spot>): Record<string, Facts> =>
   Object.fromEntries([...spots].map(([name, spot]) => [name, factsOf(spot)]));
@@ -119,10 +129,10 @@ export class FilesDriver implements Driver {
     const prepared = this.#prepare(target, args);
     return prepared.ok || prepared.error.code !== "E_FS_OUTSIDE"
       ? prepared
-      : ok(beyond(prepared.error));
+      : ok(beyond(prepared.error, target, args));
   }
 
-  claim(counter: bigint): boolean {
+  claim(counter: bigint): Disposable | undefined {
     return this.#engine.vault.claim(counter);
   }
 

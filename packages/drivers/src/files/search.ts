@@ -32,7 +32,9 @@ const BLOCK = 262_144;
 
 class Search {
   readonly matches: Match[] = [];
+  /** A bound ended the search, or something in it could not be searched whole. */
   more = false;
+  #ended = false;
   bytes = 0;
   readonly #roots: Roots;
   readonly #signal: AbortSignal;
@@ -58,9 +60,10 @@ class Search {
       this.bytes >= searchBytesMax ||
       performance.now() >= this.#endMs
     ) {
+      this.#ended = true;
       this.more = true;
     }
-    return this.more;
+    return this.#ended;
   }
 
   async folder(folder: Fd, path: string, depth: number): Promise<void> {
@@ -90,6 +93,7 @@ class Search {
     } catch (error) {
       // What cannot be opened is not searched; a stop or a bug goes up.
       if (errnoOf(error) === undefined) throw error;
+      this.more = true;
     }
   }
 
@@ -107,7 +111,9 @@ class Search {
   async #content(object: Fd, path: string, needle: Uint8Array): Promise<void> {
     if (needle.length === 0) return this.#found({ path });
     using opened = reopen(object, "file");
-    const size = Math.min(Number(statFd(object).size), searchFileBytesMax);
+    const whole = Number(statFd(object).size);
+    const size = Math.min(whole, searchFileBytesMax);
+    if (size < whole) this.more = true;
     const block = Buffer.allocUnsafe(BLOCK + needle.length);
     let line = 1;
     let lineCounted = 0;

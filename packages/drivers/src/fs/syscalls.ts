@@ -23,6 +23,8 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const FICLONE = 0x40049409;
 const FS_IOC_GETFLAGS = 0x80086601;
 const FS_CASEFOLD_FL = 0x4000_0000;
@@ -265,6 +267,13 @@ export const setTimes = (directory: Fd, name: string, atimeNs: bigint, mtimeNs: 
     "utimensat",
     syscall(nr.utimensat, directory.number, cString(name), times, AT_SYMLINK_NOFOLLOW),
   );
+};
+
+/** An exclusive lock on an open folder, gone with its descriptor; false where another has it. */
+export const tryLock = (opened: Fd): boolean => {
+  const result = syscall(nr.flock, opened.number, LOCK_EX | LOCK_NB);
+  if (!result.ok && result.errno !== 11) throw new SystemError("flock", errnoName(result.errno));
+  return result.ok;
 };
 
 /** Shares the blocks of `from` where the file system can; false where it cannot. */

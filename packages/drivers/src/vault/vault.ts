@@ -13,7 +13,7 @@ import path from "node:path";
 import { OperationError } from "@ioi/base";
 import { schema } from "@ioi/wire";
 import { vaultAgeMsMax, vaultBytesMax } from "../limits.ts";
-import { errnoOf, Fd, operationError } from "../fs/syscalls.ts";
+import { errnoOf, Fd, operationError, tryLock } from "../fs/syscalls.ts";
 import { type Effect, effect } from "./record.ts";
 
 const FORMAT = '{"format":1}\n';
@@ -84,16 +84,27 @@ export class Vault {
     return path.join(this.findFolder(counter), `blob-${blob}`);
   }
 
-  /** Takes a counter for one act; false where it was taken before. */
-  claim(counter: bigint): boolean {
-    if (counter <= this.#horizon()) return false;
+  /**
+   * Takes a counter for one act; undefined where it was taken before. While it is held no other
+   * instance on this vault settles the effect; it ends with the process at the latest.
+   */
+  claim(counter: bigint): Disposable | undefined {
+    if (counter <= this.#horizon()) return undefined;
     try {
       fs.mkdirSync(this.folderOf(counter), { mode: 0o700 });
     } catch (error) {
-      if (errnoOf(error) === "EEXIST") return false;
+      if (errnoOf(error) === "EEXIST") return undefined;
       throw operationError(error, "the vault cannot take an effect");
     }
-    return true;
+    return this.hold(counter);
+  }
+
+  /** The effect of a counter, for nobody else meanwhile; undefined where an act is under way. */
+  hold(counter: bigint): Disposable | undefined {
+    const fd = new Fd(fs.openSync(this.folderOf(counter), "r"));
+    if (tryLock(fd)) return fd;
+    fd[Symbol.dispose]();
+    return undefined;
   }
 
   /** Durable on return. The last one wins. */
@@ -124,7 +135,7 @@ export class Vault {
 
   /** `free`: never acted on. `pruned`: forgotten. */
   state(counter: bigint): "free" | "taken" | "pruned" {
-    if (fs.existsSync(this.folderOf(counter))) return "taken";
+    if (fs.existsSync(this.findFolder(counter))) return "taken";
     return counter <= this.#horizon() ? "pruned" : "free";
   }
 
@@ -145,6 +156,11 @@ export class Vault {
       changes: [],
       folders: [],
     });
+  }
+
+  /** The effect is of this driver's kind. */
+  owns(counter: bigint): boolean {
+    return fs.existsSync(this.folderOf(counter));
   }
 
   /** Drops the copies of an effect; its claim stays. */
@@ -243,6 +259,11 @@ const keptIn = (vaults: string): Kept[] => {
   return kept.sort((a, b) => a.atMs - b.atMs || (a.counter < b.counter ? -1 : 1));
 };
 
+const isHeld = (folder: string): boolean => {
+  using fd = new Fd(fs.openSync(folder, "r"));
+  return !tryLock(fd);
+};
+
 const forget = (victim: Kept): void => {
   if (victim.counter > horizonOf(victim.effects)) {
     writeDurable(victim.effects, "horizon", Buffer.from(`${victim.counter}\n`));
@@ -252,7 +273,7 @@ const forget = (victim: Kept): void => {
 
 /**
  * Forgets the oldest effects of all sessions below `vaults` until age and size are within bounds.
- * An effect that is still being made is left alone.
+ * An effect that is still being made is left alone; one that nobody settled goes by age only.
  */
 export const pruneVault = (
   vaults: string,
@@ -265,7 +286,8 @@ export const pruneVault = (
   let forgotten = 0;
   for (const each of kept) {
     if (bytes <= bytesMax && nowMs - each.atMs <= ageMsMax) continue;
-    if (!fs.existsSync(path.join(each.folder, "record"))) continue;
+    const settled = fs.existsSync(path.join(each.folder, "record"));
+    if (!settled && (nowMs - each.atMs <= ageMsMax || isHeld(each.folder))) continue;
     forget(each);
     bytes -= each.bytes;
     forgotten += 1;

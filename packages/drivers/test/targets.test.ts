@@ -1,0 +1,248 @@
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { test } from "node:test";
+import fc from "fast-check";
+import { globMatcher } from "../src/files/glob.ts";
+import { readBytesMax, searchMatchesMax } from "../src/limits.ts";
+import { Session, treeState } from "./support.ts";
+
+const plain = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? String(each) : each)),
+  );
+
+test("a read is bounded and says what is left", async () => {
+  await using s = new Session();
+  fs.writeFileSync(s.path("big"), Buffer.alloc(3_000_000, 7));
+  const first = await s.run("fs::read", { path: s.path("big") });
+  assert.equal((first.result["content"] as Uint8Array).length, 1_048_576);
+  assert.deepEqual([first.result["size"], first.result["truncated"]], [3_000_000, true]);
+  const rest = await s.run("fs::read", {
+    path: s.path("big"),
+    offset: 2_500_000,
+    length: readBytesMax,
+  });
+  assert.equal((rest.result["content"] as Uint8Array).length, 500_000);
+  assert.equal(rest.result["truncated"], false);
+  const behind = await s.run("fs::read", { path: s.path("big"), offset: 9_000_000 });
+  assert.deepEqual(
+    [(behind.result["content"] as Uint8Array).length, behind.result["truncated"]],
+    [0, false],
+  );
+  const tooMuch = await s.prepare("fs::read", { path: s.path("big"), length: readBytesMax + 1 });
+  assert.equal(tooMuch, "E_ARGUMENTS_INVALID");
+});
+
+test("a read leaves the access time alone", async () => {
+  await using s = new Session();
+  fs.writeFileSync(s.path("a"), "a");
+  fs.utimesSync(s.path("a"), 1000, 2000);
+  assert.equal((await s.run("fs::read", { path: s.path("a") })).outcome?.status, "confirmed");
+  assert.equal(fs.statSync(s.path("a")).atimeMs, 1_000_000);
+});
+
+test("prepare tells facts and no content, and changes nothing", async () => {
+  await using s = new Session();
+  fs.writeFileSync(s.path("a"), "content", { mode: 0o604 });
+  const before = treeState(s.root);
+  const stat = fs.statSync(s.path("a"));
+  const looked = await s.prepare("fs::move", { path: s.path("a"), to: s.path("x/y/z") });
+  assert.ok(typeof looked !== "string");
+  assert.deepEqual(plain(looked.action.facts), {
+    path: {
+      realPath: s.path("a"),
+      caseInsensitive: false,
+      exists: true,
+      kind: "file",
+      dev: String(stat.dev),
+      ino: String(stat.ino),
+      size: 7,
+      nlink: 1,
+      mode: 0o604,
+    },
+    to: { realPath: s.path("x/y/z"), caseInsensitive: false, exists: false },
+  });
+  assert.deepEqual(treeState(s.root), before);
+});
+
+test("a write says new, replace or any, and means it", async () => {
+  await using s = new Session();
+  assert.equal((await s.write("a", "1", "replace")).errorCode, "E_FS_NOT_FOUND");
+  assert.equal((await s.write("a", "1", "new")).result["bytes"], 1);
+  assert.equal((await s.write("a", "2", "new")).errorCode, "E_FS_EXISTS");
+  assert.equal((await s.write("a", "22", "replace")).result["bytes"], 2);
+  assert.equal((await s.write("x/y", "1")).errorCode, "E_FS_NO_PARENT");
+  fs.mkdirSync(s.path("d"));
+  assert.equal((await s.write("d", "1")).errorCode, "E_FS_IS_A_DIRECTORY");
+  assert.equal(fs.readFileSync(s.path("a"), "utf8"), "22");
+});
+
+test("content that is not what was permitted is not written", async () => {
+  await using s = new Session();
+  const good = Buffer.from("good");
+  const looked = await s.prepare("fs::write", {
+    path: s.path("a"),
+    content: { sha256: new Uint8Array(32), length: 4, head: "" },
+    create: "any",
+  });
+  assert.ok(typeof looked !== "string");
+  const acted = await s.act(looked.prepared.nonce, s.ticket(looked), good);
+  assert.equal(acted.errorCode, "E_CONTENT_MISMATCH");
+  assert.equal(fs.existsSync(s.path("a")), false);
+});
+
+test("a set-user-id file loses the bit with its content and gets it back by undo", async () => {
+  await using s = new Session();
+  fs.writeFileSync(s.path("a"), "old");
+  fs.chmodSync(s.path("a"), 0o4755);
+  const before = treeState(s.root);
+  const wrote = await s.write("a", "new");
+  assert.equal(fs.statSync(s.path("a")).mode & 0o7777, 0o755);
+  assert.equal((await s.undo(wrote.counter, [s.path("a")])).outcome?.status, "confirmed");
+  assert.deepEqual(treeState(s.root), before);
+});
+
+test("undo is refused when somebody changed the result, and says what", async () => {
+  await using s = new Session();
+  fs.writeFileSync(s.path("a"), "old");
+  const wrote = await s.write("a", "new");
+  fs.writeFileSync(s.path("a"), "theirs");
+  const undone = await s.undo(wrote.counter, [s.path("a")]);
+  assert.deepEqual([undone.outcome?.status, undone.errorCode], ["refused", "E_RESTORE_CHANGED"]);
+  assert.match(undone.message, /a: its size changed/);
+  assert.equal(fs.readFileSync(s.path("a"), "utf8"), "theirs");
+  const made = await s.run("fs::mkdir", { path: s.path("d") });
+  fs.writeFileSync(s.path("d/theirs"), "t");
+  const kept = await s.undo(made.counter, [s.path("d")]);
+  assert.equal(kept.errorCode, "E_RESTORE_CHANGED");
+  const moved = await s.run("fs::move", { path: s.path("d"), to: s.path("e") });
+  fs.writeFileSync(s.path("e/theirs"), "changed");
+  assert.equal(
+    (await s.undo(moved.counter, [s.path("d"), s.path("e")])).errorCode,
+    "E_RESTORE_CHANGED",
+  );
+  const gone = await s.run("fs::delete", { path: s.path("e") });
+  fs.writeFileSync(s.path("e"), "in the way");
+  assert.equal((await s.undo(gone.counter, [s.path("e")])).errorCode, "E_RESTORE_CHANGED");
+});
+
+test("undo names every path, is itself undone, and knows what it cannot do", async () => {
+  await using s = new Session();
+  fs.writeFileSync(s.path("a"), "old");
+  const moved = await s.run("fs::move", { path: s.path("a"), to: s.path("b") });
+  assert.equal((await s.undo(moved.counter, [s.path("a")])).errorCode, "E_RESTORE_PATHS");
+  assert.equal((await s.undo(99_999_999n, [s.path("a")])).errorCode, "E_RESTORE_UNKNOWN");
+  const wrote = await s.write("b", "new");
+  const after = treeState(s.root);
+  const undone = await s.undo(wrote.counter, [s.path("b")]);
+  assert.deepEqual(undone.result["restored"], [s.path("b")]);
+  const redone = await s.undo(undone.counter, [s.path("b")]);
+  assert.equal(redone.outcome?.status, "confirmed");
+  assert.deepEqual(treeState(s.root), after);
+  const bare = await s.run("fs::delete", { path: s.path("b") }, { obligations: [] });
+  assert.deepEqual([bare.outcome?.status, bare.outcome?.reversible], ["confirmed", false]);
+  assert.equal((await s.undo(bare.counter, [s.path("b")])).errorCode, "E_RESTORE_IRREVERSIBLE");
+});
+
+test("extended attributes survive a write and come back after a deletion", async (t) => {
+  await using s = new Session();
+  fs.writeFileSync(s.path("a"), "old");
+  const { execFileSync } = await import("node:child_process");
+  const python = ["-c", "import os,sys; os.setxattr(sys.argv[1],'user.note',b'kept')", s.path("a")];
+  try {
+    execFileSync("python3", python, { stdio: "ignore" });
+  } catch {
+    t.skip("no python3, or no extended attributes on this file system");
+    return;
+  }
+  const read = (): string =>
+    execFileSync("python3", [
+      "-c",
+      "import os,sys; sys.stdout.write(os.getxattr(sys.argv[1],'user.note').decode())",
+      s.path("a"),
+    ]).toString();
+  await s.write("a", "new");
+  assert.equal(read(), "kept");
+  const gone = await s.run("fs::delete", { path: s.path("a") });
+  assert.equal((await s.undo(gone.counter, [s.path("a")])).outcome?.status, "confirmed");
+  assert.equal(read(), "kept");
+});
+
+test("search finds by name and by text, in order, within its bounds", async () => {
+  await using s = new Session();
+  fs.mkdirSync(s.path("d"));
+  fs.writeFileSync(s.path("d/a.txt"), "one\ntwo needle\nthree\nneedle needle\n");
+  fs.writeFileSync(s.path("b.md"), "no match\nneedle");
+  fs.writeFileSync(s.path("c.txt"), "nothing");
+  const byName = await s.run("fs::search", { path: s.root, name: "*.txt" });
+  assert.deepEqual(plain(byName.result["matches"]), [
+    { path: s.path("c.txt") },
+    { path: s.path("d/a.txt") },
+  ]);
+  const byText = await s.run("fs::search", { path: s.root, text: "needle" });
+  assert.deepEqual(plain(byText.result["matches"]), [
+    { path: s.path("b.md"), line: 2, text: "needle" },
+    { path: s.path("d/a.txt"), line: 2, text: "two needle" },
+    { path: s.path("d/a.txt"), line: 4, text: "needle needle" },
+  ]);
+  const both = await s.run("fs::search", { path: s.root, name: "*.md", text: "needle" });
+  assert.equal((both.result["matches"] as readonly unknown[]).length, 1);
+  assert.equal(both.result["more"], false);
+  fs.writeFileSync(s.path("many"), "needle\n".repeat(searchMatchesMax + 10));
+  const many = await s.run("fs::search", { path: s.root, text: "needle" });
+  assert.equal((many.result["matches"] as readonly unknown[]).length, searchMatchesMax);
+  assert.equal(many.result["more"], true);
+});
+
+test("search agrees with a naive one, across the borders of its blocks", async () => {
+  await using s = new Session();
+  const lines = fc.array(
+    fc.oneof(
+      fc.constant("needle"),
+      fc.nat(300_000).map((n) => "x".repeat(n)),
+      fc.string({ maxLength: 5 }).map((each) => each.replaceAll("\n", "")),
+    ),
+    { maxLength: 8 },
+  );
+  await fc.assert(
+    fc.asyncProperty(lines, async (all) => {
+      fs.writeFileSync(s.path("f"), all.join("\n"));
+      const found = await s.run("fs::search", { path: s.root, text: "needle" });
+      const matches = found.result["matches"] as readonly { readonly line: number }[];
+      const expected = all.flatMap((line, index) => (line.includes("needle") ? [index + 1] : []));
+      assert.deepEqual(
+        matches.map(({ line }) => line),
+        expected,
+      );
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("globs", () => {
+  for (const [pattern, yes, no] of [
+    ["*.txt", ["a.txt", ".txt"], ["a.txt2", "atxt"]],
+    ["a?c", ["abc", "aéc"], ["ac", "abbc"]],
+    ["[a-c]*[!0-9]", ["ax", "bé"], ["dx", "a1"]],
+    ["{a,b}.{x,y}", ["a.x", "b.y"], ["c.x", "a.z"]],
+    ["[", ["["], ["a"]],
+    ["a*b*c", ["abc", "aXbYc"], ["acb"]],
+    ["e\u0301", ["\u00e9"], ["e"]],
+  ] as const) {
+    const matcher = globMatcher(pattern);
+    for (const name of yes) assert.equal(matcher(name), true, `${pattern} ${name}`);
+    for (const name of no) assert.equal(matcher(name), false, `${pattern} ${name}`);
+  }
+  // Would take longer than the age of the universe by trying every way.
+  assert.equal(globMatcher("*a".repeat(40) + "b")("a".repeat(255)), false);
+});
+
+test("a folder that cannot be kept whole is not deleted", async () => {
+  await using s = new Session();
+  fs.mkdirSync(s.path("d"));
+  fs.writeFileSync(s.path("d/huge"), "");
+  fs.truncateSync(s.path("d/huge"), 2 ** 31);
+  const refused = await s.run("fs::delete", { path: s.path("d") });
+  assert.deepEqual([refused.outcome?.status, refused.errorCode], ["refused", "E_FS_TOO_LARGE"]);
+  assert.equal(fs.existsSync(s.path("d/huge")), true);
+});
