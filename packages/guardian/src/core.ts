@@ -62,6 +62,8 @@ export class GuardianCore {
   readonly #policySource: PolicySourceReader;
   #receipts: ReceiptLog | undefined;
   readonly #watchers: Set<(leaf: Leaf) => void> = new Set();
+  /** Sessions whose end is on its way to the disk. */
+  readonly #closing: Map<string, Promise<void>> = new Map();
 
   constructor(
     ports: GuardianPorts,
@@ -168,10 +170,32 @@ export class GuardianCore {
   requireSession(id: string): SessionRecord {
     const session = this.ledger.sessions.get(id);
     if (session === undefined) throw rejected("E_SESSION_UNKNOWN", `no session ${printable(id)}`);
-    if (session.closed !== undefined) {
-      throw rejected("E_SESSION_CLOSED", `session ${id} is closed: ${session.closed}`);
+    const closed = this.#closing.has(id) ? "it is being closed" : session.closed;
+    if (closed !== undefined) {
+      throw rejected("E_SESSION_CLOSED", `session ${id} is closed: ${closed}`);
     }
     return session;
+  }
+
+  /**
+   * Ends a session. From the call on nothing is permitted in it, so that no intent follows the end
+   * in the log; durable when it resolves.
+   */
+  async closeSession(id: string, reason: string): Promise<void> {
+    const session = this.ledger.sessions.get(id);
+    if (session === undefined) throw rejected("E_SESSION_UNKNOWN", `no session ${printable(id)}`);
+    if (session.closed !== undefined) return;
+    const closing = this.#closing.get(id) ?? this.#close(id, reason.slice(0, 256).toWellFormed());
+    this.#closing.set(id, closing);
+    try {
+      await closing;
+    } finally {
+      this.#closing.delete(id);
+    }
+  }
+
+  async #close(session: string, reason: string): Promise<void> {
+    await this.commit({ type: "revoke", atMs: this.wall(), session, reason });
   }
 
   roots(policy: CompiledPolicy, session: SessionRecord): readonly Root[] {

@@ -31,9 +31,9 @@ import {
   type Ticket,
   ticket as ticketSchema,
 } from "@ioi/wire";
-import { type GuardianCore, type Instance, printable, rejected } from "./core.ts";
+import { type GuardianCore, type Instance, rejected } from "./core.ts";
 import type { SessionRecord } from "./ledger.ts";
-import { noticesMax, pendingApprovalsMax, ticketTtlMs } from "./limits.ts";
+import { actionBytesMax, noticesMax, pendingApprovalsMax, ticketTtlMs } from "./limits.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
 import { compileProfile, driverKinds, signProfile } from "./profiles.ts";
 
@@ -215,15 +215,7 @@ export class Gate {
   }
 
   async closeSession(id: string, state: string): Promise<void> {
-    const session = this.#core.ledger.sessions.get(id);
-    if (session === undefined) throw rejected("E_SESSION_UNKNOWN", `no session ${printable(id)}`);
-    if (session.closed !== undefined) return;
-    await this.#core.commit({
-      type: "revoke",
-      atMs: this.#core.wall(),
-      session: id,
-      reason: `closed: ${state.slice(0, 64)}`,
-    });
+    await this.#core.closeSession(id, `closed: ${state.slice(0, 64)}`);
   }
 
   #requirePolicy(): CompiledPolicy {
@@ -236,6 +228,9 @@ export class Gate {
     const session = this.#core.requireSession(proposal.session);
     const order = this.#takeOrder(proposal);
     const { provider } = this.#core.ports;
+    if (proposal.action.length > actionBytesMax) {
+      throw invalid(`an action of ${proposal.action.length} bytes; at most ${actionBytesMax}`);
+    }
     const prepared = schema.decode(preparedSchema, proposal.prepared);
     if (!prepared.ok) throw invalid(`prepared: ${prepared.error.message}`);
     const { instanceId, nonce } = prepared.value;

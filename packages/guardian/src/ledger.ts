@@ -79,7 +79,11 @@ export class Ledger {
         return;
       case "outcome":
         this.open.delete(leaf.counter);
-        if (leaf.status === "no-effect" || leaf.status === "refused") {
+        // Only what a driver signed gives a budget back: a Workload could claim it for every action.
+        if (
+          leaf.reportedBy === "driver" &&
+          (leaf.status === "no-effect" || leaf.status === "refused")
+        ) {
           this.budgets.release(leaf.session, leaf.counter);
         } else this.budgets.commit(leaf.session, leaf.counter);
         return;

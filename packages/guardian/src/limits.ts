@@ -10,6 +10,10 @@ export const pendingApprovalsMax = 256;
 export const instancesMax = 1024;
 /** What a person types in one session, in characters. */
 export const wordsCharsMax = 65_536;
+/** Largest action that is judged, in bytes: what the sealed part of one receipt can hold. */
+export const actionBytesMax = 262_084;
+/** Asks that are remembered, expired ones included; the oldest is forgotten first. */
+export const asksKeptMax = 512;
 /** Numbered proposals that wait for their proposal. */
 export const noticesMax = 4096;
 /** Receipts that one call returns. */

@@ -174,6 +174,7 @@ export class PersonSide {
     if (ask === undefined) {
       throw rejected("E_APPROVAL_UNKNOWN", `no ask ${printable(statement.approval)} waits`);
     }
+    this.#core.requireSession(ask.session);
     const shown = this.#cardOf(ask);
     if (shown === undefined) throw rejected("E_POLICY_INVALID", this.#core.policyError());
     if (shown.expiresMs <= this.#core.wall()) {
@@ -251,14 +252,7 @@ export class PersonSide {
   }
 
   async revoke(session: string, reason: string): Promise<void> {
-    const known = this.#knownSession(session);
-    if (known.closed !== undefined) return;
-    await this.#core.commit({
-      type: "revoke",
-      atMs: this.#core.wall(),
-      session,
-      reason: reason.slice(0, 256).toWellFormed(),
-    });
+    await this.#core.closeSession(session, reason);
   }
 
   async receipts(from: number, limit: number, session: string): Promise<readonly ReceiptView[]> {

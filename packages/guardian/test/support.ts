@@ -45,6 +45,7 @@ import {
   type ProposalReply,
   ReceiptLog,
   receiptsPath,
+  type Utterance,
 } from "../src/index.ts";
 
 export const workspace = "/home/p/work";
@@ -189,14 +190,14 @@ export class World {
 
   /** A session with the workspace, and its files driver. */
   async session(text = "read my notes"): Promise<{ id: string; driver: TestDriver }> {
-    const { session } = await this.person.utter({
-      session: "",
-      text,
-      workspace,
-      agent: "planner",
-      undoes: "",
-    });
-    return { id: session, driver: new TestDriver(this, session) };
+    const id = await this.utter({ text });
+    return { id, driver: new TestDriver(this, id) };
+  }
+
+  /** What the person says; returns the session. */
+  async utter(changes: Partial<Utterance> = {}): Promise<string> {
+    const said = { session: "", text: "words", workspace, agent: "planner", undoes: "" };
+    return (await this.person.utter({ ...said, ...changes })).session;
   }
 
   /** What the Orchestrator and the Workload do; the commitment fits unless changed. */
