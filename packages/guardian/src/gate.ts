@@ -33,7 +33,13 @@ import {
 } from "@ioi/wire";
 import { type GuardianCore, type Instance, rejected } from "./core.ts";
 import type { SessionRecord } from "./ledger.ts";
-import { actionBytesMax, noticesMax, pendingApprovalsMax, ticketTtlMs } from "./limits.ts";
+import {
+  actionBytesMax,
+  noticesMax,
+  outcomeBytesMax,
+  pendingApprovalsMax,
+  ticketTtlMs,
+} from "./limits.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
 import { compileProfile, driverKinds, signProfile } from "./profiles.ts";
 
@@ -96,6 +102,10 @@ const invalid = (message: string): Error => rejected("E_PROPOSAL_INVALID", messa
 export class Gate {
   readonly #core: GuardianCore;
   readonly #notices: Map<string, Notice> = new Map();
+  /** Which instance each ticket of this boot without an outcome was minted for. */
+  readonly #minted: Map<bigint, Uint8Array> = new Map();
+  /** Asks on their way to the disk: not yet in the ledger. */
+  #asking = 0;
 
   constructor(core: GuardianCore) {
     this.#core = core;
@@ -141,10 +151,10 @@ export class Gate {
     const decision = decide(policy, checked.action, context);
     this.#core.ledger.useGrants(decision.grantsUsed);
     const counter = this.#core.ledger.takeCounter();
-    const approval = decision.verdict === "ask" ? this.#newApproval() : undefined;
+    const approval = decision.verdict === "ask" ? this.#newApproval(policy) : undefined;
     const leaf = this.#intent(checked, policy, context, decision, counter, approval);
     const decided = clock.now();
-    const receipt = await this.#commitReserved(leaf, decision);
+    const receipt = await this.#commitIntent(leaf, decision);
     const synced = clock.now();
     const ticket =
       decision.verdict === "allow" ? this.#mint(checked, leaf, decision, counter) : undefined;
@@ -190,28 +200,41 @@ export class Gate {
     ) {
       throw rejected("E_OUTCOME_INVALID", "a malformed outcome");
     }
-    this.#core.ledger.open.delete(report.counter);
-    return await this.#core.commit(
-      {
-        type: "outcome",
-        atMs: this.#core.wall(),
-        counter: report.counter,
-        session: report.session,
-        reportedBy: reportedBy as "driver" | "workload" | "person",
-        status,
-        resultHash: outcome?.resultHash ?? new Uint8Array(32),
-        evidence: outcome?.evidence ?? {},
-        ...(report.outcome === undefined
-          ? {}
-          : {
-              report: schema.encode(signed, {
-                payload: report.outcome,
-                signature: report.signature,
-              }),
+    return await this.#commitOutcome(intent, {
+      type: "outcome",
+      atMs: this.#core.wall(),
+      counter: report.counter,
+      session: report.session,
+      reportedBy: reportedBy as "driver" | "workload" | "person",
+      status,
+      resultHash: outcome?.resultHash ?? new Uint8Array(32),
+      evidence: outcome?.evidence ?? {},
+      ...(report.outcome === undefined
+        ? {}
+        : {
+            report: schema.encode(signed, {
+              payload: report.outcome,
+              signature: report.signature,
             }),
-      },
-      true,
-    );
+          }),
+    });
+  }
+
+  /** One outcome for one ticket: the second finds nothing, unless the first cannot be written. */
+  async #commitOutcome(
+    intent: Extract<Leaf, { readonly type: "intent" }>,
+    leaf: Extract<Leaf, { readonly type: "outcome" }>,
+  ): Promise<LoggedLeaf> {
+    const { open } = this.#core.ledger;
+    open.delete(leaf.counter);
+    try {
+      const logged = await this.#core.commit(leaf, true);
+      this.#minted.delete(leaf.counter);
+      return logged;
+    } catch (error) {
+      open.set(leaf.counter, intent);
+      throw error;
+    }
   }
 
   async closeSession(id: string, state: string): Promise<void> {
@@ -290,13 +313,26 @@ export class Gate {
     };
   }
 
+  async #commitIntent(
+    leaf: Extract<Leaf, { readonly type: "intent" }>,
+    decision: Decision,
+  ): Promise<LoggedLeaf> {
+    if (leaf.verdict === "allow") return await this.#commitReserved(leaf, decision);
+    if (leaf.verdict === "deny") return await this.#core.commit(leaf);
+    this.#asking++;
+    try {
+      return await this.#core.commit(leaf);
+    } finally {
+      this.#asking--;
+    }
+  }
+
   /** The budget is taken before the first await, and given back if the leaf cannot be written. */
   async #commitReserved(
     leaf: Extract<Leaf, { readonly type: "intent" }>,
     decision: Decision,
   ): Promise<LoggedLeaf> {
     const { budgets } = this.#core.ledger;
-    if (leaf.verdict !== "allow") return await this.#core.commit(leaf);
     const approved = decision.discharged
       .filter(({ kind }) => kind === "budget")
       .map(({ id }) => id);
@@ -310,8 +346,11 @@ export class Gate {
     }
   }
 
-  #newApproval(): string {
-    if (this.#core.ledger.asks.size >= pendingApprovalsMax) {
+  #newApproval(policy: CompiledPolicy): string {
+    const expiredMs = this.#core.wall() - policy.approvalExpiresMinutes * 60_000;
+    let waiting = this.#asking;
+    for (const ask of this.#core.ledger.asks.values()) if (ask.atMs > expiredMs) waiting++;
+    if (waiting >= pendingApprovalsMax) {
       throw rejected("E_PROPOSAL_INVALID", "too many asks wait for a person");
     }
     return `a-${toHex(this.#core.ports.random.fill(new Uint8Array(5)))}`;
@@ -378,6 +417,7 @@ export class Gate {
       ttlMs: ticketTtlMs,
     };
     const { provider } = this.#core.ports;
+    this.#minted.set(counter, checked.instanceId);
     const payload = schema.encode(ticketSchema, ticket);
     return schema.encode(
       signed,
@@ -390,10 +430,13 @@ export class Gate {
     encoded: Uint8Array,
     intent: Extract<Leaf, { readonly type: "intent" }>,
   ): Outcome {
-    const outcome = schema.decode(outcomeSchema, encoded);
     const bad = (why: string): Error => rejected("E_OUTCOME_INVALID", why);
+    if (encoded.length > outcomeBytesMax) throw bad(`${encoded.length} bytes`);
+    const outcome = schema.decode(outcomeSchema, encoded);
     if (!outcome.ok) throw bad(outcome.error.message);
-    const instance = this.#core.instances.get(toHex(outcome.value.instanceId));
+    const { instanceId } = outcome.value;
+    const instance = this.#core.instances.get(toHex(instanceId));
+    const mintedFor = this.#minted.get(report.counter);
     const { provider } = this.#core.ports;
     if (
       instance === undefined ||
@@ -408,6 +451,8 @@ export class Gate {
     }
     if (
       outcome.value.counter !== report.counter ||
+      mintedFor === undefined ||
+      !equalBytes(instanceId, mintedFor) ||
       instance.session !== report.session ||
       !equalBytes(outcome.value.actionId, intent.actionId)
     ) {

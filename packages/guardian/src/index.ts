@@ -8,7 +8,7 @@ export {
   type ProposalReply,
 } from "./gate.ts";
 export { type GuardianKeys, openGuardianKeys } from "./keys.ts";
-export { type Answer as LedgerAnswer, Ledger, type SessionRecord } from "./ledger.ts";
+export { type Answer as LedgerAnswer, Ledger, type Opening, type SessionRecord } from "./ledger.ts";
 export * from "./limits.ts";
 export {
   type Answer,

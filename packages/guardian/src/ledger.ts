@@ -7,6 +7,7 @@
  */
 import { BudgetLedger, type Grant } from "@ioi/firewall";
 import type { AskSource, Leaf } from "@ioi/wire";
+import { asksKeptMax } from "./limits.ts";
 
 type LeafOf<T extends Leaf["type"]> = Extract<Leaf, { readonly type: T }>;
 
@@ -155,6 +156,9 @@ export class Ledger {
         index,
         intent: leaf,
       });
+      // Asks never answered pile up; the oldest have expired, since so many newer ones came.
+      const oldest = this.asks.keys().next().value;
+      if (this.asks.size > asksKeptMax && oldest !== undefined) this.asks.delete(oldest);
     }
   }
 

@@ -12,6 +12,8 @@ export const instancesMax = 1024;
 export const wordsCharsMax = 65_536;
 /** Largest action that is judged, in bytes: what the sealed part of one receipt can hold. */
 export const actionBytesMax = 262_084;
+/** Largest outcome that a driver may sign, in bytes: what one receipt can hold. */
+export const outcomeBytesMax = 65_000;
 /** Asks that are remembered, expired ones included; the oldest is forgotten first. */
 export const asksKeptMax = 512;
 /** Numbered proposals that wait for their proposal. */

@@ -65,6 +65,8 @@ const sessionGrantMs = 24 * 3_600_000;
 export class PersonSide {
   readonly #core: GuardianCore;
   readonly #answering: Set<string> = new Set();
+  /** New sessions on their way to the disk: not yet in the ledger. */
+  #opening = 0;
 
   constructor(core: GuardianCore) {
     this.#core = core;
@@ -97,7 +99,7 @@ export class PersonSide {
     }
     if (before === undefined) this.#checkRoom();
     const session = before?.id ?? `s-${toHex(this.#core.ports.random.fill(new Uint8Array(6)))}`;
-    await this.#core.commit({
+    const leaf: Leaf = {
       type: "session-open",
       atMs: this.#core.wall(),
       session,
@@ -107,7 +109,13 @@ export class PersonSide {
       wallMinutesMax: policy.budgets.wallMinutes,
       ...(undone === undefined ? {} : { undoes: undone.vault }),
       words: this.#core.sealOpening(session, { text: utterance.text, workspace }),
-    });
+    };
+    if (before === undefined) this.#opening++;
+    try {
+      await this.#core.commit(leaf);
+    } finally {
+      if (before === undefined) this.#opening--;
+    }
     return { session, policyHash: policy.hash };
   }
 
@@ -118,7 +126,7 @@ export class PersonSide {
   }
 
   #checkRoom(): void {
-    let open = 0;
+    let open = this.#opening;
     for (const session of this.#core.ledger.sessions.values())
       if (session.closed === undefined) open++;
     if (open >= openSessionsMax) throw rejected("E_SESSIONS_FULL", `${open} sessions are open`);

@@ -266,10 +266,7 @@ test("a nonce that another instance used is free for this one", async () => {
   const second = new TestDriver(world, id);
   const nonce = nodeCrypto.randomBytes(16);
   await world.propose(driver, read, driver.prepare(read, nonce));
-  assert.equal(
-    (await world.propose(second, read, second.prepare(read, nonce))).verdict,
-    "allow",
-  );
+  assert.equal((await world.propose(second, read, second.prepare(read, nonce))).verdict, "allow");
 });
 
 test("an unknown session, and one that is closed, get nothing", async () => {
@@ -277,7 +274,10 @@ test("an unknown session, and one that is closed, get nothing", async () => {
   const { id, driver } = await world.session();
   const unknown = world.proposal(driver, read, { session: "s-000000000000" });
   assert.equal(await codeOf(world.gate.propose(unknown)), "E_SESSION_UNKNOWN");
-  assert.equal(await codeOf(world.gate.closeSession("s-000000000000", "done")), "E_SESSION_UNKNOWN");
+  assert.equal(
+    await codeOf(world.gate.closeSession("s-000000000000", "done")),
+    "E_SESSION_UNKNOWN",
+  );
   assert.throws(() => world.gate.openSession("s-000000000000"), { code: "E_SESSION_UNKNOWN" });
   await world.gate.closeSession(id, "done");
   assert.equal(await codeOf(world.propose(driver, read)), "E_SESSION_CLOSED");

@@ -57,50 +57,51 @@ const intentArb: fc.Arbitrary<Leaf> = fc
     ...(verdict === "ask" ? { approval } : {}),
   }));
 
-const leafArb: fc.Arbitrary<Leaf> = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ atMs, session: sessionArb }) },
-  { weight: 6, arbitrary: intentArb },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      type: fc.constant("outcome" as const),
-      atMs,
-      counter: counterArb,
-      session: sessionArb,
-      reportedBy: fc.constantFrom("driver", "workload", "person"),
-      status: fc.constantFrom("confirmed", "no-effect", "refused", "unknown"),
-      resultHash: fc.constant(hash),
-      evidence: fc.constant({}),
-    }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      type: fc.constant("decision" as const),
-      atMs,
-      session: sessionArb,
-      approval: approvalArb,
-      actionId: counterArb.map((n) => new Uint8Array(32).fill(Number(n))),
-      decision: fc.constantFrom("approve", "deny"),
-      scope: fc.constantFrom("once", "session"),
-      discharges: fc.constant(asks(["default", "default"])),
-      policyHash: fc.constant(hash),
-      expiresMs: fc.integer({ min: 1, max: 2_000_000 }),
-      device: fc.constant(hash),
-      signature: fc.constant(new Uint8Array(64)),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      type: fc.constant("revoke" as const),
-      atMs,
-      session: sessionArb,
-      reason: fc.constant("stopped"),
-    }),
-  },
-).map(
-  (leaf): Leaf =>
+const leafArb: fc.Arbitrary<Leaf> = fc
+  .oneof(
+    { weight: 2, arbitrary: fc.record({ atMs, session: sessionArb }) },
+    { weight: 6, arbitrary: intentArb },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        type: fc.constant("outcome" as const),
+        atMs,
+        counter: counterArb,
+        session: sessionArb,
+        reportedBy: fc.constantFrom("driver", "workload", "person"),
+        status: fc.constantFrom("confirmed", "no-effect", "refused", "unknown"),
+        resultHash: fc.constant(hash),
+        evidence: fc.constant({}),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        type: fc.constant("decision" as const),
+        atMs,
+        session: sessionArb,
+        approval: approvalArb,
+        actionId: counterArb.map((n) => new Uint8Array(32).fill(Number(n))),
+        decision: fc.constantFrom("approve", "deny"),
+        scope: fc.constantFrom("once", "session"),
+        discharges: fc.constant(asks(["default", "default"])),
+        policyHash: fc.constant(hash),
+        expiresMs: fc.integer({ min: 1, max: 2_000_000 }),
+        device: fc.constant(hash),
+        signature: fc.constant(new Uint8Array(64)),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        type: fc.constant("revoke" as const),
+        atMs,
+        session: sessionArb,
+        reason: fc.constant("stopped"),
+      }),
+    },
+  )
+  .map((leaf): Leaf =>
     "type" in leaf
       ? (leaf as Leaf)
       : {
@@ -112,7 +113,7 @@ const leafArb: fc.Arbitrary<Leaf> = fc.oneof(
           wallMinutesMax: 20,
           words: empty,
         },
-);
+  );
 
 const opening: Opening = { text: "words", workspace: "/home/p/work" };
 
@@ -373,9 +374,7 @@ test("what a Guardian knows after any work is what its log gives back", async ()
     for (let round = 0; round < 30; round++) {
       // Several at once: what races in a Guardian must not race in its log.
       const group = Array.from({ length: 1 + random.below(3) }, () => random.pick(steps));
-      const settled = await Promise.allSettled(
-        group.map((step) => step(world, drivers, random)),
-      );
+      const settled = await Promise.allSettled(group.map((step) => step(world, drivers, random)));
       for (const each of settled) {
         if (each.status === "rejected") {
           const { code } = each.reason as { readonly code?: unknown };
