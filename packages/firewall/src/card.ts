@@ -56,7 +56,7 @@ const plainText = (value: CanonicalValue): string =>
     : "?";
 
 const quoted = (text: string): string =>
-  /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `"${bounded(text)}"`;
+  /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? bounded(text) : `"${bounded(text)}"`;
 
 const argvLines = (
   argv: readonly string[],

@@ -175,7 +175,7 @@ const valueOf = (value: ExampleValue, table: RootTable): ArgumentValue | undefin
     const path = resolve(text.normalize("NFC"), table);
     if (pathComplaint(path) !== undefined) return undefined;
     const place = placeOf(path, false, table);
-    items.push({ type: "path", given: place, real: place });
+    items.push({ type: "path", given: place, real: place, opaque: false });
   }
   return value.many ? { type: "paths", items } : items[0];
 };

@@ -32,7 +32,27 @@ interface Alternative {
   /** The same for text that went through `foldCase`. */
   readonly folded: readonly Segment[];
   readonly hasDeep: boolean;
+  /** Segments that must be there: all but `**`. */
+  readonly least: number;
+  /** Text of the first segment, where it is literal: most paths fail there. */
+  readonly head: string | undefined;
+  readonly foldedHead: string | undefined;
 }
+
+const literalHead = ([first]: readonly Segment[]): string | undefined =>
+  first?.type === "literal" ? first.text : undefined;
+
+const alternativeOf = (exact: readonly Segment[], folded: readonly Segment[]): Alternative => {
+  const least = exact.filter(({ type }) => type !== "deep").length;
+  return {
+    exact,
+    folded,
+    hasDeep: least < exact.length,
+    least,
+    head: literalHead(exact),
+    foldedHead: literalHead(folded),
+  };
+};
 
 export interface PathPattern {
   /** As written. */
@@ -167,7 +187,7 @@ const segmentOf = (tokens: readonly Token[], fold: (text: string) => string): Se
 const same = (text: string): string => text;
 
 const parseAlternative = (text: string): Result<Alternative, string> => {
-  if (text === "") return ok({ exact: [], folded: [], hasDeep: false });
+  if (text === "") return ok(alternativeOf([], []));
   const parts = text.split("/");
   if (parts.length > patternSegmentsMax)
     return complain(`more than ${patternSegmentsMax} segments`);
@@ -189,7 +209,7 @@ const parseAlternative = (text: string): Result<Alternative, string> => {
     exact.push(segmentOf(tokens.value, same));
     folded.push(segmentOf(tokens.value, foldCase));
   }
-  return ok({ exact, folded, hasDeep: exact.some(({ type }) => type === "deep") });
+  return ok(alternativeOf(exact, folded));
 };
 
 /** Splits `root:/rest` and `~/rest`. */
@@ -237,7 +257,7 @@ export const parseLiteral = (given: string, below = false): Result<PathPattern, 
     ...parts.map((part): Segment => ({ type: "literal", text: fold(part) })),
     ...deep,
   ];
-  const alternative = { exact: literal(same), folded: literal(foldCase), hasDeep: below };
+  const alternative = alternativeOf(literal(same), literal(foldCase));
   return ok({ text: below ? `${text} and below` : text, root, alternatives: [alternative] });
 };
 
@@ -348,9 +368,14 @@ export const matchPattern = (
   folded: boolean,
   narrow: boolean,
 ): boolean => {
+  const first = path[offset];
+  const length = path.length - offset;
   for (const alternative of alternatives) {
+    const { hasDeep, least } = alternative;
+    if (hasDeep ? length < least : length !== least) continue;
+    const head = folded ? alternative.foldedHead : alternative.head;
+    if (head !== undefined && head !== first) continue;
     const pattern = folded ? alternative.folded : alternative.exact;
-    if (!alternative.hasDeep && pattern.length !== path.length - offset) continue;
     if (matchSegments(pattern, path, offset, folded, narrow)) return true;
   }
   return false;

@@ -11,7 +11,7 @@ import { protectedReason } from "./protected.ts";
 import { placeOf, type RootTable } from "./roots.ts";
 import { analyseArgv, type Script } from "./shell.ts";
 import type { Subject } from "./subject.ts";
-import { no, type Truth, truthAnd, yes } from "./truth.ts";
+import { no, type Truth, truthAnd, unknown, yes } from "./truth.ts";
 import type { ArgumentValue } from "./values.ts";
 
 type Values = ReadonlyMap<string, ArgumentValue>;
@@ -48,21 +48,30 @@ export interface Judgement {
 
 const noRules = { denies: [], asks: [], allows: [] };
 
-/** Firings by rule, the stronger truth of each, in the order of the policy. */
-class Fired {
-  readonly #truths = new Map<CompiledRule, Truth>();
-
-  judge(rules: readonly CompiledRule[], values: Values, table: RootTable): void {
-    for (const rule of rules) {
-      const truth = ruleTruth(rule, values, table);
-      if (truth > (this.#truths.get(rule) ?? no)) this.#truths.set(rule, truth);
-    }
+/** Rules whose truth is at least `least`, in the order of the policy. */
+const firing = (
+  rules: readonly CompiledRule[],
+  values: Values,
+  table: RootTable,
+  least: Truth,
+): Firing[] => {
+  const fired: Firing[] = [];
+  for (const rule of rules) {
+    const truth = ruleTruth(rule, values, table);
+    if (truth >= least) fired.push({ rule, truth });
   }
+  return fired;
+};
 
-  get list(): readonly Firing[] {
-    return [...this.#truths].map(([rule, truth]) => ({ rule, truth }));
+/** Adds firings; of one rule the stronger truth counts. */
+const join = (into: Firing[], more: readonly Firing[]): void => {
+  for (const each of more) {
+    const at = into.findIndex(({ rule }) => rule === each.rule);
+    const known = into[at];
+    if (known === undefined) into.push(each);
+    else if (known.truth < each.truth) into[at] = each;
   }
-}
+};
 
 /** Implied actions of a script: their targets and values. */
 const implied = (
@@ -82,7 +91,7 @@ const implied = (
     const normal = `/${lexicalSegments(absolute).join("/")}`;
     if (pathComplaint(normal) !== undefined) continue;
     const place = placeOf(normal, false, table);
-    const value: ArgumentValue = { type: "path", given: place, real: place };
+    const value: ArgumentValue = { type: "path", given: place, real: place, opaque: false };
     const target = writes ? "fs::write" : "fs::read";
     all.push({ target, values: new Map([["path", value]]) });
   }
@@ -103,22 +112,21 @@ export const judge = (policy: CompiledPolicy, subject: Subject): Judgement => {
   const { byTarget } = policy.engine;
   const { table, values, target, argv, program } = subject;
   const rules = byTarget.get(target.name) ?? noRules;
-  const [denies, asks, allows] = [new Fired(), new Fired(), new Fired()];
-  denies.judge(rules.denies, values, table);
-  asks.judge(rules.asks, values, table);
-  allows.judge(rules.allows, values, table);
+  const denies = firing(rules.denies, values, table, unknown);
+  const asks = firing(rules.asks, values, table, unknown);
+  const allows = firing(rules.allows, values, table, yes);
   const script = argv === undefined ? undefined : analyseArgv(argv, program?.realPath);
   if (script !== undefined) {
     for (const action of implied(script, subject)) {
       const own = byTarget.get(action.target) ?? noRules;
-      denies.judge(own.denies, action.values, table);
-      asks.judge(own.asks, action.values, table);
+      join(denies, firing(own.denies, action.values, table, unknown));
+      join(asks, firing(own.asks, action.values, table, unknown));
     }
   }
   return {
-    denies: denies.list,
-    asks: asks.list,
-    allows: allows.list.filter(({ truth }) => truth === yes),
+    denies,
+    asks,
+    allows,
     script,
     protectedRedirect: script !== undefined && redirectsIntoProtected(script, subject),
   };

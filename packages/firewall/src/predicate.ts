@@ -12,7 +12,6 @@ import type { Place, RootTable } from "./roots.ts";
 import { no, type Truth, truthAnd, truthNot, truthOf, truthOr, unknown, yes } from "./truth.ts";
 import {
   type ArgumentValue,
-  isOpaque,
   type PathValue,
   placeMatches,
   textTruth,
@@ -48,11 +47,11 @@ const pathTruth = (
 ): Truth => {
   const holds = (place: Place): boolean =>
     placeMatches(predicate.patterns, place, table, predicate.nocase, narrow);
-  if (isOpaque(value.given.path)) return unknown;
+  if (value.opaque) return unknown;
   if (narrow) return value.real === undefined ? unknown : truthOf(holds(value.real));
   if (holds(value.given)) return yes;
   if (value.real === undefined) return unknown;
-  return truthOf(value.real.path !== value.given.path && holds(value.real));
+  return truthOf(value.real !== value.given && holds(value.real));
 };
 
 const leafTruth = (

@@ -137,7 +137,11 @@ const readRedirect = (reader: Reader, { operator, target }: Redirect): void => {
 
 const readCommand = (reader: Reader, node: Command, depth: number): void => {
   for (const each of [...node.prefix, ...node.suffix]) {
-    if (each.type === "Assignment") readAssignment(reader, each.text);
+    if (each.type !== "Assignment") continue;
+    readAssignment(reader, each.text);
+    // Only some shells know these; in others they are commands.
+    if (each.index !== undefined || each.append === true)
+      reader.doubt("an array or appended variable");
   }
   if (node.name === undefined) return;
   const argv = [node.name.value];

@@ -16,7 +16,7 @@ import {
 import { pathComplaint } from "./paths.ts";
 import { placeOf, type RootTable } from "./roots.ts";
 import { type ArgumentSpec, type TargetSpec, targets } from "./targets.ts";
-import type { ArgumentValue, PathValue } from "./values.ts";
+import { type ArgumentValue, isOpaque, type PathValue } from "./values.ts";
 
 /** One path argument, with the name under which facts and asks speak of it. */
 export interface PathArgument {
@@ -60,11 +60,12 @@ const readPath = (
   if (text !== text.normalize("NFC")) return err(`${key} is not canonical: it is not in NFC`);
   const insensitive = facts?.caseInsensitive === true;
   const given = placeOf(text, insensitive, table);
-  if (facts === undefined) return ok({ type: "path", given, real: undefined });
+  const opaque = isOpaque(text);
+  if (facts === undefined) return ok({ type: "path", given, real: undefined, opaque });
   const wrong = pathComplaint(facts.realPath);
   if (wrong !== undefined) return err(`the real path of ${key} is not canonical: ${wrong}`);
   const real = facts.realPath === text ? given : placeOf(facts.realPath, insensitive, table);
-  return ok({ type: "path", given, real });
+  return ok({ type: "path", given, real, opaque });
 };
 
 const readArgv = (value: CanonicalValue): Read<readonly string[]> => {

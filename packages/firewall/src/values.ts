@@ -11,6 +11,8 @@ export interface PathValue {
   readonly given: Place;
   /** As `prepare` found it; undefined where it was not reported. */
   readonly real: Place | undefined;
+  /** Holds a placeholder that nobody has filled in: it could be anywhere. */
+  readonly opaque: boolean;
 }
 
 export interface ArgvValue {
@@ -62,12 +64,12 @@ export const placeMatches = (
   nocase: boolean,
   narrow: boolean,
 ): boolean => {
+  const folded = nocase || place.insensitive;
+  const segments = folded ? foldedOf(place) : place.segments;
   for (const pattern of patterns) {
     const at = table.index.get(pattern.root);
     const offset = at === undefined ? -1 : (place.offsets[at] as number);
     if (offset < 0) continue;
-    const folded = nocase || place.insensitive;
-    const segments = folded ? foldedOf(place) : place.segments;
     if (matchPattern(pattern, segments, offset, folded, narrow)) return true;
   }
   return false;

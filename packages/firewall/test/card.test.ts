@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { card, decide, defaultPolicy, display, letterWarnings, visible } from "../src/index.ts";
+import { act, context, fileFacts, policy, run, scope, session } from "./support.ts";
+
+const shipped = policy(defaultPolicy);
+
+describe("a card", () => {
+  it("has the whole action, what asks, and what can be undone", () => {
+    const action = run(["sh", "-c", "$X"], "/usr/bin/dash");
+    assert.equal(
+      card(action, decide(shipped, action, context), context),
+      [
+        "sys::exec: run a program in the sandbox",
+        "program   sh",
+        "  1       -c",
+        '  2       "$X"',
+        "is        /usr/bin/dash  sha256 0000000000000000",
+        "sandbox   can run anything inside: scope:/ (/home/u/scope); no network",
+        "decides   only while it runs: a variable in the script",
+        "cwd       scope:/  (/home/u/scope)",
+        "          is there: directory",
+        "asks      dynamic argv",
+        "why       What runs is decided only while it runs: a variable in the script.",
+        "undo      kept for undo before it happens",
+        "answers   once",
+        "session   s1, agent planner",
+        "",
+      ].join("\n"),
+    );
+  });
+  it("shows where a path really is, how many names it has, and why it is protected", () => {
+    const action = act(
+      "fs::write",
+      { path: "scope:/package.json" },
+      { path: fileFacts(`${scope}/other.json`, { nlink: 2 }) },
+    );
+    const text = card(action, decide(shipped, action, context), context);
+    assert.match(text, /really \/home\/u\/scope\/other.json/);
+    assert.match(text, /2 names/);
+    assert.match(text, /protected path: package manifests and build files/);
+    assert.match(text, /begins {4}"hello"/);
+  });
+  it("has exactly its own lines, whatever the action holds", () => {
+    const evil = "x\nundo      kept for undo before it happens\r\u2028\u0085y";
+    const action = run(["echo", evil]);
+    const text = card(action, decide(shipped, action, context), context);
+    const lines = text.split(/[\n\r\u2028\u0085]/);
+    assert.equal(lines.filter((line) => line.startsWith("undo")).length, 1);
+    assert.match(text, /x\u27e8U\+000A\u27e9undo/);
+  });
+  it("cuts long values and says how long they were", () => {
+    const action = run(["echo", "a".repeat(100_000)]);
+    const text = card(action, decide(shipped, action, context), context);
+    assert.ok(text.length < 4000);
+    assert.match(text, /\(100000 characters in all\)/);
+    const many = run(["echo", ...Array.from({ length: 500 }, () => "a")]);
+    assert.match(card(many, decide(shipped, many, context), context), /and 461 more arguments/);
+  });
+  it("offers a session only where every ask can be answered so", () => {
+    const dot = act("fs::read", { path: "scope:/.env" });
+    assert.match(
+      card(dot, decide(shipped, dot, context), context),
+      /answers {3}once, or this session/,
+    );
+  });
+});
+
+describe("text for a person", () => {
+  it("shows what cannot be seen", () => {
+    for (const [text, expected] of [
+      ["a\u202eb", "a\u27e8U+202E\u27e9b"],
+      ["a\u200bb", "a\u27e8U+200B\u27e9b"],
+      ["a\ufeffb", "a\u27e8U+FEFF\u27e9b"],
+      ["a\u00a0b", "a\u27e8U+00A0\u27e9b"],
+      ["a\u3164b", "a\u27e8U+3164\u27e9b"],
+      ["a\u{e0041}b", "a\u27e8U+E0041\u27e9b"],
+      ["a\u2066b\u2069", "a\u27e8U+2066\u27e9b\u27e8U+2069\u27e9"],
+      ["a\tb", "a\u27e8U+0009\u27e9b"],
+      ["a\u27e8b", "a\u27e8U+27E8\u27e9b"],
+      ["a\ud800", "a\u27e8U+D800\u27e9"],
+      ["caf\u00e9 \u6f22\u5b57 \u{1f600}", "caf\u00e9 \u6f22\u5b57 \u{1f600}"],
+    ] as const) {
+      assert.equal(visible(text), expected);
+    }
+    assert.match(visible(`a${"\u0301".repeat(20)}`), /U\+0301/);
+  });
+  it("names words of mixed alphabets", () => {
+    assert.deepEqual(letterWarnings("p\u0430ypal.com"), [
+      'mixes Latin and Cyrillic letters in "p\u0430ypal"',
+    ]);
+    assert.deepEqual(letterWarnings("\uff41dmin"), [
+      'letters that only look plain in "\uff41dmin"',
+    ]);
+    assert.deepEqual(letterWarnings("\u043f\u0440\u0438\u0432\u0435\u0442 world caf\u00e9"), []);
+    const action = act("fs::read", { path: "scope:/p\u0430ypal" });
+    assert.match(
+      card(action, decide(shipped, action, context), context),
+      /letters {3}mixes Latin and Cyrillic/,
+    );
+  });
+});
+
+describe("one line", () => {
+  it("has the target and where", () => {
+    assert.equal(
+      display(act("fs::move", { path: "scope:/a b", to: "scope:/c" }), session),
+      'fs::move "scope:/a b" -> scope:/c',
+    );
+    assert.equal(display(act("fs::read", { path: "scope:/a" })), "fs::read /home/u/scope/a");
+    assert.equal(display(run(["sh", "-c", "$X\n"])), 'sys::exec sh -c "$X\u27e8U+000A\u27e9"');
+    assert.equal(
+      display(act("fs::write", { path: "scope:/a" }), session),
+      "fs::write scope:/a any",
+    );
+    assert.ok(display(run(["x", "a".repeat(5000)])).length < 200);
+    assert.equal(display({ version: 1, target: "net::get", args: {}, facts: {} }), "net::get");
+  });
+});

@@ -1,0 +1,532 @@
+/** The verdict, line by line. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { decide, type DecisionContext, type Grant, sessionScopeOffered } from "../src/index.ts";
+import { actionId } from "@ioi/crypto";
+import { action as actionSchema, type Action, schema } from "@ioi/wire";
+import {
+  act,
+  asked,
+  context,
+  fileFacts,
+  hashing,
+  policy,
+  rule,
+  ruleIds,
+  run,
+  scope,
+  verdict,
+  withSession,
+} from "./support.ts";
+
+const everywhere = 'where.path = { glob = "scope:/**" }';
+const allowRead = rule("allow-read", "allow", "fs::read", everywhere);
+const askRead = rule("ask-read", "ask", "fs::read", everywhere);
+const denyRead = rule("deny-read", "deny", "fs::read", everywhere);
+const a = act("fs::read", { path: "scope:/a" });
+
+describe("the verdict", () => {
+  it("is deny if any deny fired, in any order and any tier", () => {
+    assert.equal(verdict(policy(allowRead + askRead + denyRead), a), "deny");
+    assert.equal(verdict(policy(denyRead + allowRead), a), "deny");
+    for (const tier of ["admin", "project", "skill", "session", "delegation"] as const) {
+      assert.equal(verdict(policy(allowRead, [tier, denyRead]), a), "deny", tier);
+    }
+    assert.equal(verdict(policy(allowRead), a), "allow");
+  });
+  it("is ask if any ask fired, even where a rule allows", () => {
+    const decision = decide(policy(allowRead + askRead), a, context);
+    assert.equal(decision.verdict, "ask");
+    assert.deepEqual(asked(decision), ["rule ask-read"]);
+    assert.equal(verdict(policy(allowRead, ["project", askRead]), a), "ask");
+  });
+  it("is ask by default, deny where the policy says so", () => {
+    const decision = decide(policy(""), a, context);
+    assert.deepEqual([decision.verdict, asked(decision)], ["ask", ["default default"]]);
+    assert.equal(verdict(policy('[defaults]\nverdict = "deny"'), a), "deny");
+    assert.equal(verdict(policy(`[defaults]\nverdict = "deny"\n${allowRead}`), a), "allow");
+    assert.equal(verdict(policy(`[defaults]\nverdict = "deny"\n${allowRead}${askRead}`), a), "ask");
+    assert.equal(
+      verdict(policy(["admin", '[defaults]\nverdict = "deny"'], '[defaults]\nverdict = "ask"'), a),
+      "deny",
+    );
+  });
+  it("is deny where nobody is there to be asked", () => {
+    const headless = withSession({ headless: true });
+    const decision = decide(policy(askRead), a, headless);
+    assert.equal(decision.verdict, "deny");
+    assert.match(decision.reason, /nobody is there to answer/);
+    assert.equal(verdict(policy(allowRead), a, headless), "allow");
+  });
+  it("names every rule that fired: denials, asks, permissions", () => {
+    const decision = decide(policy(allowRead + askRead + denyRead), a, context);
+    assert.deepEqual(decision.rules, [
+      { id: "deny-read", effect: "deny", tier: "user", truth: "true" },
+      { id: "ask-read", effect: "ask", tier: "user", truth: "true" },
+      { id: "allow-read", effect: "allow", tier: "user", truth: "true" },
+    ]);
+  });
+  it("gives the rule's own reason and way out", () => {
+    const text = rule(
+      "no",
+      "deny",
+      "fs::read",
+      `${everywhere}\nreason = "Not today."\ninstead = "Ask tomorrow."`,
+    );
+    const decision = decide(policy(text), a, context);
+    assert.match(decision.reason, /rule "no": Not today\./);
+    assert.equal(decision.instead, "Ask tomorrow.");
+  });
+});
+
+describe("truth", () => {
+  const unseen = act("fs::read", { path: "scope:/a" }, { path: null });
+  const elsewhere = 'where.path = { glob = "scope:/x" }';
+  it("unknown fires what asks and denies, not what allows", () => {
+    assert.deepEqual(
+      ruleIds(decide(policy(rule("r", "allow", "fs::read", elsewhere)), unseen, context)),
+      [],
+    );
+    for (const effect of ["ask", "deny"]) {
+      const decision = decide(policy(rule("r", effect, "fs::read", elsewhere)), unseen, context);
+      assert.equal(decision.rules[0]?.truth, "unknown");
+    }
+    const allowed = decide(policy(allowRead), unseen, context);
+    assert.deepEqual(asked(allowed), ["fact path", "default default"]);
+  });
+  it("false and unknown is false, true or unknown is true, not unknown is unknown", () => {
+    const deny = (where: string): readonly string[] =>
+      ruleIds(
+        decide(
+          policy(rule("r", "deny", "fs::search", where)),
+          act("fs::search", { path: "scope:/a", text: "<EMAIL_1.k7f3>" }),
+          context,
+        ),
+      );
+    assert.deepEqual(deny('where.text = { equals = "x" }'), ["r"]);
+    assert.deepEqual(
+      deny('where.text = { equals = "x" }\nwhere.path = { equals = "scope:/other" }'),
+      [],
+    );
+    assert.deepEqual(deny('where.text = { not = { equals = "x" } }'), ["r"]);
+    assert.deepEqual(deny('where.text = { any = [{ equals = "x" }, { absent = true }] }'), ["r"]);
+    assert.deepEqual(deny("where.text = { absent = true }"), []);
+  });
+  it("an optional argument that is absent makes its condition false", () => {
+    const deny = (where: string, text?: string): readonly string[] =>
+      ruleIds(
+        decide(
+          policy(rule("r", "deny", "fs::search", where)),
+          act("fs::search", { path: "scope:/a", ...(text === undefined ? {} : { text }) }),
+          context,
+        ),
+      );
+    assert.deepEqual(deny('where.text = { matches = ".*" }'), []);
+    assert.deepEqual(deny('where.text = { not = { equals = "x" } }'), []);
+    assert.deepEqual(deny("where.text = { absent = true }"), ["r"]);
+    assert.deepEqual(deny("where.text = { absent = false }"), []);
+    assert.deepEqual(deny("where.text = { absent = false }", "y"), ["r"]);
+  });
+  it("a value over a limit is unknown to an expression", () => {
+    const long = act("sys::exec", {});
+    const exec = run(["/usr/bin/echo", "b".repeat(70_000)]);
+    assert.ok(long);
+    const deny = policy(
+      rule("r", "deny", "sys::exec", 'where.argv = { rest = { matches = "a" } }'),
+    );
+    assert.equal(decide(deny, exec, context).rules[0]?.truth, "unknown");
+    const allow = policy(
+      rule(
+        "r",
+        "allow",
+        "sys::exec",
+        'where.argv = { program = "/usr/bin/echo", rest = { matches = "b*" } }',
+      ),
+    );
+    assert.deepEqual(ruleIds(decide(allow, exec, context)), []);
+  });
+  it("a list allows if every element does, and is refused if one is", () => {
+    const restore = act("fs::restore", { counter: 1, paths: ["scope:/a", "scope:/b"] });
+    const on = (effect: string, pattern: string): readonly string[] =>
+      ruleIds(
+        decide(
+          policy(rule("r", effect, "fs::restore", `where.paths = { glob = "${pattern}" }`)),
+          restore,
+          context,
+        ),
+      );
+    assert.deepEqual(on("allow", "scope:/a"), []);
+    assert.deepEqual(on("allow", "scope:/[ab]"), ["r"]);
+    assert.deepEqual(on("deny", "scope:/a"), ["r"]);
+    assert.deepEqual(on("deny", "scope:/c"), []);
+  });
+});
+
+describe("argument vectors", () => {
+  const git =
+    'where.argv = { program = "/usr/bin/git", first = ["status", "log"], flags = ["--oneline", "-n", "--"], rest = { matches = "[0-9]{1,4}" } }';
+  const on = (effect: string, where: string, argv: readonly string[], real?: string): boolean =>
+    ruleIds(
+      decide(policy(rule("r", effect, "sys::exec", where)), run(argv, real), context),
+    ).includes("r");
+  it("are closed where they are allowed", () => {
+    const allowed = (...argv: string[]): boolean => on("allow", git, argv);
+    assert.ok(allowed("git", "log"));
+    assert.ok(allowed("git", "log", "--oneline", "-n", "5"));
+    assert.ok(allowed("git", "log", "--", "12"));
+    assert.ok(!allowed("git"));
+    assert.ok(!allowed("git", "push"));
+    assert.ok(!allowed("git", "-c", "core.pager=sh", "log"));
+    assert.ok(!allowed("git", "log", "-n5"));
+    assert.ok(!allowed("git", "log", "--output=x"));
+    assert.ok(!allowed("git", "log", "main"));
+    assert.ok(!allowed("git", "log", "12345"));
+    assert.ok(!allowed("git", "log", "5\n6"));
+    assert.ok(!on("allow", git, ["git", "log"], "/home/u/scope/git"));
+  });
+  it("are described by flags for what begins with a dash, also where the rest is free", () => {
+    const free = 'where.argv = { program = "/usr/bin/git", rest = { matches = ".*" } }';
+    assert.ok(on("allow", free, ["git", "log", "-"]));
+    assert.ok(!on("allow", free, ["git", "--upload-pack=sh"]));
+  });
+  it("are open where they are refused", () => {
+    const push = 'where.argv = { program = "/usr/bin/git", first = ["push"] }';
+    assert.ok(on("deny", push, ["git", "push"]));
+    assert.ok(on("deny", push, ["git", "push", "origin"]));
+    assert.ok(on("deny", push, ["git", "-C", "x", "push"]));
+    assert.ok(!on("deny", push, ["git", "log"]));
+    const output = 'where.argv = { program = "/usr/bin/git", flags = ["--output", "-o"] }';
+    assert.ok(on("deny", output, ["git", "log", "--output=x"]));
+    assert.ok(on("deny", output, ["git", "-xo", "f"]));
+    assert.ok(on("deny", output, ["git", "-ofile"]));
+    assert.ok(!on("deny", output, ["git", "--oneline"]));
+  });
+  it("name the program where it really is; a refusal also by its name", () => {
+    const curl = 'where.argv = { program = "/usr/bin/curl" }';
+    assert.ok(on("deny", curl, ["curl", "x"]));
+    assert.ok(on("deny", curl, ["/usr/bin/curl"], "/opt/busybox"));
+    assert.ok(on("deny", curl, ["curl"], "/opt/busybox"));
+    assert.ok(!on("deny", curl, ["wget"], "/usr/bin/wget"));
+    assert.ok(
+      !on("allow", `${curl.slice(0, -1)}, profile = "closed" }`, ["curl", "x"], "/opt/busybox"),
+    );
+    assert.ok(
+      on("allow", 'where.argv = { program = "/usr/bin/", profile = "closed" }', ["sort", "-x"]),
+    );
+    assert.ok(
+      !on(
+        "allow",
+        'where.argv = { program = "/usr/bin/", profile = "closed" }',
+        ["./sort"],
+        "/usr/bin-evil/sort",
+      ),
+    );
+    assert.ok(
+      on(
+        "allow",
+        'where.argv = { program = "scope:/bin/*", profile = "closed" }',
+        ["./x"],
+        `${scope}/bin/x`,
+      ),
+    );
+  });
+});
+
+describe("asks", () => {
+  it("come from budgets that are used up", () => {
+    const decision = decide(policy(allowRead), a, {
+      ...context,
+      exceededBudgets: ["actions", "wall_minutes"],
+    });
+    assert.deepEqual(
+      [decision.verdict, asked(decision)],
+      ["ask", ["budget actions", "budget wall_minutes"]],
+    );
+  });
+  it("come from programs that were not found or hashed", () => {
+    const compiled = policy(rule("r", "allow", "sys::exec", 'where.argv = { profile = "closed" }'));
+    const exec = run(["x"]);
+    const program = exec.facts["program"];
+    assert.ok(program);
+    const changed = (facts: Action["facts"]): readonly string[] =>
+      asked(decide(compiled, { ...exec, facts }, context));
+    assert.deepEqual(changed(exec.facts), []);
+    const { sha256: _, ...unhashed } = program;
+    assert.deepEqual(changed({ ...exec.facts, program: unhashed }), ["fact program"]);
+    assert.deepEqual(changed({ ...exec.facts, program: { ...program, exists: false } }), [
+      "fact program",
+    ]);
+    assert.deepEqual(changed({ program }), ["fact cwd"]);
+  });
+  it("come from protected paths when they change, not when they are looked at", () => {
+    const compiled = policy(
+      rule(
+        "r",
+        "allow",
+        ["fs::read", "fs::write", "fs::mkdir"],
+        'where.path = { glob = ["scope:/**", "scope:/**/.*", "scope:/.*/**"] }',
+      ),
+    );
+    for (const path of [
+      "package.json",
+      "sub/Makefile",
+      ".git/config",
+      ".git/hooks/pre-commit",
+      ".envrc",
+      ".bashrc",
+      ".vscode/tasks.json",
+      ".mcp.json",
+      ".config/autostart/x",
+      "Dropbox/a",
+      "PACKAGE.JSON",
+      "x.csproj",
+      ".husky/pre-push",
+      "vite.config.ts",
+    ]) {
+      const write = decide(compiled, act("fs::write", { path: `scope:/${path}` }), context);
+      assert.deepEqual([asked(write), write.reversible], [["protected path"], false], path);
+      assert.equal(verdict(compiled, act("fs::read", { path: `scope:/${path}` })), "allow", path);
+    }
+    for (const path of [
+      "hooks/useState.ts",
+      "build/out.js",
+      "library/a",
+      "package.json.md",
+      "a/config",
+    ]) {
+      assert.equal(verdict(compiled, act("fs::write", { path: `scope:/${path}` })), "allow", path);
+    }
+  });
+  it("come from undo that cannot be kept", () => {
+    const compiled = policy(rule("r", "allow", "fs::write", everywhere));
+    const write = act("fs::write", { path: "scope:/a" });
+    const kept = decide(compiled, write, context);
+    assert.deepEqual(
+      [kept.verdict, kept.obligations, kept.reversible],
+      ["allow", [{ type: "snapshot" }], true],
+    );
+    const lost = decide(compiled, write, { ...context, unavailable: ["snapshot"] });
+    assert.deepEqual(
+      [asked(lost), lost.obligations, lost.reversible],
+      [["irreversible snapshot"], [], false],
+    );
+    const huge = act(
+      "fs::write",
+      { path: "scope:/a" },
+      { path: fileFacts(`${scope}/a`, { size: 2 ** 32 }) },
+    );
+    assert.deepEqual(asked(decide(compiled, huge, context)), ["irreversible snapshot"]);
+  });
+  it("leave copies that replace nothing without a snapshot", () => {
+    const compiled = policy(
+      rule("r", "allow", "fs::copy", `${everywhere}\nwhere.to = { glob = "scope:/**" }`),
+    );
+    const copy = (exists: boolean): unknown =>
+      decide(
+        compiled,
+        act(
+          "fs::copy",
+          { path: "scope:/a", to: "scope:/b" },
+          { to: fileFacts(`${scope}/b`, { exists }) },
+        ),
+        context,
+      ).obligations;
+    assert.deepEqual(copy(true), [{ type: "snapshot" }]);
+    assert.deepEqual(copy(false), []);
+  });
+});
+
+describe("reversible_without_asking", () => {
+  const on = "[approval]\nreversible_without_asking = true\n";
+  const remove = act("fs::delete", { path: "scope:/a" });
+  it("spares the default ask about what can be undone in scope", () => {
+    const decision = decide(policy(on), remove, context);
+    assert.deepEqual([decision.verdict, ruleIds(decision)], ["allow", ["builtin:reversible"]]);
+    assert.equal(verdict(policy(""), remove), "ask");
+    assert.equal(verdict(policy("[approval]\nreversible_without_asking = false"), remove), "ask");
+    assert.equal(
+      verdict(policy(on, ["admin", "[approval]\nreversible_without_asking = false"]), remove),
+      "ask",
+    );
+  });
+  it("spares nothing else", () => {
+    assert.equal(verdict(policy(on + rule("r", "ask", "fs::delete")), remove), "ask");
+    assert.equal(verdict(policy(on), a), "ask");
+    assert.equal(verdict(policy(on), act("fs::delete", { path: "scope:/package.json" })), "ask");
+    assert.equal(verdict(policy(on), run(["ls"])), "ask");
+    assert.equal(verdict(policy(on), remove, { ...context, unavailable: ["snapshot"] }), "ask");
+    assert.equal(verdict(policy(`${on}[defaults]\nverdict = "deny"`), remove), "deny");
+    const outside = withSession({
+      roots: [
+        { name: "scope", path: scope, access: "write" },
+        { name: "d", path: "/d", access: "write" },
+      ],
+    });
+    assert.equal(verdict(policy(on), act("fs::delete", { path: "/d/a" }), outside), "ask");
+    assert.equal(
+      verdict(policy(on), act("fs::move", { path: "scope:/a", to: "/d/a" }), outside),
+      "ask",
+    );
+  });
+});
+
+describe("grants", () => {
+  const compiled = policy(allowRead + askRead);
+  const id = (action: Action): Uint8Array => actionId(hashing, schema.encode(actionSchema, action));
+  const grant = (changes: Partial<Grant> = {}): Grant => ({
+    id: "g1",
+    session: "s1",
+    scope: "session",
+    target: "fs::read",
+    discharges: [{ kind: "rule", id: "ask-read" }],
+    policyHash: compiled.hash,
+    expiresMs: 0,
+    ...changes,
+  });
+  const withGrants = (...grants: readonly Grant[]): DecisionContext => ({ ...context, grants });
+  it("discharge exactly the listed sources", () => {
+    const decision = decide(compiled, a, withGrants(grant()));
+    assert.deepEqual(
+      [decision.verdict, decision.grantsUsed, decision.discharged],
+      ["allow", ["g1"], [{ kind: "rule", id: "ask-read" }]],
+    );
+    assert.equal(
+      verdict(compiled, a, withGrants(grant({ discharges: [{ kind: "rule", id: "other" }] }))),
+      "ask",
+    );
+    assert.equal(
+      verdict(policy(askRead), a, withGrants(grant({ policyHash: policy(askRead).hash }))),
+      "ask",
+    );
+  });
+  it("hold for their session and target", () => {
+    assert.equal(verdict(compiled, a, withGrants(grant({ session: "s2" }))), "ask");
+    assert.equal(verdict(compiled, a, withGrants(grant({ target: "fs::list" }))), "ask");
+    assert.equal(
+      verdict(compiled, act("fs::read", { path: "scope:/b" }), withGrants(grant())),
+      "allow",
+    );
+  });
+  it("of once hold for exactly one action", () => {
+    const once = grant({ scope: "once", actionId: id(a) });
+    assert.equal(verdict(compiled, a, withGrants(once)), "allow");
+    assert.equal(verdict(compiled, act("fs::read", { path: "scope:/b" }), withGrants(once)), "ask");
+    const { actionId: _, ...bare } = once;
+    assert.equal(verdict(compiled, a, withGrants(bare)), "ask");
+    assert.equal(verdict(compiled, a, { ...withGrants(once), actionId: id(run(["x"])) }), "ask");
+  });
+  it("never discharge a denial", () => {
+    const denied = policy(allowRead + askRead + denyRead);
+    assert.equal(
+      verdict(
+        denied,
+        a,
+        withGrants(
+          grant({
+            policyHash: denied.hash,
+            discharges: [
+              { kind: "rule", id: "deny-read" },
+              { kind: "rule", id: "ask-read" },
+            ],
+          }),
+        ),
+      ),
+      "deny",
+    );
+    const outside = act("fs::read", { path: "/etc/shadow" });
+    assert.equal(
+      verdict(
+        compiled,
+        outside,
+        withGrants(grant({ discharges: [{ kind: "default", id: "default" }] })),
+      ),
+      "deny",
+    );
+  });
+  it("under another policy stand only if nothing more is asked", () => {
+    const more = policy(allowRead + askRead + rule("new", "ask", "fs::read"));
+    assert.equal(verdict(more, a, withGrants(grant())), "ask");
+    assert.deepEqual(decide(more, a, withGrants(grant())).discharged, []);
+    const same = policy(`${allowRead}${askRead}${rule("other", "deny", "fs::write")}`);
+    assert.notDeepEqual(same.hash, compiled.hash);
+    assert.equal(verdict(same, a, withGrants(grant())), "allow");
+    // The control: under the policy it was given for, the listed source is discharged.
+    assert.deepEqual(decide(more, a, withGrants(grant({ policyHash: more.hash }))).discharged, [
+      { kind: "rule", id: "ask-read" },
+    ]);
+  });
+  it("of a session do not answer what is asked each time", () => {
+    const allowAll = policy(rule("r", "allow", "sys::exec", 'where.argv = { profile = "closed" }'));
+    const dynamic = run(["sh", "-c", "$X"], "/usr/bin/dash");
+    const discharges = [{ kind: "dynamic", id: "argv" }];
+    const forSession = grant({ target: "sys::exec", policyHash: allowAll.hash, discharges });
+    assert.equal(verdict(allowAll, dynamic, withGrants(forSession)), "ask");
+    assert.equal(
+      verdict(
+        allowAll,
+        dynamic,
+        withGrants({ ...forSession, scope: "once", actionId: id(dynamic) }),
+      ),
+      "allow",
+    );
+    assert.equal(sessionScopeOffered(decide(allowAll, dynamic, context).asks), false);
+    assert.equal(sessionScopeOffered(decide(compiled, a, context).asks), true);
+  });
+  it("leave the default of a denying policy only when they list it", () => {
+    const deny = policy('[defaults]\nverdict = "deny"');
+    const listed = grant({
+      policyHash: deny.hash,
+      discharges: [{ kind: "default", id: "default" }],
+    });
+    assert.equal(verdict(deny, a, withGrants(listed)), "allow");
+    assert.equal(verdict(deny, a, withGrants({ ...listed, discharges: [] })), "deny");
+  });
+});
+
+describe("a malformed action", () => {
+  it("is denied with a reason, whatever it is", () => {
+    const compiled = policy(rule("r", "allow", "fs::read", everywhere));
+    const broken: readonly Action[] = [
+      { ...a, version: 2 },
+      { ...a, target: "fs::nothing" },
+      { ...a, args: {} },
+      { ...a, args: { path: 3 } },
+      { ...a, args: { path: "a" } },
+      { ...a, args: { path: `${scope}/../x` } },
+      { ...a, args: { path: `${scope}//x` } },
+      { ...a, args: { path: `${scope}/x/` } },
+      { ...a, args: { path: `${scope}/cafe\u0301` } },
+      { ...a, args: { path: `${scope}/a\0` } },
+      { ...a, args: { path: `${scope}/a\n` } },
+      { ...a, args: { path: `${scope}/${"x".repeat(256)}` } },
+      { ...a, args: { path: `${scope}${"/x".repeat(2100)}` } },
+      { ...a, args: { ...a.args, mode: 1 } },
+      { ...a, args: { ...a.args, offset: -1 } },
+      { ...a, args: { ...a.args, offset: 2 ** 60 } },
+      { ...a, facts: { ...a.facts, to: fileFacts("/x") } },
+      { ...a, facts: { path: fileFacts("x") } },
+      { ...a, facts: { path: fileFacts(`${scope}/./x`) } },
+      act("fs::write", { path: "scope:/a", create: "maybe" }),
+      act("fs::write", { path: "scope:/a", content: "text" }),
+      act("fs::restore", { counter: 1, paths: [] }),
+      { ...run(["x"]), args: { argv: [], cwd: scope } },
+      { ...run(["x"]), args: { argv: ["a", "b\0"], cwd: scope } },
+      { ...run(["x"]), args: { argv: ["a", 1], cwd: scope } },
+    ];
+    for (const action of broken) {
+      const decision = decide(compiled, action, context);
+      assert.equal(decision.verdict, "deny", JSON.stringify(action.args));
+      assert.deepEqual(ruleIds(decision), ["builtin:malformed"]);
+      assert.match(decision.reason, /malformed: ./);
+    }
+    assert.equal(verdict(compiled, a), "allow");
+  });
+  it("of a target without a driver is not available", () => {
+    const decision = decide(
+      policy(""),
+      { version: 1, target: "net::get", args: {}, facts: {} },
+      context,
+    );
+    assert.deepEqual([decision.verdict, ruleIds(decision)], ["deny", ["builtin:not-available"]]);
+  });
+});

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ungrounded, wordsTokens } from "../src/grounding.ts";
+import { type ArgumentSpec, targets } from "../src/targets.ts";
+
+const spec = (role: ArgumentSpec["role"]): ArgumentSpec => ({
+  name: "to",
+  type: "text",
+  charsMax: 100,
+  role,
+  what: "whom",
+});
+const left = (
+  role: ArgumentSpec["role"],
+  text: string,
+  ...words: readonly string[]
+): readonly string[] => ungrounded([spec(role)], new Map([["to", { type: "text", text }]]), words);
+
+describe("grounding", () => {
+  it("wants destinations, credentials and selectors to be the person's own words", () => {
+    for (const role of ["destination", "credential", "selector"] as const) {
+      assert.deepEqual(left(role, "ann@x.org", "Send it to ann@x.org."), []);
+      assert.deepEqual(left(role, "ann@x.org", "Send it to ann@x.organic"), ["to"]);
+      assert.deepEqual(left(role, "ann@x.org"), ["to"]);
+    }
+    assert.deepEqual(left("path", "/x"), []);
+  });
+  it("takes a paste and a short identifier for no words", () => {
+    assert.deepEqual(left("destination", "ann@x.org", "to\nann@x.org"), ["to"]);
+    assert.deepEqual(left("destination", "ann@x.org", `ann@x.org ${"x".repeat(200)}`), ["to"]);
+    assert.deepEqual(left("destination", "ann", "to ann"), ["to"]);
+  });
+  it("leaves the marks around words out", () => {
+    assert.deepEqual(
+      [...wordsTokens(['Put "a.pdf" into ~/Docs/, (now)!'])],
+      ["Put", "a.pdf", "into", "~/Docs/", "now"],
+    );
+  });
+  it("asks nothing about files and programs: none of their arguments leaves the machine", () => {
+    for (const { driver, arguments: specs } of targets.values()) {
+      if (driver !== undefined) assert.deepEqual(ungrounded(specs, new Map(), []), []);
+    }
+  });
+});
