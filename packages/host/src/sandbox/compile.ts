@@ -1,11 +1,18 @@
 /** From a description and a program to the command that starts the sandboxed program. */
-import { lstatSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { assert, OperationError } from "@ioi/base";
 import { nr } from "../libc/index.ts";
 import { landlockPlan, landlockVersion } from "./landlock.ts";
 import { sandboxPlanBytesMax, sandboxPlanPieceMax, sandboxRootBytes } from "./limits.ts";
-import { mountSteps, type MachineFacts, type SystemFolder } from "./mounts.ts";
+import {
+  mountSteps,
+  noOuterSandbox,
+  outerSandboxFile,
+  type MachineFacts,
+  type OuterSandbox,
+  type SystemFolder,
+} from "./mounts.ts";
 import { namespaceTool } from "./namespace-tool.ts";
 import { planVariable, sourceVariable, startedMark, type ConfinerPlan } from "./plan.ts";
 import { filterBytes } from "./seccomp.ts";
@@ -50,6 +57,13 @@ const machineFacts = (): MachineFacts =>
     user: insideId(process.getuid?.() ?? 0),
     group: insideId(process.getgid?.() ?? 0),
   });
+
+let outer: OuterSandbox | null = null;
+/** Inside a sandbox that builds others, what it was told; the root it stands on is sealed. */
+const outerSandbox = (): OuterSandbox =>
+  (outer ??= existsSync(outerSandboxFile)
+    ? (JSON.parse(readFileSync(outerSandboxFile, "utf8")) as OuterSandbox)
+    : noOuterSandbox);
 
 let landlock: number | null = null;
 const landlockAbi = (): number => (landlock ??= landlockVersion());
@@ -124,7 +138,7 @@ export const sandboxPlan = (
 ): ConfinerPlan => ({
   nr,
   rootBytes: sandboxRootBytes,
-  mounts: mountSteps(spec, machineFacts()),
+  mounts: mountSteps(spec, machineFacts(), outerSandbox()),
   hostname: spec.name,
   cwd: options.cwd ?? "/",
   descriptors: options.descriptors ?? [],

@@ -33,6 +33,7 @@ const AT_FDCWD = -100;
 const EPERM = 1;
 const ENOENT = 2;
 const ENOTDIR = 20;
+const EINVAL = 22;
 const ELOOP = 40;
 const O_PATH_CLOEXEC = 0o10000000 | 0o2000000;
 const RESOLVE_NO_SYMLINKS = 4;
@@ -217,16 +218,36 @@ const mask = (path: string): void => {
   fs.closeSync(cover);
 };
 
+/** A folder of the old root as an option of an overlay. */
+const layer = (path: string): string => {
+  const folder = openOutside(path);
+  fs.closeSync(folder);
+  return path.replace(/[\\:,]/g, "\\$&");
+};
+
+/** An overlay of a folder alone: the same content on inodes that are not the folder's. */
+const seenThrough = (lower: string): string => {
+  const view = "/.view";
+  place("/.none", true);
+  place(view, true);
+  const options = { lowerdir: `.none:${lower}`, userxattr: null };
+  const mount = newFileSystem("overlay", options, ATTR_NOSUID | ATTR_NODEV | ATTR_RDONLY);
+  attach(mount, view);
+  fs.closeSync(mount);
+  return below(view);
+};
+
 const overlay = (step: MountStep & { type: "overlay" }): void => {
   place(step.path, true);
-  const escape = (path: string): string => path.replace(/[\\:,]/g, "\\$&");
-  const layer = (path: string): string => {
-    const folder = openOutside(path);
-    fs.closeSync(folder);
-    return escape(path);
-  };
+  let lower: string;
+  try {
+    lower = layer(step.lower);
+  } catch (error) {
+    if (!isAbsent(error) || step.lower === step.path) throw error;
+    lower = layer(step.path);
+  }
   const options = {
-    lowerdir: layer(step.path),
+    lowerdir: step.twice ? seenThrough(lower) : lower,
     upperdir: layer(step.upper),
     workdir: layer(step.work),
     userxattr: null,
@@ -234,6 +255,26 @@ const overlay = (step: MountStep & { type: "overlay" }): void => {
   const mount = newFileSystem("overlay", options, ATTR_NOSUID | ATTR_NODEV);
   attach(mount, step.path);
   fs.closeSync(mount);
+  // The overlay holds its own copy; the view is without masks and must not stay.
+  if (step.twice) call("umount2", options.lowerdir, MNT_DETACH);
+};
+
+/** Where the machine has mounts of its own below the folder, there is no way to see it without. */
+const alias = (step: MountStep & { type: "alias" }): void => {
+  const folder = openInside(step.from);
+  let tree: number;
+  try {
+    tree = call("open_tree", folder, "", OPEN_TREE_CLONE_CLOEXEC | AT_EMPTY_PATH);
+  } catch (error) {
+    if (errnoOf(error) !== EINVAL) throw error;
+    return;
+  } finally {
+    fs.closeSync(folder);
+  }
+  setAttributes(tree, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV, false);
+  place(step.path, true);
+  attach(tree, step.path);
+  fs.closeSync(tree);
 };
 
 const tmpfs = (bytes: number, files: number, mode: number): number => {
@@ -285,7 +326,8 @@ const freeze = (path: string): void => {
 const perform = (step: MountStep, root: number): void => {
   switch (step.type) {
     case "folder":
-      return place(step.path, true);
+      place(step.path, true);
+      return fs.chmodSync(below(step.path), step.mode);
     case "link":
       return fs.symlinkSync(step.target, below(step.path));
     case "text":
@@ -304,6 +346,8 @@ const perform = (step: MountStep, root: number): void => {
       return freeze(step.path);
     case "overlay":
       return overlay(step);
+    case "alias":
+      return alias(step);
     case "pin":
       return pin(step.path);
     case "mask":

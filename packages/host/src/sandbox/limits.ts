@@ -26,3 +26,6 @@ export const sandboxPidsFloor = 301;
 
 /** Instructions of one seccomp program (the kernel allows 4096). */
 export const sandboxFilterMax = 4096;
+
+/** Processes of a sandbox that builds others, and of all of these together, unless it says otherwise. */
+export const sandboxInnerPids = 2048;

@@ -3,7 +3,13 @@
  * before what lies below it), then the masks over all of it, then the root is sealed. Pure.
  */
 import { deviceNames } from "./landlock.ts";
-import { sandboxPidsFloor, sandboxShmBytes, sandboxTmpBytes, sandboxTmpFiles } from "./limits.ts";
+import {
+  sandboxInnerPids,
+  sandboxPidsFloor,
+  sandboxShmBytes,
+  sandboxTmpBytes,
+  sandboxTmpFiles,
+} from "./limits.ts";
 import type { MountStep } from "./plan.ts";
 import { isWithin, type SandboxSpec } from "./spec.ts";
 
@@ -85,13 +91,19 @@ const devices = (): readonly MountStep[] => [
  * The bound of processes stands in the namespace itself, because the limit of the superuser does
  * not count. One that builds sandboxes bounds itself and all of them together.
  */
-const pidsBound = (spec: SandboxSpec): number | null =>
-  spec.limits.processes === undefined || (spec.kind !== "command" && spec.kind !== "exec")
-    ? null
-    : Math.max(sandboxPidsFloor, spec.limits.processes);
+const pidsBound = (spec: SandboxSpec): number | null => {
+  if (spec.mayCreateNamespaces) return spec.limits.processes ?? sandboxInnerPids;
+  if (spec.kind !== "command" || spec.limits.processes === undefined) return null;
+  return Math.max(sandboxPidsFloor, spec.limits.processes);
+};
 
-/** Where the /proc stands that allows another inside. */
-export const wholeProc = "/.proc";
+/**
+ * What an inner sandbox is built from; without any permission, so that only one who has made a
+ * user namespace gets in.
+ */
+const innerFolder = "/.inner";
+/** The /proc that allows another inside. */
+const wholeProc = `${innerFolder}/proc`;
 
 /**
  * Commands see a whole /proc without its kernel interfaces, our own processes only the processes,
@@ -109,6 +121,7 @@ const processes = (spec: SandboxSpec): readonly MountStep[] => {
       { type: "proc", path, onlyProcesses: false, access: "write", pids },
       { type: "freeze", path: "/proc/sys" },
       ...masks,
+      { type: "folder", path: innerFolder, mode: 0o700 },
       { type: "proc", path: wholeProc, onlyProcesses: false, access: "read", pids: null },
     ];
   }
@@ -117,25 +130,65 @@ const processes = (spec: SandboxSpec): readonly MountStep[] => {
   return whole ? [proc, ...masks] : [proc];
 };
 
-const shown = (spec: SandboxSpec): readonly MountStep[] => {
+/** What the outer sandbox says to those built inside it. */
+export interface OuterSandbox {
+  readonly masks: readonly string[];
+  /** By shown folder: where it is seen without mounts below it. */
+  readonly lowers: Readonly<Record<string, string>>;
+}
+
+export const outerSandboxFile = "/etc/ioi-sandbox.json";
+export const noOuterSandbox: OuterSandbox = { masks: [], lowers: {} };
+
+/** The written folders of a sandbox that builds others, and their aliases. */
+const innerLowers = (spec: SandboxSpec): Readonly<Record<string, string>> => {
+  if (!spec.mayCreateNamespaces) return {};
+  const written = spec.binds.filter((one) => one.access === "write");
+  return Object.fromEntries(
+    written.map((one, index) => [one.path, `${innerFolder}/lower-${index}`]),
+  );
+};
+
+const aliases = (spec: SandboxSpec): readonly MountStep[] => {
+  if (!spec.mayCreateNamespaces) return [];
+  return [
+    ...Object.entries(innerLowers(spec)).map(([from, path]): MountStep => ({
+      type: "alias",
+      path,
+      from,
+    })),
+    { type: "folder", path: innerFolder, mode: 0 },
+  ];
+};
+
+/** Told before the root is sealed; masks of the outer sandbox are handed on. */
+const told = (spec: SandboxSpec, masks: readonly string[]): readonly MountStep[] => {
+  if (!spec.mayCreateNamespaces) return [];
+  const outer: OuterSandbox = { masks, lowers: innerLowers(spec) };
+  return [{ type: "text", path: outerSandboxFile, text: JSON.stringify(outer) }];
+};
+
+const shown = (spec: SandboxSpec, outer: OuterSandbox): readonly MountStep[] => {
   const binds = spec.binds.map((one) => bind(one.path, one.access, false));
   const overlays = (spec.overlay ?? []).map((one): MountStep & { readonly path: string } => ({
     type: "overlay",
     path: one.lower,
+    lower: outer.lowers[one.lower] ?? one.lower,
     upper: one.upper,
     work: one.work,
+    twice: isWithin(one.upper, one.lower) || isWithin(one.work, one.lower),
   }));
   const steps = [...(binds as (MountStep & { readonly path: string })[]), ...overlays];
   return steps.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 };
 
 /** The layers of an overlay are the driver's; a program inside never meets them. */
-const masked = (spec: SandboxSpec): readonly string[] => {
+const masked = (spec: SandboxSpec, outer: OuterSandbox): readonly string[] => {
   const roots = [...spec.binds.map((one) => one.path), ...(spec.overlay ?? []).map((o) => o.lower)];
   const layers = (spec.overlay ?? [])
     .flatMap((one) => [one.upper, one.work])
     .filter((path) => roots.some((root) => isWithin(path, root)));
-  return [...new Set([...spec.masks, ...layers])].sort();
+  return [...new Set([...spec.masks, ...outer.masks, ...layers])].sort();
 };
 
 /**
@@ -159,27 +212,36 @@ const pinned = (spec: SandboxSpec, masks: readonly string[]): readonly string[] 
   return [...pins].sort();
 };
 
-export const mountSteps = (spec: SandboxSpec, facts: MachineFacts): readonly MountStep[] => [
-  ...facts.systemFolders.map((folder): MountStep =>
-    folder.link === null
-      ? bind(folder.path, "read", false)
-      : { type: "link", path: folder.path, target: folder.link },
-  ),
-  { type: "folder", path: "/etc", mode: 0o755 },
-  ...etcRead.map((path) => bind(path, "read", true)),
-  ...(spec.network === "host" ? etcNetwork.map((path) => bind(path, "read", true)) : []),
-  ...accounts(facts),
-  ...devices(),
-  {
-    type: "tmpfs",
-    path: "/tmp",
-    bytes: spec.limits.tmpBytes ?? sandboxTmpBytes,
-    files: sandboxTmpFiles,
-    mode: 0o1777,
-  },
-  ...processes(spec),
-  ...shown(spec),
-  ...pinned(spec, masked(spec)).map((path): MountStep => ({ type: "pin", path })),
-  ...masked(spec).map((path): MountStep => ({ type: "mask", path })),
-  { type: "seal" },
-];
+export const mountSteps = (
+  spec: SandboxSpec,
+  facts: MachineFacts,
+  outer: OuterSandbox,
+): readonly MountStep[] => {
+  const masks = masked(spec, outer);
+  return [
+    ...facts.systemFolders.map((folder): MountStep =>
+      folder.link === null
+        ? bind(folder.path, "read", false)
+        : { type: "link", path: folder.path, target: folder.link },
+    ),
+    { type: "folder", path: "/etc", mode: 0o755 },
+    ...etcRead.map((path) => bind(path, "read", true)),
+    ...(spec.network === "host" ? etcNetwork.map((path) => bind(path, "read", true)) : []),
+    ...accounts(facts),
+    ...devices(),
+    {
+      type: "tmpfs",
+      path: "/tmp",
+      bytes: spec.limits.tmpBytes ?? sandboxTmpBytes,
+      files: sandboxTmpFiles,
+      mode: 0o1777,
+    },
+    ...processes(spec),
+    ...shown(spec, outer),
+    ...aliases(spec),
+    ...told(spec, masks),
+    ...pinned(spec, masks).map((path): MountStep => ({ type: "pin", path })),
+    ...masks.map((path): MountStep => ({ type: "mask", path })),
+    { type: "seal" },
+  ];
+};

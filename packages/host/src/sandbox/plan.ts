@@ -34,9 +34,18 @@ export type MountStep =
   | {
       readonly type: "overlay";
       readonly path: string;
+      /** Where the folder is seen without mounts below it; `path` itself where that is missing. */
+      readonly lower: string;
       readonly upper: string;
       readonly work: string;
+      /**
+       * The layers stand below the folder. The kernel refuses that, so the folder is first seen
+       * through an overlay of its own, whose inodes are others.
+       */
+      readonly twice: boolean;
     }
+  /** A shown folder once more, without what is mounted below it, for the overlays of an inner sandbox. */
+  | { readonly type: "alias"; readonly path: string; readonly from: string }
   /** A folder mounted on itself, so that it keeps its name while something below it is masked. */
   | { readonly type: "pin"; readonly path: string }
   | { readonly type: "mask"; readonly path: string }

@@ -12,7 +12,10 @@ export interface SandboxBind {
   readonly access: "read" | "write";
 }
 
-/** The folder `lower` seen through a layer: what is written goes to `upper`, `lower` stays. */
+/**
+ * The folder `lower` seen through a layer: what is written goes to `upper`, `lower` stays. The
+ * layers may stand below `lower`; the program never sees them.
+ */
 export interface SandboxOverlay {
   readonly lower: string;
   readonly upper: string;
@@ -34,7 +37,10 @@ export interface SandboxSpec {
   readonly name: string;
   readonly kind: SandboxKind;
   readonly binds: readonly SandboxBind[];
-  /** Never visible, even below a bind. A mask that names nothing is passed over. */
+  /**
+   * Never visible, even below a bind. A mask that names nothing is passed over. The masks of a
+   * sandbox also hold in every sandbox that is built inside it.
+   */
   readonly masks: readonly string[];
   readonly network: "none" | "host";
   /**
@@ -79,11 +85,6 @@ export const checkSpec = (spec: SandboxSpec): Result<SandboxSpec, Rejection<"E_S
     if (reserved.some((folder) => isWithin(path, folder))) return wrong(`${path} is reserved`);
   }
   if (new Set(shown).size !== shown.length) return wrong("a path is shown twice");
-  for (const one of overlays) {
-    if (isWithin(one.upper, one.lower) || isWithin(one.work, one.lower)) {
-      return wrong(`the layers of ${one.lower} stand below it`);
-    }
-  }
   if (spec.kind === "command" && spec.mayCreateNamespaces) {
     return wrong("a command may not create namespaces");
   }

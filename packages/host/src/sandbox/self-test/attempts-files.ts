@@ -198,6 +198,7 @@ export const fileAttempts: Readonly<Record<string, AttemptFunction>> = {
   "read-through-hard-link": byHardLink,
   "open-by-handle": byHandle,
   "read-vault": (facts) => seesCanary(facts, `${facts.vault}/canary.txt`),
+  "read-inherited-mask": (facts) => seesCanary(facts, `${facts.hidden}/key`),
   "write-below-overlay": (facts) => {
     const path = `${facts.workspace}/lower.txt`;
     return tried(() => writeFileSync(path, facts.changed));

@@ -41,6 +41,7 @@ export const probeEntries: readonly EscapeEntry[] = [
   { id: "read-masked-folder", what: "read below a masked folder" },
   { id: "read-masked-file", what: "read a masked file" },
   { id: "read-masked-deep", what: "read below a mask two levels down" },
+  { id: "read-inherited-mask", what: "read below a mask of the outer sandbox" },
   { id: "write-masked-file", what: "open a masked file for writing" },
   { id: "move-masked-folder", what: "rename a masked folder" },
   { id: "move-parent-of-mask", what: "rename the folder above a mask" },

@@ -11,8 +11,10 @@ export interface SceneFacts {
   readonly maskedFile: string;
   readonly maskedDeep: string;
   readonly shmFile: string;
-  /** The driver's own folder; the layers of the overlay are below it. */
+  /** The driver's own folder, below the workspace; the layers of the overlay are below it. */
   readonly vault: string;
+  /** Masked by the driver's sandbox only; an inner sandbox must hide it too. */
+  readonly hidden: string;
   /** What is written to `lower.txt` through the overlay; the folder below must not get it. */
   readonly changed: string;
   readonly victim: number;

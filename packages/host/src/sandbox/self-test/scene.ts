@@ -89,16 +89,18 @@ const layFiles = (root: string, canary: string): void => {
   for (const folder of [
     "ws/masked",
     "ws/deep/er/masked",
+    "ws/data/hidden",
+    "ws/data/vault/up",
+    "ws/data/vault/work",
     "ro",
     "outside",
-    "vault/up",
-    "vault/work",
   ]) {
     mkdirSync(`${root}/${folder}`, { recursive: true });
   }
   for (const file of [
     "outside/canary.txt",
-    "vault/canary.txt",
+    "ws/data/vault/canary.txt",
+    "ws/data/hidden/key",
     "ws/masked/key",
     "ws/masked.txt",
     "ws/deep/er/masked/key",
@@ -237,7 +239,8 @@ export class Scene {
       maskedFile: `${this.root}/ws/masked.txt`,
       maskedDeep: `${this.root}/ws/deep/er/masked`,
       shmFile: this.#shmFile,
-      vault: `${this.root}/vault`,
+      vault: `${this.root}/ws/data/vault`,
+      hidden: `${this.root}/ws/data/hidden`,
       changed: "changed",
       victim: this.#victim?.pid ?? 0,
       tcpPort: this.#tcpPort,
@@ -301,7 +304,7 @@ export class Scene {
     if (this.#segment >= 0n) syscall(number.shmctl[column], this.#segment, 0, null);
     rmSync(this.#shmFile, { force: true });
     // The kernel makes the inner folder of an overlay without any permission.
-    const inner = `${this.root}/vault/work/work`;
+    const inner = `${this.root}/ws/data/vault/work/work`;
     if (existsSync(inner)) chmodSync(inner, 0o700);
     rmSync(this.root, { recursive: true, force: true });
   }

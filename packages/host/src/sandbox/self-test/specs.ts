@@ -18,26 +18,24 @@ export const kindSpec = (kind: SandboxKind, facts: SceneFacts): SandboxSpec => (
     { path: facts.workspace, access: "write" },
     { path: facts.readOnly, access: "read" },
   ],
-  masks: masks(facts),
+  masks: [...masks(facts), facts.vault, facts.hidden],
 });
 
-/**
- * The driver that starts commands over an overlay: it is ours, so the masks stand in the command's
- * sandbox; the kernel refuses an overlay over a folder that has mounts below it.
- */
+/** The driver that starts commands over an overlay; one mask is its own. */
 export const driverSpec = (facts: SceneFacts): SandboxSpec => {
   const plain = kindSpec("exec", facts);
   return {
     ...plain,
     name: "test-driver",
     binds: [...plain.binds, { path: facts.vault, access: "write" }],
-    masks: [],
+    masks: [facts.hidden],
   };
 };
 
 export const nestedSpec = (facts: SceneFacts): SandboxSpec => ({
   ...kindSpec("command", facts),
   name: "test-nested",
+  masks: [...masks(facts), facts.vault],
   binds: [{ path: facts.readOnly, access: "read" }, ...codeBinds()],
   overlay: [{ lower: facts.workspace, upper: `${facts.vault}/up`, work: `${facts.vault}/work` }],
 });
