@@ -19,7 +19,7 @@ const env = {
 
 const path = (raw: string): string => {
   const made = canonicalise("fs::read", { path: raw }, env);
-  return made.ok ? String(made.value.args["path"]) : made.error.code;
+  return made.ok ? (made.value.args["path"] as string) : made.error.code;
 };
 
 const code = (target: string, raw: RawValue): string => {
@@ -75,7 +75,7 @@ describe("paths", () => {
       fc.property(fc.string({ unit: "binary", maxLength: 30 }), (raw) => {
         const made = canonicalise("fs::read", { path: raw }, env);
         if (!made.ok) return;
-        const made1 = String(made.value.args["path"]);
+        const made1 = made.value.args["path"] as string;
         assert.equal(pathComplaint(made1), undefined);
         assert.equal(normalisePath(made1).normalize("NFC"), made1);
         assert.equal(path(made1), made1);
