@@ -50,7 +50,8 @@ const script = (index: number, random: () => number): ScriptedRun => {
     goal: {
       text: pick(texts),
       kind: index % 4 === 3 ? "folder" : "planner",
-      earlier: index % 5 === 0 ? [{ counter: 1n, paths: ["/w/old.txt"] }] : [],
+      earlier: [],
+      lost: [],
     },
     onAsk: pick(["pend", "prompt", "deny"] as const),
     crashes: pick([0, 15, 50]),

@@ -28,5 +28,3 @@ export const actDeadlineMs = 660_000;
 export const driverSocketMs = 10_000;
 /** Wait for a stopped driver to end its effect before it is killed, in milliseconds. */
 export const abortMs = 500;
-/** Earlier sessions of a workspace that an undo looks through for something to undo. */
-export const undoSessionsMax = 16;

@@ -77,15 +77,16 @@ export const contentOf = (
   }
 };
 
-const changedOf = (result: CanonicalMap): readonly string[] => {
+/** Every path that changed; none where the driver did not name all: an undo names all or none. */
+const changedOf = (result: CanonicalMap, changes: string | undefined): readonly string[] => {
   const changed = result["changed"];
   if (!Array.isArray(changed)) return [];
   const paths = (changed as readonly CanonicalValue[]).flatMap((each) => {
     const path = isMap(each) ? each["path"] : each;
     return typeof path === "string" ? [path] : [];
   });
-  // An undo names all paths or none.
-  return paths.length > undoPathsMax ? [] : paths;
+  const all = changes === undefined || changes === String(paths.length);
+  return all && paths.length <= undoPathsMax ? paths : [];
 };
 
 export interface ReadEnd {
@@ -115,7 +116,7 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
       resultHash: outcome.resultHash,
       reversible: outcome.reversible,
       evidence: outcome.evidence,
-      changed: changedOf(result.value),
+      changed: changedOf(result.value, outcome.evidence["filesChanged"]),
       outcome: end.outcome,
       outcomeSignature: end.outcomeSignature,
     },

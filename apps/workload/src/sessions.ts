@@ -13,17 +13,11 @@ import {
   type SessionSnapshot,
   stateOf,
   type UndoItem,
-  undoItemsMax,
-  undoPathsOf,
+  undoOf,
 } from "@ioi/agent";
 import { type Log, OperationError } from "@ioi/base";
 import type { Gate, PersonDecision } from "./ends.ts";
-import {
-  activeSessionsMax,
-  listSessionsMax,
-  summaryTextCharsMax,
-  undoSessionsMax,
-} from "./limits.ts";
+import { activeSessionsMax, listSessionsMax, summaryTextCharsMax } from "./limits.ts";
 import { type RunnerEnds, SessionRunner, type SessionUpdate, updateOf } from "./runner.ts";
 import {
   isSessionId,
@@ -157,19 +151,18 @@ export class Sessions {
 
   /** Starts a session, or follows it where it was started already. */
   async start(input: StartInput): Promise<Followed> {
-    const undoes = /(^|[\s&])\/undo([\s&]|$)/.test(input.text);
-    const earlier = undoes ? await this.#lastUndoable(input.workspace) : [];
-    return await this.#begin(input, "planner", { text: input.text, kind: "planner", earlier });
+    const goal: Goal = { text: input.text, kind: "planner", earlier: [], lost: [] };
+    return await this.#begin(input, "planner", goal);
   }
 
   /** A session of its own that undoes what another one did. */
   async undo(input: UndoInput): Promise<Followed> {
     const { session, undoSession, onAsk, action } = input;
     const state = await this.#stateOf(session);
-    const earlier = await this.#undoable(state, action);
+    const { earlier, lost } = await this.#undoable(state, action);
     const text = `/undo ${session}${action === 0 ? "" : ` action ${action}`}`;
     const start = { session: undoSession, text, workspace: state.workspace, onAsk };
-    return await this.#begin(start, "undo", { text, kind: "undo", earlier });
+    return await this.#begin(start, "undo", { text, kind: "undo", earlier, lost });
   }
 
   async #begin(input: StartInput, agent: string, goal: Goal): Promise<Followed> {
@@ -284,30 +277,22 @@ export class Sessions {
     return (await journals.read(session)).machine.state;
   }
 
-  /** What a session did and can be undone, oldest first. */
-  async #undoable(state: SessionSnapshot, action: number): Promise<readonly UndoItem[]> {
-    const items: UndoItem[] = [];
+  /** What a session did that can be undone, oldest first, and what cannot. */
+  async #undoable(state: SessionSnapshot, action: number): Promise<Pick<Goal, "earlier" | "lost">> {
+    await this.#writing;
+    const earlier: UndoItem[] = [];
+    const lost: number[] = [];
     const undone = new Set(undoneBy(state));
     for (const each of state.actions) {
-      const paths = undoPathsOf(each);
+      const { kind, paths } = undoOf(each);
       const counter = each.ticket?.counter;
-      if (counter === undefined || paths.length === 0 || undone.has(counter)) continue;
-      if (action !== 0 && each.n !== action) continue;
-      if (await this.#options.index.isUndone(counter)) continue;
-      items.push({ counter, paths });
+      if (counter === undefined || kind === "nothing" || undone.has(counter)) continue;
+      if ((action !== 0 && each.n !== action) || (await this.#options.index.isUndone(counter))) {
+        continue;
+      }
+      if (kind === "paths") earlier.push({ counter, paths });
+      else lost.push(each.n);
     }
-    return items.slice(-undoItemsMax);
-  }
-
-  /** What the last session in this workspace did that can be undone. */
-  async #lastUndoable(workspace: string): Promise<readonly UndoItem[]> {
-    const candidates = (await this.list(listSessionsMax))
-      .filter((each) => each.over && each.actions > 0 && each.workspace === workspace)
-      .slice(0, undoSessionsMax);
-    for (const { session } of candidates) {
-      const items = await this.#undoable(await this.#stateOf(session), 0);
-      if (items.length > 0) return items;
-    }
-    return [];
+    return { earlier, lost };
   }
 }

@@ -60,7 +60,7 @@ test("an outcome that does not decode is not taken for one", () => {
     output: [],
   };
   assert.throws(() => readActEnd("fs::read", end), /outcome does not decode/);
-  const signed = schema.encode(outcome, {
+  const report = {
     version: 1,
     counter: 4n,
     actionId: new Uint8Array(32),
@@ -70,11 +70,17 @@ test("an outcome that does not decode is not taken for one", () => {
     bytes: 0,
     reversible: true,
     evidence: { exitCode: "1" },
-  });
+  } as const;
+  const signed = schema.encode(outcome, report);
   const result = encodeCanonical({ changed: [{ path: "/w/x" }, "/w/y"] });
   const read = readActEnd("sys::exec", { ...end, outcome: signed, result });
   assert.deepEqual(read.input.changed, ["/w/x", "/w/y"]);
   assert.equal(read.input.counter, 4n);
+  const more = {
+    ...end,
+    outcome: schema.encode(outcome, { ...report, evidence: { filesChanged: "3" } }),
+  };
+  assert.deepEqual(readActEnd("sys::exec", { ...more, result }).input.changed, []);
   const list = { ...end, outcome: signed, result: encodeCanonical([]) };
   assert.throws(() => readActEnd("sys::exec", list), /result does not decode/);
 });

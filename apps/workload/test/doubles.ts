@@ -210,7 +210,7 @@ class DriverDouble implements Driver {
       resultHash: new Uint8Array(32),
       bytes: content.length,
       reversible: target !== "fs::restore",
-      evidence: target === "sys::exec" ? { exitCode: "0" } : {},
+      evidence: target === "sys::exec" ? { exitCode: "0", filesChanged: "1" } : {},
     });
     const output = target === "sys::exec" ? [utf8Encode("out\n")] : [];
     return {

@@ -27,7 +27,7 @@ const startOf = (text: string): Extract<SessionInput, { readonly type: "start" }
   workspace: "/w",
   onAsk: "deny",
   agent: "planner",
-  goal: { text, kind: "planner", earlier: [] },
+  goal: { text, kind: "planner", earlier: [], lost: [] },
 });
 
 /** A journal that takes so many records and then no more. */

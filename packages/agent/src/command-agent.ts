@@ -3,8 +3,7 @@
  * of everything it was told so far. It keeps no progress, so that a restart loses nothing.
  *
  * A sequence stops at the first command that does not succeed. `/undo` reverts, newest first, what
- * the session did before it; where that is nothing, what the session before it in this workspace
- * did.
+ * the session did before it; an `undo` goal reverts what it names.
  */
 import { assert, unreachable } from "@ioi/base";
 import { helpText, plan, type Step } from "./planner/plan.ts";
@@ -17,6 +16,8 @@ interface Progress {
   at: number;
   /** What this session did and can undo, oldest first. */
   done: UndoItem[];
+  /** Actions that changed what no undo can name. */
+  readonly lost: number[];
   /** What a running `/undo` still has to revert, oldest first; undefined outside one. */
   undoing: UndoItem[] | undefined;
 }
@@ -29,8 +30,24 @@ const finishFailed = (code: string, message: string, next?: string): AgentStep =
   ...(next === undefined || next === "" ? {} : { next: clip(next, reasonCharsMax) }),
 });
 
+const lostMessage = (lost: readonly number[]): string =>
+  `undone as far as possible; action ${lost.join(", ")} changed what cannot be undone`;
+
+/** The next effect to undo; begins the undo whose turn it is. */
+const undoStep = (progress: Progress): AgentStep => {
+  progress.undoing ??= [...progress.done];
+  const item = progress.undoing.at(-1);
+  if (item !== undefined) {
+    const counter = Number(item.counter);
+    return { type: "propose", target: "fs::restore", args: { counter, paths: item.paths } };
+  }
+  return progress.lost.length > 0
+    ? finishFailed("E_UNDO_INCOMPLETE", lostMessage(progress.lost))
+    : finishFailed("E_NOTHING_TO_UNDO", "this session did nothing that can be undone");
+};
+
 /** The next step, or the end. */
-const next = (progress: Progress, goal: Goal): AgentStep => {
+const next = (progress: Progress): AgentStep => {
   const step = progress.steps[progress.at];
   if (step === undefined) return { type: "finish", status: "done" };
   if (step.type === "help") return { type: "say", text: helpText() };
@@ -40,27 +57,26 @@ const next = (progress: Progress, goal: Goal): AgentStep => {
       ? { type: "propose", target, args }
       : { type: "propose", target, args, content };
   }
-  progress.undoing ??= [...(progress.done.length > 0 ? progress.done : goal.earlier)];
-  const item = progress.undoing.at(-1);
-  if (item === undefined) return finishFailed("E_NOTHING_TO_UNDO", "nothing can be undone");
-  const counter = Number(item.counter);
-  return { type: "propose", target: "fs::restore", args: { counter, paths: item.paths } };
+  return undoStep(progress);
 };
 
+/** A step where the success ends the sequence all the same. */
 const succeeded = (
   progress: Progress,
   outcome: Extract<Observation, { readonly type: "outcome" }>,
-): void => {
-  const undoing = progress.undoing;
+): AgentStep | undefined => {
+  const { undoing, lost } = progress;
   if (undoing !== undefined) {
     undoing.pop();
     progress.done.pop();
-    if (undoing.length > 0) return;
+    if (undoing.length > 0) return undefined;
     progress.undoing = undefined;
-  } else if (outcome.reversible) {
+    if (lost.length > 0) return finishFailed("E_UNDO_INCOMPLETE", lostMessage(lost));
+  } else if (outcome.undo === "paths") {
     progress.done.push({ counter: outcome.counter, paths: outcome.paths });
-  }
+  } else if (outcome.undo === "lost") lost.push(outcome.n);
   progress.at += 1;
+  return undefined;
 };
 
 const outcomeFailure = (
@@ -83,11 +99,8 @@ const absorb = (progress: Progress, seen: Observation): AgentStep | undefined =>
     case "said":
       progress.at += 1;
       return undefined;
-    case "outcome": {
-      const failure = outcomeFailure(seen);
-      if (failure === undefined) succeeded(progress, seen);
-      return failure;
-    }
+    case "outcome":
+      return outcomeFailure(seen) ?? succeeded(progress, seen);
     case "denied":
       return finishFailed("E_ACTION_DENIED", seen.reason, seen.instead);
     case "failed":
@@ -112,13 +125,19 @@ export const commandAgent = (goal: Goal): CommandAgent => {
     return () => finishFailed(code, where + message);
   }
   return (seen) => {
-    const progress: Progress = { steps: steps.value, at: 0, done: [], undoing: undefined };
+    const progress: Progress = {
+      steps: steps.value,
+      at: 0,
+      done: [...goal.earlier],
+      lost: [...goal.lost],
+      undoing: undefined,
+    };
     for (const each of seen) {
       const last = absorb(progress, each);
       if (last !== undefined) return last;
       // An undo begins when its turn comes, with what was done up to then.
-      if (progress.steps[progress.at]?.type === "undo") next(progress, goal);
+      if (progress.steps[progress.at]?.type === "undo") undoStep(progress);
     }
-    return next(progress, goal);
+    return next(progress);
   };
 };

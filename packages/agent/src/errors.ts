@@ -71,6 +71,12 @@ export const errors = {
   E_NOTHING_TO_UNDO: {
     what: "There is nothing that can be undone.",
     why: "No action of the session was reversible, or all are undone already.",
+    next: "./ioi undo SESSION reverts what an earlier session did.",
+    exit: 5,
+  },
+  E_UNDO_INCOMPLETE: {
+    what: "Something that was changed could not be undone.",
+    why: "No copy of it was made, it is not known what changed, or it is more than an undo names.",
     next: "./ioi sessions show SESSION",
     exit: 5,
   },

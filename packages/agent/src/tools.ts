@@ -295,5 +295,5 @@ export const undoPaths = (
     const value = args[name];
     return typeof value === "string" ? [value] : [];
   });
-  return tool.risk === "run" ? changed.slice(0, undoPathsMax) : named;
+  return tool.risk === "run" ? changed : named;
 };

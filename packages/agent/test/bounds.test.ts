@@ -4,7 +4,7 @@ import test from "node:test";
 import type { Goal } from "../src/index.ts";
 import { allowed, asked, begun, type Driven } from "./support.ts";
 
-const folder: Goal = { text: "", kind: "folder", earlier: [] };
+const folder: Goal = { text: "", kind: "folder", earlier: [], lost: [] };
 const propose = (run: Driven, path: string): Driven =>
   run.give({
     type: "step",

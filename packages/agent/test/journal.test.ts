@@ -16,7 +16,7 @@ const recorded = runScripted({
   next: seeded(7),
   hash: sha256,
   session: "s-7",
-  goal: { text: "/write a hi && /read a && /undo", kind: "planner", earlier: [] },
+  goal: { text: "/write a hi && /read a && /undo", kind: "planner", earlier: [], lost: [] },
   onAsk: "pend",
   crashes: 30,
   stops: 0,

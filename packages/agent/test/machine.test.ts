@@ -174,11 +174,35 @@ test("undo reverts what the session did, newest first", () => {
 });
 
 test("undo of an earlier session, or of nothing", () => {
-  const goal: Goal = { text: "", kind: "undo", earlier: [{ counter: 7n, paths: ["/w/a"] }] };
+  const goal: Goal = {
+    text: "",
+    kind: "undo",
+    earlier: [{ counter: 7n, paths: ["/w/a"] }],
+    lost: [],
+  };
   const run = begun("", { goal }).planned();
   assert.deepEqual(run.effect("prepare").args, { counter: 7, paths: ["/w/a"] });
+  run.prepared().verdict(allowed(8n)).outcome().reported().planned().closed();
+  assert.equal(run.view().state, "done");
   const nothing = begun("/undo").planned().closed();
   assert.equal(nothing.view().error?.code, "E_NOTHING_TO_UNDO");
+});
+
+test("an undo says what it could not undo", () => {
+  const run = begun("/write a x && /run make && /undo").performed(1n).planned().prepared();
+  run.verdict(allowed(2n)).outcome({ evidence: { exitCode: "0", filesChanged: "2000" } });
+  run.reported().planned();
+  assert.deepEqual(run.effect("prepare").args, { counter: 1, paths: ["a"] });
+  run.prepared().verdict(allowed(3n)).outcome().reported().planned().closed();
+  assert.equal(run.view().error?.code, "E_UNDO_INCOMPLETE");
+  assert.match(run.view().error?.message ?? "", /action 2/);
+  const idle = begun("/run true && /undo").planned().prepared().verdict(allowed(1n));
+  idle
+    .outcome({ evidence: { exitCode: "0", filesChanged: "0" } })
+    .reported()
+    .planned()
+    .closed();
+  assert.equal(idle.view().error?.code, "E_NOTHING_TO_UNDO");
 });
 
 test("after kill -9 a pending effect is settled, never repeated", () => {

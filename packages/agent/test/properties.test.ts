@@ -77,7 +77,7 @@ test("any inputs: no exception, no act without a permit, none twice, an end is a
       const recorded: Uint8Array[] = [];
       const used = new Set<bigint>();
       let ended = false;
-      const goal = { text: "", kind, earlier: [] } as const;
+      const goal = { text: "", kind, earlier: [], lost: [] } as const;
       for (let i = 0; i < 120; i++) {
         const input = i === 0 ? goalStart("", { goal }) : anyInput(next, machine.state);
         const step = journalStep(machine, input, 1000 + next(5000), sha256);
@@ -109,7 +109,7 @@ const scripted = (seed: number, careless: boolean): ReturnType<typeof runScripte
     next,
     hash: sha256,
     session: `s-${seed}`,
-    goal: { text, kind: seed % 3 === 0 ? "folder" : "planner", earlier: [] },
+    goal: { text, kind: seed % 3 === 0 ? "folder" : "planner", earlier: [], lost: [] },
     onAsk: (["pend", "prompt", "deny"] as const)[next(3)] ?? "deny",
     crashes: [0, 20, 60][next(3)] ?? 0,
     stops: [0, 0, 15][next(3)] ?? 0,

@@ -40,7 +40,7 @@ export const goalStart = (
   workspace: "/w",
   onAsk: "pend",
   agent: "planner",
-  goal: { text, kind: "planner", earlier: [] },
+  goal: { text, kind: "planner", earlier: [], lost: [] },
   ...more,
 });
 
@@ -75,7 +75,7 @@ export class Driven {
   readonly seen: Observation[] = [];
   effects: readonly SessionEffect[] = [];
   nowMs = 1000;
-  #goal: Goal = { text: "", kind: "planner", earlier: [] };
+  #goal: Goal = { text: "", kind: "planner", earlier: [], lost: [] };
 
   give(input: SessionInput): this {
     this.nowMs += 10;

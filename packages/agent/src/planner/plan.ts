@@ -33,7 +33,7 @@ export type Step =
       readonly args: RawArguments;
       readonly content?: Uint8Array;
     }
-  /** Undo what the session did before, newest first; without such, what the one before it did. */
+  /** Undo what the session did before, newest first. */
   | { readonly type: "undo" }
   | { readonly type: "help" };
 
@@ -140,7 +140,7 @@ const commands: readonly Command[] = [
   command("/move PATH TO", "move or rename", pair("fs::move")),
   command("/delete PATH", "delete to the bin", one("fs::delete", "path")),
   command("/run PROGRAM [ARGUMENT...]", "run a program, without a shell", run),
-  command("/undo", "undo what was done", bare({ type: "undo" })),
+  command("/undo", "undo what the session did before it", bare({ type: "undo" })),
   command("/help", "show this list", bare({ type: "help" })),
   command("/fetch URL", "not available yet", one("net::fetch", "url")),
   command("/open URL", "not available yet", one("browser::open", "url")),

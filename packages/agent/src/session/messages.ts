@@ -47,8 +47,10 @@ export type OnAsk = Infer<typeof onAsk>;
 export const goal = record({
   text: text(commandTextCharsMax),
   kind: agentKind,
-  /** What came before this session in its workspace and can be undone, oldest first. */
+  /** Of an `undo`: what is undone, oldest first. */
   earlier: array(undoItem, undoItemsMax),
+  /** Of an `undo`: actions of that session that changed something and cannot be undone. */
+  lost: array(int(), undoItemsMax),
 });
 export type Goal = Infer<typeof goal>;
 
@@ -77,7 +79,8 @@ export const observation = union({
     /** A program's exit code. */
     exit: optional(int(-1, 255)),
     counter: u64,
-    reversible: bool,
+    /** Whether there is something to undo, and whether that can be done by naming `paths`. */
+    undo: oneOf("nothing", "paths", "lost"),
     paths,
   },
   denied: { n: int(), target: text(64), reason, instead: reason },

@@ -161,7 +161,7 @@ export const newSession = (): Session => ({
   workspace: "",
   onAsk: "deny",
   agent: "",
-  goal: { text: "", kind: "planner", earlier: [] },
+  goal: { text: "", kind: "planner", earlier: [], lost: [] },
   startedMs: 0,
   lastMs: 0,
   activeMs: 0,

@@ -255,18 +255,31 @@ const exitCode = (outcome: OutcomeState): number | undefined => {
   return code <= 255 ? code : undefined;
 };
 
-/** Paths that an undo of this action names; empty where nothing is to be undone. */
-export const undoPathsOf = (current: ActionState): readonly string[] => {
+export interface Undo {
+  /** `lost`: something was changed, and no undo can name it. */
+  readonly kind: "nothing" | "paths" | "lost";
+  readonly paths: readonly string[];
+}
+
+/** What an undo of this action would have to do. */
+export const undoOf = (current: ActionState): Undo => {
   const tool = toolOfAction(current);
-  if (tool === undefined || current.outcome?.reversible !== true || !current.prepared) return [];
-  if (current.outcome.status !== "confirmed" && current.outcome.status !== "partial") return [];
-  const action = schema.decode(actionSchema, current.prepared.action);
-  return action.ok ? undoPaths(tool, action.value.args, current.outcome.changed) : [];
+  const { outcome, prepared } = current;
+  const nothing: Undo = { kind: "nothing", paths: [] };
+  if (tool === undefined || outcome === undefined || prepared === undefined) return nothing;
+  if (tool.risk === "read" || current.target === "fs::restore") return nothing;
+  if (outcome.status !== "confirmed" && outcome.status !== "partial") return nothing;
+  if (tool.risk === "run" && outcome.evidence["filesChanged"] === "0") return nothing;
+  const action = schema.decode(actionSchema, prepared.action);
+  const paths = action.ok ? undoPaths(tool, action.value.args, outcome.changed) : [];
+  return outcome.reversible && paths.length > 0
+    ? { kind: "paths", paths }
+    : { kind: "lost", paths: [] };
 };
 
 const outcomeObservation = (current: ActionState, outcome: OutcomeState): Observation => {
   const exit = exitCode(outcome);
-  const paths = undoPathsOf(current);
+  const { kind: undo, paths } = undoOf(current);
   return {
     type: "outcome",
     n: current.n,
@@ -276,7 +289,7 @@ const outcomeObservation = (current: ActionState, outcome: OutcomeState): Observ
     ...(outcome.message === undefined ? {} : { message: outcome.message }),
     ...(exit === undefined ? {} : { exit }),
     counter: current.ticket?.counter ?? 0n,
-    reversible: paths.length > 0,
+    undo,
     paths,
   };
 };
