@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isAllowed, parseAllowedSkips } from "../lib/allowed-skips.ts";
-import { readText } from "../lib/project.ts";
+import { projectRoot, readText } from "../lib/project.ts";
 import { importsOf, withoutComments } from "../lib/sources.ts";
 import type { Step } from "../lib/steps.ts";
 import { documentsStep } from "../tidy/documents.ts";
@@ -134,6 +134,18 @@ describe("wall 4: imports and dead files", () => {
     assert.equal(green, undefined);
   });
 
+  it("sees a dependency that nothing imports", async () => {
+    const use = (name: string): string => `${header}export * from "${name}";\n`;
+    const around = {
+      "packages/firewall/src/a.ts": use("re2js"),
+      "packages/firewall/src/b.ts": use("unbash"),
+    };
+    using mini = miniature(around);
+    const file = "packages/firewall/package.json";
+    const says = (await findingsByFile(importsStep(mini.root))).get(file);
+    assert.equal(says, "toml-eslint-parser is never imported");
+  });
+
   it("sees a file that nothing reaches", async () => {
     using mini = miniature({
       "packages/base/src/index.ts": `${header}export * from "./used.ts";\n`,
@@ -187,8 +199,13 @@ describe("wall 4: rooms, links, pins, licences, documents", () => {
   });
 
   it("sees a version that is a range, and an install script that is let in", async () => {
-    using mini = miniature({});
+    const reasons = "docs/dependencies.md";
+    using mini = miniature({ [reasons]: readText(projectRoot, reasons) });
     assert.deepEqual(await pinsStep(mini.root).run(), []);
+    mini.write({ [reasons]: "| `left-pad` | it was there |\n" });
+    const says = (await findingsByFile(pinsStep(mini.root))).get(reasons) ?? "";
+    assert.match(says, /no row for pino\n/);
+    assert.match(says, /left-pad is not a dependency/);
     const was = readText(mini.root, "packages/host/package.json");
     mini.write({
       "packages/host/package.json": was.replace(/("pino": ")/, "$1^"),

@@ -5,6 +5,7 @@
 import { builtinModules } from "node:module";
 import { dirname, join, normalize } from "node:path";
 import { type Room, roomOf, rooms } from "../floors.ts";
+import { filesOf, readText } from "../lib/project.ts";
 import {
   filesNamedBy,
   importsOf,
@@ -58,6 +59,34 @@ const checkRoom = (
   );
 };
 
+/** Foreign packages that are declared and never imported. */
+const unused = (
+  root: string,
+  folder: string,
+  sources: readonly Source[],
+  tools: ReadonlySet<string>,
+): readonly Finding[] => {
+  const manifest = manifestOf(root, folder);
+  const imported = new Set(
+    sources.flatMap((source) => importsOf(source).map(({ specifier }) => packageOf(specifier))),
+  );
+  const declared = { ...manifest.dependencies, ...manifest.devDependencies };
+  return Object.keys(declared)
+    .filter((name) => !name.startsWith("@ioi/") && !imported.has(name) && !tools.has(name))
+    .map((name) => ({ at: join(folder, "package.json"), text: `${name} is never imported` }));
+};
+
+/** Run, not imported. */
+const programs: ReadonlySet<string> = new Set([
+  "@bufbuild/buf",
+  "@bufbuild/protoc-gen-es",
+  "@types/node",
+  "oxfmt",
+  "oxlint",
+  "oxlint-tsgolint",
+  "typescript",
+]);
+
 const isEntry = (root: string): ((file: string) => boolean) => {
   const exported = new Set(
     rooms.flatMap(({ folder }) =>
@@ -97,6 +126,13 @@ const deadFiles = (root: string, sources: readonly Source[]): readonly Finding[]
     .map(({ file }) => ({ at: file, text: "nothing reaches this file" }));
 };
 
+const withGenerated = (root: string, own: readonly Source[], room: Room): readonly Source[] => [
+  ...own,
+  ...filesOf(root)
+    .filter((file) => isGenerated(file) && roomOf(file) === room)
+    .map((file) => ({ file, text: readText(root, file) })),
+];
+
 export const importsStep = (root: string): Step => ({
   name: "imports",
   run: () => {
@@ -107,8 +143,17 @@ export const importsStep = (root: string): Step => ({
       const own = sources.filter(
         ({ file }) => roomOf(file) === room && !file.startsWith("tools/test/"),
       );
-      return checkRoom(root, room, own, shared);
+      const inPackages = !["tests", "tools"].includes(room.folder);
+      return [
+        ...checkRoom(root, room, own, shared),
+        // Generated code stands for its runtime.
+        ...(inPackages ? unused(root, room.folder, withGenerated(root, own, room), programs) : []),
+      ];
     });
-    return Promise.resolve([...perRoom, ...deadFiles(root, sources)]);
+    return Promise.resolve([
+      ...perRoom,
+      ...unused(root, ".", sources, programs),
+      ...deadFiles(root, sources),
+    ]);
   },
 });

@@ -39,6 +39,27 @@ const checkSettings = (root: string): readonly Finding[] => {
   return [...missing, ...allowed];
 };
 
+/** Every foreign package has its row, and every row its package. */
+const checkReasons = (root: string): readonly Finding[] => {
+  const at = "docs/dependencies.md";
+  if (!existsSync(join(root, at))) return [{ at, text: "missing" }];
+  const rows = readText(root, at).matchAll(/^\| `([^`]+)` \|/gm);
+  const explained = new Set([...rows].map((row) => row[1] ?? ""));
+  const declared = new Set(
+    [".", ...rooms.map(({ folder }) => folder)].flatMap((folder) => {
+      const { dependencies, devDependencies } = manifestOf(root, folder);
+      return Object.keys({ ...dependencies, ...devDependencies });
+    }),
+  );
+  const missing = [...declared]
+    .filter((name) => !name.startsWith("@ioi/") && !explained.has(name))
+    .map((name) => ({ at, text: `no row for ${name}` }));
+  const extra = [...explained]
+    .filter((name) => !declared.has(name))
+    .map((name) => ({ at, text: `${name} is not a dependency` }));
+  return [...missing, ...extra];
+};
+
 export const pinsStep = (root: string): Step => ({
   name: "pins",
   run: () =>
@@ -47,6 +68,7 @@ export const pinsStep = (root: string): Step => ({
         checkVersions(join(folder, "package.json"), manifestOf(root, folder)),
       ),
       ...checkSettings(root),
+      ...checkReasons(root),
     ]),
 });
 
