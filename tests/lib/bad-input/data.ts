@@ -1,0 +1,296 @@
+/** Bad input: the data folder, the disk, the ports, the processes. */
+import { execFileSync, spawn } from "node:child_process";
+import fs from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ioi, projectRoot, Scratch, TestKernel } from "../kernel.ts";
+import { answered, type BadInputCase, judged, show } from "./case.ts";
+
+const start = (data: string, ...more: readonly string[]) =>
+  ioi(["start", "--data", data, "--port", "0", "--exit-when-ready", ...more]);
+
+/** A folder with one session's worth of everything in it. */
+const usedFolder = async (scratch: Scratch): Promise<{ data: string; workspace: string }> => {
+  const data = scratch.at("data");
+  const workspace = scratch.folder("work");
+  fs.writeFileSync(path.join(workspace, "a.txt"), "hi\n");
+  await ioi(["run", "--data", data, "--workspace", workspace, "/read a.txt && /write b.txt x"]);
+  return { data, workspace };
+};
+
+const flip = (file: string, at: number): void => {
+  const bytes = fs.readFileSync(file);
+  const index = Math.min(at, bytes.length - 1);
+  bytes[index] = (bytes[index] as number) ^ 0x41;
+  fs.writeFileSync(file, bytes);
+};
+
+const damaged = (
+  id: string,
+  file: (data: string) => string,
+  at: number,
+  exit: number,
+  ...texts: readonly (string | RegExp)[]
+): BadInputCase => ({
+  id,
+  run: async () => {
+    using scratch = new Scratch();
+    const { data } = await usedFolder(scratch);
+    flip(file(data), at);
+    return answered(await start(data), exit, ...texts);
+  },
+});
+
+const treeOf = (folder: string): string =>
+  fs
+    .readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .toSorted((a, b) => (a < b ? -1 : 1))
+    .map((name) => `${name} ${fs.statSync(path.join(folder, name)).mtimeMs}`)
+    .join("\n");
+
+const newer: BadInputCase = {
+  id: "data-of-a-newer-version",
+  run: async () => {
+    using scratch = new Scratch();
+    const { data } = await usedFolder(scratch);
+    fs.writeFileSync(path.join(data, "FORMAT"), '{"format":2}\n');
+    const before = treeOf(data);
+    const result = await start(data);
+    const verdict = answered(result, 5, "E_DATA_NEWER");
+    return { ...verdict, ok: verdict.ok && treeOf(data) === before };
+  },
+};
+
+const secondInstance: BadInputCase = {
+  id: "second-instance-on-one-folder",
+  run: async () => {
+    using scratch = new Scratch();
+    const data = scratch.at("data");
+    await using kernel = await TestKernel.start({ data });
+    return answered(await start(data), 5, "E_DATA_LOCKED", String(kernel.pid));
+  },
+};
+
+const portInUse: BadInputCase = {
+  id: "port-in-use",
+  run: async () => {
+    using scratch = new Scratch();
+    const server = net.createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as net.AddressInfo;
+    const args = [
+      "start",
+      "--data",
+      scratch.at("data"),
+      "--port",
+      String(port),
+      "--exit-when-ready",
+    ];
+    const result = await ioi(args);
+    server.close();
+    const verdict = answered(result, 0, `port ${port} is in use by process ${process.pid}`);
+    const bound = Number(/LISTENING_ON_127\.0\.0\.1:(\d+)/.exec(result.stdout)?.[1]);
+    return { ...verdict, ok: verdict.ok && bound > port };
+  },
+};
+
+/** Runs the command line inside a mount namespace whose `/mnt` is `mount`ed as asked. */
+const withMount = (mount: string, script: string): { code: number; text: string } => {
+  try {
+    const text = execFileSync("unshare", ["-m", "sh", "-c", `${mount} && ${script}`], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+    return { code: 0, text };
+  } catch (error) {
+    const failure = error as { status?: number; stdout?: string; stderr?: string };
+    return { code: failure.status ?? 1, text: `${failure.stdout ?? ""}${failure.stderr ?? ""}` };
+  }
+};
+
+const cli = `'${process.execPath}' --no-warnings '${projectRoot}/apps/cli/src/main.ts'`;
+
+const mountCase = (
+  id: string,
+  mount: string,
+  script: string,
+  exit: number,
+  text: RegExp,
+): BadInputCase => ({
+  id,
+  run: async () => {
+    const { code, text: said } = withMount(mount, script);
+    return judged(
+      `exit ${exit} and ${String(text)}`,
+      code === exit && text.test(said),
+      `${code} ${said}`,
+    );
+  },
+});
+
+const deadChild: BadInputCase = {
+  id: "dead-child",
+  run: async () => {
+    using scratch = new Scratch();
+    const data = scratch.at("data");
+    const workspace = scratch.folder("work");
+    fs.writeFileSync(path.join(workspace, "a.txt"), "hi\n");
+    await using kernel = await TestKernel.start({ data });
+    for (const name of ["guardian", "workload", "orchestrator"]) {
+      const { processes } = await kernel.status();
+      const victim = processes.find((process) => process.name === name);
+      if (victim === undefined) return judged("a victim", false, `no ${name}`);
+      process.kill(victim.pid, "SIGKILL");
+      const result = await ioi([
+        "run",
+        "--data",
+        data,
+        "--workspace",
+        workspace,
+        "--json",
+        "/read a.txt",
+      ]);
+      if (result.code !== 0) return judged(`0 after the ${name} was killed`, false, show(result));
+    }
+    const { restarts } = await kernel.status();
+    return judged("3 restarts", restarts === 3, `${restarts} restarts`);
+  },
+};
+
+const terminated: BadInputCase = {
+  id: "sigterm-while-starting-and-running",
+  run: async (signal) => {
+    using scratch = new Scratch();
+    const data = scratch.at("data");
+    const codes: number[] = [];
+    for (const waitMs of [0, 60, 150, 300, 500, 800, 1200]) {
+      const child = spawn(
+        process.execPath,
+        [
+          "--no-warnings",
+          `${projectRoot}/apps/cli/src/main.ts`,
+          "start",
+          "--data",
+          data,
+          "--port",
+          "0",
+        ],
+        { stdio: "ignore" },
+      );
+      const exited = new Promise<number>((resolve) => {
+        child.once("exit", (code, name) => resolve(code ?? (name === "SIGTERM" ? 143 : 1)));
+      });
+      await sleep(waitMs, undefined, { signal });
+      child.kill("SIGTERM");
+      codes.push(await exited);
+    }
+    const after = await start(data);
+    return judged(
+      "143 or 0 each time, and a folder that starts",
+      codes.every((code) => code === 143 || code === 0) && after.code === 0,
+      `${codes.join(" ")}; ${show(after)}`,
+    );
+  },
+};
+
+const firstJournal = (data: string): string => {
+  const folder = path.join(data, "workload/journals");
+  return path.join(folder, fs.readdirSync(folder)[0] ?? "none");
+};
+
+const corruptJournal: BadInputCase = {
+  id: "corrupt-journal",
+  run: async () => {
+    using scratch = new Scratch();
+    const { data } = await usedFolder(scratch);
+    flip(firstJournal(data), 200);
+    const replay = await ioi(["replay", firstJournal(data)]);
+    const others = await ioi(["sessions", "list", "--data", data]);
+    const verdict = answered(replay, 6, /record \d+/);
+    return {
+      ...verdict,
+      ok: verdict.ok && others.code === 0,
+      actual: `${verdict.actual} | ${show(others)}`,
+    };
+  },
+};
+
+const root = process.getuid?.() === 0;
+
+export const dataCases: readonly BadInputCase[] = [
+  damaged(
+    "corrupt-key-store",
+    (data) => `${data}/guardian/keystore`,
+    100,
+    5,
+    "E_GUARDIAN_KEYS",
+    /record \d/,
+  ),
+  damaged(
+    "corrupt-receipt-log",
+    (data) => `${data}/guardian/receipts.log`,
+    300,
+    5,
+    "E_WAL_CORRUPT",
+    /record \d/,
+  ),
+  damaged(
+    "corrupt-device-key",
+    (data) => `${data}/device/terminal.key`,
+    3,
+    5,
+    "E_DATA_CORRUPT",
+    "terminal.key",
+  ),
+  damaged("corrupt-genesis", (data) => `${data}/identity/genesis.json`, 3, 5, "E_DATA_CORRUPT"),
+  damaged("corrupt-format", (data) => `${data}/FORMAT`, 2, 5, "E_DATA_CORRUPT"),
+  corruptJournal,
+  newer,
+  {
+    id: "data-folder-of-something-else",
+    run: async () => {
+      using scratch = new Scratch();
+      fs.writeFileSync(path.join(scratch.folder("data"), "mine.txt"), "x");
+      return answered(await start(scratch.at("data")), 5, "E_DATA_FOREIGN", "mine.txt");
+    },
+  },
+  secondInstance,
+  portInUse,
+  deadChild,
+  terminated,
+  ...(root
+    ? [
+        mountCase(
+          "full-disk-at-the-first-start",
+          "mount -t tmpfs -o size=64k tmpfs /mnt",
+          `${cli} start --data /mnt/data --port 0 --exit-when-ready 2>&1`,
+          5,
+          /E_DATA_FULL/,
+        ),
+        mountCase(
+          "read-only-disk",
+          "mount -t tmpfs -o ro tmpfs /mnt",
+          `${cli} start --data /mnt/data --port 0 --exit-when-ready 2>&1`,
+          5,
+          /E_DATA_READ_ONLY/,
+        ),
+        mountCase(
+          "disk-fills-while-running",
+          "mount -t tmpfs -o size=24m tmpfs /mnt",
+          // The log is written to first, so that the disk is full where the receipts stand.
+          `mkdir /mnt/w && echo hi > /mnt/w/a.txt && ${cli} run --data /mnt/data --workspace /mnt/w '/read a.txt' >/dev/null 2>&1 && ` +
+            `{ cat /dev/zero > /mnt/fill 2>/dev/null; ${cli} run --data /mnt/data --workspace /mnt/w '/read a.txt' 2>&1; c=$?; rm /mnt/fill; ` +
+            `${cli} run --data /mnt/data --workspace /mnt/w '/read a.txt' >/dev/null 2>&1 || exit 99; ${cli} receipts verify --data /mnt/data >/dev/null || exit 98; exit $c; }`,
+          5,
+          /E_(?:DATA|WAL|FILES)_FULL/,
+        ),
+      ]
+    : []),
+];
+
+/** Why the cases that need a mount are missing; undefined where they run. */
+export const withoutMounts: string | undefined = root
+  ? undefined
+  : "full and read-only disks are made with mounts, which need root";

@@ -1,0 +1,194 @@
+/** Bad input: paths of every kind, output without end, clocks that jump. */
+import fs from "node:fs";
+import path from "node:path";
+import { ioi, Scratch, TestKernel } from "../kernel.ts";
+import { answered, type BadInputCase, judged, show } from "./case.ts";
+
+/** One kernel for all paths: started by the first case, stopped by {@link endPaths}. */
+interface Place {
+  readonly scratch: Scratch;
+  readonly kernel: TestKernel;
+  readonly data: string;
+  readonly workspace: string;
+}
+
+let place: Promise<Place> | undefined;
+
+const secret = "outside-secret-4711";
+
+const make = async (): Promise<Place> => {
+  const scratch = new Scratch();
+  const data = scratch.at("data");
+  const workspace = scratch.folder("work");
+  const outside = scratch.folder("outside");
+  fs.writeFileSync(path.join(outside, "secret.txt"), secret);
+  fs.mkdirSync(scratch.at("work-evil"));
+  fs.writeFileSync(scratch.at("work-evil/secret.txt"), secret);
+  fs.writeFileSync(path.join(workspace, "a.txt"), "hi\n");
+  fs.writeFileSync(path.join(workspace, ".envrc"), "x\n");
+  fs.symlinkSync(path.join(outside, "secret.txt"), path.join(workspace, "link.txt"));
+  fs.symlinkSync(outside, path.join(workspace, "linked"));
+  fs.linkSync(path.join(outside, "secret.txt"), path.join(workspace, "hard.txt"));
+  fs.symlinkSync("loop", path.join(workspace, "loop"));
+  const kernel = await TestKernel.start({ data });
+  return { scratch, kernel, data, workspace };
+};
+
+export const endPaths = async (): Promise<void> => {
+  // A kernel that did not start has failed its cases already.
+  const made = await place?.catch(() => undefined);
+  place = undefined;
+  await made?.kernel[Symbol.asyncDispose]();
+  made?.scratch[Symbol.dispose]();
+};
+
+const run = async (words: (at: Place) => string) => {
+  const at = await (place ??= make());
+  const result = await ioi([
+    "run",
+    "--data",
+    at.data,
+    "--workspace",
+    at.workspace,
+    "--json",
+    words(at),
+  ]);
+  return { at, result };
+};
+
+/** Refused: not done, the secret not shown, nothing outside changed. */
+const refused = (id: string, words: (at: Place) => string): BadInputCase => ({
+  id: `path-${id}`,
+  run: async () => {
+    const { at, result } = await run(words);
+    const intact =
+      fs.readFileSync(at.scratch.at("outside/secret.txt"), "utf8") === secret &&
+      fs.readFileSync(at.scratch.at("work-evil/secret.txt"), "utf8") === secret;
+    const leaked = result.stdout.includes(secret);
+    return judged(
+      "exit 2, 3 or 5, a code, nothing shown, nothing changed",
+      [2, 3, 5].includes(result.code) && /"code":\s*"E_/.test(result.stdout) && intact && !leaked,
+      show(result),
+    );
+  },
+});
+
+/** The control of them all: the same commands do read and write what is inside. */
+const allowedInside: BadInputCase = {
+  id: "path-inside-control",
+  run: async () => {
+    const { at, result } = await run(
+      () => "/read a.txt && /write fine.txt x && /read ./sub/../a.txt",
+    );
+    return judged(
+      "exit 0",
+      result.code === 0 && fs.existsSync(path.join(at.workspace, "fine.txt")),
+      show(result),
+    );
+  },
+};
+
+const longName = "n".repeat(300);
+const deep = `${"d/".repeat(3000)}x`;
+
+export const pathCases: readonly BadInputCase[] = [
+  allowedInside,
+  refused("dot-dot", () => "/read ../outside/secret.txt"),
+  refused("dot-dot-inside", () => "/read sub/../../outside/secret.txt"),
+  refused("absolute", (at) => `/read "${at.scratch.at("outside/secret.txt")}"`),
+  refused("prefix-confusion", (at) => `/read "${at.workspace}-evil/secret.txt"`),
+  refused("symlink-read", () => "/read link.txt"),
+  refused("symlink-write", () => "/write link.txt gone"),
+  refused("symlink-folder", () => "/read linked/secret.txt"),
+  refused("symlink-folder-write", () => "/write linked/secret.txt gone"),
+  refused("symlink-loop", () => "/read loop"),
+  refused("hard-link-write", () => "/write hard.txt gone"),
+  refused("proc-self-root", (at) => `/read /proc/self/root${at.scratch.at("outside/secret.txt")}`),
+  refused("proc-1-root", (at) => `/read /proc/1/root${at.scratch.at("outside/secret.txt")}`),
+  refused("dev-fd", () => "/read /dev/fd/3"),
+  refused("device", () => "/read /dev/zero"),
+  refused("tilde", () => "/read ~/.ssh/id_ed25519"),
+  refused("other-tilde", () => "/read ~root/.profile"),
+  refused("control-character", () => '/read "a\u0007.txt"'),
+  refused("newline", () => '/read "a\nb"'),
+  refused("bidi", () => '/write "a\u202etxt.exe" x'),
+  refused("zero-width", () => '/write "a\u200b.txt" x'),
+  refused("lone-surrogate", () => '/write "a\ud800.txt" x'),
+  refused("long-name", () => `/read ${longName}`),
+  refused("deep", () => `/read ${deep}`),
+  refused("own-data-folder", (at) => `/read "${at.data}/guardian/keystore.key"`),
+  refused("own-data-folder-write", (at) => `/write "${at.data}/guardian/policy.toml" x`),
+  refused("trailing-slash-on-file", () => "/write a.txt/ x"),
+  refused("empty", () => '/read ""'),
+  {
+    id: "path-run-sees-no-outside",
+    run: async () => {
+      const { at, result } = await run(() => "/run cat ../outside/secret.txt");
+      return judged(
+        "the command fails and shows nothing",
+        !result.stdout.includes(secret) && at.kernel.pid > 0,
+        show(result),
+      );
+    },
+  },
+  {
+    id: "path-run-writes-no-outside",
+    run: async () => {
+      const { at, result } = await run(() => '/run sh -c "echo gone > ../outside/secret.txt"');
+      return judged(
+        "the file outside is unchanged",
+        fs.readFileSync(at.scratch.at("outside/secret.txt"), "utf8") === secret,
+        show(result),
+      );
+    },
+  },
+  {
+    id: "one-gigabyte-of-output",
+    run: async () => {
+      const { at, result } = await run(() => "/run head -c 1073741824 /dev/zero");
+      const view = result.json as
+        | { actions: readonly { outcome: { evidence: Readonly<Record<string, string>> } | null }[] }
+        | undefined;
+      const counted = view?.actions[0]?.outcome?.evidence["outputBytes"];
+      const { processes } = await at.kernel.status();
+      const mostMiB = Math.max(...processes.map((each) => Number(each.pssKib) / 1024));
+      return judged(
+        "exit 0, 1073741824 bytes counted, answer below 1 MB, no process above 300 MiB",
+        result.code === 0 &&
+          counted === "1073741824" &&
+          result.stdout.length < 1_000_000 &&
+          mostMiB < 300,
+        `exit ${result.code}, counted ${counted}, answer ${result.stdout.length}, ${mostMiB} MiB; ${result.stderr.slice(-200)}`,
+      );
+    },
+  },
+  {
+    id: "workspace-that-is-not-there",
+    run: async () => {
+      const at = await (place ??= make());
+      const missing = at.scratch.at("nowhere");
+      return answered(
+        await ioi(["run", "--data", at.data, "--workspace", missing, "/list"]),
+        2,
+        /E_[A-Z_]+/,
+      );
+    },
+  },
+  ...["/", "/usr", "/etc", "/proc"].map((folder): BadInputCase => ({
+    id: `workspace-${folder === "/" ? "root" : folder.slice(1)}`,
+    run: async () => {
+      const at = await (place ??= make());
+      const result = await ioi(["run", "--data", at.data, "--workspace", folder, "/list"]);
+      return answered(result, 2, "E_WORKSPACE_REFUSED");
+    },
+  })),
+  {
+    id: "workspace-in-own-data-folder",
+    run: async () => {
+      const at = await (place ??= make());
+      const folder = path.join(at.data, "vault");
+      const result = await ioi(["run", "--data", at.data, "--workspace", folder, "/list"]);
+      return answered(result, 2, "E_WORKSPACE_REFUSED");
+    },
+  },
+];
