@@ -149,7 +149,8 @@ export class Gate {
     const policy = this.#requirePolicy();
     const context = this.#context(policy, checked.session, proposal.headless, checked.actionId);
     const decision = decide(policy, checked.action, context);
-    this.#core.ledger.useGrants(decision.grantsUsed);
+    // A grant is used by what happens, not by what still asks: the log says the same.
+    if (decision.verdict === "allow") this.#core.ledger.useGrants(decision.grantsUsed);
     const counter = this.#core.ledger.takeCounter();
     const approval = decision.verdict === "ask" ? this.#newApproval(policy) : undefined;
     const leaf = this.#intent(checked, policy, context, decision, counter, approval);

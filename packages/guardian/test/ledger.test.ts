@@ -334,7 +334,7 @@ const steps: readonly Step[] = [
     const ids = openSessions(world);
     if (ids.length === 0) return;
     const driver = driverOf(world, drivers, random.pick(ids));
-    const name = random.pick(["a", "b", "secret/c", "careful/d"]);
+    const name = random.pick(["a", "b", "secret/c", "careful/d", "package.json"]);
     const path = inWork(name);
     await world.propose(driver, random.chance(1, 2) ? readOf(path) : writeOf(path));
   }),
@@ -344,7 +344,8 @@ const steps: readonly Step[] = [
     const card = random.pick(cards);
     const decision = random.chance(1, 4) ? "deny" : "approve";
     const scope = card.sessionScope && random.chance(1, 2) ? "session" : "once";
-    await world.person.decide(answerOf(statementOf(card, { decision, scope })));
+    const discharges = card.asks.filter(() => random.chance(3, 4));
+    await world.person.decide(answerOf(statementOf(card, { decision, scope, discharges })));
   },
   async (world, _drivers, random) => {
     const open = [...world.core.ledger.open.values()];
