@@ -1,0 +1,196 @@
+/** Commands that start a kernel for their own duration, and what they leave behind: nothing. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import type { Readable } from "node:stream";
+import { after, before, test, type TestContext } from "node:test";
+import { ioi, projectRoot, Scratch } from "../lib/kernel.ts";
+
+let scratch: Scratch;
+before(() => {
+  scratch = new Scratch();
+});
+after(() => scratch[Symbol.dispose]());
+
+/** Processes of this test: each has the scratch folder somewhere in its arguments or files. */
+const processesNaming = (text: string): readonly number[] =>
+  fs
+    .readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => {
+      try {
+        return fs.readFileSync(`/proc/${name}/cmdline`, "utf8").includes(text);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+
+const workspaceOf = (name: string): string => {
+  const folder = scratch.folder(name);
+  fs.writeFileSync(path.join(folder, "a.txt"), "hi\n");
+  return folder;
+};
+
+test("start --exit-when-ready: the ready line once, 0, and no process left", async () => {
+  const data = scratch.at("ready");
+  const { code, stdout } = await ioi(["start", "--data", data, "--port", "0", "--exit-when-ready"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /^ORCHESTRATION_RPC_LISTENING_ON_[0-9.]+:[0-9]+\n$/);
+  assert.deepEqual(processesNaming(data), []);
+  assert.equal(fs.statSync(data).mode & 0o777, 0o700);
+});
+
+test("run starts a kernel, does the work, and takes the kernel with it", async () => {
+  const data = scratch.at("own");
+  const workspace = workspaceOf("own-w");
+  const args = ["run", "--data", data, "--workspace", workspace, "--json"];
+  const read = await ioi([...args, "/read a.txt"]);
+  assert.equal(read.code, 0, read.stderr);
+  assert.deepEqual(processesNaming(data), []);
+  const pending = await ioi([...args, "--on-ask", "pend", '/run sh -c "$X"']);
+  assert.equal(pending.code, 4, pending.stderr);
+  const [action] = (pending.json as { actions: { approval: string }[] }).actions;
+  const approved = await ioi(["approve", action?.approval ?? "", "--data", data, "--json"]);
+  assert.equal(approved.code, 0, approved.stderr);
+  assert.equal((approved.json as { state: string }).state, "done");
+  assert.deepEqual(processesNaming(data), []);
+  assert.equal((await ioi(["receipts", "verify", "--data", data])).code, 0);
+});
+
+test("two runs at once on one folder both get their kernel", async () => {
+  const data = scratch.at("both");
+  const workspace = workspaceOf("both-w");
+  const run = (text: string) =>
+    ioi(["run", "--data", data, "--workspace", workspace, "--json", text]);
+  const [first, second] = await Promise.all([run("/read a.txt"), run("/list .")]);
+  assert.deepEqual([first.code, second.code], [0, 0], first.stderr + second.stderr);
+  assert.deepEqual(processesNaming(data), []);
+});
+
+test("a data folder whose path is longer than a socket's may be", async () => {
+  const data = path.join(scratch.path, "d".repeat(120), "D");
+  fs.mkdirSync(path.dirname(data), { recursive: true });
+  const workspace = workspaceOf("long-w");
+  const ran = await ioi(["run", "--data", data, "--workspace", workspace, "--json", "/read a.txt"]);
+  assert.equal(ran.code, 0, ran.stderr);
+});
+
+const main = path.join(projectRoot, "apps/cli/src/main.ts");
+
+/** Resolves with what the stream said so far, once it fits; the end of the child is a failure. */
+const untilSaid = (child: ChildProcess, stream: Readable, wanted: RegExp): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let text = "";
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      if (wanted.test(text)) resolve(text);
+    });
+    child.once("exit", (code) => reject(new Error(`it ended with ${code}: ${text}`)));
+  });
+
+/** `start` once it is ready, `run` once its session is open; killed with the test. */
+const started = async (
+  t: TestContext,
+  data: string,
+  ...args: readonly string[]
+): Promise<ChildProcess> => {
+  const child = spawn(process.execPath, [main, ...args, "--data", data], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  t.after(() => child.kill("SIGKILL"));
+  const stream = args[0] === "start" ? child.stdout : child.stderr;
+  await untilSaid(child, stream, args[0] === "start" ? /LISTENING/ : /^session /m);
+  return child;
+};
+
+const exitOf = (child: ChildProcess): Promise<number | string> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null) resolve(child.exitCode);
+    child.once("exit", (code, signal) => resolve(code ?? signal ?? ""));
+  });
+
+/** Polls until no process names the folder; the test's own deadline is the bound. */
+const untilGone = async (data: string): Promise<void> => {
+  while (processesNaming(data).length > 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+};
+
+test("SIGINT to start: 130; SIGTERM: 143; nothing is left", async (t) => {
+  for (const [signal, exit] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    const data = scratch.at(`signal-${exit}`);
+    const child = await started(t, data, "start", "--port", "0");
+    child.kill(signal);
+    assert.equal(await exitOf(child), exit);
+    assert.deepEqual(processesNaming(data), []);
+  }
+});
+
+test("SIGKILL to start takes the kernel with it", { timeout: 30_000 }, async (t) => {
+  const data = scratch.at("killed");
+  const child = await started(t, data, "start", "--port", "0");
+  child.kill("SIGKILL");
+  assert.equal(await exitOf(child), "SIGKILL");
+  await untilGone(data);
+});
+
+test("the end of the process named as parent ends start", { timeout: 30_000 }, async (t) => {
+  const data = scratch.at("orphan");
+  // The shell is the parent that dies; its exit leaves start with another one.
+  const script = `IOI_PARENT_PID=$$ "${process.execPath}" "${main}" start --port 0 --data "${data}" & read line`;
+  const shell = spawn("/bin/sh", ["-c", script], { stdio: ["pipe", "pipe", "ignore"] });
+  t.after(() => shell.kill("SIGKILL"));
+  await untilSaid(shell, shell.stdout, /LISTENING/);
+  assert.ok(processesNaming(data).length > 0);
+  shell.kill("SIGKILL");
+  await untilGone(data);
+});
+
+test("SIGINT to run stops the session: 130, and nothing is left", async (t) => {
+  const data = scratch.at("interrupted");
+  const workspace = workspaceOf("interrupted-w");
+  const child = await started(t, data, "run", "--workspace", workspace, "/run sleep 600");
+  child.kill("SIGINT");
+  assert.equal(await exitOf(child), 130);
+  assert.deepEqual(processesNaming(data), []);
+});
+
+test("at a terminal: the card is shown, no key approves by itself, `a` does", async (t) => {
+  if (!fs.existsSync("/usr/bin/script")) {
+    t.skip("util-linux script is not installed");
+    return;
+  }
+  const data = scratch.at("prompt");
+  const workspace = workspaceOf("prompt-w");
+  const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  const command = [process.execPath, main, "run", '/run sh -c "$X"']
+    .concat("--data", data, "--workspace", workspace)
+    .map(quote)
+    .join(" ");
+  const child = spawn("/usr/bin/script", ["-qefc", command, "/dev/null"], {
+    stdio: ["pipe", "pipe", "ignore"],
+    env: { ...process.env, TERM: "dumb" },
+  });
+  t.after(() => child.kill("SIGKILL"));
+  let seen = "";
+  let keys: NodeJS.Timeout | undefined;
+  child.stdin.on("error", () => undefined);
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    seen += text;
+    // Keys are not taken at once: the same one is typed until it counts.
+    if (keys === undefined && seen.includes("[a] once")) {
+      keys = setInterval(() => child.stdin.write("a"), 100);
+    }
+  });
+  const exit = await exitOf(child);
+  clearInterval(keys);
+  assert.equal(exit, 0, seen);
+  assert.match(seen, /approval a-[0-9a-f]+/);
+  assert.match(seen, /can run anything inside/);
+  assert.match(seen, /confirmed/);
+});
