@@ -193,10 +193,7 @@ test("status, keys, logs, policy: JSON and nothing else on stdout", async () => 
 });
 
 test("stop ends what runs, everything below it, and the session says so", async () => {
-  const running = ioi([
-    ...["run", "--data", kernel.data, "--workspace", workspace, "--json"],
-    "/run sleep 600",
-  ]);
+  const running = withData("run", "--workspace", workspace, "--json", "/run sleep 600");
   const performing = async (): Promise<string> => {
     for (;;) {
       const { json } = await withData("sessions", "list", "--json");
@@ -236,9 +233,8 @@ test("a second kernel on the folder is refused by name of the first; a busy port
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as net.AddressInfo;
   try {
-    const other = await ioi([
-      ...["start", "--data", scratch.at("D2"), "--port", String(port), "--exit-when-ready"],
-    ]);
+    const given = ["--data", scratch.at("D2"), "--port", String(port), "--exit-when-ready"];
+    const other = await ioi(["start", ...given]);
     assert.equal(other.code, 0, other.stderr);
     assert.match(other.stdout, /^ORCHESTRATION_RPC_LISTENING_ON_127\.0\.0\.1:\d+\n$/);
     assert.doesNotMatch(other.stdout, new RegExp(`:${port}\\n`));

@@ -85,17 +85,12 @@ const folderGaps = (root: string): readonly Gap[] => {
   return gaps;
 };
 
-const policyGap = (status: StatusView | undefined): readonly Gap[] =>
-  status?.policy.error == null
-    ? []
-    : [
-        {
-          id: "policy",
-          severity: "high",
-          what: `the policy does not load, so everything is denied: ${status.policy.error}`,
-          install: "./ioi policy lint",
-        },
-      ];
+const policyGap = (status: StatusView | undefined): readonly Gap[] => {
+  const error = status?.policy.error ?? null;
+  if (error === null) return [];
+  const what = `the policy does not load, so everything is denied: ${error}`;
+  return [{ id: "policy", severity: "high", what, install: "./ioi policy lint" }];
+};
 
 /** Of this version, whatever the machine. */
 const standing: readonly Gap[] = [
