@@ -54,6 +54,8 @@ export class SessionCalls {
   readonly #log: Log;
   #opened: OpenedSession | undefined;
   #watch: Stopwatch = { fromUs: 0, preparedUs: 0 };
+  /** An effect that is asked to end. */
+  #aborting: Promise<void> = Promise.resolve();
 
   /** `state` is the machine's own: it is always the present one. */
   constructor(ends: CallEnds, state: SessionSnapshot, log: Log) {
@@ -204,6 +206,8 @@ export class SessionCalls {
   }
 
   async kill(effect: Of<"kill">, signal: AbortSignal): Promise<SessionInput> {
+    // Bounded by the call's deadline; what ended by itself says what it had done.
+    await this.#aborting;
     await this.#ends.drivers.kill(this.#state.session, signal);
     return { type: "killed", call: effect.call };
   }
@@ -214,10 +218,15 @@ export class SessionCalls {
   }
 
   /** The effect is asked to end; what does not is killed with its driver. */
-  async abort(effect: Of<"abort">): Promise<void> {
+  abort(effect: Of<"abort">): void {
     const kind = toolOf(effect.target)?.driver ?? "files";
+    const driver = this.#ends.drivers.running(this.#state.session, kind);
+    this.#aborting = driver === undefined ? Promise.resolve() : this.#abort(driver, effect.nonce);
+  }
+
+  async #abort(driver: Driver, nonce: Uint8Array): Promise<void> {
     try {
-      await this.#ends.drivers.running(this.#state.session, kind)?.abort(effect.nonce);
+      await driver.abort(nonce);
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
     }

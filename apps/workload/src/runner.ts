@@ -259,7 +259,7 @@ export class SessionRunner {
       case "close":
         return this.#call(effect.call, (signal) => this.#calls.close(effect, signal));
       case "abort":
-        return void this.#calls.abort(effect);
+        return this.#calls.abort(effect);
       case "ask-human":
         return this.#log.log("info", "session.asks", {
           about: effect.about,

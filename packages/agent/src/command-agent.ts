@@ -43,7 +43,10 @@ const undoStep = (progress: Progress): AgentStep => {
   }
   return progress.lost.length > 0
     ? finishFailed("E_UNDO_INCOMPLETE", lostMessage(progress.lost))
-    : finishFailed("E_NOTHING_TO_UNDO", "this session did nothing that can be undone");
+    : finishFailed(
+        "E_NOTHING_TO_UNDO",
+        "nothing was done that can be undone, or all of it is undone",
+      );
 };
 
 /** The next step, or the end. */

@@ -268,6 +268,7 @@ export const undoOf = (current: ActionState): Undo => {
   const nothing: Undo = { kind: "nothing", paths: [] };
   if (tool === undefined || outcome === undefined || prepared === undefined) return nothing;
   if (tool.risk === "read" || current.target === "fs::restore") return nothing;
+  if (outcome.status === "unknown") return { kind: "lost", paths: [] };
   if (outcome.status !== "confirmed" && outcome.status !== "partial") return nothing;
   if (tool.risk === "run" && outcome.evidence["filesChanged"] === "0") return nothing;
   const action = schema.decode(actionSchema, prepared.action);
