@@ -9,6 +9,7 @@ export { errors } from "./errors.ts";
 export { kindProfiles, type KindProfile } from "./profiles.ts";
 export { setupFailedExit } from "./plan.ts";
 export {
+  endSandbox,
   spawnSandboxed,
   type SandboxedChild,
   type SpawnOptions,

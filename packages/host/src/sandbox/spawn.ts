@@ -1,5 +1,7 @@
 /** Starts a sandboxed program and tells whether its sandbox could be built. */
 import { spawn, type ChildProcess, type IOType, type StdioOptions } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { err, ok, OperationError, type Rejection, type Result } from "@ioi/base";
 import { codeBinds } from "./code-binds.ts";
@@ -94,4 +96,36 @@ export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): Sandbo
     ...(options.detached === undefined ? {} : { detached: options.detached }),
   });
   return { child, started: startReport(child, status) };
+};
+
+const firstProcesses = (pid: number): readonly number[] => {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+      .split(" ")
+      .map(Number)
+      .filter((child) => child > 1);
+  } catch {
+    return [];
+  }
+};
+
+/**
+ * Ends a sandbox and resolves when nothing of it is left. The first process is killed rather than
+ * the tool that waits for it: the tool's own end would come before that of the descendants.
+ */
+export const endSandbox = async (child: ChildProcess): Promise<void> => {
+  const { pid } = child;
+  if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  const first = firstProcesses(pid);
+  for (const each of first) {
+    try {
+      process.kill(each, "SIGKILL");
+    } catch {
+      // It ended by itself.
+    }
+  }
+  // Before the namespace exists there is nothing below the tool.
+  if (first.length === 0) child.kill("SIGKILL");
+  await ended;
 };

@@ -1,0 +1,51 @@
+/** What runs inside the sandboxes of the tests: an echo, or a driver that starts a command. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import net from "node:net";
+import { sandboxedCommand } from "../src/sandbox/index.ts";
+
+const nested = (workspace: string): void => {
+  const script =
+    "cat file; echo; echo changed > file; cat file; rmdir old; cat data/hidden/key; ls";
+  const command = sandboxedCommand(
+    {
+      name: "nested",
+      kind: "command",
+      binds: [],
+      masks: [],
+      network: "none",
+      mayCreateNamespaces: false,
+      limits: { processes: 64 },
+      overlay: [
+        { lower: workspace, upper: `${workspace}/data/up`, work: `${workspace}/data/work` },
+      ],
+    },
+    "/bin/sh",
+    ["-c", script],
+    {},
+    { cwd: workspace },
+  );
+  const answer = spawnSync(command.program, command.args, {
+    env: command.env,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let alias = "read";
+  try {
+    readFileSync("/.inner/lower-0/data/hidden/key");
+  } catch (error) {
+    alias = (error as NodeJS.ErrnoException).code ?? "";
+  }
+  process.stdout.write(JSON.stringify({ code: answer.status, out: answer.stdout, alias }));
+};
+
+const echo = (): void => {
+  process.on("message", (message) => process.send?.({ echo: message }));
+  const line = new net.Socket({ fd: 3 });
+  line.on("data", (text) => line.write(`echo ${String(text)}`));
+  net.createServer((client) => client.end("served")).listen({ fd: 4 });
+};
+
+const [mode, workspace = ""] = process.argv.slice(2);
+if (mode === "nested") nested(workspace);
+else echo();

@@ -1,0 +1,61 @@
+/**
+ * Runs the self-test as an ordinary user from a process of root. The project may stand in a folder
+ * which that user cannot enter, so it is shown at another place in a mount namespace of its own.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import type { SandboxReport } from "@ioi/host/sandbox";
+
+/** A user and group that own nothing. */
+const userId = 4242;
+
+/** $1 project, $2 its place, $3 runtime, $4 its place, $5 temporary folder, then arguments. */
+const script = `set -e
+mount --bind "$1" "$2"
+mount --bind "$3" "$4"
+runtime=$4 project=$2
+export TMPDIR=$5 HOME=$5
+shift 5
+cd /
+exec setpriv --reuid ${userId} --regid ${userId} --clear-groups \\
+  "$runtime" --no-warnings "$project/tests/suites/sandbox/self-test-run.ts" "$@"
+`;
+
+export interface UserRun {
+  readonly report: SandboxReport | null;
+  readonly failure: string;
+}
+
+export const selfTestAsUser = async (
+  root: string,
+  quick: boolean,
+  signal: AbortSignal,
+): Promise<UserRun> => {
+  const base = mkdtempSync(`${tmpdir()}/ioi-sandbox-user-`);
+  try {
+    chmodSync(base, 0o755);
+    const [project, runtime, temporary] = [`${base}/project`, `${base}/node`, `${base}/tmp`];
+    mkdirSync(project);
+    writeFileSync(runtime, "");
+    mkdirSync(temporary);
+    chownSync(temporary, userId, userId);
+    const places = [root, project, process.execPath, runtime, temporary];
+    const child = spawn(
+      "/usr/bin/unshare",
+      ["--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh", ...places].concat(
+        quick ? ["--quick"] : [],
+      ),
+      { env: { PATH: "/usr/bin:/bin" }, stdio: ["ignore", "pipe", "pipe"], signal },
+    );
+    const text = { out: "", err: "" };
+    child.stdout.setEncoding("utf8").on("data", (piece: string) => (text.out += piece));
+    child.stderr.setEncoding("utf8").on("data", (piece: string) => (text.err += piece));
+    const [code] = (await once(child, "close")) as [number | null];
+    if (code !== 0) return { report: null, failure: text.err.slice(-2000) };
+    return { report: JSON.parse(text.out) as SandboxReport, failure: "" };
+  } finally {
+    rmSync(base, { recursive: true, force: true });
+  }
+};
