@@ -6,21 +6,25 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { SandboxReport } from "@ioi/host/sandbox";
 
 /** A user and group that own nothing. */
 const userId = 4242;
 
-/** $1 project, $2 its place, $3 runtime, $4 its place, $5 temporary folder, then arguments. */
+const entry = fileURLToPath(new URL("./self-test-run.ts", import.meta.url));
+
+/** $1 project, $2 its place, $3 runtime, $4 its place, $5 temporary folder, $6 entry below the project, rest. */
 const script = `set -e
 mount --bind "$1" "$2"
 mount --bind "$3" "$4"
-runtime=$4 project=$2
+runtime=$4 entry=$2/$6
 export TMPDIR=$5 HOME=$5
-shift 5
+shift 6
 cd /
 exec setpriv --reuid ${userId} --regid ${userId} --clear-groups \\
-  "$runtime" --no-warnings "$project/tests/suites/sandbox/self-test-run.ts" "$@"
+  "$runtime" --no-warnings "$entry" "$@"
 `;
 
 export interface UserRun {
@@ -41,7 +45,7 @@ export const selfTestAsUser = async (
     writeFileSync(runtime, "");
     mkdirSync(temporary);
     chownSync(temporary, userId, userId);
-    const places = [root, project, process.execPath, runtime, temporary];
+    const places = [root, project, process.execPath, runtime, temporary, relative(root, entry)];
     const child = spawn(
       "/usr/bin/unshare",
       ["--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh", ...places].concat(
