@@ -344,7 +344,7 @@ export const cases: readonly BootstrapCase[] = [
   warm,
   killed("SIGTERM"),
   killed("SIGKILL"),
-  killed("SIGINT"),
+  { ...killed("SIGINT"), slow: true },
   offline,
   isolated,
   offlinePackages,
