@@ -146,15 +146,13 @@ export class GuardianCore {
       this.ports.log.log(
         policy.ok ? "info" : "error",
         policy.ok ? "policy.loaded" : "policy.invalid",
-        {
-          ...(policy.ok
-            ? { policyHash: toHex(policy.value.hash) }
-            : {
-                code: policy.error.code,
-                line: policy.error.at.line,
-                column: policy.error.at.column,
-              }),
-        },
+        policy.ok
+          ? { policyHash: toHex(policy.value.hash) }
+          : {
+              code: policy.error.code,
+              line: policy.error.at.line,
+              column: policy.error.at.column,
+            },
       );
     }
     return policy.ok ? policy.value : undefined;

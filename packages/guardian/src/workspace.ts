@@ -29,7 +29,7 @@ export const workspaceComplaint = (
     !path.startsWith("/") ||
     path.length > 4096 ||
     segments.some((segment) => segment === "" || segment === "." || segment === "..") ||
-    /[\u0000-\u001f\u007f]/u.test(path)
+    /\p{Cc}/u.test(path)
   ) {
     return "a workspace is an absolute path without . or .. and without control characters, below /";
   }
