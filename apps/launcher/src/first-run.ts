@@ -11,6 +11,7 @@ import { fromHex, OperationError, toHex, utf8Encode } from "@ioi/base";
 import { defaultPolicy } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
 import type { DataFolder } from "@ioi/host/ports";
+import { jcsBytes } from "@ioi/wire";
 
 const folders = [
   "device",
@@ -73,28 +74,38 @@ export interface Genesis {
   readonly anchor: "software";
 }
 
+/** The chain's id commits to everything else in its genesis. */
+const chainIdOf = ({
+  guardian,
+  createdMs,
+  mode,
+  anchor,
+}: Omit<Genesis, "chainId" | "format">): string =>
+  toHex(nodeCrypto.sha256(jcsBytes({ anchor, createdMs, guardian, mode })));
+
 /** The chain's identity: made once from the Guardian's, and never again. */
 export const chainOf = async (data: DataFolder, identity: Uint8Array): Promise<string> => {
   if ((await data.files.stat(genesisPath)) === undefined) {
     const createdMs = Date.now();
-    const seed = { guardian: toHex(identity), createdMs, mode: "mode-0", anchor: "software" };
-    const chainId = toHex(nodeCrypto.sha256(utf8Encode(JSON.stringify(seed))));
-    const genesis: Genesis = {
-      format: 1,
-      chainId,
-      mode: "mode-0",
-      createdMs,
+    const seed = {
       guardian: toHex(identity),
+      createdMs,
+      mode: "mode-0",
       anchor: "software",
-    };
+    } as const;
+    const genesis: Genesis = { format: 1, chainId: chainIdOf(seed), ...seed };
     await data.files.replaceFile(identityPath, utf8Encode(`${toHex(identity)}\n`), 0o600);
     await data.files.replaceFile(genesisPath, utf8Encode(`${JSON.stringify(genesis)}\n`), 0o600);
-    return chainId;
+    return genesis.chainId;
   }
   const text = Buffer.from(await data.files.readFile(genesisPath, smallBytesMax)).toString("utf8");
   try {
-    const genesis = JSON.parse(text) as Partial<Genesis>;
-    if (typeof genesis.chainId === "string" && genesis.guardian === toHex(identity)) {
+    const genesis = JSON.parse(text) as Genesis;
+    if (
+      genesis.format === 1 &&
+      genesis.guardian === toHex(identity) &&
+      genesis.chainId === chainIdOf(genesis)
+    ) {
       return genesis.chainId;
     }
   } catch {

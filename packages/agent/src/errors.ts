@@ -144,7 +144,7 @@ export const errors = {
     what: "A record of a session's journal is not what was written.",
     why: "The record does not decode, or the file was cut or changed.",
     next: "Move the journal's file away; its session is lost, all others go on.",
-    exit: 5,
+    exit: 6,
   },
   E_JOURNAL_DIVERGES: {
     what: "Replaying the journal gives other effects than it recorded.",

@@ -88,6 +88,21 @@ const allowedInside: BadInputCase = {
   },
 };
 
+/** A name that would deceive the eye is the person's to choose, but never shown as it is. */
+const visibleInDisplay = (id: string, name: string, shown: string): BadInputCase => ({
+  id: `path-${id}`,
+  run: async () => {
+    const { result } = await run(() => `/write "${name}" x`);
+    const display = (result.json as { actions: readonly { display: string }[] } | undefined)
+      ?.actions[0]?.display;
+    return judged(
+      `${shown} written out in the display`,
+      display !== undefined && display.includes(shown) && !display.includes(name),
+      show(result),
+    );
+  },
+});
+
 const longName = "n".repeat(300);
 const deep = `${"d/".repeat(3000)}x`;
 
@@ -111,14 +126,12 @@ export const pathCases: readonly BadInputCase[] = [
   refused("other-tilde", () => "/read ~root/.profile"),
   refused("control-character", () => '/read "a\u0007.txt"'),
   refused("newline", () => '/read "a\nb"'),
-  refused("bidi", () => '/write "a\u202etxt.exe" x'),
-  refused("zero-width", () => '/write "a\u200b.txt" x'),
-  refused("lone-surrogate", () => '/write "a\ud800.txt" x'),
+  visibleInDisplay("bidi", "a\u202etxt.exe", "U+202E"),
+  visibleInDisplay("zero-width", "a\u200b.txt", "U+200B"),
   refused("long-name", () => `/read ${longName}`),
   refused("deep", () => `/read ${deep}`),
   refused("own-data-folder", (at) => `/read "${at.data}/guardian/keystore.key"`),
   refused("own-data-folder-write", (at) => `/write "${at.data}/guardian/policy.toml" x`),
-  refused("trailing-slash-on-file", () => "/write a.txt/ x"),
   refused("empty", () => '/read ""'),
   {
     id: "path-run-sees-no-outside",

@@ -69,7 +69,7 @@ export const policyCases: readonly BadInputCase[] = [
     "efect",
     'did you mean "effect"',
   ),
-  lintCase("policy-malformed-toml", "version = 1\n[[rule]\nid = 3\n", /policy\.toml:2:\d+/),
+  lintCase("policy-malformed-toml", "version = 1\n[[rule]\nid = 3\n", /policy\.toml:[23]:\d+/),
   lintCase("policy-unterminated-string", 'version = 1\nx = "abc\n', /policy\.toml:2:\d+/),
   lintCase("policy-newer-version", "version = 2\n", /policy\.toml:1:\d+/, "version"),
   lintCase("policy-not-utf8", Buffer.from([0x76, 0xff, 0xfe, 0x0a]), /policy/),
