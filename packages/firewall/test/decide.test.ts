@@ -172,6 +172,7 @@ describe("argument vectors", () => {
     assert.ok(allowed("git", "log"));
     assert.ok(allowed("git", "log", "--oneline", "-n", "5"));
     assert.ok(allowed("git", "log", "--", "12"));
+    assert.ok(!allowed("git", "log", "--", "-12"));
     assert.ok(!allowed("git"));
     assert.ok(!allowed("git", "push"));
     assert.ok(!allowed("git", "-c", "core.pager=sh", "log"));
@@ -186,6 +187,9 @@ describe("argument vectors", () => {
     const free = 'where.argv = { program = "/usr/bin/git", rest = { matches = ".*" } }';
     assert.ok(on("allow", free, ["git", "log", "-"]));
     assert.ok(!on("allow", free, ["git", "--upload-pack=sh"]));
+    const ended = free.replace("rest", 'flags = ["--"], rest');
+    assert.ok(on("allow", ended, ["git", "x", "--", "-y"]));
+    assert.ok(!on("allow", ended, ["git", "-y", "--", "x"]));
   });
   it("are open where they are refused", () => {
     const push = 'where.argv = { program = "/usr/bin/git", first = ["push"] }';
@@ -193,6 +197,8 @@ describe("argument vectors", () => {
     assert.ok(on("deny", push, ["git", "push", "origin"]));
     assert.ok(on("deny", push, ["git", "-C", "x", "push"]));
     assert.ok(!on("deny", push, ["git", "log"]));
+    assert.ok(!on("deny", push.replace("first", 'profile = "closed", first'), ["git", "log"]));
+    assert.ok(on("deny", 'where.argv = { profile = "closed" }', ["git", "log"]));
     const output = 'where.argv = { program = "/usr/bin/git", flags = ["--output", "-o"] }';
     assert.ok(on("deny", output, ["git", "log", "--output=x"]));
     assert.ok(on("deny", output, ["git", "-xo", "f"]));

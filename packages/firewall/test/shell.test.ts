@@ -170,6 +170,51 @@ describe("rules", () => {
     assert.equal(decide(policy(all), run(["sh", "-c", "ls; curl x"]), context).verdict, "allow");
     assert.equal(decide(compiled, run(["sh", "-c", "ls; curling x"]), context).verdict, "allow");
   });
+  it("fire on a name in a script without being sure, on the program itself surely", () => {
+    const compiled = policy(
+      all +
+        rule(
+          "git",
+          "ask",
+          "sys::exec",
+          'where.argv = { program = ["/usr/bin/git", "/usr/bin/dash"] }',
+        ),
+    );
+    const truth = (argv: readonly string[], real?: string): string | undefined =>
+      decide(compiled, run(argv, real), context).rules.find(({ id }) => id === "git")?.truth;
+    assert.equal(truth(["env", "git", "log"]), "unknown");
+    assert.equal(truth(["sh", "-c", "git log"], "/usr/bin/dash"), "true");
+    assert.equal(truth(["env", "sh", "-c", "/usr/bin/git log"]), "unknown");
+    assert.equal(truth(["git", "log"]), "true");
+    const unsure = policy(
+      all + rule("t", "deny", "sys::exec", 'where.argv = { program = "/usr/bin/tool" }'),
+    );
+    const lookedUp = run(["sh", "-c", "tool"]);
+    const { program: _, ...facts } = lookedUp.facts;
+    assert.equal(decide(unsure, { ...lookedUp, facts }, context).rules[0]?.truth, "unknown");
+  });
+  it("fire as surely as the surest of what is in there", () => {
+    const compiled = policy(all + rule("w", "ask", ["fs::write", "sys::exec"]));
+    const decision = decide(compiled, run(["sh", "-c", "ls > a"]), context);
+    assert.deepEqual(
+      decision.rules.map(({ id, truth }) => `${id} ${truth}`),
+      ["w true", "all true"],
+    );
+    const argvRule = policy(
+      all +
+        rule(
+          "x",
+          "ask",
+          "sys::exec",
+          'where.argv = { program = ["/usr/bin/ls", "/usr/bin/id"], rest = { matches = "a" } }',
+        ),
+    );
+    const { program: _, ...facts } = run(["sh", "-c", "ls a"]).facts;
+    const unsure = decide(argvRule, { ...run(["sh", "-c", "ls a"]), facts }, context);
+    assert.equal(unsure.rules[0]?.truth, "unknown");
+    const either = policy(all + rule("e", "ask", "sys::exec", 'where.argv = { any = [{ program = "/usr/bin/tool" }, { first = ["a"] }] }'));
+    assert.equal(decide(either, { ...run(["sh", "-c", "ls a"]), facts }, context).rules[0]?.truth, "true");
+  });
   it("on files hold for redirects", () => {
     const compiled = policy(
       all + rule("w", "deny", "fs::write", 'where.path = { glob = "scope:/private/**" }'),

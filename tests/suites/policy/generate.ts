@@ -181,6 +181,8 @@ const argumentsOf: Readonly<Record<string, readonly string[]>> = {
   "sys::exec": ["argv", "cwd"],
 };
 const targetNames = Object.keys(argumentsOf);
+/** Programs have the most ways to be described. */
+const drawn = [...targetNames, "sys::exec", "sys::exec"];
 const others = ["net::get", "browser::open", "fs::chmod", "mail::send"];
 
 const isPath = (name: string): boolean => ["path", "to", "paths", "cwd"].includes(name);
@@ -231,7 +233,7 @@ const makeWhere = (
 };
 
 const makeTargets = (random: Random, effect: Effect): string[] => {
-  const first = pick(random, targetNames);
+  const first = pick(random, drawn);
   const needs = (target: string): string => (argumentsOf[target] ?? []).filter(mustSay).join();
   const alike = targetNames.filter((target) => needs(target) === needs(first));
   const more = some(random, 3, () => pick(random, alike));
@@ -288,7 +290,11 @@ const makePath = (random: Random): string => {
   return [folder, ...list].join("/");
 };
 
-const makeFacts = (random: Random, path: string): Facts => ({
+/** Another spelling: the same file only where the mount folds case. */
+const respell = (random: Random, path: string): string =>
+  chance(random, 50) ? path.toUpperCase() : path.replace(/o/g, "O");
+
+const makeFacts = (random: Random, path: string, spelled: boolean): Facts => ({
   realPath: chance(random, 90) ? path : makePath(random),
   exists: chance(random, 75),
   ...(chance(random, 90)
@@ -296,7 +302,7 @@ const makeFacts = (random: Random, path: string): Facts => ({
     : {}),
   ...(chance(random, 90) ? { nlink: chance(random, 90) ? 1 : 2 } : {}),
   ...(chance(random, 50) ? { size: pick(random, [0, 10, 2 ** 31, 2 ** 31 + 1]) } : {}),
-  ...(chance(random, 12) ? { caseInsensitive: true } : {}),
+  ...(chance(random, spelled ? 70 : 12) ? { caseInsensitive: true } : {}),
 });
 
 const hash = new Uint8Array(32);
@@ -344,15 +350,17 @@ const programFor = (random: Random, argv: readonly string[]): string => {
 
 const makeAction = (random: Random): Action => {
   if (chance(random, 1)) return { version: 1, target: pick(random, others), args: {}, facts: {} };
-  const target = pick(random, targetNames);
+  const target = pick(random, drawn);
   const args: Record<string, CanonicalValue> = {};
   const facts: Record<string, Facts> = {};
   const look = (key: string, path: string): void => {
-    if (chance(random, 96)) facts[key] = makeFacts(random, path);
+    if (chance(random, 96)) facts[key] = makeFacts(random, path, path !== path.toLowerCase());
   };
   for (const name of argumentsOf[target] ?? []) {
-    const value = makeValue(random, name);
-    if (value === undefined) continue;
+    const made = makeValue(random, name);
+    if (made === undefined) continue;
+    const spelled = isPath(name) && typeof made === "string" && chance(random, 6);
+    const value = spelled ? respell(random, made) : made;
     args[name] = value;
     if (name === "paths")
       (value as readonly string[]).forEach((path, at) => look(`paths.${at}`, path));
