@@ -20,7 +20,7 @@ import {
   type Implementation,
   serve,
 } from "@ioi/host/rpc";
-import { type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
+import { kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { pb } from "@ioi/wire";
 import type {
   GuardianProcessConfig,
@@ -143,20 +143,8 @@ export class Kernel {
       durable,
     };
     const workloadConfig: WorkloadProcessConfig = { ...common("workload"), home };
-    const guardian = this.#spawn(
-      "guardian",
-      guardianConfig,
-      guardianEnd,
-      listeners.guardian,
-      "none",
-    );
-    const workload = this.#spawn(
-      "workload",
-      workloadConfig,
-      workloadEnd,
-      listeners.workload,
-      "none",
-    );
+    const guardian = this.#spawn("guardian", guardianConfig, guardianEnd, listeners.guardian);
+    const workload = this.#spawn("workload", workloadConfig, workloadEnd, listeners.workload);
     const guardianHello = await guardian.control.hello({}, { deadlineMs: bootMs });
     const chainId = await this.#options.onGuardian(guardianHello);
     const orchestratorConfig: OrchestratorProcessConfig = {
@@ -170,7 +158,6 @@ export class Kernel {
       orchestratorConfig,
       orchestratorToWorkload,
       orchestratorToGuardian,
-      "host",
     );
     const hello = await orchestrator.control.hello({}, { deadlineMs: bootMs });
     this.rpcAddress = hello.rpcAddress;
@@ -178,25 +165,17 @@ export class Kernel {
     await workload.control.hello({}, { deadlineMs: bootMs });
   }
 
-  #spec(name: ProcessName, network: "none" | "host"): SandboxSpec {
+  #spec(name: ProcessName): SandboxSpec {
     return {
       name,
       kind: name,
+      ...kindProfiles[name],
       binds: [{ path: path.join(this.#options.dataFolder, name), access: "write" }],
       masks: [],
-      network,
-      mayCreateNamespaces: false,
-      limits: { openFiles: 4096 },
     };
   }
 
-  #spawn(
-    name: ProcessName,
-    config: object,
-    peer: number,
-    second: number,
-    network: "none" | "host",
-  ): KernelChild {
+  #spawn(name: ProcessName, config: object, peer: number, second: number): KernelChild {
     const stdio: Inherited[] = ["ignore", "ignore", "pipe"];
     stdio[descriptors.process] = "pipe";
     stdio[descriptors.launcher] = name === "workload" ? "pipe" : "ignore";
@@ -204,7 +183,7 @@ export class Kernel {
     stdio[descriptors.second] = second;
     stdio[descriptors.config] = "pipe";
     if (name === "workload") stdio.push("ipc");
-    const spec = this.#spec(name, network);
+    const spec = this.#spec(name);
     const { child, started } = spawnSandboxed(spec, {
       entry: appMain(name),
       nodeArgs: ["--no-warnings", "--max-semi-space-size=2"],

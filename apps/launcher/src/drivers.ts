@@ -5,7 +5,6 @@
  * Guardian, and hands the Workload the other end of the driver's socket. It never sees an action.
  */
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import fs from "node:fs";
 import type net from "node:net";
 import path from "node:path";
@@ -13,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { type Log, OperationError, toHex } from "@ioi/base";
 import { domainHash, domains, openBootKey, verifyPayload } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
+import { endSandbox, kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { bootKey, pb, type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
 import type { Kernel } from "./boot.ts";
 import { driversMax } from "./limits.ts";
@@ -119,18 +118,17 @@ export class Drivers {
   }
 
   #start(profile: Profile, vault: string): ChildProcess {
-    const exec = profile.kind === "exec";
+    const base = kindProfiles[profile.kind];
     const spec: SandboxSpec = {
       name: `driver-${profile.kind}`,
       kind: profile.kind,
+      ...base,
       binds: [
         ...profile.roots.map(({ path: folder, access }) => ({ path: folder, access })),
         { path: vault, access: "write" },
       ],
       masks: hiddenFolders.map((name) => path.join(this.#dataFolder, name)),
-      network: "none",
-      mayCreateNamespaces: exec,
-      limits: { openFiles: 4096, fileBytes: profile.limits.fileBytes },
+      limits: { ...base.limits, fileBytes: profile.limits.fileBytes },
     };
     // What drivers make is the person's: it gets the person's usual mode, not the kernel's.
     const kernelUmask = process.umask(this.#userUmask);
@@ -204,14 +202,7 @@ export class Drivers {
     const doomed = [...this.#running].filter(
       (driver) => session === undefined || driver.session === session,
     );
-    await Promise.all(
-      doomed.map(async ({ child }) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        const exit = once(child, "exit");
-        child.kill("SIGKILL");
-        await exit;
-      }),
-    );
+    await Promise.all(doomed.map(({ child }) => endSandbox(child)));
     return doomed.length;
   }
 }

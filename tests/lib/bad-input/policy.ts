@@ -53,7 +53,7 @@ const changesWhileRunning: BadInputCase = {
         denied.code === 3 &&
         denied.stdout.includes("no-reading") &&
         broken.code === 5 &&
-        /E_POLICY_INVALID.*policy\.toml:\d+:\d+/s.test(broken.stderr) &&
+        /E_POLICY_INVALID.*policy\.toml:\d+:\d+/s.test(broken.stdout) &&
         after.code === 0,
       [before, denied, broken, after].map(show).join(" | "),
     );
