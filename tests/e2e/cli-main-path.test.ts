@@ -192,6 +192,24 @@ test("status, keys, logs, policy: JSON and nothing else on stdout", async () => 
   for (const line of logs.stdout.trim().split("\n")) JSON.parse(line);
 });
 
+test("doctor: tried, held, escaped, with gaps, and an exit code that says the same", async () => {
+  const { code, json } = await withData("doctor", "--json");
+  assert.deepEqual(shapes.doctorReport(json, "$"), []);
+  const view = json as { ok: boolean; tried: number; escaped: number; processes: unknown[] };
+  assert.equal(code === 0, view.ok);
+  assert.equal(code === 6, view.escaped > 0);
+  assert.ok(view.tried >= 60);
+  assert.ok(view.processes.length >= 4);
+});
+
+test("a workspace that cannot be one: 2", async () => {
+  for (const folder of [scratch.at("none"), "/etc", kernel.data]) {
+    const { code, json } = await withData("run", "--workspace", folder, "--json", "/list .");
+    assert.equal(code, 2, folder);
+    assert.equal((json as { code: string }).code, "E_WORKSPACE_REFUSED", folder);
+  }
+});
+
 test("stop ends what runs, everything below it, and the session says so", async () => {
   const running = withData("run", "--workspace", workspace, "--json", "/run sleep 600");
   const performing = async (): Promise<string> => {

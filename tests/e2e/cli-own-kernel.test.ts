@@ -160,6 +160,25 @@ test("SIGINT to run stops the session: 130, and nothing is left", async (t) => {
   assert.deepEqual(processesNaming(data), []);
 });
 
+test("a launcher that is killed under a run: the run starts another and sees its session rest", async (t) => {
+  const data = scratch.at("relaunched");
+  const workspace = workspaceOf("relaunched-w");
+  const child = await started(t, data, "run", "--workspace", workspace, "--json", "/run sleep 2");
+  const { pid } = JSON.parse(fs.readFileSync(path.join(data, "run/kernel.json"), "utf8")) as {
+    readonly pid: number;
+  };
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer | string) => (said += String(chunk)));
+  }
+  process.kill(pid, "SIGKILL");
+  const exit = await exitOf(child);
+  // Done, or nobody knows whether it was and the person is asked.
+  assert.ok(exit === 0 || exit === 4, `exit ${exit}: ${said}`);
+  assert.deepEqual(processesNaming(data), []);
+  assert.equal((await ioi(["receipts", "verify", "--data", data])).code, 0);
+});
+
 test("at a terminal: the card is shown, no key approves by itself, `a` does", async (t) => {
   if (!fs.existsSync("/usr/bin/script")) {
     t.skip("util-linux script is not installed");

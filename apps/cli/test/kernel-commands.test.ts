@@ -265,6 +265,20 @@ test("status: what runs, what waits, what was receipted", () =>
     assert.match(text, /anchor: software \(no rollback protection\)/);
   }));
 
+test("status --watch prints until interrupted", () =>
+  withKernel(async (_kernel, ioi) => {
+    const { SignalExit } = await import("../src/report.ts");
+    const controller = new AbortController();
+    const watched = await ioi(["status", "--watch", "--json"], {
+      controller,
+      onOut: () => controller.abort(new SignalExit("SIGTERM")),
+    });
+    assert.equal(watched.exit, 143);
+    const [status, end] = watched.out.trim().split("\n");
+    assert.equal(JSON.parse(status ?? "").schema, "ioi.status/1");
+    assert.equal(JSON.parse(end ?? "").code, "SIGTERM");
+  }));
+
 test("a bug in the kernel is an error with a code, not a stack", () =>
   withKernel(async (kernel, ioi) => {
     const { exit, err, out } = await ioi(["run", "/surprise", "--json"]);

@@ -26,8 +26,9 @@ export interface RunSettings {
   /** Keys, and how many milliseconds after the one before each is typed. */
   readonly keys?: readonly (readonly [string, number])[];
   readonly controller?: AbortController;
-  /** Called with everything written to stderr so far. */
+  /** Called with everything written to the stream so far. */
   readonly onErr?: (all: string) => void;
+  readonly onOut?: (all: string) => void;
 }
 
 export const runWith = async (
@@ -41,6 +42,7 @@ export const runWith = async (
   const io: Io = {
     out: (text) => {
       out += text;
+      settings.onOut?.(out);
     },
     err: (text) => {
       err += text;

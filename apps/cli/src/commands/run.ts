@@ -1,4 +1,5 @@
 /** `ioi run`: one session from the person's words to where it rests. */
+import { realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type ExitCode, exitCodes } from "@ioi/base";
 import { exitOf, type RunView } from "@ioi/agent";
@@ -6,7 +7,7 @@ import type { CommandContext, Handler } from "../context.ts";
 import { type Kernel, openKernel, retrying } from "../kernel/connection.ts";
 import { type Begin, seeThrough } from "../kernel/follow.ts";
 import { callDeadlineMs, requestCharsMax } from "../limits.ts";
-import { explainCode, failureOf, formatError, usage } from "../report.ts";
+import { explainCode, failureOf, failWith, formatError, usage } from "../report.ts";
 import { RunPrinter, runError } from "../view/run-view.ts";
 
 export type OnAsk = "prompt" | "deny" | "pend";
@@ -73,13 +74,20 @@ export const stoppingOnAbort = async (
   }
 };
 
+/** The real folder behind `--workspace`: what a link points to is what the session may touch. */
+const workspaceOf = (context: CommandContext, given: string | undefined): string => {
+  if (given === undefined) return "";
+  const path = resolve(context.io.cwd, given);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return realpathSync(path);
+  throw failWith({ code: "E_WORKSPACE_REFUSED", message: `${path} is not a folder` });
+};
+
 export const run: Handler<RunOptions> = async (context, { args, options }) => {
   const text = args.join(" ");
   if (text.length > requestCharsMax)
     throw usage(`a request has at most ${requestCharsMax} characters`);
   const onAsk = onAskOf(context, options.onAsk);
-  const workspace =
-    options.workspace === undefined ? "" : resolve(context.io.cwd, options.workspace);
+  const workspace = workspaceOf(context, options.workspace);
   await using kernel = await openKernel(context, { start: true });
   const { session } = await retrying(kernel, async () => {
     const person = await kernel.person();

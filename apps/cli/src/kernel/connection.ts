@@ -149,13 +149,14 @@ export class KernelConnection implements Kernel {
   async #start(): Promise<boolean> {
     const { output, signal, dataFolder } = this.#context;
     try {
-      this.#launched = await launchKernel(
+      const launched = await launchKernel(
         { data: dataFolder, host: "127.0.0.1", port: 0 },
         { signal, onText: (text) => output.progress(text.trimEnd()) },
       );
+      this.#launched = launched;
       // A launcher that ends by itself leaves room for another one.
-      void this.#launched.exited.then(() => {
-        this.#launched = undefined;
+      void launched.exited.then(() => {
+        if (this.#launched === launched) this.#launched = undefined;
       });
       return false;
     } catch (error) {

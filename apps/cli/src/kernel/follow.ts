@@ -19,6 +19,9 @@ export type Updates = AsyncIterable<pb.SessionUpdate>;
 /** Starts what is followed; called again if the kernel restarted before it took the call. */
 export type Begin = (sessions: SessionsClient) => Updates;
 
+/** Between two looks at what is about to change. */
+const pauseMs = 50;
+
 const isUnknown = (error: unknown): boolean =>
   error instanceof OperationError && error.code === "E_SESSION_UNKNOWN";
 
@@ -52,6 +55,8 @@ export async function* followSession(
         yield { view: parseView(update), rests: update.rests };
         if (update.rests) return;
       }
+      // A kernel that drains ends the stream before it goes.
+      await sleep(pauseMs, undefined, { signal: context.signal });
       next = follow;
     } catch (error) {
       if (isUnavailable(error)) {
@@ -77,8 +82,18 @@ export const decide = async (
 ): Promise<void> => {
   const key = readDeviceKey(folderPaths(context.dataFolder).deviceKey, nodeCrypto);
   const signed = signDecision(nodeCrypto, key, approval, decision);
-  const person = await kernel.person();
-  await person.decide({ ...signed, reason }, { deadlineMs: callDeadlineMs });
+  for (;;) {
+    try {
+      const person = await kernel.person();
+      await person.decide({ ...signed, reason }, { deadlineMs: callDeadlineMs });
+      return;
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      await kernel.recover();
+      // An approval that does not wait any more took the answer before the kernel went.
+      if (!(await pendingApprovals(kernel)).some(({ id }) => id === approval.id)) return;
+    }
+  }
 };
 
 export const pendingApprovals = async (kernel: Kernel): Promise<readonly pb.Approval[]> =>
@@ -93,8 +108,6 @@ const openApproval = (view: RunView): string | undefined =>
     ? (view.actions.find(({ approval, outcome }) => approval !== null && outcome === null)
         ?.approval ?? undefined)
     : undefined;
-
-const decidedWaitMs = 50;
 
 /**
  * Follows to the end, answering cards at the terminal where `prompt` says so. `decided` are
@@ -131,6 +144,6 @@ export const seeThrough = async (
     begin = undefined;
     const waits = last && openApproval(last);
     if (last !== undefined && (waits === undefined || !decided.has(waits))) return last;
-    await sleep(decidedWaitMs, undefined, { signal: context.signal });
+    await sleep(pauseMs, undefined, { signal: context.signal });
   }
 };
