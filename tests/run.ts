@@ -15,7 +15,13 @@ import { isAllowed, parseAllowedSkips } from "../tools/lib/allowed-skips.ts";
 import { staticSteps } from "../tools/lib/check-steps.ts";
 import { filesOf, projectRoot, run } from "../tools/lib/project.ts";
 import { formatStep, runSteps } from "../tools/lib/steps.ts";
-import { isEndToEndTest, isUnitTest, runTestFiles } from "../tools/lib/test-run.ts";
+import {
+  isEndToEndTest,
+  isUnitTest,
+  runTestFiles,
+  runUnitTests,
+  slowest,
+} from "../tools/lib/test-run.ts";
 import type { TestRecord, TestRun } from "../tools/lib/test-run.ts";
 
 const stages = ["check", "unit", "e2e", "suites"] as const;
@@ -88,8 +94,11 @@ const check = async (): Promise<readonly Outcome[]> => {
 const unit = async (match: string): Promise<readonly Outcome[]> => {
   const files = filesOf(projectRoot).filter((file) => isUnitTest(file) && file.includes(match));
   if (files.length === 0) return [];
-  const options = { isolation: "none", timeoutMs: unitTimeoutMs } as const;
-  return fromRun(`unit (${files.length} files)`, await runTestFiles(files, options));
+  const result = await runUnitTests(projectRoot, files, unitTimeoutMs);
+  const outcomes = fromRun(`unit (${files.length} files)`, result);
+  const slow = slowest(result.records, 3).map(({ file, ms }) => `${file} ${ms} ms`);
+  say(`  slowest: ${slow.join(", ")}`);
+  return outcomes;
 };
 
 const endToEnd = async (match: string): Promise<readonly Outcome[]> => {

@@ -65,18 +65,24 @@ const isFresh = (root, mode, stamp) =>
   fs.existsSync(path.join(root, ".runtime/bin/node")) &&
   fs.existsSync(path.join(root, "node_modules/.modules.yaml"));
 
+/** @param {string} root */
+const hasDevelopmentTools = (root) =>
+  /"?devDependencies"?: true/.test(read(path.join(root, "node_modules/.modules.yaml")) ?? "");
+
 /**
  * Makes the installation whole, or throws a BootstrapError and leaves nothing half-installed.
  * @param {World} world
- * @param {Mode} mode
+ * @param {Mode} asked
  */
-export const install = async (world, mode) => {
+export const install = async (world, asked) => {
   const { root } = world;
   const stamp = stampOf(root);
-  if (isFresh(root, mode, stamp)) {
-    touch(root, mode);
+  if (isFresh(root, asked, stamp)) {
+    touch(root, asked);
     return;
   }
+  // pnpm would remove development tools that somebody is using.
+  const mode = hasDevelopmentTools(root) ? "dev" : asked;
   /** @type {Pins} */
   const pins = JSON.parse(fs.readFileSync(path.join(root, "tools/runtime.json"), "utf8"));
   const key = platformKey(world.facts(), Object.keys(pins.platforms));

@@ -6,7 +6,7 @@ import { tidySteps } from "../tidy/index.ts";
 import { generated, generateProtobuf } from "./protobuf.ts";
 import { filesOf, readText, run, tool } from "./project.ts";
 import type { Finding, Step } from "./steps.ts";
-import { isUnitTest, runTestFiles } from "./test-run.ts";
+import { isUnitTest, runUnitTests } from "./test-run.ts";
 
 const toolTimeoutMs = 120_000;
 const unitTimeoutMs = 300_000;
@@ -123,7 +123,7 @@ export const unitStep = (root: string): Step => ({
   run: async () => {
     // The walls' own tests start the other steps again; `npm test` runs them.
     const files = filesOf(root).filter((file) => isUnitTest(file) && !file.startsWith("tools/"));
-    const { records } = await runTestFiles(files, { isolation: "none", timeoutMs: unitTimeoutMs });
+    const { records } = await runUnitTests(root, files, unitTimeoutMs);
     return records
       .filter(({ outcome }) => outcome === "failed")
       .map(({ file, line, name, error }) => ({

@@ -9,6 +9,7 @@ export interface TestRecord {
   readonly name: string;
   readonly file: string;
   readonly line: number;
+  readonly ms: number;
   /** Of a skip. */
   readonly reason: string;
   /** Of a failure. */
@@ -31,7 +32,8 @@ const reasonOf = (skip: string | boolean | undefined): string | undefined => {
 const recordOf = (event: TestEvent): TestRecord | undefined => {
   if (event.type !== "test:pass" && event.type !== "test:fail") return undefined;
   const { data } = event;
-  const at = { name: data.name, file: data.file ?? "", line: data.line ?? 0 };
+  const ms = Math.round(data.details.duration_ms);
+  const at = { name: data.name, file: data.file ?? "", line: data.line ?? 0, ms };
   const failed = event.type === "test:fail";
   // A group fails with its members; a group that fails for another reason has to be seen.
   if (data.details.type === "suite" && !failed) return undefined;

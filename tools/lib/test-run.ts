@@ -1,5 +1,5 @@
 /** Runs node:test files and collects every test's outcome. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { projectRoot, run } from "./project.ts";
@@ -86,6 +86,7 @@ const brokenRecord = (
     name: "the run itself",
     file,
     line: 0,
+    ms: 0,
     reason: "",
     error,
   });
@@ -99,6 +100,40 @@ const brokenRecord = (
   if (ended.code === 0 || explained) return undefined;
   return failed(`exit ${ended.code} although no test failed\n${ended.stderr.slice(-4000)}`);
 };
+
+/**
+ * Unit tests over two processes, dealt out by size, which stands for how long they take. All of
+ * them in one process would be as good; it only takes longer.
+ */
+export const runUnitTests = async (
+  root: string,
+  files: readonly string[],
+  timeoutMs: number,
+): Promise<TestRun> => {
+  const started = performance.now();
+  const bySize = files
+    .map((file) => ({ file, size: statSync(join(root, file)).size }))
+    .toSorted((a, b) => b.size - a.size)
+    .map(({ file }) => file);
+  const hands = [0, 1].map((hand) => bySize.filter((_, index) => index % 2 === hand));
+  const runs = await Promise.all(
+    hands
+      .filter((hand) => hand.length > 0)
+      .map((hand) => runTestFiles(hand, { isolation: "none", timeoutMs })),
+  );
+  return {
+    records: runs.flatMap(({ records }) => records),
+    output: runs
+      .map(({ output }) => output)
+      .join("\n")
+      .trim(),
+    ms: performance.now() - started,
+  };
+};
+
+/** The tests that took longest, for whoever wants to make the run faster. */
+export const slowest = (records: readonly TestRecord[], count: number): readonly TestRecord[] =>
+  records.toSorted((a, b) => b.ms - a.ms).slice(0, count);
 
 /** Unit tests: everything that needs no process of the product. */
 export const isUnitTest = (file: string): boolean =>
