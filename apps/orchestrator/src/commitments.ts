@@ -3,14 +3,16 @@
  * log. What is kept is (order, session, sequence, length, commitment), never a byte of content.
  *
  * Invariant: no number is given twice, whatever crashes: numbers are reserved on disk in blocks
- * before the first of a block is used.
+ * before the first of a block is used, and a log that starts anew is put in its place whole.
  */
-import { type Files, OperationError, type Random } from "@ioi/base";
+import { equalBytes, type Files, OperationError, type Random } from "@ioi/base";
 import { openWal, type Wal } from "@ioi/storage";
 import { schema } from "@ioi/wire";
 import { commitmentsMax, orderReserve } from "./limits.ts";
 
 const logPath = "commitments.log";
+/** The log that is to take the place of a full one. */
+const nextPath = "commitments.next";
 const reserveRecord = 1;
 const commitmentRecord = 2;
 const anchorRecord = 3;
@@ -42,30 +44,35 @@ export interface Checkpoint {
   readonly note: Uint8Array;
 }
 
+const repairHint = "remove orchestrator/commitments.log: numbers restart, receipts are untouched";
+
 export class Commitments {
+  readonly #files: Files;
+  readonly #random: Random;
+  readonly #recordsMax: number;
   #wal: Wal;
-  readonly #reopen: () => Promise<Wal>;
   #next: bigint;
   #reserved: bigint;
+  /** One change at a time: nothing may be appended while the log starts anew. */
+  #busy: Promise<unknown> = Promise.resolve();
   newest: Checkpoint | undefined;
 
-  private constructor(wal: Wal, reopen: () => Promise<Wal>, next: bigint, newest?: Checkpoint) {
+  private constructor(files: Files, random: Random, recordsMax: number, wal: Wal, last: bigint) {
+    this.#files = files;
+    this.#random = random;
+    this.#recordsMax = recordsMax;
     this.#wal = wal;
-    this.#reopen = reopen;
-    this.#next = next;
-    this.#reserved = next - 1n;
-    this.newest = newest;
+    this.#next = last + 1n;
+    this.#reserved = last;
   }
 
-  static async open(files: Files, random: Random): Promise<Commitments> {
-    const open = (): Promise<Wal> =>
-      openWal({
-        files,
-        random,
-        path: logPath,
-        repairHint: "remove orchestrator/commitments.log: numbers restart, receipts are untouched",
-      });
-    const wal = await open();
+  static async open(
+    files: Files,
+    random: Random,
+    recordsMax: number = commitmentsMax,
+  ): Promise<Commitments> {
+    if ((await files.stat(nextPath)) !== undefined) await files.remove(nextPath);
+    const wal = await openWal({ files, random, path: logPath, repairHint });
     let last = 0n;
     let newest: Checkpoint | undefined;
     for await (const record of wal.read(0)) {
@@ -77,57 +84,85 @@ export class Commitments {
         if (decoded.ok) newest = decoded.value;
       }
     }
-    const restart = async (): Promise<Wal> => {
-      await files.remove(logPath);
-      return await open();
-    };
-    return new Commitments(wal, restart, last + 1n, newest);
+    const commitments = new Commitments(files, random, recordsMax, wal, last);
+    commitments.newest = newest;
+    return commitments;
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#busy.then(work);
+    this.#busy = turn.catch(() => undefined);
+    return await turn;
   }
 
   /** The number of a commitment. Its reservation is durable; the record itself follows. */
   async number(notice: Numbered): Promise<bigint> {
-    const order = this.#next++;
-    if (order > this.#reserved) {
-      this.#reserved = order + BigInt(orderReserve);
-      await this.#wal.appendDurable(
-        reserveRecord,
-        schema.encode(reserve, { upTo: this.#reserved }),
-      );
+    if (notice.commitment.length !== 32) {
+      throw new OperationError("E_RPC_MALFORMED", "a commitment is 32 bytes");
     }
-    await this.#wal.append(
-      commitmentRecord,
-      schema.encode(numbered, {
-        order,
-        session: notice.session.slice(0, 64),
-        sequence: notice.sequence,
-        length: notice.length,
-        commitment: notice.commitment,
-      }),
-    );
-    if (this.#wal.records > commitmentsMax) await this.#startAnew();
-    return order;
+    return await this.#inTurn(async () => {
+      if (this.#wal.records >= this.#recordsMax) await this.#startAnew();
+      const order = this.#next;
+      if (order > this.#reserved) {
+        const upTo = order + BigInt(orderReserve);
+        await this.#wal.appendDurable(reserveRecord, schema.encode(reserve, { upTo }));
+        this.#reserved = upTo;
+      }
+      this.#next += 1n;
+      await this.#wal.append(
+        commitmentRecord,
+        schema.encode(numbered, {
+          order,
+          session: notice.session.slice(0, 64).toWellFormed(),
+          sequence: notice.sequence,
+          length: notice.length,
+          commitment: notice.commitment,
+        }),
+      );
+      return order;
+    });
   }
 
   /** A checkpoint must extend the one before it. */
   async anchor(checkpoint: Checkpoint): Promise<void> {
-    if (this.newest !== undefined && checkpoint.size < this.newest.size) {
-      throw new OperationError("E_CHECKPOINT_INVALID", "a checkpoint is older than the last one");
-    }
-    this.newest = checkpoint;
-    await this.#wal.append(anchorRecord, schema.encode(anchor, checkpoint));
+    await this.#inTurn(async () => {
+      const { newest } = this;
+      if (newest !== undefined && checkpoint.size < newest.size) {
+        throw new OperationError("E_CHECKPOINT_INVALID", "a checkpoint is older than the last one");
+      }
+      if (newest?.size === checkpoint.size) {
+        if (equalBytes(newest.root, checkpoint.root)) return;
+        throw new OperationError("E_CHECKPOINT_INVALID", "two checkpoints of one size differ");
+      }
+      await this.#wal.append(anchorRecord, schema.encode(anchor, checkpoint));
+      this.newest = checkpoint;
+    });
   }
 
   async close(): Promise<void> {
-    await this.#wal.close();
+    await this.#inTurn(() => this.#wal.close());
   }
 
-  /** The log is bounded: only the reservation and the newest checkpoint live on. */
+  /**
+   * The log is bounded: only the reservation and the newest checkpoint live on. They are durable in
+   * the next log before it takes the name of this one, so that a crash finds either.
+   */
   async #startAnew(): Promise<void> {
-    await this.#wal.close();
-    this.#wal = await this.#reopen();
-    await this.#wal.appendDurable(reserveRecord, schema.encode(reserve, { upTo: this.#reserved }));
-    if (this.newest !== undefined) {
-      await this.#wal.append(anchorRecord, schema.encode(anchor, this.newest));
+    const files = this.#files;
+    if ((await files.stat(nextPath)) !== undefined) await files.remove(nextPath);
+    const next = await openWal({ files, random: this.#random, path: nextPath, repairHint });
+    try {
+      if (this.newest !== undefined) {
+        await next.append(anchorRecord, schema.encode(anchor, this.newest));
+      }
+      const upTo = this.#reserved;
+      await next.appendDurable(reserveRecord, schema.encode(reserve, { upTo }));
+    } finally {
+      await next.close();
     }
+    await this.#wal.close();
+    await files.rename(nextPath, logPath);
+    await files.syncDirectory("");
+    this.#wal = await openWal({ files, random: this.#random, path: logPath, repairHint });
   }
 }
