@@ -49,7 +49,8 @@ const session = (
   fs.writeFileSync(s.path("a"), "a");
   fs.mkdirSync(s.path("d"));
   const secret = path.join(s.base, "secret");
-  fs.mkdirSync(secret);
+  fs.mkdirSync(path.join(secret, "sub"), { recursive: true });
+  fs.writeFileSync(path.join(secret, "sub/key"), "key");
   fs.writeFileSync(path.join(secret, "key"), "key");
   return Object.assign(s, { secret });
 };
@@ -73,6 +74,7 @@ for (const walk of [false, true]) {
     assert.equal(fs.readFileSync(s.path("out/key"), "utf8"), "key");
     assert.deepEqual(await aim(s, s.path("out/key")), new Set(["E_FS_SYMLINK"]));
     assert.deepEqual(await aim(s, s.path("relative/key")), new Set(["E_FS_SYMLINK"]));
+    assert.deepEqual(await aim(s, s.path("out/sub/key")), new Set(["E_FS_SYMLINK"]));
     assert.equal(await code(s.run("fs::read", { path: s.path("key") })), "E_FS_SPECIAL");
     assert.equal(await code(s.run("fs::list", { path: s.path("out") })), "E_FS_NOT_A_DIRECTORY");
     assert.equal(
@@ -165,18 +167,38 @@ test("a name that appears between look and act is not overwritten", async () => 
   }
 });
 
-test("a change in the last moment is put back, not lost", async () => {
-  let meanwhile = (): void => undefined;
-  await using s = session({ fault: (point) => (point === "built" ? meanwhile() : undefined) });
-  meanwhile = () => {
-    fs.writeFileSync(s.path("a"), "last word");
-  };
-  const wrote = await s.write("a", "mine");
-  assert.deepEqual([wrote.outcome?.status, wrote.errorCode], ["no-effect", "E_FS_CHANGED"]);
-  assert.equal(fs.readFileSync(s.path("a"), "utf8"), "last word");
-  meanwhile = () => undefined;
-  // Control: without it the write goes.
-  assert.equal((await s.write("a", "mine")).outcome?.status, "confirmed");
+for (const moment of ["built", "checked"]) {
+  test(`a change in the last moment is put back, not lost (${moment})`, async () => {
+    let meanwhile = (): void => undefined;
+    await using s = session({ fault: (point) => (point === moment ? meanwhile() : undefined) });
+    meanwhile = () => {
+      fs.writeFileSync(s.path("a"), "last word");
+    };
+    const wrote = await s.write("a", "mine");
+    assert.deepEqual([wrote.outcome?.status, wrote.errorCode], ["no-effect", "E_FS_CHANGED"]);
+    assert.equal(fs.readFileSync(s.path("a"), "utf8"), "last word");
+    meanwhile = () => {
+      fs.writeFileSync(s.path("new"), "last word");
+    };
+    const made = await s.write("new", "mine");
+    assert.equal(made.outcome?.status, "no-effect");
+    assert.equal(fs.readFileSync(s.path("new"), "utf8"), "last word");
+    assert.deepEqual(fs.readdirSync(s.root).sort(), ["a", "d", "new"]);
+    meanwhile = () => undefined;
+    // Control: without it the write goes.
+    assert.equal((await s.write("a", "mine")).outcome?.status, "confirmed");
+  });
+}
+
+test("another folder under the same name between look and act", async () => {
+  await using s = session();
+  const looked = await s.prepare("fs::write", writeArgs(s.path("d/new")));
+  assert.ok(typeof looked !== "string");
+  fs.renameSync(s.path("d"), s.path("d2"));
+  fs.mkdirSync(s.path("d"));
+  const acted = await s.act(looked.prepared.nonce, s.ticket(looked), content);
+  assert.deepEqual([acted.outcome?.status, acted.errorCode], ["refused", "E_FS_CHANGED"]);
+  assert.deepEqual(fs.readdirSync(s.path("d")), []);
 });
 
 test("paths that are not canonical are refused before anything is opened", async () => {

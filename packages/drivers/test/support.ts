@@ -243,9 +243,18 @@ export class Session implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    if (this.#ownsBase) openFolders(this.base);
     if (this.#ownsBase) fs.rmSync(this.base, { recursive: true, force: true });
   }
 }
+
+/** So that a folder closed by its mode can be removed by anybody who runs the tests. */
+const openFolders = (folder: string): void => {
+  fs.chmodSync(folder, 0o700);
+  for (const each of fs.readdirSync(folder, { withFileTypes: true })) {
+    if (each.isDirectory()) openFolders(path.join(folder, each.name));
+  }
+};
 
 /** Everything at and below a folder that undo must bring back. */
 export const treeState = (folder: string): Record<string, string> => {

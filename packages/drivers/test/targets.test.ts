@@ -215,7 +215,7 @@ test("search agrees with a naive one, across the borders of its blocks", async (
         expected,
       );
     }),
-    { numRuns: 40 },
+    { numRuns: 20 },
   );
 });
 

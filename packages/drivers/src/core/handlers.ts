@@ -316,9 +316,9 @@ const actOnce = async (
   let report: ActReport;
   {
     using _claim = claim;
-    report = await held.act(context);
+    report = await caught(() => held.act(context), context.signal);
   }
-  if (report.status === "refused") await driver.settle(counter);
+  if (report.status === "refused" || report.status === "no-effect") await driver.settle(counter);
   return report;
 };
 

@@ -249,6 +249,7 @@ const replaceFile = (
     context.fault?.("built");
     context.signal.throwIfAborted();
     if (!(await isPlanned(context, planned, parent, name, true))) return changed(change.path);
+    context.fault?.("checked");
     if (change.before === undefined) {
       placeNew(parent, change.temporary, name);
       return ok(null);
@@ -343,7 +344,8 @@ const changeMeta = async (
   if (!(await isPlanned(context, planned, parent, name, true))) return changed(planned.change.path);
   using object = openPath(parent, name);
   using opened = reopen(object, after.kind === "directory" ? "directory" : "file");
-  setMeta(opened, after);
+  // Names in a folder may still change; its own mode is set when the effect is done.
+  setMeta(opened, after.kind === "directory" ? { ...after, mode: after.mode | 0o700 } : after);
   if (after.kind === "file") applyTimes(parent, name, after.times);
   return ok(null);
 };

@@ -11,16 +11,18 @@ import { equalBytes, ok, type Rejection, type Result } from "@ioi/base";
 import type { ErrorCode } from "../errors.ts";
 import { capture, copyBytes, hashOpened } from "../fs/entries.ts";
 import { type DriverRejection, reject, type Roots } from "../fs/roots.ts";
-import { Fd, reopen, statFd, syncFileSystem } from "../fs/syscalls.ts";
+import { errnoOf, Fd, reopen, statFd, syncFileSystem } from "../fs/syscalls.ts";
 import { effectEntriesMax, snapshotBytesMax, takeBackMsMax } from "../limits.ts";
 import type { Change, Effect, Entry, FolderTimes, Put } from "../vault/record.ts";
 import type { Vault } from "../vault/vault.ts";
 import { apply, type ApplyContext, rejectionOf } from "./apply.ts";
 import {
+  closeFolders,
   finishFolders,
   foldersOf,
   look,
   measuredFolders,
+  openFolders,
   pathsOf,
   setFolderTimes,
   standingFolders,
@@ -106,7 +108,9 @@ export class EffectEngine {
     // A plan that failed without an effect may be followed by another one for the same ticket.
     this.vault.dropRecord(request.counter);
     this.#fault("intent");
+    openFolders(this.roots, intent.changes);
     const { made, failure } = await this.#applyAll(request, intent);
+    closeFolders(this.roots, intent.changes.slice(made));
     if (made === 0 && failure !== undefined) {
       const foreign = failure.code === "E_FS_CHANGED" || failure.code === "E_FS_EXISTS";
       if (!foreign) this.#setFolders(intent.folders);
@@ -269,17 +273,27 @@ export class EffectEngine {
 
   async #measured(change: Change): Promise<Change> {
     const left = change.type === "put" ? change.after : change.entry;
-    if (left === undefined) return { ...change, made: true };
-    using spot = look(this.roots, change.type === "put" ? change.path : change.to);
-    if (spot?.object === undefined) return { ...change, made: true };
-    const signal = new AbortController().signal;
-    const now = await capture(spot.parent, spot.name, spot.object, false, signal);
-    if (!now.ok) return { ...change, made: true };
+    const now = left === undefined ? undefined : await this.#present(change);
+    if (left === undefined || now === undefined) return { ...change, made: true };
     const { sha256 } = left;
-    const entry = { ...now.value.entry, ...(sha256 === undefined ? {} : { sha256 }) };
+    const entry = { ...now, ...(sha256 === undefined ? {} : { sha256 }) };
     return change.type === "put"
       ? { ...change, after: entry, made: true }
       : { ...change, entry, made: true };
+  }
+
+  /** What stands there now; undefined where the effect itself shut us out. */
+  async #present(change: Change): Promise<Entry | undefined> {
+    try {
+      using spot = look(this.roots, change.type === "put" ? change.path : change.to);
+      if (spot?.object === undefined) return undefined;
+      const { signal } = new AbortController();
+      const now = await capture(spot.parent, spot.name, spot.object, false, signal);
+      return now.ok ? now.value.entry : undefined;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return undefined;
+    }
   }
 
   #nothing(request: EffectRequest, error: DriverRejection): EffectReport {

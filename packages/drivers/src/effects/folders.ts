@@ -5,7 +5,7 @@
 import fs from "node:fs";
 import { timesOf } from "../fs/entries.ts";
 import { openSpot, type Roots, type Spot } from "../fs/roots.ts";
-import { errnoOf, reopen, setTimes, statFd, syncFileSystem } from "../fs/syscalls.ts";
+import { errnoOf, reopen, setTimes, statFd, syncFileSystem, SystemError } from "../fs/syscalls.ts";
 import {
   type Change,
   type Entry,
@@ -20,12 +20,17 @@ export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf
 export const pathsOf = (change: Change): readonly string[] =>
   change.type === "put" ? [change.path] : [change.from, change.to];
 
-/** Opens a place for looking; undefined where it cannot be reached any more. */
+/**
+ * Opens a place for looking; undefined where nothing can be reached under it any more. A folder
+ * that keeps us out is a failure: what stands behind it is not known.
+ */
 export const look = (roots: Roots, path: string): Spot | undefined => {
   const place = roots.locate(path, "read");
   if (!place.ok) return undefined;
   const opened = openSpot(roots, place.value);
-  return opened.ok ? opened.value : undefined;
+  if (opened.ok) return opened.value;
+  if (opened.error.code === "E_FS_DENIED") throw new SystemError(`open ${path}`, "EACCES");
+  return undefined;
 };
 
 const folderTimes = (roots: Roots, path: string): Times | undefined => {
@@ -106,6 +111,34 @@ const finish = (roots: Roots, path: string, entry: Entry | undefined): void => {
 export const finishFolders = (roots: Roots, changes: readonly Change[]): void => {
   for (const change of changes.toReversed()) {
     if (change.type === "put") finish(roots, change.path, change.after);
+  }
+};
+
+const goes = (change: Change): Entry | undefined =>
+  change.type === "put" && change.after === undefined && change.before?.kind === "directory"
+    ? change.before
+    : undefined;
+
+/** Folders that go must let their content go first, whatever their mode. */
+export const openFolders = (roots: Roots, changes: readonly Change[]): void => {
+  for (const change of changes) {
+    const entry = goes(change);
+    if (entry === undefined || change.type !== "put" || (entry.mode & 0o300) === 0o300) continue;
+    using spot = look(roots, change.path);
+    if (spot?.object === undefined || spot.stat?.isDirectory() !== true) continue;
+    try {
+      fs.chmodSync(spot.object.at(), entry.mode | 0o700);
+    } catch (error) {
+      // Not ours to open: the removal below it will say so.
+      if (errnoOf(error) === undefined) throw error;
+    }
+  }
+};
+
+/** Folders that were to go and stand after all get their mode and times back. */
+export const closeFolders = (roots: Roots, changes: readonly Change[]): void => {
+  for (const change of changes.toReversed()) {
+    if (change.type === "put") finish(roots, change.path, goes(change));
   }
 };
 

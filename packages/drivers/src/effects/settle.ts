@@ -7,7 +7,14 @@ import { capture, difference } from "../fs/entries.ts";
 import { errnoOf, openPathIfAny, removeName, rename, statFd } from "../fs/syscalls.ts";
 import type { Change, Effect, Entry, Put } from "../vault/record.ts";
 import type { EffectEngine } from "./engine.ts";
-import { finishFolders, look, parentOf, setFolderTimes, standingFolders } from "./folders.ts";
+import {
+  closeFolders,
+  finishFolders,
+  look,
+  parentOf,
+  setFolderTimes,
+  standingFolders,
+} from "./folders.ts";
 
 export interface Settlement {
   readonly status: "confirmed" | "partial" | "no-effect" | "unknown";
@@ -87,6 +94,10 @@ const conclude = async (engine: EffectEngine, intent: Effect): Promise<Settlemen
     engine.roots,
     intent.changes.filter((_, index) => made(index)),
   );
+  closeFolders(
+    engine.roots,
+    intent.changes.filter((_, index) => found[index] === "not made"),
+  );
   if (found.every((each) => each === "not made")) {
     return finishRecord(engine, { ...intent, phase: "no-effect", changes: [], reversible: false });
   }
@@ -133,7 +144,13 @@ export const settle = async (engine: EffectEngine, counter: bigint): Promise<Set
     vault.writeNothing(intent ?? { counter, target: "", actionId: new Uint8Array(32) }, 0);
     return { status: "no-effect", reversible: false };
   }
-  return conclude(engine, intent);
+  try {
+    return await conclude(engine, intent);
+  } catch (error) {
+    // What cannot be looked at cannot be told; it stays open, and is asked again.
+    if (errnoOf(error) === undefined) throw error;
+    return { status: "unknown", reversible: false };
+  }
 };
 
 /** Counters that a former instance claimed and left without a record. */

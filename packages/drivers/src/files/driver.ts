@@ -256,10 +256,9 @@ export class FilesDriver implements Driver {
     if (!record.ok) return record;
     const facts: Record<string, Facts> = {};
     for (const [index, path] of paths.entries()) {
-      const opened = places(this.#roots, [{ name: "path", path, need: "write" }]);
-      if (!opened.ok) return opened;
-      using _held = opened.value.held;
-      facts[`paths.${index}`] = factsOf(opened.value.spots.get("path") as Spot);
+      const found = this.#restoredFacts(path);
+      if (!found.ok) return found;
+      facts[`paths.${index}`] = found.value;
     }
     const { actionId } = record.value;
     return ok(
@@ -268,6 +267,19 @@ export class FilesDriver implements Driver {
         act: (context) => restoreTarget(this.#engine, restore.value, actionId, context),
       }),
     );
+  }
+
+  /** A path that the effect cut off (a link or a file stands above it now) is told as missing. */
+  #restoredFacts(path: string): Result<Facts, DriverRejection> {
+    const opened = places(this.#roots, [{ name: "path", path, need: "write" }]);
+    if (opened.ok) {
+      using _held = opened.value.held;
+      return ok(factsOf(opened.value.spots.get("path") as Spot));
+    }
+    const { code } = opened.error;
+    return code === "E_FS_SYMLINK" || code === "E_FS_NOT_A_DIRECTORY"
+      ? ok({ realPath: path, exists: false })
+      : opened;
   }
 
   [Symbol.dispose](): void {
