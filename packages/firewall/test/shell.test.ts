@@ -212,8 +212,19 @@ describe("rules", () => {
     const { program: _, ...facts } = run(["sh", "-c", "ls a"]).facts;
     const unsure = decide(argvRule, { ...run(["sh", "-c", "ls a"]), facts }, context);
     assert.equal(unsure.rules[0]?.truth, "unknown");
-    const either = policy(all + rule("e", "ask", "sys::exec", 'where.argv = { any = [{ program = "/usr/bin/tool" }, { first = ["a"] }] }'));
-    assert.equal(decide(either, { ...run(["sh", "-c", "ls a"]), facts }, context).rules[0]?.truth, "true");
+    const either = policy(
+      all +
+        rule(
+          "e",
+          "ask",
+          "sys::exec",
+          'where.argv = { any = [{ program = "/usr/bin/tool" }, { first = ["a"] }] }',
+        ),
+    );
+    assert.equal(
+      decide(either, { ...run(["sh", "-c", "ls a"]), facts }, context).rules[0]?.truth,
+      "true",
+    );
   });
   it("on files hold for redirects", () => {
     const compiled = policy(
