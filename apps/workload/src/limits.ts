@@ -28,3 +28,5 @@ export const actDeadlineMs = 660_000;
 export const driverSocketMs = 10_000;
 /** Wait for a stopped driver to end its effect before it is killed, in milliseconds. */
 export const abortMs = 500;
+/** A follower of a session hears of its steps at most this often, in milliseconds; of its rest at once. */
+export const followIntervalMs = 50;

@@ -25,7 +25,7 @@ import { type Log, OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { type CallEnds, SessionCalls } from "./calls.ts";
 import type { JournalFile } from "./ends.ts";
-import { updateJsonCharsMax } from "./limits.ts";
+import { followIntervalMs, updateJsonCharsMax } from "./limits.ts";
 
 export interface RunnerEnds extends CallEnds {
   readonly log: Log;
@@ -146,12 +146,20 @@ export class SessionRunner {
   /** The present state, then every change; slow readers miss what came between. */
   async *follow(signal: AbortSignal): AsyncGenerator<SessionUpdate, void, undefined> {
     let seen = -1;
+    let nextUs = 0;
     while (!signal.aborted) {
       if (this.#broken !== undefined) throw this.#broken;
       if (this.#version === seen) {
         await this.#changed(signal);
         continue;
       }
+      // A view is the whole session: told at every step it would cost more than the steps.
+      const waitMs = Math.ceil((nextUs - this.#ends.clock.nowUs()) / 1000);
+      if (waitMs > 0 && !rests(this.state)) {
+        await this.#changed(AbortSignal.any([signal, AbortSignal.timeout(waitMs)]));
+        continue;
+      }
+      nextUs = this.#ends.clock.nowUs() + followIntervalMs * 1000;
       seen = this.#version;
       const { update } = this;
       yield update;
