@@ -35,7 +35,7 @@ const answer = async (
     decided: [approval.id],
     onView: (each) => printer.update(each),
   });
-  return conclude(context, view, printer);
+  return await conclude(context, view, printer);
 };
 
 export const approve: Handler<{ readonly sessionScope?: boolean }> = (context, invocation) =>

@@ -112,7 +112,7 @@ const running = async (context: CommandContext): Promise<StatusView | undefined>
   const file = readKernelFile(folderPaths(context.dataFolder));
   if (file === undefined || !isAlive(file.pid)) return undefined;
   await using kernel = await openKernel(context, { start: false });
-  return readStatus(kernel);
+  return await readStatus(kernel);
 };
 
 const viewOf = (

@@ -110,5 +110,5 @@ export const run: Handler<RunOptions> = async (context, { args, options }) => {
       onView: (each) => printer.update(each),
     }),
   );
-  return conclude(context, view, printer);
+  return await conclude(context, view, printer);
 };

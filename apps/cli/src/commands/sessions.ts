@@ -70,5 +70,5 @@ export const resolveSession: Handler<object> = async (context, { args }) => {
     onView: (each) => printer.update(each),
   });
   await conclude(context, view, printer);
-  return exitOfView(view);
+  return await exitOfView(view);
 };

@@ -129,7 +129,7 @@ const watch = async (context: CommandContext, kernel: Kernel): Promise<never> =>
 export const status: Handler<{ readonly watch?: boolean }> = async (context, { options }) => {
   requireFolder(context.dataFolder);
   await using kernel = await openKernel(context, { start: false });
-  if (options.watch === true) return watch(context, kernel);
+  if (options.watch === true) return await watch(context, kernel);
   printStatus(context, await readStatus(kernel));
   return exitCodes.done;
 };

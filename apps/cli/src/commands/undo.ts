@@ -57,5 +57,5 @@ export const undo: Handler<UndoOptions> = async (context, { args, options }) => 
       onView: (each) => printer.update(each),
     }),
   );
-  return conclude(context, view, printer);
+  return await conclude(context, view, printer);
 };
