@@ -1,3 +1,4 @@
+/** What a driver can answer with, for a person: what happened, why, and the next step. */
 import type { ErrorCatalogue } from "@ioi/base";
 
 const look = "Look at the path with ./ioi run '/list FOLDER', then run the action again.";

@@ -318,3 +318,30 @@ test("what a command sees is what the real folder becomes", async () => {
   assert.equal(text(again.result["stdout"]), seen);
   assert.match(seen, /g\/e\/h/);
 });
+
+test("a command that cannot be staged does not run", async () => {
+  // Below /dev nothing is shown in a sandbox.
+  const base = fs.mkdtempSync("/dev/shm/ioi-drivers-");
+  try {
+    await using s = execSession({ base });
+    const ran = await sh(s, "echo x > f");
+    assert.deepEqual([ran.outcome?.status, ran.errorCode], ["refused", "E_EXEC_NOT_STAGED"]);
+    assert.deepEqual([fs.readdirSync(s.root), leftovers(s)], [[], []]);
+  } finally {
+    fs.rmSync(base, { recursive: true });
+  }
+  // Control: elsewhere it runs.
+  await using other = execSession();
+  assert.equal((await sh(other, "echo x > f")).outcome?.status, "confirmed");
+});
+
+test("a command does not see the vault, even below its own folder", async () => {
+  await using outer = execSession();
+  const roots = [{ name: "all", path: outer.base, access: "write" as const }];
+  await using s = execSession({ base: outer.base, roots });
+  const argv = ["sh", "-c", "ls vault; echo x > work/f"];
+  const ran = await s.run("sys::exec", { argv, cwd: outer.base });
+  assert.deepEqual([ran.outcome?.status, ran.result["stdoutBytes"]], ["confirmed", 0]);
+  assert.equal(fs.readFileSync(s.path("f"), "utf8"), "x\n");
+  assert.deepEqual(leftovers(s), []);
+});

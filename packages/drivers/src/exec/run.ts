@@ -8,7 +8,8 @@
 import fs from "node:fs";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
+import { OperationError } from "@ioi/base";
+import { type SandboxedChild, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import {
   outputHeadBytesMax,
   outputStreamBytesMax,
@@ -103,15 +104,30 @@ const collect = (
   return streams as [KeptOutput, KeptOutput];
 };
 
+/** A sandbox that cannot even be described for this machine is one that did not start. */
+const start = (request: RunRequest): SandboxedChild | string => {
+  try {
+    return spawnSandboxed(request.spec, {
+      program: request.program,
+      args: request.args,
+      env: environment,
+      cwd: request.cwd,
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+    return error.message;
+  }
+};
+
 export const runCommand = async (request: RunRequest): Promise<RunResult> => {
-  const { child, started } = spawnSandboxed(request.spec, {
-    program: request.program,
-    args: request.args,
-    env: environment,
-    cwd: request.cwd,
-    stdio: ["ignore", "pipe", "pipe"],
-    detached: true,
-  });
+  const sandboxed = start(request);
+  if (typeof sandboxed === "string") {
+    const [stdout, stderr] = [new KeptOutput(0, 0), new KeptOutput(0, 0)];
+    return { end: { type: "not started", why: sandboxed }, stdout, stderr };
+  }
+  const { child, started } = sandboxed;
   let cut: "stopped" | "timeout" | "staged too large" | undefined;
   const [stdout, stderr] = collect(child, request, () => cut !== undefined);
   const closed = once(child, "close").catch(() => undefined);
