@@ -186,7 +186,7 @@ export class Kernel {
     const spec = this.#spec(name);
     const { child, started } = spawnSandboxed(spec, {
       entry: appMain(name),
-      nodeArgs: ["--no-warnings", "--max-semi-space-size=2"],
+      nodeArgs: ["--no-warnings", "--max-semi-space-size=8"],
       stdio,
       ...(name === "workload" ? { serialization: "json" as const } : {}),
     });
