@@ -52,6 +52,8 @@ export const contentHeadCharsMax = 512;
 export const scriptCharsMax = 65_536;
 /** Shells and wrappers inside each other that are analysed; deeper asks. */
 export const scriptDepthMax = 8;
+/** Brackets, braces and the like of one script that is analysed; with more it asks. */
+export const scriptOpeningsMax = 256;
 /** Simple commands of one script that are judged; more ask. */
 export const scriptCommandsMax = 256;
 /** Bytes of a file that a snapshot keeps; what is larger cannot be undone. */

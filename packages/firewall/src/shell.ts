@@ -17,7 +17,7 @@ import {
   type SyntaxNode,
   type Word,
 } from "unbash";
-import { scriptCharsMax, scriptCommandsMax, scriptDepthMax } from "./limits.ts";
+import { scriptCharsMax, scriptCommandsMax, scriptDepthMax, scriptOpeningsMax } from "./limits.ts";
 import { lastName } from "./paths.ts";
 import { isOtherShell, isPoisonedVariable, isReadableShell } from "./programs.ts";
 
@@ -165,12 +165,19 @@ const visit = (reader: Reader, node: SyntaxNode, depth: number): void => {
   }
   if (node.type === "Word") readWord(reader, node);
   if (node.type === "Redirect") readRedirect(reader, node);
+  if (node.type === "HereDoc" && node.closing === undefined) {
+    reader.doubt("a here-document that does not end");
+  }
   if (node.type === "Command") readCommand(reader, node, depth);
   forEachChild(node, (child) => visit(reader, child, depth));
 };
 
+/** What opens something inside which the parser recurses; a bound on it bounds the stack. */
+const openings = /[({`]|\bcoproc\b|\bfunction\b/g;
+
 const readScript = (reader: Reader, text: string, depth: number): void => {
-  if (depth > scriptDepthMax) reader.doubt("nested too deeply");
+  const opened = text.length > scriptCharsMax ? 0 : (text.match(openings)?.length ?? 0);
+  if (depth > scriptDepthMax || opened > scriptOpeningsMax) reader.doubt("nested too deeply");
   else if (text.length > scriptCharsMax) reader.doubt("a script too long to read");
   else visit(reader, parse(text), depth);
 };

@@ -248,6 +248,34 @@ describe("rules", () => {
   });
 });
 
+describe("hostile scripts", () => {
+  for (const unit of [
+    "$(",
+    "<(",
+    '"$(',
+    "f() ",
+    "coproc ",
+    "((",
+    "{ ",
+    "if ",
+    "while ",
+    "[[ ",
+    "`",
+    "eval ",
+    "${a:-",
+    "case a in ",
+    "<<E\n",
+    "time ",
+  ]) {
+    it(`of ${unit.trim()} upon each other ask, and end`, () => {
+      for (const times of [100, 250, 300, 15_000 / unit.length, 65_000 / unit.length]) {
+        const text = unit.repeat(times);
+        assert.ok(isDynamic(`id; ${text}`), `${times} times`);
+      }
+    });
+  }
+});
+
 describe("any text at all", () => {
   const seed = Number(process.env["IOI_SEED"] ?? 911);
   it("is judged without an exception, and a dollar outside quotes is dynamic", () => {
