@@ -247,6 +247,8 @@ const npmArguments = (temporary) => [
   "--no-audit",
   "--no-fund",
   "--loglevel=error",
+  // A log that grows would look like progress.
+  "--logs-max=0",
   "--fetch-retries=1",
   "--fetch-timeout=20000",
   "--fetch-retry-mintimeout=1000",

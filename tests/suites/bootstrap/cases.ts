@@ -1,6 +1,15 @@
 /** The cases of suite `bootstrap`; each says what it expected and what it saw. */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { type Ended, type Lab, readyLine, startCommand, stayCommand, within } from "./lab.ts";
 
@@ -149,28 +158,36 @@ const isolated: BootstrapCase = {
 };
 
 /** A registry that takes the connection and never answers. */
-const blackHole: BootstrapCase = {
-  id: "network-that-never-answers",
+const blackHole = (
+  id: string,
+  prepare: (lab: Lab, id: string) => Promise<string>,
+): BootstrapCase => ({
+  id,
   slow: true,
   run: async (lab) => {
-    const { createServer } = await import("node:net");
-    const sockets = new Set<import("node:net").Socket>();
+    const copy = await prepare(lab, id);
+    const sockets = new Set<Socket>();
     const server = createServer((socket) => void sockets.add(socket.on("error", () => undefined)));
     await new Promise<void>((up) => server.listen(0, "127.0.0.1", up));
     const address = server.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     try {
-      const copy = lab.copy("black-hole");
-      const data = join(lab.folder, "data-black-hole");
-      return await refusal(lab, copy, 5, "E_BOOTSTRAP_NETWORK", startCommand(data), {
-        npm_config_registry: `http://127.0.0.1:${port}/`,
-      });
+      return await refusal(
+        lab,
+        copy,
+        5,
+        "E_BOOTSTRAP_NETWORK",
+        startCommand(join(lab.folder, id)),
+        {
+          npm_config_registry: `http://127.0.0.1:${port}/`,
+        },
+      );
     } finally {
       for (const socket of sockets) socket.destroy();
       server.close();
     }
   },
-};
+});
 
 /** The runtime is there, the packages are not: the second half of the installation fails. */
 const offlinePackages: BootstrapCase = {
@@ -309,6 +326,40 @@ const mounted = (
   },
 });
 
+/** Installed before it became read-only: it starts, and compiled code goes to the person's cache. */
+const readOnlyInstalled: BootstrapCase = {
+  id: "read-only-after-installation",
+  run: async (lab) => {
+    const unshare = canUnshare(["--mount"]);
+    if (unshare === undefined) return skip("no mount namespaces here");
+    const { copy, data } = await lab.installed();
+    const start = startCommand(data).join(" ");
+    const script = `mount --bind '${copy}' '${copy}' && mount -o remount,ro,bind '${copy}' && cd '${copy}' && exec ${start}`;
+    const ended = await lab.run(lab.folder, [...unshare, "sh", "-c", script]).ended;
+    return verdict(isReadyOnce(ended), "ready once, exit 0", seen(ended));
+  },
+};
+
+/** pnpm would remove them when the program alone is installed again. */
+const keepsTools: BootstrapCase = {
+  id: "development-tools-stay",
+  slow: true,
+  run: async (lab) => {
+    const copy = await withRuntime(lab, "tools-stay");
+    const usage = await lab.run(copy, ["npm", "run", "check", "--", "--no-such-argument"]).ended;
+    const tool = join(copy, "node_modules/.bin/tsc");
+    const before = existsSync(tool);
+    for (const mode of ["prod", "dev"]) rmSync(join(copy, `.runtime/stamp-${mode}`));
+    const ended = await lab.run(copy, ["./ioi", "--version"]).ended;
+    const after = existsSync(tool);
+    return verdict(
+      usage.code === 2 && before && ended.code === 0 && after,
+      "tsc is there before and after ./ioi installed again",
+      `before ${before}, after ${after}; ${seen(usage)} || ${seen(ended)}`,
+    );
+  },
+};
+
 const npmVersion = (major: number): BootstrapCase => ({
   id: `npm-${major}`,
   slow: true,
@@ -332,7 +383,6 @@ const altered: BootstrapCase = {
   run: async (lab) => {
     const copy = lab.copy("altered");
     const pins = join(copy, "tools/runtime.json");
-    const { readFileSync } = await import("node:fs");
     writeFileSync(pins, readFileSync(pins, "utf8").replaceAll(/sha512-./g, "sha512-A"));
     const data = join(lab.folder, "data-altered");
     return refusal(lab, copy, 5, "E_BOOTSTRAP_INTEGRITY", startCommand(data));
@@ -348,7 +398,8 @@ export const cases: readonly BootstrapCase[] = [
   offline,
   isolated,
   offlinePackages,
-  blackHole,
+  blackHole("network-that-never-answers", (lab, id) => Promise.resolve(lab.copy(id))),
+  blackHole("network-that-never-answers-for-packages", withRuntime),
   json,
   twoAtOnce,
   staleLock,
@@ -372,6 +423,8 @@ export const cases: readonly BootstrapCase[] = [
     "E_BOOTSTRAP_DISK",
     (copy, source) => `mount -t tmpfs -o size=64m tmpfs '${copy}' && cp -a '${source}/.' '${copy}'`,
   ),
+  readOnlyInstalled,
+  keepsTools,
   npmVersion(10),
   npmVersion(12),
   altered,
