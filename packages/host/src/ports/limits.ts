@@ -16,3 +16,5 @@ export const spawnDrainMs = 1000;
 export const keyValueScanMax = 10_000;
 /** Inputs that wait for a machine; a full queue refuses. */
 export const machineInputsMax = 4096;
+/** A write up to this size goes to the page cache on the calling thread, in bytes. */
+export const syncWriteBytesMax = 65_536;
