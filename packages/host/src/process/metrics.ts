@@ -7,7 +7,13 @@ let collecting = false;
 /** Names this process on every series; call once at start. */
 export const startMetrics = (processName: string): void => {
   registry.setDefaultLabels({ process: processName });
-  if (!collecting) collectDefaultMetrics({ register: registry, prefix: "ioi_" });
+  if (!collecting)
+    collectDefaultMetrics({
+      register: registry,
+      prefix: "ioi_",
+      // The default looks a hundred times a second, also where nothing happens.
+      eventLoopMonitoringPrecision: 1000,
+    });
   collecting = true;
 };
 
