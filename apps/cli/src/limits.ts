@@ -32,5 +32,7 @@ export const logLinesDefault = 200;
 export const logTailBytesMax = 4_194_304;
 /** Largest program that `ioi policy` hashes, in bytes. */
 export const programBytesMax = 1_073_741_824;
+/** Entries below a folder that `ioi policy` looks through for names with a leading dot. */
+export const folderEntriesMax = 20_000;
 /** Free space below which `ioi doctor` warns, in bytes. */
 export const freeBytesWanted = 268_435_456;

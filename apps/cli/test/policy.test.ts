@@ -76,6 +76,20 @@ test("check: facts are looked up, so a link out of the folder is seen", () =>
     assert.notEqual(exit, 0, out);
   }));
 
+test("check: a folder that holds a name with a leading dot is not taken whole by a wildcard", () =>
+  withPolicy(async (ioi, root) => {
+    const rule = ["allow", "fs::delete"].map((text) => JSON.stringify(text));
+    writeFileSync(
+      join(root, "policy.toml"),
+      `version = 1\n[[rule]]\nid = "d"\neffect = ${rule[0]}\ntarget = [${rule[1]}]\nwhere.path = { glob = "scope:/**" }\n`,
+    );
+    mkdirSync(join(root, "w/d/e"), { recursive: true });
+    const check = () => ioi("check", "fs::delete", "--arg", "path=d", ...asked);
+    assert.equal((await check()).exit, 0);
+    writeFileSync(join(root, "w/d/e/.env"), "x");
+    assert.equal((await check()).exit, 4);
+  }));
+
 test("check: the action as JSON, from a file, and as flags with JSON values", () =>
   withPolicy(async (ioi, root) => {
     const action = { target: "sys::exec", args: { argv: ["/usr/bin/wc", "a.txt"] } };

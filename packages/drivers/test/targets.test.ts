@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { Fd, readAttribute, writeAttribute } from "../src/fs/syscalls.ts";
 import { globMatcher } from "../src/files/glob.ts";
 import { readBytesMax, searchMatchesMax } from "../src/limits.ts";
-import { Session, treeState } from "./support.ts";
+import { type Args, Session, treeState } from "./support.ts";
 
 const plain = (value: unknown): unknown =>
   JSON.parse(
@@ -191,6 +191,80 @@ test("search finds by name and by text, in order, within its bounds", async () =
   const many = await s.run("fs::search", { path: s.root, text: "needle" });
   assert.equal((many.result["matches"] as readonly unknown[]).length, searchMatchesMax);
   assert.equal(many.result["more"], true);
+});
+
+test("search neither looks into nor tells names with a leading dot, unless they are named", async () => {
+  await using s = new Session();
+  for (const folder of ["a", ".hidden", "a/.git"]) fs.mkdirSync(s.path(folder));
+  for (const file of [".env", "a/.env", ".hidden/b", "a/.git/config", "plain", "a/plain"]) {
+    fs.writeFileSync(s.path(file), "needle");
+  }
+  const found = async (args: Args): Promise<readonly unknown[]> => {
+    const { result } = await s.run("fs::search", args);
+    assert.equal(result["more"], false);
+    return (result["matches"] as readonly { readonly path: string }[]).map(({ path }) => path);
+  };
+  const open = [s.path("a/plain"), s.path("plain")];
+  assert.deepEqual(await found({ path: s.root, text: "needle" }), open);
+  assert.deepEqual(await found({ path: s.root }), [s.path("a"), ...open]);
+  assert.deepEqual(await found({ path: s.root, name: ".*" }), []);
+  assert.deepEqual(await found({ path: s.path(".hidden"), text: "needle" }), [s.path(".hidden/b")]);
+  // The names themselves are told by a listing, which has no content.
+  const listed = await s.run("fs::list", { path: s.root });
+  const entries = listed.result["entries"] as readonly { readonly name: string }[];
+  assert.deepEqual(
+    entries.map(({ name }) => name),
+    [".env", ".hidden", "a", "plain"],
+  );
+});
+
+test("prepare says whether a folder that is taken whole holds names with a leading dot", async () => {
+  await using s = new Session();
+  for (const folder of ["plain/d", "dots/d/e", "holder/.d"]) {
+    fs.mkdirSync(s.path(folder), { recursive: true });
+    fs.writeFileSync(s.path(`${folder}/file`), "x");
+  }
+  fs.writeFileSync(s.path("dots/d/e/.env"), "secret");
+  fs.symlinkSync(s.path("dots"), s.path("plain/link"));
+  const said = async (target: string, name: string): Promise<unknown> => {
+    const looked = await s.prepare(target, {
+      path: s.path(name),
+      ...(target === "fs::delete" ? {} : { to: s.path("to") }),
+    });
+    assert.ok(typeof looked !== "string", String(looked));
+    return looked.action.facts["path"]?.dotNames;
+  };
+  for (const target of ["fs::copy", "fs::move", "fs::delete"]) {
+    assert.equal(await said(target, "plain"), false, target);
+    assert.equal(await said(target, "dots"), true, target);
+    assert.equal(await said(target, "holder"), true, target);
+    assert.equal(await said(target, "plain/d/file"), undefined, target);
+  }
+});
+
+test("a folder that got a name with a leading dot after the decision is left alone", async () => {
+  for (const target of ["fs::copy", "fs::move", "fs::delete"]) {
+    for (const [late, expected] of [
+      ["plain", "confirmed"],
+      [".env", "refused"],
+    ] as const) {
+      await using s = new Session();
+      fs.mkdirSync(s.path("d/e"), { recursive: true });
+      const looked = await s.prepare(target, {
+        path: s.path("d"),
+        ...(target === "fs::delete" ? {} : { to: s.path("to") }),
+      });
+      assert.ok(typeof looked !== "string");
+      fs.writeFileSync(s.path(`d/e/${late}`), "late");
+      const ticket = s.ticket(looked, { obligations: [{ type: "snapshot" }] });
+      const acted = await s.act(looked.prepared.nonce, ticket);
+      assert.equal(acted.outcome?.status, expected, `${target} ${late}: ${acted.message}`);
+      if (late === ".env") {
+        assert.equal(acted.errorCode, "E_FS_CHANGED");
+        assert.deepEqual(fs.readdirSync(s.path("d/e")), [".env"]);
+      }
+    }
+  }
 });
 
 test("search agrees with a naive one, across the borders of its blocks", async () => {

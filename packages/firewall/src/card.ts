@@ -46,6 +46,7 @@ const pathLines = (
       facts.exists ? `is there: ${facts.kind ?? "unknown"}${size}${links}` : "not there yet",
     ),
   );
+  if (facts.dotNames === true) lines.push(line("", "holds names that begin with a dot"));
   return lines;
 };
 

@@ -11,8 +11,13 @@ import { visible } from "./visible.ts";
 
 type Text = Pick<Decision, "reason" | "instead">;
 
-const ruleReason = ({ rule, truth }: Firing): string => {
-  const doubt = truth === yes ? "" : " (not everything it looks at is known)";
+const doubtOf = (subject: Subject): string =>
+  subject.paths.some(({ value }) => value.whole !== undefined)
+    ? " (the folder may hold what the rule is about)"
+    : " (not everything it looks at is known)";
+
+const ruleReason = ({ rule, truth }: Firing, subject: Subject): string => {
+  const doubt = truth === yes ? "" : doubtOf(subject);
   return rule.reason === "" ? `Rule "${rule.id}"${doubt}.` : `${rule.reason}${doubt}`;
 };
 
@@ -28,7 +33,9 @@ export const explainDenial = (
   const first = denies[0] as Firing;
   const { rule } = first;
   return {
-    reason: visible(`${subject.target.name} is refused by rule "${rule.id}": ${ruleReason(first)}`),
+    reason: visible(
+      `${subject.target.name} is refused by rule "${rule.id}": ${ruleReason(first, subject)}`,
+    ),
     instead: visible(rule.instead),
   };
 };
@@ -37,7 +44,9 @@ const askText = (ask: AskSource, subject: Subject, judgement: Judgement): string
   switch (ask.kind) {
     case "rule": {
       const firing = judgement.asks.find(({ rule }) => rule.id === ask.id);
-      return firing === undefined ? `Rule "${ask.id}".` : `Rule "${ask.id}": ${ruleReason(firing)}`;
+      return firing === undefined
+        ? `Rule "${ask.id}".`
+        : `Rule "${ask.id}": ${ruleReason(firing, subject)}`;
     }
     case "default":
       return `No rule allows ${subject.target.name} here.`;

@@ -19,6 +19,10 @@ verdict = "ask"                     # where no rule allows: "ask" or "deny"
 
 # --- Files in the session's folder -------------------------------------------------------------
 
+# Names that begin with a dot: no wildcard of an "allow" matches them. fs::list tells that they are
+# there, with size and time; fs::search passes them over; a folder that holds one asks before it is
+# copied, moved or deleted whole.
+
 [[rule]]
 id = "scope-read"
 effect = "allow"

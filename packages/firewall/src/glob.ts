@@ -357,6 +357,59 @@ const matchSegments = (
   return part === pattern.length;
 };
 
+/** Whether a name without a leading dot can fit; a class counts as one that can. */
+const fitsUndotted = (segment: Segment): boolean => {
+  switch (segment.type) {
+    case "literal":
+      return segment.text.charCodeAt(0) !== 0x2e;
+    case "affix":
+      return segment.prefix.charCodeAt(0) !== 0x2e;
+    case "tokens": {
+      const [first] = segment.tokens;
+      return first?.type !== "char" || first.char !== ".";
+    }
+    default:
+      return true;
+  }
+};
+
+/**
+ * Whether something below the path could match in the broad reading; without `dots` nothing below
+ * begins with a dot.
+ */
+export const mayMatchBelow = (
+  { alternatives }: PathPattern,
+  path: readonly string[],
+  offset: number,
+  folded: boolean,
+  dots: boolean,
+): boolean =>
+  alternatives.some((alternative) => {
+    const pattern = folded ? alternative.folded : alternative.exact;
+    const reach = (states: Set<number>, from: number): void => {
+      for (let part = from; ; part++) {
+        states.add(part);
+        if (pattern[part]?.type !== "deep") return;
+      }
+    };
+    let states = new Set<number>();
+    reach(states, 0);
+    for (const name of path.slice(offset)) {
+      const next = new Set<number>();
+      for (const part of states) {
+        const segment = pattern[part];
+        if (segment === undefined) continue;
+        if (segment.type === "deep") reach(next, part);
+        else if (matchSegment(segment, name, folded, false)) reach(next, part + 1);
+      }
+      states = next;
+    }
+    return [...states].some((part) => {
+      const rest = pattern.slice(part);
+      return rest.length > 0 && (dots || rest.every(fitsUndotted));
+    });
+  });
+
 /**
  * Whether the segments of a path from `offset` on (those below the pattern's root) match. With
  * `folded` they went through `foldCase`.

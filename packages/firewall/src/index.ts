@@ -13,7 +13,14 @@ export { foldCase, isWithin, normalisePath, pathComplaint } from "./paths.ts";
 export { canRunAnything, isPoisonedVariable } from "./programs.ts";
 export { protectedReason } from "./protected.ts";
 export { analyseArgv, type Script, type ScriptRedirect } from "./shell.ts";
-export { argumentOf, type ArgumentSpec, type Role, targets, type TargetSpec } from "./targets.ts";
+export {
+  argumentOf,
+  type ArgumentSpec,
+  type Role,
+  takesWhole,
+  targets,
+  type TargetSpec,
+} from "./targets.ts";
 export * from "./types.ts";
 export { letterWarnings, visible } from "./visible.ts";
 export {

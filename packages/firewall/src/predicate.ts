@@ -5,6 +5,10 @@
  * of a list must hold, and a path is where it really is. *Broad*, for what asks or denies: a
  * wildcard does, one element is enough, and a path is where it really is or where it was said to
  * be. `not` turns the reading round, so that an exception is as wide as a refusal.
+ *
+ * A folder that is copied, moved or deleted goes with all that is in it. What asks or denies about
+ * something that may be below it is then unknown, and so is what allows, where names with a leading
+ * dot are below it.
  */
 import { type ArgvPredicate, argvTruth } from "./argv.ts";
 import type { PathPattern } from "./glob.ts";
@@ -14,6 +18,7 @@ import {
   type ArgumentValue,
   type PathValue,
   placeMatches,
+  placeMayHold,
   textTruth,
   type TextTest,
 } from "./values.ts";
@@ -47,11 +52,19 @@ const pathTruth = (
 ): Truth => {
   const holds = (place: Place): boolean =>
     placeMatches(predicate.patterns, place, table, predicate.nocase, narrow);
+  const { given, real, whole } = value;
   if (value.opaque) return unknown;
-  if (narrow) return value.real === undefined ? unknown : truthOf(holds(value.real));
-  if (holds(value.given)) return yes;
-  if (value.real === undefined) return unknown;
-  return truthOf(value.real !== value.given && holds(value.real));
+  if (narrow) {
+    if (real === undefined) return unknown;
+    return holds(real) ? (whole === "dots" ? unknown : yes) : no;
+  }
+  if (holds(given)) return yes;
+  if (real === undefined) return unknown;
+  if (real !== given && holds(real)) return yes;
+  if (whole === undefined) return no;
+  const mayHold = (place: Place): boolean =>
+    placeMayHold(predicate.patterns, place, table, predicate.nocase, whole === "dots");
+  return mayHold(given) || (real !== given && mayHold(real)) ? unknown : no;
 };
 
 const leafTruth = (

@@ -15,7 +15,7 @@ import {
 } from "./limits.ts";
 import { pathComplaint } from "./paths.ts";
 import { placeOf, type RootTable } from "./roots.ts";
-import { type ArgumentSpec, type TargetSpec, targets } from "./targets.ts";
+import { type ArgumentSpec, takesWhole, type TargetSpec, targets } from "./targets.ts";
 import { type ArgumentValue, isOpaque, type PathValue } from "./values.ts";
 
 /** One path argument, with the name under which facts and asks speak of it. */
@@ -48,11 +48,19 @@ const isMap = (value: CanonicalValue): value is { readonly [key: string]: Canoni
   !Array.isArray(value) &&
   !(value instanceof Uint8Array);
 
+/** What is in a folder that an action takes whole; undefined where it takes none. */
+const wholeOf = ({ target, facts }: Action): PathValue["whole"] => {
+  const found = own(facts, "path");
+  if (!takesWhole(target) || found?.kind !== "directory") return undefined;
+  return found.dotNames === false ? "plain" : "dots";
+};
+
 const readPath = (
   key: string,
   text: CanonicalValue,
   facts: Facts | undefined,
   table: RootTable,
+  whole: PathValue["whole"],
 ): Read<PathValue> => {
   if (typeof text !== "string") return err(`${key} is not a path`);
   const complaint = pathComplaint(text);
@@ -61,11 +69,12 @@ const readPath = (
   const insensitive = facts?.caseInsensitive === true;
   const given = placeOf(text, insensitive, table);
   const opaque = isOpaque(text);
-  if (facts === undefined) return ok({ type: "path", given, real: undefined, opaque });
+  const more = whole === undefined ? {} : { whole };
+  if (facts === undefined) return ok({ type: "path", given, real: undefined, opaque, ...more });
   const wrong = pathComplaint(facts.realPath);
   if (wrong !== undefined) return err(`the real path of ${key} is not canonical: ${wrong}`);
   const real = facts.realPath === text ? given : placeOf(facts.realPath, insensitive, table);
-  return ok({ type: "path", given, real, opaque });
+  return ok({ type: "path", given, real, opaque, ...more });
 };
 
 const readArgv = (value: CanonicalValue): Read<readonly string[]> => {
@@ -138,7 +147,7 @@ const readPaths = (
   for (const [at, text] of (many ? (value as readonly CanonicalValue[]) : [value]).entries()) {
     const key = many ? `${spec.name}.${at}` : spec.name;
     const facts = own(action.facts, key);
-    const read = readPath(key, text, facts, table);
+    const read = readPath(key, text, facts, table, wholeOf(action));
     if (!read.ok) return read.error;
     items.push(read.value);
     into.paths.push({ key, spec, value: read.value, facts });

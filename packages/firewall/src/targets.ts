@@ -79,7 +79,7 @@ const files: readonly TargetSpec[] = [
   file("list", "list a folder", [path("folder", "reads")], reading),
   file(
     "search",
-    "search below a folder",
+    "search below a folder; names with a leading dot are passed over",
     [
       path("folder", "reads"),
       {
@@ -241,6 +241,11 @@ const withoutDriver = (name: string): TargetSpec => ({
 export const targets: ReadonlyMap<string, TargetSpec> = new Map(
   [...files, exec, ...others.map(withoutDriver)].map((spec) => [spec.name, spec] as const),
 );
+
+const whole: ReadonlySet<string> = new Set(["fs::copy", "fs::move", "fs::delete"]);
+
+/** The target takes what stands at `path` with all that is in it; its `to` gets all of it. */
+export const takesWhole = (target: string): boolean => whole.has(target);
 
 export const targetGroups: readonly string[] = [
   ...new Set([...targets.values()].map(({ group }) => group)),

@@ -1,6 +1,6 @@
 /** Values of arguments as a decision sees them, and the tests that conditions are made of. */
 import type { RE2JS } from "re2js";
-import { matchPattern, type PathPattern } from "./glob.ts";
+import { matchPattern, mayMatchBelow, type PathPattern } from "./glob.ts";
 import { regexInputCharsMax } from "./limits.ts";
 import { foldedOf, type Place, type RootTable } from "./roots.ts";
 import { type Truth, truthOf, unknown } from "./truth.ts";
@@ -13,6 +13,8 @@ export interface PathValue {
   readonly real: Place | undefined;
   /** Holds a placeholder that nobody has filled in: it could be anywhere. */
   readonly opaque: boolean;
+  /** Set where a folder goes with all that is in it: whether names with a leading dot may be. */
+  readonly whole?: "plain" | "dots";
 }
 
 export interface ArgvValue {
@@ -55,6 +57,23 @@ export const textTruth = (test: TextTest, text: string): Truth => {
     case "matches":
       return text.length > regexInputCharsMax ? unknown : truthOf(test.pattern.testExact(text));
   }
+};
+
+/** Whether a pattern may match something below a folder. */
+export const placeMayHold = (
+  patterns: readonly PathPattern[],
+  place: Place,
+  table: RootTable,
+  nocase: boolean,
+  dots: boolean,
+): boolean => {
+  const folded = nocase || place.insensitive;
+  const segments = folded ? foldedOf(place) : place.segments;
+  return patterns.some((pattern) => {
+    const at = table.index.get(pattern.root);
+    const offset = at === undefined ? -1 : (place.offsets[at] as number);
+    return offset >= 0 && mayMatchBelow(pattern, segments, offset, folded, dots);
+  });
 };
 
 export const placeMatches = (

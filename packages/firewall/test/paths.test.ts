@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { decide } from "../src/index.ts";
+import { decide, defaultPolicy } from "../src/index.ts";
 import { parsePattern } from "../src/glob.ts";
 import { act, fileFacts, policy, rule, ruleIds, scope, verdict, withSession } from "./support.ts";
 
@@ -161,5 +161,89 @@ describe("matching", () => {
       ),
       { seed, numRuns: 1500 },
     );
+  });
+});
+
+describe("a folder that is taken whole", () => {
+  const folder = (dotNames?: boolean) =>
+    fileFacts(`${scope}/docs`, {
+      kind: "directory",
+      ...(dotNames === undefined ? {} : { dotNames }),
+    });
+  const targets = ["fs::copy", "fs::move", "fs::delete"];
+  const anywhere = 'where.path = { glob = "scope:/**" }';
+  const allows = targets
+    .map((target) => {
+      const to = target === "fs::delete" ? "" : '\nwhere.to = { glob = "scope:/**" }';
+      return rule(`may-${target.slice(4)}`, "allow", target, anywhere + to);
+    })
+    .join("");
+  const taken = (target: string, dotNames?: boolean) =>
+    act(
+      target,
+      { path: "scope:/docs", ...(target === "fs::delete" ? {} : { to: "scope:/other" }) },
+      { path: folder(dotNames) },
+    );
+  const below = (effect: string, glob: string) =>
+    rule("below", effect, targets, `where.path = { glob = "${glob}" }`);
+
+  it("is not allowed by a wildcard if a name in it begins with a dot, or nobody looked", () => {
+    for (const target of targets) {
+      assert.equal(verdict(policy(allows), taken(target, false)), "allow", target);
+      assert.equal(verdict(policy(allows), taken(target, true)), "ask", target);
+      assert.equal(verdict(policy(allows), taken(target)), "ask", target);
+    }
+  });
+  it("is asked about and refused with what may be in it, as unknown", () => {
+    for (const target of targets) {
+      for (const [glob, dots] of [
+        ["scope:/docs/secret/*", false],
+        ["scope:/**/*.key", false],
+        ["scope:/*/a", false],
+        ["scope:/docs/.env", true],
+        ["scope:/**/.*", true],
+        ["scope:/**/.ssh/**", true],
+        ["scope:/docs/{.a,.b}", true],
+        ["scope:/docs/.[a-e]*", true],
+      ] as const) {
+        const compiled = policy(allows + below("deny", glob));
+        assert.equal(verdict(compiled, taken(target, true)), "deny", glob);
+        const { rules } = decide(compiled, taken(target, false), withSession({}));
+        const truths = rules.filter(({ id }) => id === "below").map(({ truth }) => truth);
+        assert.deepEqual(truths, dots ? [] : ["unknown"], glob);
+      }
+      for (const glob of ["scope:/doc/**", "scope:/docs-2/**", "scope:/other/*/x/docs"]) {
+        const where = `where.path = { glob = "${glob}" }`;
+        const compiled = policy(allows + rule("beside", "deny", target, where));
+        assert.equal(verdict(compiled, taken(target, false)), "allow", glob);
+      }
+    }
+  });
+  it("brings what is in it to where it goes", () => {
+    const where = 'where.to = { glob = "scope:/other/.env" }';
+    const compiled = policy(allows + rule("to", "ask", ["fs::copy", "fs::move"], where));
+    assert.equal(verdict(compiled, taken("fs::copy", false)), "allow");
+    const asked = decide(compiled, taken("fs::copy", true), withSession({}));
+    assert.deepEqual(ruleIds(asked), ["to"]);
+    assert.match(asked.reason, /the folder may hold what the rule is about/);
+  });
+  it("is judged by its name where only its name is looked at", () => {
+    for (const target of ["fs::list", "fs::search", "fs::stat"]) {
+      const compiled = policy(rule("look", "allow", target, anywhere), [
+        "project",
+        rule("below", "deny", target, 'where.path = { glob = "scope:/**/.*" }'),
+      ]);
+      const action = act(target, { path: "scope:/docs" }, { path: folder(true) });
+      assert.equal(verdict(compiled, action), "allow", target);
+    }
+  });
+  it("asks under the shipped policy if it holds a name with a leading dot", () => {
+    const shipped = policy(defaultPolicy);
+    for (const target of targets) {
+      assert.equal(verdict(shipped, taken(target, false)), "allow", target);
+      const decision = decide(shipped, taken(target, true), withSession({}));
+      assert.equal(decision.verdict, "ask", target);
+      assert.match(decision.reason, /begin with a dot/);
+    }
   });
 });

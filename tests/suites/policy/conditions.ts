@@ -1,6 +1,6 @@
 /** Conditions of rules, one key at a time. */
 import type { Action, Facts } from "@ioi/wire";
-import { fits, type Spot } from "./globs.ts";
+import { fits, mayFitBelow, type Spot } from "./globs.ts";
 import type { ArgvTest, Rule, Situation, Test } from "./model.ts";
 import { and, not, or, truth, type Truth } from "./truth.ts";
 
@@ -12,21 +12,28 @@ export interface World {
 const given = (world: World, name: string): unknown => world.action.args[name];
 const factsOf = (world: World, name: string): Facts | undefined => world.action.facts[name];
 
+const howOf = (key: string, narrow: boolean) => ({
+  nocase: key === "glob_nocase",
+  narrow,
+  ...(key === "equals" || key === "one_of" ? { literal: "exact" as const } : {}),
+  ...(key === "prefix" ? { literal: "below" as const } : {}),
+});
+
 const pathHolds = (
   key: string,
   patterns: readonly string[],
   spot: Spot,
   world: World,
   narrow: boolean,
-): boolean =>
-  patterns.some((pattern) =>
-    fits(pattern, spot, world.situation, {
-      nocase: key === "glob_nocase",
-      narrow,
-      ...(key === "equals" || key === "one_of" ? { literal: "exact" as const } : {}),
-      ...(key === "prefix" ? { literal: "below" as const } : {}),
-    }),
-  );
+): boolean => patterns.some((pattern) => fits(pattern, spot, world.situation, howOf(key, narrow)));
+
+/** A folder that goes with all that is in it, and whether dots may be in there. */
+const folder = ({ action }: World): "no" | "plain" | "dots" => {
+  const found = action.facts["path"];
+  const whole = ["fs::copy", "fs::move", "fs::delete"].includes(action.target);
+  if (!whole || found?.kind !== "directory") return "no";
+  return found.dotNames === false ? "plain" : "dots";
+};
 
 /** One path of an argument: `factKey` tells where its facts are. */
 const pathTruth = (
@@ -44,8 +51,18 @@ const pathTruth = (
     facts === undefined
       ? "U"
       : truth(pathHolds(key, patterns, { path: facts.realPath, fold }, world, narrow));
-  if (narrow) return real;
-  return or(real, truth(pathHolds(key, patterns, { path: text, fold }, world, narrow)));
+  const whole = folder(world);
+  if (narrow) return real === "T" && whole === "dots" ? "U" : real;
+  const spots = [text, facts?.realPath ?? text].map((path) => ({ path, fold }));
+  const below =
+    whole !== "no" &&
+    spots.some((spot) =>
+      patterns.some((pattern) =>
+        mayFitBelow(pattern, spot, world.situation, howOf(key, false), whole === "dots"),
+      ),
+    );
+  const said = truth(pathHolds(key, patterns, { path: text, fold }, world, narrow));
+  return or(or(real, said), below ? "U" : "F");
 };
 
 const regex = (source: string): RegExp => new RegExp(`^(?:${source})$`, "u");

@@ -303,6 +303,7 @@ const makeFacts = (random: Random, path: string, spelled: boolean): Facts => ({
   ...(chance(random, 90) ? { nlink: chance(random, 90) ? 1 : 2 } : {}),
   ...(chance(random, 50) ? { size: pick(random, [0, 10, 2 ** 31, 2 ** 31 + 1]) } : {}),
   ...(chance(random, spelled ? 70 : 12) ? { caseInsensitive: true } : {}),
+  ...(chance(random, 50) ? { dotNames: chance(random, 40) } : {}),
 });
 
 const hash = new Uint8Array(32);

@@ -92,13 +92,53 @@ export interface Spot {
 export const rootPath = (name: string, situation: Situation): string | undefined =>
   name === "~" ? situation.home : situation.roots.find((root) => root.name === name)?.path;
 
-/** `root:/rest` or `~/rest`, with `literal` for what holds no wildcard. */
-export const fits = (
+interface How {
+  readonly nocase: boolean;
+  readonly narrow: boolean;
+  readonly literal?: "exact" | "below";
+}
+
+/** Whether names can follow the path until the pattern ends. */
+const goesOn = (
+  pattern: readonly string[],
+  path: readonly string[],
+  fold: boolean,
+  dots: boolean,
+): boolean => {
+  const [head, ...rest] = pattern;
+  const [first, ...others] = path;
+  if (head === undefined) return false;
+  if (first === undefined) return dots || pattern.every((each) => !each.startsWith("."));
+  if (head === "**" && goesOn(rest, path, fold, dots)) return true;
+  if (head === "**") return goesOn(pattern, others, fold, dots);
+  return segmentFits(head, first, fold, false) && goesOn(rest, others, fold, dots);
+};
+
+/** Something below the spot may match; `dots`: also with a name that begins with one. */
+export const mayFitBelow = (
   pattern: string,
   spot: Spot,
   situation: Situation,
-  how: { readonly nocase: boolean; readonly narrow: boolean; readonly literal?: "exact" | "below" },
+  how: How,
+  dots: boolean,
 ): boolean => {
+  const [name = "", ...segments] = pattern.split("/");
+  const root = rootPath(name.replace(":", ""), situation);
+  const path = parts(spot.path);
+  if (root === undefined || !startsWith(path, parts(root), spot.fold)) return false;
+  const below = path.slice(parts(root).length);
+  const fold = how.nocase || spot.fold;
+  const rest = segments.join("/");
+  if (how.literal === undefined) {
+    return braces(rest).some((each) => goesOn(parts(each), below, fold, dots));
+  }
+  const wanted = [...parts(rest), ...(how.literal === "below" ? ["**"] : [])];
+  const literal = wanted.map((each) => (each === "**" ? each : each.replace(/[*?[]/g, "[$&]")));
+  return goesOn(literal, below, fold, dots);
+};
+
+/** `root:/rest` or `~/rest`, with `literal` for what holds no wildcard. */
+export const fits = (pattern: string, spot: Spot, situation: Situation, how: How): boolean => {
   const home = pattern.startsWith("~");
   const name = home ? "~" : pattern.slice(0, pattern.indexOf(":"));
   const rest = home ? pattern.slice(2) : pattern.slice(pattern.indexOf(":/") + 2);

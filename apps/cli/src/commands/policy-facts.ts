@@ -6,10 +6,10 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import type { CanonicalArguments, TargetSpec } from "@ioi/firewall";
+import { type CanonicalArguments, takesWhole, type TargetSpec } from "@ioi/firewall";
 import type { Action, Facts } from "@ioi/wire";
 import { readBounded } from "../kernel/folder.ts";
-import { programBytesMax } from "../limits.ts";
+import { folderEntriesMax, programBytesMax } from "../limits.ts";
 
 /** Where programs are looked for by name, as in a command's sandbox. */
 const searchPath = ["/usr/local/bin", "/usr/bin", "/bin"];
@@ -50,6 +50,29 @@ export const pathFacts = (given: string): Facts => {
   };
 };
 
+/** Whether some name below begins with a dot; more than can be looked through counts as one. */
+const holdsDotNames = (top: string): boolean => {
+  const folders = [top];
+  let entries = 0;
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    try {
+      for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+        entries += 1;
+        if (entry.name.startsWith(".") || entries > folderEntriesMax) return true;
+        if (entry.isDirectory()) folders.push(path.join(folder, entry.name));
+      }
+    } catch {
+      return true;
+    }
+  }
+  return false;
+};
+
+const takenFacts = (given: string): Facts => {
+  const facts = pathFacts(given);
+  return facts.kind === "directory" ? { ...facts, dotNames: holdsDotNames(facts.realPath) } : facts;
+};
+
 /** Undefined where there is no such program; the policy then sees a fact that is not reported. */
 const programFacts = (name: string): Facts | undefined => {
   const candidates = name.includes("/") ? [name] : searchPath.map((folder) => `${folder}/${name}`);
@@ -66,7 +89,10 @@ export const actionOf = (spec: TargetSpec, made: CanonicalArguments): Action => 
   const facts: Record<string, Facts> = {};
   for (const { name, type } of spec.arguments) {
     const value = made.args[name];
-    if (type === "path" && typeof value === "string") facts[name] = pathFacts(value);
+    if (type === "path" && typeof value === "string") {
+      const taken = name === "path" && takesWhole(made.target);
+      facts[name] = taken ? takenFacts(value) : pathFacts(value);
+    }
     if (type === "paths" && Array.isArray(value)) {
       for (const [index, each] of value.entries())
         facts[`${name}.${index}`] = pathFacts(String(each));

@@ -15,7 +15,7 @@ import { type Planned, plannedPut } from "../effects/plan.ts";
 import { planUndo } from "../effects/undo.ts";
 import { capture, type Captured } from "../fs/entries.ts";
 import { type DriverRejection, isWithin, recheck, reject, type Spot } from "../fs/roots.ts";
-import { readTree, type TreeItem } from "../fs/tree.ts";
+import { hasDotNames, readTree, type TreeItem, type TreeOptions } from "../fs/tree.ts";
 import { copyBytesMax, snapshotBytesMax } from "../limits.ts";
 import type { Change, Effect, Entry, FolderTimes } from "../vault/record.ts";
 
@@ -172,6 +172,27 @@ const checkPair = (
   return ok({ object: from.object });
 };
 
+/** What is taken whole: a file, or a folder with all that is in it. */
+export interface Whole {
+  readonly spot: Spot;
+  /** What `prepare` said of the names below, on which the policy decided. */
+  readonly dotNames: boolean | undefined;
+}
+
+/** The tree below, unless it holds now what it was said not to hold. */
+const readWhole = async (
+  engine: EffectEngine,
+  { spot, dotNames }: Whole,
+  object: NonNullable<Spot["object"]>,
+  options: TreeOptions,
+): Promise<Result<readonly TreeItem[], DriverRejection>> => {
+  const items = await readTree(engine.roots, { ...spot, object }, options);
+  if (items.ok && dotNames === false && hasDotNames(items.value)) {
+    return reject("E_FS_CHANGED", `${spot.place.path} holds a name with a leading dot by now`);
+  }
+  return items;
+};
+
 const under = (path: string, from: string, to: string): string => to + path.slice(from.length);
 
 /** The same tree under another name; with `whole` also owners, times and attributes. */
@@ -204,17 +225,16 @@ const contentBytes = (items: readonly TreeItem[]): number =>
 
 export const copyTarget = async (
   engine: EffectEngine,
-  from: Spot,
+  whole: Whole,
   to: Spot,
   context: ActContext,
 ): Promise<ActReport> => {
+  const from = whole.spot;
   const pair = checkPair(engine, from, to);
   if (!pair.ok) return refused(pair.error);
-  const items = await readTree(
-    engine.roots,
-    { ...from, object: pair.value.object },
-    { content: true, bytesMax: copyBytesMax, signal: context.signal },
-  );
+  const { signal } = context;
+  const options = { content: true, bytesMax: copyBytesMax, signal };
+  const items = await readWhole(engine, whole, pair.value.object, options);
   if (!items.ok) return refused(items.error);
   const bytes = contentBytes(items.value);
   const plan = copies(items.value, from.place.path, to.place.path, false);
@@ -223,15 +243,16 @@ export const copyTarget = async (
 
 export const moveTarget = async (
   engine: EffectEngine,
-  from: Spot,
+  whole: Whole,
   to: Spot,
   context: ActContext,
 ): Promise<ActReport> => {
+  const from = whole.spot;
   const pair = checkPair(engine, from, to);
   if (!pair.ok) return refused(pair.error);
-  const spot = { ...from, object: pair.value.object };
+  const { object } = pair.value;
   const { signal } = context;
-  const items = await readTree(engine.roots, spot, { content: false, bytesMax: 0, signal });
+  const items = await readWhole(engine, whole, object, { content: false, bytesMax: 0, signal });
   if (!items.ok) return refused(items.error);
   const [top] = items.value;
   if (top === undefined) return refused(reject("E_FS_CHANGED", "nothing to move").error);
@@ -246,19 +267,23 @@ export const moveTarget = async (
   const plan = ok([{ change, identity: top.identity }]);
   const report = { bytes: 0, result: { moved: items.value.length } };
   const moved = await perform(engine, "fs::move", context, plan, report);
-  return moved.code === "E_FS_OTHER_DEVICE" ? moveAcross(engine, spot, to, context) : moved;
+  return moved.code === "E_FS_OTHER_DEVICE"
+    ? moveAcross(engine, whole, object, to, context)
+    : moved;
 };
 
 /** Between two mounts a move is a copy and a removal, in one effect. */
 const moveAcross = async (
   engine: EffectEngine,
-  from: Spot & { readonly object: NonNullable<Spot["object"]> },
+  whole: Whole,
+  object: NonNullable<Spot["object"]>,
   to: Spot,
   context: ActContext,
 ): Promise<ActReport> => {
+  const from = whole.spot;
   const { signal } = context;
   const bytesMax = copyBytesMax;
-  const items = await readTree(engine.roots, from, { content: true, bytesMax, signal });
+  const items = await readWhole(engine, whole, object, { content: true, bytesMax, signal });
   if (!items.ok) return refused(items.error);
   const plan = [
     ...copies(items.value, from.place.path, to.place.path, true),
@@ -270,9 +295,10 @@ const moveAcross = async (
 
 export const deleteTarget = async (
   engine: EffectEngine,
-  spot: Spot,
+  whole: Whole,
   context: ActContext,
 ): Promise<ActReport> => {
+  const { spot } = whole;
   const checked = recheck(engine.roots, spot);
   if (!checked.ok) return refused(checked.error);
   const { object } = spot;
@@ -282,11 +308,7 @@ export const deleteTarget = async (
   }
   const { signal } = context;
   const bytesMax = snapshotBytesMax;
-  const items = await readTree(
-    engine.roots,
-    { ...spot, object },
-    { content: true, bytesMax, signal },
-  );
+  const items = await readWhole(engine, whole, object, { content: true, bytesMax, signal });
   if (!items.ok) return refused(items.error);
   const report = {
     bytes: contentBytes(items.value),

@@ -24,6 +24,7 @@ import {
   type Roots,
   type Spot,
 } from "../fs/roots.ts";
+import { holdsDotNames } from "../fs/tree.ts";
 import { contentBytesMax } from "../limits.ts";
 import {
   checkedPaths,
@@ -39,6 +40,7 @@ import {
   moveTarget,
   restorable,
   restoreTarget,
+  type Whole,
   writeTarget,
 } from "./change.ts";
 import { listTarget, readTarget, statTarget } from "./look.ts";
@@ -112,6 +114,21 @@ const beyond = (error: DriverRejection, target: FilesTarget, args: Args): Prepar
 const factsOfAll = (spots: ReadonlyMap<string, Spot>): Record<string, Facts> =>
   Object.fromEntries([...spots].map(([name, spot]) => [name, factsOf(spot)]));
 
+/** What is copied, moved or deleted goes with all that is in it; the policy must know of it. */
+const wholeOf = (spot: Spot): Whole => ({
+  spot,
+  dotNames:
+    spot.object !== undefined && spot.stat?.isDirectory() === true
+      ? holdsDotNames(spot.object)
+      : undefined,
+});
+
+const withWhole = (
+  facts: Readonly<Record<string, Facts>>,
+  { spot, dotNames }: Whole,
+): Record<string, Facts> =>
+  dotNames === undefined ? facts : { ...facts, path: { ...factsOf(spot), dotNames } };
+
 export class FilesDriver implements Driver {
   readonly kind = "files";
   readonly #engine: EffectEngine;
@@ -162,15 +179,15 @@ export class FilesDriver implements Driver {
           searchTarget(this.#roots, spot, search.value, signal),
         );
       }
-      case "fs::mkdir":
-      case "fs::delete": {
+      case "fs::mkdir": {
         const one = decodeArguments(schemas[target], args);
         if (!one.ok) return one;
-        const run = target === "fs::mkdir" ? mkdirTarget : deleteTarget;
         return this.#onPath(one.value.path, "write", true, (spot, context) =>
-          run(this.#engine, spot, context),
+          mkdirTarget(this.#engine, spot, context),
         );
       }
+      case "fs::delete":
+        return this.#delete(args);
       case "fs::write":
         return this.#write(args);
       case "fs::copy":
@@ -226,6 +243,22 @@ export class FilesDriver implements Driver {
     );
   }
 
+  #delete(args: Args): Prepared {
+    const one = decodeArguments(schemas["fs::delete"], args);
+    if (!one.ok) return one;
+    const { path } = one.value;
+    const opened = places(this.#roots, [{ name: "path", path, need: "write" }]);
+    if (!opened.ok) return opened;
+    const { spots, held } = opened.value;
+    const whole = wholeOf(spots.get("path") as Spot);
+    return ok(
+      preparedOf(held, withWhole(factsOfAll(spots), whole), {
+        effect: true,
+        act: (context) => deleteTarget(this.#engine, whole, context),
+      }),
+    );
+  }
+
   #pair(target: "fs::copy" | "fs::move", args: Args): Prepared {
     const pair = decodeArguments(schemas[target], args);
     if (!pair.ok) return pair;
@@ -237,11 +270,11 @@ export class FilesDriver implements Driver {
     if (!opened.ok) return opened;
     const { spots, held } = opened.value;
     const run = target === "fs::copy" ? copyTarget : moveTarget;
+    const whole = wholeOf(spots.get("path") as Spot);
     return ok(
-      preparedOf(held, factsOfAll(spots), {
+      preparedOf(held, withWhole(factsOfAll(spots), whole), {
         effect: true,
-        act: (context) =>
-          run(this.#engine, spots.get("path") as Spot, spots.get("to") as Spot, context),
+        act: (context) => run(this.#engine, whole, spots.get("to") as Spot, context),
       }),
     );
   }

@@ -1,6 +1,9 @@
 /**
  * Search below a folder: by file name (a glob), by literal text, or both. Follows no link, opens no
  * special file, leaves out what is masked, and stops at its bounds with `more`.
+ *
+ * Names that begin with a dot are neither looked into nor told: a policy that allows a search of
+ * the folder does not allow what it asks about by name. Such a folder is searched by naming it.
  */
 import fs from "node:fs";
 import { utf8Encode } from "@ioi/base";
@@ -69,7 +72,7 @@ class Search {
   async folder(folder: Fd, path: string, depth: number): Promise<void> {
     const names: string[] = [];
     for (const { name } of readNames(folder)) {
-      if (name !== undefined) names.push(name);
+      if (name !== undefined && !name.startsWith(".")) names.push(name);
       if (names.length >= searchEntriesMax) break;
     }
     for (const name of names.sort()) {

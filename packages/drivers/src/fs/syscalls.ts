@@ -360,7 +360,12 @@ export interface DirectoryEntry {
   /** Undefined where the name is not UTF-8. */
   readonly name: string | undefined;
   readonly raw: Uint8Array;
+  /** False where the file system says that it is none. */
+  readonly mayBeFolder: boolean;
 }
+
+/** `d_type` of a folder, and of what the file system does not tell. */
+const [DT_UNKNOWN, DT_DIR] = [0, 4];
 
 /** The names below a folder in the kernel's order, read in bounded blocks. */
 export function* readNames(directory: Fd): Generator<DirectoryEntry> {
@@ -373,9 +378,11 @@ export function* readNames(directory: Fd): Generator<DirectoryEntry> {
       const length = block.readUInt16LE(at + 16);
       const end = block.indexOf(0, at + 19);
       const raw = Uint8Array.from(block.subarray(at + 19, end));
+      const type = block[at + 18];
       at += length;
       const name = utf8Decode(raw);
-      if (name !== "." && name !== "..") yield { name, raw };
+      if (name === "." || name === "..") continue;
+      yield { name, raw, mayBeFolder: type === DT_DIR || type === DT_UNKNOWN };
     }
   }
 }

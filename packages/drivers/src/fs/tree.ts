@@ -7,7 +7,7 @@ import { ok, type Result } from "@ioi/base";
 import { effectEntriesMax, treeDepthMax } from "../limits.ts";
 import { breathe, capture, type Captured } from "./entries.ts";
 import { type DriverRejection, isWithin, type Place, reject, type Roots } from "./roots.ts";
-import { type Fd, openPath, readNames, statFd } from "./syscalls.ts";
+import { errnoOf, type Fd, openPath, openPathIfAny, readNames, statFd } from "./syscalls.ts";
 
 export interface TreeItem extends Captured {
   readonly path: string;
@@ -93,4 +93,36 @@ export const readTree = async (
   const walk = new Walk(options, statFd(spot.object).dev);
   const visited = await walk.visit(spot.parent, spot.name, spot.object, path, 0);
   return visited.ok ? ok(walk.items) : visited;
+};
+
+/**
+ * Whether some name below a folder begins with a dot. What cannot be looked through within the
+ * bounds of an effect counts as holding one.
+ */
+export const holdsDotNames = (top: Fd): boolean => {
+  let entries = 0;
+  const below = (folder: Fd, depth: number): boolean => {
+    if (depth > treeDepthMax) return true;
+    for (const { name, mayBeFolder } of readNames(folder)) {
+      entries += 1;
+      if (name === undefined || name.startsWith(".") || entries > effectEntriesMax) return true;
+      if (!mayBeFolder) continue;
+      using child = openPathIfAny(folder, name);
+      if (child === undefined || !statFd(child).isDirectory()) continue;
+      if (below(child, depth + 1)) return true;
+    }
+    return false;
+  };
+  try {
+    return below(top, 0);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return true;
+  }
+};
+
+/** The same of a tree that was read, whose first item is its top. */
+export const hasDotNames = (items: readonly TreeItem[]): boolean => {
+  const length = items[0]?.path.length ?? 0;
+  return items.some(({ path }) => path.slice(length).includes("/."));
 };

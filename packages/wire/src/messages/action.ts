@@ -45,6 +45,8 @@ export const facts = record({
   sha256: optional(bytes(32)),
   /** The mount folds case. */
   caseInsensitive: optional(bool),
+  /** Below a folder that is taken whole, some name begins with a dot. */
+  dotNames: optional(bool),
 });
 export type Facts = Infer<typeof facts>;
 
