@@ -34,7 +34,7 @@ export class Anchors {
 
   /** One at a time; a second caller gets the one under way only if nothing was appended since. */
   async take(): Promise<SignedCheckpoint> {
-    while (this.#busy !== undefined) await this.#busy;
+    while (this.#busy !== undefined) await this.#busy.catch(() => undefined);
     this.#busy = this.#core.receipts.checkpoint();
     try {
       const checkpoint = await this.#busy;
@@ -50,8 +50,9 @@ export class Anchors {
     const { size, uncheckpointed } = this.#core.receipts;
     this.#quiet = size === this.#lastSize ? this.#quiet + 1 : 0;
     this.#lastSize = size;
-    const due =
-      uncheckpointed >= checkpointLeavesMax || (uncheckpointed > 0 && this.#quiet === quietLooks);
+    // At the first quiet moment; where that failed, again after twice as long.
+    const quiet = this.#quiet >= quietLooks && (this.#quiet & (this.#quiet - 1)) === 0;
+    const due = uncheckpointed >= checkpointLeavesMax || (uncheckpointed > 0 && quiet);
     if (!due || this.#busy !== undefined) return;
     this.take().catch((error: unknown) => {
       this.#log.log("error", "guardian.checkpoint-failed", {

@@ -7,10 +7,11 @@
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { fromHex, InvariantError, type Log, toHex } from "@ioi/base";
+import { fromHex, InvariantError, type Log, OperationError, toHex } from "@ioi/base";
 import {
   Gate,
   GuardianCore,
+  instancesMax,
   openGuardianKeys,
   PersonSide,
   type PolicyFile,
@@ -145,6 +146,9 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
         return;
       }
       if (kind !== "files" && kind !== "exec") throw new InvariantError("unknown kind of driver");
+      if (core.instances.size >= instancesMax) {
+        throw new OperationError("E_DRIVERS_FULL", `${core.instances.size} drivers run`);
+      }
       core.instances.set(id, { publicKey, kind, session, profileHash, burned: new Set() });
     },
   };

@@ -1,0 +1,158 @@
+/** The public surfaces: which Host, which method, which path, and what they never say. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import net from "node:net";
+import { after, mock, test } from "node:test";
+import { client, connect } from "@ioi/host/rpc";
+import { startMetrics } from "@ioi/host/process";
+import { SimFiles, SimRandom } from "@ioi/sim";
+import { pb } from "@ioi/wire";
+import { Commitments } from "../src/commitments.ts";
+import { listenHttp } from "../src/http.ts";
+import { listenPublic } from "../src/public.ts";
+
+/** The servers that the code under test opens for the life of its process; closed at the end. */
+const servers: net.Server[] = [];
+const keep =
+  <A extends readonly unknown[]>(make: (...given: A) => net.Server) =>
+  (...given: A): net.Server => {
+    const server = make(...given);
+    servers.push(server);
+    return server;
+  };
+mock.method(http, "createServer", keep(http.createServer) as typeof http.createServer);
+mock.method(net, "createServer", keep(net.createServer) as typeof net.createServer);
+after(() => {
+  mock.restoreAll();
+  for (const server of servers) server.close();
+});
+
+const state = { ready: false };
+const address = await listenHttp({ host: "127.0.0.1", ready: () => state.ready });
+const port = Number(address.split(":")[1]);
+
+interface Answer {
+  readonly status: number;
+  readonly headers: string;
+  readonly body: string;
+}
+
+/** Raw, so that any Host and method can be sent. */
+const ask = async (text: string): Promise<Answer> => {
+  const socket = net.connect(port, "127.0.0.1");
+  socket.write(text);
+  let all = "";
+  socket.setEncoding("utf8");
+  socket.on("data", (chunk: string) => {
+    all += chunk;
+  });
+  socket.on("error", () => undefined);
+  await once(socket, "close");
+  const end = all.indexOf("\r\n\r\n");
+  const headers = all.slice(0, end).toLowerCase();
+  return {
+    status: Number(/^http\/1\.1 (\d+)/.exec(headers)?.[1]),
+    headers,
+    body: all.slice(end + 4),
+  };
+};
+
+const get = (path: string, host = `127.0.0.1:${port}`, method = "GET"): Promise<Answer> =>
+  ask(`${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+
+test("alive, and ready once both ends are", async () => {
+  assert.equal((await get("/healthz")).status, 200);
+  state.ready = false;
+  const early = await get("/readyz");
+  assert.deepEqual([early.status, /not ready/.test(early.body)], [503, true]);
+  state.ready = true;
+  assert.equal((await get("/readyz")).status, 200);
+});
+
+test("only our own names are answered: a page of another origin reads nothing", async () => {
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]) {
+    assert.equal((await get("/healthz", host)).status, 200, host);
+  }
+  for (const host of [
+    "attacker.example",
+    `attacker.example:${port}`,
+    `127.0.0.1.attacker.example:${port}`,
+    `localhost:${port + 1}`,
+    "localhost",
+    "127.0.0.1",
+    `LOCALHOST.:${port}`,
+    `0.0.0.0:${port}`,
+    "",
+  ]) {
+    for (const path of ["/healthz", "/readyz", "/metrics"]) {
+      const answer = await get(path, host);
+      assert.equal(answer.status, 421, `${host} ${path}`);
+      assert.doesNotMatch(answer.body, /ok|ready|ioi_/);
+    }
+  }
+  const none = await ask("GET /healthz HTTP/1.0\r\n\r\n");
+  assert.notEqual(none.status, 200, "no Host at all");
+});
+
+test("only GET, only three paths", async () => {
+  for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
+    assert.equal((await get("/healthz", undefined, method)).status, 405, method);
+  }
+  for (const path of ["/", "/healthz/", "/healthz?x", "/../healthz", "/favicon.ico", "//metrics"]) {
+    assert.equal((await get(path)).status, 404, path);
+  }
+});
+
+test("answers are not cached, not sniffed, and allow no other origin", async () => {
+  const { headers } = await get("/healthz");
+  assert.match(headers, /cache-control: no-store/);
+  assert.match(headers, /x-content-type-options: nosniff/);
+  assert.doesNotMatch(headers, /access-control-allow/);
+});
+
+test("metrics are Prometheus text with this process's name", async () => {
+  startMetrics("orchestrator");
+  const { status, headers, body } = await get("/metrics");
+  assert.equal(status, 200);
+  assert.match(headers, /content-type: text\/plain; version=0\.0\.4/);
+  assert.match(body, /^# (HELP|TYPE) ioi_/m);
+  assert.match(body, /process="orchestrator"/);
+});
+
+test("rubbish and oversized headers end in an error, and the next request is answered", async () => {
+  assert.equal((await ask("\u0000\u0001\r\n\r\n")).status, 400);
+  const large = await ask(`GET /healthz HTTP/1.1\r\nX: ${"y".repeat(20_000)}\r\n\r\n`);
+  assert.equal(large.status, 431);
+  assert.equal((await get("/healthz")).status, 200);
+});
+
+test("the public port: status and health of the node, no other service", async () => {
+  const commitments = await Commitments.open(new SimFiles({ seed: "p" }), new SimRandom("p"));
+  const config = { host: "127.0.0.1", port: 0, chainId: "ab12", version: "9.9.9" };
+  const ready = { now: false };
+  const rpc = await listenPublic(config, { ready: () => ready.now, commitments });
+  const socket = net.connect(Number(rpc.split(":")[1]), "127.0.0.1");
+  await once(socket, "connect");
+  await using channel = connect(socket);
+  const before = await client(pb.Node, channel).status({});
+  assert.deepEqual(
+    [before.version, [...before.chainId], before.ready, before.receiptsSize],
+    ["9.9.9", [0xab, 0x12], false, 0n],
+  );
+  const root = new Uint8Array(32).fill(7);
+  await commitments.anchor({ size: 5n, root, note: new Uint8Array(1) });
+  ready.now = true;
+  const after = await client(pb.Node, channel).status({});
+  assert.deepEqual([after.ready, after.receiptsSize], [true, 5n]);
+  assert.deepEqual(Uint8Array.from(after.receiptsRoot), root);
+  const { SERVING, SERVICE_UNKNOWN } = pb.HealthCheckResponse_ServingStatus;
+  const health = client(pb.Health, channel);
+  assert.equal((await health.check({ service: "" })).status, SERVING);
+  assert.equal((await health.check({ service: pb.Node.typeName })).status, SERVING);
+  assert.equal((await health.check({ service: pb.Gate.typeName })).status, SERVICE_UNKNOWN);
+  const unknown = { code: "E_RPC_UNKNOWN_METHOD" };
+  await assert.rejects(client(pb.Gate, channel).openSession({ session: "s" }), unknown);
+  await assert.rejects(client(pb.Person, channel).listApprovals({}), unknown);
+  await assert.rejects(client(pb.Process, channel).drain({}), unknown);
+});
