@@ -256,6 +256,12 @@ export const errors = {
     next: "./ioi doctor names what is missing on this machine.",
     exit: 7,
   },
+  E_EXEC_PROTECTED: {
+    what: "The command changed a file that makes other programs do something.",
+    why: "Hooks, package manifests, build and start-up files ask each time; a command did not.",
+    next: "Nothing it wrote was applied. Write that file with /write, which asks.",
+    exit: 3,
+  },
   E_EXEC_TIMEOUT: {
     what: "The command took longer than its limit and was ended.",
     why: "The profile bounds the wall time of a command.",

@@ -174,6 +174,7 @@ test("the environment is rebuilt and there is no input", async () => {
     "PATH",
     "TMPDIR",
     "TERM",
+    "GIT_OPTIONAL_LOCKS",
     "PWD",
     "OLDPWD",
     "SHLVL",
@@ -250,6 +251,42 @@ test("a driver that died during a command settles it as without effect", async (
   }
   assert.deepEqual(await s.settle(counter), { status: "no-effect", reversible: false });
   assert.deepEqual(leftovers(s), []);
+});
+
+test("a command that changes a protected path has no effect at all", async () => {
+  for (const [script, path] of [
+    ["echo x > .git/hooks/pre-commit", ".git/hooks/pre-commit"],
+    ["echo x > .git/config", ".git/config"],
+    ["echo '{}' > package.json", "package.json"],
+    ["echo '{}' > d/Package.JSON", "d/Package.JSON"],
+    ["rm Makefile", "Makefile"],
+    ["mv plain .envrc", ".envrc"],
+    ["mv d .husky", ".husky"],
+    ["chmod 700 Makefile; touch .bashrc", ".bashrc"],
+    ["ln -s plain .profile; exit 3", ".profile"],
+  ] as const) {
+    await using s = execSession();
+    fs.mkdirSync(s.path(".git/hooks"), { recursive: true });
+    fs.mkdirSync(s.path("d"));
+    for (const file of ["Makefile", "plain", ".git/config"]) fs.writeFileSync(s.path(file), "old");
+    const before = treeState(s.root);
+    const ran = await sh(s, `echo new > a; echo told; ${script}`);
+    assert.deepEqual(
+      [ran.outcome?.status, ran.errorCode],
+      ["no-effect", "E_EXEC_PROTECTED"],
+      script,
+    );
+    assert.ok(ran.message.includes(` ${s.path(path)}, `), ran.message);
+    assert.equal(text(ran.result["stdout"]), "told\n");
+    assert.deepEqual(ran.result["changed"], []);
+    assert.deepEqual(treeState(s.root), before, script);
+    await using files = new Session({ base: s.base });
+    assert.equal((await files.undo(ran.counter, [s.path("a")])).errorCode, "E_RESTORE_UNKNOWN");
+    // Control: without that line the same command is applied.
+    const plain = await sh(s, "echo new > a; echo told; cat .git/config Makefile");
+    assert.equal(plain.outcome?.status, "confirmed", plain.message);
+    assert.equal(fs.readFileSync(s.path("a"), "utf8"), "new\n");
+  }
 });
 
 test("special files that a command leaves are not taken over, and said so", async () => {

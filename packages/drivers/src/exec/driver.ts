@@ -5,10 +5,12 @@
  *
  * A command that ends with a non-zero code has still happened: its changes are applied, the outcome
  * is `confirmed`, and the code stands in the evidence. A command that was stopped, or ran over a
- * limit, has no effect: its staging area is dropped.
+ * limit, has no effect: its staging area is dropped. So is that of one that changed a protected path
+ * (hooks, manifests, start-up files): such a change asks each time, and a command did not.
  */
 import path from "node:path";
 import { ok, type Result } from "@ioi/base";
+import { protectedReason } from "@ioi/firewall";
 import type { SandboxSpec } from "@ioi/host/sandbox";
 import { type CanonicalValue, type Profile, schema, stringList } from "@ioi/wire";
 import {
@@ -20,7 +22,8 @@ import {
   refused,
 } from "../core/driver.ts";
 import type { EffectEngine, EffectReport } from "../effects/engine.ts";
-import { parentOf } from "../effects/folders.ts";
+import { parentOf, pathsOf } from "../effects/folders.ts";
+import type { Planned } from "../effects/plan.ts";
 import { settle, type Settlement } from "../effects/settle.ts";
 import type { ErrorCode } from "../errors.ts";
 import { decodeArguments } from "../files/arguments.ts";
@@ -72,6 +75,20 @@ const named = (changed: readonly string[]): readonly string[] => {
     return false;
   };
   return all.filter((each) => !above(each)).slice(0, changedPathsMax);
+};
+
+/** Refuses changes that a rule of the firewall wants asked about one by one. */
+const unprotected = (changes: readonly Planned[]): Result<null, DriverRejection> => {
+  const paths = changes.flatMap(({ change }) => pathsOf(change)).sort();
+  for (const each of paths) {
+    const why = protectedReason(each.split("/").filter((name) => name !== ""));
+    if (why === undefined) continue;
+    return reject(
+      "E_EXEC_PROTECTED",
+      `the command changed ${each}, which is protected (${why}); nothing it wrote was applied`,
+    );
+  }
+  return ok(null);
 };
 
 const resultOf = (
@@ -215,6 +232,8 @@ export class ExecDriver implements Driver {
     const staged = await readStage(this.#engine.roots, stage, context.signal);
     if (!staged.ok) return this.#noEffect(run, context, staged.error);
     const { changes, skipped } = staged.value;
+    const allowed = unprotected(changes);
+    if (!allowed.ok) return this.#noEffect(run, context, allowed.error);
     const effect = await this.#engine.perform({
       counter: context.counter,
       target: "sys::exec",

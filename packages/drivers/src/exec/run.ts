@@ -45,8 +45,11 @@ export interface RunResult {
   readonly stderr: KeptOutput;
 }
 
-/** The environment is this and nothing else; HOME, LANG, PATH and TMPDIR are the sandbox's. */
-const environment: Readonly<Record<string, string>> = { TERM: "dumb" };
+/**
+ * The environment is this and nothing else; HOME, LANG, PATH and TMPDIR are the sandbox's. Without
+ * optional locks git leaves its index alone where it only looks.
+ */
+const environment: Readonly<Record<string, string>> = { TERM: "dumb", GIT_OPTIONAL_LOCKS: "0" };
 
 const childrenOf = (pid: number): readonly number[] => {
   try {
