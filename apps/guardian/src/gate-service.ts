@@ -1,6 +1,6 @@
 /** `Gate` over RPC: messages to calls and back. */
-import { OperationError } from "@ioi/base";
-import type { Gate, GuardianCore, LedgerAnswer } from "@ioi/guardian";
+import { OperationError, toHex } from "@ioi/base";
+import type { Gate, GuardianCore, LedgerAnswer, ProposalReply } from "@ioi/guardian";
 import { type Implementation, implement, MessageQueue } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 
@@ -13,6 +13,16 @@ const answerMessage = (answer: LedgerAnswer) => ({
   approved: answer.approved,
   reason: "",
 });
+
+const logDecision = (core: GuardianCore, session: string, reply: ProposalReply): void => {
+  core.ports.log.log("info", "gate.decided", {
+    session,
+    ticket: reply.counter.toString(),
+    action: toHex(reply.actionId),
+    target: reply.target,
+    verdict: reply.verdict,
+  });
+};
 
 export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
   implement(pb.Gate, {
@@ -29,6 +39,8 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
     },
     propose: async (request) => {
       const reply = await gate.propose(request);
+      // The ticket leaves first: a line of a log takes as long as a signature.
+      setImmediate(() => logDecision(core, request.session, reply));
       return {
         ticket: reply.ticket ?? none,
         verdict: reply.verdict,

@@ -72,6 +72,8 @@ export interface ProposalReply {
   readonly order: bigint;
   readonly receipt: LoggedLeaf;
   readonly display: string;
+  readonly actionId: Uint8Array;
+  readonly target: string;
   readonly ttlMs: number;
   /** Microseconds, by part. */
   readonly timing: { readonly decide: number; readonly sync: number; readonly sign: number };
@@ -160,13 +162,6 @@ export class Gate {
     const ticket =
       decision.verdict === "allow" ? this.#mint(checked, leaf, decision, counter) : undefined;
     const minted = clock.now();
-    this.#core.ports.log.log("info", "gate.decided", {
-      session: proposal.session,
-      ticket: counter.toString(),
-      action: toHex(checked.actionId),
-      target: checked.action.target,
-      verdict: decision.verdict,
-    });
     return {
       verdict: decision.verdict,
       ticket,
@@ -176,6 +171,8 @@ export class Gate {
       order: checked.order,
       receipt,
       display: display(checked.action, context.session),
+      actionId: checked.actionId,
+      target: checked.action.target,
       ttlMs: ticketTtlMs,
       timing: {
         decide: Math.round(msBetween(started, decided) * 1000),
