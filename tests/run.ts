@@ -121,7 +121,9 @@ const fromReport = (name: string, report: SuiteReport): readonly Outcome[] => {
     const detail = `expected ${expected}\nactual ${actual}\nreplay ${replay}`;
     return { id: `suite ${name}: ${id}`, outcome: "failed", detail };
   });
-  const skipped = skips.map(({ id, reason }): Outcome => {
+  // A case whose control did no harm shows nothing on this machine and does not count.
+  const real = skips.filter(({ reason }) => !reason.startsWith("inapplicable: "));
+  const skipped = real.map(({ id, reason }): Outcome => {
     return { id: `suite ${name}: ${id}`, outcome: "skipped", detail: reason };
   });
   const missed = goals.filter(({ met }) => !met);
@@ -146,8 +148,10 @@ const runSuite = async (name: string): Promise<readonly Outcome[]> => {
     { cwd: projectRoot, timeoutMs: suiteTimeoutMs },
   );
   let outcomes: readonly Outcome[];
+  let inapplicable = 0;
   try {
     const report = JSON.parse(ended.stdout) as SuiteReport;
+    inapplicable = report.skips.filter(({ reason }) => reason.startsWith("inapplicable: ")).length;
     outcomes = fromReport(name, report);
     if (outcomes.length === 0) {
       const why = report.unavailable.join("; ");
@@ -160,6 +164,7 @@ const runSuite = async (name: string): Promise<readonly Outcome[]> => {
     outcomes = [{ id: `suite ${name}`, outcome: "failed", detail }];
   }
   tell(`suite ${name}`, outcomes, ended.ms);
+  if (inapplicable > 0) say(`  ${inapplicable} more do not apply to this machine`);
   return outcomes;
 };
 
