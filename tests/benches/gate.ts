@@ -20,8 +20,11 @@ interface Timing {
   readonly signUs: number;
 }
 
-/** Actions in one session: its budget and the length of the words allow so many. */
-const perSession = 100;
+/**
+ * Actions in one session, as many as the length of its words allows. A session has a driver process
+ * of its own: the first hundreds of its actions run code that the runtime has not compiled yet.
+ */
+const perSession = 1000;
 
 const generousPolicy = (data: string): void => {
   const file = `${data}/guardian/policy.toml`;
@@ -53,7 +56,8 @@ const measure = async (
     if (code !== 0) throw new OperationError("E_TEST", `run ended with ${code}: ${stderr}`);
     const { actions: done } = json as { actions: readonly { timing: Timing | null }[] };
     if (session < 0) continue;
-    for (const { timing } of done) if (timing !== null) timings.push(timing);
+    // The first action of a session waits for its driver to start; that is no part of the gate.
+    for (const { timing } of done.slice(1)) if (timing !== null) timings.push(timing);
     progress(`${name}: ${timings.length} of ${actions}`);
   }
   return timings.slice(0, actions);
