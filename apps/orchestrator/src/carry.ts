@@ -20,6 +20,8 @@ export const carryService = (options: CarryOptions): Implementation => {
   const numbered = counter("ioi_proposals_numbered_total", "Commitments that got a number.");
   const carried = counter("ioi_carried_bytes_total", "Bytes carried, by direction.", ["direction"]);
 
+  let carrying = 0;
+
   async function* numberedFrames(frames: AsyncIterable<pb.CarryFrame>): AsyncIterable<Frame> {
     for await (const { frame } of frames) {
       if (frame.case === "tls") {
@@ -55,11 +57,14 @@ export const carryService = (options: CarryOptions): Implementation => {
         () => out.finish(),
         (error: unknown) => out.fail(error),
       );
+      // A Workload that connects anew may begin before its last call has ended.
+      carrying++;
       options.onCarrying(true);
       try {
         yield* out;
       } finally {
-        options.onCarrying(false);
+        carrying--;
+        options.onCarrying(carrying > 0);
       }
     },
   });

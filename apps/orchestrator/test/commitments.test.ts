@@ -160,7 +160,11 @@ test("no number comes twice after a loss of power at any point", async () => {
       const after = await open(lives.files.crash(String(seed)), recordsMax);
       const next = [await after.number(noticeOf(1)), await after.number(noticeOf(2))];
       const all = [...lives.orders, ...next];
-      assert.equal(new Set(all).size, all.length, `stopped at ${stopAt}, crash ${seed}: ${all.join()}`);
+      assert.equal(
+        new Set(all).size,
+        all.length,
+        `stopped at ${stopAt}, crash ${seed}: ${all.join()}`,
+      );
       assert.deepEqual(
         all,
         [...all].toSorted((a, b) => (a < b ? -1 : 1)),
