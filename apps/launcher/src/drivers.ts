@@ -21,6 +21,8 @@ import type { LogFiles } from "./log-files.ts";
 interface RunningDriver {
   readonly child: ChildProcess;
   readonly session: string;
+  /** Name of the folder that keeps what its undo needs; an undo uses another session's. */
+  readonly vault: string;
   readonly kind: string;
   readonly instanceId: Uint8Array;
 }
@@ -89,6 +91,7 @@ export class Drivers {
     const driver: RunningDriver = {
       child,
       session: profile.session,
+      vault: profile.vault,
       kind: profile.kind,
       instanceId,
     };

@@ -16,5 +16,7 @@ export const logFileBytesMax = 4_194_304;
 export const logFilesMax = 4;
 /** Longest line of a log, in characters. */
 export const logLineCharsMax = 8_192;
+/** Wait between two looks at what undo keeps too long or too much of, in milliseconds (1 hour). */
+export const vaultCareMs = 3_600_000;
 /** Drivers that may run at once. */
 export const driversMax = 128;

@@ -20,6 +20,7 @@ import { healthyMs, restartFirstMs, restartMostMs } from "./limits.ts";
 import { LogFiles } from "./log-files.ts";
 import { portHolder } from "./port-holder.ts";
 import { viewProcess, viewSelf } from "./status.ts";
+import { VaultCare } from "./vault-care.ts";
 
 const installFolder = fs.realpathSync(fileURLToPath(new URL("../../../", import.meta.url)));
 const loopback = ["127.0.0.1", "::1", "localhost"];
@@ -48,6 +49,7 @@ export class Supervisor {
   readonly #data: DataFolder;
   readonly #logs: LogFiles;
   readonly #drivers: Drivers;
+  readonly #vaultCare: VaultCare;
   readonly #devices: readonly Uint8Array[];
   readonly #listeners: { readonly guardian: number; readonly workload: number };
   readonly #startedMs: number = Date.now();
@@ -74,6 +76,12 @@ export class Supervisor {
       write: (line) => this.#logs.write(line.trimEnd()),
     });
     this.#drivers = new Drivers(data.path, this.#logs, this.log, userUmask);
+    this.#vaultCare = new VaultCare({
+      vaults: path.join(data.path, "vault"),
+      busy: () => new Set(this.#drivers.running.map(({ vault }) => vault)),
+      nowMs: () => Date.now(),
+      log: this.log,
+    });
     const run = path.join(data.path, "run");
     this.#listeners = {
       guardian: listenIn(run, "guardian.sock"),
@@ -94,6 +102,7 @@ export class Supervisor {
     if (supervisor.#data.created) process.stderr.write(`made ${data.path}\n`);
     await supervisor.#boot();
     await supervisor.#listen();
+    supervisor.#vaultCare.start();
     void supervisor.#supervise();
     return supervisor;
   }
@@ -232,6 +241,7 @@ export class Supervisor {
     this.log.log("info", "launcher.stopping");
     await this.#kernel?.drain();
     await this.#drivers.kill();
+    this.#vaultCare[Symbol.dispose]();
     this.#server?.close();
     for (const name of ["guardian.sock", "workload.sock", "launcher.sock", "kernel.json"]) {
       fs.rmSync(path.join(this.#data.path, "run", name), { force: true });

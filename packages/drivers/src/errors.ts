@@ -216,8 +216,14 @@ export const errors = {
   },
   E_RESTORE_UNKNOWN: {
     what: "There is nothing to undo under this counter.",
-    why: "It had no effect, was undone as far as it could, or is older than the vault keeps.",
+    why: "It had no effect, was undone as far as it could, or belongs to another session.",
     next: "./ioi receipts list shows the counters of effects.",
+    exit: 5,
+  },
+  E_RESTORE_FORGOTTEN: {
+    what: "What undo needs of the effect is not kept any more.",
+    why: "Copies are kept for 7 days and up to 2 GiB over all sessions; the oldest go first.",
+    next: "Nothing can bring it back from here; ./ioi receipts list still tells what happened.",
     exit: 5,
   },
   E_RESTORE_PATHS: {

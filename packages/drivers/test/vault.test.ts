@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { ExecDriver } from "../src/exec/driver.ts";
 import { pruneVault, Vault } from "../src/vault/vault.ts";
 import { Session } from "./support.ts";
 
@@ -40,7 +41,8 @@ test("the vault forgets by age and by size, oldest first, and keeps counters tak
   const half = pruneVault(vaults, 1_003_000, { bytesMax: 250_000 });
   assert.deepEqual([half.forgotten, half.bytes <= 250_000], [2, true]);
   const [first, , third, last] = counters as [bigint, bigint, bigint, bigint];
-  assert.equal((await s.undo(first, [s.path("a")])).errorCode, "E_RESTORE_UNKNOWN");
+  assert.equal((await s.undo(first, [s.path("a")])).errorCode, "E_RESTORE_FORGOTTEN");
+  assert.equal((await s.undo(last + 1n, [s.path("a")])).errorCode, "E_RESTORE_UNKNOWN");
   assert.deepEqual(await s.settle(first), { status: "unknown", reversible: false });
   const again = await s.run("fs::mkdir", { path: s.path("d") }, { counter: first });
   assert.equal(again.errorCode, "E_TICKET_USED");
@@ -50,6 +52,32 @@ test("the vault forgets by age and by size, oldest first, and keeps counters tak
   assert.equal(fs.readFileSync(s.path("a"), "utf8"), "1".repeat(100_000));
   pruneVault(vaults, Date.now() + 8 * 86_400_000);
   assert.deepEqual(new Vault(s.vaultPath, "files").counters(), []);
+});
+
+test("what a command did is forgotten as well, and the files driver says so", async () => {
+  await using s = new Session({
+    kind: "exec",
+    driver: (engine, profile) => new ExecDriver(engine, profile),
+  });
+  const argv = ["sh", "-c", "echo x > f"];
+  const obligations = [{ type: "snapshot" as const }, { type: "stage" as const }];
+  const ran = await s.run("sys::exec", { argv, cwd: s.root }, { obligations });
+  assert.equal(ran.outcome?.status, "confirmed");
+  await using files = new Session({ base: s.base });
+  pruneVault(path.dirname(s.vaultPath), Date.now() + 8 * 86_400_000);
+  assert.equal((await files.undo(ran.counter, [s.path("f")])).errorCode, "E_RESTORE_FORGOTTEN");
+});
+
+test("the vault of a session whose drivers run is left alone, and counted", async () => {
+  await using s = new Session();
+  const vaults = path.dirname(s.vaultPath);
+  await s.write("a", "text");
+  const late = Date.now() + 8 * 86_400_000;
+  const busy = new Set([path.basename(s.vaultPath)]);
+  const left = pruneVault(vaults, late, { busy });
+  assert.deepEqual([left.forgotten, left.bytes > 0], [0, true]);
+  // Control: it goes once no driver runs.
+  assert.equal(pruneVault(vaults, late, { busy: new Set(["another"]) }).forgotten, 1);
 });
 
 test("an effect without a record is not forgotten while it is held", async () => {

@@ -366,6 +366,12 @@ export const restorable = (
   engine: EffectEngine,
   args: { readonly counter: bigint; readonly paths: readonly string[] },
 ): Result<Effect, DriverRejection> => {
+  if (engine.vault.isForgotten(args.counter)) {
+    return reject(
+      "E_RESTORE_FORGOTTEN",
+      `what undo needs of the effect ${args.counter} is not kept any more`,
+    );
+  }
   const record = engine.vault.readRecord(args.counter);
   if (record === undefined || (record.phase !== "confirmed" && record.phase !== "partial")) {
     return reject("E_RESTORE_UNKNOWN", `nothing to undo under counter ${args.counter}`);

@@ -139,6 +139,12 @@ export class Vault {
     return counter <= this.#horizon() ? "pruned" : "free";
   }
 
+  /** There was such an effect, of any kind, and its copies are not kept any more. */
+  isForgotten(counter: bigint): boolean {
+    if (fs.existsSync(this.findFolder(counter))) return false;
+    return kinds.some((kind) => counter <= horizonOf(path.join(this.path, kind)));
+  }
+
   /** An effect that did not happen: its copies go, its counter stays taken. */
   writeNothing(
     of: { readonly counter: bigint; readonly target: string; readonly actionId: Uint8Array },
@@ -210,6 +216,8 @@ const horizonOf = (folder: string): bigint => {
 };
 
 interface Kept {
+  /** The session's folder. */
+  readonly vault: string;
   /** Of one kind in one session. */
   readonly effects: string;
   readonly counter: bigint;
@@ -247,13 +255,13 @@ const keptIn = (vaults: string): Kept[] => {
   const kept: Kept[] = [];
   const sessions = fs.readdirSync(vaults, { withFileTypes: true }).filter((s) => s.isDirectory());
   const folders = sessions.flatMap(({ name }) =>
-    kinds.map((kind) => path.join(vaults, name, kind)),
+    kinds.map((kind) => ({ vault: name, effects: path.join(vaults, name, kind) })),
   );
-  for (const effects of folders.filter((folder) => fs.existsSync(folder))) {
+  for (const { vault, effects } of folders.filter((each) => fs.existsSync(each.effects))) {
     for (const counter of countersIn(effects)) {
       const folder = path.join(effects, counterName(counter));
       const atMs = Math.trunc(fs.statSync(folder).mtimeMs);
-      kept.push({ effects, counter, folder, bytes: bytesBelow(folder), atMs });
+      kept.push({ vault, effects, counter, folder, bytes: bytesBelow(folder), atMs });
     }
   }
   return kept.sort((a, b) => a.atMs - b.atMs || (a.counter < b.counter ? -1 : 1));
@@ -271,6 +279,13 @@ const forget = (victim: Kept): void => {
   fs.rmSync(victim.folder, { recursive: true, force: true });
 };
 
+export interface PruneOptions {
+  readonly bytesMax?: number;
+  readonly ageMsMax?: number;
+  /** Vaults of sessions whose drivers run: they count, and are left alone. */
+  readonly busy?: ReadonlySet<string>;
+}
+
 /**
  * Forgets the oldest effects of all sessions below `vaults` until age and size are within bounds.
  * An effect that is still being made is left alone; one that nobody settled goes by age only.
@@ -278,13 +293,14 @@ const forget = (victim: Kept): void => {
 export const pruneVault = (
   vaults: string,
   nowMs: number,
-  bounds: { readonly bytesMax?: number; readonly ageMsMax?: number } = {},
+  options: PruneOptions = {},
 ): { readonly forgotten: number; readonly bytes: number } => {
-  const { bytesMax = vaultBytesMax, ageMsMax = vaultAgeMsMax } = bounds;
+  const { bytesMax = vaultBytesMax, ageMsMax = vaultAgeMsMax, busy } = options;
   const kept = keptIn(vaults);
   let bytes = kept.reduce((sum, each) => sum + each.bytes, 0);
   let forgotten = 0;
   for (const each of kept) {
+    if (busy?.has(each.vault) === true) continue;
     if (bytes <= bytesMax && nowMs - each.atMs <= ageMsMax) continue;
     const settled = fs.existsSync(path.join(each.folder, "record"));
     if (!settled && (nowMs - each.atMs <= ageMsMax || isHeld(each.folder))) continue;
