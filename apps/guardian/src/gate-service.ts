@@ -6,12 +6,12 @@ import { pb } from "@ioi/wire";
 
 const none = new Uint8Array(0);
 
-const answerMessage = (answer: LedgerAnswer) => ({
+const answerMessage = (core: GuardianCore, answer: LedgerAnswer) => ({
   session: answer.session,
   approval: answer.approval,
   actionId: answer.actionId,
   approved: answer.approved,
-  reason: "",
+  reason: core.reasons.get(answer.approval) ?? "",
 });
 
 const logDecision = (core: GuardianCore, session: string, reply: ProposalReply): void => {
@@ -84,8 +84,8 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
       });
       context.signal.addEventListener("abort", () => queue.finish(), { once: true });
       try {
-        for (const answer of core.ledger.answers.values()) yield answerMessage(answer);
-        for await (const answer of queue) yield answerMessage(answer);
+        for (const answer of core.ledger.answers.values()) yield answerMessage(core, answer);
+        for await (const answer of queue) yield answerMessage(core, answer);
       } finally {
         stop();
       }

@@ -7,6 +7,7 @@
 import {
   type Clock,
   type Log,
+  Lru,
   OperationError,
   type Random,
   toHex,
@@ -19,6 +20,7 @@ import type { CompiledPolicy, Root, SessionContext } from "@ioi/firewall";
 import { decodeCanonical, encodeCanonical, type Leaf } from "@ioi/wire";
 import type { GuardianKeys } from "./keys.ts";
 import { Ledger, type Opening, type SessionRecord } from "./ledger.ts";
+import { asksKeptMax, reasonCharsMax } from "./limits.ts";
 import type { PolicySourceReader } from "./policy-source.ts";
 import type { LoggedLeaf, ReceiptLog } from "./receipt-log.ts";
 import { openContent, type SealedContent, sealContent } from "./sealing.ts";
@@ -59,6 +61,8 @@ export class GuardianCore {
   readonly keys: GuardianKeys;
   readonly ledger: Ledger = new Ledger();
   readonly instances: Map<string, Instance> = new Map();
+  /** What a person said with an answer, by approval: for the session that hears it, in no receipt. */
+  readonly reasons: Lru<string, string> = new Lru(asksKeptMax);
   readonly #policySource: PolicySourceReader;
   #receipts: ReceiptLog | undefined;
   readonly #watchers: Set<(leaf: Leaf) => void> = new Set();
@@ -183,7 +187,8 @@ export class GuardianCore {
     const session = this.ledger.sessions.get(id);
     if (session === undefined) throw rejected("E_SESSION_UNKNOWN", `no session ${printable(id)}`);
     if (session.closed !== undefined) return;
-    const closing = this.#closing.get(id) ?? this.#close(id, reason.slice(0, 256).toWellFormed());
+    const closing =
+      this.#closing.get(id) ?? this.#close(id, reason.slice(0, reasonCharsMax).toWellFormed());
     this.#closing.set(id, closing);
     try {
       await closing;

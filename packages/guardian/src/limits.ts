@@ -16,6 +16,8 @@ export const actionBytesMax = 262_084;
 export const outcomeBytesMax = 65_000;
 /** Asks that are remembered, expired ones included; the oldest is forgotten first. */
 export const asksKeptMax = 512;
+/** Characters of what a person says with an answer or at the end of a session. */
+export const reasonCharsMax = 256;
 /** Numbered proposals that wait for their proposal. */
 export const noticesMax = 4096;
 /** Receipts that one call returns. */

@@ -18,7 +18,7 @@ import {
 } from "@ioi/wire";
 import { type GuardianCore, printable, rejected } from "./core.ts";
 import type { Ask, SessionRecord } from "./ledger.ts";
-import { openSessionsMax, receiptsPageMax, wordsCharsMax } from "./limits.ts";
+import { openSessionsMax, reasonCharsMax, receiptsPageMax, wordsCharsMax } from "./limits.ts";
 import type { LoggedLeaf, SignedCheckpoint } from "./receipt-log.ts";
 import { workspaceComplaint } from "./workspace.ts";
 
@@ -52,6 +52,8 @@ export interface Answer {
   readonly statement: Uint8Array;
   readonly signature: Uint8Array;
   readonly device: Uint8Array;
+  /** What the agent is told; not signed. */
+  readonly reason?: string;
 }
 
 export interface ReceiptView extends LoggedLeaf {
@@ -208,6 +210,8 @@ export class PersonSide {
     answer: Answer,
   ): Promise<LoggedLeaf> {
     const nowMs = this.#core.wall();
+    const reason = (answer.reason ?? "").slice(0, reasonCharsMax).toWellFormed();
+    if (reason !== "") this.#core.reasons.set(ask.approval, reason);
     return await this.#core.commit({
       type: "decision",
       atMs: nowMs,
