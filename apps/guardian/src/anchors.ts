@@ -56,7 +56,7 @@ export class Anchors {
     if (!due || this.#busy !== undefined) return;
     this.take().catch((error: unknown) => {
       this.#log.log("error", "guardian.checkpoint-failed", {
-        code: (error as { code?: string }).code ?? "E_BUG",
+        code: (error as { code?: string }).code ?? "bug",
       });
     });
   }

@@ -40,7 +40,7 @@ export const carryService = (options: CarryOptions): Implementation =>
       wrapServer(tunnel, { credentials: options.credentials, peer: "workload" }).then(
         (socket) => serve(socket, [options.service], { peer: "workload", onBug: options.onBug }),
         (error: unknown) => {
-          const code = error instanceof OperationError ? error.code : "E_BUG";
+          const code = error instanceof OperationError ? error.code : "bug";
           options.log.log("error", "guardian.tunnel-refused", { code });
           out.finish();
         },

@@ -24,6 +24,27 @@ const logDecision = (core: GuardianCore, session: string, reply: ProposalReply):
   });
 };
 
+/** What persons decided: the known answers first, then every new one. */
+async function* decisionsOf(core: GuardianCore, signal: AbortSignal) {
+  const queue = new MessageQueue<LedgerAnswer>();
+  const stop = core.watch((leaf) => {
+    if (leaf.type !== "decision") return;
+    queue.push({
+      session: leaf.session,
+      approval: leaf.approval,
+      actionId: leaf.actionId,
+      approved: leaf.decision === "approve",
+    });
+  });
+  signal.addEventListener("abort", () => queue.finish(), { once: true });
+  try {
+    for (const answer of core.ledger.answers.values()) yield answerMessage(core, answer);
+    for await (const answer of queue) yield answerMessage(core, answer);
+  } finally {
+    stop();
+  }
+}
+
 export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
   implement(pb.Gate, {
     openSession: async ({ session }) => {
@@ -71,25 +92,7 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
       });
       return { receiptIndex: BigInt(index), receiptLeafHash: hash };
     },
-    watchDecisions: async function* (_request, context) {
-      const queue = new MessageQueue<LedgerAnswer>();
-      const stop = core.watch((leaf) => {
-        if (leaf.type !== "decision") return;
-        queue.push({
-          session: leaf.session,
-          approval: leaf.approval,
-          actionId: leaf.actionId,
-          approved: leaf.decision === "approve",
-        });
-      });
-      context.signal.addEventListener("abort", () => queue.finish(), { once: true });
-      try {
-        for (const answer of core.ledger.answers.values()) yield answerMessage(core, answer);
-        for await (const answer of queue) yield answerMessage(core, answer);
-      } finally {
-        stop();
-      }
-    },
+    watchDecisions: (_request, context) => decisionsOf(core, context.signal),
     closeSession: async ({ session, state }) => {
       if (state.length > 64) throw new OperationError("E_PROPOSAL_INVALID", "a state is a word");
       await gate.closeSession(session, state);

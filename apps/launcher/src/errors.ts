@@ -1,3 +1,4 @@
+/** Errors of the launcher: what keeps the kernel or a driver from starting. */
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {
@@ -10,7 +11,7 @@ export const errors = {
   E_LAUNCHER_HOST: {
     what: "The kernel does not listen on this address.",
     why: "An address other than loopback needs authentication, which is not available yet.",
-    next: "Use --host 127.0.0.1.",
+    next: "./ioi start --host 127.0.0.1",
     exit: 7,
   },
   E_LAUNCHER_BOOT: {

@@ -1,3 +1,4 @@
+/** Errors of the Orchestrator's ports. */
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {

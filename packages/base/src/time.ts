@@ -1,3 +1,4 @@
+/** Instants of a monotonic clock and milliseconds of the wall clock, kept apart by their types. */
 import type { Brand } from "./brand.ts";
 
 /** Nanoseconds of a monotonic clock; comparable only within one boot of one process. */

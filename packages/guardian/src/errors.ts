@@ -1,3 +1,4 @@
+/** Errors of the gate, the person's side and the receipts of the Guardian. */
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {
@@ -77,6 +78,12 @@ export const errors = {
     what: "The policy does not load, so every action is denied.",
     why: "A policy that cannot be understood must not be guessed.",
     next: "./ioi policy lint shows line and column; mend it, the Guardian reads it again at once.",
+    exit: 5,
+  },
+  E_POLICY_UNREADABLE: {
+    what: "The policy file is missing or cannot be read, so every action is denied.",
+    why: "It was removed, or its permissions were changed.",
+    next: "Put guardian/policy.toml of the data folder back; without it the next start writes the shipped one.",
     exit: 5,
   },
   E_GUARDIAN_KEYS: {

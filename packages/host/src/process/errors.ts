@@ -1,3 +1,4 @@
+/** Errors of a process of the kernel before it runs. */
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {

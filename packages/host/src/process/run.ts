@@ -26,7 +26,7 @@ export interface KernelProcess {
 
 const report = (log: Log, event: string, error: unknown): void => {
   log.log("error", event, {
-    code: error instanceof OperationError ? error.code : "E_BUG",
+    code: error instanceof OperationError ? error.code : "bug",
     message: error instanceof OperationError ? error.message : undefined,
     name: error instanceof Error ? error.name : typeof error,
     // Names of functions and files, never values.

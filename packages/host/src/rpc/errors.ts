@@ -1,3 +1,4 @@
+/** Errors of a call between processes. */
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {
