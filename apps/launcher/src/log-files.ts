@@ -24,11 +24,11 @@ export class LogFiles {
 
   /** Appends one line. A log that cannot be written must not stop what it reports. */
   write(line: string): void {
-    const text = `${line}\n`;
+    const bytes = Buffer.from(`${line}\n`);
     try {
-      if (this.#size + text.length > logFileBytesMax) this.#rotate();
-      fs.appendFileSync(this.#path, text, { mode: 0o600 });
-      this.#size += Buffer.byteLength(text);
+      if (this.#size > 0 && this.#size + bytes.length > logFileBytesMax) this.#rotate();
+      fs.appendFileSync(this.#path, bytes, { mode: 0o600 });
+      this.#size += bytes.length;
       this.#broken = false;
     } catch {
       this.#broken = true;
@@ -48,6 +48,11 @@ export class LogFiles {
       const lines = (rest + chunk).split("\n");
       rest = (lines.pop() ?? "").slice(0, logLineCharsMax);
       for (const line of lines) if (line !== "") this.write(structured(line, processName));
+    });
+    // What a process said last, as it died, may have no end of line.
+    stream.on("end", () => {
+      if (rest !== "") this.write(structured(rest, processName));
+      rest = "";
     });
     stream.on("error", () => undefined);
   }
