@@ -14,12 +14,6 @@ export const errors = {
     next: "./ioi suite --list",
     exit: 2,
   },
-  E_CLI_PUBLIC_ADDRESS: {
-    what: "The node does not listen on an address that others can reach.",
-    why: "Beyond loopback it must know who calls, and this version has no authentication.",
-    next: "./ioi start --host 127.0.0.1",
-    exit: 2,
-  },
   E_CLI_UNAVAILABLE: {
     what: "This version does not have what was asked for.",
     why: "It is described but not built yet, or this machine lacks what it needs.",

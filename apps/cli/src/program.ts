@@ -90,7 +90,7 @@ const addKernelCommands = (program: Command, build: Build): void => {
     .description("start the kernel and keep it running")
     .addOption(data())
     .option("--port <n>", "port of the public API; 0 takes a free one", parsePort, 9000)
-    .option("--host <address>", "address of the public API", "127.0.0.1")
+    .option("--host <address>", "loopback address of the public API", "127.0.0.1")
     .option("--exit-when-ready", "stop again once it is ready");
   examples(start, ["start", "start --data D --port 0 --exit-when-ready"]);
   bind(build, start, async () => (await import("./commands/start.ts")).start);

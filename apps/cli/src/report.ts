@@ -36,13 +36,30 @@ export class SignalExit extends Error {
   }
 }
 
+/** A failure of another program that said itself what its exit code is. */
+class ForeignFailure extends OperationError {
+  readonly exit: ExitCode;
+  constructor(exit: ExitCode, ...rest: ConstructorParameters<typeof OperationError>) {
+    super(...rest);
+    this.exit = exit;
+  }
+}
+
 /** A rejection that ends the command. */
-export const failWith = (rejection: Rejection, cause?: unknown): OperationError =>
-  new OperationError(rejection.code as `E_${string}`, rejection.message, {
+export const failWith = (
+  rejection: Rejection & { readonly exit?: ExitCode },
+  cause?: unknown,
+): OperationError => {
+  const code = rejection.code as `E_${string}`;
+  const options = {
     ...(cause === undefined ? {} : { cause }),
     ...(rejection.at === undefined ? {} : { at: rejection.at }),
     ...(rejection.next === undefined ? {} : { next: rejection.next }),
-  });
+  };
+  return rejection.exit === undefined
+    ? new OperationError(code, rejection.message, options)
+    : new ForeignFailure(rejection.exit, code, rejection.message, options);
+};
 
 export const usage = (message: string, next?: string): OperationError =>
   failWith({ code: "E_CLI_USAGE", message, ...(next === undefined ? {} : { next }) });
@@ -124,7 +141,7 @@ export const failureOf = async (error: unknown): Promise<Failure> => {
         next: error.next ?? next,
         cause: causesOf(error),
       },
-      exit,
+      exit: error instanceof ForeignFailure ? error.exit : exit,
       bug: false,
     };
   }

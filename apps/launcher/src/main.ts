@@ -9,6 +9,7 @@ import fs from "node:fs";
 import { dieOnBug } from "@ioi/host/process";
 import { OperationError } from "@ioi/base";
 import type { LauncherConfig } from "./config.ts";
+import { failureLine } from "./failure.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const readyDescriptor = 3;
@@ -55,11 +56,8 @@ const main = async (): Promise<void> => {
   report({ rpc: supervisor.rpcAddress, http: supervisor.httpAddress });
 };
 
-main().catch((error: unknown) => {
-  const failure =
-    error instanceof OperationError
-      ? { code: error.code, message: error.message, ...(error.next ? { next: error.next } : {}) }
-      : { code: "E_LAUNCHER_BOOT", message: error instanceof Error ? error.name : "unknown" };
+main().catch(async (error: unknown) => {
+  const failure = await failureLine(error);
   report({ error: failure });
   if (!(error instanceof OperationError) && error instanceof Error) {
     process.stderr.write(`${error.stack ?? error.message}\n`);

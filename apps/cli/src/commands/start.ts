@@ -11,8 +11,6 @@ interface StartOptions {
   readonly exitWhenReady?: boolean;
 }
 
-const loopback = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/;
-
 /** Set by a wrapper that must not leave us behind when it is killed. */
 const parentVariable = "IOI_PARENT_PID";
 const parentPollMs = 250;
@@ -34,12 +32,6 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 
 export const start: Handler<StartOptions> = async (context, { options }) => {
   const { io, output, signal } = context;
-  if (!loopback.test(options.host)) {
-    throw failWith({
-      code: "E_CLI_PUBLIC_ADDRESS",
-      message: `${options.host} can be reached by others, and this version has no authentication`,
-    });
-  }
   const kernel = await launchKernel(
     { data: context.dataFolder, host: options.host, port: options.port },
     { signal, onText: (text) => io.err(text) },

@@ -9,7 +9,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { OperationError } from "@ioi/base";
+import { type ExitCode, exitCodes, type OperationError } from "@ioi/base";
 import { kernelDrainMs, kernelReadyMs, readyLineBytesMax } from "../limits.ts";
 import { projectRoot } from "../program.ts";
 import { failWith } from "../report.ts";
@@ -29,6 +29,7 @@ export type ReadyLine =
         readonly code: string;
         readonly message: string;
         readonly next?: string;
+        readonly exit?: ExitCode;
       };
     };
 
@@ -72,12 +73,16 @@ const parseReady = (line: string): ReadyLine | undefined => {
       readonly error?: Record<string, unknown>;
     };
     if (value.error !== undefined) {
-      const { code, message, next } = value.error;
+      const { code, message, next, exit } = value.error;
+      const known = Object.values(exitCodes).find(
+        (each) => each !== exitCodes.done && each === exit,
+      );
       return {
         error: {
           code: String(code),
           message: String(message),
           ...(typeof next === "string" ? { next } : {}),
+          ...(known === undefined ? {} : { exit: known }),
         },
       };
     }
@@ -154,9 +159,7 @@ export const launchKernel = async (
     const ready = typeof line === "string" ? parseReady(line) : undefined;
     if (line === "timeout") throw startError(`it was not ready after ${kernelReadyMs / 1000} s`);
     if (ready === undefined) throw startError("the launcher ended before it was ready");
-    if ("error" in ready) {
-      throw failWith(ready.error);
-    }
+    if ("error" in ready) throw failWith(ready.error);
     if (child.pid === undefined) throw startError("the launcher has no process");
     return { pid: child.pid, rpc: ready.rpc, http: ready.http, exited, stop };
   } catch (error) {
