@@ -7,12 +7,18 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
-import { create } from "@bufbuild/protobuf";
 import { OperationError } from "@ioi/base";
 import { domains, type PrivateKey, signPayload } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { createLog } from "@ioi/host/ports";
-import { bootKey, pb, type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
+import {
+  bootKey,
+  type pb,
+  type Profile,
+  profile as profileSchema,
+  schema,
+  signed,
+} from "@ioi/wire";
 import type { Kernel } from "../src/boot.ts";
 import { Drivers } from "../src/drivers.ts";
 import { LogFiles } from "../src/log-files.ts";
@@ -37,12 +43,14 @@ const certificateOf = (key: PrivateKey<"ed25519">, by: PrivateKey<"ml-dsa-65">):
   return schema.encode(signed, signPayload(nodeCrypto, by, domains.bootKey, payload));
 };
 
-const helloOf = (key = boot, by = identity): pb.HelloReply =>
-  create(pb.HelloReplySchema, {
-    name: "guardian",
-    identity: identity.publicKey,
-    bootCertificate: certificateOf(key, by),
-  });
+const helloOf = (key = boot, by = identity): pb.HelloReply => ({
+  $typeName: "ioi.kernel.v1.HelloReply",
+  name: "guardian",
+  identity: identity.publicKey,
+  bootCertificate: certificateOf(key, by),
+  rpcAddress: "",
+  httpAddress: "",
+});
 
 const profileOf = (changes: Partial<Profile> = {}): Profile => ({
   version: 1,

@@ -89,14 +89,15 @@ const launch = async (argument: string | undefined): Promise<{ code: number; sai
     text += chunk.toString();
   });
   const [code] = (await once(child, "close")) as [number];
-  return { code, said: JSON.parse(text) };
+  const { error } = JSON.parse(text) as { error: { code: string; exit: number } };
+  return { code, said: { code: error.code, exit: error.exit } };
 };
 
 test("a launcher without a readable configuration says so and makes nothing", async () => {
   for (const argument of [undefined, '{"data":7,"port":0}']) {
     const { code, said } = await launch(argument);
-    assert.equal(code, 2);
-    assert.equal((said as { error: { code: string } }).error.code, "E_LAUNCHER_CONFIG");
+    assert.equal(code, 5);
+    assert.deepEqual(said, { code: "E_LAUNCHER_CONFIG", exit: 2 });
   }
 });
 
@@ -104,8 +105,8 @@ test("an address beyond loopback is refused before anything is made", async () =
   const data = path.join(os.tmpdir(), `ioi-none-${process.pid}`);
   for (const host of ["0.0.0.0", "127.0.0.1.example.org"]) {
     const { code, said } = await launch(JSON.stringify({ data, host, port: 0 }));
-    assert.equal(code, 7);
-    assert.equal((said as { error: { code: string } }).error.code, "E_LAUNCHER_HOST", host);
+    assert.equal(code, 5);
+    assert.deepEqual(said, { code: "E_LAUNCHER_HOST", exit: 7 }, host);
     assert.equal(fs.existsSync(data), false);
   }
 });
