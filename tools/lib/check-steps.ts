@@ -9,7 +9,7 @@ import type { Finding, Step } from "./steps.ts";
 import { isUnitTest, runUnitTests } from "./test-run.ts";
 
 const toolTimeoutMs = 120_000;
-const unitTimeoutMs = 300_000;
+const unitTimeoutMs = 120_000;
 
 const lines = (text: string): readonly string[] =>
   text.split("\n").filter((line) => line.trim() !== "");

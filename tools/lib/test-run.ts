@@ -22,7 +22,7 @@ export interface TestOptions {
 }
 
 /** One test, so that a test that hangs is named. */
-const testTimeoutMs = 120_000;
+const testTimeoutMs = 60_000;
 
 /** Runs the files; a run that crashed or tested nothing yields a failed record that says so. */
 export const runTestFiles = async (
