@@ -7,6 +7,8 @@
 
 export interface Io {
   out(text: string): void;
+  /** Bytes as they are; only where standard output is no terminal. */
+  outBytes(bytes: Uint8Array): void;
   err(text: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
@@ -102,6 +104,7 @@ const readKey = (signal: AbortSignal): Promise<string> =>
 /** The process's own streams. */
 export const nodeIo = (): Io => ({
   out: (text) => void process.stdout.write(text),
+  outBytes: (bytes) => void process.stdout.write(bytes),
   err: (text) => void process.stderr.write(text),
   env: process.env,
   cwd: process.cwd(),

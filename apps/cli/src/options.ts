@@ -17,6 +17,15 @@ export const parseCount =
     return Number(text);
   };
 
+/** The number of an action in its session. */
+export const parseAction =
+  (option: string) =>
+  (text: string): number => {
+    const n = parseCount(option)(text);
+    if (n > 0xffff_ffff) throw usage(`no session has an action ${text}`);
+    return n;
+  };
+
 /** `K=V`, repeatable. */
 export const parseParam = (
   text: string,

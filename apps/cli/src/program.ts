@@ -8,7 +8,7 @@ import { type ExitCode, exitCodes } from "@ioi/base";
 import { Command, Option } from "commander";
 import type { CommandContext, Handler } from "./context.ts";
 import { type Io, outputOf } from "./io.ts";
-import { collect, parseCount, parseOnAsk, parseParam, parsePort } from "./options.ts";
+import { collect, parseAction, parseCount, parseOnAsk, parseParam, parsePort } from "./options.ts";
 import { failWith } from "./report.ts";
 
 export const projectRoot: string = resolve(import.meta.dirname, "../../..");
@@ -170,8 +170,17 @@ const addSessionCommands = (program: Command, build: Build): void => {
     .command("show")
     .description("one session: every action, verdict, outcome and receipt")
     .argument("<session>", "its id, or the beginning of it")
-    .addOption(data());
-  examples(show, ["sessions show 3f2a", "sessions show 3f2a --json"]);
+    .addOption(data())
+    .option(
+      "--content <n>",
+      "all that action n found, as it is; made visible at a terminal (kept until newer ones need the room)",
+      parseAction("--content"),
+    );
+  examples(show, [
+    "sessions show 3f2a",
+    "sessions show 3f2a --json",
+    "sessions show 3f2a --content 1 > file",
+  ]);
   bind(build, show, async () => (await import("./commands/sessions.ts")).show);
   const resolveCommand = sessions
     .command("resolve")
@@ -213,7 +222,7 @@ const addDecisionCommands = (program: Command, build: Build): void => {
     .description("undo what was reversible in a session, newest first")
     .argument("[session]", "its id, or the beginning of it; absent: the newest")
     .addOption(data())
-    .option("--action <n>", "only this action", parseCount("--action"), 0)
+    .option("--action <n>", "only this action", parseAction("--action"), 0)
     .addOption(onAsk());
   examples(undo, ["undo", "undo 3f2a --action 2"]);
   bind(build, undo, async () => (await import("./commands/undo.ts")).undo);

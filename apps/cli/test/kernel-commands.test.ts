@@ -250,6 +250,45 @@ test("sessions: list, show by the beginning of an id, resolve", () =>
     assert.equal((await ioi(["sessions", "resolve", "s2", "maybe"])).exit, 2);
   }));
 
+test("sessions show --content: all of it, byte for byte; visible at a terminal; base64 as JSON", () =>
+  withKernel(async (kernel, ioi) => {
+    await ioi(["run", "/read a"]);
+    const whole = Uint8Array.from([
+      0x68, 0x69, 0x0a, 0xff, 0x00, 0x1b, 0x5b, 0x32, 0x4a, 0x21, 0x0a,
+    ]);
+    kernel.contents.set(1, whole);
+    kernel.contents.set(2, new Uint8Array(0));
+    const command = ["sessions", "show", "s1", "--content"];
+    const raw = await ioi([...command, "1"]);
+    assert.deepEqual([raw.exit, raw.out, [...raw.bytes]], [0, "", [...whole]]);
+    const json = await ioi([...command, "1", "--json"]);
+    assert.equal(json.bytes.length, 0);
+    assert.deepEqual(JSON.parse(json.out), {
+      schema: "ioi.content/1",
+      session: "s1",
+      action: 1,
+      offset: 0,
+      total: whole.length,
+      base64: Buffer.from(whole).toString("base64"),
+    });
+    const shown = await ioi([...command, "1"], { terminal: true });
+    assert.deepEqual(
+      [shown.bytes.length, shown.out],
+      [
+        0,
+        String.raw`hi|\uFFFD\u{0}\u{1b}[2J!|`
+          .replaceAll("|", "\n")
+          .replace(String.raw`\uFFFD`, "\uFFFD"),
+      ],
+    );
+    assert.equal((await ioi([...command, "2"])).bytes.length, 0);
+    const none = await ioi([...command, "3"]);
+    assert.deepEqual([none.exit, none.out], [5, ""]);
+    assert.match(none.err, /error\[E_CONTENT_NONE\]/);
+    assert.equal((await ioi([...command, "x"])).exit, 2);
+    assert.equal((await ioi([...command, "4294967296"])).exit, 2);
+  }));
+
 test("status: what runs, what waits, what was receipted", () =>
   withKernel(async (_kernel, ioi) => {
     await ioi(["run", "/ask", "--on-ask", "pend"]);

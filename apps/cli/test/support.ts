@@ -4,7 +4,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RunAction, RunView } from "@ioi/agent";
-import { equalBytes, OperationError, toHex, unwrap } from "@ioi/base";
+import { concatBytes, equalBytes, OperationError, toHex, unwrap } from "@ioi/base";
 import { domainBytes, domains } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { implement, serve, type Served } from "@ioi/host/rpc";
@@ -17,6 +17,8 @@ export interface Ran {
   readonly exit: number;
   readonly out: string;
   readonly err: string;
+  /** What was written as bytes. */
+  readonly bytes: Uint8Array;
 }
 
 export interface RunSettings {
@@ -37,6 +39,7 @@ export const runWith = async (
 ): Promise<Ran> => {
   let out = "";
   let err = "";
+  const pieces: Uint8Array[] = [];
   const keys = [...(settings.keys ?? [])];
   let now = 0;
   const io: Io = {
@@ -44,6 +47,7 @@ export const runWith = async (
       out += text;
       settings.onOut?.(out);
     },
+    outBytes: (more) => pieces.push(more),
     err: (text) => {
       err += text;
       settings.onErr?.(err);
@@ -63,7 +67,7 @@ export const runWith = async (
   };
   const controller = settings.controller ?? new AbortController();
   const exit = await runCli(argv, io, controller.signal);
-  return { exit, out, err };
+  return { exit, out, err, bytes: concatBytes(...pieces) };
 };
 
 /** A folder that is gone when the test is. */
@@ -170,6 +174,8 @@ export class FakeKernel implements AsyncDisposable {
   readonly device = nodeCrypto.generate("ed25519");
   readonly statements: DecisionStatement[] = [];
   readonly calls: string[] = [];
+  /** What actions found, whatever session they are of. */
+  readonly contents = new Map<number, Uint8Array>();
   readonly #servers: net.Server[] = [];
   readonly #connections = new Set<Served>();
   readonly #sessions = new Map<string, FakeSession>();
@@ -400,6 +406,13 @@ export class FakeKernel implements AsyncDisposable {
       resolve: async ({ session, resolution }) => {
         this.calls.push(`resolve ${session} ${resolution}`);
         return {};
+      },
+      content: async ({ session, action, offset }) => {
+        this.#need(session);
+        const whole = this.contents.get(action);
+        if (whole === undefined) throw new OperationError("E_CONTENT_NONE", "no content");
+        const from = Number(offset);
+        return { bytes: whole.subarray(from, from + 4), total: BigInt(whole.length) };
       },
     });
   }

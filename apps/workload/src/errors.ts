@@ -20,6 +20,18 @@ export const errors = {
     next: "./ioi sessions show SESSION",
     exit: 2,
   },
+  E_CONTENT_NONE: {
+    what: "The action has no content.",
+    why: "It found nothing to show, did not happen, or the session has no action of this number.",
+    next: "./ioi sessions show SESSION",
+    exit: 5,
+  },
+  E_CONTENT_FORGOTTEN: {
+    what: "The content of the action is not kept any more.",
+    why: "What is behind handles is bounded over all sessions; the oldest session's goes first.",
+    next: "Run the action again.",
+    exit: 5,
+  },
   E_SESSION_REQUEST: {
     what: "A request about a session is malformed.",
     why: "A field has a value that is not one of those it may have.",

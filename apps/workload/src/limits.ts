@@ -8,6 +8,10 @@ export const journalBytesMax = 268_435_456;
 export const keptContentBytesMax = 16_777_216;
 /** Content that one session keeps behind handles, in bytes. */
 export const sessionKeptBytesMax = 67_108_864;
+/** Content that all sessions keep behind handles, in bytes; the oldest session's goes first. */
+export const contentsBytesMax = 536_870_912;
+/** Content that one reply carries, in bytes. */
+export const contentPieceBytesMax = 262_144;
 /** A session as JSON in one update, in characters; larger ones go without contents. */
 export const updateJsonCharsMax = 2_097_152;
 /** Sessions that one listing returns. */

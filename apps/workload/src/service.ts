@@ -4,6 +4,7 @@ import { OperationError } from "@ioi/base";
 import { type Implementation, implement } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { isAbsolute, normalize } from "node:path";
+import { contentPieceBytesMax } from "./limits.ts";
 import type { Followed, Sessions } from "./sessions.ts";
 
 const request = (message: string): OperationError =>
@@ -67,5 +68,11 @@ export const sessionsService = (sessions: Sessions): Implementation =>
       }
       await sessions.resolve(session, resolution);
       return {};
+    },
+    content: async ({ session, action, offset, length }) => {
+      if (offset > BigInt(Number.MAX_SAFE_INTEGER)) throw request("the offset is too large");
+      const bound = length === 0 ? contentPieceBytesMax : Math.min(length, contentPieceBytesMax);
+      const { bytes, total } = await sessions.content(session, action, Number(offset), bound);
+      return { bytes, total: BigInt(total) };
     },
   });

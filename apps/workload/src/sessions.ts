@@ -15,14 +15,16 @@ import {
   type UndoItem,
   undoOf,
 } from "@ioi/agent";
-import { type Log, OperationError } from "@ioi/base";
+import { type Log, OperationError, utf8Encode } from "@ioi/base";
 import type { Gate, PersonDecision } from "./ends.ts";
+import { errors } from "./errors.ts";
 import { activeSessionsMax, listSessionsMax, summaryTextCharsMax } from "./limits.ts";
 import { type RunnerEnds, SessionRunner, type SessionUpdate, updateOf } from "./runner.ts";
 import {
   isSessionId,
   type Journals,
   type KeptContents,
+  type Piece,
   type SessionIndex,
   type Summary,
 } from "./store.ts";
@@ -57,6 +59,9 @@ export interface SessionsOptions {
   readonly index: SessionIndex;
   readonly log: Log;
 }
+
+const failed = (code: keyof typeof errors, message: string): OperationError =>
+  new OperationError(code, message, { next: errors[code].next });
 
 const unknown = (session: string): OperationError =>
   new OperationError("E_SESSION_UNKNOWN", `there is no session ${session.slice(0, 64)}`);
@@ -103,9 +108,14 @@ export class Sessions {
 
   /** Resumes what is not over, then listens for the person's decisions. */
   async recover(): Promise<void> {
-    const { journals, index, log } = this.#options;
-    const over = new Set((await index.all()).filter((each) => each.over).map((e) => e.session));
-    for (const session of await journals.list()) {
+    const { journals, contents, index, log } = this.#options;
+    const known = await index.all();
+    const over = new Set(known.filter((each) => each.over).map((e) => e.session));
+    const begun = new Map(known.map(({ session, createdMs }) => [session, createdMs]));
+    const ageOf = (session: string): number => begun.get(session) ?? Number.MAX_SAFE_INTEGER;
+    const all = [...(await journals.list())].sort((a, b) => ageOf(a) - ageOf(b));
+    await contents.recover(all);
+    for (const session of all) {
       if (over.has(session)) continue;
       try {
         await this.#resume(session);
@@ -207,6 +217,22 @@ export class Sessions {
       .slice(0, limit === 0 ? listSessionsMax : Math.min(limit, listSessionsMax));
   }
 
+  /** A piece of what an action found. */
+  async content(session: string, n: number, offset: number, length: number): Promise<Piece> {
+    const outcome = (await this.#stateOf(session)).actions.find((each) => each.n === n)?.outcome;
+    const { content, handle } = outcome ?? {};
+    if (content !== undefined) {
+      const whole = utf8Encode(content);
+      return { bytes: whole.subarray(offset, offset + length), total: whole.length };
+    }
+    if (handle === undefined) {
+      throw failed("E_CONTENT_NONE", `action ${n} of ${session} has no content`);
+    }
+    const piece = await this.#options.contents.read(handle, offset, length);
+    if (piece !== undefined) return piece;
+    throw failed("E_CONTENT_FORGOTTEN", `the content of action ${n} of ${session} is gone`);
+  }
+
   /** Stops one session, or all; returns those that are over now. */
   async stop(session: string, signal: AbortSignal): Promise<readonly string[]> {
     if (session !== "" && !this.#runners.has(session)) {
@@ -250,7 +276,6 @@ export class Sessions {
 
   async #retire(session: string, runner: SessionRunner, indexed: Promise<void>): Promise<void> {
     if (this.#runners.get(session) === runner) this.#runners.delete(session);
-    this.#options.contents.forget(session);
     this.#options.ends.metrics.active(this.#runners.size);
     await indexed;
     await runner.close();

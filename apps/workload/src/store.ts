@@ -16,8 +16,14 @@ import { keyValueScanMax, systemRandom } from "@ioi/host/ports";
 import { openWal, scanWal, type Wal } from "@ioi/storage";
 import { type Infer, schema } from "@ioi/wire";
 import type { Contents, JournalFile } from "./ends.ts";
-import { journalBytesMax, keptContentBytesMax, sessionKeptBytesMax } from "./limits.ts";
+import {
+  contentsBytesMax,
+  journalBytesMax,
+  keptContentBytesMax,
+  sessionKeptBytesMax,
+} from "./limits.ts";
 
+const nothing = new Uint8Array(0);
 const sha256 = (bytes: Uint8Array): Uint8Array => nodeCrypto.sha256(bytes);
 
 const headerRecord = 1;
@@ -144,28 +150,100 @@ export class Journals {
   }
 }
 
+export interface Piece {
+  readonly bytes: Uint8Array;
+  /** Of the whole. */
+  readonly total: number;
+}
+
+const contentFolder = (session: string): string => `contents/${session}`;
+
+/**
+ * What is behind handles: until newer sessions need the room, or its session's journal is gone.
+ * Bounds: `keptContentBytesMax` each, `sessionKeptBytesMax` a session, `contentsBytesMax` together.
+ */
 export class KeptContents implements Contents {
   readonly #files: Files;
+  readonly #bytesMax: number;
+  /** Bytes of each session, the oldest first. */
   readonly #kept: Map<string, number> = new Map();
+  #total = 0;
+  /** Writes and removals, one after the other. */
+  #writing: Promise<unknown> = Promise.resolve();
 
-  constructor(files: Files) {
+  constructor(files: Files, bytesMax: number = contentsBytesMax) {
     this.#files = files;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Finds what is kept; sessions oldest first. What belongs to none of them goes. */
+  async recover(sessions: readonly string[]): Promise<void> {
+    const found = new Set(await this.#files.list("contents"));
+    for (const session of sessions) {
+      if (!found.delete(session)) continue;
+      const folder = contentFolder(session);
+      let bytes = 0;
+      for (const name of await this.#files.list(folder)) {
+        bytes += (await this.#files.stat(`${folder}/${name}`))?.size ?? 0;
+      }
+      this.#kept.set(session, bytes);
+      this.#total += bytes;
+    }
+    for (const session of found) await this.#remove(session);
+    await this.#makeRoom("");
   }
 
   async keep(session: string, n: number, bytes: Uint8Array): Promise<string | undefined> {
+    const kept = this.#writing.then(() => this.#keep(session, n, bytes));
+    this.#writing = kept.catch(() => undefined);
+    try {
+      return await kept;
+    } catch (error) {
+      // An outcome is worth more than what it found.
+      if (error instanceof OperationError) return undefined;
+      throw error;
+    }
+  }
+
+  async #keep(session: string, n: number, bytes: Uint8Array): Promise<string | undefined> {
     const size = Math.min(bytes.length, keptContentBytesMax);
     const kept = this.#kept.get(session) ?? 0;
-    if (kept + size > sessionKeptBytesMax) return undefined;
+    if (kept + size > Math.min(sessionKeptBytesMax, this.#bytesMax)) return undefined;
     this.#kept.set(session, kept + size);
-    const folder = `contents/${session}`;
+    this.#total += size;
+    await this.#makeRoom(session);
+    const folder = contentFolder(session);
     if ((await this.#files.stat(folder)) === undefined) await this.#files.makeDirectory(folder);
     const handle = `${folder}/${n}`;
     await this.#files.replaceFile(handle, bytes.subarray(0, size), 0o600);
     return handle;
   }
 
-  forget(session: string): void {
-    this.#kept.delete(session);
+  /** Undefined where it is not kept any more. */
+  async read(handle: string, offset: number, length: number): Promise<Piece | undefined> {
+    if ((await this.#files.stat(handle)) === undefined) return undefined;
+    await using file = await this.#files.open(handle, "read");
+    const total = await file.size();
+    const room = Math.max(0, Math.min(length, total - offset));
+    return { bytes: room === 0 ? nothing : await file.read(offset, room), total };
+  }
+
+  /** Drops whole sessions, oldest first, never the one that needs the room. */
+  async #makeRoom(but: string): Promise<void> {
+    for (const [session, kept] of this.#kept) {
+      if (this.#total <= this.#bytesMax) return;
+      if (session === but) continue;
+      this.#kept.delete(session);
+      this.#total -= kept;
+      await this.#remove(session);
+    }
+  }
+
+  async #remove(session: string): Promise<void> {
+    const folder = contentFolder(session);
+    for (const name of await this.#files.list(folder))
+      await this.#files.remove(`${folder}/${name}`);
+    await this.#files.remove(folder);
   }
 }
 
@@ -184,7 +262,6 @@ export type Summary = Infer<typeof summary>;
 const sessionKey = (session: string): Uint8Array => utf8Encode(`s/${session}`);
 const undoneKey = (counter: bigint): Uint8Array =>
   utf8Encode(`u/${counter.toString().padStart(20, "0")}`);
-const nothing = new Uint8Array(0);
 
 export class SessionIndex {
   readonly #store: KeyValue;

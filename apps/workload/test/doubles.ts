@@ -298,7 +298,11 @@ const clock = (): SessionClock => {
   return { nowMs: () => (now += 1), nowUs: () => now * 1000 };
 };
 
-export const boot = async (folder: string, world: World): Promise<Booted> => {
+export const boot = async (
+  folder: string,
+  world: World,
+  bounds: { readonly contentsBytesMax?: number } = {},
+): Promise<Booted> => {
   const files = openFiles(folder);
   for (const name of ["journals", "contents"]) {
     if ((await files.stat(name)) === undefined) await files.makeDirectory(name);
@@ -310,7 +314,7 @@ export const boot = async (folder: string, world: World): Promise<Booted> => {
     ends: { gate, drivers, clock: clock(), home: "/home/me", log: quiet, metrics: noMetrics },
     gate,
     journals: new Journals(files),
-    contents: new KeptContents(files),
+    contents: new KeptContents(files, bounds.contentsBytesMax),
     index: new SessionIndex(store),
     log: quiet,
   });

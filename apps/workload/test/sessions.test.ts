@@ -1,10 +1,10 @@
 /** Sessions from their start to their end, over processes that end in between. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { OperationError } from "@ioi/base";
-import { boot, temporaryFolder, World } from "./doubles.ts";
+import { boot, type Booted, temporaryFolder, World } from "./doubles.ts";
 
 const codeOf = async (work: Promise<unknown>): Promise<string> => {
   try {
@@ -61,6 +61,88 @@ test("what is not text or too long is behind a handle", async () => {
   assert.equal(outcome?.handle, "contents/s-1/1");
   const kept = readFileSync(path.join(folder.path, "contents/s-1/1"), "utf8");
   assert.equal(kept.length, 70_000);
+});
+
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+test("content is served in pieces, in place or behind a handle, also after a restart", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  const long = `${"x".repeat(70_000)}end`;
+  world.files.set("/w/long", long);
+  const look = async (workload: Booted): Promise<void> => {
+    const piece = async (n: number, offset: number, length: number) => {
+      const { bytes, total } = await workload.sessions.content("s-1", n, offset, length);
+      return [text(bytes), total];
+    };
+    assert.deepEqual(await piece(1, 0, 1_000_000), ["hi\n", 3]);
+    assert.deepEqual(await piece(1, 1, 1), ["i", 3]);
+    assert.deepEqual(await piece(2, 0, 1_000_000), [long, 70_003]);
+    assert.deepEqual(await piece(2, 69_999, 2), ["xe", 70_003]);
+    assert.deepEqual(await piece(2, 70_002, 9), ["d", 70_003]);
+    assert.deepEqual(await piece(2, 70_003, 9), ["", 70_003]);
+    assert.deepEqual(await piece(2, 1e15, 9), ["", 70_003]);
+    assert.equal(await codeOf(piece(3, 0, 9)), "E_CONTENT_NONE");
+    assert.equal(await codeOf(piece(4, 0, 9)), "E_CONTENT_NONE");
+    assert.equal(await codeOf(workload.sessions.content("s-9", 1, 0, 9)), "E_SESSION_UNKNOWN");
+  };
+  {
+    await using workload = await boot(folder.path, world);
+    await workload.run({ text: "/read a.txt && /read long && /write b.txt new" });
+    await look(workload);
+  }
+  await using workload = await boot(folder.path, world);
+  await look(workload);
+  rmSync(path.join(folder.path, "contents/s-1/2"));
+  assert.equal(await codeOf(workload.sessions.content("s-1", 2, 0, 9)), "E_CONTENT_FORGOTTEN");
+});
+
+test("contents are bounded over all sessions: the oldest session's go, never the newest's", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  world.files.set("/w/long", "x".repeat(70_000));
+  const kept = (): readonly string[] => readdirSync(path.join(folder.path, "contents")).toSorted();
+  {
+    await using workload = await boot(folder.path, world, { contentsBytesMax: 150_000 });
+    for (const session of ["s-3", "s-2"]) await workload.run({ session, text: "/read long" });
+    assert.deepEqual(kept(), ["s-2", "s-3"]);
+    await workload.run({ session: "s-1", text: "/read long" });
+    assert.deepEqual(kept(), ["s-1", "s-2"]);
+    const gone = workload.sessions.content("s-3", 1, 0, 9);
+    assert.equal(await codeOf(gone), "E_CONTENT_FORGOTTEN");
+    assert.equal((await workload.sessions.content("s-2", 1, 0, 9)).total, 70_000);
+    // One session alone has no more than there is together.
+    const { view } = await workload.run({
+      session: "s-4",
+      text: "/read long && /read ./long && /read long",
+    });
+    assert.deepEqual(
+      view.actions.map(({ outcome }) => outcome?.handle ?? null),
+      ["contents/s-4/1", "contents/s-4/2", null],
+    );
+    assert.deepEqual(kept(), ["s-4"]);
+  }
+  // What is there counts after a restart; what belongs to no journal is removed.
+  mkdirSync(path.join(folder.path, "contents/s-5"));
+  writeFileSync(path.join(folder.path, "contents/s-5/1"), "nobody's");
+  await using workload = await boot(folder.path, world, { contentsBytesMax: 150_000 });
+  assert.deepEqual(kept(), ["s-4"]);
+  await workload.run({ session: "s-6", text: "/read long" });
+  assert.deepEqual(kept(), ["s-6"]);
+});
+
+test("content that cannot be kept costs the outcome nothing", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  world.files.set("/w/long", "x".repeat(70_000));
+  await using workload = await boot(folder.path, world);
+  writeFileSync(path.join(folder.path, "contents/s-1"), "in the way");
+  const { state, view } = await workload.run({ text: "/read long" });
+  assert.equal(state, "done");
+  assert.deepEqual(
+    [view.actions[0]?.outcome?.status, view.actions[0]?.outcome?.handle],
+    ["confirmed", null],
+  );
 });
 
 test("pend waits, over a restart, and goes on when a person approves", async () => {

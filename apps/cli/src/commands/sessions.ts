@@ -1,8 +1,8 @@
 /** `ioi sessions list|show|resolve`. */
-import { exitCodes } from "@ioi/base";
-import type { Handler } from "../context.ts";
+import { concatBytes, type ExitCode, exitCodes } from "@ioi/base";
+import type { CommandContext, Handler } from "../context.ts";
 import { visible } from "../io.ts";
-import { openKernel } from "../kernel/connection.ts";
+import { type Kernel, openKernel, retrying } from "../kernel/connection.ts";
 import { findSession, listSessions } from "../kernel/find.ts";
 import { followSession, pendingApprovals, seeThrough } from "../kernel/follow.ts";
 import { requireFolder } from "../kernel/folder.ts";
@@ -42,10 +42,59 @@ export const list: Handler<{ readonly limit: number }> = async (context, { optio
   return exitCodes.done;
 };
 
-export const show: Handler<object> = async (context, { args }) => {
+/** All pieces; the content can go away between two of them. */
+const readContent = async (
+  kernel: Kernel,
+  session: string,
+  action: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> => {
+  const pieces: Uint8Array[] = [];
+  let offset = 0n;
+  for (;;) {
+    const from = offset;
+    const { bytes, total } = await retrying(kernel, async () =>
+      (await kernel.sessions()).content(
+        { session, action, offset: from, length: 0 },
+        { deadlineMs: callDeadlineMs, signal },
+      ),
+    );
+    pieces.push(bytes);
+    offset += BigInt(bytes.length);
+    if (bytes.length === 0 || offset >= total) return concatBytes(...pieces);
+  }
+};
+
+const showContent = async (
+  context: CommandContext,
+  kernel: Kernel,
+  session: string,
+  action: number,
+): Promise<ExitCode> => {
+  const { io, output, signal } = context;
+  const bytes = await readContent(kernel, session, action, signal);
+  output.value({
+    schema: "ioi.content/1",
+    session,
+    action,
+    offset: 0,
+    total: bytes.length,
+    base64: Buffer.from(bytes).toString("base64"),
+  });
+  if (!output.json) {
+    if (io.stdoutIsTerminal) io.out(visible(new TextDecoder().decode(bytes)));
+    else io.outBytes(bytes);
+  }
+  return exitCodes.done;
+};
+
+export const show: Handler<{ readonly content?: number }> = async (context, { args, options }) => {
   requireFolder(context.dataFolder);
   await using kernel = await openKernel(context, { start: true });
   const { session } = await findSession(kernel, args[0] ?? "");
+  if (options.content !== undefined) {
+    return await showContent(context, kernel, session, options.content);
+  }
   for await (const { view } of followSession(context, kernel, session)) {
     new RunPrinter(context.output).finish(view);
     context.output.value(view);

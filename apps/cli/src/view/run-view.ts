@@ -51,7 +51,7 @@ const outcomeLine = (action: RunAction): string => {
   return parts.join("; ");
 };
 
-export const printAction = (output: Output, action: RunAction): void => {
+export const printAction = (output: Output, session: string, action: RunAction): void => {
   output.line(`${output.paint("bold", String(action.n))} ${visible(action.display)}`);
   output.line(`  ${verdictLine(output, action)}`);
   const details = outcomeLine(action);
@@ -62,7 +62,9 @@ export const printAction = (output: Output, action: RunAction): void => {
   const { outcome } = action;
   if (outcome?.message) output.line(indent(outcome.message));
   if (outcome?.content) output.line(indent(outcome.content));
-  if (outcome?.handle) output.line(`  more under handle ${visible(outcome.handle)}`);
+  if (outcome?.handle) {
+    output.line(`  what it found: ./ioi sessions show ${session} --content ${action.n}`);
+  }
 };
 
 /** Prints what was not printed yet of a session that grows. */
@@ -79,7 +81,7 @@ export class RunPrinter {
     for (const action of view.actions) {
       if (this.#printed.has(action.n) || !isSettled(action)) continue;
       this.#printed.add(action.n);
-      printAction(this.#output, action);
+      printAction(this.#output, view.session, action);
     }
     for (const text of view.says.slice(this.#said)) this.#output.line(visible(text));
     this.#said = view.says.length;
@@ -89,7 +91,7 @@ export class RunPrinter {
   finish(view: RunView): void {
     this.update(view);
     for (const action of view.actions) {
-      if (!this.#printed.has(action.n)) printAction(this.#output, action);
+      if (!this.#printed.has(action.n)) printAction(this.#output, view.session, action);
     }
     const { actions, wallMs } = view.cost;
     const noun = actions === 1 ? "action" : "actions";

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/sessions.proto.
  */
 export const file_ioi_kernel_v1_sessions: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb2kva2VybmVsL3YxL3Nlc3Npb25zLnByb3RvEg1pb2kua2VybmVsLnYxIlAKDFN0YXJ0UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEgwKBHRleHQYAiABKAkSEQoJd29ya3NwYWNlGAMgASgJEg4KBm9uX2FzaxgEIAEoCSIgCg1Gb2xsb3dSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoNU2Vzc2lvblVwZGF0ZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGpzb24YAyABKAkSDQoFcmVzdHMYBCABKAgiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJEChFMaXN0U2Vzc2lvbnNSZXBseRIvCghzZXNzaW9ucxgBIAMoCzIdLmlvaS5rZXJuZWwudjEuU2Vzc2lvblN1bW1hcnkidgoOU2Vzc2lvblN1bW1hcnkSDwoHc2Vzc2lvbhgBIAEoCRINCgVzdGF0ZRgCIAEoCRIMCgR0ZXh0GAMgASgJEhEKCXdvcmtzcGFjZRgEIAEoCRISCgpjcmVhdGVkX21zGAUgASgEEg8KB2FjdGlvbnMYBiABKA0iHgoLU3RvcFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIcCglTdG9wUmVwbHkSDwoHc3RvcHBlZBgBIAMoCSJUCgtVbmRvUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg4KBmFjdGlvbhgCIAEoDRIUCgx1bmRvX3Nlc3Npb24YAyABKAkSDgoGb25fYXNrGAQgASgJIjUKDlJlc29sdmVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEgoKcmVzb2x1dGlvbhgCIAEoCSIOCgxSZXNvbHZlUmVwbHkyrwMKCFNlc3Npb25zEkQKBVN0YXJ0EhsuaW9pLmtlcm5lbC52MS5TdGFydFJlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJGCgZGb2xsb3cSHC5pb2kua2VybmVsLnYxLkZvbGxvd1JlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJMCgRMaXN0EiIuaW9pLmtlcm5lbC52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5MaXN0U2Vzc2lvbnNSZXBseRI8CgRTdG9wEhouaW9pLmtlcm5lbC52MS5TdG9wUmVxdWVzdBoYLmlvaS5rZXJuZWwudjEuU3RvcFJlcGx5EkIKBFVuZG8SGi5pb2kua2VybmVsLnYxLlVuZG9SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TZXNzaW9uVXBkYXRlMAESRQoHUmVzb2x2ZRIdLmlvaS5rZXJuZWwudjEuUmVzb2x2ZVJlcXVlc3QaGy5pb2kua2VybmVsLnYxLlJlc29sdmVSZXBseWIGcHJvdG8z");
+  fileDesc("Chxpb2kva2VybmVsL3YxL3Nlc3Npb25zLnByb3RvEg1pb2kua2VybmVsLnYxIlAKDFN0YXJ0UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEgwKBHRleHQYAiABKAkSEQoJd29ya3NwYWNlGAMgASgJEg4KBm9uX2FzaxgEIAEoCSIgCg1Gb2xsb3dSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoNU2Vzc2lvblVwZGF0ZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGpzb24YAyABKAkSDQoFcmVzdHMYBCABKAgiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJEChFMaXN0U2Vzc2lvbnNSZXBseRIvCghzZXNzaW9ucxgBIAMoCzIdLmlvaS5rZXJuZWwudjEuU2Vzc2lvblN1bW1hcnkidgoOU2Vzc2lvblN1bW1hcnkSDwoHc2Vzc2lvbhgBIAEoCRINCgVzdGF0ZRgCIAEoCRIMCgR0ZXh0GAMgASgJEhEKCXdvcmtzcGFjZRgEIAEoCRISCgpjcmVhdGVkX21zGAUgASgEEg8KB2FjdGlvbnMYBiABKA0iHgoLU3RvcFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIcCglTdG9wUmVwbHkSDwoHc3RvcHBlZBgBIAMoCSJUCgtVbmRvUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg4KBmFjdGlvbhgCIAEoDRIUCgx1bmRvX3Nlc3Npb24YAyABKAkSDgoGb25fYXNrGAQgASgJIjUKDlJlc29sdmVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEgoKcmVzb2x1dGlvbhgCIAEoCSIOCgxSZXNvbHZlUmVwbHkiUQoOQ29udGVudFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZhY3Rpb24YAiABKA0SDgoGb2Zmc2V0GAMgASgEEg4KBmxlbmd0aBgEIAEoDSIsCgxDb250ZW50UmVwbHkSDQoFYnl0ZXMYASABKAwSDQoFdG90YWwYAiABKAQy9gMKCFNlc3Npb25zEkQKBVN0YXJ0EhsuaW9pLmtlcm5lbC52MS5TdGFydFJlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJGCgZGb2xsb3cSHC5pb2kua2VybmVsLnYxLkZvbGxvd1JlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJMCgRMaXN0EiIuaW9pLmtlcm5lbC52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5MaXN0U2Vzc2lvbnNSZXBseRI8CgRTdG9wEhouaW9pLmtlcm5lbC52MS5TdG9wUmVxdWVzdBoYLmlvaS5rZXJuZWwudjEuU3RvcFJlcGx5EkIKBFVuZG8SGi5pb2kua2VybmVsLnYxLlVuZG9SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TZXNzaW9uVXBkYXRlMAESRQoHUmVzb2x2ZRIdLmlvaS5rZXJuZWwudjEuUmVzb2x2ZVJlcXVlc3QaGy5pb2kua2VybmVsLnYxLlJlc29sdmVSZXBseRJFCgdDb250ZW50Eh0uaW9pLmtlcm5lbC52MS5Db250ZW50UmVxdWVzdBobLmlvaS5rZXJuZWwudjEuQ29udGVudFJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message ioi.kernel.v1.StartRequest
@@ -289,6 +289,68 @@ export const ResolveReplySchema: GenMessage<ResolveReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 10);
 
 /**
+ * @generated from message ioi.kernel.v1.ContentRequest
+ */
+export type ContentRequest = Message<"ioi.kernel.v1.ContentRequest"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * Number of the action in the session.
+   *
+   * @generated from field: uint32 action = 2;
+   */
+  action: number;
+
+  /**
+   * @generated from field: uint64 offset = 3;
+   */
+  offset: bigint;
+
+  /**
+   * Bytes wanted; 0, or more than the bound: as many as one reply carries.
+   *
+   * @generated from field: uint32 length = 4;
+   */
+  length: number;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ContentRequest.
+ * Use `create(ContentRequestSchema)` to create a new message.
+ */
+export const ContentRequestSchema: GenMessage<ContentRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 11);
+
+/**
+ * @generated from message ioi.kernel.v1.ContentReply
+ */
+export type ContentReply = Message<"ioi.kernel.v1.ContentReply"> & {
+  /**
+   * Shorter than asked only at the end.
+   *
+   * @generated from field: bytes bytes = 1;
+   */
+  bytes: Uint8Array;
+
+  /**
+   * Of the whole content, as far as it is kept.
+   *
+   * @generated from field: uint64 total = 2;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ContentReply.
+ * Use `create(ContentReplySchema)` to create a new message.
+ */
+export const ContentReplySchema: GenMessage<ContentReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 12);
+
+/**
  * The person -> Workload, over the Workload's own Unix socket in the data folder.
  *
  * @generated from service ioi.kernel.v1.Sessions
@@ -349,6 +411,16 @@ export const Sessions: GenService<{
     methodKind: "unary";
     input: typeof ResolveRequestSchema;
     output: typeof ResolveReplySchema;
+  },
+  /**
+   * A piece of what an action found: shown in place, or behind its handle.
+   *
+   * @generated from rpc ioi.kernel.v1.Sessions.Content
+   */
+  content: {
+    methodKind: "unary";
+    input: typeof ContentRequestSchema;
+    output: typeof ContentReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_kernel_v1_sessions, 0);
