@@ -165,29 +165,60 @@ test("the Workload sees every answer: the known ones first, then each as it come
     const { approvals } = await ends.person.listApprovals({});
     const found = approvals.find((each) => each.id === approval);
     assert.ok(found !== undefined);
-    await ends.person.decide(answer(found, decision));
+    await ends.person.decide({ ...answer(found, decision), reason: `because ${name}` });
     return approval;
   };
   const known = await askAndAnswer("one", "deny");
   const abort = new AbortController();
   const options = { signal: abort.signal, deadlineMs: Number.POSITIVE_INFINITY };
-  const seen: [string, boolean][] = [];
+  const seen: [string, boolean, string][] = [];
   const stream = ends.gate.watchDecisions({}, options)[Symbol.asyncIterator]();
   const take = async (): Promise<void> => {
     const { value } = (await stream.next()) as { value: pb.ApprovalDecision };
     assert.equal(value.session, id);
-    seen.push([value.approval, value.approved]);
+    seen.push([value.approval, value.approved, value.reason]);
   };
   await take();
   const coming = take();
   const next = await askAndAnswer("two", "approve");
   await coming;
   assert.deepEqual(seen, [
-    [known, false],
-    [next, true],
+    [known, false, "because one"],
+    [next, true, "because two"],
   ]);
+  for (const path of await kernel.files.list("")) {
+    const bytes = Buffer.from(await kernel.files.readFile(path, 1e6));
+    assert.equal(bytes.includes("because"), false, `a reason is in no receipt: ${path}`);
+  }
   abort.abort(new Error("enough"));
   await assert.rejects(stream.next(), { message: "enough" });
+});
+
+test("what a person says with an answer is bounded, of any letters", async () => {
+  await using ends = new Ends(await Kernel.open());
+  const { driver } = await ends.kernel.session();
+  await propose(ends, driver, writeOf("x"));
+  const [approval] = (await ends.person.listApprovals({})).approvals;
+  assert.ok(approval !== undefined);
+  const reason = `${"x".repeat(255)}\u{1f600}${"y".repeat(100_000)}`;
+  await ends.person.decide({ ...answer(approval, "deny"), reason });
+  for await (const told of ends.gate.watchDecisions({})) {
+    assert.equal(told.reason, `${"x".repeat(255)}\ufffd`);
+    break;
+  }
+});
+
+test("a decision is a line of the log: ids, the target, the verdict, nothing else", async () => {
+  await using ends = new Ends(await Kernel.open());
+  const { kernel } = ends;
+  const { id, driver } = await kernel.session("kanarienvogel");
+  await propose(ends, driver, readOf("kanarienvogel.txt"));
+  await new Promise((resolve) => setImmediate(resolve));
+  const [line] = kernel.log.lines.filter(({ event }) => event === "gate.decided");
+  const { action, ...fields } = line?.fields ?? {};
+  assert.match(String(action), /^[0-9a-f]{64}$/);
+  assert.deepEqual(fields, { session: id, ticket: "1", target: "fs::read", verdict: "allow" });
+  assert.doesNotMatch(JSON.stringify(kernel.log.lines), /kanarie|home/);
 });
 
 test("status says what is open, what waits, and how the log is kept", async () => {
