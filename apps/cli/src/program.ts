@@ -220,7 +220,10 @@ const addDecisionCommands = (program: Command, build: Build): void => {
   const undo = program
     .command("undo")
     .description("undo what was reversible in a session, newest first")
-    .argument("[session]", "its id, or the beginning of it; absent: the newest")
+    .argument(
+      "[session]",
+      "its id, or the beginning of it; absent: the newest with something left to undo",
+    )
     .addOption(data())
     .option("--action <n>", "only this action", parseAction("--action"), 0)
     .addOption(onAsk());

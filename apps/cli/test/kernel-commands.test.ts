@@ -214,12 +214,20 @@ test("stop: launcher, Guardian and workload are all told", () =>
 
 test("undo: a session of its own, for the newest or the named one", () =>
   withKernel(async (kernel, ioi) => {
-    await ioi(["run", "/read a"]);
+    const nothing = await ioi(["undo"]);
+    assert.equal(nothing.exit, 5);
+    assert.match(nothing.err, /error\[E_NOTHING_TO_UNDO\]/);
+    for (let n = 1; n <= 3; n++) await ioi(["run", "/read a"]);
+    kernel.undoable.set("s1", 2).set("s2", 1);
     const undone = await ioi(["undo", "--action", "2"]);
     assert.equal(undone.exit, 0);
-    assert.ok(kernel.calls.includes("undo s1 2 in s2"));
+    assert.ok(kernel.calls.includes("undo s2 2 in s4"));
+    kernel.undoable.delete("s2");
     await ioi(["undo"]);
-    assert.ok(kernel.calls.includes("undo s1 0 in s3"));
+    assert.ok(kernel.calls.includes("undo s1 0 in s5"));
+    // Named, it is the kernel that says whether anything is left.
+    await ioi(["undo", "s3"]);
+    assert.ok(kernel.calls.includes("undo s3 0 in s6"));
     assert.equal((await ioi(["undo", "zz"])).exit, 2);
   }));
 

@@ -174,6 +174,8 @@ export class FakeKernel implements AsyncDisposable {
   readonly device = nodeCrypto.generate("ed25519");
   readonly statements: DecisionStatement[] = [];
   readonly calls: string[] = [];
+  /** What is left to undo, by session. */
+  readonly undoable = new Map<string, number>();
   /** What actions found, whatever session they are of. */
   readonly contents = new Map<number, Uint8Array>();
   readonly #servers: net.Server[] = [];
@@ -394,6 +396,7 @@ export class FakeKernel implements AsyncDisposable {
             workspace,
             createdMs: 1_700_000_000_000n,
             actions: view.actions.length,
+            undoable: this.undoable.get(session) ?? 0,
           }))
           .toReversed(),
       }),

@@ -51,6 +51,7 @@ export const sessionsService = (sessions: Sessions): Implementation =>
         workspace: each.workspace,
         createdMs: BigInt(each.createdMs),
         actions: each.actions,
+        undoable: each.undoable,
       })),
     }),
     stop: async ({ session }, { signal }) => ({

@@ -77,6 +77,16 @@ const undoneBy = (state: SessionSnapshot): readonly bigint[] =>
       : [];
   });
 
+/** Effects of this session that can be undone, but those that it undid itself. */
+const reversibleOf = (state: SessionSnapshot): readonly bigint[] => {
+  const undone = new Set(undoneBy(state));
+  return state.actions.flatMap((each) => {
+    const counter = each.ticket?.counter;
+    const left = counter !== undefined && undoOf(each).kind === "paths" && !undone.has(counter);
+    return left ? [counter] : [];
+  });
+};
+
 const summaryOf = (state: SessionSnapshot): Summary => ({
   session: state.session,
   state: stateOf(state),
@@ -85,7 +95,14 @@ const summaryOf = (state: SessionSnapshot): Summary => ({
   createdMs: Math.max(0, Math.round(state.startedMs)),
   actions: state.actions.length,
   over: state.stage === "ended",
+  reversible: reversibleOf(state),
 });
+
+/** A summary as a listing shows it. */
+export interface Listed extends Summary {
+  /** Actions that can be undone and are not undone yet. */
+  readonly undoable: number;
+}
 
 export class Sessions {
   readonly #options: SessionsOptions;
@@ -208,13 +225,18 @@ export class Sessions {
     );
   }
 
-  async list(limit: number): Promise<readonly Summary[]> {
+  async list(limit: number): Promise<readonly Listed[]> {
     await this.#writing;
+    const undone = await this.#options.index.undone();
     const all = new Map((await this.#options.index.all()).map((each) => [each.session, each]));
     for (const [session, runner] of this.#runners) all.set(session, summaryOf(runner.state));
     return [...all.values()]
       .sort((a, b) => b.createdMs - a.createdMs || (a.session < b.session ? 1 : -1))
-      .slice(0, limit === 0 ? listSessionsMax : Math.min(limit, listSessionsMax));
+      .slice(0, limit === 0 ? listSessionsMax : Math.min(limit, listSessionsMax))
+      .map((each) => ({
+        ...each,
+        undoable: each.reversible.filter((counter) => !undone.has(counter)).length,
+      }));
   }
 
   /** A piece of what an action found. */

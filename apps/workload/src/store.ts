@@ -9,8 +9,16 @@ import {
   type Observation,
   type Replayed,
   replayJournal,
+  sessionActionsMax,
 } from "@ioi/agent";
-import { type Files, type KeyValue, OperationError, type Result, utf8Encode } from "@ioi/base";
+import {
+  type Files,
+  type KeyValue,
+  OperationError,
+  type Result,
+  utf8Decode,
+  utf8Encode,
+} from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { keyValueScanMax, systemRandom } from "@ioi/host/ports";
 import { openWal, scanWal, type Wal } from "@ioi/storage";
@@ -256,6 +264,8 @@ export const summary = schema.record({
   actions: schema.int(),
   /** Its journal will not grow any more. */
   over: schema.bool,
+  /** Effects that can be undone, whether they are or not. */
+  reversible: schema.array(schema.u64, sessionActionsMax),
 });
 export type Summary = Infer<typeof summary>;
 
@@ -286,19 +296,33 @@ export class SessionIndex {
     return (await this.#store.get(undoneKey(counter))) !== undefined;
   }
 
+  /** Every effect that was undone. */
+  async undone(): Promise<ReadonlySet<bigint>> {
+    const found = new Set<bigint>();
+    for await (const { key } of this.#scan("u/", "u0")) {
+      found.add(BigInt(utf8Decode(key.subarray(2)) ?? "0"));
+    }
+    return found;
+  }
+
   /** All summaries; what does not decode is left out, its journal tells it again. */
   async all(): Promise<readonly Summary[]> {
     const found: Summary[] = [];
-    let from = utf8Encode("s/");
-    const to = utf8Encode("s0");
+    for await (const { value } of this.#scan("s/", "s0")) {
+      const decoded = schema.decode(summary, value);
+      if (decoded.ok) found.push(decoded.value);
+    }
+    return found;
+  }
+
+  async *#scan(first: string, end: string) {
+    let from = utf8Encode(first);
+    const to = utf8Encode(end);
     for (;;) {
       const page = await this.#store.scan(from, to, keyValueScanMax);
-      for (const { value } of page) {
-        const decoded = schema.decode(summary, value);
-        if (decoded.ok) found.push(decoded.value);
-      }
+      yield* page;
       const last = page.at(-1);
-      if (last === undefined || page.length < keyValueScanMax) return found;
+      if (last === undefined || page.length < keyValueScanMax) return;
       from = new Uint8Array([...last.key, 0]);
     }
   }

@@ -282,6 +282,29 @@ test("undo reverts newest first, once", async () => {
   assert.equal(view.error?.code, "E_NOTHING_TO_UNDO");
 });
 
+test("a listing counts what is left to undo, also after a restart", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  const left = async (workload: Booted): Promise<Readonly<Record<string, number>>> =>
+    Object.fromEntries(
+      (await workload.sessions.list(0)).map(({ session, undoable }) => [session, undoable]),
+    );
+  const { signal } = new AbortController();
+  {
+    await using workload = await boot(folder.path, world);
+    await workload.run({ session: "s-1", text: "/write b.txt x && /write c.txt y && /read a.txt" });
+    await workload.run({ session: "s-2", text: "/read a.txt" });
+    await workload.run({ session: "s-3", text: "/write d.txt x && /undo" });
+    await workload.run({ session: "s-4", text: "/write d.txt x" });
+    assert.deepEqual(await left(workload), { "s-1": 2, "s-2": 0, "s-3": 0, "s-4": 1 });
+    const input = { session: "s-1", action: 2, undoSession: "s-5", onAsk: "deny" } as const;
+    for await (const each of (await workload.sessions.undo(input)).follow(signal)) assert.ok(each);
+    assert.deepEqual(await left(workload), { "s-1": 1, "s-2": 0, "s-3": 0, "s-4": 1, "s-5": 0 });
+  }
+  await using workload = await boot(folder.path, world);
+  assert.deepEqual(await left(workload), { "s-1": 1, "s-2": 0, "s-3": 0, "s-4": 1, "s-5": 0 });
+});
+
 test("listing: newest first, and what the journals say after the index is lost", async () => {
   using folder = temporaryFolder();
   const world = new World();

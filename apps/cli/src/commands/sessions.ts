@@ -25,6 +25,7 @@ export const list: Handler<{ readonly limit: number }> = async (context, { optio
     workspace: each.workspace,
     createdAt: timeOf(each.createdMs),
     actions: each.actions,
+    undoable: each.undoable,
     approvals: approvals
       .filter(({ session }) => session === each.session)
       .map(({ id, target, expiresMs }) => ({ id, target, expiresAt: timeOf(expiresMs) })),

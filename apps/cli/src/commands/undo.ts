@@ -14,12 +14,13 @@ interface UndoOptions {
   readonly onAsk?: OnAsk;
 }
 
-/** The newest session that is not itself an undo. */
+/** The newest session of which something can be undone and is not undone yet. */
 const newest = async (kernel: Kernel) => {
   const sessions = await listSessions(kernel);
-  const found = sessions.find(({ text, actions }) => actions > 0 && !text.startsWith("/undo"));
+  const found = sessions.find(({ undoable }) => undoable > 0);
   if (found !== undefined) return found;
-  throw failWith({ code: "E_NOTHING_TO_UNDO", message: "no session did anything yet" });
+  const message = "no session did anything that can be undone and is not undone yet";
+  throw failWith({ code: "E_NOTHING_TO_UNDO", message });
 };
 
 export const undo: Handler<UndoOptions> = async (context, { args, options }) => {
