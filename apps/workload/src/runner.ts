@@ -25,7 +25,7 @@ import { type Log, OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { type CallEnds, SessionCalls } from "./calls.ts";
 import type { JournalFile } from "./ends.ts";
-import { followIntervalMs, updateJsonCharsMax } from "./limits.ts";
+import { followCostRatio, followIntervalMs, updateJsonCharsMax } from "./limits.ts";
 
 export interface RunnerEnds extends CallEnds {
   readonly log: Log;
@@ -159,9 +159,11 @@ export class SessionRunner {
         await this.#changed(AbortSignal.any([signal, AbortSignal.timeout(waitMs)]));
         continue;
       }
-      nextUs = this.#ends.clock.nowUs() + followIntervalMs * 1000;
+      const beganUs = this.#ends.clock.nowUs();
       seen = this.#version;
       const { update } = this;
+      const costUs = this.#ends.clock.nowUs() - beganUs;
+      nextUs = beganUs + Math.max(followIntervalMs * 1000, costUs * followCostRatio);
       yield update;
       if (update.rests && this.#version === seen) return;
     }

@@ -197,8 +197,12 @@ const startCall = (channel: Channel, path: string, options: CallOptions): Call =
     }
     if (messages.length > 64) stream.pause();
   });
-  stream.on("error", () => settle(gone()));
-  stream.on("close", () => settle(gone()));
+  // An error captures a stack: it is made only where there is something to tell.
+  const lost = (): void => {
+    if (!settled) settle(gone());
+  };
+  stream.on("error", lost);
+  stream.on("close", lost);
   return { stream, messages };
 };
 

@@ -126,6 +126,7 @@ class ServerCall {
   readonly messages: MessageQueue<Buffer>;
   readonly context: CallContext;
   #status: StatusLine = { status: grpcStatus.ok, message: "" };
+  #answered = false;
 
   constructor(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, peer: string) {
     this.#stream = stream;
@@ -153,6 +154,8 @@ class ServerCall {
     stream.on("error", () => undefined);
     stream.on("close", () => {
       clearTimeout(timer);
+      // A call that was answered has nobody left to tell; an error captures a stack.
+      if (this.#answered) return;
       const reason = new OperationError("E_RPC_CANCELLED", "the caller is gone");
       this.messages.fail(reason);
       this.#abort.abort(reason);
@@ -174,6 +177,7 @@ class ServerCall {
   }
 
   finish(last?: Uint8Array): void {
+    this.#answered = true;
     if (this.#stream.destroyed || this.#stream.writableEnded) return;
     this.#respond(last !== undefined);
     if (last === undefined) this.#stream.end();
