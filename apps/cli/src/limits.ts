@@ -4,6 +4,8 @@
 export const kernelReadyMs = 60_000;
 /** Waiting for a kernel that was asked to end, in milliseconds; then it is killed. */
 export const kernelDrainMs = 15_000;
+/** Wait for an effect that is stopped to say what it did before its driver is killed, in milliseconds. */
+export const stopGraceMs = 600;
 /** Waiting for a kernel that restarts under a command, in milliseconds. */
 export const kernelReconnectMs = 20_000;
 /** Deadline of one call to the kernel, in milliseconds. */

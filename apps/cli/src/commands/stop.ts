@@ -1,13 +1,16 @@
 /**
- * `ioi stop`: the launcher kills, the Guardian revokes, the workload ends the session. "Stopped" is
- * said only when the first two answered; neither asks the other, nor the workload, for permission.
+ * `ioi stop`: the Guardian revokes, the workload ends the session, the launcher kills. "Stopped" is
+ * said only when the first and the last answered; neither asks the other, nor the workload, for
+ * permission. The workload comes a moment before the launcher, so that an effect which is asked to
+ * end says what it did (nothing, mostly) before its driver is killed under it.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { exitCodes, OperationError } from "@ioi/base";
 import type { Handler } from "../context.ts";
 import { type Kernel, openKernel } from "../kernel/connection.ts";
 import { findSession, listSessions } from "../kernel/find.ts";
 import { requireFolder } from "../kernel/folder.ts";
-import { callDeadlineMs } from "../limits.ts";
+import { callDeadlineMs, stopGraceMs } from "../limits.ts";
 import { failWith } from "../report.ts";
 
 const ended = new Set(["done", "failed", "stopped"]);
@@ -17,18 +20,21 @@ const isOver = (error: unknown): boolean =>
   error instanceof OperationError &&
   (error.code === "E_SESSION_CLOSED" || error.code === "E_SESSION_UNKNOWN");
 
-/** How many processes the launcher killed. */
+/** How many drivers the launcher still had to kill. */
 const stopOne = async (kernel: Kernel, session: string): Promise<number> => {
   const options = { deadlineMs: callDeadlineMs };
-  const kill = async (): Promise<number> =>
-    (await (await kernel.launcher()).stopSession({ session }, options)).killed;
   const revoke = async (): Promise<void> => {
     await (await kernel.person()).revoke({ session, reason }, options);
   };
   const tell = async (): Promise<void> => {
     await (await kernel.sessions()).stop({ session }, options);
   };
-  const [killed, revoked, told] = await Promise.allSettled([kill(), revoke(), tell()]);
+  const telling = tell();
+  const kill = async (): Promise<number> => {
+    await Promise.race([telling.catch(() => undefined), sleep(stopGraceMs)]);
+    return (await (await kernel.launcher()).stopSession({ session }, options)).killed;
+  };
+  const [killed, revoked, told] = await Promise.allSettled([kill(), revoke(), telling]);
   if (killed.status === "rejected") throw killed.reason;
   if (revoked.status === "rejected" && !isOver(revoked.reason)) throw revoked.reason;
   if (told.status === "rejected" && !isOver(told.reason)) {
@@ -43,23 +49,47 @@ const stopOne = async (kernel: Kernel, session: string): Promise<number> => {
   return killed.value;
 };
 
+/** The sessions that are meant; drivers do not live on while the workload is slow to name them. */
+const meant = async (
+  kernel: Kernel,
+  given: string | undefined,
+): Promise<readonly { readonly session: string }[]> => {
+  const naming =
+    given === undefined
+      ? listSessions(kernel).then((all) => all.filter(({ state }) => !ended.has(state)))
+      : findSession(kernel, given).then((found) => [found]);
+  const slow = await Promise.race([
+    naming.then(
+      () => false,
+      () => false,
+    ),
+    sleep(stopGraceMs, true),
+  ]);
+  if (slow) {
+    const launcher = await kernel.launcher();
+    await launcher.stopSession({ session: given ?? "" }, { deadlineMs: callDeadlineMs });
+  }
+  return await naming;
+};
+
 export const stop: Handler<object> = async (context, { args }) => {
   requireFolder(context.dataFolder);
   await using kernel = await openKernel(context, { start: true });
-  const [given] = args;
-  const sessions =
-    given === undefined
-      ? (await listSessions(kernel)).filter(({ state }) => !ended.has(state))
-      : [await findSession(kernel, given)];
-  const stopped: { session: string; killed: number }[] = [];
-  for (const { session } of sessions) {
-    stopped.push({ session, killed: await stopOne(kernel, session) });
-  }
+  const sessions = await meant(kernel, args[0]);
+  const stops = await Promise.allSettled(
+    sessions.map(async ({ session }) => ({ session, killed: await stopOne(kernel, session) })),
+  );
+  const stopped = stops.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
   const { output } = context;
+  const failed = stops.find((each) => each.status === "rejected");
+  if (failed !== undefined) {
+    for (const { session } of stopped) output.progress(`stopped ${session}`);
+    throw failed.reason;
+  }
   output.value({ schema: "ioi.stop/1", stopped });
   if (stopped.length === 0) output.line("nothing ran");
-  for (const { session, killed } of stopped) {
-    output.line(`stopped ${session}: ${killed} processes ended, tickets revoked`);
+  for (const { session } of stopped) {
+    output.line(`stopped ${session}: nothing of it runs any more, its tickets are revoked`);
   }
   return exitCodes.done;
 };
