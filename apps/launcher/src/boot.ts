@@ -238,7 +238,7 @@ export class Kernel {
       try {
         await child.control.drain({}, { deadlineMs: drainMs });
       } catch (error) {
-        const code = error instanceof OperationError ? error.code : "E_BUG";
+        const code = error instanceof OperationError ? error.code : "bug";
         this.#options.log.log("warn", "launcher.drain-failed", { name, code });
       }
     }

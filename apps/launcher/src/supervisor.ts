@@ -188,7 +188,7 @@ export class Supervisor {
         await this.#boot();
         return;
       } catch (error) {
-        const code = error instanceof OperationError ? error.code : "E_BUG";
+        const code = error instanceof OperationError ? error.code : "bug";
         this.log.log("error", "launcher.boot-failed", { code });
         await new Promise((resolve) => setTimeout(resolve, waitMs));
       }

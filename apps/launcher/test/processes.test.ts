@@ -43,6 +43,19 @@ test("the holder in another process is found; who only connects is not it", asyn
   }
 });
 
+test("a connection that is left of a server is no holder", async () => {
+  const server = net.createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  const near = net.connect(port, "127.0.0.1");
+  const [far] = (await once(server, "connection")) as [net.Socket];
+  server.close();
+  assert.equal(portHolder(port), "another process");
+  near.destroy();
+  far.destroy();
+});
+
 test("a port that nobody holds is nobody's", async () => {
   const server = await listening("127.0.0.1");
   const { port } = server;
