@@ -2,7 +2,7 @@
  * Writes everything in the repository that is made from something else: the protobuf code and the
  * reference documents. `npm run check` compares and complains; this makes it right.
  */
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { documents } from "./lib/documents.ts";
@@ -20,6 +20,8 @@ try {
     const target = join(projectRoot, generated);
     rmSync(target, { recursive: true, force: true });
     cpSync(fresh, target, { recursive: true });
+    // A temporary folder is its maker's alone; the code is everybody's to read.
+    chmodSync(target, 0o755);
   }
 } finally {
   rmSync(fresh, { recursive: true, force: true });
