@@ -19,10 +19,8 @@ test("content of more than one piece comes back byte for byte", async () => {
   // Not UTF-8, and longer than one reply.
   const whole = Buffer.alloc(1_000_000, Buffer.from([0xff, 0x00, 0x1b, 0x0a, 0x41]));
   fs.writeFileSync(path.join(workspace, "big"), whole);
-  const ran = await ioi([
-    ...["run", "--data", data, "--workspace", workspace, "--json"],
-    "/read big && /run echo short",
-  ]);
+  const place = ["--data", data, "--workspace", workspace];
+  const ran = await ioi(["run", ...place, "--json", "/read big && /run echo short"]);
   assert.equal(ran.code, 0, ran.stderr);
   const { session, actions } = ran.json as Ran;
   assert.deepEqual(

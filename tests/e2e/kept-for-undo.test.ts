@@ -19,10 +19,8 @@ for (const [days, expected] of [
     using scratch = new Scratch();
     const data = scratch.at("D");
     const workspace = scratch.folder("W");
-    const written = await ioi([
-      ...["run", "--data", data, "--workspace", workspace, "--json"],
-      "/write a.txt hello",
-    ]);
+    const place = ["--data", data, "--workspace", workspace];
+    const written = await ioi(["run", ...place, "--json", "/write a.txt hello"]);
     assert.equal(written.code, 0, written.stderr);
     const { session } = written.json as Ran;
     const effects = path.join(data, "vault", session, "files");

@@ -256,11 +256,17 @@ export const errors = {
     next: "Name the program with its absolute path.",
     exit: 5,
   },
-  E_EXEC_NOT_STAGED: {
-    what: "The command could not be staged.",
-    why: "The system refuses the namespaces or the overlay mounts that a staged command needs.",
-    next: "./ioi doctor names what is missing on this machine.",
+  E_EXEC_NOT_STARTED: {
+    what: "The program did not start.",
+    why: "Its sandbox could not be built, or was ended before the program began.",
+    next: "Nothing happened. ./ioi doctor names what is missing on this machine.",
     exit: 7,
+  },
+  E_EXEC_NOT_STAGED: {
+    what: "What the command changed cannot be followed.",
+    why: "A folder was renamed in a way that the staging area does not tell.",
+    next: "Nothing it wrote was applied. Let it copy and delete instead.",
+    exit: 5,
   },
   E_EXEC_PROTECTED: {
     what: "The command changed a file that makes other programs do something.",

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
+import { type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
+import { outcome as outcomeSchema, schema } from "@ioi/wire";
 import { ExecDriver } from "../src/exec/driver.ts";
+import { runCommand } from "../src/exec/run.ts";
 import { Session, type SessionOptions, treeState } from "./support.ts";
 
 const execSession = (options: SessionOptions = {}): Session =>
@@ -356,13 +359,86 @@ test("what a command sees is what the real folder becomes", async () => {
   assert.match(seen, /g\/e\/h/);
 });
 
-test("a command that cannot be staged does not run", async () => {
+/** As the driver gives it, without overlays. */
+const bareSpec: SandboxSpec = {
+  name: "command",
+  kind: "command",
+  binds: [],
+  masks: [],
+  network: "none",
+  mayCreateNamespaces: false,
+  limits: {},
+};
+
+test("a sandbox that is ended before its program began is told from a program that ends", async () => {
+  const run = (script: string, kill: boolean): ReturnType<typeof runCommand> =>
+    runCommand({
+      spec: bareSpec,
+      program: "/bin/sh",
+      args: ["-c", script],
+      cwd: "/",
+      wallMs: 10_000,
+      outputBytes: 1000,
+      staging: "/nonexistent",
+      signal: new AbortController().signal,
+      output: () => undefined,
+      spawn: (...given) => {
+        const sandboxed = spawnSandboxed(...given);
+        if (kill) sandboxed.child.kill("SIGKILL");
+        return sandboxed;
+      },
+    });
+  const killed = await run("echo ran", true);
+  assert.deepEqual([killed.end.type, killed.stdout.bytes], ["not started", 0]);
+  // Controls: codes by which others say that they could not start are a program's own here.
+  for (const code of [0, 1, 125, 126, 127, 137]) {
+    const { end, stdout } = await run(`echo ran; exit ${code}`, false);
+    assert.deepEqual([end, stdout.bytes], [{ type: "exited", code, signal: null }, 4]);
+  }
+});
+
+test("a command that is killed from outside says by which signal", async () => {
+  await using s = execSession();
+  const argv = ["sh", "-c", "echo x > f; echo begun; sleep 614.7"];
+  const looked = await s.prepare("sys::exec", { argv, cwd: s.root });
+  assert.ok(typeof looked !== "string");
+  const request = {
+    nonce: looked.prepared.nonce,
+    ticket: s.ticket(looked),
+    content: new Uint8Array(0),
+  };
+  const { signal } = new AbortController();
+  for await (const { event } of s.handlers.act(request, { signal })) {
+    if (event.case === "output") {
+      const children = fs.readFileSync(`/proc/self/task/${process.pid}/children`, "utf8");
+      for (const pid of children.trim().split(" ")) process.kill(Number(pid), "SIGKILL");
+      continue;
+    }
+    const outcome = schema.decode(outcomeSchema, event.value.outcome);
+    assert.ok(outcome.ok);
+    const { status, evidence } = outcome.value;
+    assert.deepEqual(
+      [status, evidence["exitCode"], evidence["signal"]],
+      ["confirmed", "-1", "SIGKILL"],
+    );
+  }
+  assert.equal(runningWith("614.7"), 0);
+  // Control: one that ends by itself names none.
+  const ran = await sh(s, "exit 137");
+  assert.deepEqual(
+    [ran.outcome?.evidence["exitCode"], ran.outcome?.evidence["signal"]],
+    ["137", ""],
+  );
+});
+
+test("a command whose sandbox cannot be built does not run", async () => {
   // Below /dev nothing is shown in a sandbox.
   const base = fs.mkdtempSync("/dev/shm/ioi-drivers-");
   try {
     await using s = execSession({ base });
     const ran = await sh(s, "echo x > f");
-    assert.deepEqual([ran.outcome?.status, ran.errorCode], ["refused", "E_EXEC_NOT_STAGED"]);
+    assert.deepEqual([ran.outcome?.status, ran.errorCode], ["no-effect", "E_EXEC_NOT_STARTED"]);
+    assert.equal(ran.outcome?.evidence["ended"], "not started");
     assert.deepEqual([fs.readdirSync(s.root), leftovers(s)], [[], []]);
   } finally {
     fs.rmSync(base, { recursive: true });

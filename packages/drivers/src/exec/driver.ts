@@ -3,8 +3,10 @@
  * session's writable folders; when all of it has ended, what it wrote is read from the overlays and
  * applied to the real folders like any other effect, so that it can be undone.
  *
- * A command that ends with a non-zero code has still happened: its changes are applied, the outcome
- * is `confirmed`, and the code stands in the evidence. A command that was stopped, or ran over a
+ * A command that ends with a non-zero code, or by a signal from outside, has still happened: its
+ * changes are applied, the outcome is `confirmed`, and code and signal stand in the evidence. One
+ * whose sandbox could not be built, or ended before the program began, has not: whether it began is
+ * what the sandbox itself says, never the exit code, which any program can choose. A command that was stopped, or ran over a
  * limit, has no effect: its staging area is dropped. So is that of one that changed a protected path
  * (hooks, manifests, start-up files): such a change asks each time, and a command did not.
  */
@@ -225,8 +227,7 @@ export class ExecDriver implements Driver {
     });
     const { end } = run;
     if (end.type === "not started") {
-      this.#nothing(context);
-      return refused({ code: "E_EXEC_NOT_STAGED", message: end.why });
+      return this.#noEffect(run, context, { code: "E_EXEC_NOT_STARTED", message: end.why });
     }
     if (end.type !== "exited") return this.#noEffect(run, context, stopped[end.type]);
     const staged = await readStage(this.#engine.roots, stage, context.signal);
