@@ -18,18 +18,25 @@ const inodesOf = (port: number): ReadonlySet<string> => {
   return inodes;
 };
 
+/** What an entry of /proc says; empty where its owner ended, closed it, or is not ours to see. */
+const orNothing = <T>(look: () => T, nothing: T): T => {
+  try {
+    return look();
+  } catch {
+    return nothing;
+  }
+};
+
 /** "process 123 (node)"; "another process" where its owner cannot be seen. */
 export const portHolder = (port: number): string => {
   const inodes = inodesOf(port);
+  if (inodes.size === 0) return "another process";
   for (const pid of fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      for (const fd of fs.readdirSync(`/proc/${pid}/fd`)) {
-        if (inodes.has(fs.readlinkSync(`/proc/${pid}/fd/${fd}`))) {
-          return `process ${pid} (${fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`;
-        }
-      }
-    } catch {
-      // Ended, or not ours to look into.
+    const folder = `/proc/${pid}/fd`;
+    for (const fd of orNothing(() => fs.readdirSync(folder), [])) {
+      if (!inodes.has(orNothing(() => fs.readlinkSync(`${folder}/${fd}`), ""))) continue;
+      const name = orNothing(() => fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim(), "unknown");
+      return `process ${pid} (${name})`;
     }
   }
   return "another process";

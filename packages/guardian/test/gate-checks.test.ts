@@ -120,6 +120,15 @@ const cases: readonly [
     invalid(/another session/),
   ],
   [
+    "a driver of another session that speaks of this one",
+    async (world, _driver, good) => {
+      const { driver: foreign } = await world.session("another");
+      const id = domainHash(nodeCrypto, domains.action, good.action);
+      return foreign.sign(id, undefined, good.session);
+    },
+    invalid(/another session/),
+  ],
+  [
     "an action that is not canonical",
     (_world, driver) => {
       const action = concatBytes(schema.encode(actionSchema, read), Uint8Array.of(0));

@@ -101,6 +101,13 @@ const wrong: readonly [
     },
   ],
   [
+    "for another session, in the Workload's name",
+    async (world, _driver, ticket) => {
+      const { id } = await world.session("another");
+      return { ...unsigned(ticket, "unknown", "workload"), session: id };
+    },
+  ],
+  [
     "by an instance that nobody registered",
     async (world, driver, ticket) =>
       new TestDriver(world, driver.session, "files", false).outcome(ticket),

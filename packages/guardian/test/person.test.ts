@@ -7,13 +7,15 @@ import { codeOf, inWork, readOf, TestDriver, World, workspace, writeOf } from ".
 
 test("a session has the words in order, its folder and its agent", async () => {
   const world = await World.open();
+  const openedMs = world.clock.wall();
   const id = await world.utter({ text: "first" });
+  await world.clock.advance(5000);
   await world.utter({ session: id, text: "second", workspace: "" });
   assert.match(id, /^s-[0-9a-f]{12}$/);
   assert.deepEqual(world.core.ledger.sessions.get(id), {
     id,
     agent: "planner",
-    openedMs: world.clock.wall(),
+    openedMs,
     words: ["first", "second"],
     workspace,
     closed: undefined,

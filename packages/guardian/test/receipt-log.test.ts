@@ -272,6 +272,13 @@ const everyStop = async (seed: string, durable: boolean): Promise<Losses> => {
         assert.ok(size <= found.length, `a checkpoint of ${size} over ${found.length} leaves`);
         assert.deepEqual(rootOf(found.slice(0, size)), root);
       }
+      const [receipts, checkpoints] = [
+        await survivor.readFile(receiptsPath, 1e6),
+        await survivor.readFile(checkpointsPath, 1e6),
+      ];
+      const report = verifyLog(nodeCrypto, { receipts, checkpoints }, identity.publicKey);
+      const newest = Math.max(0, ...life.checkpoints.map(({ size }) => size));
+      assert.ok(report.ok && report.checked >= newest, "a checkpoint that was told is kept");
       assert.deepEqual((await log.checkpoint()).root, rootOf(found), "the tree of what is there");
     }
     if (life.finished) return { lost, refused, points: stopAt };
