@@ -1,6 +1,7 @@
 /** What a person says and sees: words, workspaces, the list of receipts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Leaf } from "@ioi/wire";
 import fc from "fast-check";
 import { receiptsPageMax, wordsCharsMax, workspaceComplaint } from "../src/index.ts";
 import { codeOf, inWork, readOf, TestDriver, World, workspace, writeOf } from "./support.ts";
@@ -184,14 +185,8 @@ test("receipts are listed from an index, by page and by session, with what they 
 
 test("one page of receipts is bounded", async () => {
   const world = await World.open();
-  const { driver } = await world.session();
-  for (let n = 0; n < receiptsPageMax / 100; n++) {
-    await Promise.all(
-      Array.from({ length: 110 }, () =>
-        world.propose(driver, readOf(inWork("secret/a")), { headless: true }),
-      ),
-    );
-  }
+  const leaf: Leaf = { type: "policy", atMs: 1, policyHash: new Uint8Array(32) };
+  await Promise.all(Array.from({ length: receiptsPageMax + 10 }, () => world.core.commit(leaf)));
   assert.ok(world.core.receipts.size > receiptsPageMax);
   assert.equal((await world.person.receipts(0, 0, "")).length, receiptsPageMax);
   assert.equal((await world.person.receipts(0, 4_294_967_295, "")).length, receiptsPageMax);
