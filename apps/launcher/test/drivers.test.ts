@@ -7,6 +7,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
 import { OperationError } from "@ioi/base";
 import { domains, type PrivateKey, signPayload } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
@@ -43,14 +44,12 @@ const certificateOf = (key: PrivateKey<"ed25519">, by: PrivateKey<"ml-dsa-65">):
   return schema.encode(signed, signPayload(nodeCrypto, by, domains.bootKey, payload));
 };
 
-const helloOf = (key = boot, by = identity): pb.HelloReply => ({
-  $typeName: "ioi.kernel.v1.HelloReply",
-  name: "guardian",
-  identity: identity.publicKey,
-  bootCertificate: certificateOf(key, by),
-  rpcAddress: "",
-  httpAddress: "",
-});
+const helloOf = (key = boot, by = identity): pb.HelloReply =>
+  create(pb.HelloReplySchema, {
+    name: "guardian",
+    identity: identity.publicKey,
+    bootCertificate: certificateOf(key, by),
+  });
 
 const profileOf = (changes: Partial<Profile> = {}): Profile => ({
   version: 1,
