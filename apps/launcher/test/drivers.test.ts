@@ -12,14 +12,7 @@ import { OperationError } from "@ioi/base";
 import { domains, type PrivateKey, signPayload } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { createLog } from "@ioi/host/ports";
-import {
-  bootKey,
-  type pb,
-  type Profile,
-  profile as profileSchema,
-  schema,
-  signed,
-} from "@ioi/wire";
+import { bootKey, pb, type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
 import type { Kernel } from "../src/boot.ts";
 import { Drivers } from "../src/drivers.ts";
 import { LogFiles } from "../src/log-files.ts";
