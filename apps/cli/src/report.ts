@@ -36,29 +36,21 @@ export class SignalExit extends Error {
   }
 }
 
-/** A failure of another program that said itself what its exit code is. */
-class ForeignFailure extends OperationError {
-  readonly exit: ExitCode;
-  constructor(exit: ExitCode, ...rest: ConstructorParameters<typeof OperationError>) {
-    super(...rest);
-    this.exit = exit;
-  }
-}
+/** Exit codes of failures of another program, which said them itself. */
+const foreignExits: WeakMap<OperationError, ExitCode> = new WeakMap();
 
 /** A rejection that ends the command. */
 export const failWith = (
   rejection: Rejection & { readonly exit?: ExitCode },
   cause?: unknown,
 ): OperationError => {
-  const code = rejection.code as `E_${string}`;
-  const options = {
+  const error = new OperationError(rejection.code as `E_${string}`, rejection.message, {
     ...(cause === undefined ? {} : { cause }),
     ...(rejection.at === undefined ? {} : { at: rejection.at }),
     ...(rejection.next === undefined ? {} : { next: rejection.next }),
-  };
-  return rejection.exit === undefined
-    ? new OperationError(code, rejection.message, options)
-    : new ForeignFailure(rejection.exit, code, rejection.message, options);
+  });
+  if (rejection.exit !== undefined) foreignExits.set(error, rejection.exit);
+  return error;
 };
 
 export const usage = (message: string, next?: string): OperationError =>
@@ -141,7 +133,7 @@ export const failureOf = async (error: unknown): Promise<Failure> => {
         next: error.next ?? next,
         cause: causesOf(error),
       },
-      exit: error instanceof ForeignFailure ? error.exit : exit,
+      exit: foreignExits.get(error) ?? exit,
       bug: false,
     };
   }
