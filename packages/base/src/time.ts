@@ -13,3 +13,18 @@ export const addMs = (at: Instant, ms: number): Instant =>
   (at + BigInt(Math.round(ms * 1e6))) as Instant;
 /** Milliseconds from `from` to `to`, fractional. */
 export const msBetween = (from: Instant, to: Instant): number => Number(to - from) / 1e6;
+
+/**
+ * A wall clock for deadlines: it never goes back. While the real one is behind, it goes on by the
+ * monotonic clock; set forward, or after a sleep of the machine, it follows the real one.
+ */
+export const steadyWall = (clock: { now(): Instant; wall(): WallMs }): (() => WallMs) => {
+  let at = clock.now();
+  let lastMs: number = clock.wall();
+  return () => {
+    const now = clock.now();
+    lastMs = Math.max(clock.wall(), lastMs + msBetween(at, now));
+    at = now;
+    return wallMs(Math.floor(lastMs));
+  };
+};

@@ -11,6 +11,7 @@ import {
   ok,
   OperationError,
   SignalSource,
+  steadyWall,
   unreachable,
   unwrap,
   wallMs,
@@ -58,6 +59,27 @@ test("time", () => {
   assert.equal(msBetween(start, addMs(start, 2.25)), 2.25);
   assert.equal(msBetween(addMs(start, 3), start), -3);
   assert.equal(wallMs(7), 7);
+});
+
+test("a steady wall clock follows forward and never goes back", () => {
+  let [ns, wall] = [0n, 1000];
+  const steady = steadyWall({ now: () => instant(ns), wall: () => wallMs(wall) });
+  const pass = (ms: number): void => {
+    ns += BigInt(ms * 1e6);
+    wall += ms;
+  };
+  assert.equal(steady(), 1000);
+  pass(5);
+  assert.equal(steady(), 1005);
+  wall -= 600;
+  assert.equal(steady(), 1005);
+  pass(10.5);
+  assert.equal(steady(), 1015);
+  pass(10.5);
+  assert.equal(steady(), 1026, "the halves of milliseconds are not lost");
+  // A sleep of the machine: the monotonic clock stood still.
+  wall += 5000;
+  assert.equal(steady(), 5426);
 });
 
 test("a signal is aborted once, and tells everybody who still listens", () => {

@@ -72,9 +72,9 @@ export class BudgetLedger {
     if (account === undefined) return ["actions", "wall_minutes"];
     const names: string[] = [];
     if (account.spent + account.reserved.size >= account.budgets.actions) names.push("actions");
-    // A clock set back never gives time.
-    const usedMs = Math.max(0, nowMs - account.openedMs);
-    if (usedMs >= account.budgets.wallMinutes * 60_000) names.push("wall_minutes");
+    // A clock set back never gives time: before its beginning a session has none.
+    const usedMs = nowMs - account.openedMs;
+    if (usedMs < 0 || usedMs >= account.budgets.wallMinutes * 60_000) names.push("wall_minutes");
     return names;
   }
 
@@ -122,12 +122,12 @@ export class BudgetLedger {
     const account = this.#accounts.get(session);
     if (account === undefined) return undefined;
     const { budgets, spent, reserved, openedMs } = account;
-    const usedMs = Math.max(0, nowMs - openedMs);
+    const usedMs = nowMs - openedMs;
     return {
       actionsSpent: spent,
       actionsReserved: reserved.size,
       actionsLeft: Math.max(0, budgets.actions - spent - reserved.size),
-      minutesLeft: Math.max(0, budgets.wallMinutes - usedMs / 60_000),
+      minutesLeft: usedMs < 0 ? 0 : Math.max(0, budgets.wallMinutes - usedMs / 60_000),
     };
   }
 

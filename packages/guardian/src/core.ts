@@ -10,6 +10,7 @@ import {
   Lru,
   OperationError,
   type Random,
+  steadyWall,
   toHex,
   utf8Decode,
   utf8Encode,
@@ -64,6 +65,7 @@ export class GuardianCore {
   /** What a person said with an answer, by approval: for the session that hears it, in no receipt. */
   readonly reasons: Lru<string, string> = new Lru(asksKeptMax);
   readonly #policySource: PolicySourceReader;
+  readonly #steadyWall: () => WallMs;
   #receipts: ReceiptLog | undefined;
   readonly #watchers: Set<(leaf: Leaf) => void> = new Set();
   /** Sessions whose end is on its way to the disk. */
@@ -79,6 +81,7 @@ export class GuardianCore {
     this.config = config;
     this.keys = keys;
     this.#policySource = policySource;
+    this.#steadyWall = steadyWall(ports.clock);
   }
 
   /** Called once, with the log that handed its leaves to `restore`. */
@@ -95,8 +98,9 @@ export class GuardianCore {
     return this.#receipts;
   }
 
+  /** Never back in one life; what an earlier life made later than now counts as expired. */
   wall(): WallMs {
-    return this.ports.clock.wall();
+    return this.#steadyWall();
   }
 
   /** Durable, then applied. */

@@ -99,11 +99,12 @@ export class Ledger {
     }
   }
 
-  /** Grants of a session that are unused at all and unexpired at `nowMs`. */
+  /** Grants of a session that are unused, and given before `nowMs` but not expired then. */
   liveGrants(session: string, nowMs: number): readonly Grant[] {
     const live: Grant[] = [];
     for (const grant of this.#grants.values()) {
-      if (grant.session === session && !grant.used && grant.expiresMs > nowMs) live.push(grant);
+      const valid = grant.atMs <= nowMs && nowMs < grant.expiresMs;
+      if (grant.session === session && !grant.used && valid) live.push(grant);
     }
     return live;
   }

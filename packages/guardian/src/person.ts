@@ -139,9 +139,15 @@ export class PersonSide {
     const cards: ApprovalCard[] = [];
     for (const ask of this.#core.ledger.asks.values()) {
       const shown = this.#cardOf(ask);
-      if (shown !== undefined && shown.expiresMs > this.#core.wall()) cards.push(shown);
+      if (shown !== undefined && this.#waits(shown)) cards.push(shown);
     }
     return cards;
+  }
+
+  /** Not expired, nor made in a future that a clock set back has not reached again. */
+  #waits({ createdMs, expiresMs }: ApprovalCard): boolean {
+    const nowMs = this.#core.wall();
+    return createdMs <= nowMs && nowMs < expiresMs;
   }
 
   #actionOf(session: string, leaf: Extract<Leaf, { readonly type: "intent" }>): Action | undefined {
@@ -187,7 +193,7 @@ export class PersonSide {
     this.#core.requireSession(ask.session);
     const shown = this.#cardOf(ask);
     if (shown === undefined) throw rejected("E_POLICY_INVALID", this.#core.policyError());
-    if (shown.expiresMs <= this.#core.wall()) {
+    if (!this.#waits(shown)) {
       throw rejected("E_APPROVAL_EXPIRED", `ask ${ask.approval} has expired`);
     }
     this.#checkStatement(statement, shown);

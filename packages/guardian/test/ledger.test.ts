@@ -204,7 +204,8 @@ class Oracle {
         decision.scope === "once" &&
         later.some((leaf) => leaf.type === "intent" && leaf.grants.includes(approval));
       const revoked = later.some((leaf) => leaf.type === "revoke" && leaf.session === session);
-      if (!used && !revoked && decision.expiresMs > nowMs) ids.push(approval);
+      const valid = decision.atMs <= nowMs && decision.expiresMs > nowMs;
+      if (!used && !revoked && valid) ids.push(approval);
     }
     return ids;
   }
