@@ -5,7 +5,7 @@ export const restartFirstMs = 50;
 /** Longest wait before a restart, in milliseconds. */
 export const restartMostMs = 5_000;
 /** A kernel that ran this long starts its waits anew, in milliseconds. */
-export const healthyMs = 30_000;
+export const healthyMs = 1_000;
 /** How long the processes may take to become ready, in milliseconds. */
 export const bootMs = 20_000;
 /** How long the processes may take to drain, in milliseconds. */
