@@ -1,7 +1,9 @@
 /** Commands that start a kernel for their own duration, and what they leave behind: nothing. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { after, before, test, type TestContext } from "node:test";
@@ -57,6 +59,27 @@ test("run starts a kernel, does the work, and takes the kernel with it", async (
   assert.equal((approved.json as { state: string }).state, "done");
   assert.deepEqual(processesNaming(data), []);
   assert.equal((await ioi(["receipts", "verify", "--data", data])).code, 0);
+});
+
+test("a second kernel on the folder is refused by name of the first; a busy port is passed over", async (t) => {
+  const data = scratch.at("first");
+  await started(t, data, "start", "--port", "0");
+  const second = await ioi(["start", "--data", data, "--port", "0", "--json"]);
+  assert.equal(second.code, 5);
+  assert.equal((second.json as { code: string }).code, "E_DATA_LOCKED");
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  try {
+    const given = ["--data", scratch.at("second"), "--port", String(port), "--exit-when-ready"];
+    const other = await ioi(["start", ...given]);
+    assert.equal(other.code, 0, other.stderr);
+    assert.match(other.stdout, /^ORCHESTRATION_RPC_LISTENING_ON_127\.0\.0\.1:\d+\n$/);
+    assert.doesNotMatch(other.stdout, new RegExp(`:${port}\\n`));
+    assert.match(other.stderr, new RegExp(`port ${port} is in use by process ${process.pid}`));
+  } finally {
+    server.close();
+  }
 });
 
 test("two runs at once on one folder both get their kernel", async () => {

@@ -1,0 +1,153 @@
+/** The policy in force: budgets, examples, folders with names, changes while the kernel runs. */
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { Place } from "./support.ts";
+
+let place: Place;
+let shipped: string;
+before(async () => {
+  place = await Place.open();
+  shipped = fs.readFileSync(path.join(place.data, "guardian/policy.toml"), "utf8");
+  fs.writeFileSync(path.join(place.workspace, "a.txt"), "hi\n");
+});
+beforeEach(() => policy(shipped));
+afterEach(async () => await place.quiet());
+after(async () => await place[Symbol.asyncDispose]());
+
+const policy = (text: string): void => {
+  fs.writeFileSync(path.join(place.data, "guardian/policy.toml"), text);
+};
+
+test("a budget of three actions: the fourth asks, and without a person it is denied", async () => {
+  policy(shipped.replace(/^actions = \d+$/m, "actions = 3"));
+  const text = "/write 1 x && /write 2 x && /write 3 x && /write 4 x && /write 5 x";
+  const { code, view } = await place.run(text);
+  assert.equal(code, 3);
+  assert.deepEqual(
+    view.actions.map(({ verdict }) => verdict),
+    ["allow", "allow", "allow", "deny"],
+  );
+  assert.match(JSON.stringify(view.actions[3]), /budget/);
+  assert.ok(!fs.existsSync(path.join(place.workspace, "4")));
+  // Asked, the person may go beyond it, once.
+  const asked = await place.run(text, "--on-ask", "pend");
+  assert.equal(asked.code, 4);
+  assert.ok(!fs.existsSync(path.join(place.workspace, "4")));
+  const approval = asked.view.actions[3]?.approval ?? "";
+  assert.equal((await place.ioi("approve", approval, "--json")).code, 4);
+  assert.ok(fs.existsSync(path.join(place.workspace, "4")));
+  assert.ok(!fs.existsSync(path.join(place.workspace, "5")));
+  await place.ioi("stop", asked.view.session);
+});
+
+test("an example that does not hold: lint and the kernel say where; nothing is permitted", async () => {
+  policy(`${shipped}
+[[rule]]
+id = "wrong-example"
+effect = "allow"
+target = ["fs::read"]
+where.path = { glob = "scope:/a/**" }
+match = [{ target = "fs::read", path = "scope:/b/c" }]
+`);
+  const lint = await place.ioi("policy", "lint");
+  assert.notEqual(lint.code, 0);
+  assert.match(lint.stdout + lint.stderr, /E_POLICY_\w+.*policy\.toml:\d+:\d+.*match/s);
+  const refused = await place.ioi("run", "--workspace", place.workspace, "--json", "/read a.txt");
+  assert.equal(refused.code, 5);
+  assert.match(refused.stdout, /E_POLICY_INVALID.*policy\.toml:\d+:\d+/s);
+  const status = await place.ioi("status", "--json");
+  assert.match((status.json as { policy: { error: string } }).policy.error, /policy\.toml:\d+/);
+  policy(shipped);
+  assert.equal((await place.run("/read a.txt")).code, 0);
+});
+
+test("a change counts from the next action on, also within a session", async () => {
+  const asked = await place.run('/run sh -c "$X" && /read a.txt', "--on-ask", "pend");
+  assert.equal(asked.code, 4);
+  policy(`${shipped}
+[[rule]]
+id = "no-reading"
+effect = "deny"
+target = ["fs::read"]
+reason = "Not today."
+instead = "Tomorrow."
+`);
+  const approved = await place.ioi("approve", asked.action.approval ?? "", "--json");
+  assert.notEqual(approved.code, 0);
+  const shown = await place.show(asked.view.session);
+  const denied = (await place.run("/read a.txt")).action;
+  assert.deepEqual([denied.rule, denied.instead], ["no-reading", "Tomorrow."]);
+  assert.match(denied.reason, /Not today\./);
+  assert.ok(
+    shown.actions.every(({ outcome, target }) => target !== "fs::read" || outcome === null),
+  );
+});
+
+test("folders that the policy names are there beside the workspace, as far as it says", async () => {
+  const library = place.scratch.folder("library");
+  const outbox = place.scratch.folder("outbox");
+  fs.writeFileSync(path.join(library, "book.txt"), "text\n");
+  policy(`${shipped}
+[workspace.library]
+path = "${library}"
+access = "read"
+
+[workspace.outbox]
+path = "${outbox}"
+
+[[rule]]
+id = "read-library"
+effect = "allow"
+target = ["fs::read", "fs::list"]
+where.path = { glob = "library:/**" }
+
+[[rule]]
+id = "send"
+effect = "allow"
+target = ["fs::copy"]
+where.path = { glob = ["library:/**", "scope:/**"] }
+where.to = { glob = "outbox:/**" }
+
+[[rule]]
+id = "take-back"
+effect = "allow"
+target = ["fs::restore"]
+where.paths = { glob = "outbox:/**" }
+`);
+  const sent = await place.run(
+    `/list ${library} && /read ${library}/book.txt && /copy ${library}/book.txt ${outbox}/sent.txt`,
+  );
+  assert.equal(sent.code, 0, sent.stderr);
+  assert.equal(sent.view.actions[1]?.outcome?.content, "text\n");
+  assert.match(sent.view.actions[1]?.display ?? "", /library:\/book\.txt/);
+  assert.equal(fs.readFileSync(path.join(outbox, "sent.txt"), "utf8"), "text\n");
+  // What no rule allows asks; what the folder's access forbids is not done even when approved.
+  const written = await place.run(`/write ${library}/book.txt x`, "--on-ask", "pend");
+  assert.ok(written.code === 3 || written.code === 4, `exit ${written.code}`);
+  if (written.code === 4) {
+    assert.notEqual((await place.ioi("approve", written.action.approval ?? "")).code, 0);
+  }
+  assert.equal(fs.readFileSync(path.join(library, "book.txt"), "utf8"), "text\n");
+  // A program sees them too: the one for reading only, the other staged.
+  const ran = await place.run(
+    `/run sh -c "cat ${library}/book.txt; echo x > ${outbox}/ran.txt; echo x > ${library}/ran.txt"`,
+  );
+  assert.match(ran.action.outcome?.content ?? "", /text/);
+  assert.ok(!fs.existsSync(path.join(library, "ran.txt")));
+  const undone = await place.undo(sent.view.session);
+  assert.equal(undone.code, 0, undone.stderr);
+  assert.ok(!fs.existsSync(path.join(outbox, "sent.txt")));
+});
+
+test("check and explain say what the kernel does", async () => {
+  const ask = (command: string, file: string) => {
+    const folder = ["--workspace", place.workspace, "--json"];
+    return place.ioi("policy", command, "fs::read", "--arg", `path=${file}`, ...folder);
+  };
+  const file = path.join(place.workspace, "a.txt");
+  assert.match((await ask("check", file)).stdout, /"verdict":"allow"/);
+  assert.match((await ask("check", "/etc/shadow")).stdout, /"verdict":"deny".*outside/);
+  assert.equal((await ask("explain", "/etc/shadow")).code, 0);
+});

@@ -1,0 +1,225 @@
+/**
+ * What end-to-end tests share: one kernel with a folder of its own, runs through the command line,
+ * whole pictures of a tree, and who descends from whom.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type CliResult, ioi, type KernelOptions, Scratch, TestKernel } from "../lib/kernel.ts";
+import * as shapes from "../report/shapes.ts";
+
+export interface ReceiptView {
+  readonly index: number;
+  readonly leafHash: string;
+}
+
+export interface ActionView {
+  readonly n: number;
+  readonly target: string;
+  readonly display: string;
+  readonly verdict: string | null;
+  readonly rule: string | null;
+  readonly rules: readonly string[];
+  readonly reason: string;
+  readonly instead: string;
+  readonly approval: string | null;
+  readonly ticket: { readonly counter: number; readonly ttlMs: number } | null;
+  readonly outcome: {
+    readonly status: string;
+    readonly content: string | null;
+    readonly code: string | null;
+    readonly reversible: boolean;
+    readonly evidence: Readonly<Record<string, string>>;
+    readonly receipt: ReceiptView | null;
+  } | null;
+  readonly receipt: ReceiptView | null;
+}
+
+export interface RunView {
+  readonly session: string;
+  readonly state: string;
+  readonly actions: readonly ActionView[];
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+export interface Ran {
+  readonly code: number;
+  readonly view: RunView;
+  /** Its first action. */
+  readonly action: ActionView;
+  readonly stderr: string;
+}
+
+/** The answer of a command that prints `ioi.run/1` and nothing else on stdout. */
+export const ranOf = ({ code, json, stdout, stderr }: CliResult): Ran => {
+  assert.deepEqual(shapes.runReport(json, "$"), [], stdout + stderr);
+  const view = json as RunView;
+  return { code, view, action: view.actions[0] as ActionView, stderr };
+};
+
+/** A process that is not confused with a later one of the same number. */
+export interface ProcessId {
+  readonly pid: number;
+  readonly started: string;
+  readonly parent: number;
+}
+
+const processOf = (pid: number): ProcessId | undefined => {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (fields[0] === "Z") return undefined;
+    return { pid, parent: Number(fields[1]), started: fields[19] ?? "" };
+  } catch {
+    return undefined;
+  }
+};
+
+/** Everything below a process, in its own namespaces too. */
+export const descendantsOf = (root: number): readonly ProcessId[] => {
+  const all = fs
+    .readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => processOf(Number(name)) ?? []);
+  const found: ProcessId[] = [];
+  for (let above = new Set([root]); above.size > 0;) {
+    const below = all.filter(({ parent }) => above.has(parent));
+    found.push(...below);
+    above = new Set(below.map(({ pid }) => pid));
+  }
+  return found;
+};
+
+export const isAlive = ({ pid, started }: ProcessId): boolean =>
+  processOf(pid)?.started === started;
+
+export const commandLineOf = ({ pid }: ProcessId): string => {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  } catch {
+    return "";
+  }
+};
+
+/** Looks again until it is so; the test's own deadline is the bound. */
+export const until = async <T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> => {
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await sleep(10);
+  }
+};
+
+/**
+ * Every name below a folder, itself included, with all that an undo must give back: kind, mode,
+ * owner, modification time in nanoseconds, bytes, link target, number of names.
+ */
+export const treeOf = (folder: string): Readonly<Record<string, string>> => {
+  const tree: Record<string, string> = {};
+  const names = fs.readdirSync(folder, { recursive: true, encoding: "utf8" });
+  for (const name of [".", ...names.toSorted()]) {
+    const at = path.join(folder, name);
+    const stat = fs.lstatSync(at, { bigint: true });
+    const what = stat.isSymbolicLink()
+      ? `-> ${fs.readlinkSync(at)}`
+      : stat.isFile()
+        ? `${createHash("sha256").update(fs.readFileSync(at)).digest("hex")} x${stat.nlink}`
+        : "/";
+    tree[name] = `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${stat.mtimeNs} ${what}`;
+  }
+  return tree;
+};
+
+/** A kernel, its data folder `D`, a workspace `W`, and the command line on them. */
+export class Place implements AsyncDisposable {
+  readonly scratch: Scratch;
+  readonly workspace: string;
+  readonly #options: Omit<KernelOptions, "data">;
+  kernel: TestKernel;
+  /** The kernel's own processes: what stands below the launcher when no session runs. */
+  #own: readonly ProcessId[];
+
+  private constructor(scratch: Scratch, kernel: TestKernel, options: Omit<KernelOptions, "data">) {
+    this.scratch = scratch;
+    this.kernel = kernel;
+    this.#options = options;
+    this.workspace = scratch.folder("W");
+    this.#own = descendantsOf(kernel.pid);
+  }
+
+  static async open(options: Omit<KernelOptions, "data"> = {}): Promise<Place> {
+    const scratch = new Scratch();
+    const kernel = await TestKernel.start({ data: scratch.at("D"), ...options });
+    return new Place(scratch, kernel, options);
+  }
+
+  get data(): string {
+    return this.scratch.at("D");
+  }
+
+  ioi(...args: readonly string[]): Promise<CliResult> {
+    return ioi([...args, "--data", this.data], { timeoutMs: 100_000 });
+  }
+
+  /** `ioi run --json` in the workspace. */
+  async run(text: string, ...more: readonly string[]): Promise<Ran> {
+    return await this.runIn(this.workspace, text, ...more);
+  }
+
+  async runIn(workspace: string, text: string, ...more: readonly string[]): Promise<Ran> {
+    return ranOf(await this.ioi("run", "--workspace", workspace, "--json", ...more, text));
+  }
+
+  async show(session: string): Promise<RunView> {
+    return ranOf(await this.ioi("sessions", "show", session, "--json")).view;
+  }
+
+  async undo(session: string, ...more: readonly string[]): Promise<Ran> {
+    return ranOf(await this.ioi("undo", session, "--json", ...more));
+  }
+
+  /** Every receipt's leaf, as `receipts list` tells it. */
+  async receipts(session: string): Promise<readonly { index: number; leaf: { type: string } }[]> {
+    const { json } = await this.ioi("receipts", "list", "--session", session, "--json");
+    return (json as { receipts: { index: number; leaf: { type: string } }[] }).receipts;
+  }
+
+  /** What runs below the launcher beside the kernel itself: drivers, commands. */
+  extra(): readonly ProcessId[] {
+    const own = new Set(this.#own.map(({ pid, started }) => `${pid} ${started}`));
+    return descendantsOf(this.kernel.pid).filter(
+      ({ pid, started }) => !own.has(`${pid} ${started}`),
+    );
+  }
+
+  /** Waits until nothing of the sessions runs any more. */
+  async quiet(): Promise<void> {
+    await until(() => (this.extra().length === 0 ? true : undefined));
+  }
+
+  /** Ends the kernel, sees that nothing of it is left, and starts another on the folder. */
+  async restart(end: "stop" | "kill"): Promise<void> {
+    await this.#end(end);
+    this.kernel = await TestKernel.start({ data: this.data, ...this.#options });
+    this.#own = descendantsOf(this.kernel.pid);
+  }
+
+  async #end(end: "stop" | "kill"): Promise<void> {
+    const before = descendantsOf(this.kernel.pid);
+    assert.ok(before.length >= 3, "the launcher has no processes to be looked for afterwards");
+    if (end === "kill") this.kernel.kill();
+    else await this.kernel[Symbol.asyncDispose]();
+    await this.kernel.exited;
+    await until(() => (before.some(isAlive) ? undefined : true));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#end("stop");
+    } finally {
+      this.scratch[Symbol.dispose]();
+    }
+  }
+}

@@ -1,0 +1,141 @@
+/** Undo: the whole tree is what it was, in bytes, modes and times; or it is not touched at all. */
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import { Place, ranOf, treeOf } from "./support.ts";
+
+let place: Place;
+before(async () => {
+  place = await Place.open();
+});
+afterEach(async () => await place.quiet());
+after(async () => await place[Symbol.asyncDispose]());
+
+/** Files and folders of many kinds, each with a time of its own, to the nanosecond. */
+const grow = (name: string): string => {
+  const folder = place.scratch.folder(name);
+  const at = (relative: string): string => path.join(folder, relative);
+  const put = (relative: string, text: string, mode: number): void => {
+    fs.mkdirSync(path.dirname(at(relative)), { recursive: true });
+    fs.writeFileSync(at(relative), text);
+    fs.chmodSync(at(relative), mode);
+  };
+  put("kept.txt", "before\n", 0o640);
+  put("moved.txt", "moved\n", 0o600);
+  put("run.sh", "#!/bin/sh\necho hi\n", 0o755);
+  put("gone.txt", "gone\n", 0o444);
+  put("tree/one.txt", "one\n", 0o664);
+  put("tree/deep/two.txt", "two\n", 0o400);
+  put("bin/tool", "tool\n", 0o700);
+  fs.mkdirSync(at("tree/empty"));
+  fs.symlinkSync("one.txt", at("tree/link"));
+  fs.chmodSync(at("tree/deep"), 0o711);
+  fs.chmodSync(at("tree"), 0o750);
+  const names = fs.readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const depth = (each: string): number => each.split("/").length;
+  for (const [n, each] of [...names.toSorted((a, b) => depth(b) - depth(a)), "."].entries()) {
+    const seconds = 1_500_000_000 + n * 1000 + 0.123_456;
+    fs.lutimesSync(at(each), seconds, seconds);
+  }
+  return folder;
+};
+
+const groups: Readonly<Record<string, string>> = {
+  "write, mkdir, copy":
+    "/write kept.txt after && /write new.txt new && /write tree/deep/three.txt three" +
+    " && /mkdir made && /copy run.sh made/run.sh && /write made/x x",
+  "move, delete":
+    "/move moved.txt tree/elsewhere.txt && /move tree grove && /delete gone.txt" +
+    " && /delete grove/deep && /move kept.txt grove/kept.txt",
+  "a program":
+    '/run sh -c "echo more >> kept.txt; rm gone.txt; rm -r tree/deep; mkdir -p made/deep;' +
+    " echo x > made/deep/x; chmod 777 run.sh; ln -s kept.txt made/link; mv moved.txt tree/empty;" +
+    ' rm tree/link; ln -s elsewhere tree/link; chmod 700 tree; cp -p run.sh copy.sh"',
+  "a sequence of both":
+    '/write kept.txt after && /run sh -c "cat kept.txt run.sh > both.txt; rm run.sh"' +
+    ' && /move both.txt tree/both.txt && /run sh -c "tr a-z A-Z < tree/both.txt > kept.txt"' +
+    " && /delete bin && /mkdir bin && /write bin/tool other",
+};
+
+for (const [title, text] of Object.entries(groups)) {
+  test(`undo of ${title}: the whole tree is what it was`, async () => {
+    const folder = grow(title.replaceAll(/\W+/g, "-"));
+    const was = treeOf(folder);
+    const changed = await place.runIn(folder, text, "--on-ask", "pend");
+    assert.equal(changed.code, 0, changed.stderr);
+    assert.notDeepEqual(treeOf(folder), was);
+    const undone = await place.undo(changed.view.session);
+    assert.equal(undone.code, 0, undone.stderr);
+    assert.deepEqual(treeOf(folder), was);
+    for (const { target, outcome } of undone.view.actions) {
+      assert.deepEqual([target, outcome?.status], ["fs::restore", "confirmed"]);
+      assert.notEqual(outcome?.receipt, null);
+    }
+  });
+}
+
+test("undo of one action leaves the others; an undo can itself be undone", async () => {
+  const folder = grow("one");
+  const was = treeOf(folder);
+  const changed = await place.runIn(folder, "/write kept.txt after && /write new.txt new");
+  const both = treeOf(folder);
+  const one = await place.undo(changed.view.session, "--action", "1");
+  assert.equal(one.code, 0, one.stderr);
+  assert.equal(fs.readFileSync(path.join(folder, "kept.txt"), "utf8"), "before\n");
+  assert.equal(fs.readFileSync(path.join(folder, "new.txt"), "utf8"), "new");
+  const redone = await place.undo(one.view.session);
+  assert.equal(redone.code, 0, redone.stderr);
+  assert.deepEqual(treeOf(folder), both);
+  const all = await place.undo(changed.view.session);
+  assert.equal(all.code, 0, all.stderr);
+  assert.deepEqual(treeOf(folder), was);
+});
+
+test("what somebody changed since is not overwritten: 5, and the tree stays", async () => {
+  const folder = grow("changed");
+  const changed = await place.runIn(folder, "/write kept.txt after && /delete gone.txt");
+  assert.equal(changed.code, 0, changed.stderr);
+  fs.writeFileSync(path.join(folder, "kept.txt"), "mine now\n");
+  fs.writeFileSync(path.join(folder, "gone.txt"), "mine too\n");
+  const mine = treeOf(folder);
+  const undone = await place.undo(changed.view.session);
+  assert.equal(undone.code, 5);
+  assert.equal(undone.action.outcome?.code, "E_RESTORE_CHANGED");
+  assert.deepEqual(treeOf(folder), mine);
+});
+
+test("nothing to undo: 2 or 5 with a code, never a silent success", async () => {
+  const folder = grow("nothing");
+  const read = await place.runIn(folder, "/read kept.txt");
+  assert.equal(read.code, 0);
+  const undone = await place.ioi("undo", read.view.session, "--json");
+  assert.notEqual(undone.code, 0, undone.stdout);
+  const unknown = await place.ioi("undo", "s-000000000000", "--json");
+  assert.equal(unknown.code, 2, unknown.stderr);
+  assert.match(unknown.stdout, /"code":"E_/);
+});
+
+test("/undo inside a session takes back what stands before it", async () => {
+  const folder = grow("inside");
+  const was = treeOf(folder);
+  const { code, view, stderr } = await place.runIn(
+    folder,
+    "/write kept.txt x && /mkdir d && /undo",
+  );
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(
+    view.actions.map(({ target }) => target),
+    ["fs::write", "fs::mkdir", "fs::restore", "fs::restore"],
+  );
+  assert.deepEqual(treeOf(folder), was);
+});
+
+test("undo without a session's name takes the newest that did something", async () => {
+  const folder = grow("newest");
+  const was = treeOf(folder);
+  assert.equal((await place.runIn(folder, "/write kept.txt after")).code, 0);
+  const undone = ranOf(await place.ioi("undo", "--json"));
+  assert.equal(undone.code, 0, undone.stderr);
+  assert.deepEqual(treeOf(folder), was);
+});
