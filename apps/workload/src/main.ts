@@ -5,9 +5,9 @@
  */
 import net from "node:net";
 import path from "node:path";
-import { type Log, OperationError } from "@ioi/base";
+import { type Log, OperationError, steadyWall } from "@ioi/base";
 import type { Credentials } from "@ioi/host/crypto";
-import { openFiles, openKeyValue } from "@ioi/host/ports";
+import { openFiles, openKeyValue, systemClock } from "@ioi/host/ports";
 import {
   descriptors,
   dieOnBug,
@@ -37,14 +37,10 @@ interface WorkloadConfig {
   readonly home: string;
 }
 
-/** Wall time at the start, carried on by the monotonic clock: it never jumps. */
-const sessionClock = (): SessionClock => {
-  const base = Date.now() - performance.now();
-  return {
-    nowMs: () => Math.round(base + performance.now()),
-    nowUs: () => performance.now() * 1000,
-  };
-};
+const sessionClock = (): SessionClock => ({
+  nowMs: steadyWall(systemClock),
+  nowUs: () => performance.now() * 1000,
+});
 
 /** Serves the person's calls on the inherited listening socket. */
 const listen = (sessions: Sessions, log: Log): net.Server => {

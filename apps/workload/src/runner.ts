@@ -74,6 +74,8 @@ export class SessionRunner {
   readonly #seen: Observation[];
   readonly #calls: SessionCalls;
   readonly #log: Log;
+  /** How far the session is ahead of a clock that was set back while it did not run. */
+  readonly #aheadMs: number;
   readonly #abort = new AbortController();
   readonly #waiting: Set<() => void> = new Set();
   #agent: CommandAgent | undefined;
@@ -94,6 +96,7 @@ export class SessionRunner {
     this.#journal = journal;
     this.#machine = machine;
     this.#seen = seen;
+    this.#aheadMs = Math.max(0, machine.state.lastMs - ends.clock.nowMs());
     this.#log = ends.log.child({ session });
     this.#calls = new SessionCalls(ends, machine.state, this.#log);
   }
@@ -213,7 +216,7 @@ export class SessionRunner {
   }
 
   async #handle(input: SessionInput): Promise<void> {
-    const at = this.#ends.clock.nowMs();
+    const at = this.#nowMs();
     const { effects, record } = journalStep(this.#machine, input, at, sha256);
     try {
       await this.#journal.append(
@@ -227,6 +230,10 @@ export class SessionRunner {
     }
     for (const effect of effects) this.#perform(effect);
     this.#arm();
+  }
+
+  #nowMs(): number {
+    return this.#ends.clock.nowMs() + this.#aheadMs;
   }
 
   /** The journal takes no more: nothing happens that it would not know of. */
@@ -244,7 +251,7 @@ export class SessionRunner {
     clearTimeout(this.#timer);
     const deadline = this.#machine.deadline();
     if (deadline === undefined || this.over) return;
-    const waitMs = Math.min(Math.max(0, deadline - this.#ends.clock.nowMs()) + 1, 2 ** 31 - 1);
+    const waitMs = Math.min(Math.max(0, deadline - this.#nowMs()) + 1, 2 ** 31 - 1);
     this.#timer = setTimeout(() => void this.give({ type: "tick" }), waitMs);
   }
 

@@ -1,8 +1,8 @@
 /** The journal comes first: what it does not hold does not happen. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { SessionInput } from "@ioi/agent";
-import { OperationError } from "@ioi/base";
+import { type SessionInput, SessionMachine } from "@ioi/agent";
+import { OperationError, wallMs } from "@ioi/base";
 import type { Contents, JournalFile } from "../src/ends.ts";
 import { noMetrics } from "../src/metrics.ts";
 import { type RunnerEnds, SessionRunner, type SessionUpdate } from "../src/runner.ts";
@@ -97,4 +97,28 @@ test("slow readers get the newest state, and several readers the same end", asyn
   assert.equal(ends[0]?.json, ends[1]?.json);
   assert.equal(ends[0]?.state, "done");
   assert.ok(runner.over);
+});
+
+test("a clock that was set back while nothing ran keeps no session waiting", async () => {
+  const world = new World();
+  const { journal } = journalOf(world, 1000);
+  const day = 24 * 3_600_000;
+  const startedMs = 1_700_000_000_000;
+  const machine = new SessionMachine();
+  machine.handle(startOf("/write b.txt x"), wallMs(startedMs));
+  const began = performance.now();
+  let refusals = 1;
+  const gate = new GateDouble(world);
+  const openSession = async (): ReturnType<GateDouble["openSession"]> => {
+    if (refusals-- > 0) throw new OperationError("E_GATE_GONE", "not yet", { retryable: true });
+    return await gate.openSession();
+  };
+  const ends: RunnerEnds = {
+    ...endsOf(world),
+    gate: Object.assign(Object.create(gate) as GateDouble, { openSession }),
+    clock: { nowMs: () => startedMs - day + Math.round(performance.now() - began), nowUs: () => 0 },
+  };
+  const runner = SessionRunner.resume(ends, journal, machine, []);
+  assert.equal((await last(runner)).state, "done");
+  assert.ok(runner.state.lastMs >= startedMs);
 });
