@@ -75,20 +75,23 @@ for (const [title, text] of Object.entries(groups)) {
   });
 }
 
-test("undo of one action leaves the others; an undo can itself be undone", async () => {
+test("undo of one action leaves the others; what is undone is not undone again", async () => {
   const folder = grow("one");
   const was = treeOf(folder);
   const changed = await place.runIn(folder, "/write kept.txt after && /write new.txt new");
-  const both = treeOf(folder);
-  const one = await place.undo(changed.view.session, "--action", "1");
+  const { session } = changed.view;
+  const one = await place.undo(session, "--action", "2");
   assert.equal(one.code, 0, one.stderr);
-  assert.equal(fs.readFileSync(path.join(folder, "kept.txt"), "utf8"), "before\n");
-  assert.equal(fs.readFileSync(path.join(folder, "new.txt"), "utf8"), "new");
-  const redone = await place.undo(one.view.session);
-  assert.equal(redone.code, 0, redone.stderr);
-  assert.deepEqual(treeOf(folder), both);
-  const all = await place.undo(changed.view.session);
-  assert.equal(all.code, 0, all.stderr);
+  assert.equal(fs.readFileSync(path.join(folder, "kept.txt"), "utf8"), "after");
+  assert.ok(!fs.existsSync(path.join(folder, "new.txt")));
+  const rest = await place.undo(session);
+  assert.deepEqual([rest.code, rest.view.actions.length], [0, 1], rest.stderr);
+  assert.deepEqual(treeOf(folder), was);
+  for (const again of [session, one.view.session]) {
+    const nothing = await place.ioi("undo", again, "--json");
+    assert.equal(nothing.code, 5, nothing.stdout);
+    assert.match(nothing.stdout, /E_NOTHING_TO_UNDO/);
+  }
   assert.deepEqual(treeOf(folder), was);
 });
 
@@ -105,12 +108,13 @@ test("what somebody changed since is not overwritten: 5, and the tree stays", as
   assert.deepEqual(treeOf(folder), mine);
 });
 
-test("nothing to undo: 2 or 5 with a code, never a silent success", async () => {
+test("nothing to undo, and no such session, are said", async () => {
   const folder = grow("nothing");
   const read = await place.runIn(folder, "/read kept.txt");
   assert.equal(read.code, 0);
   const undone = await place.ioi("undo", read.view.session, "--json");
-  assert.notEqual(undone.code, 0, undone.stdout);
+  assert.equal(undone.code, 5, undone.stdout);
+  assert.match(undone.stdout, /E_NOTHING_TO_UNDO/);
   const unknown = await place.ioi("undo", "s-000000000000", "--json");
   assert.equal(unknown.code, 2, unknown.stderr);
   assert.match(unknown.stdout, /"code":"E_/);

@@ -37,7 +37,7 @@ test("run: a person sees action, verdict, rule, outcome and content", () =>
       [
         "1 read a.txt",
         "  allowed by scope-read",
-        "  ticket 7; confirmed, 3 bytes; cannot be undone; receipts 4 and 5",
+        "  ticket 7; confirmed, 3 bytes; receipts 4 and 5",
         "  hi",
         "session s1: done, 1 action, 12 ms",
         "",

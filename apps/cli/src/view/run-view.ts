@@ -1,5 +1,5 @@
 /** A session for a person: one block an action, as soon as it is settled. */
-import type { RunAction, RunView } from "@ioi/agent";
+import { type RunAction, type RunView, toolOf } from "@ioi/agent";
 import type { OperationError } from "@ioi/base";
 import { type Output, visible } from "../io.ts";
 import { failWith } from "../report.ts";
@@ -34,6 +34,12 @@ const verdictLine = (output: Output, action: RunAction): string => {
   }
 };
 
+/** Changed something that an undo could concern: reading leaves nothing, an undo is not undone. */
+const isChange = ({ target, outcome }: RunAction): boolean =>
+  toolOf(target)?.risk !== "read" &&
+  target !== "fs::restore" &&
+  (outcome?.status === "confirmed" || outcome?.status === "partial");
+
 const outcomeLine = (action: RunAction): string => {
   const parts: string[] = [];
   if (action.ticket !== null) parts.push(`ticket ${action.ticket.counter}`);
@@ -41,7 +47,7 @@ const outcomeLine = (action: RunAction): string => {
   if (outcome !== null) {
     parts.push(`${outcome.status}, ${outcome.bytes} bytes`);
     if (outcome.code !== null) parts.push(outcome.code);
-    parts.push(outcome.reversible ? "can be undone" : "cannot be undone");
+    if (isChange(action)) parts.push(outcome.reversible ? "can be undone" : "cannot be undone");
   }
   const receipts = [action.receipt, outcome?.receipt ?? null].filter((each) => each !== null);
   if (receipts.length > 0) {
