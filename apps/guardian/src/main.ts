@@ -11,6 +11,7 @@ import { fromHex, InvariantError, type Log, OperationError, toHex } from "@ioi/b
 import {
   Gate,
   GuardianCore,
+  goneInstancesMax,
   instancesMax,
   openGuardianKeys,
   PersonSide,
@@ -24,6 +25,7 @@ import { applyNotDumpable } from "@ioi/host/libc";
 import { openFiles, systemClock, systemRandom } from "@ioi/host/ports";
 import {
   descriptors,
+  dieOn,
   dieOnBug,
   inheritedSocket,
   type KernelProcess,
@@ -71,7 +73,7 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
   const hasReceipts = (await files.stat(receiptsPath)) !== undefined;
   const keys = await openGuardianKeys(files, nodeCrypto, systemClock.wall(), !hasReceipts);
   const core = new GuardianCore(
-    { clock: systemClock, random: systemRandom, log, provider: nodeCrypto },
+    { clock: systemClock, random: systemRandom, log, provider: nodeCrypto, fatal: dieOn(log) },
     {
       productFolders: config.productFolders,
       home: config.home,
@@ -142,14 +144,21 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     registerInstance: ({ instanceId, publicKey, kind, session, profileHash, gone }) => {
       const id = toHex(instanceId);
       if (gone) {
-        core.instances.delete(id);
+        core.instanceGone(id);
         return;
       }
       if (kind !== "files" && kind !== "exec") throw new InvariantError("unknown kind of driver");
-      if (core.instances.size >= instancesMax) {
+      if (core.instances.size >= instancesMax + goneInstancesMax) {
         throw new OperationError("E_DRIVERS_FULL", `${core.instances.size} drivers run`);
       }
-      core.instances.set(id, { publicKey, kind, session, profileHash, burned: new Set() });
+      core.instances.set(id, {
+        publicKey,
+        kind,
+        session,
+        profileHash,
+        burned: new Set(),
+        gone: false,
+      });
     },
   };
 };

@@ -83,7 +83,7 @@ export class Kernel {
     const [random, log] = [new SimRandom("kernel"), new SimLog()];
     const keys = await openGuardianKeys(files, nodeCrypto, clock.wall(), true);
     const core = new GuardianCore(
-      { clock, random, log, provider: nodeCrypto },
+      { clock, random, log, provider: nodeCrypto, fatal: (error) => assert.fail(error) },
       { productFolders: ["/opt/ioi"], home: "/home/p", devices: [device.publicKey] },
       keys,
       new PolicySourceReader(
@@ -216,6 +216,7 @@ export class Driver {
       session,
       profileHash: domainHash(nodeCrypto, domains.profile, payload),
       burned: new Set(),
+      gone: false,
     });
   }
 

@@ -36,6 +36,7 @@ export interface KernelChild {
   readonly name: ProcessName;
   readonly child: ChildProcess;
   readonly control: Client<typeof pb.Process>;
+  readonly channel: Channel;
   readonly sandbox: readonly string[];
 }
 
@@ -71,7 +72,6 @@ type Inherited = number | "pipe" | "ignore" | "ipc";
 export class Kernel {
   readonly #options: BootOptions;
   readonly #children: Map<ProcessName, KernelChild> = new Map();
-  readonly #channels: Channel[] = [];
   #ended: (reason: string) => void = () => undefined;
   /** Resolves with the name of the process that ended first. */
   readonly ended: Promise<string>;
@@ -116,6 +116,10 @@ export class Kernel {
 
   get guardian(): Client<typeof pb.Process> {
     return this.#required("guardian").control;
+  }
+
+  get orchestrator(): Channel {
+    return this.#required("orchestrator").channel;
   }
 
   #required(name: ProcessName): KernelChild {
@@ -197,7 +201,6 @@ export class Kernel {
     configPipe.end(JSON.stringify(config));
     if (child.stderr !== null) this.#options.logs.follow(child.stderr, name);
     const channel = connect(pipeOf(child, descriptors.process));
-    this.#channels.push(channel);
     if (name === "workload") {
       serve(pipeOf(child, descriptors.launcher), [this.#options.launcherService(this)], {
         peer: "workload",
@@ -224,6 +227,7 @@ export class Kernel {
       name,
       child,
       control: client(pb.Process, channel),
+      channel,
       sandbox: ["namespaces", "landlock", "seccomp"],
     };
     this.#children.set(name, kernelChild);
@@ -248,7 +252,7 @@ export class Kernel {
   /** Ends everything at once. */
   kill(): void {
     for (const { child } of this.#children.values()) child.kill("SIGKILL");
-    for (const channel of this.#channels) channel.close();
+    for (const { channel } of this.#children.values()) channel.close();
   }
 
   async #gone(): Promise<void> {

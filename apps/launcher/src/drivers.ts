@@ -49,6 +49,9 @@ export class Drivers {
   readonly #log: Log;
   readonly #userUmask: number;
   readonly #running: Set<RunningDriver> = new Set();
+  /** Stops so far, and the newest of them. */
+  #stops = 0;
+  readonly #lastStops: { readonly at: number; readonly session: string | undefined }[] = [];
   #hello: pb.HelloReply | undefined;
 
   constructor(dataFolder: string, logs: LogFiles, log: Log, userUmask: number) {
@@ -80,6 +83,7 @@ export class Drivers {
     fs.mkdirSync(vault, { mode: 0o700, recursive: true });
     const instanceId = nodeCrypto.randomBytes(16);
     const key = nodeCrypto.generate("ed25519");
+    const stopsBefore = this.#stops;
     await kernel.guardian.registerInstance({
       instanceId,
       publicKey: key.publicKey,
@@ -87,6 +91,9 @@ export class Drivers {
       session: profile.session,
       profileHash: hash,
     });
+    if (this.#stops !== stopsBefore && this.#stopped(profile.session, stopsBefore)) {
+      throw new OperationError("E_DRIVER_REFUSED", "the session was stopped meanwhile");
+    }
     const child = this.#start(profile, vault);
     const driver: RunningDriver = {
       child,
@@ -200,8 +207,22 @@ export class Drivers {
       .catch(() => undefined);
   }
 
+  /** Whether the session was ended since: a start that was under way must not come after its stop. */
+  #stopped(session: string, since: number): boolean {
+    const forgotten = (this.#lastStops[0]?.at ?? 0) > since + 1;
+    return (
+      forgotten ||
+      this.#lastStops.some(
+        (stop) => stop.at > since && (stop.session === undefined || stop.session === session),
+      )
+    );
+  }
+
   /** Ends every driver of a session with all their descendants; resolves when they are gone. */
   async kill(session?: string): Promise<number> {
+    this.#stops++;
+    this.#lastStops.push({ at: this.#stops, session });
+    if (this.#lastStops.length > driversMax) this.#lastStops.shift();
     const doomed = [...this.#running].filter(
       (driver) => session === undefined || driver.session === session,
     );

@@ -20,3 +20,5 @@ export const logLineCharsMax = 8_192;
 export const vaultCareMs = 3_600_000;
 /** Drivers that may run at once. */
 export const driversMax = 128;
+/** Wait for the series of one process, in milliseconds. */
+export const metricsMs = 1000;

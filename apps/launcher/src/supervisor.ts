@@ -19,7 +19,8 @@ import { chainOf, prepareDataFolder } from "./first-run.ts";
 import { healthyMs, restartFirstMs, restartMostMs } from "./limits.ts";
 import { LogFiles } from "./log-files.ts";
 import { portHolder } from "./port-holder.ts";
-import { viewProcess, viewSelf } from "./status.ts";
+import { answerScrapes, launcherMetrics } from "./scrapes.ts";
+import { type ProcessView, viewProcess, viewSelf } from "./status.ts";
 import { VaultCare } from "./vault-care.ts";
 
 const installFolder = fs.realpathSync(fileURLToPath(new URL("../../../", import.meta.url)));
@@ -54,6 +55,7 @@ export class Supervisor {
   readonly #listeners: { readonly guardian: number; readonly workload: number };
   readonly #startedMs: number = Date.now();
   readonly #shutdown: (() => void)[] = [];
+  readonly #metrics = launcherMetrics(() => this.#views());
   #kernel: Kernel | undefined;
   #server: net.Server | undefined;
   #port: number;
@@ -144,6 +146,8 @@ export class Supervisor {
           killSession: async ({ session }) => ({ killed: await this.#drivers.kill(session) }),
         }),
     });
+    const { orchestrator, children } = this.#kernel;
+    void answerScrapes(orchestrator, children, () => this.#metrics.update(), this.log);
     this.#rememberPort(this.#kernel.rpcAddress);
     const file = { pid: process.pid, rpc: this.rpcAddress, http: this.httpAddress };
     await this.#data.files.replaceFile("run/kernel.json", Buffer.from(`${JSON.stringify(file)}\n`));
@@ -163,16 +167,17 @@ export class Supervisor {
   async #supervise(): Promise<void> {
     let waitMs = restartFirstMs;
     while (!this.#stopping) {
-      const began = Date.now();
+      const began = performance.now();
       const ended = await this.#kernel?.ended;
       if (this.#stopping) return;
       this.log.log("warn", "launcher.restarting", { ended, waitMs });
       this.#kernel?.kill();
       await this.#drivers.kill();
-      if (Date.now() - began > healthyMs) waitMs = restartFirstMs;
+      if (performance.now() - began > healthyMs) waitMs = restartFirstMs;
       await new Promise((resolve) => setTimeout(resolve, waitMs));
       waitMs = Math.min(waitMs * 2, restartMostMs);
       this.#restarts++;
+      this.#metrics.restarted();
       await this.#bootAgain();
     }
   }
@@ -215,19 +220,21 @@ export class Supervisor {
     await new Promise<void>((resolve) => this.#server?.listen({ fd }, resolve));
   }
 
-  #status() {
-    const kernel = this.#kernel;
-    const views = [
+  #views(): readonly ProcessView[] {
+    return [
       viewSelf(),
-      ...(kernel?.children ?? []).map(({ name, child, sandbox }) =>
+      ...(this.#kernel?.children ?? []).map(({ name, child, sandbox }) =>
         viewProcess(name, child.pid ?? 0, sandbox),
       ),
       ...this.#drivers.running.map(({ kind, child }) =>
         viewProcess(`driver-${kind}`, child.pid ?? 0, ["namespaces", "landlock", "seccomp"]),
       ),
     ];
+  }
+
+  #status() {
     return {
-      processes: views.map((view) => ({ ...view, sandbox: [...view.sandbox] })),
+      processes: this.#views().map((view) => ({ ...view, sandbox: [...view.sandbox] })),
       rpcAddress: this.rpcAddress,
       httpAddress: this.httpAddress,
       startedMs: BigInt(this.#startedMs),

@@ -21,7 +21,7 @@ import type { CompiledPolicy, Root, SessionContext } from "@ioi/firewall";
 import { decodeCanonical, encodeCanonical, type Leaf } from "@ioi/wire";
 import type { GuardianKeys } from "./keys.ts";
 import { Ledger, type Opening, type SessionRecord } from "./ledger.ts";
-import { asksKeptMax, reasonCharsMax } from "./limits.ts";
+import { asksKeptMax, goneInstancesMax, reasonCharsMax } from "./limits.ts";
 import type { PolicySourceReader } from "./policy-source.ts";
 import type { LoggedLeaf, ReceiptLog } from "./receipt-log.ts";
 import { openContent, type SealedContent, sealContent } from "./sealing.ts";
@@ -43,6 +43,8 @@ export interface Instance {
   readonly profileHash: Uint8Array;
   /** Nonces that had their decision; minting burns. */
   readonly burned: Set<string>;
+  /** It has ended: it proposes nothing more, but what it signed before still counts. */
+  gone: boolean;
 }
 
 export interface GuardianPorts {
@@ -50,6 +52,8 @@ export interface GuardianPorts {
   readonly random: Random;
   readonly log: Log;
   readonly provider: CryptoProvider;
+  /** The log cannot be trusted to store anything more: the process has to begin anew. */
+  readonly fatal: (error: OperationError) => void;
 }
 
 /** A denial of the Guardian's own making, before any rule. */
@@ -105,10 +109,39 @@ export class GuardianCore {
 
   /** Durable, then applied. */
   async commit(leaf: Leaf, soon = false): Promise<LoggedLeaf> {
-    const logged = soon ? await this.receipts.appendSoon(leaf) : await this.receipts.append(leaf);
+    const logged = await this.#append(leaf, soon);
     this.ledger.apply(leaf, logged.index, this.#openingOf(leaf));
     for (const watcher of this.#watchers) watcher(leaf);
     return logged;
+  }
+
+  async #append(leaf: Leaf, soon: boolean): Promise<LoggedLeaf> {
+    try {
+      return soon ? await this.receipts.appendSoon(leaf) : await this.receipts.append(leaf);
+    } catch (error) {
+      if (error instanceof OperationError && error.code === "E_WAL_POISONED") {
+        this.ports.fatal(error);
+      }
+      throw error;
+    }
+  }
+
+  /** A driver ended. The newest of the ended are kept for the reports that are under way. */
+  instanceGone(id: string): void {
+    const instance = this.instances.get(id);
+    if (instance === undefined) return;
+    instance.gone = true;
+    instance.burned.clear();
+    this.instances.delete(id);
+    this.instances.set(id, instance);
+    let gone = 0;
+    for (const each of this.instances.values()) if (each.gone) gone++;
+    for (const [oldest, each] of this.instances) {
+      if (gone <= goneInstancesMax) break;
+      if (!each.gone) continue;
+      this.instances.delete(oldest);
+      gone--;
+    }
   }
 
   /** Sees every leaf that is committed from now on; returns the way to stop. */

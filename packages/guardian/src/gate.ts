@@ -190,11 +190,9 @@ export class Gate {
     const outcome =
       report.outcome === undefined ? undefined : this.#checkOutcome(report, report.outcome, intent);
     const status = outcome?.status ?? (report.status as Outcome["status"]);
-    const reportedBy = outcome === undefined ? report.reportedBy : "driver";
     if (
       !["confirmed", "partial", "no-effect", "refused", "unknown"].includes(status) ||
-      !["driver", "workload", "person"].includes(reportedBy) ||
-      (outcome === undefined && reportedBy === "driver")
+      (outcome === undefined && !["workload", "person"].includes(report.reportedBy))
     ) {
       throw rejected("E_OUTCOME_INVALID", "a malformed outcome");
     }
@@ -203,7 +201,8 @@ export class Gate {
       atMs: this.#core.wall(),
       counter: report.counter,
       session: report.session,
-      reportedBy: reportedBy as "driver" | "workload" | "person",
+      // A person's word that the Workload passes on is the Workload's: nothing here shows more.
+      reportedBy: outcome === undefined ? "workload" : "driver",
       status,
       resultHash: outcome?.resultHash ?? new Uint8Array(32),
       evidence: outcome?.evidence ?? {},
@@ -256,7 +255,9 @@ export class Gate {
     if (!prepared.ok) throw invalid(`prepared: ${prepared.error.message}`);
     const { instanceId, nonce } = prepared.value;
     const instance = this.#core.instances.get(toHex(instanceId));
-    if (instance === undefined) throw invalid("the driver instance is not registered");
+    if (instance === undefined || instance.gone) {
+      throw invalid("the driver instance is not registered");
+    }
     const signedBytes = domainBytes(domains.prepared, proposal.prepared);
     if (!provider.verify("ed25519", instance.publicKey, signedBytes, proposal.preparedSignature)) {
       throw invalid("the driver's signature does not fit");

@@ -191,7 +191,8 @@ export class Ledger {
   #revoke(leaf: LeafOf<"revoke">): void {
     const session = this.sessions.get(leaf.session);
     if (session !== undefined) {
-      this.sessions.set(session.id, { ...session, closed: leaf.reason });
+      // The words ground nothing any more; an undo needs the folder and the vault only.
+      this.sessions.set(session.id, { ...session, words: [], closed: leaf.reason });
       this.budgets.close(session.id);
     }
     for (const ask of this.asks.values()) {

@@ -8,6 +8,8 @@ export const openSessionsMax = 256;
 export const pendingApprovalsMax = 256;
 /** Driver instances that may be registered at once. */
 export const instancesMax = 1024;
+/** Ended driver instances whose signed reports still count. */
+export const goneInstancesMax = 256;
 /** What a person types in one session, in characters. */
 export const wordsCharsMax = 65_536;
 /** Largest action that is judged, in bytes: what the sealed part of one receipt can hold. */

@@ -5,7 +5,7 @@ import { toHex, unwrap } from "@ioi/base";
 import { domains, verifyPayload } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { schema, signed, type Ticket } from "@ioi/wire";
-import type { OutcomeReport } from "../src/index.ts";
+import { goneInstancesMax, type OutcomeReport } from "../src/index.ts";
 import { codeOf, inWork, readOf, TestDriver, World } from "./support.ts";
 
 const read = readOf(inWork("a.txt"));
@@ -210,6 +210,46 @@ test("after a restart an old instance's word counts for nothing, the Workload's 
   const leaf = (await next.leaves()).at(-1);
   assert.ok(leaf?.type === "outcome");
   assert.deepEqual([leaf.reportedBy, leaf.report], ["workload", undefined]);
+});
+
+test("a driver that has ended proposes nothing more, but what it signed still counts", async () => {
+  const { world, driver, ticket } = await ticketed();
+  world.core.instanceGone(toHex(driver.instanceId));
+  assert.equal(await codeOf(world.propose(driver, read)), "E_PROPOSAL_INVALID");
+  await world.gate.report(driver.outcome(ticket));
+  const leaf = (await world.leaves()).at(-1);
+  assert.ok(leaf?.type === "outcome");
+  assert.equal(leaf.reportedBy, "driver");
+});
+
+test("ended drivers are kept up to a bound, the newest of them", async () => {
+  const { world, driver } = await ticketed();
+  world.core.instanceGone(toHex(driver.instanceId));
+  for (let i = 0; i < goneInstancesMax; i++) {
+    const next = new TestDriver(world, driver.session);
+    world.core.instanceGone(toHex(next.instanceId));
+  }
+  assert.equal(world.core.instances.size, goneInstancesMax);
+  assert.equal(world.core.instances.has(toHex(driver.instanceId)), false);
+});
+
+test("what a person said reaches the log as the Workload's word", async () => {
+  const { world, ticket } = await ticketed();
+  await world.gate.report(unsigned(ticket, "confirmed", "person"));
+  const leaf = (await world.leaves()).at(-1);
+  assert.ok(leaf?.type === "outcome");
+  assert.equal(leaf.reportedBy, "workload");
+});
+
+test("a log that can store nothing more ends the process, a full one does not", async () => {
+  const { world } = await ticketed();
+  world.files.setBytesMax(0);
+  assert.equal(await codeOf(world.utter({ text: "more" })), "E_WAL_FULL");
+  assert.deepEqual(world.fatal, []);
+  world.files.setBytesMax(Number.POSITIVE_INFINITY);
+  world.files.failSync(0);
+  assert.equal(await codeOf(world.utter({ text: "more" })), "E_WAL_POISONED");
+  assert.deepEqual(world.fatal, ["E_WAL_POISONED"]);
 });
 
 test("an outcome after the session's end is still recorded", async () => {

@@ -134,6 +134,8 @@ export class World {
   readonly gate: Gate;
   readonly person: PersonSide;
   readonly options: WorldOptions;
+  /** Codes after which the process would have ended. */
+  readonly fatal: string[] = [];
   #sequence = 0n;
 
   private constructor(
@@ -147,7 +149,13 @@ export class World {
     this.policy = parts.policy;
     this.keys = parts.keys;
     this.core = new GuardianCore(
-      { clock: parts.clock, random, log: this.log, provider: nodeCrypto },
+      {
+        clock: parts.clock,
+        random,
+        log: this.log,
+        provider: nodeCrypto,
+        fatal: ({ code }) => this.fatal.push(code),
+      },
       {
         productFolders: ["/home/p/ioi-data", "/opt/ioi"],
         home: "/home/p",
@@ -284,6 +292,7 @@ export class TestDriver {
       session: this.session,
       profileHash: this.profileHash,
       burned: new Set(),
+      gone: false,
     });
   }
 

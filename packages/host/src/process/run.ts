@@ -43,6 +43,14 @@ export const dieOnBug =
     process.exit(1);
   };
 
+/** Ends the process after a failure of the world that only a new life can mend. */
+export const dieOn =
+  (log: Log) =>
+  (error: unknown): void => {
+    report(log, "process.failed", error);
+    process.exit(5);
+  };
+
 const processService = (kernelProcess: KernelProcess, log: Log): Implementation =>
   implement(pb.Process, {
     hello: async () => kernelProcess.hello(),
