@@ -3,6 +3,7 @@
  * its number; a checkpoint stays here.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { OperationError } from "@ioi/base";
 import { type Client, type Implementation, implement, MessageQueue } from "@ioi/host/rpc";
 import { counter } from "@ioi/host/process";
 import { pb } from "@ioi/wire";
@@ -14,7 +15,20 @@ export interface CarryOptions {
   readonly guardian: Client<typeof pb.Carry>;
   readonly commitments: Commitments;
   readonly onCarrying: (carrying: boolean) => void;
+  /** The log of numbers cannot be trusted to store anything more. */
+  readonly onPoisoned: (error: OperationError) => void;
 }
+
+const numberOf = async (options: CarryOptions, notice: pb.Notice): Promise<bigint> => {
+  try {
+    return await options.commitments.number(notice);
+  } catch (error) {
+    if (error instanceof OperationError && error.code === "E_WAL_POISONED") {
+      options.onPoisoned(error);
+    }
+    throw error;
+  }
+};
 
 export const carryService = (options: CarryOptions): Implementation => {
   const numbered = counter("ioi_proposals_numbered_total", "Commitments that got a number.");
@@ -28,7 +42,7 @@ export const carryService = (options: CarryOptions): Implementation => {
         carried.inc({ direction: "to-guardian" }, frame.value.length);
         yield { frame };
       } else if (frame.case === "notice") {
-        const order = await options.commitments.number(frame.value);
+        const order = await numberOf(options, frame.value);
         numbered.inc();
         yield { frame: { case: "notice", value: { ...frame.value, order } } };
       }

@@ -60,6 +60,7 @@ const service = carryService({
   guardian: client(pb.Carry, channel),
   commitments,
   onCarrying: (now) => carrying.push(now),
+  onPoisoned: (error) => assert.fail(error),
 });
 
 interface Ends extends AsyncDisposable {
