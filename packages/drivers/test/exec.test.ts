@@ -50,6 +50,9 @@ test("a command's changes are applied after it ended, and undone", async () => {
   assert.equal(text(ran.result["stdout"]), "out\n");
   assert.equal(text(ran.result["stderr"]), "err\n");
   assert.equal(ran.outcome?.evidence["exitCode"], "3");
+  // A path that is something else now counts once, or nobody could tell that all are named.
+  const changed = ran.result["changed"] as readonly string[];
+  assert.equal(ran.outcome?.evidence["filesChanged"], String(changed.length));
   assert.equal(fs.readFileSync(s.path("a.txt"), "utf8"), "new\n");
   assert.equal(fs.existsSync(s.path("gone.txt")), false);
   assert.equal(fs.readFileSync(s.path("moved/e/f"), "utf8"), "f");

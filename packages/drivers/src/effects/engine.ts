@@ -126,7 +126,8 @@ export class EffectEngine {
       status: failure === undefined ? "confirmed" : "partial",
       ...(failure === undefined ? {} : { error: failure }),
       reversible: record.reversible,
-      changed: record.changes.slice(0, made).flatMap(pathsOf),
+      // Something else in the place of what was there is two changes of one path.
+      changed: [...new Set(record.changes.slice(0, made).flatMap(pathsOf))],
       snapshotBytes,
     };
   }
