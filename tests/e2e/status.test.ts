@@ -35,6 +35,11 @@ test("healthz, readyz, metrics on loopback, for no other Host and no other metho
   assert.equal(metrics.status, 200);
   assert.match(metrics.body, /^# TYPE \w+ (?:gauge|counter|histogram)$/m);
   assert.match(metrics.body, /^\w+(?:\{.*\})? [0-9.e+-]+$/m);
+  for (const name of ["launcher", "guardian", "workload", "orchestrator"]) {
+    const series = new RegExp(`^ioi_process_cpu_seconds_total\\{process="${name}"\\} `, "m");
+    assert.match(metrics.body, series, "the series of every process, in one answer");
+  }
+  assert.equal(metrics.body.match(/^# TYPE ioi_process_cpu_seconds_total /gm)?.length, 1);
   const port = place.kernel.httpAddress.split(":")[1];
   for (const host of ["evil.example", `evil.example:${port}`, "127.0.0.1:1", "0.0.0.0"]) {
     assert.equal((await get("/metrics", host)).status, 421, host);

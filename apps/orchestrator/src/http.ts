@@ -4,7 +4,7 @@
  */
 import http from "node:http";
 import type net from "node:net";
-import { metricsText } from "@ioi/host/process";
+import { mergeMetrics, metricsText } from "@ioi/host/process";
 import { listenNear } from "./listen.ts";
 
 const hostAllowed = (host: string | undefined, port: number): boolean =>
@@ -14,6 +14,8 @@ const hostAllowed = (host: string | undefined, port: number): boolean =>
 export const listenHttp = async (options: {
   readonly host: string;
   readonly ready: () => boolean;
+  /** The series of the other processes. */
+  readonly others: () => Promise<string>;
 }): Promise<string> => {
   const server = http.createServer(
     { requestTimeout: 5000, maxHeaderSize: 8192 },
@@ -34,8 +36,8 @@ export const listenHttp = async (options: {
       else if (request.url === "/readyz") {
         answer(options.ready() ? 200 : 503, text, options.ready() ? "ready\n" : "not ready\n");
       } else if (request.url === "/metrics") {
-        metricsText().then(
-          (body) => answer(200, "text/plain; version=0.0.4; charset=utf-8", body),
+        Promise.all([metricsText(), options.others()]).then(
+          (texts) => answer(200, "text/plain; version=0.0.4; charset=utf-8", mergeMetrics(texts)),
           () => answer(500, text, "metrics failed\n"),
         );
       } else answer(404, text, "not found\n");

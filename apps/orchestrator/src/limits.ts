@@ -6,5 +6,7 @@ export const orderReserve = 1024;
 export const portsTriedMax = 50;
 /** Connections the public ports accept at once. */
 export const connectionsMax = 256;
+/** Wait for the series of the other processes, in milliseconds. */
+export const scrapeMs = 2000;
 /** Commitments after which their log starts anew. */
 export const commitmentsMax = 100_000;

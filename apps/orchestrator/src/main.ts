@@ -10,6 +10,7 @@ import { applyNotDumpable } from "@ioi/host/libc";
 import { openFiles, systemRandom } from "@ioi/host/ports";
 import {
   descriptors,
+  dieOn,
   dieOnBug,
   inheritedSocket,
   type KernelProcess,
@@ -22,6 +23,7 @@ import { carryService } from "./carry.ts";
 import { Commitments } from "./commitments.ts";
 import { listenHttp } from "./http.ts";
 import { listenPublic } from "./public.ts";
+import { Scrapes } from "./scrape.ts";
 
 interface Config {
   readonly dir: string;
@@ -48,6 +50,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     state.guardian = false;
   }, onBug);
   const carry = carryService({
+    onPoisoned: dieOn(log),
     guardian: client(pb.Carry, guardian),
     commitments,
     onCarrying: (carrying) => {
@@ -60,8 +63,14 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   }, onBug);
   const ready = (): boolean => state.guardian && state.workload;
   const rpcAddress = await listenPublic(config, { ready, commitments });
-  const httpAddress = await listenHttp({ host: config.host, ready });
+  const scrapes = new Scrapes();
+  const httpAddress = await listenHttp({
+    host: config.host,
+    ready,
+    others: () => scrapes.others(),
+  });
   return {
+    services: [scrapes.service],
     hello: () => ({ name: "orchestrator", rpcAddress, httpAddress }),
     drain: async () => {
       await commitments.close();

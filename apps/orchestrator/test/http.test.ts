@@ -29,7 +29,12 @@ after(() => {
 });
 
 const state = { ready: false };
-const address = await listenHttp({ host: "127.0.0.1", ready: () => state.ready });
+const others = { text: "" };
+const address = await listenHttp({
+  host: "127.0.0.1",
+  ready: () => state.ready,
+  others: async () => others.text,
+});
 const port = Number(address.split(":")[1]);
 
 interface Answer {
@@ -118,6 +123,17 @@ test("metrics are Prometheus text with this process's name", async () => {
   assert.match(headers, /content-type: text\/plain; version=0\.0\.4/);
   assert.match(body, /^# (HELP|TYPE) ioi_/m);
   assert.match(body, /process="orchestrator"/);
+});
+
+test("the series of the others stand in the same groups", async () => {
+  const own = (await get("/metrics")).body;
+  others.text = own.replaceAll("orchestrator", "guardian");
+  const { body } = await get("/metrics");
+  others.text = "";
+  assert.equal(body.match(/^# TYPE ioi_process_cpu_seconds_total /gm)?.length, 1);
+  const [own1, other] = body.split("\n").filter((line) => line.startsWith("ioi_process_cpu_sec"));
+  assert.match(`${own1}`, /process="orchestrator"/);
+  assert.match(`${other}`, /process="guardian"/);
 });
 
 test("rubbish and oversized headers end in an error, and the next request is answered", async () => {

@@ -15,6 +15,7 @@ import {
   descriptors,
   gauge,
   histogram,
+  mergeMetrics,
   metricsText,
   processConfigBytesMax,
   pssKiB,
@@ -201,4 +202,16 @@ test("metrics are Prometheus text, each series with the name of the process", as
     assert.match(line, /^ioi_/);
     assert.match(line, /process="second"/);
   }
+});
+
+test("metrics of several processes become one text: a metric's samples in one group", () => {
+  const one = '# HELP a_total A.\n# TYPE a_total counter\na_total{p="1"} 1\n';
+  const two =
+    '# HELP b B.\n# TYPE b histogram\nb_bucket{le="1"} 2\nb_count 2\n\n' +
+    '# HELP a_total Other words.\n# TYPE a_total counter\na_total{p="2"} 3\n';
+  assert.equal(
+    mergeMetrics([one, "", two]),
+    '# HELP a_total A.\n# TYPE a_total counter\na_total{p="1"} 1\na_total{p="2"} 3\n\n' +
+      '# HELP b B.\n# TYPE b histogram\nb_bucket{le="1"} 2\nb_count 2\n',
+  );
 });
