@@ -14,13 +14,20 @@ const answerMessage = (core: GuardianCore, answer: LedgerAnswer) => ({
   reason: core.reasons.get(answer.approval) ?? "",
 });
 
+/**
+ * One action can be followed by its ids through every log: the session is the trace, the action's
+ * digest and the ticket name the step, the receipt is where it ends.
+ */
 const logDecision = (core: GuardianCore, session: string, reply: ProposalReply): void => {
   core.ports.log.log("info", "gate.decided", {
     session,
-    ticket: reply.counter.toString(),
     action: toHex(reply.actionId),
+    ticket: reply.counter.toString(),
+    order: reply.order.toString(),
     target: reply.target,
     verdict: reply.verdict,
+    approval: reply.approval,
+    receipt: reply.receipt.index,
   });
 };
 
@@ -90,6 +97,8 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
         status,
         reportedBy,
       });
+      const ids = { session, ticket: counter.toString(), receipt: index };
+      setImmediate(() => core.ports.log.log("info", "gate.reported", ids));
       return { receiptIndex: BigInt(index), receiptLeafHash: hash };
     },
     watchDecisions: (_request, context) => decisionsOf(core, context.signal),

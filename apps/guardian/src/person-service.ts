@@ -2,7 +2,7 @@
 import { OperationError } from "@ioi/base";
 import type { GuardianCore, PersonSide } from "@ioi/guardian";
 import { type Implementation, implement } from "@ioi/host/rpc";
-import { pb } from "@ioi/wire";
+import { decisionStatement, pb, schema } from "@ioi/wire";
 import type { Anchors } from "./anchors.ts";
 
 const indexOf = (value: bigint): number => {
@@ -16,7 +16,11 @@ export const personService = (
   anchors: Anchors,
 ): Implementation =>
   implement(pb.Person, {
-    utter: async (request) => await person.utter(request),
+    utter: async (request) => {
+      const uttered = await person.utter(request);
+      core.ports.log.log("info", "person.uttered", { session: uttered.session });
+      return uttered;
+    },
     listApprovals: async () => ({
       approvals: person.approvals().map((card) => ({
         ...card,
@@ -25,7 +29,16 @@ export const personService = (
         expiresMs: BigInt(card.expiresMs),
       })),
     }),
-    decide: async (request) => ({ receiptIndex: BigInt((await person.decide(request)).index) }),
+    decide: async (request) => {
+      const { index } = await person.decide(request);
+      const statement = schema.decode(decisionStatement, request.statement);
+      if (statement.ok) {
+        const { session, approval, decision, scope } = statement.value;
+        const fields = { session, approval, decision, scope, receipt: index };
+        core.ports.log.log("info", "person.decided", fields);
+      }
+      return { receiptIndex: BigInt(index) };
+    },
     revoke: async ({ session, reason }) => {
       await person.revoke(session, reason);
       return {};

@@ -215,9 +215,16 @@ test("a decision is a line of the log: ids, the target, the verdict, nothing els
   await propose(ends, driver, readOf("kanarienvogel.txt"));
   await new Promise((resolve) => setImmediate(resolve));
   const [line] = kernel.log.lines.filter(({ event }) => event === "gate.decided");
-  const { action, ...fields } = line?.fields ?? {};
+  const { action, order, ...fields } = line?.fields ?? {};
   assert.match(String(action), /^[0-9a-f]{64}$/);
-  assert.deepEqual(fields, { session: id, ticket: "1", target: "fs::read", verdict: "allow" });
+  assert.match(String(order), /^\d+$/);
+  assert.deepEqual(fields, {
+    session: id,
+    ticket: "1",
+    target: "fs::read",
+    verdict: "allow",
+    receipt: 1,
+  });
   assert.doesNotMatch(JSON.stringify(kernel.log.lines), /kanarie|home/);
 });
 

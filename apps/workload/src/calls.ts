@@ -11,7 +11,7 @@ import {
   toolOf,
   type Verdict,
 } from "@ioi/agent";
-import { assert, type Log, OperationError, utf8Decode } from "@ioi/base";
+import { assert, type Log, OperationError, toHex, utf8Decode } from "@ioi/base";
 import { actionId } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { encodeCanonical, prepared as preparedSchema, schema } from "@ioi/wire";
@@ -138,7 +138,8 @@ export class SessionCalls {
     };
     this.#ends.metrics.judged(reply.verdict, timing.gateUs);
     this.#log.log("info", "session.judged", {
-      action: effect.n,
+      n: effect.n,
+      action: this.#actionId(),
       verdict: reply.verdict,
       ticket: reply.verdict === "allow" ? reply.counter.toString() : undefined,
       approval: reply.approval === "" ? undefined : reply.approval,
@@ -159,12 +160,19 @@ export class SessionCalls {
     const end = await driver.act(nonce, ticket, effect.content ?? noContent, signal);
     const { input, content } = readActEnd(effect.target, end);
     this.#log.log("info", "session.acted", {
-      action: effect.n,
+      n: effect.n,
+      action: this.#actionId(),
       ticket: effect.counter.toString(),
       status: input.status,
       code: input.code,
     });
     return { ...input, call: effect.call, ...(await this.#shown(effect.n, content)) };
+  }
+
+  /** As the Guardian's log and the receipts name it. */
+  #actionId(): string | undefined {
+    const prepared = this.#state.current?.prepared;
+    return prepared === undefined ? undefined : toHex(prepared.actionId);
   }
 
   /** Content in place where it is text and short, else behind a handle. */

@@ -281,7 +281,7 @@ export class SessionRunner {
         return this.#log.log("info", "session.asks", {
           about: effect.about,
           approval: effect.approval,
-          action: effect.n,
+          n: effect.n,
         });
       case "publish":
         return this.#publish(effect);
