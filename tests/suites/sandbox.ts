@@ -5,6 +5,8 @@
  */
 import { type SandboxReport, selfTest } from "@ioi/host/sandbox";
 import { selfTestAsUser } from "./sandbox/as-user.ts";
+import { escapesInDriver } from "../lib/escapes-in-driver.ts";
+import { ticketAttacks } from "../lib/ticket-attacks.ts";
 import type { Goal, Metrics, Suite, SuiteCase, SuiteContext } from "./suite.ts";
 
 interface GroupResult {
@@ -79,7 +81,37 @@ const ordinaryUser: Group = {
   },
 };
 
-const groups: readonly Group[] = isRoot ? [own, ordinaryUser] : [own];
+/** Counts of a group whose cases stand for themselves. */
+const counted = (cases: readonly SuiteCase[]): GroupResult => {
+  const count = (...outcomes: readonly SuiteCase["outcome"][]): number =>
+    cases.filter(({ outcome }) => outcomes.includes(outcome)).length;
+  return {
+    cases,
+    metrics: {
+      tried: count("passed", "failed"),
+      held: count("passed"),
+      escaped: count("failed"),
+      inapplicable: count("inapplicable"),
+      executedAgainstDriver: count("passed", "failed"),
+    },
+  };
+};
+
+/** A real driver in its sandbox, handed tickets of every wrong kind. */
+const tickets: Group = {
+  name: "tickets",
+  run: async (context) => counted(await ticketAttacks(context)),
+};
+
+/** From inside a command that a real driver runs in a real kernel. */
+const driver: Group = {
+  name: "driver",
+  run: async (context) => counted(await escapesInDriver(context)),
+};
+
+const groups: readonly Group[] = isRoot
+  ? [own, ordinaryUser, tickets, driver]
+  : [own, tickets, driver];
 
 /** Sums of counts; of times and of distinct escapes the largest. */
 const combined = (all: readonly Metrics[]): Metrics => {
