@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { commandLineOf, isAlive, Place, ranOf, treeOf, until } from "./support.ts";
+import { commandLineOf, isAlive } from "../lib/processes.ts";
+import { Place, ranOf, treeOf, until } from "./support.ts";
 
 let place: Place;
 before(async () => {

@@ -4,7 +4,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { commandLineOf, isAlive, Place, ranOf, until } from "./support.ts";
+import { commandLineOf, isAlive } from "../lib/processes.ts";
+import { Place, ranOf, until } from "./support.ts";
 
 let place: Place;
 before(async () => {

@@ -1,6 +1,6 @@
 /**
  * What end-to-end tests share: one kernel with a folder of its own, runs through the command line,
- * whole pictures of a tree, and who descends from whom.
+ * and whole pictures of a tree.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -8,6 +8,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CliResult, ioi, type KernelOptions, Scratch, TestKernel } from "../lib/kernel.ts";
+import { descendantsOf, isAlive, type ProcessId } from "../lib/processes.ts";
 import * as shapes from "../report/shapes.ts";
 
 export interface ReceiptView {
@@ -57,50 +58,6 @@ export const ranOf = ({ code, json, stdout, stderr }: CliResult): Ran => {
   assert.deepEqual(shapes.runReport(json, "$"), [], stdout + stderr);
   const view = json as RunView;
   return { code, view, action: view.actions[0] as ActionView, stderr };
-};
-
-/** A process that is not confused with a later one of the same number. */
-export interface ProcessId {
-  readonly pid: number;
-  readonly started: string;
-  readonly parent: number;
-}
-
-const processOf = (pid: number): ProcessId | undefined => {
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (fields[0] === "Z") return undefined;
-    return { pid, parent: Number(fields[1]), started: fields[19] ?? "" };
-  } catch {
-    return undefined;
-  }
-};
-
-/** Everything below a process, in its own namespaces too. */
-export const descendantsOf = (root: number): readonly ProcessId[] => {
-  const all = fs
-    .readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => processOf(Number(name)) ?? []);
-  const found: ProcessId[] = [];
-  for (let above = new Set([root]); above.size > 0;) {
-    const below = all.filter(({ parent }) => above.has(parent));
-    found.push(...below);
-    above = new Set(below.map(({ pid }) => pid));
-  }
-  return found;
-};
-
-export const isAlive = ({ pid, started }: ProcessId): boolean =>
-  processOf(pid)?.started === started;
-
-export const commandLineOf = ({ pid }: ProcessId): string => {
-  try {
-    return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-  } catch {
-    return "";
-  }
 };
 
 /** Looks again until it is so; the test's own deadline is the bound. */

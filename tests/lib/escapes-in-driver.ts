@@ -1,0 +1,286 @@
+/**
+ * Named escapes from a command that a real exec driver runs, in a session of a real kernel: nothing
+ * of the sandbox is rebuilt for the test. The command waits for its facts, which name the processes
+ * to be attacked, in a folder that the policy shows to it for reading.
+ *
+ * Each attempt has its control: the same program, with the same facts, outside. What connects is
+ * counted by listeners outside.
+ */
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import dgram from "node:dgram";
+import { once } from "node:events";
+import fs from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { OperationError } from "@ioi/base";
+import type { SuiteCase, SuiteContext } from "../suites/suite.ts";
+import type { Attempt, EscapeFacts } from "./escape-facts.ts";
+import { ioi, Scratch, TestKernel } from "./kernel.ts";
+import { commandLineOf, descendantsOf, type ProcessId } from "./processes.ts";
+
+const probe = fileURLToPath(new URL("./escape-probe.ts", import.meta.url));
+/** The one attempt of each kind must arrive outside, and none of the inside. */
+const listeners = ["tcp-connect", "udp-send", "unix-connect", "abstract-connect"] as const;
+type Listener = (typeof listeners)[number];
+
+type Answers = ReadonlyMap<string, Attempt>;
+
+const parse = (text: string): Answers =>
+  new Map(
+    text
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line) as Attempt)
+      .map((answer) => [answer.id, answer]),
+  );
+
+/** Counts what arrives. */
+class Canaries implements AsyncDisposable {
+  readonly #counts = new Map<Listener, number>();
+  readonly #servers: net.Server[] = [];
+  readonly #udp = dgram.createSocket("udp4");
+  readonly abstractName: string = `ioi-canary-${randomBytes(8).toString("hex")}`;
+  tcpPort = 0;
+  udpPort = 0;
+
+  async open(unixPath: string): Promise<void> {
+    const tcp = await this.#listen("tcp-connect", { port: 0, host: "127.0.0.1" });
+    this.tcpPort = (tcp.address() as net.AddressInfo).port;
+    await this.#listen("unix-connect", { path: unixPath });
+    await this.#listen("abstract-connect", { path: `\0${this.abstractName}` });
+    this.#udp.on("message", () => this.#count("udp-send"));
+    this.#udp.bind(0, "127.0.0.1");
+    await once(this.#udp, "listening");
+    this.udpPort = this.#udp.address().port;
+  }
+
+  #count(name: Listener): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  }
+
+  async #listen(name: Listener, at: net.ListenOptions): Promise<net.Server> {
+    const server = net.createServer((socket) => {
+      this.#count(name);
+      socket.on("error", () => undefined);
+      socket.destroy();
+    });
+    server.listen(at);
+    await once(server, "listening");
+    this.#servers.push(server);
+    return server;
+  }
+
+  take(name: Listener): number {
+    const count = this.#counts.get(name) ?? 0;
+    this.#counts.delete(name);
+    return count;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#udp.close();
+    for (const server of this.#servers) server.close();
+  }
+}
+
+interface RunView {
+  readonly actions: readonly {
+    readonly outcome: { readonly content: string | null } | null;
+  }[];
+}
+
+class Escape {
+  readonly #scratch: Scratch;
+  readonly #kernel: TestKernel;
+  readonly #canaries: Canaries;
+  readonly #signal: AbortSignal;
+  readonly #workspace: string;
+  readonly #outside: string;
+  readonly #shown: string;
+
+  constructor(scratch: Scratch, kernel: TestKernel, canaries: Canaries, signal: AbortSignal) {
+    this.#scratch = scratch;
+    this.#kernel = kernel;
+    this.#canaries = canaries;
+    this.#signal = signal;
+    this.#workspace = scratch.folder("work");
+    this.#outside = scratch.folder("outside");
+    this.#shown = scratch.folder("shown");
+  }
+
+  get unixPath(): string {
+    return path.join(this.#shown, "canary.sock");
+  }
+
+  /** Starts the command; it waits for its facts. Resolves with what it said in the end. */
+  start(): Promise<Answers> {
+    const runtime = path.join(this.#workspace, "node");
+    fs.copyFileSync(process.execPath, runtime, fs.constants.COPYFILE_FICLONE);
+    fs.copyFileSync(probe, path.join(this.#workspace, "probe.ts"));
+    fs.symlinkSync("../outside/canary.txt", path.join(this.#workspace, "link.txt"));
+    fs.appendFileSync(
+      path.join(this.#kernel.data, "guardian/policy.toml"),
+      `\n[workspace.shown]\npath = "${this.#shown}"\naccess = "read"\n`,
+    );
+    const text = `/list && /run ./node --no-warnings probe.ts ${this.#shown}`;
+    const args = ["run", "--data", this.#kernel.data, "--workspace", this.#workspace, "--json"];
+    return ioi([...args, text]).then(({ json, stdout, stderr }) => {
+      const said = (json as RunView | undefined)?.actions.at(-1)?.outcome?.content ?? "";
+      const answers = parse(said);
+      if (answers.size > 0) return answers;
+      throw new OperationError("E_TEST", `the command said nothing: ${stdout} ${stderr}`);
+    });
+  }
+
+  /** The session's two drivers, once the command runs: its own, and the one beside it. */
+  async #drivers(): Promise<{ readonly driver: number; readonly sibling: number }> {
+    for (;;) {
+      this.#signal.throwIfAborted();
+      const all = descendantsOf(this.#kernel.pid);
+      const named = (end: RegExp): readonly ProcessId[] =>
+        all.filter((each) => end.test(commandLineOf(each)));
+      const [command] = named(/^\S*node --no-warnings probe\.ts/);
+      const drivers = named(/^\S*node --no-warnings \S*drivers\/src\/main\.ts$/);
+      const below = new Set(
+        drivers.flatMap(({ pid }) => descendantsOf(pid).map((each) => each.pid)),
+      );
+      const own = drivers.find(({ pid }) =>
+        descendantsOf(pid).some((each) => each.pid === command?.pid),
+      );
+      const sibling = drivers.find((each) => each !== own && !below.has(each.pid));
+      if (own !== undefined && sibling !== undefined) {
+        return { driver: own.pid, sibling: sibling.pid };
+      }
+      await sleep(20, undefined, { signal: this.#signal });
+    }
+  }
+
+  async facts(): Promise<EscapeFacts> {
+    const drivers = await this.#drivers();
+    const { processes } = await this.#kernel.status();
+    const pidOf = (name: string): number => processes.find((each) => each.name === name)?.pid ?? 0;
+    const vaults = path.join(this.#kernel.data, "vault");
+    const canary = `ioi-canary-${randomBytes(8).toString("hex")}`;
+    fs.writeFileSync(path.join(this.#outside, "canary.txt"), canary);
+    return {
+      canary,
+      outside: this.#outside,
+      data: this.#kernel.data,
+      vault: path.join(vaults, fs.readdirSync(vaults)[0] ?? ""),
+      ...drivers,
+      guardian: pidOf("guardian"),
+      workload: pidOf("workload"),
+      tcpPort: this.#canaries.tcpPort,
+      udpPort: this.#canaries.udpPort,
+      unixPath: this.unixPath,
+      abstractName: this.#canaries.abstractName,
+    };
+  }
+
+  /** Lets the command begin. */
+  show(facts: EscapeFacts): void {
+    const file = path.join(this.#shown, "facts.json");
+    fs.writeFileSync(`${file}.new`, JSON.stringify(facts));
+    fs.renameSync(`${file}.new`, file);
+  }
+
+  /** The control. What it leaves is removed, so that the same can be tried inside. */
+  async runOutside(facts: EscapeFacts): Promise<Answers> {
+    const folder = this.#scratch.folder("control");
+    fs.writeFileSync(path.join(folder, "facts.json"), JSON.stringify(facts));
+    const child = spawn(process.execPath, ["--no-warnings", "probe.ts", folder], {
+      cwd: this.#workspace,
+      stdio: ["ignore", "pipe", "ignore"],
+      signal: this.#signal,
+    });
+    let out = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+    await once(child, "close");
+    for (const file of this.#written(facts)) fs.rmSync(file, { force: true });
+    return parse(out);
+  }
+
+  #written(facts: EscapeFacts): readonly string[] {
+    return [
+      path.join(facts.outside, "written.txt"),
+      path.join(facts.outside, "written-too.txt"),
+      path.join(facts.vault, "written.txt"),
+      path.join(this.#workspace, "hard-link.txt"),
+    ];
+  }
+
+  /** What is really there afterwards, whatever the probe was told. */
+  left(facts: EscapeFacts): readonly string[] {
+    return this.#written(facts).filter((file) => fs.existsSync(file));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#canaries[Symbol.asyncDispose]();
+    await this.#kernel[Symbol.asyncDispose]();
+    this.#scratch[Symbol.dispose]();
+  }
+}
+
+const judge = (
+  id: string,
+  outside: Attempt,
+  inside: Attempt | undefined,
+  arrived: { readonly outside: number; readonly inside: number } | undefined,
+): SuiteCase => {
+  const control = outside.done && (arrived === undefined || arrived.outside === 1);
+  const held = inside?.done === false && (arrived === undefined || arrived.inside === 0);
+  const counted = arrived === undefined ? "" : `; arrived ${arrived.inside}`;
+  return {
+    id: `driver/${id}`,
+    outcome: !control ? "inapplicable" : held ? "passed" : "failed",
+    expected: "refused inside a command, done outside",
+    actual: `${inside?.detail ?? "no answer"}${counted}`,
+    control: control ? "harmed" : "harmless",
+    ...(control ? {} : { reason: `outside: ${outside.detail}` }),
+  };
+};
+
+const early = (): OperationError =>
+  new OperationError("E_TEST", "the command ended before it was told anything");
+
+/** For `suite sandbox`: case ids begin with `driver/`. */
+export const escapesInDriver = async (context: SuiteContext): Promise<readonly SuiteCase[]> => {
+  const scratch = new Scratch();
+  const canaries = new Canaries();
+  const kernel = await TestKernel.start({ data: scratch.at("data") });
+  await using escape = new Escape(scratch, kernel, canaries, context.signal);
+  await canaries.open(escape.unixPath);
+  context.progress("driver: starting a command");
+  const running = escape.start();
+  // Awaited below; a command that does not start must not be waited for.
+  const facts = await Promise.race([escape.facts(), running.then(() => Promise.reject(early()))]);
+  context.progress("driver: outside");
+  const outside = await escape.runOutside(facts);
+  const arrivedOutside = new Map(listeners.map((name) => [name, canaries.take(name)]));
+  context.progress("driver: inside");
+  escape.show(facts);
+  const inside = await running;
+  const cases = [...outside.values()].map((attempt) => {
+    const listener = listeners.find((name) => name === attempt.id);
+    const arrived =
+      listener === undefined
+        ? undefined
+        : { outside: arrivedOutside.get(listener) ?? 0, inside: canaries.take(listener) };
+    return judge(attempt.id, attempt, inside.get(attempt.id), arrived);
+  });
+  const left = escape.left(facts);
+  const wrote = outside.get("write-outside")?.done === true;
+  const nothingLeft: SuiteCase = {
+    id: "driver/nothing-left-outside",
+    outcome: !wrote ? "inapplicable" : left.length === 0 ? "passed" : "failed",
+    expected: "no file outside",
+    actual: left.join(" "),
+    control: wrote ? "harmed" : "harmless",
+    ...(wrote ? {} : { reason: "the control left none either" }),
+  };
+  return [...cases, nothingLeft].filter(
+    ({ id }) => context.caseId === undefined || context.caseId === id,
+  );
+};
