@@ -4,7 +4,8 @@
  */
 import { InvariantError } from "@ioi/base";
 import type { BadInputCase } from "../lib/bad-input/case.ts";
-import { dataCases, withoutMounts } from "../lib/bad-input/data.ts";
+import { clockCases } from "../lib/bad-input/clock.ts";
+import { dataCases, endData, withoutMounts } from "../lib/bad-input/data.ts";
 import { endPaths, pathCases } from "../lib/bad-input/paths.ts";
 import { policyCases } from "../lib/bad-input/policy.ts";
 import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
@@ -21,23 +22,41 @@ const judge = async (one: BadInputCase, context: SuiteContext): Promise<SuiteCas
   }
 };
 
+const judgeAll = async (
+  list: readonly BadInputCase[],
+  context: SuiteContext,
+): Promise<readonly SuiteCase[]> => {
+  const cases: SuiteCase[] = [];
+  for (const one of list) {
+    context.signal.throwIfAborted();
+    context.progress(one.id);
+    cases.push(await judge(one, context));
+  }
+  return cases;
+};
+
 export const suite: Suite = {
   name: "bad-input",
   covers: ["contract errors", "firewall 8"],
   summary: "malformed, damaged, missing, full, busy, endless: a clear answer each time",
   async run(context) {
-    const all = [...policyCases, ...dataCases, ...pathCases];
-    const wanted =
-      context.caseId === undefined ? all : all.filter(({ id }) => id === context.caseId);
-    const cases: SuiteCase[] = [];
+    const { caseId } = context;
+    // The cases of paths share a kernel of their own, so that both lists can go on beside.
+    const lists = [[...policyCases, ...clockCases, ...dataCases], pathCases];
+    const wanted = lists.map((list) =>
+      list.filter(({ id }) => caseId === undefined || id === caseId),
+    );
+    let cases: readonly SuiteCase[];
     try {
-      for (const one of wanted) {
-        context.signal.throwIfAborted();
-        context.progress(one.id);
-        cases.push(await judge(one, context));
-      }
+      // Both have ended before what they share goes.
+      const ended = await Promise.allSettled(wanted.map((list) => judgeAll(list, context)));
+      cases = ended.flatMap((each) => {
+        if (each.status === "rejected") throw each.reason;
+        return each.value;
+      });
     } finally {
       await endPaths();
+      await endData();
     }
     return {
       cases,

@@ -10,13 +10,28 @@ import { answered, type BadInputCase, judged, show } from "./case.ts";
 const start = (data: string, ...more: readonly string[]) =>
   ioi(["start", "--data", data, "--port", "0", "--exit-when-ready", ...more]);
 
-/** A folder with one session's worth of everything in it. */
-const usedFolder = async (scratch: Scratch): Promise<{ data: string; workspace: string }> => {
+let used: Promise<Scratch> | undefined;
+
+/** A folder with one session's worth of everything in it; made once, each case has its copy. */
+const usedFolder = async (scratch: Scratch): Promise<{ data: string }> => {
+  used ??= (async () => {
+    const made = new Scratch();
+    const workspace = made.folder("work");
+    fs.writeFileSync(path.join(workspace, "a.txt"), "hi\n");
+    const words = "/read a.txt && /write b.txt x";
+    await ioi(["run", "--data", made.at("data"), "--workspace", workspace, words]);
+    return made;
+  })();
   const data = scratch.at("data");
-  const workspace = scratch.folder("work");
-  fs.writeFileSync(path.join(workspace, "a.txt"), "hi\n");
-  await ioi(["run", "--data", data, "--workspace", workspace, "/read a.txt && /write b.txt x"]);
-  return { data, workspace };
+  execFileSync("cp", ["-a", (await used).at("data"), data]);
+  return { data };
+};
+
+/** The folder that was copied goes. */
+export const endData = async (): Promise<void> => {
+  const made = await used;
+  used = undefined;
+  made?.[Symbol.dispose]();
 };
 
 const flip = (file: string, at: number): void => {

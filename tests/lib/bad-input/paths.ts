@@ -1,4 +1,4 @@
-/** Bad input: paths of every kind, output without end, clocks that jump. */
+/** Bad input: paths of every kind, and output without end. */
 import fs from "node:fs";
 import path from "node:path";
 import { ioi, Scratch, TestKernel } from "../kernel.ts";
