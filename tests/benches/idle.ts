@@ -3,7 +3,7 @@
  * (proportional set size) and its processor time, as a share of one core, over a minute.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { cpuTicks, descendantsOf, pssKiB } from "@ioi/host/process";
+import { cpuTicks, descendantsOf, pssKiB } from "@ioi/host/proc";
 import { Scratch, TestKernel } from "../lib/kernel.ts";
 import { quantile, rounded, spreadOf } from "../lib/statistics.ts";
 import type { Bench } from "./bench.ts";

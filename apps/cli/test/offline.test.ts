@@ -14,6 +14,7 @@ import { SeededRandom, toHex, unwrap } from "@ioi/base";
 import { ReceiptLog } from "@ioi/guardian";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
+import { startOf } from "@ioi/host/proc";
 import { openWal } from "@ioi/storage";
 import type { Leaf } from "@ioi/wire";
 import { runWith, temporaryFolder } from "./support.ts";
@@ -169,6 +170,25 @@ test("receipts after the last checkpoint are said to be uncovered", async () => 
   assert.equal(JSON.parse(exported.out).uncovered, 1);
   const uncovered = await runWith(["receipts", "prove", "2", "--data", data]);
   assert.match(uncovered.err, /E_RECEIPTS_UNCOVERED/);
+});
+
+test("a kernel that was killed does not count as running, whoever has its number now", async () => {
+  using folder = temporaryFolder();
+  const data = await dataFolder(folder.path);
+  const { pid } = process;
+  const listed = async (started: unknown): Promise<number> => {
+    mkdirSync(join(data, "run"), { recursive: true });
+    writeFileSync(
+      join(data, "run/kernel.json"),
+      JSON.stringify({ pid, started, rpc: "", http: "" }),
+    );
+    const result = await runWith(["uninstall", "--data", data, "--json"]);
+    return (JSON.parse(result.out) as { running: number | null }).running ?? 0;
+  };
+  assert.equal(await listed(startOf(pid)), pid, "the control: one that runs");
+  assert.equal(await listed(startOf(1)), 0);
+  assert.equal(await listed(undefined), 0);
+  assert.equal((await runWith(["receipts", "list", "--data", data])).exit, 0);
 });
 
 test("receipts list reads the files when no kernel runs", async () => {

@@ -7,6 +7,7 @@ import type { RunAction, RunView } from "@ioi/agent";
 import { concatBytes, equalBytes, OperationError, toHex, unwrap } from "@ioi/base";
 import { domainBytes, domains } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { startOf } from "@ioi/host/proc";
 import { implement, serve, type Served } from "@ioi/host/rpc";
 import { decisionStatement, type DecisionStatement, pb, schema } from "@ioi/wire";
 import { runCli } from "../src/cli.ts";
@@ -206,9 +207,10 @@ export class FakeKernel implements AsyncDisposable {
     await kernel.#listen("guardian.sock", kernel.#person());
     await kernel.#listen("workload.sock", kernel.#workload());
     await kernel.#listen("launcher.sock", kernel.#launcher());
+    const { pid } = process;
     writeFileSync(
       join(kernel.data, "run/kernel.json"),
-      JSON.stringify({ pid: process.pid, rpc: "127.0.0.1:1", http: "127.0.0.1:2" }),
+      JSON.stringify({ pid, started: startOf(pid), rpc: "127.0.0.1:1", http: "127.0.0.1:2" }),
     );
     return kernel;
   }

@@ -1,6 +1,6 @@
 /** What the kernel's processes are and cost, for `ioi status`. */
 import fs from "node:fs";
-import { descendantsOf, pssKiB } from "@ioi/host/process";
+import { descendantsOf, pssKiB } from "@ioi/host/proc";
 
 export interface ProcessView {
   readonly name: string;

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { type Log, OperationError } from "@ioi/base";
 import { listenUnix } from "@ioi/host/libc";
 import { createLog, type DataFolder, openDataFolder } from "@ioi/host/ports";
+import { startOf } from "@ioi/host/proc";
 import { implement, serve } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { Kernel } from "./boot.ts";
@@ -149,7 +150,8 @@ export class Supervisor {
     const { orchestrator, children } = this.#kernel;
     void answerScrapes(orchestrator, children, () => this.#metrics.update(), this.log);
     this.#rememberPort(this.#kernel.rpcAddress);
-    const file = { pid: process.pid, rpc: this.rpcAddress, http: this.httpAddress };
+    const { pid } = process;
+    const file = { pid, started: startOf(pid), rpc: this.rpcAddress, http: this.httpAddress };
     await this.#data.files.replaceFile("run/kernel.json", Buffer.from(`${JSON.stringify(file)}\n`));
   }
 

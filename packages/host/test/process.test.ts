@@ -10,17 +10,15 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
   counter,
-  cpuTicks,
-  descendantsOf,
   descriptors,
   gauge,
   histogram,
   mergeMetrics,
   metricsText,
   processConfigBytesMax,
-  pssKiB,
   startMetrics,
 } from "@ioi/host/process";
+import { cpuTicks, descendantsOf, pssKiB, startOf } from "@ioi/host/proc";
 import { type Client, client, connect } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 
@@ -176,6 +174,25 @@ test("memory and time of a process; undefined for one that is not there", () => 
   assert.ok((pssKiB(process.pid) ?? 0) > 1000);
   assert.ok((cpuTicks(process.pid) ?? 0) > 0);
   assert.deepEqual([pssKiB(gone), cpuTicks(gone)], [undefined, undefined]);
+});
+
+test("a process is told from a later one of its number, and from one that only waits to be buried", async () => {
+  const own = startOf(process.pid);
+  assert.match(`${own}`, /^[0-9a-f-]{36} \d+$/);
+  assert.equal(startOf(process.pid), own);
+  assert.notEqual(startOf(1), own);
+  assert.equal(startOf(4_194_304), undefined);
+  // The shell becomes a program that never asks how its child ended.
+  const parent = spawn("/bin/sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+  try {
+    const [chunk] = (await once(parent.stdout, "data")) as [Buffer];
+    const child = Number(chunk.toString());
+    while (startOf(child) !== undefined) await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(fs.existsSync(`/proc/${child}`), "the control: its number is still taken");
+  } finally {
+    parent.kill("SIGKILL");
+    await once(parent, "close");
+  }
 });
 
 test("metrics are Prometheus text, each series with the name of the process", async () => {

@@ -8,7 +8,7 @@ import { type SandboxGap, type SandboxReport, selfTest } from "@ioi/host/sandbox
 import type { CommandContext, Handler } from "../context.ts";
 import type { Output } from "../io.ts";
 import { openKernel } from "../kernel/connection.ts";
-import { folderPaths, isAlive, readKernelFile } from "../kernel/folder.ts";
+import { folderPaths, runningKernel } from "../kernel/folder.ts";
 import { freeBytesWanted } from "../limits.ts";
 import { readStatus, type StatusView } from "./status.ts";
 
@@ -109,8 +109,7 @@ const standing: readonly Gap[] = [
 ];
 
 const running = async (context: CommandContext): Promise<StatusView | undefined> => {
-  const file = readKernelFile(folderPaths(context.dataFolder));
-  if (file === undefined || !isAlive(file.pid)) return undefined;
+  if (runningKernel(folderPaths(context.dataFolder)) === undefined) return undefined;
   await using kernel = await openKernel(context, { start: false });
   return await readStatus(kernel);
 };

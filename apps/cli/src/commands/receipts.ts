@@ -24,13 +24,7 @@ import { type Leaf, leaf as leafSchema, schema } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";
 import { visible } from "../io.ts";
 import { openKernel } from "../kernel/connection.ts";
-import {
-  type FolderPaths,
-  isAlive,
-  readBounded,
-  readKernelFile,
-  requireFolder,
-} from "../kernel/folder.ts";
+import { type FolderPaths, readBounded, requireFolder, runningKernel } from "../kernel/folder.ts";
 import { callDeadlineMs, receiptFileBytesMax, receiptsPageMax } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
 
@@ -66,10 +60,7 @@ const keyOf = (context: CommandContext, given: string | undefined, file: string)
   return parseKey(Buffer.from(readBounded(path)).toString("utf8"), path);
 };
 
-const isRunning = (paths: FolderPaths): boolean => {
-  const file = readKernelFile(paths);
-  return file !== undefined && isAlive(file.pid);
-};
+const isRunning = (paths: FolderPaths): boolean => runningKernel(paths) !== undefined;
 
 const rereadMs = 100;
 const rereadsMax = 5;

@@ -4,7 +4,7 @@ import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { exitCodes } from "@ioi/base";
 import type { CommandContext, Handler } from "../context.ts";
-import { folderPaths, isAlive, readKernelFile } from "../kernel/folder.ts";
+import { folderPaths, runningKernel } from "../kernel/folder.ts";
 import { projectRoot } from "../program.ts";
 
 interface Item {
@@ -62,8 +62,7 @@ const itemsOf = async (context: CommandContext): Promise<readonly Item[]> => {
 export const uninstall: Handler<object> = async (context) => {
   const { output, dataFolder } = context;
   const items = await itemsOf(context);
-  const kernel = readKernelFile(folderPaths(dataFolder));
-  const running = kernel !== undefined && isAlive(kernel.pid) ? kernel.pid : null;
+  const running = runningKernel(folderPaths(dataFolder))?.pid ?? null;
   const commands = [
     ...(existsSync(folderPaths(dataFolder).format) ? [`rm -r '${dataFolder}'`] : []),
     `rm -r '${projectRoot}'`,

@@ -9,7 +9,7 @@ import { pb } from "@ioi/wire";
 import type { CommandContext } from "../context.ts";
 import { kernelReadyMs, kernelReconnectMs } from "../limits.ts";
 import { failWith } from "../report.ts";
-import { type FolderPaths, folderPaths, isAlive, readKernelFile, socketPath } from "./folder.ts";
+import { type FolderPaths, folderPaths, runningKernel, socketPath } from "./folder.ts";
 import { type LaunchedKernel, launchKernel } from "./launch.ts";
 
 export type PersonClient = Client<typeof pb.Person>;
@@ -112,8 +112,7 @@ export class KernelConnection implements Kernel {
   }
 
   #runsElsewhere(): boolean {
-    const file = readKernelFile(this.#paths);
-    return file !== undefined && isAlive(file.pid);
+    return runningKernel(this.#paths) !== undefined;
   }
 
   async #reach(withinMs: number): Promise<void> {

@@ -2,6 +2,7 @@
 import { existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { OperationError } from "@ioi/base";
+import { startOf } from "@ioi/host/proc";
 import { smallFileBytesMax } from "../limits.ts";
 import { failWith } from "../report.ts";
 
@@ -63,32 +64,29 @@ export const readBounded = (path: string, bytesMax: number = smallFileBytesMax):
   }
 };
 
-/** What a running kernel says of itself. */
+/** What a kernel says of itself while it runs. */
 export interface KernelFile {
   readonly pid: number;
   readonly rpc: string;
   readonly http: string;
 }
 
-/** Undefined where none was left, or what is left makes no sense. */
-export const readKernelFile = (paths: FolderPaths): KernelFile | undefined => {
+/**
+ * The kernel that runs on the folder. One that was killed leaves its file, and its number to other
+ * programs: only a process that started when the file says is it.
+ */
+export const runningKernel = (paths: FolderPaths): KernelFile | undefined => {
+  let value: Partial<KernelFile & { readonly started: string }>;
   try {
-    const value = JSON.parse(readFileSync(paths.kernelFile, "utf8")) as Partial<KernelFile>;
-    return typeof value.pid === "number"
-      ? { pid: value.pid, rpc: String(value.rpc ?? ""), http: String(value.http ?? "") }
-      : undefined;
+    value = JSON.parse(readFileSync(paths.kernelFile, "utf8")) as typeof value;
   } catch {
     return undefined;
   }
-};
-
-export const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+  const { pid, started, rpc, http } = value;
+  if (typeof pid !== "number" || typeof started !== "string" || startOf(pid) !== started) {
+    return undefined;
   }
+  return { pid, rpc: String(rpc ?? ""), http: String(http ?? "") };
 };
 
 /** Longest path of a Unix socket, without its final NUL. */

@@ -2,5 +2,4 @@ export * from "./descriptors.ts";
 export { errors as processErrors } from "./errors.ts";
 export * from "./limits.ts";
 export * from "./metrics.ts";
-export * from "./pss.ts";
 export * from "./run.ts";
