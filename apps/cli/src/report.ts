@@ -68,7 +68,9 @@ const CATALOGUES: readonly (() => Promise<Readonly<Record<string, unknown>>>)[] 
   () => import("@ioi/host/sandbox"),
   () => import("@ioi/host/crypto"),
   () => import("@ioi/storage"),
+  () => import("@ioi/host/libc"),
   () => import("@ioi/crypto"),
+  () => import("@ioi/wire"),
 ];
 
 const entryOf = async (code: string): Promise<ErrorCatalogue[`E_${string}`] | undefined> => {

@@ -8,7 +8,7 @@ import { redact } from "../src/bug-report.ts";
 import { errors } from "../src/errors.ts";
 import { colourWanted, type Io, nodeIo, outputOf, visible } from "../src/io.ts";
 import { buildProgram } from "../src/program.ts";
-import { failureOf, formatError, SignalExit } from "../src/report.ts";
+import { explainCode, failureOf, formatError, SignalExit } from "../src/report.ts";
 import { runWith, temporaryFolder } from "./support.ts";
 
 const main = resolve(import.meta.dirname, "../src/main.ts");
@@ -118,6 +118,18 @@ test("the formatter: place, message, next step, causes", async () => {
       "Next: ./ioi policy lint policy.toml",
   );
   assert.deepEqual(report.cause, ["E_CLI_OUT: inner", "Error: disk"]);
+});
+
+test("every documented code has its documented exit code and next step", async () => {
+  const documents = readFileSync(resolve(import.meta.dirname, "../../../docs/errors.md"), "utf8");
+  const entry = /^### (E_[A-Z0-9_]+)\n[^]*?- Next: (.*)\n- Exit: (\d) · from `(.*)`/gm;
+  // These programs say both themselves when they end.
+  const own = new Set(["apps/launcher", "apps/orchestrator", "tools/bootstrap"]);
+  const entries = [...documents.matchAll(entry)].filter(([, , , , from]) => !own.has(`${from}`));
+  assert.ok(entries.length > 150, `${entries.length} codes`);
+  for (const [, code = "", next, exit] of entries) {
+    assert.deepEqual(await explainCode(code), { exit: Number(exit), next }, code);
+  }
 });
 
 test("exit codes come from whichever package knows the code", async () => {

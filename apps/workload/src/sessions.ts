@@ -7,6 +7,7 @@
  */
 import {
   clip,
+  errors,
   type Goal,
   type OnAsk,
   reasonCharsMax,
@@ -17,7 +18,6 @@ import {
 } from "@ioi/agent";
 import { type Log, OperationError, utf8Encode } from "@ioi/base";
 import type { Gate, PersonDecision } from "./ends.ts";
-import { errors } from "./errors.ts";
 import { activeSessionsMax, listSessionsMax, summaryTextCharsMax } from "./limits.ts";
 import { type RunnerEnds, SessionRunner, type SessionUpdate, updateOf } from "./runner.ts";
 import {
