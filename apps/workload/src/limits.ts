@@ -35,4 +35,4 @@ export const abortMs = 500;
 /** A follower of a session hears of its steps at most this often, in milliseconds; of its rest at once. */
 export const followIntervalMs = 50;
 /** A follower of a long session hears the less often the longer its view takes: this many times as long. */
-export const followCostRatio = 30;
+export const followCostRatio = 200;
