@@ -9,6 +9,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Absolute; from `--data`, else `./ioi-data`. It may not exist. */
   readonly dataFolder: string;
+  /** `--data` as it was typed, for the commands that a hint names. */
+  readonly dataGiven: string | undefined;
 }
 
 /** Options as commander parsed them; each command names its own. */

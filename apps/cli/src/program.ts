@@ -48,7 +48,8 @@ export const completionExample: string = exampleText([
   "completion bash > ~/.ioi-completion && . ~/.ioi-completion",
 ]);
 
-const data = (): Option => new Option("--data <dir>", "the data folder").default("./ioi-data");
+const defaultData = "./ioi-data";
+const data = (): Option => new Option("--data <dir>", "the data folder").default(defaultData);
 
 /** Adds what every command has and binds its handler. */
 const bind = <Options>(
@@ -65,7 +66,8 @@ const bind = <Options>(
         io: build.io,
         output: outputOf(build.io, options.json === true),
         signal: build.signal,
-        dataFolder: resolve(build.io.cwd, options.data ?? "ioi-data"),
+        dataFolder: resolve(build.io.cwd, options.data ?? defaultData),
+        dataGiven: options.data === defaultData ? undefined : options.data,
       };
       const handler = await load();
       build.outcome.exit = await handler(context, { args: command.args, options });
@@ -177,9 +179,9 @@ const addSessionCommands = (program: Command, build: Build): void => {
       parseAction("--content"),
     );
   examples(show, [
-    "sessions show 3f2a",
-    "sessions show 3f2a --json",
-    "sessions show 3f2a --content 1 > file",
+    "sessions show s-3f2a",
+    "sessions show s-3f2a --json",
+    "sessions show s-3f2a --content 1 > file",
   ]);
   bind(build, show, async () => (await import("./commands/sessions.ts")).show);
   const resolveCommand = sessions
@@ -188,7 +190,7 @@ const addSessionCommands = (program: Command, build: Build): void => {
     .argument("<session>", "its id, or the beginning of it")
     .argument("<resolution>", "happened or did-not-happen")
     .addOption(data());
-  examples(resolveCommand, ["sessions resolve 3f2a did-not-happen"]);
+  examples(resolveCommand, ["sessions resolve s-3f2a did-not-happen"]);
   bind(build, resolveCommand, async () => (await import("./commands/sessions.ts")).resolveSession);
 };
 
@@ -199,15 +201,15 @@ const addDecisionCommands = (program: Command, build: Build): void => {
     .argument("<approval>", "its id, or the beginning of it")
     .addOption(data())
     .option("--session-scope", "for the rest of the session, where the card offers it");
-  examples(approve, ["approve 9c41", "approve 9c41 --session-scope"]);
+  examples(approve, ["approve a-9c41", "approve a-9c41 --session-scope"]);
   bind(build, approve, async () => (await import("./commands/decide.ts")).approve);
   const deny = program
     .command("deny")
     .description("deny what waits")
     .argument("<approval>", "its id, or the beginning of it")
     .addOption(data())
-    .option("--reason <text>", "what the agent is told", "");
-  examples(deny, ["deny 9c41 --reason 'not that folder'"]);
+    .option("--reason <text>", "what the agent is told");
+  examples(deny, ["deny a-9c41 --reason 'not that folder'"]);
   bind(build, deny, async () => (await import("./commands/decide.ts")).deny);
 
   const stop = program
@@ -215,7 +217,7 @@ const addDecisionCommands = (program: Command, build: Build): void => {
     .description("stop a session, or all of them, and everything they started")
     .argument("[session]", "its id, or the beginning of it; absent: every session")
     .addOption(data());
-  examples(stop, ["stop", "stop 3f2a"]);
+  examples(stop, ["stop", "stop s-3f2a"]);
   bind(build, stop, async () => (await import("./commands/stop.ts")).stop);
   const undo = program
     .command("undo")
@@ -225,9 +227,9 @@ const addDecisionCommands = (program: Command, build: Build): void => {
       "its id, or the beginning of it; absent: the newest with something left to undo",
     )
     .addOption(data())
-    .option("--action <n>", "only this action", parseAction("--action"), 0)
+    .option("--action <n>", "only this action", parseAction("--action"))
     .addOption(onAsk());
-  examples(undo, ["undo", "undo 3f2a --action 2"]);
+  examples(undo, ["undo", "undo s-3f2a --action 2"]);
   bind(build, undo, async () => (await import("./commands/undo.ts")).undo);
 
   const replay = program
@@ -235,7 +237,10 @@ const addDecisionCommands = (program: Command, build: Build): void => {
     .description("step through a session's journal and compare every effect")
     .argument("<journal>", "a journal file, or a session's id")
     .addOption(data());
-  examples(replay, ["replay ioi-data/workload/journals/3f2a.log", "replay 3f2a --json"]);
+  examples(replay, [
+    "replay ioi-data/workload/journals/s-3f2a91c07be4.log",
+    "replay s-3f2a --json",
+  ]);
   bind(build, replay, async () => (await import("./commands/replay.ts")).replay);
 };
 
@@ -282,7 +287,7 @@ const addReceiptCommands = (program: Command, build: Build): void => {
     .addOption(data())
     .option("--session <id>", "only of this session")
     .option("--limit <n>", "at most so many", parseCount("--limit"), 50);
-  examples(list, ["receipts list", "receipts list --session 3f2a --json"]);
+  examples(list, ["receipts list", "receipts list --session s-3f2a --json"]);
   bind(build, list, async () => (await import("./commands/receipts.ts")).list);
   const verify = receipts
     .command("verify")
@@ -361,7 +366,7 @@ const addPlanned = (program: Command): void => {
       .action(() => {
         throw failWith({
           code: "E_CLI_UNAVAILABLE",
-          message: `"${name}" is not available: ${what} is not part of this version`,
+          message: `"${name}" (${what}) is not part of this version`,
         });
       });
   };

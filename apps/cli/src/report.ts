@@ -164,8 +164,26 @@ const sentence = (text: string): string => (/[.!?:]$/.test(text) ? text : `${tex
 
 /** One line for a person. */
 export const formatError = (report: ErrorReport): string => {
+  // Not a failure: somebody ended it.
+  if (report.code === "SIGINT" || report.code === "SIGTERM") return report.message;
   const { at } = report;
   const where = at === null ? "" : `${at.file}:${at.line}:${at.column}: `;
   const next = report.next === "" ? "" : ` Next: ${report.next}`;
   return `error[${report.code}]: ${where}${sentence(report.message)}${next}`;
 };
+
+/** Commands that look into a data folder, with the sub-command where they have one. */
+const onData =
+  /\.\/ioi ((?:sessions|policy|receipts) [a-z]+|approve|deny|run|undo|stop|status|logs|keys|replay|start|doctor)\b(?!.*--data)/g;
+
+/** A hint is typed as it stands: its command names the data folder that this one was given. */
+export const hint = (text: string, data: string | undefined): string => {
+  if (data === undefined) return text;
+  const given = /^[\w@%+=:,./-]+$/.test(data) ? data : `'${data.replaceAll("'", `'\\''`)}'`;
+  return text.replaceAll(onData, `./ioi $1 --data ${given}`);
+};
+
+export const withData = (report: ErrorReport, data: string | undefined): ErrorReport => ({
+  ...report,
+  next: hint(report.next, data),
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { type ErrorCatalogue, InvariantError, OperationError } from "@ioi/base";
@@ -8,7 +8,7 @@ import { redact } from "../src/bug-report.ts";
 import { errors } from "../src/errors.ts";
 import { colourWanted, type Io, nodeIo, outputOf, visible } from "../src/io.ts";
 import { buildProgram } from "../src/program.ts";
-import { explainCode, failureOf, formatError, SignalExit } from "../src/report.ts";
+import { explainCode, failureOf, formatError, hint, SignalExit } from "../src/report.ts";
 import { runWith, temporaryFolder } from "./support.ts";
 
 const main = resolve(import.meta.dirname, "../src/main.ts");
@@ -85,9 +85,37 @@ test("with --json an error is one JSON object with exactly its fields", async ()
     code: "E_CLI_USAGE",
     message: 'unknown command "lst"; did you mean "list"?',
     at: null,
-    next: "./ioi --help",
+    next: "./ioi sessions --help",
     cause: [],
   });
+});
+
+test("misuse names the help of the command that was meant", async () => {
+  for (const [argv, next] of [
+    [["nothing"], "./ioi --help"],
+    [["run"], "./ioi run --help"],
+    [["start", "--port", "x"], "./ioi start --help"],
+    [["receipts"], "./ioi receipts --help"],
+    [["receipts", "prove", "-1"], "./ioi receipts prove --help"],
+    [["run", "--on-ask", "maybe", "/help"], "./ioi run --help"],
+  ] as const) {
+    const { exit, out } = await runWith([...argv, "--json"]);
+    assert.equal(exit, 2, out);
+    assert.equal(JSON.parse(out).next, next);
+  }
+});
+
+test("a hint names the data folder that the command was given, typed as it stands", () => {
+  const cases: readonly (readonly [string, string, string])[] = [
+    ["./ioi approve a-1", "D", "./ioi approve --data D a-1"],
+    ["./ioi sessions list shows it.", "../D", "./ioi sessions list --data ../D shows it."],
+    ["./ioi logs", "it's here", "./ioi logs --data 'it'\\''s here'"],
+    ["./ioi start --data D makes it.", "E", "./ioi start --data D makes it."],
+    ["./ioi suite --list", "D", "./ioi suite --list"],
+    ["Look, then wait.", "D", "Look, then wait."],
+  ];
+  for (const [text, data, hinted] of cases) assert.equal(hint(text, data), hinted);
+  assert.equal(hint("./ioi approve a-1", undefined), "./ioi approve a-1");
 });
 
 test("what is described but not there is 7, not unknown", async () => {
@@ -232,7 +260,26 @@ test("the program: exit code, streams, completion", () => {
   assert.match(run("--version").stdout, /^\d+\.\d+\.\d+\n$/);
   const script = run("completion", "bash");
   assert.equal(script.status, 0);
-  assert.match(script.stdout, /bash completion for ioi/);
+  // Bash runs what the script says, from this installation, and evaluates nothing that is typed.
+  const typed = (...line: readonly string[]): string =>
+    execFileSync(
+      "bash",
+      [
+        "-c",
+        `${script.stdout.replace(/'[^']*\/ioi'/, `'${process.execPath}' '${main}'`)}
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ioi; printf '%s ' "\${COMPREPLY[@]}"`,
+        "bash",
+        ...line,
+      ],
+      { encoding: "utf8" },
+    );
+  assert.match(script.stdout, new RegExp(`'${resolve(main, "../../../../ioi")}' complete`));
+  assert.equal(typed("./ioi", "receipts", "v"), "verify ");
+  assert.equal(typed("ioi", "run", "--work"), "--workspace ");
+  using folder = temporaryFolder();
+  const trap = join(folder.path, "evaluated");
+  typed("./ioi", "run", `$(touch ${trap})`, "");
+  assert.ok(!existsSync(trap));
   const words = run("complete", "--", "rec");
   assert.match(words.stdout, /^receipts\t/m);
   const options = run("complete", "--", "run", "--on");

@@ -57,6 +57,14 @@ test("run: denied is 3, with rule, reason and what would be allowed", () =>
     assert.equal(JSON.parse(json.out).error.code, "E_ACTION_DENIED");
   }));
 
+test("what the person denied is said to be denied by the person", () =>
+  withKernel(async (_kernel, ioi) => {
+    const { exit, out } = await ioi(["run", "/refused"]);
+    assert.equal(exit, 3);
+    assert.match(out, /DENIED by you: not today\n/);
+    assert.doesNotMatch(out, /Allowed instead/);
+  }));
+
 test("run: what has no driver is 7", () =>
   withKernel(async (_kernel, ioi) => {
     assert.equal((await ioi(["run", "/gone http://localhost"])).exit, 7);
@@ -69,7 +77,7 @@ test("run: without a terminal an ask is a denial; pend prints the id and exits 4
     const pending = await ioi(["run", "/ask", "--on-ask", "pend"]);
     assert.equal(pending.exit, 4);
     assert.match(pending.out, /^ap-s3$/m);
-    assert.match(pending.err, /Next: \.\/ioi approve ap-s3/);
+    assert.match(pending.err, /Next: \.\/ioi approve --data \S+\/D ap-s3/);
     const json = await ioi(["run", "/ask", "--on-ask", "pend", "--json"]);
     assert.equal(json.exit, 4);
     assert.equal(JSON.parse(json.out).actions[0].approval, "ap-s4");
@@ -200,6 +208,7 @@ test("an interrupt stops the session itself and exits 130", () =>
     });
     assert.equal(interrupted.exit, 130);
     assert.deepEqual(kernel.calls.slice(-1), ["stop s1"]);
+    assert.match(interrupted.err, /session s1 is stopped\ninterrupted\n$/);
   }));
 
 test("stop: launcher, Guardian and workload are all told", () =>

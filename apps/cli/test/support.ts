@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { RunAction, RunView } from "@ioi/agent";
+import { personRuleId, type RunAction, type RunView } from "@ioi/agent";
 import { concatBytes, equalBytes, OperationError, toHex, unwrap } from "@ioi/base";
 import { domainBytes, domains } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
@@ -124,6 +124,11 @@ const viewOf = (
   cost: { tokens: 0, usd: 0, actions: actions.length, wallMs: 12 },
   error,
 });
+
+const refused = (session: string): RunView => {
+  const view = denied(session, personRuleId);
+  return { ...view, actions: view.actions.map((each) => ({ ...each, reason: "not today" })) };
+};
 
 const denied = (session: string, by: string): RunView =>
   viewOf(
@@ -324,6 +329,7 @@ export class FakeKernel implements AsyncDisposable {
     if (command === "/read" || command === "/drop") this.#change(session, done(id));
     else if (command === "/undo") this.#change(session, done(id, "undone\n"));
     else if (command === "/deny") this.#change(session, denied(id, "outside"));
+    else if (command === "/refused") this.#change(session, refused(id));
     else if (command === "/gone") {
       const error = { code: "E_TARGET_UNAVAILABLE", message: "no driver", next: null };
       this.#change(session, viewOf(id, "failed", [], error));

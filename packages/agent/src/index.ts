@@ -52,7 +52,7 @@ export {
   type Stage,
   stateOf,
 } from "./session/state.ts";
-export { type Undo, undoOf } from "./session/transitions.ts";
+export { personRuleId, type Undo, undoOf } from "./session/transitions.ts";
 export { exitOf, type RunAction, type RunView, runView, type ViewOptions } from "./session/view.ts";
 export {
   type Argument,

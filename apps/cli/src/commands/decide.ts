@@ -29,7 +29,7 @@ const answer = async (
   context.output.progress(
     `${decision.decision === "approve" ? "approved" : "denied"} ${approval.id}`,
   );
-  const printer = new RunPrinter(context.output);
+  const printer = new RunPrinter(context);
   const view = await seeThrough(context, kernel, approval.session, {
     prompt: false,
     decided: [approval.id],
@@ -50,12 +50,12 @@ export const approve: Handler<{ readonly sessionScope?: boolean }> = (context, i
   );
 
 /** A denial that was carried out is what was asked for: whatever the session ends as, it is done. */
-export const deny: Handler<{ readonly reason: string }> = async (context, invocation) => {
+export const deny: Handler<{ readonly reason?: string }> = async (context, invocation) => {
   await answer(
     context,
     invocation.args[0] ?? "",
     { decision: "deny", scope: "once" },
-    invocation.options.reason,
+    invocation.options.reason ?? "",
   );
   return 0;
 };

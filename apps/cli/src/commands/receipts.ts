@@ -127,9 +127,9 @@ const describe = (leaf: Leaf): string => {
     case "session-open":
       return `session ${leaf.session} opened`;
     case "intent":
-      return `session ${leaf.session} ticket ${leaf.counter} ${leaf.target}: ${leaf.verdict} by ${
-        leaf.rules.join(", ") || "default"
-      }`;
+      return `session ${leaf.session} ${leaf.verdict === "allow" ? `ticket ${leaf.counter}` : "no ticket"} ${
+        leaf.target
+      }: ${leaf.verdict} by ${leaf.rules.join(", ") || "default"}`;
     case "outcome":
       return `session ${leaf.session} ticket ${leaf.counter}: ${leaf.status}, by ${leaf.reportedBy}`;
     case "decision":

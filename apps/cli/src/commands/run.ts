@@ -7,7 +7,7 @@ import type { CommandContext, Handler } from "../context.ts";
 import { type Kernel, openKernel, retrying } from "../kernel/connection.ts";
 import { type Begin, seeThrough } from "../kernel/follow.ts";
 import { callDeadlineMs, requestCharsMax } from "../limits.ts";
-import { explainCode, failureOf, failWith, formatError, usage } from "../report.ts";
+import { explainCode, failureOf, failWith, formatError, usage, withData } from "../report.ts";
 import { RunPrinter, runError } from "../view/run-view.ts";
 
 export type OnAsk = "prompt" | "deny" | "pend";
@@ -45,7 +45,7 @@ export const conclude = async (
   const exit = await exitOfView(view);
   const error = runError(view);
   if (exit === exitCodes.done || error === undefined) return exit;
-  output.progress(formatError((await failureOf(error)).report));
+  output.progress(formatError(withData((await failureOf(error)).report, context.dataGiven)));
   if (exit === exitCodes.waiting) {
     for (const { approval, outcome } of view.actions) {
       if (approval !== null && outcome === null) output.line(approval);
@@ -67,6 +67,7 @@ export const stoppingOnAbort = async (
     if (context.signal.aborted) {
       const stop = async (): Promise<void> => {
         await (await kernel.sessions()).stop({ session }, { deadlineMs: callDeadlineMs });
+        context.output.progress(`session ${session} is stopped`);
       };
       await stop().catch(() => context.output.progress(`session ${session} was not stopped`));
     }
@@ -78,8 +79,10 @@ export const stoppingOnAbort = async (
 const workspaceOf = (context: CommandContext, given: string | undefined): string => {
   if (given === undefined) return "";
   const path = resolve(context.io.cwd, given);
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return realpathSync(path);
-  throw failWith({ code: "E_WORKSPACE_REFUSED", message: `${path} is not a folder` });
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return realpathSync(path);
+  const message = found === undefined ? `there is no folder ${path}` : `${path} is not a folder`;
+  throw failWith({ code: "E_WORKSPACE_REFUSED", message });
 };
 
 export const run: Handler<RunOptions> = async (context, { args, options }) => {
@@ -102,7 +105,7 @@ export const run: Handler<RunOptions> = async (context, { args, options }) => {
       { session, text, workspace, onAsk },
       { deadlineMs: Number.POSITIVE_INFINITY, signal: context.signal },
     );
-  const printer = new RunPrinter(context.output);
+  const printer = new RunPrinter(context);
   const view = await stoppingOnAbort(context, kernel, session, () =>
     seeThrough(context, kernel, session, {
       begin,

@@ -35,7 +35,8 @@ export const list: Handler<{ readonly limit: number }> = async (context, { optio
   if (rows.length === 0) output.line("no sessions");
   for (const row of rows) {
     const text = visible(row.text).replaceAll("\n", " ");
-    output.line(`${row.session}  ${row.createdAt}  ${row.state}  ${row.actions} actions  ${text}`);
+    const actions = `${row.actions} ${row.actions === 1 ? "action" : "actions"}`;
+    output.line(`${row.session}  ${row.createdAt}  ${row.state}  ${actions}  ${text}`);
     for (const { id, target, expiresAt } of row.approvals) {
       output.line(`  waits for you: approval ${id}, ${target}, until ${expiresAt}`);
     }
@@ -97,7 +98,7 @@ export const show: Handler<{ readonly content?: number }> = async (context, { ar
     return await showContent(context, kernel, session, options.content);
   }
   for await (const { view } of followSession(context, kernel, session)) {
-    new RunPrinter(context.output).finish(view);
+    new RunPrinter(context).finish(view);
     context.output.value(view);
     return exitCodes.done;
   }
@@ -114,7 +115,7 @@ export const resolveSession: Handler<object> = async (context, { args }) => {
   const { session } = await findSession(kernel, given);
   const sessions = await kernel.sessions();
   await sessions.resolve({ session, resolution }, { deadlineMs: callDeadlineMs });
-  const printer = new RunPrinter(context.output);
+  const printer = new RunPrinter(context);
   const view = await seeThrough(context, kernel, session, {
     prompt: false,
     onView: (each) => printer.update(each),

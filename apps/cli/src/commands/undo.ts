@@ -10,7 +10,7 @@ import { RunPrinter } from "../view/run-view.ts";
 import { conclude, type OnAsk, onAskOf, stoppingOnAbort } from "./run.ts";
 
 interface UndoOptions {
-  readonly action: number;
+  readonly action?: number;
   readonly onAsk?: OnAsk;
 }
 
@@ -30,7 +30,8 @@ export const undo: Handler<UndoOptions> = async (context, { args, options }) => 
   const [given] = args;
   const { session, workspace } =
     given === undefined ? await newest(kernel) : await findSession(kernel, given);
-  const what = options.action === 0 ? "" : ` action ${options.action}`;
+  const { action = 0 } = options;
+  const what = action === 0 ? "" : ` action ${action}`;
   const { session: undoSession } = await retrying(kernel, async () => {
     const person = await kernel.person();
     return person.utter(
@@ -47,10 +48,10 @@ export const undo: Handler<UndoOptions> = async (context, { args, options }) => 
   context.output.progress(`session ${undoSession} undoes ${session}${what}`);
   const begin: Begin = (sessions) =>
     sessions.undo(
-      { session, action: options.action, undoSession, onAsk },
+      { session, action, undoSession, onAsk },
       { deadlineMs: Number.POSITIVE_INFINITY, signal: context.signal },
     );
-  const printer = new RunPrinter(context.output);
+  const printer = new RunPrinter(context);
   const view = await stoppingOnAbort(context, kernel, undoSession, () =>
     seeThrough(context, kernel, undoSession, {
       begin,

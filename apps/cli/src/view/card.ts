@@ -10,7 +10,7 @@ import type { Decision } from "../kernel/device.ts";
 import { cardGuardMs } from "../limits.ts";
 
 export const cardText = (approval: pb.Approval): string => {
-  const lines = visible(approval.card).split("\n");
+  const lines = visible(approval.card).trimEnd().split("\n");
   return ["", `approval ${approval.id}`, ...lines.map((line) => `  ${line}`), ""].join("\n");
 };
 
@@ -42,7 +42,10 @@ export const askCard = async (
   io.err(`${cardText(approval)}\n${keysLine(approval)}`);
   const shownAt = io.now();
   for (;;) {
-    const key = await io.readKey(signal);
+    const key = await io.readKey(signal).catch((error: unknown) => {
+      io.err("\n");
+      throw error;
+    });
     if (io.now() - shownAt < cardGuardMs) continue;
     if (key === "a" || key === "s" || key === "d") {
       if (key === "s" && !approval.sessionScope) continue;

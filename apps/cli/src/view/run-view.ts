@@ -1,8 +1,9 @@
 /** A session for a person: one block an action, as soon as it is settled. */
-import { type RunAction, type RunView, toolOf } from "@ioi/agent";
+import { personRuleId, type RunAction, type RunView, toolOf } from "@ioi/agent";
 import type { OperationError } from "@ioi/base";
+import type { CommandContext } from "../context.ts";
 import { type Output, visible } from "../io.ts";
-import { failWith } from "../report.ts";
+import { failWith, hint } from "../report.ts";
 
 const indent = (text: string): string =>
   visible(text)
@@ -18,8 +19,14 @@ const isSettled = (action: RunAction): boolean =>
   // The receipt of an outcome comes a moment after it.
   (action.outcome !== null && action.outcome.receipt !== null);
 
+/** Who decided: a rule, the default, or the person who answered its ask. */
+const deciderOf = ({ rule }: RunAction): string => {
+  if (rule === personRuleId) return "by you";
+  return rule === null ? "by default" : `by ${rule}`;
+};
+
 const verdictLine = (output: Output, action: RunAction): string => {
-  const by = action.rule === null ? "by default" : `by ${action.rule}`;
+  const by = deciderOf(action);
   switch (action.verdict) {
     case "allow":
       return `${output.paint("green", "allowed")} ${by}`;
@@ -30,7 +37,7 @@ const verdictLine = (output: Output, action: RunAction): string => {
     case "unavailable":
       return `${output.paint("red", "NOT AVAILABLE")}: ${visible(action.reason)}`;
     case null:
-      return "not judged yet";
+      return "not judged";
   }
 };
 
@@ -57,47 +64,52 @@ const outcomeLine = (action: RunAction): string => {
   return parts.join("; ");
 };
 
-export const printAction = (output: Output, session: string, action: RunAction): void => {
+const printAction = (output: Output, action: RunAction, more: string): void => {
   output.line(`${output.paint("bold", String(action.n))} ${visible(action.display)}`);
   output.line(`  ${verdictLine(output, action)}`);
   const details = outcomeLine(action);
   if (details !== "") output.line(`  ${details}`);
-  if (action.verdict === "deny" && action.instead !== "") {
+  if (action.verdict === "deny" && action.rule !== personRuleId && action.instead !== "") {
     output.line(`  Allowed instead: ${visible(action.instead)}`);
   }
   const { outcome } = action;
   if (outcome?.message) output.line(indent(outcome.message));
   if (outcome?.content) output.line(indent(outcome.content));
-  if (outcome?.handle) {
-    output.line(`  what it found: ./ioi sessions show ${session} --content ${action.n}`);
-  }
+  if (outcome?.handle) output.line(`  too much to show here: ${more}`);
 };
 
 /** Prints what was not printed yet of a session that grows. */
 export class RunPrinter {
   readonly #output: Output;
+  readonly #data: string | undefined;
   readonly #printed = new Set<number>();
   #said = 0;
 
-  constructor(output: Output) {
+  constructor({ output, dataGiven }: CommandContext) {
     this.#output = output;
+    this.#data = dataGiven;
   }
 
   update(view: RunView): void {
     for (const action of view.actions) {
       if (this.#printed.has(action.n) || !isSettled(action)) continue;
       this.#printed.add(action.n);
-      printAction(this.#output, view.session, action);
+      this.#print(view.session, action);
     }
     for (const text of view.says.slice(this.#said)) this.#output.line(visible(text));
     this.#said = view.says.length;
+  }
+
+  #print(session: string, action: RunAction): void {
+    const show = `./ioi sessions show ${session} --content ${action.n}`;
+    printAction(this.#output, action, hint(show, this.#data));
   }
 
   /** The rest: what is not settled, and how the session stands. */
   finish(view: RunView): void {
     this.update(view);
     for (const action of view.actions) {
-      if (!this.#printed.has(action.n)) printAction(this.#output, view.session, action);
+      if (!this.#printed.has(action.n)) this.#print(view.session, action);
     }
     const { actions, wallMs } = view.cost;
     const noun = actions === 1 ? "action" : "actions";

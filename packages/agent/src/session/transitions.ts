@@ -182,6 +182,9 @@ const enterDeciding = (s: Session, current: ActionState): void => {
   else decide(s, early);
 };
 
+/** Stands where a rule would, for the denial of a person. */
+export const personRuleId = "builtin:person";
+
 /** The person answered the open approval. */
 export const decide = (
   s: Session,
@@ -193,6 +196,7 @@ export const decide = (
     return;
   }
   current.verdict = "deny";
+  current.rules = [personRuleId];
   current.reason = decision.reason === "" ? "a person denied it" : decision.reason;
   denied(s);
 };
