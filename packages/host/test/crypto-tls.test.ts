@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { connect, createServer, type TLSSocket } from "node:tls";
 import { OperationError } from "@ioi/base";
 import {
+  certificateValidityMs,
   type Credentials,
   issueCertificate,
   makeCertificateAuthority,
@@ -192,9 +193,17 @@ test("control: a server that also lists X25519 lets the same client in", async (
 });
 
 test("an expired certificate is refused", async () => {
-  const old = authority.issue("workload", Date.now() - 2 * 86_400_000);
+  const old = authority.issue("workload", Date.now() - certificateValidityMs - 1000);
   const [server] = await meet(old);
   assert.equal(server, "E_TLS_PEER_REFUSED");
+});
+
+test("a kernel that runs for months, or on a clock that was set, connects anew", async () => {
+  const year = 365 * 86_400_000;
+  for (const madeMs of [Date.now() - year, Date.now() + year]) {
+    const [server, client] = await meet(authority.issue("workload", madeMs));
+    assert.deepEqual([server, client], ["accepted", "accepted"]);
+  }
 });
 
 test("a stream that ends, and an aborted signal, end the handshake", async () => {

@@ -2,10 +2,10 @@
 
 /** Public keys kept parsed; the least recently used one makes room. */
 export const publicKeysCachedMax = 256;
-/** How long a certificate of one boot is valid. */
-export const certificateValidityMs = 86_400_000;
-/** How far a certificate reaches back, for a clock that is set back during start. */
-export const certificateBackdateMs = 3_600_000;
+/** How long a certificate is valid, in milliseconds (10 years): it ends with its boot anyway. */
+export const certificateValidityMs = 315_360_000_000;
+/** How far a certificate reaches back, for a clock that is set back, in milliseconds. */
+export const certificateBackdateMs = 315_360_000_000;
 /** How long a TLS handshake may take. */
 export const handshakeTimeoutMs = 10_000;
 /** log2 of the scrypt cost for a new passphrase: 128 MiB and some tenths of a second. */
