@@ -104,13 +104,16 @@ test("check: the action as JSON, from a file, and as flags with JSON values", ()
 
 test("check: what is no action is refused with a code", () =>
   withPolicy(async (ioi) => {
+    const twice = '{"target":"fs::read","args":{"path":"a.txt","path":"../b"}}';
     const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
       [["check", ...asked], 2, /name a target/],
       [["check", "fs::reed", ...asked], 2, /did you mean "?fs::read/],
       [["check", "fs::read", ...asked], 2, /"path" is missing/],
       [["check", "fs::read", "--arg", "path", ...asked], 2, /NAME=VALUE/],
       [["check", "sys::exec", "--arg", "argv=wc", ...asked], 2, /takes JSON/],
-      [["check", "--action", "{", ...asked], 2, /E_ARGUMENTS_JSON/],
+      [["check", "--action", "{", ...asked], 2, /E_ARGUMENTS_JSON.*line 1, column 2/],
+      [["check", "--action", twice, ...asked], 2, /E_ARGUMENTS_JSON.*"path"/],
+      [["check", "fs::read", "--arg", "x=1", ...asked], 2, /unknown argument "x"\. It takes: path/],
       [["check", "--action", "[]", ...asked], 2, /--action is/],
       [["check", "net::get", "--arg", "url=http://localhost", ...asked], 7, /no driver/],
       [["check", "fs::read", "--arg", "path=x", "--workspace", "none"], 5, /is not a folder/],

@@ -269,7 +269,7 @@ const unknownArgument = (
     const hint = didYouMean(name, known);
     return mismatch(
       spec.name,
-      `unknown argument ${shown(name)}${hint} It takes: ${known.join(", ")}`,
+      `unknown argument ${shown(name)}${hint === "" ? "." : hint} It takes: ${known.join(", ")}`,
     );
   }
   return undefined;

@@ -101,17 +101,34 @@ export const policyCases: readonly BadInputCase[] = [
       return answered(result, result.code === 0 ? 5 : result.code, /E_[A-Z_]+/, "none.toml");
     },
   },
-  ...["{", "[]", '{"target":7}', '{"target":"fs::read","path":"scope:/a","path":"scope:/b"}'].map(
-    (text, index): BadInputCase => ({
-      id: `arguments-not-fitting-json-${index}`,
-      run: async () => {
-        using scratch = new Scratch();
-        const data = scratch.at("data");
-        const result = await ioi(["policy", "check", "--data", data, "--json", text]);
-        return answered(result, 2, /"code":\s*"E_[A-Z_]+"/);
-      },
-    }),
-  ),
+  ...[
+    "{",
+    "[]",
+    '{"target":7}',
+    '{"target":"fs::read","args":{"path":7}}',
+    '{"target":"fs::read","args":{"path":"a","bogus":1}}',
+    '{"target":"fs::read","args":{"path":"a","path":"b"}}',
+    '{"target":"fs::read","args":{"path":"\\ud800"}}',
+    `{"target":"fs::read","args":${"[".repeat(10_000)}${"]".repeat(10_000)}}`,
+  ].map((text, index): BadInputCase => ({
+    id: `arguments-not-fitting-json-${index}`,
+    run: async () => {
+      using scratch = new Scratch();
+      const workspace = scratch.folder("work");
+      const args = ["policy", "check", "--workspace", workspace, "--data", scratch.at("data")];
+      return answered(await ioi([...args, "--json", "--action", text]), 2, /"code":\s*"E_[A-Z_]+"/);
+    },
+  })),
+  {
+    id: "arguments-fitting-json-control",
+    run: async () => {
+      using scratch = new Scratch();
+      const workspace = scratch.folder("work");
+      const text = '{"target":"fs::read","args":{"path":"a"}}';
+      const args = ["policy", "check", "--workspace", workspace, "--data", scratch.at("data")];
+      return answered(await ioi([...args, "--json", "--action", text]), 0, '"verdict":"allow"');
+    },
+  },
   {
     id: "command-unknown",
     run: async () => answered(await ioi(["rnu", "/help"]), 2, "E_", "run"),

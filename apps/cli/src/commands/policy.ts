@@ -20,7 +20,7 @@ import {
   targets,
 } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
-import type { Action } from "@ioi/wire";
+import { type Action, parseJson } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";
 import type { Output } from "../io.ts";
 import { folderPaths, readBounded } from "../kernel/folder.ts";
@@ -87,11 +87,9 @@ const argumentOf = (target: string, text: string): readonly [string, RawValue] =
   if (type === undefined || type === "path" || type === "text" || type === "content") {
     return [name, value];
   }
-  try {
-    return [name, JSON.parse(value) as RawValue];
-  } catch {
-    throw usage(`--arg ${name} takes JSON, as in --arg '${name}=["git","status"]'`);
-  }
+  const parsed = parseJson(value);
+  if (parsed.ok) return [name, parsed.value];
+  throw usage(`--arg ${name} takes JSON, as in --arg '${name}=["git","status"]'`);
 };
 
 interface Wanted {
@@ -111,13 +109,11 @@ const wantedAction = (
   options: ActionOptions,
 ): Wanted => {
   if (options.action !== undefined) {
-    let value: unknown;
-    try {
-      value = JSON.parse(jsonText(context, options.action));
-    } catch (cause) {
-      throw failWith({ code: "E_ARGUMENTS_JSON", message: "--action is not JSON" }, cause);
+    const parsed = parseJson(jsonText(context, options.action));
+    if (!parsed.ok) {
+      throw failWith({ code: "E_ARGUMENTS_JSON", message: `--action: ${parsed.error.message}` });
     }
-    const record = typeof value === "object" && value !== null ? value : {};
+    const record = typeof parsed.value === "object" && parsed.value !== null ? parsed.value : {};
     const { target: named, args } = record as { target?: unknown; args?: unknown };
     if (typeof named !== "string") throw usage('--action is {"target": ..., "args": {...}}');
     return { target: named, args: (args ?? {}) as RawValue };
