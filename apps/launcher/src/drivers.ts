@@ -10,7 +10,7 @@ import type net from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Log, OperationError, toHex } from "@ioi/base";
-import { domainHash, domains, openBootKey, verifyPayload } from "@ioi/crypto";
+import { domainHash, domains, verifyThroughBootKey } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { endSandbox, kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { bootKey, pb, type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
@@ -166,18 +166,15 @@ export class Drivers {
     const certificate = schema.decode(signed, hello.bootCertificate);
     const outer = schema.decode(signed, encoded);
     if (!certificate.ok || !outer.ok) throw refuse("the profile does not decode");
-    const boot = openBootKey(nodeCrypto, hello.identity, certificate.value, (payload) =>
-      schema.decode(bootKey, payload),
-    );
-    if (!boot.ok) throw refuse("the Guardian's boot key is not certified");
-    const payload = verifyPayload(
+    const payload = verifyThroughBootKey(
       nodeCrypto,
-      "ed25519",
-      boot.value.publicKey,
+      hello.identity,
+      certificate.value,
+      (bytes) => schema.decode(bootKey, bytes),
       domains.profile,
       outer.value,
     );
-    if (!payload.ok) throw refuse("the profile is not signed by the Guardian");
+    if (!payload.ok) throw refuse("the profile is not signed by a boot key of the Guardian");
     const profile = schema.decode(profileSchema, payload.value);
     if (!profile.ok) throw refuse(`the profile does not decode: ${profile.error.message}`);
     return {

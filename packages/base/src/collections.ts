@@ -1,6 +1,6 @@
 /**
- * Containers with a bound that is given at construction: a queue that refuses when it is full, a
- * ring that forgets its oldest, and a map that forgets its least recently used.
+ * Containers with a bound that is given at construction: a queue that refuses when it is full, and a
+ * map that forgets its least recently used.
  */
 import { assert } from "./result.ts";
 
@@ -49,38 +49,6 @@ export class BoundedQueue<T> {
     this.#items.length = 0;
     this.#head = 0;
     this.#size = 0;
-  }
-}
-
-/** The last `capacity` items, oldest first. */
-export class Ring<T> {
-  readonly capacity: number;
-  readonly #items: T[] = [];
-  #pushed = 0;
-
-  constructor(capacity: number) {
-    this.capacity = checkCapacity(capacity);
-  }
-
-  get size(): number {
-    return this.#items.length;
-  }
-
-  /** How many were ever pushed; `pushed - size` are forgotten. */
-  get pushed(): number {
-    return this.#pushed;
-  }
-
-  push(item: T): void {
-    this.#items[this.#pushed % this.capacity] = item;
-    this.#pushed += 1;
-  }
-
-  toArray(): T[] {
-    const start = this.#pushed % this.capacity;
-    return this.#items.length < this.capacity
-      ? [...this.#items]
-      : [...this.#items.slice(start), ...this.#items.slice(0, start)];
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { BoundedQueue, InvariantError, Lru, Ring } from "../src/index.ts";
+import { BoundedQueue, InvariantError, Lru } from "../src/index.ts";
 
 test("a queue is an array that refuses beyond its capacity", () => {
   const step = fc.oneof(
@@ -26,18 +26,6 @@ test("a queue is an array that refuses beyond its capacity", () => {
         assert.equal(queue.size, model.length);
         assert.equal(queue.peek(), model[0]);
       }
-    }),
-  );
-});
-
-test("a ring keeps the last ones, oldest first", () => {
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 5 }), fc.array(fc.nat()), (capacity, values) => {
-      const ring = new Ring<number>(capacity);
-      for (const value of values) ring.push(value);
-      assert.deepEqual(ring.toArray(), values.slice(-capacity));
-      assert.equal(ring.size, Math.min(capacity, values.length));
-      assert.equal(ring.pushed, values.length);
     }),
   );
 });
@@ -87,7 +75,6 @@ test("an undefined value is a value", () => {
 test("a container needs a capacity", () => {
   for (const capacity of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.throws(() => new BoundedQueue(capacity), InvariantError);
-    assert.throws(() => new Ring(capacity), InvariantError);
     assert.throws(() => new Lru(capacity), InvariantError);
   }
 });

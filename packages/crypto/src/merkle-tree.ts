@@ -4,9 +4,8 @@
  * Source: RFC 9162, section 2.1 (the shapes of RFC 6962) with SHA-256: leaf hash = H(0x00 || leaf),
  * node hash = H(0x01 || left || right), the empty tree's root is H("").
  *
- * `MerkleFrontier` keeps the roots of the complete subtrees only (at most 53 hashes): append and
- * root. `MerkleTree` keeps every complete subtree's hash (64 bytes a leaf): roots and proofs at any
- * size it ever had. Both append in amortised O(1), at worst O(log n), hashes.
+ * `MerkleTree` keeps every complete subtree's hash (64 bytes a leaf): roots and proofs at any size
+ * it ever had. It appends in amortised O(1), at worst O(log n), hashes.
  * Bounds: 2^53 - 1 leaves. Asking for a proof outside the tree is a bug; check user input first.
  */
 import { assert } from "@ioi/base";
@@ -37,43 +36,6 @@ export const emptyRoot = (provider: Hashing): Uint8Array => provider.sha256(new 
 
 const assertHash = (hash: Uint8Array): void =>
   assert(hash.length === hashBytes, `a hash of ${hash.length} bytes`);
-
-/** Append and root, nothing else: about 1.7 kB however long the log is. */
-export class MerkleFrontier {
-  readonly #provider: Hashing;
-  /** Roots of the complete subtrees, largest first; their sizes are the bits of `#size`. */
-  #roots: Uint8Array[] = [];
-  #size = 0;
-
-  constructor(provider: Hashing) {
-    this.#provider = provider;
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Appends H(0x00 || leaf). */
-  append(hash: Uint8Array): void {
-    assertHash(hash);
-    let node = hash;
-    for (let size = this.#size; size % 2 === 1; size = (size - 1) / 2) {
-      node = nodeHash(this.#provider, this.#roots.pop() as Uint8Array, node);
-    }
-    this.#roots.push(node);
-    this.#size++;
-    assert(Number.isSafeInteger(this.#size), "the log is full");
-  }
-
-  root(): Uint8Array {
-    let root = this.#roots.at(-1);
-    if (root === undefined) return emptyRoot(this.#provider);
-    for (let i = this.#roots.length - 2; i >= 0; i--) {
-      root = nodeHash(this.#provider, this.#roots[i] as Uint8Array, root);
-    }
-    return root;
-  }
-}
 
 /** Largest power of two below `size`. */
 const splitOf = (size: number): number => {

@@ -2,9 +2,8 @@
  * The budget ledger of sessions: reserve before an action, commit or release after it.
  *
  * Invariants: what is reserved and spent together never exceeds the budget, however many actions
- * are under way, unless a person approved going beyond it; a reservation without an outcome counts
- * as spent after a restart. Source: the design of the firewall, section 2 (Budgets). Bounds:
- * `ledgerSessionsMax`. Pure: time is an argument.
+ * are under way, unless a person approved going beyond it. Source: the design of the firewall,
+ * section 2 (Budgets). Bounds: `ledgerSessionsMax`. Pure: time is an argument.
  */
 import { err, ok, type Rejection, type Result } from "@ioi/base";
 import { ledgerSessionsMax } from "./limits.ts";
@@ -25,24 +24,6 @@ export interface BudgetState {
   readonly actionsLeft: number;
   readonly minutesLeft: number;
 }
-
-/** What the receipt log says of budgets, in its order. */
-export type BudgetEvent =
-  | {
-      readonly type: "open";
-      readonly session: string;
-      readonly budgets: Budgets;
-      readonly atMs: number;
-    }
-  | { readonly type: "reserved"; readonly session: string; readonly counter: bigint }
-  | {
-      readonly type: "settled";
-      readonly session: string;
-      readonly counter: bigint;
-      /** The action had no effect: its reservation goes back. */
-      readonly released: boolean;
-    }
-  | { readonly type: "close"; readonly session: string };
 
 const unknownSession = (session: string): Refused => ({
   code: "E_BUDGET_UNKNOWN",
@@ -129,25 +110,5 @@ export class BudgetLedger {
       actionsLeft: Math.max(0, budgets.actions - spent - reserved.size),
       minutesLeft: usedMs < 0 ? 0 : Math.max(0, budgets.wallMinutes - usedMs / 60_000),
     };
-  }
-
-  /** The ledger that a log leaves behind: what is reserved without an outcome is spent. */
-  static recover(events: Iterable<BudgetEvent>): BudgetLedger {
-    const ledger = new BudgetLedger();
-    for (const event of events) ledger.#apply(event);
-    for (const account of ledger.#accounts.values()) {
-      account.spent += account.reserved.size;
-      account.reserved.clear();
-    }
-    return ledger;
-  }
-
-  #apply(event: BudgetEvent): void {
-    if (event.type === "open") this.open(event.session, event.budgets, event.atMs);
-    else if (event.type === "close") this.close(event.session);
-    // The log is the truth, also where a person let an action go beyond the budget.
-    else if (event.type === "reserved") {
-      this.#accounts.get(event.session)?.reserved.add(event.counter);
-    } else this.#settle(event.session, event.counter, !event.released);
   }
 }

@@ -14,10 +14,4 @@ export const errors = {
     next: "Correct the text at the position that the message names.",
     exit: 2,
   },
-  E_FRAME_TOO_LARGE: {
-    what: "A message on a channel announces more bytes than are allowed.",
-    why: "The other end is broken or hostile.",
-    next: "Restart the kernel; if it comes again, ./ioi doctor",
-    exit: 5,
-  },
 } as const satisfies ErrorCatalogue;

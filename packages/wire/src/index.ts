@@ -1,6 +1,5 @@
 export * from "./canonical.ts";
 export * from "./errors.ts";
-export * from "./frames.ts";
 export * from "./jcs.ts";
 export * from "./json.ts";
 export * from "./limits.ts";

@@ -10,5 +10,3 @@ export const rpcMessageBytesMax = 4_194_304;
 export const jsonDepthMax = 64;
 /** Largest JSON text that is parsed, in bytes. */
 export const jsonBytesMax = 4_194_304;
-/** Largest frame of a length-prefixed stream, in bytes. */
-export const frameBytesMax = 16_777_216;

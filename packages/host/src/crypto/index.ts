@@ -1,6 +1,5 @@
 export * from "./certificates.ts";
 export * from "./errors.ts";
-export * from "./key-store.ts";
 export * from "./limits.ts";
 export * from "./provider.ts";
 export * from "./tls.ts";

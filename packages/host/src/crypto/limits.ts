@@ -8,7 +8,3 @@ export const certificateValidityMs = 315_360_000_000;
 export const certificateBackdateMs = 315_360_000_000;
 /** How long a TLS handshake may take. */
 export const handshakeTimeoutMs = 10_000;
-/** log2 of the scrypt cost for a new passphrase: 128 MiB and some tenths of a second. */
-export const scryptLog2CostNew = 17;
-/** Largest key store file, in bytes. */
-export const keyStoreFileBytesMax = 262_144;

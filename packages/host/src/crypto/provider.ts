@@ -66,9 +66,6 @@ class NodePrivateKey<A extends KeyAlgorithm> implements PrivateKey<A> {
   }
 }
 
-/** The platform's key behind a handle, for TLS. Never leaves the process. */
-export const keyObjectOf = (key: PrivateKey): KeyObject => NodePrivateKey.keyOf(key);
-
 const generateKey = (algorithm: KeyAlgorithm): KeyObject => {
   switch (algorithm) {
     case "ed25519":

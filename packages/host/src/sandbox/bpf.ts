@@ -19,7 +19,6 @@ const JGE = 0x35;
 const JSET = 0x45;
 const AND = 0x54;
 const RET = 0x06;
-export const opcodes = { LD_W_ABS, JEQ, JGE, JSET, AND, RET };
 
 /** Offsets in struct seccomp_data, little-endian. */
 export const dataOffset = {
