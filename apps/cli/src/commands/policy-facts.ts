@@ -7,18 +7,12 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { type CanonicalArguments, takesWhole, type TargetSpec } from "@ioi/firewall";
-import type { Action, Facts } from "@ioi/wire";
+import { type Action, type Facts, factsOfPath } from "@ioi/wire";
 import { readBounded } from "../kernel/folder.ts";
 import { folderEntriesMax, programBytesMax } from "../limits.ts";
 
 /** Where programs are looked for by name, as in a command's sandbox. */
 const searchPath = ["/usr/local/bin", "/usr/bin", "/bin"];
-
-const kindOf = (stat: fs.BigIntStats): "file" | "directory" | "symlink" | "other" => {
-  if (stat.isFile()) return "file";
-  if (stat.isDirectory()) return "directory";
-  return stat.isSymbolicLink() ? "symlink" : "other";
-};
 
 /** Real path of the deepest existing parent and the rest. */
 const realOf = (given: string): string => {
@@ -33,21 +27,10 @@ const realOf = (given: string): string => {
   }
 };
 
-export const pathFacts = (given: string): Facts => {
+const pathFacts = (given: string): Facts => {
   const realPath = realOf(given).normalize("NFC");
   const stat = fs.lstatSync(realPath, { bigint: true, throwIfNoEntry: false });
-  const common = { realPath, caseInsensitive: false };
-  if (stat === undefined) return { ...common, exists: false };
-  return {
-    ...common,
-    exists: true,
-    kind: kindOf(stat),
-    dev: stat.dev,
-    ino: stat.ino,
-    size: Number(stat.size),
-    nlink: Number(stat.nlink),
-    mode: Number(stat.mode & 0o7777n),
-  };
+  return factsOfPath({ realPath, caseInsensitive: false }, stat);
 };
 
 /** Whether some name below begins with a dot; more than can be looked through counts as one. */

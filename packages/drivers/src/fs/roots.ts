@@ -7,7 +7,7 @@
  */
 import fs from "node:fs";
 import { err, ok, type Rejection, type Result } from "@ioi/base";
-import type { Facts, Profile } from "@ioi/wire";
+import { type Facts, factsOfPath, kindOfMode, type Profile } from "@ioi/wire";
 import type { ErrorCode } from "../errors.ts";
 import { pathBytesMax } from "../limits.ts";
 import {
@@ -144,14 +144,8 @@ export interface Spot extends Disposable {
   readonly caseInsensitive: boolean;
 }
 
-export const kindOf = (stat: fs.BigIntStats): "file" | "directory" | "symlink" | "other" =>
-  stat.isFile()
-    ? "file"
-    : stat.isDirectory()
-      ? "directory"
-      : stat.isSymbolicLink()
-        ? "symlink"
-        : "other";
+export const kindOf = (stat: fs.BigIntStats): ReturnType<typeof kindOfMode> =>
+  kindOfMode(stat.mode);
 
 const realPathOf = (fd: Fd): string => fs.readlinkSync(fd.at());
 
@@ -267,21 +261,8 @@ export const openSpot = (roots: Roots, place: Place): Result<Spot, DriverRejecti
 };
 
 /** What `prepare` reports of a place. */
-export const factsOf = (spot: Spot): Facts => {
-  const common = { realPath: spot.realPath, caseInsensitive: spot.caseInsensitive };
-  const { stat } = spot;
-  if (stat === undefined) return { ...common, exists: false };
-  return {
-    ...common,
-    exists: true,
-    kind: kindOf(stat),
-    dev: stat.dev,
-    ino: stat.ino,
-    size: Number(stat.size),
-    nlink: Number(stat.nlink),
-    mode: Number(stat.mode & 0o7777n),
-  };
-};
+export const factsOf = ({ realPath, caseInsensitive, stat }: Spot): Facts =>
+  factsOfPath({ realPath, caseInsensitive }, stat);
 
 const sameObject = (a: fs.BigIntStats, b: fs.BigIntStats): boolean =>
   a.dev === b.dev && a.ino === b.ino && kindOf(a) === kindOf(b);

@@ -50,6 +50,42 @@ export const facts = record({
 });
 export type Facts = Infer<typeof facts>;
 
+/** What the system says of a file; `mode` holds its kind too, as in stat(2). */
+export interface StatOfFile {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly nlink: bigint;
+  readonly mode: bigint;
+}
+
+const kinds: ReadonlyMap<bigint, "file" | "directory" | "symlink"> = new Map([
+  [0o100000n, "file"],
+  [0o040000n, "directory"],
+  [0o120000n, "symlink"],
+]);
+
+export const kindOfMode = (mode: bigint): "file" | "directory" | "symlink" | "other" =>
+  kinds.get(mode & 0o170000n) ?? "other";
+
+/** The facts of a path: where it really leads, and what is there. */
+export const factsOfPath = (
+  at: Pick<Facts, "realPath" | "caseInsensitive">,
+  stat: StatOfFile | undefined,
+): Facts =>
+  stat === undefined
+    ? { ...at, exists: false }
+    : {
+        ...at,
+        exists: true,
+        kind: kindOfMode(stat.mode),
+        dev: stat.dev,
+        ino: stat.ino,
+        size: Number(stat.size),
+        nlink: Number(stat.nlink),
+        mode: Number(stat.mode & 0o7777n),
+      };
+
 export const action = record({
   version: int(1, 1),
   target: text(64),
