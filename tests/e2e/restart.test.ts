@@ -24,7 +24,8 @@ test("stopped and started: sessions and receipts are there, counters rise, undo 
   const ran = await place.runIn(folder, '/write a.txt after && /run sh -c "echo x > b.txt"');
   assert.equal(ran.code, 0, ran.stderr);
   const before = await place.show(ran.view.session);
-  await place.restart("stop");
+  await place.end("stop");
+  await place.start();
   const ended = await verify();
   assert.deepEqual(
     [ended.code, ended.checked],
@@ -47,10 +48,12 @@ test("killed while a program ran: it had no effect, so it is done again, once, o
   const text = '/run sh -c "echo started >> log.txt; sleep 2"';
   const run = place.ioi("run", "--workspace", folder, "--json", text);
   const first = await until(() => place.extra().find((each) => commandLineOf(each) === "sleep 2"));
-  await place.restart("kill");
+  await place.end("kill");
   assert.ok(!isAlive(first));
   assert.ok(!fs.existsSync(path.join(folder, "log.txt")), "staged writes are dropped");
+  // The client starts a kernel of its own and sees its session through.
   const { code, view, action, stderr } = ranOf(await run);
+  await place.start();
   assert.equal(code, 0, stderr);
   assert.equal(action.outcome?.status, "confirmed");
   assert.equal(fs.readFileSync(path.join(folder, "log.txt"), "utf8"), "started\n");

@@ -62,6 +62,31 @@ test("every command does what it says", async () => {
   assert.equal(fs.readFileSync(at("e.txt"), "utf8"), "two words");
 });
 
+test("content of more than one piece comes back byte for byte", async () => {
+  // Not UTF-8, and longer than one reply.
+  const whole = Buffer.alloc(1_000_000, Buffer.from([0xff, 0x00, 0x1b, 0x0a, 0x41]));
+  fs.writeFileSync(path.join(place.workspace, "big"), whole);
+  const ran = await place.run("/read big && /run echo short");
+  assert.equal(ran.code, 0, ran.stderr);
+  const { session, actions } = ran.view;
+  assert.deepEqual(
+    actions.map(({ outcome }) => [outcome?.content, outcome?.handle]),
+    [
+      [null, `contents/${session}/1`],
+      ["short\n", null],
+    ],
+  );
+  const show = (n: string, ...more: string[]) =>
+    place.ioi("sessions", "show", session, "--content", n, ...more);
+  const found = await show("1", "--json");
+  assert.equal(found.code, 0, found.stderr);
+  const { offset, total, base64 } = found.json as Record<string, unknown>;
+  assert.deepEqual([offset, total], [0, whole.length]);
+  assert.ok(Buffer.from(String(base64), "base64").equals(whole));
+  assert.equal((await show("2")).stdout, "short\n");
+  assert.equal((await show("3")).code, 5);
+});
+
 test("a sequence ends where a command fails: what follows is not done", async () => {
   const before = fs.readdirSync(place.workspace);
   const { code, view } = await place.run("/read none.txt && /write after.txt x");
@@ -83,7 +108,7 @@ test("what has no driver: 7; what is no command, or nothing: 2", async () => {
   const fetched = await place.run("/fetch http://localhost");
   assert.equal(fetched.code, 7);
   assert.deepEqual([fetched.action.verdict, fetched.action.outcome], ["unavailable", null]);
-  for (const text of ["/reed a.txt", "/read", "/read a.txt |", ""]) {
+  for (const text of ["/reed a.txt", "/read a.txt |"]) {
     assert.equal((await place.ioi("run", "--json", text)).code, 2, text);
   }
   assert.equal((await place.ioi("run", "--json", "/help")).code, 0);
@@ -128,11 +153,10 @@ test("a workspace that holds the data folder: it is hidden from every tool and p
   assert.match(listed[1]?.outcome?.content ?? "", /policy\.toml/);
 
   assert.match(await seen("/read normal/policy.toml"), /visible/);
-  // oxfmt-ignore
-  const closed = [
-    "/list D", "/read D/guardian/policy.toml", "/write D/guardian/policy.toml x",
-    "/delete D/guardian", "/move D E", "/copy D/device/terminal.key stolen",
-  ];
+  const device = "D/device/terminal.key";
+  const policy = "D/guardian/policy.toml";
+  const closed = ["/list D", `/read ${policy}`, `/write ${policy} x`, "/move D E"];
+  closed.push(`/copy ${device} stolen`);
   const refuse = async (text: string): Promise<void> => {
     const { code, action } = await place.runIn(around, text);
     assert.equal(code, 3, text);

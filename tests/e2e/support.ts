@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CliResult, ioi, type KernelOptions, Scratch, TestKernel } from "../lib/kernel.ts";
+import { type CliResult, ioi, Scratch, TestKernel } from "../lib/kernel.ts";
 import { descendantsOf, isAlive, type ProcessId } from "../lib/processes.ts";
 import * as shapes from "../report/shapes.ts";
 
@@ -30,6 +30,7 @@ export interface ActionView {
   readonly outcome: {
     readonly status: string;
     readonly content: string | null;
+    readonly handle: string | null;
     readonly code: string | null;
     readonly reversible: boolean;
     readonly evidence: Readonly<Record<string, string>>;
@@ -93,23 +94,21 @@ export const treeOf = (folder: string): Readonly<Record<string, string>> => {
 export class Place implements AsyncDisposable {
   readonly scratch: Scratch;
   readonly workspace: string;
-  readonly #options: Omit<KernelOptions, "data">;
   kernel: TestKernel;
   /** The kernel's own processes: what stands below the launcher when no session runs. */
   #own: readonly ProcessId[];
 
-  private constructor(scratch: Scratch, kernel: TestKernel, options: Omit<KernelOptions, "data">) {
+  private constructor(scratch: Scratch, kernel: TestKernel) {
     this.scratch = scratch;
     this.kernel = kernel;
-    this.#options = options;
     this.workspace = scratch.folder("W");
     this.#own = descendantsOf(kernel.pid);
   }
 
-  static async open(options: Omit<KernelOptions, "data"> = {}): Promise<Place> {
+  static async open(): Promise<Place> {
     const scratch = new Scratch();
-    const kernel = await TestKernel.start({ data: scratch.at("D"), ...options });
-    return new Place(scratch, kernel, options);
+    const kernel = await TestKernel.start({ data: scratch.at("D") });
+    return new Place(scratch, kernel);
   }
 
   get data(): string {
@@ -156,25 +155,25 @@ export class Place implements AsyncDisposable {
     await until(() => (this.extra().length === 0 ? true : undefined));
   }
 
-  /** Ends the kernel, sees that nothing of it is left, and starts another on the folder. */
-  async restart(end: "stop" | "kill"): Promise<void> {
-    await this.#end(end);
-    this.kernel = await TestKernel.start({ data: this.data, ...this.#options });
-    this.#own = descendantsOf(this.kernel.pid);
-  }
-
-  async #end(end: "stop" | "kill"): Promise<void> {
+  /** Ends the kernel and sees that nothing of it is left. */
+  async end(how: "stop" | "kill"): Promise<void> {
     const before = descendantsOf(this.kernel.pid);
     assert.ok(before.length >= 3, "the launcher has no processes to be looked for afterwards");
-    if (end === "kill") this.kernel.kill();
+    if (how === "kill") this.kernel.kill();
     else await this.kernel[Symbol.asyncDispose]();
     await this.kernel.exited;
     await until(() => (before.some(isAlive) ? undefined : true));
   }
 
+  /** Another kernel on the folder. */
+  async start(): Promise<void> {
+    this.kernel = await TestKernel.start({ data: this.data });
+    this.#own = descendantsOf(this.kernel.pid);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      await this.#end("stop");
+      await this.end("stop");
     } finally {
       this.scratch[Symbol.dispose]();
     }

@@ -2,15 +2,17 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { after, afterEach, before, test } from "node:test";
-import { Place, ranOf, treeOf } from "./support.ts";
+import { after, before, describe, test } from "node:test";
+import { Place, treeOf } from "./support.ts";
 
 let place: Place;
 before(async () => {
   place = await Place.open();
 });
-afterEach(async () => await place.quiet());
-after(async () => await place[Symbol.asyncDispose]());
+after(async () => {
+  await place.quiet();
+  await place[Symbol.asyncDispose]();
+});
 
 /** Files and folders of many kinds, each with a time of its own, to the nanosecond. */
 const grow = (name: string): string => {
@@ -58,88 +60,106 @@ const groups: Readonly<Record<string, string>> = {
     " && /delete bin && /mkdir bin && /write bin/tool other",
 };
 
-for (const [title, text] of Object.entries(groups)) {
-  test(`undo of ${title}: the whole tree is what it was`, async () => {
-    const folder = grow(title.replaceAll(/\W+/g, "-"));
-    const was = treeOf(folder);
-    const changed = await place.runIn(folder, text, "--on-ask", "pend");
-    assert.equal(changed.code, 0, changed.stderr);
-    assert.notDeepEqual(treeOf(folder), was);
-    const undone = await place.undo(changed.view.session);
-    assert.equal(undone.code, 0, undone.stderr);
-    assert.deepEqual(treeOf(folder), was);
-    for (const { target, outcome } of undone.view.actions) {
-      assert.deepEqual([target, outcome?.status], ["fs::restore", "confirmed"]);
-      assert.notEqual(outcome?.receipt, null);
-    }
-  });
-}
+test("without a name: back from session to session, past those that only looked", async () => {
+  const names = (): readonly string[] => fs.readdirSync(place.workspace).toSorted();
+  const run = async (text: string): Promise<string> => {
+    const { code, view, stderr } = await place.run(text);
+    assert.equal(code, 0, stderr);
+    return view.session;
+  };
+  const undo = async (...session: string[]): Promise<readonly [number, string | undefined]> => {
+    const { code, json } = await place.ioi("undo", ...session, "--json");
+    const error = json as { code?: string; error?: { code: string } | null };
+    return [code, error.error?.code ?? error.code];
+  };
+  await run("/write first.txt 1");
+  const second = await run("/write second.txt 2");
+  await run("/read second.txt");
+  await run("/run cat first.txt");
+  assert.deepEqual(names(), ["first.txt", "second.txt"]);
+  assert.deepEqual(await undo(), [0, undefined]);
+  assert.deepEqual(names(), ["first.txt"]);
+  assert.deepEqual(await undo(second), [5, "E_NOTHING_TO_UNDO"]);
+  assert.deepEqual(await undo(), [0, undefined]);
+  assert.deepEqual(names(), []);
+  assert.deepEqual(await undo(), [5, "E_NOTHING_TO_UNDO"]);
+});
 
-test("undo of one action leaves the others; what is undone is not undone again", async () => {
-  const folder = grow("one");
-  const was = treeOf(folder);
-  const changed = await place.runIn(folder, "/write kept.txt after && /write new.txt new");
-  const { session } = changed.view;
-  const one = await place.undo(session, "--action", "2");
-  assert.equal(one.code, 0, one.stderr);
-  assert.equal(fs.readFileSync(path.join(folder, "kept.txt"), "utf8"), "after");
-  assert.ok(!fs.existsSync(path.join(folder, "new.txt")));
-  const rest = await place.undo(session);
-  assert.deepEqual([rest.code, rest.view.actions.length], [0, 1], rest.stderr);
-  assert.deepEqual(treeOf(folder), was);
-  for (const again of [session, one.view.session]) {
-    const nothing = await place.ioi("undo", again, "--json");
-    assert.equal(nothing.code, 5, nothing.stdout);
-    assert.match(nothing.stdout, /E_NOTHING_TO_UNDO/);
+describe("by name", { concurrency: 2 }, () => {
+  for (const [title, text] of Object.entries(groups)) {
+    test(`undo of ${title}: the whole tree is what it was`, async () => {
+      const folder = grow(title.replaceAll(/\W+/g, "-"));
+      const was = treeOf(folder);
+      const changed = await place.runIn(folder, text, "--on-ask", "pend");
+      assert.equal(changed.code, 0, changed.stderr);
+      assert.notDeepEqual(treeOf(folder), was);
+      const undone = await place.undo(changed.view.session);
+      assert.equal(undone.code, 0, undone.stderr);
+      assert.deepEqual(treeOf(folder), was);
+      for (const { target, outcome } of undone.view.actions) {
+        assert.deepEqual([target, outcome?.status], ["fs::restore", "confirmed"]);
+        assert.notEqual(outcome?.receipt, null);
+      }
+    });
   }
-  assert.deepEqual(treeOf(folder), was);
-});
 
-test("what somebody changed since is not overwritten: 5, and the tree stays", async () => {
-  const folder = grow("changed");
-  const changed = await place.runIn(folder, "/write kept.txt after && /delete gone.txt");
-  assert.equal(changed.code, 0, changed.stderr);
-  fs.writeFileSync(path.join(folder, "kept.txt"), "mine now\n");
-  fs.writeFileSync(path.join(folder, "gone.txt"), "mine too\n");
-  const mine = treeOf(folder);
-  const undone = await place.undo(changed.view.session);
-  assert.equal(undone.code, 5);
-  assert.equal(undone.action.outcome?.code, "E_RESTORE_CHANGED");
-  assert.deepEqual(treeOf(folder), mine);
-});
+  test("undo of one action leaves the others; what is undone is not undone again", async () => {
+    const folder = grow("one");
+    const was = treeOf(folder);
+    const changed = await place.runIn(folder, "/write kept.txt after && /write new.txt new");
+    const { session } = changed.view;
+    const one = await place.undo(session, "--action", "2");
+    assert.equal(one.code, 0, one.stderr);
+    assert.equal(fs.readFileSync(path.join(folder, "kept.txt"), "utf8"), "after");
+    assert.ok(!fs.existsSync(path.join(folder, "new.txt")));
+    const rest = await place.undo(session);
+    assert.deepEqual([rest.code, rest.view.actions.length], [0, 1], rest.stderr);
+    assert.deepEqual(treeOf(folder), was);
+    for (const again of [session, one.view.session]) {
+      const nothing = await place.ioi("undo", again, "--json");
+      assert.equal(nothing.code, 5, nothing.stdout);
+      assert.match(nothing.stdout, /E_NOTHING_TO_UNDO/);
+    }
+    assert.deepEqual(treeOf(folder), was);
+  });
 
-test("nothing to undo, and no such session, are said", async () => {
-  const folder = grow("nothing");
-  const read = await place.runIn(folder, "/read kept.txt");
-  assert.equal(read.code, 0);
-  const undone = await place.ioi("undo", read.view.session, "--json");
-  assert.equal(undone.code, 5, undone.stdout);
-  assert.match(undone.stdout, /E_NOTHING_TO_UNDO/);
-  const unknown = await place.ioi("undo", "s-000000000000", "--json");
-  assert.equal(unknown.code, 2, unknown.stderr);
-  assert.match(unknown.stdout, /"code":"E_/);
-});
+  test("what somebody changed since is not overwritten: 5, and the tree stays", async () => {
+    const folder = grow("changed");
+    const changed = await place.runIn(folder, "/write kept.txt after && /delete gone.txt");
+    assert.equal(changed.code, 0, changed.stderr);
+    fs.writeFileSync(path.join(folder, "kept.txt"), "mine now\n");
+    fs.writeFileSync(path.join(folder, "gone.txt"), "mine too\n");
+    const mine = treeOf(folder);
+    const undone = await place.undo(changed.view.session);
+    assert.equal(undone.code, 5);
+    assert.equal(undone.action.outcome?.code, "E_RESTORE_CHANGED");
+    assert.deepEqual(treeOf(folder), mine);
+  });
 
-test("/undo inside a session takes back what stands before it", async () => {
-  const folder = grow("inside");
-  const was = treeOf(folder);
-  const { code, view, stderr } = await place.runIn(
-    folder,
-    "/write kept.txt x && /mkdir d && /undo",
-  );
-  assert.equal(code, 0, stderr);
-  assert.deepEqual(
-    view.actions.map(({ target }) => target),
-    ["fs::write", "fs::mkdir", "fs::restore", "fs::restore"],
-  );
-  assert.deepEqual(treeOf(folder), was);
-});
+  test("nothing to undo, and no such session, are said", async () => {
+    const folder = grow("nothing");
+    const read = await place.runIn(folder, "/read kept.txt");
+    assert.equal(read.code, 0);
+    const undone = await place.ioi("undo", read.view.session, "--json");
+    assert.equal(undone.code, 5, undone.stdout);
+    assert.match(undone.stdout, /E_NOTHING_TO_UNDO/);
+    const unknown = await place.ioi("undo", "s-000000000000", "--json");
+    assert.equal(unknown.code, 2, unknown.stderr);
+    assert.match(unknown.stdout, /"code":"E_/);
+  });
 
-test("undo without a session's name takes the newest that did something", async () => {
-  const folder = grow("newest");
-  const was = treeOf(folder);
-  assert.equal((await place.runIn(folder, "/write kept.txt after")).code, 0);
-  const undone = ranOf(await place.ioi("undo", "--json"));
-  assert.equal(undone.code, 0, undone.stderr);
-  assert.deepEqual(treeOf(folder), was);
+  test("/undo inside a session takes back what stands before it", async () => {
+    const folder = grow("inside");
+    const was = treeOf(folder);
+    const { code, view, stderr } = await place.runIn(
+      folder,
+      "/write kept.txt x && /mkdir d && /undo",
+    );
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(
+      view.actions.map(({ target }) => target),
+      ["fs::write", "fs::mkdir", "fs::restore", "fs::restore"],
+    );
+    assert.deepEqual(treeOf(folder), was);
+  });
 });
