@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   appendFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readFileSync,
   statSync,
@@ -255,14 +256,26 @@ test("logs: rotated files first, filters, JSON lines passed on", async () => {
 test("uninstall lists and deletes nothing", async () => {
   using folder = temporaryFolder();
   const data = await dataFolder(folder.path);
-  const { exit, out } = await runWith(["uninstall", "--data", data, "--json"]);
+  // What the launcher of commands leaves where it cannot write beside the program.
+  const cache = join(folder.path, "home/.cache/ioi");
+  mkdirSync(cache, { recursive: true });
+  writeFileSync(join(cache, "code"), "12345");
+  // One file of two names takes its room once.
+  linkSync(join(data, "guardian/receipts.log"), join(data, "logs/again.log"));
+  const env = { HOME: join(folder.path, "home") };
+  const { exit, out } = await runWith(["uninstall", "--data", data, "--json"], { env });
   assert.equal(exit, 0);
   const { items, running, commands } = JSON.parse(out);
   assert.equal(running, null);
   assert.ok(commands.includes(`rm -r '${data}'`));
   const receipts = items.find(({ path }: { path: string }) => path === join(data, "guardian"));
   assert.ok(receipts.bytes > 0);
-  assert.ok(existsSync(join(data, "guardian/receipts.log")));
+  const logs = items.find(({ path }: { path: string }) => path === join(data, "logs"));
+  assert.equal(logs.bytes, 0);
+  const compiled = items.find(({ path }: { path: string }) => path === cache);
+  assert.equal(compiled.bytes, 5);
+  assert.ok(commands.includes(`rm -r '${cache}'`));
+  for (const path of [join(data, "guardian/receipts.log"), cache]) assert.ok(existsSync(path));
 });
 
 const writeJournal = async (data: string, change: boolean): Promise<string> => {

@@ -1,11 +1,14 @@
 /** `ioi uninstall`: what a removal would delete, and the command for it. It deletes nothing. */
 import { existsSync, readdirSync } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exitCodes } from "@ioi/base";
 import type { CommandContext, Handler } from "../context.ts";
 import { folderPaths, runningKernel } from "../kernel/folder.ts";
 import { projectRoot } from "../program.ts";
+
+const quoted = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`;
 
 interface Item {
   readonly path: string;
@@ -13,14 +16,19 @@ interface Item {
   readonly bytes: number;
 }
 
-/** Bytes of what is inside, links not followed. */
-const sizeOf = async (path: string, signal: AbortSignal): Promise<number> => {
+/** Bytes of what is inside; links not followed, a file of several names counted once. */
+const sizeOf = async (path: string, seen: Set<string>, signal: AbortSignal): Promise<number> => {
   signal.throwIfAborted();
   const info = await lstat(path);
-  if (!info.isDirectory()) return info.size;
+  if (!info.isDirectory()) {
+    const file = `${info.dev} ${info.ino}`;
+    if (info.nlink > 1 && seen.has(file)) return 0;
+    seen.add(file);
+    return info.size;
+  }
   let bytes = 0;
   for (const name of await readdir(path)) {
-    bytes += await sizeOf(join(path, name), signal).catch(() => 0);
+    bytes += await sizeOf(join(path, name), seen, signal).catch(() => 0);
   }
   return bytes;
 };
@@ -43,18 +51,31 @@ const dataItems = (root: string): readonly (readonly [string, string])[] => {
 };
 
 const programItems: readonly (readonly [string, string])[] = [
-  [".runtime", "the pinned Node and pnpm"],
+  [".runtime", "the pinned Node and pnpm, and the packages as downloaded"],
   ["node_modules", "packages"],
   [".cache", "compiled code"],
 ];
 
+/** Left elsewhere where this folder, or a data folder, could not be written. */
+const elsewhere = (env: CommandContext["io"]["env"]): readonly (readonly [string, string])[] => {
+  const { XDG_CACHE_HOME: given, HOME: home } = env;
+  const cache = given || (home ? join(home, ".cache") : undefined);
+  const reports = readdirSync(tmpdir()).filter((name) =>
+    /^ioi-bug-[0-9a-f-]{36}\.json$/.test(name),
+  );
+  return [
+    ...(cache === undefined ? [] : [[join(cache, "ioi"), "compiled code"] as const]),
+    ...reports.map((name) => [join(tmpdir(), name), "report of a bug"] as const),
+  ];
+};
+
 const itemsOf = async (context: CommandContext): Promise<readonly Item[]> => {
-  const program = programItems
-    .map(([name, what]) => [join(projectRoot, name), what] as const)
-    .filter(([path]) => existsSync(path));
+  const program = programItems.map(([name, what]) => [join(projectRoot, name), what] as const);
+  const places = [...dataItems(context.dataFolder), ...program, ...elsewhere(context.io.env)];
   const items: Item[] = [];
-  for (const [path, what] of [...dataItems(context.dataFolder), ...program]) {
-    items.push({ path, what, bytes: await sizeOf(path, context.signal) });
+  const seen = new Set<string>();
+  for (const [path, what] of places.filter(([each]) => existsSync(each))) {
+    items.push({ path, what, bytes: await sizeOf(path, seen, context.signal) });
   }
   return items;
 };
@@ -63,16 +84,20 @@ export const uninstall: Handler<object> = async (context) => {
   const { output, dataFolder } = context;
   const items = await itemsOf(context);
   const running = runningKernel(folderPaths(dataFolder))?.pid ?? null;
+  const outside = items.filter(
+    ({ path }) => ![dataFolder, projectRoot].some((folder) => path.startsWith(`${folder}/`)),
+  );
   const commands = [
-    ...(existsSync(folderPaths(dataFolder).format) ? [`rm -r '${dataFolder}'`] : []),
-    `rm -r '${projectRoot}'`,
-  ];
+    ...(existsSync(folderPaths(dataFolder).format) ? [dataFolder] : []),
+    ...outside.map(({ path }) => path),
+    projectRoot,
+  ].map((path) => `rm -r ${quoted(path)}`);
   output.value({ schema: "ioi.uninstall/1", items, running, commands });
   if (running !== null) output.line(`a kernel runs (process ${running}); stop it first`);
   for (const { path, what, bytes } of items) {
     output.line(`${String(Math.ceil(bytes / 1024)).padStart(9)} KiB  ${path}  (${what})`);
   }
-  output.line("Nothing was deleted. ioi keeps nothing outside these folders; to remove it all:");
+  output.line("Nothing was deleted. ioi keeps nothing elsewhere; to remove it all:");
   for (const command of commands) output.line(`  ${command}`);
   return exitCodes.done;
 };
