@@ -33,7 +33,7 @@ export const formatStep = (root: string): Step => ({
       cwd: root,
       timeoutMs: toolTimeoutMs,
     });
-    return fromOutput("oxfmt", ended, (line) => ({ at: line, text: "not formatted (npx oxfmt)" }));
+    return fromOutput("oxfmt", ended, (line) => ({ at: line, text: "not formatted (node_modules/.bin/oxfmt)" }));
   },
 });
 
