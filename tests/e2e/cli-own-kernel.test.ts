@@ -191,6 +191,26 @@ describe("commands that start a kernel", { concurrency: 2 }, () => {
     await untilGone(data);
   });
 
+  test("a wrapper further up, named by an inherited variable, ends start only with itself", async (t) => {
+    const data = scratch.at("inherited");
+    const workspace = workspaceOf("inherited-w");
+    const wrapper = spawn("/bin/sleep", ["600"], { stdio: "ignore" });
+    t.after(() => wrapper.kill("SIGKILL"));
+    const child = spawn(process.execPath, [main, "start", "--port", "0", "--data", data], {
+      env: { ...process.env, IOI_PARENT_PID: String(wrapper.pid) },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    t.after(() => child.kill("SIGKILL"));
+    await untilSaid(child, child.stdout, /LISTENING/);
+    // Longer than the wrapper is looked at.
+    const ran = await ioi(["run", "--data", data, "--workspace", workspace, "/read a.txt"]);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.equal(child.exitCode, null);
+    wrapper.kill("SIGKILL");
+    assert.equal(await exitOf(child), 143);
+    await untilGone(data);
+  });
+
   test("SIGINT to run stops the session: 130, and nothing is left", async (t) => {
     const data = scratch.at("interrupted");
     const workspace = workspaceOf("interrupted-w");

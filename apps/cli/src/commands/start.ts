@@ -15,13 +15,26 @@ interface StartOptions {
 const parentVariable = "IOI_PARENT_PID";
 const parentPollMs = 250;
 
-/** Resolves when the process that started us is no longer our parent. */
-const orphaned = async (parent: string | undefined, signal: AbortSignal): Promise<void> => {
-  const pid = Number(parent);
-  while (Number.isSafeInteger(pid) && pid > 0 && process.ppid === pid) {
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+};
+
+/**
+ * Resolves when the wrapper is gone. It is our parent, or it stands further up and the variable was
+ * inherited: then who started us is to be left alone as long as the wrapper lives.
+ */
+const orphaned = async (wrapper: string | undefined, signal: AbortSignal): Promise<void> => {
+  const pid = Number(wrapper);
+  if (!Number.isSafeInteger(pid) || pid <= 0) await new Promise<never>(() => undefined);
+  const isParent = process.ppid === pid;
+  while (isParent ? process.ppid === pid : isAlive(pid)) {
     await sleep(parentPollMs, undefined, { signal });
   }
-  if (!(Number.isSafeInteger(pid) && pid > 0)) await new Promise<never>(() => undefined);
 };
 
 const aborted = (signal: AbortSignal): Promise<void> =>
