@@ -33,7 +33,10 @@ export const formatStep = (root: string): Step => ({
       cwd: root,
       timeoutMs: toolTimeoutMs,
     });
-    return fromOutput("oxfmt", ended, (line) => ({ at: line, text: "not formatted (node_modules/.bin/oxfmt)" }));
+    return fromOutput("oxfmt", ended, (line) => ({
+      at: line,
+      text: "not formatted (node_modules/.bin/oxfmt)",
+    }));
   },
 });
 
