@@ -18,6 +18,7 @@ import { openFiles } from "@ioi/host/ports";
 import { startOf } from "@ioi/host/proc";
 import { openWal } from "@ioi/storage";
 import type { Leaf } from "@ioi/wire";
+import { folderPaths, runningKernel } from "../src/kernel/folder.ts";
 import { runWith, temporaryFolder } from "./support.ts";
 
 const identity = unwrap(nodeCrypto.importPrivate("ml-dsa-65", new Uint8Array(32).fill(9)), "key");
@@ -177,18 +178,15 @@ test("a kernel that was killed does not count as running, whoever has its number
   using folder = temporaryFolder();
   const data = await dataFolder(folder.path);
   const { pid } = process;
-  const listed = async (started: unknown): Promise<number> => {
+  const found = (started: unknown): number | undefined => {
     mkdirSync(join(data, "run"), { recursive: true });
-    writeFileSync(
-      join(data, "run/kernel.json"),
-      JSON.stringify({ pid, started, rpc: "", http: "" }),
-    );
-    const result = await runWith(["uninstall", "--data", data, "--json"]);
-    return (JSON.parse(result.out) as { running: number | null }).running ?? 0;
+    const file = JSON.stringify({ pid, started, rpc: "", http: "" });
+    writeFileSync(join(data, "run/kernel.json"), file);
+    return runningKernel(folderPaths(data))?.pid;
   };
-  assert.equal(await listed(startOf(pid)), pid, "the control: one that runs");
-  assert.equal(await listed(startOf(1)), 0);
-  assert.equal(await listed(undefined), 0);
+  assert.equal(found(startOf(pid)), pid, "the control: one that runs");
+  assert.equal(found(undefined), undefined);
+  assert.equal(found(startOf(1)), undefined);
   assert.equal((await runWith(["receipts", "list", "--data", data])).exit, 0);
 });
 
