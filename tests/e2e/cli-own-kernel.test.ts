@@ -8,6 +8,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { ioi, projectRoot, Scratch } from "../lib/kernel.ts";
+import "./compile-cache.ts";
 
 let scratch: Scratch;
 before(() => {

@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { ioi, Scratch } from "../lib/kernel.ts";
+import "./compile-cache.ts";
 
 interface Ran {
   readonly session: string;

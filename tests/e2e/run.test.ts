@@ -143,16 +143,20 @@ test("a workspace that holds the data folder: it is hidden from every tool and p
   const around = place.scratch.path;
   fs.mkdirSync(path.join(around, "normal"));
   fs.writeFileSync(path.join(around, "normal/policy.toml"), "visible\n");
-  const seen = async (text: string): Promise<string> =>
-    JSON.stringify((await place.runIn(around, text)).view.actions);
   const key = fs.readFileSync(path.join(place.data, "guardian/keystore.key"), "utf8");
 
-  const listed = (await place.runIn(around, "/list . && /list normal")).view.actions;
-  assert.match(listed[0]?.outcome?.content ?? "", /^normal\//m);
-  assert.doesNotMatch(listed[0]?.outcome?.content ?? "", /^D\//m);
-  assert.match(listed[1]?.outcome?.content ?? "", /policy\.toml/);
+  const { view } = await place.runIn(
+    around,
+    "/list . && /list normal && /read normal/policy.toml && /find name policy.toml",
+  );
+  const [top, normal, read, found] = view.actions.map(({ outcome }) => outcome?.content ?? "");
+  assert.match(top ?? "", /^normal\//m);
+  assert.doesNotMatch(top ?? "", /^D\//m);
+  assert.match(normal ?? "", /policy\.toml/);
+  assert.match(read ?? "", /visible/);
+  assert.match(found ?? "", /normal\/policy\.toml/);
+  assert.doesNotMatch(found ?? "", /guardian\/policy\.toml/);
 
-  assert.match(await seen("/read normal/policy.toml"), /visible/);
   const device = "D/device/terminal.key";
   const policy = "D/guardian/policy.toml";
   const closed = ["/list D", `/read ${policy}`, `/write ${policy} x`, "/move D E"];
@@ -163,10 +167,6 @@ test("a workspace that holds the data folder: it is hidden from every tool and p
     assert.match(action.rule ?? "", /product/, text);
   };
   await Promise.all(closed.map(refuse));
-
-  const found = await seen("/find name policy.toml");
-  assert.match(found, /normal\/policy\.toml/);
-  assert.doesNotMatch(found, /guardian\/policy\.toml/);
 
   const ran = await place.runIn(
     around,

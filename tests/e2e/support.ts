@@ -8,6 +8,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CliResult, ioi, Scratch, TestKernel } from "../lib/kernel.ts";
+import "./compile-cache.ts";
 import { descendantsOf, isAlive, type ProcessId } from "../lib/processes.ts";
 import * as shapes from "../report/shapes.ts";
 
