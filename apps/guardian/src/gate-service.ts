@@ -3,6 +3,7 @@ import { OperationError, toHex } from "@ioi/base";
 import type { Gate, GuardianCore, LedgerAnswer, ProposalReply } from "@ioi/guardian";
 import { type Implementation, implement, MessageQueue } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
+import { expiryCheckMs } from "./limits.ts";
 
 const none = new Uint8Array(0);
 
@@ -11,6 +12,7 @@ const answerMessage = (core: GuardianCore, answer: LedgerAnswer) => ({
   approval: answer.approval,
   actionId: answer.actionId,
   approved: answer.approved,
+  expired: answer.expired,
   reason: core.reasons.get(answer.approval) ?? "",
 });
 
@@ -31,9 +33,25 @@ const logDecision = (core: GuardianCore, session: string, reply: ProposalReply):
   });
 };
 
-/** What persons decided: the known answers first, then every new one. */
+/** Said once in each stream; the session ends by it, and its asks with it. */
+const tellExpired = (core: GuardianCore, tell: (answer: LedgerAnswer) => void): (() => void) => {
+  const told = new Set<string>();
+  const look = (): void => {
+    for (const { approval, session, actionId } of core.expiredAsks()) {
+      if (told.has(approval)) continue;
+      told.add(approval);
+      tell({ session, approval, actionId, approved: false, expired: true });
+    }
+  };
+  look();
+  const timer = setInterval(look, expiryCheckMs);
+  return () => clearInterval(timer);
+};
+
+/** What persons decided, or did not in time: the known answers first, then every new one. */
 async function* decisionsOf(core: GuardianCore, signal: AbortSignal) {
   const queue = new MessageQueue<LedgerAnswer>();
+  const stopExpiring = tellExpired(core, (answer) => queue.push(answer));
   const stop = core.watch((leaf) => {
     if (leaf.type !== "decision") return;
     queue.push({
@@ -41,6 +59,7 @@ async function* decisionsOf(core: GuardianCore, signal: AbortSignal) {
       approval: leaf.approval,
       actionId: leaf.actionId,
       approved: leaf.decision === "approve",
+      expired: false,
     });
   });
   signal.addEventListener("abort", () => queue.finish(), { once: true });
@@ -49,6 +68,7 @@ async function* decisionsOf(core: GuardianCore, signal: AbortSignal) {
     for await (const answer of queue) yield answerMessage(core, answer);
   } finally {
     stop();
+    stopExpiring();
   }
 }
 

@@ -18,6 +18,7 @@ import {
 } from "@ioi/wire";
 import { Anchors } from "../src/anchors.ts";
 import { gateService } from "../src/gate-service.ts";
+import { expiryCheckMs } from "../src/limits.ts";
 import { observe } from "../src/observe.ts";
 import { personService } from "../src/person-service.ts";
 import { device, Driver, Kernel, readOf, writeOf, workspace } from "./support.ts";
@@ -192,6 +193,37 @@ test("the Workload sees every answer: the known ones first, then each as it come
   }
   abort.abort(new Error("enough"));
   await assert.rejects(stream.next(), { message: "enough" });
+});
+
+test("what nobody answered in time is told once in each stream, whenever it expires", async () => {
+  mock.timers.enable({ apis: ["setInterval"] });
+  try {
+    await using ends = new Ends(await Kernel.open());
+    const { kernel } = ends;
+    const { driver } = await kernel.session();
+    const ask = async (name: string): Promise<string> =>
+      (await propose(ends, driver, writeOf(name))).approval;
+    const first = await ask("one");
+    await kernel.clock.advance(10 * 60_000);
+    const second = await ask("two");
+    const abort = new AbortController();
+    const options = { signal: abort.signal, deadlineMs: Number.POSITIVE_INFINITY };
+    const stream = ends.gate.watchDecisions({}, options)[Symbol.asyncIterator]();
+    const next = async (): Promise<unknown> => {
+      const { value } = (await stream.next()) as { value: pb.ApprovalDecision };
+      return [value.approval, value.approved, value.expired];
+    };
+    assert.deepEqual(await next(), [first, false, true]);
+    const coming = next();
+    mock.timers.tick(expiryCheckMs);
+    await kernel.clock.advance(10 * 60_000);
+    mock.timers.tick(expiryCheckMs);
+    assert.deepEqual(await coming, [second, false, true]);
+    abort.abort(new Error("enough"));
+    await assert.rejects(stream.next(), { message: "enough" });
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 test("what a person says with an answer is bounded, of any letters", async () => {

@@ -50,7 +50,7 @@ export const device: PrivateKey<"ed25519"> = nodeCrypto.generate("ed25519");
 export class Kernel {
   readonly authority: CertificateAuthority = makeCertificateAuthority("launcher");
   readonly files: SimFiles;
-  readonly clock: SimClock = new SimClock();
+  readonly clock: SimClock;
   readonly log: SimLog;
   readonly core: GuardianCore;
   readonly gate: Gate;
@@ -60,8 +60,9 @@ export class Kernel {
   /** What the Orchestrator calls. */
   readonly carry: ReturnType<typeof carryService>;
 
-  private constructor(core: GuardianCore, files: SimFiles, log: SimLog) {
+  private constructor(core: GuardianCore, files: SimFiles, clock: SimClock, log: SimLog) {
     this.core = core;
+    this.clock = clock;
     this.files = files;
     this.log = log;
     this.gate = new Gate(core);
@@ -96,7 +97,7 @@ export class Kernel {
     core.attach(
       await ReceiptLog.open({ ...log_, durable: true }, (leaf, index) => core.restore(leaf, index)),
     );
-    return new Kernel(core, files, log);
+    return new Kernel(core, files, clock, log);
   }
 
   /** An Orchestrator's connection: frames in, frames out. */

@@ -55,6 +55,8 @@ export interface PersonDecision {
   readonly approval: string;
   readonly approved: boolean;
   readonly reason: string;
+  /** Nobody answered in time. */
+  readonly expired: boolean;
 }
 
 /** The Guardian. Every method throws an `OperationError` where it comes to nothing. */

@@ -165,7 +165,7 @@ export class Sessions {
     }
   }
 
-  #decided({ session, approval, approved, reason }: PersonDecision): void {
+  #decided({ session, approval, approved, reason, expired }: PersonDecision): void {
     const runner = this.#runners.get(session);
     if (runner === undefined) return;
     void runner.give({
@@ -173,6 +173,7 @@ export class Sessions {
       approval,
       approved,
       reason: clip(reason, reasonCharsMax),
+      ...(expired ? { expired } : {}),
     });
   }
 

@@ -158,7 +158,7 @@ test("pend waits, over a restart, and goes on when a person approves", async () 
   }
   await using workload = await boot(folder.path, world);
   world.approved.add("s-1");
-  const decision = { session: "s-1", approval: "a-1", approved: true, reason: "" };
+  const decision = { session: "s-1", approval: "a-1", approved: true, reason: "", expired: false };
   workload.gate.people.push(decision);
   await world.until(() => world.closed.length > 0);
   const { state, view } = await workload.view("s-1");
@@ -173,12 +173,32 @@ test("a person who denies ends the sequence", async () => {
   world.verdict = () => "ask";
   await using workload = await boot(folder.path, world);
   await workload.run({ text: "/run true && /read a.txt" });
-  const decision = { session: "s-1", approval: "a-1", approved: false, reason: "not now" };
-  workload.gate.people.push(decision);
+  const decision = { session: "s-1", approval: "a-1", approved: false, expired: false };
+  workload.gate.people.push({ ...decision, reason: "not now" });
   await world.until(() => world.closed.length > 0);
   const { view } = await workload.view("s-1");
   assert.equal(view.error?.message, "not now");
   assert.equal(world.effects.length, 0);
+});
+
+test("an ask that nobody answered in time ends its session, also over a restart", async () => {
+  using folder = temporaryFolder();
+  const world = new World();
+  world.verdict = () => "ask";
+  {
+    await using workload = await boot(folder.path, world);
+    await workload.run({ text: "/read a.txt" });
+  }
+  await using workload = await boot(folder.path, world);
+  const decision = { session: "s-1", approval: "a-1", approved: false, expired: true };
+  workload.gate.people.push({ ...decision, reason: "" });
+  await world.until(() => world.closed.length > 0);
+  const { state, view } = await workload.view("s-1");
+  const [action] = view.actions;
+  assert.deepEqual(
+    [state, view.error?.code, action?.verdict, action?.rule, action?.reason],
+    ["failed", "E_ACTION_DENIED", "deny", "builtin:expired", "nobody answered in time"],
+  );
 });
 
 for (const hangs of ["before effect", "after effect", "in report"] as const) {

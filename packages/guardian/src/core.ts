@@ -20,7 +20,7 @@ import type { CryptoProvider } from "@ioi/crypto";
 import type { CompiledPolicy, Root, SessionContext } from "@ioi/firewall";
 import { decodeCanonical, encodeCanonical, type Leaf } from "@ioi/wire";
 import type { GuardianKeys } from "./keys.ts";
-import { Ledger, type Opening, type SessionRecord } from "./ledger.ts";
+import { type Ask, Ledger, type Opening, type SessionRecord } from "./ledger.ts";
 import { asksKeptMax, goneInstancesMax, reasonCharsMax } from "./limits.ts";
 import type { PolicySourceReader } from "./policy-source.ts";
 import type { LoggedLeaf, ReceiptLog } from "./receipt-log.ts";
@@ -197,6 +197,18 @@ export class GuardianCore {
       );
     }
     return policy.ok ? policy.value : undefined;
+  }
+
+  /** Asks that nobody can answer any more: their minutes are over, or lie in a future set back. */
+  expiredAsks(): readonly Ask[] {
+    if (this.ledger.asks.size === 0) return [];
+    const policy = this.policy();
+    if (policy === undefined) return [];
+    const nowMs = this.wall();
+    const lifeMs = policy.approvalExpiresMinutes * 60_000;
+    return [...this.ledger.asks.values()].filter(
+      ({ atMs }) => atMs > nowMs || nowMs >= atMs + lifeMs,
+    );
   }
 
   policyError(): string {

@@ -42,6 +42,8 @@ export interface Answer {
   readonly approval: string;
   readonly actionId: Uint8Array;
   readonly approved: boolean;
+  /** Nobody answered in time. */
+  readonly expired: boolean;
 }
 
 /** What a session-open leaf seals. */
@@ -172,6 +174,7 @@ export class Ledger {
       approval: leaf.approval,
       actionId: leaf.actionId,
       approved,
+      expired: false,
     });
     if (!approved || ask === undefined) return;
     this.#grants.set(leaf.approval, {

@@ -235,7 +235,13 @@ test("a denial is a leaf, an answer that the agent sees, and no grant", async ()
   assert.deepEqual(all.world.person.approvals(), []);
   const answers = [...all.world.core.ledger.answers.values()];
   assert.deepEqual(answers, [
-    { session: all.id, approval: all.card.id, actionId: all.card.actionId, approved: false },
+    {
+      session: all.id,
+      approval: all.card.id,
+      actionId: all.card.actionId,
+      approved: false,
+      expired: false,
+    },
   ]);
   assert.deepEqual(await verdictsOf(all, 1), ["ask"]);
 });

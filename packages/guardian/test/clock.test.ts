@@ -30,6 +30,22 @@ test("set back, an ask expires when it would have", async () => {
   assert.equal(await codeOf(world.person.decide(late)), "E_APPROVAL_EXPIRED");
 });
 
+test("who nobody answers is told to have expired, no sooner and while it lasts", async () => {
+  const { world, card } = await asked();
+  const told = (): readonly string[] => world.core.expiredAsks().map(({ approval }) => approval);
+  await world.clock.advance(10 * minute - 1);
+  assert.deepEqual(told(), []);
+  await world.clock.advance(1);
+  assert.deepEqual(told(), [card.id]);
+  const next = await world.restart();
+  assert.deepEqual(
+    next.core.expiredAsks().map(({ approval }) => approval),
+    [card.id],
+  );
+  await next.gate.closeSession(card.session, "failed");
+  assert.deepEqual(next.core.expiredAsks(), []);
+});
+
 test("set back, a grant expires when it would have", async () => {
   const { world, driver, card } = await asked();
   await world.person.decide(answerOf(statementOf(card)));

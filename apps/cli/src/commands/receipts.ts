@@ -135,7 +135,9 @@ const describe = (leaf: Leaf): string => {
     case "decision":
       return `session ${leaf.session} approval ${leaf.approval}: ${leaf.decision} ${leaf.scope}`;
     case "revoke":
-      return `session ${leaf.session} revoked: ${leaf.reason}`;
+      return leaf.reason.startsWith("closed: ")
+        ? `session ${leaf.session} ended: ${leaf.reason.slice("closed: ".length)}`
+        : `session ${leaf.session} revoked: ${leaf.reason}`;
     case "policy":
       return `policy ${toHex(leaf.policyHash).slice(0, 16)} in force`;
   }

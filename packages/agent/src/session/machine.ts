@@ -329,14 +329,14 @@ const restart = (s: Session): void => {
 };
 
 const decision = (s: Session, input: Of<"decision">): void => {
-  const { approval, approved, reason } = input;
+  const { approval, approved, reason, expired = false } = input;
   if (s.stage === "deciding" && s.current?.approval === approval) {
-    decide(s, { approved, reason });
+    decide(s, { approved, reason, expired });
     return;
   }
   if (s.early.some((each) => each.approval === approval)) return;
   if (s.early.length >= earlyDecisionsMax) s.early.shift();
-  s.early.push({ approval, approved, reason });
+  s.early.push({ approval, approved, reason, expired });
 };
 
 /** Answers to calls; only the awaited one counts, and only of the kind that the stage awaits. */

@@ -149,7 +149,8 @@ export const sessionInput = union({
     preparedSignature: signedBytes,
   },
   verdict: { call, verdict },
-  decision: { approval: text(64), approved: bool, reason },
+  /** `expired`: nobody answered in time. */
+  decision: { approval: text(64), approved: bool, reason, expired: optional(bool) },
   outcome: {
     call,
     counter: u64,

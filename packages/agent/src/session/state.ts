@@ -82,6 +82,13 @@ export interface ActionState {
   redo: boolean;
 }
 
+/** An answer to an ask, or that none came in time. */
+export interface Decision {
+  readonly approved: boolean;
+  readonly reason: string;
+  readonly expired: boolean;
+}
+
 export interface Failure {
   readonly code: string;
   readonly message: string;
@@ -128,7 +135,7 @@ export interface Session {
   repeats: Map<string, number>;
   contentBytes: number;
   /** Decisions that came before the verdict that they answer. */
-  early: { readonly approval: string; readonly approved: boolean; readonly reason: string }[];
+  early: (Decision & { readonly approval: string })[];
   pauseAsked: boolean;
   stopping: Stopping | undefined;
   /** What the session ends as, once the gate is closed. */

@@ -24,6 +24,7 @@ import type { Observation, SessionEffect } from "./messages.ts";
 import {
   type ActionState,
   clip,
+  type Decision,
   isWorking,
   type OutcomeState,
   rests,
@@ -184,20 +185,22 @@ const enterDeciding = (s: Session, current: ActionState): void => {
 
 /** Stands where a rule would, for the denial of a person. */
 export const personRuleId = "builtin:person";
+/** For an ask that expired. */
+const expiredRuleId = "builtin:expired";
 
 /** The person answered the open approval. */
-export const decide = (
-  s: Session,
-  decision: { readonly approved: boolean; readonly reason: string },
-): void => {
+export const decide = (s: Session, decision: Decision): void => {
   const current = s.current as ActionState;
   if (decision.approved) {
     enter(s, "preparing");
     return;
   }
   current.verdict = "deny";
-  current.rules = [personRuleId];
-  current.reason = decision.reason === "" ? "a person denied it" : decision.reason;
+  const [rule, reason] = decision.expired
+    ? [expiredRuleId, "nobody answered in time"]
+    : [personRuleId, "a person denied it"];
+  current.rules = [rule];
+  current.reason = decision.reason === "" ? reason : decision.reason;
   denied(s);
 };
 

@@ -1,0 +1,4 @@
+/** Bounds of the Guardian's process. */
+
+/** Wait between two looks for asks that nobody answered in time, in milliseconds. */
+export const expiryCheckMs = 5000;
