@@ -75,14 +75,12 @@ export class PatientClient {
     workspace: string,
     withinMs: number,
   ): Promise<SessionView> {
-    let started = false;
     return await this.#patient(withinMs, () =>
       this.#with("workload.sock", async (channel) => {
         const sessions = client(pb.Sessions, channel);
-        const known =
-          started ||
-          (await sessions.list({ limit: 0 })).sessions.some((s) => s.session === session);
-        started = true;
+        // Asked each time: a start that met the end of the kernel may or may not have been taken.
+        const { sessions: all } = await sessions.list({ limit: 0 });
+        const known = all.some((each) => each.session === session);
         const options = { deadlineMs: withinMs };
         const updates = known
           ? sessions.follow({ session }, options)
@@ -93,7 +91,6 @@ export class PatientClient {
           this.onUpdate(last);
           if (update.rests) return last;
         }
-        started = false;
         throw new OperationError("E_RPC_UNAVAILABLE", "the stream ended early", {
           retryable: true,
         });

@@ -27,6 +27,8 @@ interface Round {
   readonly token: string;
   readonly victim: string;
   readonly session: string;
+  /** Why the client gave up, where it did. */
+  readonly failure: string;
   /** Actions whose confirmed outcome was shown. */
   readonly shown: ReadonlySet<number>;
   readonly view: SessionView | undefined;
@@ -91,7 +93,13 @@ class KillLoop {
       }
     };
     const session = await this.#client.utter(text, this.#workspace, restMs);
-    const running = this.#client.run(session, text, this.#workspace, restMs).catch(() => undefined);
+    let failure = "";
+    const running = this.#client
+      .run(session, text, this.#workspace, restMs)
+      .catch((error: unknown) => {
+        failure = error instanceof Error ? error.message : String(error);
+        return undefined;
+      });
     await sleep(waitMs, undefined, { signal: this.#context.signal });
     const struck = await this.#strike(victim);
     const reviving =
@@ -101,6 +109,7 @@ class KillLoop {
       token,
       victim: struck === undefined ? "none" : victim,
       session,
+      failure,
       shown,
       view,
       recoveryMs: struck === undefined ? Number.NaN : performance.now() - struck,
@@ -220,7 +229,7 @@ export const suite: Suite = {
           id: `round-${index}-${round.victim}`,
           outcome: found.lost + found.twice + found.stuck === 0 ? "passed" : "failed",
           expected: "nothing lost, nothing twice, at rest",
-          actual: `${JSON.stringify(found)} ${JSON.stringify(round.view ?? null).slice(0, 600)}`,
+          actual: `${JSON.stringify(found)} ${round.failure} ${JSON.stringify(round.view ?? null).slice(0, 600)}`,
         });
       }
       const harmed = await controlRuns(context, scratch);
