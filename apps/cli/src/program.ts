@@ -9,7 +9,7 @@ import { Command, Option } from "commander";
 import type { CommandContext, Handler } from "./context.ts";
 import { type Io, outputOf } from "./io.ts";
 import { collect, parseAction, parseCount, parseOnAsk, parseParam, parsePort } from "./options.ts";
-import { failWith } from "./report.ts";
+import { failWith, usage } from "./report.ts";
 
 export const projectRoot: string = resolve(import.meta.dirname, "../../..");
 
@@ -383,13 +383,34 @@ const addCompletion = (program: Command): void => {
     .addHelpText("after", completionExample);
 };
 
+/** Commander's own looks one level deep and takes an unknown name for none. */
+const addHelp = (program: Command): void => {
+  program
+    .command("help")
+    .description("print help of a command")
+    .argument("[command...]", "its words, as in receipts verify")
+    .helpOption(false)
+    .action((words: readonly string[]) => {
+      let command = program;
+      for (const word of words) {
+        const next = command.commands.find(
+          (each) => each.name() === word || each.aliases().includes(word),
+        );
+        if (next === undefined)
+          throw usage(`there is no command "${words.join(" ")}"`, "./ioi --help");
+        command = next;
+      }
+      command.outputHelp();
+    });
+};
+
 /** The whole command line. Parsing it throws CommanderError for help, version and misuse. */
 export const buildProgram = (build: Build): Command => {
   const program = new Command("ioi")
     .description("The Orchestrator proposes, the Guardian permits, the Workload performs.")
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
-    .helpCommand("help [command]", "print help of a command")
+    .helpCommand(false)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => build.io.out(text),
@@ -411,6 +432,7 @@ export const buildProgram = (build: Build): Command => {
   addReceiptCommands(program, build);
   addJudgingCommands(program, build);
   if (!build.completing) addCompletion(program);
+  addHelp(program);
   addPlanned(program);
   build.outcome.exit = exitCodes.done;
   return program;

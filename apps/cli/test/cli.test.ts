@@ -55,6 +55,16 @@ test("bare ioi and --help print help on stdout, exit 0", async () => {
   }
 });
 
+test("help of a command, however deep; of none there is, 2", async () => {
+  const whole = await runWith(["help", "receipts", "verify"]);
+  assert.deepEqual([whole.exit, whole.err], [0, ""]);
+  assert.match(whole.out, /^Usage: ioi receipts verify /);
+  assert.match((await runWith(["help", "local"])).out, /^Usage: ioi start\|local /);
+  const unknown = await runWith(["help", "receipts", "verfy"]);
+  assert.deepEqual([unknown.exit, unknown.out], [2, ""]);
+  assert.match(unknown.err, /there is no command "receipts verfy"\. Next: \.\/ioi --help/);
+});
+
 test("misuse is 2, on stderr, with the nearest name", async () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [["statu"], /unknown command "statu"; did you mean "status"\?/],
