@@ -85,6 +85,9 @@ export class Broken implements CompliancePlace, DriverHandlers {
   get instancePublicKey(): Uint8Array {
     return this.#instanceKey.publicKey;
   }
+  get folders(): readonly string[] {
+    return [this.#folder];
+  }
   advanceMs(ms: number): void {
     this.#nowMs += ms;
   }

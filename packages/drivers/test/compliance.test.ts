@@ -45,6 +45,7 @@ const place = (
     advanceMs: (ms) => {
       offsetMs += ms;
     },
+    folders: [s.root, s.vaultPath],
     effects: () => filesBelow(s.root, /^effect-/).length,
     leftovers: () => [
       ...filesBelow(s.root, /\.ioi-/),
