@@ -14,6 +14,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { SeededRandom } from "@ioi/base";
 import { leaf as leafSchema, type pb, schema } from "@ioi/wire";
 import { Scratch, TestKernel } from "../lib/kernel.ts";
 import { PatientClient, type SessionView } from "../lib/sessions.ts";
@@ -35,20 +36,27 @@ interface Round {
   readonly recoveryMs: number;
 }
 
+interface Place {
+  readonly data: string;
+  readonly workspace: string;
+}
+
 class KillLoop {
   readonly #context: SuiteContext;
   readonly #data: string;
   readonly #workspace: string;
   readonly #client: PatientClient;
+  readonly #random: SeededRandom;
   kernel: TestKernel;
   readonly rounds: Round[] = [];
 
-  constructor(context: SuiteContext, data: string, workspace: string, kernel: TestKernel) {
+  constructor(context: SuiteContext, lane: number, place: Place, kernel: TestKernel) {
     this.#context = context;
-    this.#data = data;
-    this.#workspace = workspace;
+    this.#data = place.data;
+    this.#workspace = place.workspace;
+    this.#random = new SeededRandom(`kill ${context.seed} ${lane}`);
     this.kernel = kernel;
-    this.#client = new PatientClient(data, context.signal);
+    this.#client = new PatientClient(place.data, context.signal);
   }
 
   get client(): PatientClient {
@@ -80,9 +88,9 @@ class KillLoop {
   }
 
   async round(index: number): Promise<boolean> {
-    const token = `t${index}x${Math.floor(this.#context.random() * 1e6)}`;
-    const victim = victims[Math.floor(this.#context.random() * victims.length)] as string;
-    const waitMs = this.#context.random() * 700;
+    const token = `t${index}x${this.#random.below(1_000_000)}`;
+    const victim = victims[this.#random.below(victims.length)] as string;
+    const waitMs = this.#random.below(700_000) / 1000;
     const text = `/run sh -c "echo ${token} >> log.txt" && /write w-${token}.txt ${token}`;
     const shown = new Set<number>();
     this.#client.onUpdate = ({ actions }) => {
@@ -157,11 +165,20 @@ const outcomesBySession = (receipts: readonly pb.Receipt[]): ReadonlyMap<string,
   return confirmed;
 };
 
-const judge = (
-  round: Round,
-  workspace: string,
-  confirmed: ReadonlyMap<string, number>,
-): { lost: number; twice: number; stuck: number } => {
+interface Found {
+  readonly lost: number;
+  readonly twice: number;
+  readonly stuck: number;
+}
+
+const nothing: Found = { lost: 0, twice: 0, stuck: 0 };
+const plus = (a: Found, b: Found): Found => ({
+  lost: a.lost + b.lost,
+  twice: a.twice + b.twice,
+  stuck: a.stuck + b.stuck,
+});
+
+const judge = (round: Round, workspace: string, confirmed: ReadonlyMap<string, number>): Found => {
   const appended = countIn(path.join(workspace, "log.txt"), round.token);
   const written = fs.existsSync(path.join(workspace, `w-${round.token}.txt`));
   let lost = 0;
@@ -200,6 +217,67 @@ const controlRuns = async (context: SuiteContext, scratch: Scratch): Promise<boo
   return false;
 };
 
+interface LaneResult {
+  readonly cases: readonly SuiteCase[];
+  readonly kills: number;
+  readonly found: Found;
+  readonly recoveriesMs: readonly number[];
+}
+
+const judgeLane = async (
+  loop: KillLoop,
+  lane: number,
+  workspace: string,
+): Promise<Omit<LaneResult, "kills">> => {
+  const confirmed = outcomesBySession(await loop.client.receipts(restMs));
+  const judged = loop.rounds.map((round) => judge(round, workspace, confirmed));
+  const cases = loop.rounds.map((round, index): SuiteCase => {
+    const found = judged[index] ?? nothing;
+    return {
+      id: `round-${lane}-${index}-${round.victim}`,
+      outcome: found.lost + found.twice + found.stuck === 0 ? "passed" : "failed",
+      expected: "nothing lost, nothing twice, at rest",
+      actual: `${JSON.stringify(found)} ${round.failure} ${JSON.stringify(round.view ?? null).slice(0, 600)}`,
+    };
+  });
+  const recoveriesMs = loop.rounds.map((r) => r.recoveryMs).filter((ms) => !Number.isNaN(ms));
+  return { cases, found: judged.reduce(plus, nothing), recoveriesMs };
+};
+
+/** One kernel that is killed again and again. */
+const runLane = async (
+  context: SuiteContext,
+  scratch: Scratch,
+  lane: number,
+  kills: number,
+): Promise<LaneResult> => {
+  const place = { data: scratch.at(`data-${lane}`), workspace: scratch.folder(`work-${lane}`) };
+  const kernel = await TestKernel.start({ data: place.data });
+  const loop = new KillLoop(context, lane, place, kernel);
+  let done = 0;
+  try {
+    for (let index = 0; done < kills && index < kills * 3; index++) {
+      context.signal.throwIfAborted();
+      if (await loop.round(index)) done++;
+      if (done % 10 === 0) context.progress(`kernel ${lane}: ${done} of ${kills} kills`);
+    }
+    return { ...(await judgeLane(loop, lane, place.workspace)), kills: done };
+  } finally {
+    loop.kernel.kill();
+    await loop.kernel.exited;
+  }
+};
+
+/** Kernels beside each other: most of the time each of them waits for something to come back. */
+const lanes = 2;
+
+/** All of them have ended when this does, also where one failed. */
+const together = async <T>(all: readonly Promise<T>[]): Promise<readonly T[]> =>
+  (await Promise.allSettled(all)).map((each) => {
+    if (each.status === "rejected") throw each.reason;
+    return each.value;
+  });
+
 export const suite: Suite = {
   name: "kill",
   covers: ["architecture 3", "agent 1"],
@@ -207,59 +285,37 @@ export const suite: Suite = {
   async run(context) {
     const kills = Number(context.params["kills"] ?? (context.quick ? 30 : 150));
     using scratch = new Scratch();
-    const data = scratch.at("data");
-    const workspace = scratch.folder("work");
-    const loop = new KillLoop(context, data, workspace, await TestKernel.start({ data }));
-    let done = 0;
-    try {
-      for (let index = 0; done < kills && index < kills * 3; index++) {
-        context.signal.throwIfAborted();
-        if (await loop.round(index)) done++;
-        if (done % 10 === 0) context.progress(`${done} of ${kills} kills`);
-      }
-      const confirmed = outcomesBySession(await loop.client.receipts(restMs));
-      const cases: SuiteCase[] = [];
-      const sum = { lost: 0, twice: 0, stuck: 0 };
-      for (const [index, round] of loop.rounds.entries()) {
-        const found = judge(round, workspace, confirmed);
-        sum.lost += found.lost;
-        sum.twice += found.twice;
-        sum.stuck += found.stuck;
-        cases.push({
-          id: `round-${index}-${round.victim}`,
-          outcome: found.lost + found.twice + found.stuck === 0 ? "passed" : "failed",
-          expected: "nothing lost, nothing twice, at rest",
-          actual: `${JSON.stringify(found)} ${round.failure} ${JSON.stringify(round.view ?? null).slice(0, 600)}`,
-        });
-      }
-      const harmed = await controlRuns(context, scratch);
-      cases.push({
-        id: "control-repeated-by-hand",
-        outcome: harmed ? "passed" : "inapplicable",
-        reason: "an effect happens twice where a command is repeated without the kernel's memory",
-        control: harmed ? "harmed" : "harmless",
-      });
-      const recoveries = loop.rounds.map((r) => r.recoveryMs).filter((ms) => !Number.isNaN(ms));
-      return {
-        cases,
-        metrics: {
-          kills: done,
-          ackLost: sum.lost,
-          effectsTwice: sum.twice,
-          stuck: sum.stuck,
-          recoveryP99Ms: rounded(quantile(recoveries, 0.99), 0),
-          recoveryP50Ms: rounded(quantile(recoveries, 0.5), 0),
-        },
-        goals: [
-          { metric: "kills", op: ">=", value: kills },
-          { metric: "ackLost", op: "=", value: 0 },
-          { metric: "effectsTwice", op: "=", value: 0 },
-          { metric: "stuck", op: "=", value: 0 },
-        ],
-      };
-    } finally {
-      loop.kernel.kill();
-      await loop.kernel.exited;
-    }
+    const shares = Array.from({ length: lanes }, (_, lane) =>
+      Math.floor((kills + lanes - 1 - lane) / lanes),
+    );
+    const results = await together(
+      shares.map((share, lane) => runLane(context, scratch, lane, share)),
+    );
+    const harmed = await controlRuns(context, scratch);
+    const control: SuiteCase = {
+      id: "control-repeated-by-hand",
+      outcome: harmed ? "passed" : "inapplicable",
+      reason: "an effect happens twice where a command is repeated without the kernel's memory",
+      control: harmed ? "harmed" : "harmless",
+    };
+    const { lost, twice, stuck } = results.reduce((sum, { found }) => plus(sum, found), nothing);
+    const recoveries = results.flatMap(({ recoveriesMs }) => recoveriesMs);
+    return {
+      cases: [...results.flatMap(({ cases }) => cases), control],
+      metrics: {
+        kills: results.reduce((sum, each) => sum + each.kills, 0),
+        ackLost: lost,
+        effectsTwice: twice,
+        stuck,
+        recoveryP99Ms: rounded(quantile(recoveries, 0.99), 0),
+        recoveryP50Ms: rounded(quantile(recoveries, 0.5), 0),
+      },
+      goals: [
+        { metric: "kills", op: ">=", value: kills },
+        { metric: "ackLost", op: "=", value: 0 },
+        { metric: "effectsTwice", op: "=", value: 0 },
+        { metric: "stuck", op: "=", value: 0 },
+      ],
+    };
   },
 };
