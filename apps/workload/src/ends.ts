@@ -4,8 +4,9 @@
  */
 import type { OutcomeStatus, ReceiptRef } from "@ioi/agent";
 import type { Root } from "@ioi/firewall";
+import type { DriverKind } from "@ioi/wire";
 
-export type DriverKind = "files" | "exec";
+export type { DriverKind };
 
 export interface OpenedSession {
   readonly policyHash: Uint8Array;

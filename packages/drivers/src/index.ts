@@ -6,5 +6,5 @@ export { readStart, type StartInput } from "./core/start.ts";
 export { errors, type ErrorCode } from "./errors.ts";
 export { ExecDriver } from "./exec/driver.ts";
 export { FilesDriver } from "./files/driver.ts";
-export { type DriverKind, pruneVault, type PruneOptions } from "./vault/vault.ts";
+export { pruneVault, type PruneOptions } from "./vault/vault.ts";
 export * as limits from "./limits.ts";

@@ -3,11 +3,10 @@
  * very descriptors that `prepare` opened.
  */
 import type { Result } from "@ioi/base";
-import type { CanonicalValue, ContentRef, Facts } from "@ioi/wire";
+import type { CanonicalValue, ContentRef, DriverKind, Facts } from "@ioi/wire";
 import type { ErrorCode } from "../errors.ts";
 import type { Settlement } from "../effects/settle.ts";
 import type { DriverRejection } from "../fs/roots.ts";
-import type { DriverKind } from "../vault/vault.ts";
 
 export type ObligationType = "snapshot" | "stage";
 

@@ -11,7 +11,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { OperationError } from "@ioi/base";
-import { schema } from "@ioi/wire";
+import { type DriverKind, schema } from "@ioi/wire";
 import { vaultAgeMsMax, vaultBytesMax } from "../limits.ts";
 import { errnoOf, Fd, operationError, tryLock } from "../fs/syscalls.ts";
 import { type Effect, effect } from "./record.ts";
@@ -47,7 +47,6 @@ const readIfAny = (file: string): Uint8Array | undefined => {
 
 const counterName = (counter: bigint): string => counter.toString().padStart(20, "0");
 
-export type DriverKind = "files" | "exec";
 const kinds: readonly DriverKind[] = ["files", "exec"];
 
 export class Vault {

@@ -22,11 +22,20 @@ export const kindProfiles: Readonly<Record<SandboxKind, KindProfile>> = {
   guardian: own("none"),
   workload: own("none"),
   orchestrator: own("host"),
+  egress: own("host"),
+  console: own("host"),
   files: own("none"),
+  net: own("none"),
+  model: own("none"),
   exec: {
     network: "none",
     mayCreateNamespaces: true,
     limits: { openFiles: 4096, processes: 2048 },
+  },
+  agent: {
+    network: "none",
+    mayCreateNamespaces: false,
+    limits: { memoryBytes: 2 * gibibyte, processes: 64, fileBytes: gibibyte, openFiles: 256 },
   },
   command: {
     network: "none",

@@ -5,7 +5,18 @@
 import { err, ok, type Rejection, type Result } from "@ioi/base";
 import { sandboxPathsMax } from "./limits.ts";
 
-export type SandboxKind = "guardian" | "workload" | "orchestrator" | "files" | "exec" | "command";
+export type SandboxKind =
+  | "guardian"
+  | "workload"
+  | "orchestrator"
+  | "egress"
+  | "console"
+  | "files"
+  | "exec"
+  | "command"
+  | "net"
+  | "model"
+  | "agent";
 
 export interface SandboxBind {
   readonly path: string;

@@ -64,17 +64,21 @@ export const signed = record({
 });
 export type Signed = Infer<typeof signed>;
 
+export const driverKind = oneOf("files", "exec", "net", "model", "agent");
+export type DriverKind = Infer<typeof driverKind>;
+
 /** What a driver of one kind may reach in one session. Compiled from the policy by the Guardian. */
 export const profile = record({
   version: int(1, 1),
-  kind: oneOf("files", "exec"),
+  kind: driverKind,
   session: text(64),
   /** The session whose vault it works on: its own, or the one that it undoes. */
   vault: text(64),
   roots: array(record({ name: text(64), path: text(4096), access: oneOf("read", "write") }), 64),
   /** Never visible, even below a root: the product's own folders. */
   masks: array(text(4096), 64),
-  network: oneOf("none"),
+  /** `egress`: an inherited descriptor to the egress process, nothing else. */
+  network: oneOf("none", "egress"),
   limits: record({
     wallMs: int(),
     outputBytes: int(),
