@@ -9,8 +9,9 @@
  * - `pure`: synchronous and deterministic, nothing beyond ECMAScript
  * - `ported`: may be async, reaches the world only through ports it is given
  * - `shell`: may use Node and the operating system
+ * - `web`: runs in a browser; no Node
  */
-export type Grade = "pure" | "ported" | "shell";
+export type Grade = "pure" | "ported" | "shell" | "web";
 
 export interface Room {
   readonly name: string;
@@ -54,6 +55,7 @@ export const rooms: readonly Room[] = [
   room("apps/workload", appFloor, "shell"),
   room("apps/orchestrator", appFloor, "shell"),
   room("apps/cli", appFloor, "shell"),
+  room("apps/autopilot", appFloor, "web"),
   room("tests", workshopFloor, "shell"),
   room("tools", workshopFloor, "shell"),
 ];

@@ -81,6 +81,8 @@ const programs: ReadonlySet<string> = new Set([
   "@bufbuild/buf",
   "@bufbuild/protoc-gen-es",
   "@types/node",
+  "@types/react",
+  "@types/react-dom",
   "oxfmt",
   "oxlint",
   "oxlint-tsgolint",
