@@ -58,6 +58,7 @@ export {
   type Argument,
   type ArgumentType,
   type CallError,
+  inferTarget,
   type JsonSchema,
   type RawArguments,
   type Tool,

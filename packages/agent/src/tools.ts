@@ -7,7 +7,7 @@
  * Invariants: a call is validated before anything else sees it; unknown arguments are refused.
  */
 import { err, ok, type Rejection, type Result } from "@ioi/base";
-import type { CanonicalValue } from "@ioi/wire";
+import type { CanonicalValue, DriverKind } from "@ioi/wire";
 import { undoPathsMax } from "./limits.ts";
 
 export type ArgumentType =
@@ -30,9 +30,9 @@ export interface Tool {
   readonly target: string;
   readonly about: string;
   /** Which driver performs it; null where none does in this version. */
-  readonly driver: "files" | "exec" | null;
-  /** `read` changes nothing, so that repeating it is harmless. */
-  readonly risk: "read" | "change" | "run" | "remote";
+  readonly driver: DriverKind | null;
+  /** `read` changes nothing, so that repeating it is harmless; `model` changes nothing and costs. */
+  readonly risk: "read" | "change" | "run" | "remote" | "model";
   /** With the snapshot that its ticket obliges to. */
   readonly reversible: boolean;
   readonly arguments: readonly Argument[];
@@ -86,6 +86,9 @@ const absent = (target: string, about: string, args: readonly Argument[]): Tool 
   arguments: args,
   undoes: [],
 });
+
+/** How a model agent asks its model. */
+export const inferTarget = "model::infer";
 
 /** Every tool, those without a driver included: they answer that they are not available. */
 export const tools: readonly Tool[] = [
@@ -156,6 +159,24 @@ export const tools: readonly Tool[] = [
         of: { type: "texts", itemsMax: 4096, charsMax: 131_072 },
         required: true,
         about: "The program and its arguments; no shell reads them.",
+      },
+    ],
+    undoes: [],
+  },
+  {
+    target: inferTarget,
+    about: "Ask a model. The agent's own means, not a tool of the model.",
+    driver: "model",
+    risk: "model",
+    reversible: false,
+    arguments: [
+      text("model", "Which confirmed model."),
+      { name: "prompt", of: { type: "content" }, required: true, about: "What it is told." },
+      {
+        name: "max_tokens",
+        of: { type: "integer", min: 1, max: 1_000_000 },
+        required: true,
+        about: "The longest answer.",
       },
     ],
     undoes: [],

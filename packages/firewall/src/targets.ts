@@ -7,6 +7,8 @@
  * `destination`, `credential` and `selector` must be grounded in the person's words. No argument
  * of files or programs is a destination: what leaves the machine does not go through them.
  */
+import type { DriverKind } from "@ioi/wire";
+
 export type Role =
   | "destination"
   | "amount"
@@ -47,7 +49,7 @@ export interface TargetSpec {
   readonly reversible: boolean;
   readonly obligation?: "snapshot" | "stage";
   /** Which driver performs it; undefined where this version has none. */
-  readonly driver: "files" | "exec" | undefined;
+  readonly driver: DriverKind | undefined;
 }
 
 const path = (
@@ -203,6 +205,40 @@ const exec: TargetSpec = {
   driver: "exec",
 };
 
+/** Where a model is reached comes from the Guardian's registry, never from the agent. */
+const fromRegistry = (name: string, charsMax: number, what: string): ArgumentSpec => ({
+  name,
+  type: "text",
+  role: "flag",
+  charsMax,
+  fromSession: true,
+  what,
+});
+
+const infer: TargetSpec = {
+  name: "model::infer",
+  group: "model",
+  what: "ask a model",
+  arguments: [
+    { name: "model", type: "text", role: "flag", charsMax: 128, what: "which confirmed model" },
+    fromRegistry("url", 2048, "base of its API"),
+    fromRegistry("protocol", 16, "the protocol it speaks"),
+    fromRegistry("name", 256, "the provider's name for it"),
+    { name: "prompt", type: "content", role: "content", what: "what it is told" },
+    {
+      name: "max_tokens",
+      type: "integer",
+      role: "flag",
+      min: 1,
+      max: 1_000_000,
+      what: "the longest answer",
+    },
+  ],
+  consequential: true,
+  reversible: false,
+  driver: "model",
+};
+
 /** Part of the language; no driver in this version. */
 const others: readonly string[] = [
   "fs::chmod",
@@ -221,7 +257,7 @@ const others: readonly string[] = [
   "wallet::sign",
   "wallet::send",
   "mcp::call",
-  ..."infer embed local".split(" ").map((name) => `model::${name}`),
+  ..."embed local".split(" ").map((name) => `model::${name}`),
   ..."remember recall forget share".split(" ").map((name) => `memory::${name}`),
   "agent::delegate",
   "skill::run",
@@ -239,7 +275,7 @@ const withoutDriver = (name: string): TargetSpec => ({
 
 /** Every target of the language by name. */
 export const targets: ReadonlyMap<string, TargetSpec> = new Map(
-  [...files, exec, ...others.map(withoutDriver)].map((spec) => [spec.name, spec] as const),
+  [...files, exec, infer, ...others.map(withoutDriver)].map((spec) => [spec.name, spec] as const),
 );
 
 const whole: ReadonlySet<string> = new Set(["fs::copy", "fs::move", "fs::delete"]);

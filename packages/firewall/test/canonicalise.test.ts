@@ -178,6 +178,7 @@ describe("the registry", () => {
         "fs::delete",
         "fs::restore",
         "sys::exec",
+        "model::infer",
       ],
     );
   });
