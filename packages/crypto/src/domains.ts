@@ -38,6 +38,8 @@ export const domains = {
   result: "ioi/driver/result/v1",
   /** Signature by the person's device: the answer to an ask. */
   decision: "ioi/device/decision/v1",
+  /** Signature by the person's device: the scope of a task. */
+  scope: "ioi/device/scope/v1",
   /** Hash: the text of the card that the person saw. */
   card: "ioi/device/card/v1",
   /** Hash: salted proposal, numbered by the Orchestrator. */

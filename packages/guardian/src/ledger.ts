@@ -96,6 +96,7 @@ export class Ledger {
       case "revoke":
         this.#revoke(leaf);
         return;
+      case "scope":
       case "policy":
         return;
     }

@@ -134,6 +134,8 @@ const describe = (leaf: Leaf): string => {
       return `session ${leaf.session} ticket ${leaf.counter}: ${leaf.status}, by ${leaf.reportedBy}`;
     case "decision":
       return `session ${leaf.session} approval ${leaf.approval}: ${leaf.decision} ${leaf.scope}`;
+    case "scope":
+      return `session ${leaf.session} scope accepted: at most ${leaf.actionsMax} actions`;
     case "revoke":
       return leaf.reason.startsWith("closed: ")
         ? `session ${leaf.session} ended: ${leaf.reason.slice("closed: ".length)}`

@@ -1,3 +1,4 @@
 export * from "./action.ts";
 export * from "./receipt.ts";
+export * from "./scope.ts";
 export * from "./ticket.ts";

@@ -25,7 +25,10 @@ export const sealedContent = record({
 });
 
 export const askSource = record({
-  /** `rule`, `default`, `ungrounded`, `budget`, `fact`, `protected`, `dynamic`, `irreversible`. */
+  /**
+   * `rule`, `default`, `ungrounded`, `budget`, `fact`, `protected`, `dynamic`, `irreversible`,
+   * `task`, `cards`.
+   */
   kind: text(32),
   /** Rule id, argument name or budget name. */
   id: text(128),
@@ -88,6 +91,21 @@ export const leaf = union({
     policyHash: bytes(32),
     /** Until when the grant that an approval makes may be used. */
     expiresMs: int(),
+    device: bytes(32),
+    signature: bytes(undefined, 8192),
+  },
+  /** A task's scope, accepted by a person: budgets in the clear, folders and sites sealed. */
+  scope: {
+    atMs: int(),
+    session: text(64),
+    actionsMax: int(),
+    wallMinutesMax: int(),
+    microusdMax: int(),
+    policyHash: bytes(32),
+    /** Until when its grants may be used. */
+    expiresMs: int(),
+    /** Canonical `scopeStatement`. */
+    statement: sealedContent,
     device: bytes(32),
     signature: bytes(undefined, 8192),
   },

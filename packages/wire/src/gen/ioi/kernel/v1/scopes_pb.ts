@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/scopes.proto.
  */
 export const file_ioi_kernel_v1_scopes: GenFile = /*@__PURE__*/
-  fileDesc("Chppb2kva2VybmVsL3YxL3Njb3Blcy5wcm90bxINaW9pLmtlcm5lbC52MSKeAQoTUHJvcG9zZVNjb3BlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEiIKBXBpY2tzGAIgAygLMhMuaW9pLmtlcm5lbC52MS5QaWNrEg0KBW1vZGVsGAMgASgJEhQKDG1pY3JvdXNkX21heBgEIAEoBBIYChB3YWxsX21pbnV0ZXNfbWF4GAUgASgNEhMKC2FjdGlvbnNfbWF4GAYgASgNIjMKBFBpY2sSDAoEa2luZBgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZhY2Nlc3MYAyABKAkifgoRUHJvcG9zZVNjb3BlUmVwbHkSIwoFc2NvcGUYASABKAsyFC5pb2kua2VybmVsLnYxLlNjb3BlEgwKBGNhcmQYAiABKAkSEQoJY2FyZF9oYXNoGAMgASgMEhEKCWNhbm9uaWNhbBgEIAEoDBIQCghuZWVkbGVzcxgFIAEoCCLLAQoFU2NvcGUSDwoHc2Vzc2lvbhgBIAEoCRIrCgdmb2xkZXJzGAIgAygLMhouaW9pLmtlcm5lbC52MS5TY29wZUZvbGRlchINCgVzaXRlcxgDIAMoCRIOCgZncm91cHMYBCADKAkSDQoFbW9kZWwYBSABKAkSFAoMbWljcm91c2RfbWF4GAYgASgEEhgKEHdhbGxfbWludXRlc19tYXgYByABKA0SEwoLYWN0aW9uc19tYXgYCCABKA0SEQoJdW5kb19kYXlzGAkgASgNIjoKC1Njb3BlRm9sZGVyEgwKBHBhdGgYASABKAkSDgoGYWNjZXNzGAIgASgJEg0KBXdvcmRzGAMgASgJIkoKEkFjY2VwdFNjb3BlUmVxdWVzdBIRCglzdGF0ZW1lbnQYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMEg4KBmRldmljZRgDIAEoDCIpChBBY2NlcHRTY29wZVJlcGx5EhUKDXJlY2VpcHRfaW5kZXgYASABKAQysQEKBlNjb3BlcxJUCgxQcm9wb3NlU2NvcGUSIi5pb2kua2VybmVsLnYxLlByb3Bvc2VTY29wZVJlcXVlc3QaIC5pb2kua2VybmVsLnYxLlByb3Bvc2VTY29wZVJlcGx5ElEKC0FjY2VwdFNjb3BlEiEuaW9pLmtlcm5lbC52MS5BY2NlcHRTY29wZVJlcXVlc3QaHy5pb2kua2VybmVsLnYxLkFjY2VwdFNjb3BlUmVwbHliBnByb3RvMw");
+  fileDesc("Chppb2kva2VybmVsL3YxL3Njb3Blcy5wcm90bxINaW9pLmtlcm5lbC52MSKeAQoTUHJvcG9zZVNjb3BlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEiIKBXBpY2tzGAIgAygLMhMuaW9pLmtlcm5lbC52MS5QaWNrEg0KBW1vZGVsGAMgASgJEhQKDG1pY3JvdXNkX21heBgEIAEoBBIYChB3YWxsX21pbnV0ZXNfbWF4GAUgASgNEhMKC2FjdGlvbnNfbWF4GAYgASgNIjMKBFBpY2sSDAoEa2luZBgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZhY2Nlc3MYAyABKAkipQEKEVByb3Bvc2VTY29wZVJlcGx5EiMKBXNjb3BlGAEgASgLMhQuaW9pLmtlcm5lbC52MS5TY29wZRIMCgRjYXJkGAIgASgJEhEKCWNhcmRfaGFzaBgDIAEoDBIRCgljYW5vbmljYWwYBCABKAwSEAoIbmVlZGxlc3MYBSABKAgSEAoId2FybmluZ3MYBiADKAkSEwoLcGlja193YW50ZWQYByABKAgiywEKBVNjb3BlEg8KB3Nlc3Npb24YASABKAkSKwoHZm9sZGVycxgCIAMoCzIaLmlvaS5rZXJuZWwudjEuU2NvcGVGb2xkZXISDQoFc2l0ZXMYAyADKAkSDgoGZ3JvdXBzGAQgAygJEg0KBW1vZGVsGAUgASgJEhQKDG1pY3JvdXNkX21heBgGIAEoBBIYChB3YWxsX21pbnV0ZXNfbWF4GAcgASgNEhMKC2FjdGlvbnNfbWF4GAggASgNEhEKCXVuZG9fZGF5cxgJIAEoDSI6CgtTY29wZUZvbGRlchIMCgRwYXRoGAEgASgJEg4KBmFjY2VzcxgCIAEoCRINCgV3b3JkcxgDIAEoCSJKChJBY2NlcHRTY29wZVJlcXVlc3QSEQoJc3RhdGVtZW50GAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIOCgZkZXZpY2UYAyABKAwiKQoQQWNjZXB0U2NvcGVSZXBseRIVCg1yZWNlaXB0X2luZGV4GAEgASgEMrEBCgZTY29wZXMSVAoMUHJvcG9zZVNjb3BlEiIuaW9pLmtlcm5lbC52MS5Qcm9wb3NlU2NvcGVSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5Qcm9wb3NlU2NvcGVSZXBseRJRCgtBY2NlcHRTY29wZRIhLmlvaS5rZXJuZWwudjEuQWNjZXB0U2NvcGVSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5BY2NlcHRTY29wZVJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message ioi.kernel.v1.ProposeScopeRequest
@@ -63,7 +63,8 @@ export const ProposeScopeRequestSchema: GenMessage<ProposeScopeRequest> = /*@__P
  */
 export type Pick = Message<"ioi.kernel.v1.Pick"> & {
   /**
-   * folder | file | site | person
+   * folder | file | site | person. Folders and files are real paths; with one among the picks,
+   * the folders are the picked ones alone.
    *
    * @generated from field: string kind = 1;
    */
@@ -111,18 +112,32 @@ export type ProposeScopeReply = Message<"ioi.kernel.v1.ProposeScopeReply"> & {
   cardHash: Uint8Array;
 
   /**
-   * Canonical `scope`; what is signed.
+   * Canonical `scopeStatement` of this scope, this card and the policy in force; what is signed.
    *
    * @generated from field: bytes canonical = 4;
    */
   canonical: Uint8Array;
 
   /**
-   * The session needs no card: it is one of direct requests within a picked folder.
+   * The session needs no card: it is one of direct requests.
    *
    * @generated from field: bool needless = 5;
    */
   needless: boolean;
+
+  /**
+   * What a person should know before beginning; each stands on the card too.
+   *
+   * @generated from field: repeated string warnings = 6;
+   */
+  warnings: string[];
+
+  /**
+   * The words name no folder and nothing was picked.
+   *
+   * @generated from field: bool pick_wanted = 7;
+   */
+  pickWanted: boolean;
 };
 
 /**
