@@ -158,6 +158,27 @@ test("typing into a terminal is refused whatever the upper half of the command h
   }
 });
 
+test("sockets: who may call Unix sockets connects streams of that kind and binds nothing", () => {
+  for (const arch of ["x64", "arm64"] as const) {
+    const choice = { arch, network: "none", unixSockets: true, mayCreateNamespaces: false } as const;
+    const nr = numberOf(choice, "socket");
+    const connect = refusedWithoutNetwork.connect[arch === "x64" ? 0 : 1];
+    const bind = refusedWithoutNetwork.bind[arch === "x64" ? 0 : 1];
+    assert.equal(judge(choice, { nr, args: [1n, 1n | 0o2000000n, 0n] }), "allow");
+    for (const args of [
+      [1n, 2n, 0n],
+      [1n, 5n, 0n],
+      [2n, 1n, 0n],
+      [10n, 1n, 0n],
+      [16n, 3n, 0n],
+    ]) {
+      assert.deepEqual(judge(choice, { nr, args }), refused);
+    }
+    assert.equal(judge(choice, { nr: connect }), "allow");
+    assert.deepEqual(judge(choice, { nr: bind }), refused);
+  }
+});
+
 test("sockets: a network has internet and routes, none has connected pairs only", () => {
   for (const choice of choices) {
     const socket = numberOf(choice, "socket");

@@ -150,6 +150,7 @@ export const sandboxPlan = (
     filterBytes({
       arch: process.arch === "arm64" ? "arm64" : "x64",
       network: spec.network,
+      unixSockets: spec.unixSockets === true,
       mayCreateNamespaces: spec.mayCreateNamespaces,
     }),
   ).toString("base64"),

@@ -6,6 +6,7 @@ import type { SandboxKind, SandboxLimits } from "./spec.ts";
 
 export interface KindProfile {
   readonly network: "none" | "host";
+  readonly unixSockets?: boolean;
   readonly mayCreateNamespaces: boolean;
   readonly limits: SandboxLimits;
 }
@@ -23,7 +24,8 @@ export const kindProfiles: Readonly<Record<SandboxKind, KindProfile>> = {
   workload: own("none"),
   orchestrator: own("host"),
   egress: own("host"),
-  console: own("host"),
+  // Its listening sockets are inherited; it calls the kernel's in `run/`.
+  console: { ...own("none"), unixSockets: true },
   files: own("none"),
   net: own("none"),
   model: own("none"),

@@ -29,6 +29,8 @@ export type FilterArchitecture = "x64" | "arm64";
 export interface FilterChoice {
   readonly arch: FilterArchitecture;
   readonly network: "none" | "host";
+  /** Default: no socket but by inheritance. */
+  readonly unixSockets?: boolean;
   readonly mayCreateNamespaces: boolean;
 }
 
@@ -87,6 +89,16 @@ const networkSocket: readonly Instruction[] = [
   refuse,
 ];
 
+/** A Unix stream, to be connected; it cannot be bound, so nobody is called through it. */
+const unixSocket: readonly Instruction[] = [
+  argument(0),
+  ...whenNotEqual(AF_UNIX, [refuse]),
+  argument(1),
+  and(socketTypeMask),
+  ...whenNotEqual(SOCK_STREAM, [refuse]),
+  allow,
+];
+
 type Numbers = Readonly<Record<string, readonly [number, number]>>;
 
 /** The program for a choice; the accumulator holds the call's number between rules. */
@@ -122,8 +134,11 @@ export const filterProgram = (choice: FilterChoice): readonly Instruction[] => {
   ]);
   rule(examined.socketpair, pair);
   refuseAll(refusedAlways);
-  if (choice.network === "none") refuseAll(refusedWithoutNetwork);
-  else rule(examined.socket, networkSocket);
+  if (choice.network === "host") rule(examined.socket, networkSocket);
+  else if (choice.unixSockets === true) {
+    rule(examined.socket, unixSocket);
+    rule(refusedWithoutNetwork.bind, [refuse]);
+  } else refuseAll(refusedWithoutNetwork);
   if (!choice.mayCreateNamespaces) {
     refuseAll(refusedWithoutNamespaces);
     rule(examined.clone, [argument(0), ...whenAnyBit(cloneNamespaces, [refuse]), allow]);

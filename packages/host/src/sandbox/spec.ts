@@ -55,6 +55,11 @@ export interface SandboxSpec {
   readonly masks: readonly string[];
   readonly network: "none" | "host";
   /**
+   * Unix stream sockets may be connected: to those that a bind shows, since the network namespace,
+   * and with it every abstract name, is empty. Default: a socket comes only by inheritance.
+   */
+  readonly unixSockets?: boolean;
+  /**
    * The program is trusted to build sandboxes of its own. It then has no Landlock file rules
    * (the kernel forbids mounts to a process that has them), only its view of the file system.
    */
