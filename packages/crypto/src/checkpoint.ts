@@ -27,7 +27,7 @@ import { fromBase64, toBase64 } from "./base64.ts";
 import { domainBytes, domains } from "./domains.ts";
 import { checkpointBytesMax, checkpointExtensionsMax, checkpointSignaturesMax } from "./limits.ts";
 import { hashBytes } from "./merkle-tree.ts";
-import type { CryptoProvider, Hashing, PrivateKey } from "./provider.ts";
+import type { CryptoProvider, Hashing, PrivateKey, Verifying } from "./provider.ts";
 
 export interface Checkpoint {
   /** Names the log; equal to the key name of its own signature line. */
@@ -160,7 +160,7 @@ export const parseCheckpoint = (note: string): Result<ParsedCheckpoint, Checkpoi
 
 /** The checkpoint, if `key` signed it and the log that it names is the key's. */
 export const verifyCheckpoint = (
-  provider: CryptoProvider,
+  provider: Verifying,
   key: CheckpointKey,
   note: string,
 ): Result<Checkpoint, CheckpointError> => {

@@ -41,7 +41,19 @@ export interface Hashing {
   sha256(bytes: Uint8Array): Uint8Array;
 }
 
-export interface CryptoProvider extends Hashing {
+/** What checking what others signed takes: no key and no secret. A browser can give it. */
+export interface Verifying extends Hashing {
+  /** `context` (at most 255 bytes) is FIPS 204's; ML-DSA only. Domains go into the bytes instead. */
+  verify(
+    algorithm: SignatureAlgorithm,
+    publicKey: Uint8Array,
+    bytes: Uint8Array,
+    signature: Uint8Array,
+    context?: Uint8Array,
+  ): boolean;
+}
+
+export interface CryptoProvider extends Verifying {
   sha512(bytes: Uint8Array): Uint8Array;
   hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array;
   hkdfSha256(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array;
@@ -62,13 +74,6 @@ export interface CryptoProvider extends Hashing {
 
   /** `context` (at most 255 bytes) is FIPS 204's; ML-DSA only. Domains go into the bytes instead. */
   sign(key: SigningKey, bytes: Uint8Array, context?: Uint8Array): Uint8Array;
-  verify(
-    algorithm: SignatureAlgorithm,
-    publicKey: Uint8Array,
-    bytes: Uint8Array,
-    signature: Uint8Array,
-    context?: Uint8Array,
-  ): boolean;
 
   /** X25519; undefined for a malformed or small-order public key. */
   agree(key: PrivateKey<"x25519">, publicKey: Uint8Array): Uint8Array | undefined;

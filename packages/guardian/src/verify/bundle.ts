@@ -7,7 +7,7 @@
  */
 import { err, fromHex, ok, type Rejection, type Result, toHex } from "@ioi/base";
 import {
-  type CryptoProvider,
+  type Verifying,
   leafHash,
   MerkleTree,
   verifyConsistency,
@@ -152,7 +152,7 @@ const bytesOf = (list: readonly string[]): readonly Uint8Array[] | undefined => 
 
 /** What is wrong with the entries; undefined where they all lead to the root. */
 const checkEntries = (
-  provider: CryptoProvider,
+  provider: Verifying,
   bundle: Bundle,
   checkpoint: SignedRoot,
 ): { readonly checked: number; readonly firstBad: FirstBad | undefined } => {
@@ -199,7 +199,7 @@ const checkEntries = (
 };
 
 const checkConsistency = (
-  provider: CryptoProvider,
+  provider: Verifying,
   bundle: Bundle,
   newest: SignedRoot,
   open: OpenNote,
@@ -221,7 +221,7 @@ const checkConsistency = (
 
 /** Verifies an export with the public key alone. */
 export const verifyBundle = (
-  provider: CryptoProvider,
+  provider: Verifying,
   bundle: Bundle,
   key: Uint8Array,
 ): VerifyReport => {

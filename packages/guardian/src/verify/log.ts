@@ -11,7 +11,7 @@
  */
 import { equalBytes, err, ok, type Result, toHex, utf8Decode } from "@ioi/base";
 import {
-  type CryptoProvider,
+  type Verifying,
   leafHash,
   MerkleTree,
   parseCheckpoint,
@@ -40,7 +40,7 @@ export type OpenNote = (note: string) => Result<SignedRoot, string>;
  * Notes of one log under one key. The key alone is given: the first good note names the log, and
  * every later one must be of the same log.
  */
-export const noteOpener = (provider: CryptoProvider, publicKey: Uint8Array): OpenNote => {
+export const noteOpener = (provider: Verifying, publicKey: Uint8Array): OpenNote => {
   let origin: string | undefined;
   return (note) => {
     const parsed = parseCheckpoint(note);
@@ -186,7 +186,7 @@ const cover = (tree: MerkleTree, notes: readonly string[], open: OpenNote): Cove
 };
 
 /** Reads and checks both files. What is returned was verified up to `firstBad`. */
-export const readLog = (provider: CryptoProvider, files: LogFiles, key: Uint8Array): ReadLog => {
+export const readLog = (provider: Verifying, files: LogFiles, key: Uint8Array): ReadLog => {
   const { leaves, firstBad } = readLeaves(files.receipts);
   const tree = new MerkleTree(provider);
   for (const { bytes } of leaves) tree.append(leafHash(provider, bytes));
@@ -205,7 +205,7 @@ export const readLog = (provider: CryptoProvider, files: LogFiles, key: Uint8Arr
 
 /** Verifies a log. `trusted`: a checkpoint from elsewhere that the log must extend. */
 export const verifyLog = (
-  provider: CryptoProvider,
+  provider: Verifying,
   files: LogFiles,
   key: Uint8Array,
   trusted?: SignedRoot,
