@@ -1,12 +1,5 @@
-/** The page's entry: mounts the screens into the document. */
-import { StrictMode } from "react";
-import { createRoot } from "react-dom/client";
-
-const root = document.querySelector("#root");
-if (root !== null) {
-  createRoot(root).render(
-    <StrictMode>
-      <p>hello</p>
-    </StrictMode>,
-  );
-}
+/** test */
+import { visibleText } from "./pure/visible.ts";
+import { verifyBundle, parseBundle } from "@ioi/guardian/verify";
+import { Console } from "@ioi/wire/console";
+console.log(visibleText("a"), parseBundle, verifyBundle, Console);

@@ -1,0 +1,18 @@
+/** Bounds of the page. `docs/limits.md` is generated from these lines. */
+
+/** Characters of an agent's text that are read as Markdown; the rest is cut, and said so. */
+export const markdownCharsMax = 65_536;
+/** Bytes of one action's content that the page fetches at a time. */
+export const contentPieceBytes = 65_536;
+/** Lines of each of two texts that are compared; longer ones are shown without a comparison. */
+export const diffLinesMax = 2000;
+/** Characters of live output that are kept for one action. */
+export const liveCharsMax = 16_384;
+/** Announcements that wait for the screen reader. */
+export const announcementsMax = 5;
+/** Receipts that one request brings. */
+export const receiptsPageMax = 200;
+/** Sessions that the list of tasks asks for. */
+export const sessionsMax = 200;
+/** Bytes of an export of receipts that the page verifies. */
+export const bundleBytesMax = 268_435_456;

@@ -1,0 +1,210 @@
+/**
+ * `ioi.run/1` as the page reads it. The JSON comes from the console, yet the page is shown whatever
+ * it says: a field that is missing or of another type reads as absent, never as a crash.
+ */
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface Receipt {
+  readonly index: number;
+  readonly leafHash: string;
+}
+
+export interface Outcome {
+  readonly status: string;
+  readonly bytes: number;
+  readonly content: string | undefined;
+  readonly hasMore: boolean;
+  readonly code: string | undefined;
+  readonly message: string | undefined;
+  readonly reversible: boolean;
+  readonly reportedBy: string;
+  readonly evidence: readonly (readonly [string, string])[];
+  readonly receipt: Receipt | undefined;
+}
+
+export type Verdict = "allow" | "ask" | "deny" | "unavailable";
+
+export interface RunAction {
+  readonly n: number;
+  readonly target: string;
+  readonly display: string;
+  readonly verdict: Verdict | undefined;
+  readonly rule: string | undefined;
+  readonly rules: readonly string[];
+  readonly reason: string;
+  readonly instead: string;
+  readonly approval: string | undefined;
+  readonly ticket: number | undefined;
+  readonly outcome: Outcome | undefined;
+  readonly receipt: Receipt | undefined;
+  /** What each step at the gate took, in microseconds. */
+  readonly timing: readonly (readonly [string, number])[];
+}
+
+export interface RunView {
+  readonly session: string;
+  readonly state: string;
+  readonly model: string | undefined;
+  readonly actions: readonly RunAction[];
+  readonly says: readonly string[];
+  readonly cost: {
+    readonly tokens: number;
+    readonly usd: number;
+    readonly actions: number;
+    readonly wallMs: number;
+  };
+  readonly error:
+    | { readonly code: string; readonly message: string; readonly next: string | undefined }
+    | undefined;
+}
+
+const fields = (value: unknown): Fields | undefined =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Fields)
+    : undefined;
+
+const text = (value: unknown): string => (typeof value === "string" ? value : "");
+const textOrNone = (value: unknown): string | undefined =>
+  typeof value === "string" ? value : undefined;
+const number = (value: unknown): number => (typeof value === "number" ? value : 0);
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+const texts = (value: unknown): readonly string[] =>
+  list(value).filter((each) => typeof each === "string");
+
+const receiptOf = (value: unknown): Receipt | undefined => {
+  const found = fields(value);
+  return found && { index: number(found["index"]), leafHash: text(found["leafHash"]) };
+};
+
+const verdicts: readonly string[] = ["allow", "ask", "deny", "unavailable"];
+
+const outcomeOf = (value: unknown): Outcome | undefined => {
+  const found = fields(value);
+  return (
+    found && {
+      status: text(found["status"]),
+      bytes: number(found["bytes"]),
+      content: textOrNone(found["content"]),
+      hasMore: textOrNone(found["handle"]) !== undefined,
+      code: textOrNone(found["code"]),
+      message: textOrNone(found["message"]),
+      reversible: found["reversible"] === true,
+      reportedBy: text(found["reportedBy"]),
+      evidence: Object.entries(fields(found["evidence"]) ?? {}).map(([name, each]) => [
+        name,
+        text(each),
+      ]),
+      receipt: receiptOf(found["receipt"]),
+    }
+  );
+};
+
+const actionOf = (value: unknown): RunAction | undefined => {
+  const found = fields(value);
+  if (found === undefined) return undefined;
+  const verdict = text(found["verdict"]);
+  const ticket = fields(found["ticket"]);
+  return {
+    n: number(found["n"]),
+    target: text(found["target"]),
+    display: text(found["display"]),
+    verdict: verdicts.includes(verdict) ? (verdict as Verdict) : undefined,
+    rule: textOrNone(found["rule"]),
+    rules: texts(found["rules"]),
+    reason: text(found["reason"]),
+    instead: text(found["instead"]),
+    approval: textOrNone(found["approval"]),
+    ticket: ticket && number(ticket["counter"]),
+    outcome: outcomeOf(found["outcome"]),
+    receipt: receiptOf(found["receipt"]),
+    timing: Object.entries(fields(found["timing"]) ?? {}).flatMap(([name, each]) =>
+      typeof each === "number" ? [[name, each] as const] : [],
+    ),
+  };
+};
+
+/** Undefined where the text is no `ioi.run/1`. */
+export const parseRun = (json: string): RunView | undefined => {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  const found = fields(value);
+  if (found?.["schema"] !== "ioi.run/1") return undefined;
+  const cost = fields(found["cost"]);
+  const error = fields(found["error"]);
+  return {
+    session: text(found["session"]),
+    state: text(found["state"]),
+    model: textOrNone(found["model"]),
+    actions: list(found["actions"])
+      .map(actionOf)
+      .filter((each) => each !== undefined),
+    says: texts(found["says"]),
+    cost: {
+      tokens: number(cost?.["tokens"]),
+      usd: number(cost?.["usd"]),
+      actions: number(cost?.["actions"]),
+      wallMs: number(cost?.["wallMs"]),
+    },
+    error: error && {
+      code: text(error["code"]),
+      message: text(error["message"]),
+      next: textOrNone(error["next"]),
+    },
+  };
+};
+
+/** How a session stands, in a word for people. */
+export const stateWords: Readonly<Record<string, string>> = {
+  planned: "Planned",
+  planning: "Planning",
+  "waiting-model": "Waiting for the model",
+  proposing: "Proposing",
+  "waiting-approval": "Waits for you",
+  performing: "Working",
+  paused: "Paused",
+  done: "Done",
+  failed: "Failed",
+  stopped: "Stopped",
+};
+
+export const isRunning = (state: string): boolean =>
+  ["planning", "waiting-model", "proposing", "waiting-approval", "performing"].includes(state);
+
+export type Tone = "running" | "waits" | "good" | "bad" | "quiet";
+
+const tones: Readonly<Record<string, Tone>> = {
+  "waiting-approval": "waits",
+  paused: "waits",
+  done: "good",
+  failed: "bad",
+  stopped: "quiet",
+};
+
+export const toneOf = (state: string): Tone => tones[state] ?? (isRunning(state) ? "running" : "quiet");
+
+/** One thing that happened, as the timeline shows it. */
+export const outcomeWords: Readonly<Record<string, string>> = {
+  confirmed: "done",
+  partial: "partly done",
+  "no-effect": "no effect",
+  refused: "refused by the driver",
+  unknown: "unknown",
+};
+
+/** Microseconds that the action spent at the gate; 0 where nothing was measured. */
+export const gateMicros = ({ timing }: RunAction): number =>
+  timing.find(([name]) => name === "gateUs")?.[1] ?? 0;
+
+/** Actions whose effect an undo would take back. */
+export const undoable = (view: RunView): readonly RunAction[] =>
+  view.actions.filter(
+    ({ target, outcome }) =>
+      outcome?.reversible === true &&
+      outcome.evidence.some(([name, value]) => name === "filesChanged" && value !== "0") &&
+      target !== "fs::restore",
+  );
