@@ -2,7 +2,7 @@
  * Where the agent's tools and the firewall's targets meet: the two registries are compared at the
  * start, and an agent's raw arguments become canonical ones.
  */
-import { type RawArguments, tools } from "@ioi/agent";
+import { type RawArguments, toolOf, tools } from "@ioi/agent";
 import { assert, type Result } from "@ioi/base";
 import {
   canonicalise,
@@ -55,8 +55,12 @@ export const canonicalArguments = (
   content: Uint8Array | undefined,
   roots: readonly Root[],
   home: string,
+  supplied: { readonly [name: string]: RawValue } = {},
 ): Result<CanonicalArguments, { readonly code: string; readonly message: string }> => {
+  const name = toolOf(target)?.arguments.find(({ of }) => of.type === "content")?.name;
   const raw: RawValue =
-    content === undefined ? (args as RawValue) : { ...(args as object), content };
-  return canonicalise(target, raw, { roots, home, hashing: nodeCrypto });
+    content === undefined
+      ? (args as RawValue)
+      : { ...(args as object), [name ?? "content"]: content };
+  return canonicalise(target, raw, { roots, home, supplied, hashing: nodeCrypto });
 };

@@ -39,6 +39,8 @@ export interface CanonicaliseEnv {
   readonly home: string;
   /** Where programs start; the scope where absent. */
   readonly cwd?: string;
+  /** What the session supplies beside its folder: where its model is reached, and at what price. */
+  readonly supplied?: { readonly [name: string]: RawValue };
   readonly hashing: Hashing;
 }
 
@@ -232,7 +234,17 @@ const entriesOf = (raw: RawValue): ReadonlyMap<string, RawValue> | undefined => 
 /** Values that a tool need not be given. */
 const fallbacks: Readonly<Record<string, CanonicalValue>> = { "fs::write.create": "any" };
 
-const fromSession = (spec: ArgumentSpec, env: CanonicaliseEnv): Made<CanonicalValue> => {
+const fromSession = (
+  spec: ArgumentSpec,
+  target: string,
+  env: CanonicaliseEnv,
+): Made<CanonicalValue> => {
+  if (spec.type !== "path") {
+    const supplied = env.supplied?.[spec.name];
+    return supplied === undefined
+      ? refuse("E_ARGUMENT_NO_SCOPE", `the session supplies no "${spec.name}" for ${target}`)
+      : canonicalPlain(spec, supplied, target);
+  }
   const base = baseOf(env);
   return base === undefined
     ? refuse("E_ARGUMENT_NO_SCOPE", `"${spec.name}" is the session's folder, and it has none`)
@@ -310,7 +322,7 @@ const assembleArguments = (
   for (const argument of spec.arguments) {
     const value = given.get(argument.name) ?? fallbacks[`${spec.name}.${argument.name}`];
     if (argument.fromSession === true) {
-      const made = fromSession(argument, env);
+      const made = fromSession(argument, spec.name, env);
       if (!made.ok) return made;
       args[argument.name] = made.value;
     } else if (value === undefined || value === null) {

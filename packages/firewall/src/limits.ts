@@ -62,6 +62,14 @@ export const snapshotBytesMax = 2_147_483_648;
 export const cardValueCharsMax = 2000;
 /** Lines of the arguments of a program on a card; the rest is counted. */
 export const cardArgumentsMax = 40;
+/** Words of one request that the lexicon reads. */
+export const scopeTokensMax = 200;
+/** Folders of one task's scope. */
+export const scopeFoldersMax = 16;
+/** Sites of one task's scope. */
+export const scopeSitesMax = 32;
+/** Days that what a task changed is kept for undo. */
+export const undoDaysKept = 7;
 /** Sessions whose budgets one ledger holds. */
 export const ledgerSessionsMax = 10_000;
 /** Actions that a budget may allow. */
@@ -76,3 +84,13 @@ export const budgetMinutesDefault = 20;
 export const approvalMinutesDefault = 10;
 /** Minutes that an approval may wait. */
 export const approvalMinutesMax = 1440;
+/** Characters of one URL. */
+export const urlCharsMax = 4096;
+/** Headers of one request that an agent names. */
+export const headersMax = 32;
+/** Characters of one header's value. */
+export const headerValueCharsMax = 4096;
+/** The base URL of a model's API, in characters. */
+export const modelUrlCharsMax = 2_048;
+/** Price of a model, in micro-dollars for a million tokens. */
+export const modelPriceMax = 1_000_000_000_000;

@@ -8,6 +8,7 @@
  * of files or programs is a destination: what leaves the machine does not go through them.
  */
 import type { DriverKind } from "@ioi/wire";
+import { modelPriceMax } from "./limits.ts";
 
 export type Role =
   | "destination"
@@ -215,6 +216,16 @@ const fromRegistry = (name: string, charsMax: number, what: string): ArgumentSpe
   what,
 });
 
+const price = (name: string, what: string): ArgumentSpec => ({
+  name,
+  type: "integer",
+  role: "amount",
+  min: 0,
+  max: modelPriceMax,
+  fromSession: true,
+  what,
+});
+
 const infer: TargetSpec = {
   name: "model::infer",
   group: "model",
@@ -224,6 +235,8 @@ const infer: TargetSpec = {
     fromRegistry("url", 2048, "base of its API"),
     fromRegistry("protocol", 16, "the protocol it speaks"),
     fromRegistry("name", 256, "the provider's name for it"),
+    price("price_in", "micro-dollars for a million tokens that it is told"),
+    price("price_out", "micro-dollars for a million tokens that it says"),
     { name: "prompt", type: "content", role: "content", what: "what it is told" },
     {
       name: "max_tokens",
