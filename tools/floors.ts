@@ -36,22 +36,25 @@ const room = (
   return { name, folder, floor, grade, license };
 };
 
-const appFloor = 5;
-const workshopFloor = 6;
+const appFloor = 6;
+const workshopFloor = 7;
 
 export const rooms: readonly Room[] = [
   room("packages/base", 0, "pure", open),
   room("packages/wire", 1, "pure", open),
   room("packages/crypto", 1, "pure"),
   room("packages/sim", 1, "ported"),
+  room("packages/state", 2, "pure"),
   room("packages/firewall", 2, "pure"),
   room("packages/agent", 2, "pure"),
   room("packages/host", 2, "shell"),
   room("packages/storage", 3, "ported"),
   room("packages/drivers", 3, "shell"),
   room("packages/guardian", 4, "ported"),
+  room("packages/validator", 5, "ported"),
   room("apps/launcher", appFloor, "shell"),
   room("apps/guardian", appFloor, "shell"),
+  room("apps/egress", appFloor, "shell"),
   room("apps/workload", appFloor, "shell"),
   room("apps/orchestrator", appFloor, "shell"),
   room("apps/cli", appFloor, "shell"),

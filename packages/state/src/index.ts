@@ -1,0 +1,16 @@
+export { errors } from "./errors.ts";
+export { decodeProof as decodeJellyfishProof, type JellyfishProof } from "./jellyfish/proof.ts";
+export { jellyfish, jellyfishEmptyRoot, jellyfishHashBytes } from "./jellyfish/tree.ts";
+export * from "./limits.ts";
+export { MemoryStore, type TreeStore } from "./store.ts";
+export type {
+  AbsentError,
+  AuthenticatedTree,
+  PresentError,
+  StateEntry,
+  StateProof,
+  StateProofError,
+  StateView,
+  TreeKind,
+  VersionError,
+} from "./tree.ts";

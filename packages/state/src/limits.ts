@@ -1,0 +1,12 @@
+/** Bounds of authenticated state. */
+
+/** Largest key, in bytes. */
+export const stateKeyBytesMax = 1024;
+/** Largest value, in bytes. */
+export const stateValueBytesMax = 1_048_576;
+/** Entries that one scan returns. */
+export const stateScanMax = 4096;
+/** Largest proof that is decoded, in bytes. */
+export const stateProofBytesMax = 16_384;
+/** Entries of one run of the in-memory store's order; a longer one is halved. */
+export const orderedRunMax = 512;
