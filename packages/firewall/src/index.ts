@@ -9,6 +9,10 @@ export * from "./errors.ts";
 export { isSessionDischargeable, sessionScopeOffered } from "./grants.ts";
 export { wordsTokens } from "./grounding.ts";
 export * from "./limits.ts";
+export * from "./model-url.ts";
+export * from "./net/addresses.ts";
+export * from "./net/request.ts";
+export * from "./net/url.ts";
 export { foldCase, isWithin, normalisePath, pathComplaint } from "./paths.ts";
 export { canRunAnything, isPoisonedVariable } from "./programs.ts";
 export { protectedReason } from "./protected.ts";
@@ -21,6 +25,9 @@ export {
   targets,
   type TargetSpec,
 } from "./targets.ts";
+export { offeredScope, scopeCard } from "./scope/card.ts";
+export { taskGroupOf, type TaskScope, widening } from "./scope/task.ts";
+export { readWords, scopeGroups, widerAccess, type WordsReading } from "./scope/words.ts";
 export * from "./types.ts";
 export { letterWarnings, visible } from "./visible.ts";
 export {

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/egress.proto.
  */
 export const file_ioi_kernel_v1_egress: GenFile = /*@__PURE__*/
-  fileDesc("Chppb2kva2VybmVsL3YxL2VncmVzcy5wcm90bxINaW9pLmtlcm5lbC52MSKBAQoMRmV0Y2hSZXF1ZXN0Eg4KBnRpY2tldBgBIAEoDBIOCgZhY3Rpb24YAiABKAwSDgoGbWV0aG9kGAMgASgJEgsKA3VybBgEIAEoCRImCgdoZWFkZXJzGAUgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXISDAoEYm9keRgGIAEoDCIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSJ3CgpGZXRjaEV2ZW50EigKBGhlYWQYASABKAsyGC5pb2kua2VybmVsLnYxLkZldGNoSGVhZEgAEg4KBGJvZHkYAiABKAxIABImCgNlbmQYAyABKAsyFy5pb2kua2VybmVsLnYxLkZldGNoRW5kSABCBwoFZXZlbnQiQwoJRmV0Y2hIZWFkEg4KBnN0YXR1cxgBIAEoDRImCgdoZWFkZXJzGAIgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXIifgoIRmV0Y2hFbmQSEAoIYnl0ZXNfdXAYASABKAQSEgoKYnl0ZXNfZG93bhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhoKEmNlcnRpZmljYXRlX3NoYTI1NhgEIAEoDBIRCgl0cnVuY2F0ZWQYBSABKAgSDAoEbW9kZRgGIAEoCSIuCgxMZWFzZVJlcXVlc3QSDgoGdGlja2V0GAEgASgMEg4KBmFjdGlvbhgCIAEoDCJ7CgpMZWFzZVJlcGx5EiYKB2hlYWRlcnMYASADKAsyFS5pb2kua2VybmVsLnYxLkhlYWRlchIUCgxieXRlc191cF9tYXgYAiABKAQSFgoOYnl0ZXNfZG93bl9tYXgYAyABKAQSFwoPYWRkcmVzc19jbGFzc2VzGAQgAygJMksKBkVncmVzcxJBCgVGZXRjaBIbLmlvaS5rZXJuZWwudjEuRmV0Y2hSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5GZXRjaEV2ZW50MAEySQoGTGVhc2VzEj8KBUxlYXNlEhsuaW9pLmtlcm5lbC52MS5MZWFzZVJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkxlYXNlUmVwbHliBnByb3RvMw");
+  fileDesc("Chppb2kva2VybmVsL3YxL2VncmVzcy5wcm90bxINaW9pLmtlcm5lbC52MSKBAQoMRmV0Y2hSZXF1ZXN0Eg4KBnRpY2tldBgBIAEoDBIOCgZhY3Rpb24YAiABKAwSDgoGbWV0aG9kGAMgASgJEgsKA3VybBgEIAEoCRImCgdoZWFkZXJzGAUgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXISDAoEYm9keRgGIAEoDCIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSJ3CgpGZXRjaEV2ZW50EigKBGhlYWQYASABKAsyGC5pb2kua2VybmVsLnYxLkZldGNoSGVhZEgAEg4KBGJvZHkYAiABKAxIABImCgNlbmQYAyABKAsyFy5pb2kua2VybmVsLnYxLkZldGNoRW5kSABCBwoFZXZlbnQiQwoJRmV0Y2hIZWFkEg4KBnN0YXR1cxgBIAEoDRImCgdoZWFkZXJzGAIgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXIifgoIRmV0Y2hFbmQSEAoIYnl0ZXNfdXAYASABKAQSEgoKYnl0ZXNfZG93bhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhoKEmNlcnRpZmljYXRlX3NoYTI1NhgEIAEoDBIRCgl0cnVuY2F0ZWQYBSABKAgSDAoEbW9kZRgGIAEoCSIuCgxMZWFzZVJlcXVlc3QSDgoGdGlja2V0GAEgASgMEg4KBmFjdGlvbhgCIAEoDCJ7CgpMZWFzZVJlcGx5EiYKB2hlYWRlcnMYASADKAsyFS5pb2kua2VybmVsLnYxLkhlYWRlchIUCgxieXRlc191cF9tYXgYAiABKAQSFgoOYnl0ZXNfZG93bl9tYXgYAyABKAQSFwoPYWRkcmVzc19jbGFzc2VzGAQgAygJIh0KCkN1dFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSI0CghDdXRSZXBseRIoCgRzZW50GAEgAygLMhouaW9pLmtlcm5lbC52MS5TZW50UmVxdWVzdCJeCgtTZW50UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg8KB2NvdW50ZXIYAiABKAQSDgoGbWV0aG9kGAMgASgJEgsKA3VybBgEIAEoCRIQCghieXRlc191cBgFIAEoBDJLCgZFZ3Jlc3MSQQoFRmV0Y2gSGy5pb2kua2VybmVsLnYxLkZldGNoUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuRmV0Y2hFdmVudDABMkkKBkxlYXNlcxI/CgVMZWFzZRIbLmlvaS5rZXJuZWwudjEuTGVhc2VSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5MZWFzZVJlcGx5MkoKDUVncmVzc0NvbnRyb2wSOQoDQ3V0EhkuaW9pLmtlcm5lbC52MS5DdXRSZXF1ZXN0GhcuaW9pLmtlcm5lbC52MS5DdXRSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.kernel.v1.FetchRequest
@@ -246,6 +246,81 @@ export const LeaseReplySchema: GenMessage<LeaseReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_egress, 6);
 
 /**
+ * @generated from message ioi.kernel.v1.CutRequest
+ */
+export type CutRequest = Message<"ioi.kernel.v1.CutRequest"> & {
+  /**
+   * Empty: every session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.CutRequest.
+ * Use `create(CutRequestSchema)` to create a new message.
+ */
+export const CutRequestSchema: GenMessage<CutRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 7);
+
+/**
+ * @generated from message ioi.kernel.v1.CutReply
+ */
+export type CutReply = Message<"ioi.kernel.v1.CutReply"> & {
+  /**
+   * @generated from field: repeated ioi.kernel.v1.SentRequest sent = 1;
+   */
+  sent: SentRequest[];
+};
+
+/**
+ * Describes the message ioi.kernel.v1.CutReply.
+ * Use `create(CutReplySchema)` to create a new message.
+ */
+export const CutReplySchema: GenMessage<CutReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 8);
+
+/**
+ * @generated from message ioi.kernel.v1.SentRequest
+ */
+export type SentRequest = Message<"ioi.kernel.v1.SentRequest"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * @generated from field: uint64 counter = 2;
+   */
+  counter: bigint;
+
+  /**
+   * @generated from field: string method = 3;
+   */
+  method: string;
+
+  /**
+   * Without its query.
+   *
+   * @generated from field: string url = 4;
+   */
+  url: string;
+
+  /**
+   * @generated from field: uint64 bytes_up = 5;
+   */
+  bytesUp: bigint;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.SentRequest.
+ * Use `create(SentRequestSchema)` to create a new message.
+ */
+export const SentRequestSchema: GenMessage<SentRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 9);
+
+/**
  * Driver -> egress, over a descriptor that the driver inherits. No address, no name resolution on
  * the driver's side: it names a request, egress carries it out or refuses.
  *
@@ -283,4 +358,23 @@ export const Leases: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_kernel_v1_egress, 1);
+
+/**
+ * Launcher -> egress: a session was stopped.
+ *
+ * @generated from service ioi.kernel.v1.EgressControl
+ */
+export const EgressControl: GenService<{
+  /**
+   * Ends every request of the session; says what servers had received of those under way.
+   *
+   * @generated from rpc ioi.kernel.v1.EgressControl.Cut
+   */
+  cut: {
+    methodKind: "unary";
+    input: typeof CutRequestSchema;
+    output: typeof CutReplySchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_kernel_v1_egress, 2);
 

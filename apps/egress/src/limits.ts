@@ -1,0 +1,34 @@
+/** Bounds of the egress process. */
+
+/** Requests under way at once, over all drivers. */
+export const requestsMax = 64;
+/** Requests under way at once for one driver. */
+export const requestsOfClientMax = 16;
+/** Wait for the answer of a resolver, in milliseconds. */
+export const resolveMs = 5_000;
+/** Addresses of one name that are looked at; a name with more is refused. */
+export const addressesMax = 32;
+/** Addresses of one name that are tried, one after the other. */
+export const addressesTriedMax = 4;
+/** Wait for a connection and its handshake, in milliseconds. */
+export const connectMs = 10_000;
+/** Wait for the first byte of an answer's head, in milliseconds. */
+export const headMs = 300_000;
+/** Silence inside an answer after which it is given up, in milliseconds. */
+export const silenceMs = 120_000;
+/** The whole of one request, in milliseconds. */
+export const requestMs = 600_000;
+/** Bytes of the head of an answer. */
+export const headBytesMax = 65_536;
+/** Headers of an answer that are passed on; an answer with more is refused. */
+export const answerHeadersMax = 128;
+/** Interim answers (1xx) before the real one. */
+export const interimMax = 16;
+/** Bytes of one piece of an answer's body. */
+export const pieceBytesMax = 65_536;
+/** Counters of tickets that are remembered as used; older ones than all of these are refused. */
+export const countersKept = 65_536;
+/** Wait for the Guardian's lease, in milliseconds. */
+export const leaseMs = 5_000;
+/** Bytes of a file of certificate authorities. */
+export const authoritiesBytesMax = 1_048_576;

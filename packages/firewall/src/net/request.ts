@@ -1,0 +1,103 @@
+/**
+ * The one HTTP request that an action permits. The driver makes it, egress carries it, the Guardian
+ * leases for it: all three read it here, from the action.
+ */
+import { err, ok, type Result } from "@ioi/base";
+import type { Action, CanonicalValue } from "@ioi/wire";
+import { modelRequestUrl } from "../model-url.ts";
+import { type CanonicalUrl, parseCanonicalUrl } from "./url.ts";
+
+export interface PermittedRequest {
+  readonly method: string;
+  readonly url: CanonicalUrl;
+  /** Exactly these; undefined: the driver's own, of the names in `driverHeaders`. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  /** `none`; what the action's content commits to; or made by the driver from the content. */
+  readonly body:
+    | { readonly type: "none" }
+    | { readonly type: "exact"; readonly sha256: Uint8Array; readonly length: number }
+    | { readonly type: "made" };
+  /** Name of the secret that the Guardian adds. */
+  readonly secret: string | undefined;
+}
+
+/** Headers that a driver which makes its own body may set. */
+export const driverHeaders: ReadonlySet<string> = new Set([
+  "accept",
+  "anthropic-beta",
+  "anthropic-version",
+  "content-type",
+]);
+
+type Values = { readonly [name: string]: CanonicalValue };
+
+const isMap = (value: CanonicalValue | undefined): value is Values =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Uint8Array);
+
+const textOf = (args: Values, name: string): string | undefined => {
+  const value = Object.hasOwn(args, name) ? args[name] : undefined;
+  return typeof value === "string" ? value : undefined;
+};
+
+const headersOf = (args: Values): Result<Readonly<Record<string, string>>, string> => {
+  const value = Object.hasOwn(args, "headers") ? args["headers"] : undefined;
+  if (value === undefined) return ok({});
+  if (!isMap(value)) return err("headers are no map");
+  const headers: Record<string, string> = {};
+  for (const [name, text] of Object.entries(value)) {
+    if (typeof text !== "string") return err(`header ${name} is no text`);
+    headers[name] = text;
+  }
+  return ok(headers);
+};
+
+const bodyOf = (args: Values): Result<PermittedRequest["body"], string> => {
+  const value = Object.hasOwn(args, "content") ? args["content"] : undefined;
+  if (value === undefined) return ok({ type: "none" });
+  const { sha256, length } = isMap(value) ? value : {};
+  return sha256 instanceof Uint8Array && typeof length === "number"
+    ? ok({ type: "exact", sha256, length })
+    : err("content is no reference");
+};
+
+const netRequest = (action: Action, method: string): Result<PermittedRequest, string> => {
+  const url = parseCanonicalUrl(textOf(action.args, "url") ?? "");
+  const headers = headersOf(action.args);
+  const body = bodyOf(action.args);
+  if (!url.ok) return url;
+  if (!headers.ok) return headers;
+  if (!body.ok) return body;
+  const secret = textOf(action.args, "secret");
+  return ok({ method, url: url.value, headers: headers.value, body: body.value, secret });
+};
+
+const modelRequest = ({ args }: Action): Result<PermittedRequest, string> => {
+  const wanted = modelRequestUrl(textOf(args, "protocol") ?? "", textOf(args, "url") ?? "");
+  if (wanted === undefined) return err("the protocol is not known");
+  const url = parseCanonicalUrl(wanted);
+  if (!url.ok) return url;
+  return ok({
+    method: "POST",
+    url: url.value,
+    headers: undefined,
+    body: { type: "made" },
+    secret: undefined,
+  });
+};
+
+/** The request of an action; an action that makes none is refused. */
+export const permittedRequest = (action: Action): Result<PermittedRequest, string> => {
+  switch (action.target) {
+    case "net::get":
+      return netRequest(action, textOf(action.args, "method") ?? "GET");
+    case "net::post":
+      return netRequest(action, textOf(action.args, "method") ?? "");
+    case "model::infer":
+      return modelRequest(action);
+    default:
+      return err(`${action.target} makes no request`);
+  }
+};
