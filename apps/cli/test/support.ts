@@ -445,6 +445,9 @@ export class FakeKernel implements AsyncDisposable {
         return { killed: 2 };
       },
       shutdown: async () => ({}),
+      listFolders: async () => ({ path: "/home/me", names: [], truncated: false }),
+      tourFolder: async () => ({ path: "/home/me/ioi-tour" }),
+      doctor: async () => ({ json: "{}" }),
     });
   }
 }

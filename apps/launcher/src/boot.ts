@@ -45,6 +45,7 @@ export interface BootOptions {
   readonly installFolder: string;
   readonly home: string;
   readonly devices: readonly Uint8Array[];
+  readonly approveOrigin: string;
   readonly durable: boolean;
   readonly host: string;
   readonly port: number;
@@ -144,6 +145,7 @@ export class Kernel {
       productFolders: [dataFolder, installFolder],
       home,
       devices: devices.map(toHex),
+      approveOrigin: this.#options.approveOrigin,
       durable,
     };
     const workloadConfig: WorkloadProcessConfig = { ...common("workload"), home };

@@ -9,6 +9,27 @@ export interface LauncherConfig {
   readonly port: number;
   /** False only for measurements: receipts are then not synced before a ticket leaves. */
   readonly durable?: boolean;
+  /** Absent: no console, no page. */
+  readonly page?: PageConfig;
+}
+
+export interface PageConfig {
+  /** Absent: the port of the last time, else `defaultPort`; 0 takes a free one. */
+  readonly port?: number;
+  readonly defaultPort: number;
+  /** Absolute folder that holds built pages; empty: none is ever built. */
+  readonly root: string;
+  /** The page to serve, in `root`; it may be built while the console runs. */
+  readonly folder: string;
+}
+
+export interface ConsoleProcessConfig {
+  readonly dataFolder: string;
+  readonly version: string;
+  readonly port: number;
+  readonly pageFolder: string;
+  /** Hex; authenticates this launcher's cookies. */
+  readonly cookieKey: string;
 }
 
 interface Common {
@@ -24,6 +45,8 @@ export interface GuardianProcessConfig extends Common {
   readonly home: string;
   /** Hex of raw Ed25519 public keys. */
   readonly devices: readonly string[];
+  /** Where paired browsers answer cards; empty where no page is served. */
+  readonly approveOrigin: string;
   readonly durable: boolean;
 }
 

@@ -32,4 +32,22 @@ export const errors = {
     next: "Stop a session with ./ioi stop SESSION.",
     exit: 5,
   },
+  E_FOLDER_REFUSED: {
+    what: "A folder is not shown.",
+    why: "It is outside the home, belongs to the product, or cannot be read.",
+    next: "Choose another folder, or name one with ./ioi run --workspace.",
+    exit: 5,
+  },
+  E_DOCTOR_FAILED: {
+    what: "The self-test gave no report.",
+    why: "It took too long, or could not be started.",
+    next: "Run ./ioi doctor.",
+    exit: 5,
+  },
+  E_PAGE_PORT: {
+    what: "No port for the page is free.",
+    why: "Other programs listen on the wanted one and on those after it.",
+    next: "Choose another with --page-port, or 0 for any free one.",
+    exit: 5,
+  },
 } as const satisfies ErrorCatalogue;

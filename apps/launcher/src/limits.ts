@@ -22,3 +22,15 @@ export const vaultCareMs = 3_600_000;
 export const driversMax = 128;
 /** Wait for the series of one process, in milliseconds. */
 export const metricsMs = 1000;
+/** Names of folders in one answer to a chooser. */
+export const foldersListedMax = 1000;
+/** Entries of a folder that are looked at for a chooser. */
+export const foldersLookedAtMax = 20_000;
+/** Folders with the tour's name that are tried. */
+export const tourFoldersMax = 9;
+/** What the self-test may say, in bytes. */
+export const doctorBytesMax = 1_048_576;
+/** How long the self-test may take, in milliseconds. */
+export const doctorMs = 120_000;
+/** Ports that are tried for the page when the wanted one is busy. */
+export const pagePortsTriedMax = 50;

@@ -53,7 +53,8 @@ const main = async (): Promise<void> => {
   process.stdin.on("error", stop);
   process.stdin.resume();
   supervisor.onShutdown(stop);
-  report({ rpc: supervisor.rpcAddress, http: supervisor.httpAddress });
+  const { rpcAddress: rpc, httpAddress: http, pageAddress: page } = supervisor;
+  report({ rpc, http, page });
 };
 
 main().catch(async (error: unknown) => {

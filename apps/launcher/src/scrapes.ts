@@ -3,11 +3,10 @@
  * Orchestrator it asks the others, adds its own series, and answers with what came.
  */
 import { counter, gauge, mergeMetrics, metricsText, startMetrics } from "@ioi/host/process";
-import { client, type Channel, MessageQueue } from "@ioi/host/rpc";
+import { type Client, client, type Channel, MessageQueue } from "@ioi/host/rpc";
 import { type Log, OperationError } from "@ioi/base";
 import { pb } from "@ioi/wire";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { KernelChild } from "./boot.ts";
 import { metricsMs } from "./limits.ts";
 import type { ProcessView } from "./status.ts";
 
@@ -36,7 +35,7 @@ export const launcherMetrics = (views: () => readonly ProcessView[]) => {
 /** Answers until the Orchestrator ends. */
 export const answerScrapes = async (
   orchestrator: Channel,
-  children: readonly KernelChild[],
+  others: () => readonly Client<typeof pb.Process>[],
   update: () => void,
   log: Log,
 ): Promise<void> => {
@@ -44,11 +43,10 @@ export const answerScrapes = async (
   const questions = client(pb.Scrape, orchestrator).gather(replies, {
     deadlineMs: Number.POSITIVE_INFINITY,
   });
-  const others = children.filter(({ name }) => name !== "orchestrator");
   try {
     for await (const _question of questions) {
       const answers = await Promise.allSettled(
-        others.map(({ control }) => control.metrics({}, { deadlineMs: metricsMs })),
+        others().map((control) => control.metrics({}, { deadlineMs: metricsMs })),
       );
       update();
       const texts = answers.map((each) =>

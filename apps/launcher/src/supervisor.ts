@@ -15,8 +15,11 @@ import { implement, serve } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { Kernel } from "./boot.ts";
 import type { LauncherConfig } from "./config.ts";
+import { ConsoleKeeper } from "./console.ts";
+import { doctorOf } from "./doctor.ts";
 import { Drivers } from "./drivers.ts";
 import { chainOf, prepareDataFolder } from "./first-run.ts";
+import { listFolders, tourFolder } from "./home.ts";
 import { healthyMs, restartFirstMs, restartMostMs } from "./limits.ts";
 import { LogFiles } from "./log-files.ts";
 import { portHolder } from "./port-holder.ts";
@@ -56,7 +59,9 @@ export class Supervisor {
   readonly #listeners: { readonly guardian: number; readonly workload: number };
   readonly #startedMs: number = Date.now();
   readonly #shutdown: (() => void)[] = [];
+  readonly #doctor: () => Promise<string>;
   readonly #metrics = launcherMetrics(() => this.#views());
+  readonly #console: ConsoleKeeper | undefined;
   #kernel: Kernel | undefined;
   #server: net.Server | undefined;
   #port: number;
@@ -73,6 +78,7 @@ export class Supervisor {
     this.#data = data;
     this.#devices = devices;
     this.#port = config.port;
+    this.#doctor = doctorOf(data.path);
     this.#logs = new LogFiles(path.join(data.path, "logs"));
     this.log = createLog({
       fields: { process: "launcher" },
@@ -90,6 +96,17 @@ export class Supervisor {
       guardian: listenIn(run, "guardian.sock"),
       workload: listenIn(run, "workload.sock"),
     };
+    const { page } = config;
+    if (page !== undefined) {
+      this.#console = new ConsoleKeeper({
+        page,
+        dataFolder: data.path,
+        version: versionOf(),
+        links: listenIn(run, "console.sock"),
+        logs: this.#logs,
+        log: this.log,
+      });
+    }
   }
 
   static async start(config: LauncherConfig): Promise<Supervisor> {
@@ -106,6 +123,7 @@ export class Supervisor {
     await supervisor.#boot();
     await supervisor.#listen();
     supervisor.#vaultCare.start();
+    supervisor.#console?.start();
     void supervisor.#supervise();
     return supervisor;
   }
@@ -118,6 +136,11 @@ export class Supervisor {
     return this.#kernel?.httpAddress ?? "";
   }
 
+  /** Where the page is; empty where none is served. */
+  get pageAddress(): string {
+    return this.#console?.address ?? "";
+  }
+
   onShutdown(stop: () => void): void {
     this.#shutdown.push(stop);
   }
@@ -128,6 +151,7 @@ export class Supervisor {
       installFolder,
       home: os.homedir(),
       devices: this.#devices,
+      approveOrigin: this.#console?.approveOrigin ?? "",
       durable: this.#config.durable !== false,
       host: this.#config.host,
       port: this.#port,
@@ -148,10 +172,23 @@ export class Supervisor {
         }),
     });
     const { orchestrator, children } = this.#kernel;
-    void answerScrapes(orchestrator, children, () => this.#metrics.update(), this.log);
+    const others = () => {
+      const controls = children
+        .filter(({ name }) => name !== "orchestrator")
+        .map(({ control }) => control);
+      const { control } = this.#console ?? {};
+      return control === undefined ? controls : [...controls, control];
+    };
+    void answerScrapes(orchestrator, others, () => this.#metrics.update(), this.log);
     this.#rememberPort(this.#kernel.rpcAddress);
     const { pid } = process;
-    const file = { pid, started: startOf(pid), rpc: this.rpcAddress, http: this.httpAddress };
+    const file = {
+      pid,
+      started: startOf(pid),
+      rpc: this.rpcAddress,
+      http: this.httpAddress,
+      page: this.pageAddress,
+    };
     await this.#data.files.replaceFile("run/kernel.json", Buffer.from(`${JSON.stringify(file)}\n`));
   }
 
@@ -215,6 +252,9 @@ export class Supervisor {
         });
         return {};
       },
+      listFolders: async ({ path: folder }) => listFolders(os.homedir(), this.#own, folder),
+      tourFolder: async () => ({ path: tourFolder(os.homedir()) }),
+      doctor: async () => ({ json: await this.#doctor() }),
     });
     this.#server = net.createServer((socket) => {
       serve(socket, [kernelService], { peer: "person" });
@@ -222,9 +262,21 @@ export class Supervisor {
     await new Promise<void>((resolve) => this.#server?.listen({ fd }, resolve));
   }
 
+  /** Folders that are the product's, and shown to nobody. */
+  get #own(): readonly string[] {
+    return [this.#data.path, installFolder];
+  }
+
+  #consoleView(): readonly ProcessView[] {
+    const { child, sandbox } = this.#console ?? {};
+    if (child?.pid === undefined || sandbox === undefined) return [];
+    return [viewProcess("console", child.pid, sandbox)];
+  }
+
   #views(): readonly ProcessView[] {
     return [
       viewSelf(),
+      ...this.#consoleView(),
       ...(this.#kernel?.children ?? []).map(({ name, child, sandbox }) =>
         viewProcess(name, child.pid ?? 0, sandbox),
       ),
@@ -242,17 +294,25 @@ export class Supervisor {
       startedMs: BigInt(this.#startedMs),
       restarts: this.#restarts,
       sandbox: "user, pid, net, ipc and mount namespaces; landlock; seccomp",
+      page: this.pageAddress,
     };
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
     this.log.log("info", "launcher.stopping");
+    await this.#console?.stop();
     await this.#kernel?.drain();
     await this.#drivers.kill();
     this.#vaultCare[Symbol.dispose]();
     this.#server?.close();
-    for (const name of ["guardian.sock", "workload.sock", "launcher.sock", "kernel.json"]) {
+    for (const name of [
+      "guardian.sock",
+      "workload.sock",
+      "launcher.sock",
+      "console.sock",
+      "kernel.json",
+    ]) {
       fs.rmSync(path.join(this.#data.path, "run", name), { force: true });
     }
     await this.#data[Symbol.asyncDispose]();

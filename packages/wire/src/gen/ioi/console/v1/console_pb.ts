@@ -10,7 +10,77 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/console/v1/console.proto.
  */
 export const file_ioi_console_v1_console: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb2kvY29uc29sZS92MS9jb25zb2xlLnByb3RvEg5pb2kuY29uc29sZS52MSIRCg9PdmVydmlld1JlcXVlc3QipwIKDU92ZXJ2aWV3UmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIOCgZhbmNob3IYAiABKAkSEwoLcG9saWN5X2hhc2gYAyABKAkSFAoMcG9saWN5X2Vycm9yGAQgASgJEhkKEXBlbmRpbmdfYXBwcm92YWxzGAUgASgNEhUKDW9wZW5fc2Vzc2lvbnMYBiABKA0SEAoIbG9nX3NpemUYByABKAQSEgoKcHJvdGVjdGlvbhgIIAEoCRIVCg1kZWZhdWx0X21vZGVsGAkgASgJEhIKCnVuc2NydWJiZWQYCiABKAgSFgoOYXBwcm92ZV9vcmlnaW4YCyABKAkSDgoGZGV2aWNlGAwgASgJEgwKBGhvbWUYDSABKAkSEQoJdG91cl9kb25lGA4gASgIIpABCgtQbGFuUmVxdWVzdBIMCgR0ZXh0GAEgASgJEiMKBXBpY2tzGAIgAygLMhQuaW9pLmNvbnNvbGUudjEuUGljaxINCgVtb2RlbBgDIAEoCRIUCgxtaWNyb3VzZF9tYXgYBCABKAQSGAoQd2FsbF9taW51dGVzX21heBgFIAEoDRIPCgdzZXNzaW9uGAYgASgJIjMKBFBpY2sSDAoEa2luZBgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZhY2Nlc3MYAyABKAkihQEKCVBsYW5SZXBseRIPCgdzZXNzaW9uGAEgASgJEgwKBGNhcmQYAiABKAkSEQoJY2FyZF9oYXNoGAMgASgMEg0KBXNjb3BlGAQgASgMEigKBWxpbmVzGAUgAygLMhkuaW9pLmNvbnNvbGUudjEuU2NvcGVMaW5lEg0KBWFnZW50GAYgASgJIikKCVNjb3BlTGluZRIMCgR3aGF0GAEgASgJEg4KBmRldGFpbBgCIAEoCSKFAQoMQmVnaW5SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDAoEdGV4dBgCIAEoCRIRCgl3b3Jrc3BhY2UYAyABKAkSDQoFbW9kZWwYBCABKAkSEQoJc3RhdGVtZW50GAUgASgMEhEKCXNpZ25hdHVyZRgGIAEoDBIOCgZkZXZpY2UYByABKAwiDAoKQmVnaW5SZXBseSIkChNMaXN0U2Vzc2lvbnNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNIkIKEUxpc3RTZXNzaW9uc1JlcGx5Ei0KCHNlc3Npb25zGAEgAygLMhsuaW9pLmNvbnNvbGUudjEuU2Vzc2lvbkxpbmUihQEKC1Nlc3Npb25MaW5lEg8KB3Nlc3Npb24YASABKAkSDQoFc3RhdGUYAiABKAkSDAoEdGV4dBgDIAEoCRIRCgl3b3Jrc3BhY2UYBCABKAkSEgoKY3JlYXRlZF9tcxgFIAEoBBIPCgdhY3Rpb25zGAYgASgNEhAKCHVuZG9hYmxlGAcgASgNIiQKEUdldFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiPQoPR2V0U2Vzc2lvblJlcGx5EgwKBGpzb24YASABKAkSDQoFc3RhdGUYAiABKAkSDQoFcmVzdHMYAyABKAgiVAoRR2V0Q29udGVudFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZhY3Rpb24YAiABKA0SDgoGb2Zmc2V0GAMgASgEEg4KBmxlbmd0aBgEIAEoDSIvCg9HZXRDb250ZW50UmVwbHkSDQoFYnl0ZXMYASABKAwSDQoFdG90YWwYAiABKAQiHgoLU3RvcFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIqCglTdG9wUmVwbHkSDwoHc3RvcHBlZBgBIAMoCRIMCgRzZW50GAIgAygJIi4KC1VuZG9SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGYWN0aW9uGAIgASgNIhwKCVVuZG9SZXBseRIPCgdzZXNzaW9uGAEgASgJIisKClNheVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJIgoKCFNheVJlcGx5IjUKDlJlc29sdmVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEgoKcmVzb2x1dGlvbhgCIAEoCSIOCgxSZXNvbHZlUmVwbHkiQwoTTGlzdFJlY2VpcHRzUmVxdWVzdBIMCgRmcm9tGAEgASgEEg0KBWxpbWl0GAIgASgNEg8KB3Nlc3Npb24YAyABKAkiUAoRTGlzdFJlY2VpcHRzUmVwbHkSLQoIcmVjZWlwdHMYASADKAsyGy5pb2kuY29uc29sZS52MS5SZWNlaXB0TGluZRIMCgRzaXplGAIgASgEIr4BCgtSZWNlaXB0TGluZRINCgVpbmRleBgBIAEoBBIRCglsZWFmX2hhc2gYAiABKAkSDAoEdHlwZRgDIAEoCRIPCgdzZXNzaW9uGAQgASgJEg0KBWF0X21zGAUgASgEEg8KB2NvdW50ZXIYBiABKAkSDgoGdGFyZ2V0GAcgASgJEg8KB3ZlcmRpY3QYCCABKAkSDgoGc3RhdHVzGAkgASgJEg8KB2Rpc3BsYXkYCiABKAkSDAoEanNvbhgLIAEoCSIXChVFeHBvcnRSZWNlaXB0c1JlcXVlc3QiNwoTRXhwb3J0UmVjZWlwdHNSZXBseRIOCgZidW5kbGUYASABKAwSEAoIaWRlbnRpdHkYAiABKAkiJQoRTGlzdE1vZGVsc1JlcXVlc3QSEAoIZGlzY292ZXIYASABKAgiWAoPTGlzdE1vZGVsc1JlcGx5EikKBm1vZGVscxgBIAMoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIaChJ1bnNjcnViYmVkX2NvbnNlbnQYAiABKAgi9gEKCU1vZGVsTGluZRIKCgJpZBgBIAEoCRIQCghwcm90b2NvbBgCIAEoCRILCgN1cmwYAyABKAkSDAoEbmFtZRgEIAEoCRIOCgZzZWNyZXQYBSABKAkSEQoJY29uZmlybWVkGAYgASgIEhIKCmlzX2RlZmF1bHQYByABKAgSEAoIbG9vcGJhY2sYCCABKAgSDQoFb3duZXIYCSABKAkSDwoHcHJvZ3JhbRgKIAEoCRIiChppbnB1dF9taWNyb3VzZF9wZXJfbWlsbGlvbhgLIAEoBBIjChtvdXRwdXRfbWljcm91c2RfcGVyX21pbGxpb24YDCABKAQicQoTQ29uZmlybU1vZGVsUmVxdWVzdBIoCgVtb2RlbBgBIAEoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIUCgxtYWtlX2RlZmF1bHQYAiABKAgSGgoSdW5zY3J1YmJlZF9jb25zZW50GAMgASgIIhMKEUNvbmZpcm1Nb2RlbFJlcGx5IiAKElJlbW92ZU1vZGVsUmVxdWVzdBIKCgJpZBgBIAEoCSISChBSZW1vdmVNb2RlbFJlcGx5IhQKEkxpc3RTZWNyZXRzUmVxdWVzdCI/ChBMaXN0U2VjcmV0c1JlcGx5EisKB3NlY3JldHMYASADKAsyGi5pb2kuY29uc29sZS52MS5TZWNyZXRMaW5lIlAKClNlY3JldExpbmUSDAoEbmFtZRgBIAEoCRIPCgdiaW5kaW5nGAIgASgJEhIKCmNyZWF0ZWRfbXMYAyABKAQSDwoHdXNlZF9tcxgEIAEoBCJuChBTZXRTZWNyZXRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkSCwoDdXJsGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZoZWFkZXIYBSABKAkSEAoIdGVtcGxhdGUYBiABKAkiEAoOU2V0U2VjcmV0UmVwbHkiIwoTUmVtb3ZlU2VjcmV0UmVxdWVzdBIMCgRuYW1lGAEgASgJIhMKEVJlbW92ZVNlY3JldFJlcGx5IhQKEkxpc3REZXZpY2VzUmVxdWVzdCI/ChBMaXN0RGV2aWNlc1JlcGx5EisKB2RldmljZXMYASADKAsyGi5pb2kuY29uc29sZS52MS5EZXZpY2VMaW5lImYKCkRldmljZUxpbmUSCgoCaWQYASABKAkSDAoEa2luZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCXBhaXJlZF9tcxgEIAEoBBINCgV3YWl0cxgFIAEoCBIOCgZsaW1pdHMYBiABKAkiWwoST2ZmZXJEZXZpY2VSZXF1ZXN0EgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCRISCgpwdWJsaWNfa2V5GAMgASgMEhUKDWNyZWRlbnRpYWxfaWQYBCABKAwiRAoQT2ZmZXJEZXZpY2VSZXBseRIOCgZkZXZpY2UYASABKAwSDAoEY29kZRgCIAEoCRISCgpleHBpcmVzX21zGAMgASgEIg8KDURvY3RvclJlcXVlc3QiGwoLRG9jdG9yUmVwbHkSDAoEanNvbhgBIAEoCSIUChJDaGFpblN0YXR1c1JlcXVlc3QimAEKEENoYWluU3RhdHVzUmVwbHkSEQoJYXZhaWxhYmxlGAEgASgIEg4KBmhlaWdodBgCIAEoBBISCgpibG9ja19oYXNoGAMgASgJEhAKCGJsb2NrX21zGAQgASgEEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoCRINCgVncmFkZRgHIAEoCSITChFUb3VyRm9sZGVyUmVxdWVzdCIfCg9Ub3VyRm9sZGVyUmVwbHkSDAoEcGF0aBgBIAEoCSIiChJMaXN0Rm9sZGVyc1JlcXVlc3QSDAoEcGF0aBgBIAEoCSJCChBMaXN0Rm9sZGVyc1JlcGx5EgwKBHBhdGgYASABKAkSDQoFbmFtZXMYAiADKAkSEQoJdHJ1bmNhdGVkGAMgASgIIhIKEExpc3RDYXJkc1JlcXVlc3QiQwoOTGlzdENhcmRzUmVwbHkSIwoFY2FyZHMYASADKAsyFC5pb2kuY29uc29sZS52MS5DYXJkEgwKBG1vcmUYAiABKA0i9QEKBENhcmQSDAoEa2luZBgBIAEoCRIKCgJpZBgCIAEoCRIPCgdzZXNzaW9uGAMgASgJEgwKBHRleHQYBCABKAkSEQoJdGV4dF9oYXNoGAUgASgMEg4KBnRhcmdldBgGIAEoCRIPCgdyZWFzb25zGAcgAygJEhYKDnN0YXRlbWVudF9vbmNlGAggASgMEhkKEXN0YXRlbWVudF9zZXNzaW9uGAkgASgMEhYKDnN0YXRlbWVudF9kZW55GAogASgMEhIKCmV4cGlyZXNfbXMYCyABKAQSEgoKcmV2ZXJzaWJsZRgMIAEoCBINCgVncm91cBgNIAMoCSJVCg1EZWNpZGVSZXF1ZXN0EhEKCXN0YXRlbWVudBgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwSDgoGZGV2aWNlGAMgASgMEg4KBnJlYXNvbhgEIAEoCSINCgtEZWNpZGVSZXBseSKfAQoMQ29uc29sZUV2ZW50EgoKAmlkGAEgASgEEgwKBGtpbmQYAiABKAkSLAoHc2Vzc2lvbhgDIAEoCzIbLmlvaS5jb25zb2xlLnYxLlNlc3Npb25MaW5lEhIKCnNlc3Npb25faWQYBCABKAkSDgoGYWN0aW9uGAUgASgNEgwKBHRleHQYBiABKAkSFQoNcGVuZGluZ19jYXJkcxgHIAEoDTL3DgoHQ29uc29sZRJKCghPdmVydmlldxIfLmlvaS5jb25zb2xlLnYxLk92ZXJ2aWV3UmVxdWVzdBodLmlvaS5jb25zb2xlLnYxLk92ZXJ2aWV3UmVwbHkSPgoEUGxhbhIbLmlvaS5jb25zb2xlLnYxLlBsYW5SZXF1ZXN0GhkuaW9pLmNvbnNvbGUudjEuUGxhblJlcGx5EkEKBUJlZ2luEhwuaW9pLmNvbnNvbGUudjEuQmVnaW5SZXF1ZXN0GhouaW9pLmNvbnNvbGUudjEuQmVnaW5SZXBseRJWCgxMaXN0U2Vzc2lvbnMSIy5pb2kuY29uc29sZS52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiEuaW9pLmNvbnNvbGUudjEuTGlzdFNlc3Npb25zUmVwbHkSUAoKR2V0U2Vzc2lvbhIhLmlvaS5jb25zb2xlLnYxLkdldFNlc3Npb25SZXF1ZXN0Gh8uaW9pLmNvbnNvbGUudjEuR2V0U2Vzc2lvblJlcGx5ElAKCkdldENvbnRlbnQSIS5pb2kuY29uc29sZS52MS5HZXRDb250ZW50UmVxdWVzdBofLmlvaS5jb25zb2xlLnYxLkdldENvbnRlbnRSZXBseRI+CgRTdG9wEhsuaW9pLmNvbnNvbGUudjEuU3RvcFJlcXVlc3QaGS5pb2kuY29uc29sZS52MS5TdG9wUmVwbHkSPgoEVW5kbxIbLmlvaS5jb25zb2xlLnYxLlVuZG9SZXF1ZXN0GhkuaW9pLmNvbnNvbGUudjEuVW5kb1JlcGx5EjsKA1NheRIaLmlvaS5jb25zb2xlLnYxLlNheVJlcXVlc3QaGC5pb2kuY29uc29sZS52MS5TYXlSZXBseRJHCgdSZXNvbHZlEh4uaW9pLmNvbnNvbGUudjEuUmVzb2x2ZVJlcXVlc3QaHC5pb2kuY29uc29sZS52MS5SZXNvbHZlUmVwbHkSVgoMTGlzdFJlY2VpcHRzEiMuaW9pLmNvbnNvbGUudjEuTGlzdFJlY2VpcHRzUmVxdWVzdBohLmlvaS5jb25zb2xlLnYxLkxpc3RSZWNlaXB0c1JlcGx5ElwKDkV4cG9ydFJlY2VpcHRzEiUuaW9pLmNvbnNvbGUudjEuRXhwb3J0UmVjZWlwdHNSZXF1ZXN0GiMuaW9pLmNvbnNvbGUudjEuRXhwb3J0UmVjZWlwdHNSZXBseRJQCgpMaXN0TW9kZWxzEiEuaW9pLmNvbnNvbGUudjEuTGlzdE1vZGVsc1JlcXVlc3QaHy5pb2kuY29uc29sZS52MS5MaXN0TW9kZWxzUmVwbHkSVgoMQ29uZmlybU1vZGVsEiMuaW9pLmNvbnNvbGUudjEuQ29uZmlybU1vZGVsUmVxdWVzdBohLmlvaS5jb25zb2xlLnYxLkNvbmZpcm1Nb2RlbFJlcGx5ElMKC1JlbW92ZU1vZGVsEiIuaW9pLmNvbnNvbGUudjEuUmVtb3ZlTW9kZWxSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuUmVtb3ZlTW9kZWxSZXBseRJTCgtMaXN0U2VjcmV0cxIiLmlvaS5jb25zb2xlLnYxLkxpc3RTZWNyZXRzUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLkxpc3RTZWNyZXRzUmVwbHkSTQoJU2V0U2VjcmV0EiAuaW9pLmNvbnNvbGUudjEuU2V0U2VjcmV0UmVxdWVzdBoeLmlvaS5jb25zb2xlLnYxLlNldFNlY3JldFJlcGx5ElYKDFJlbW92ZVNlY3JldBIjLmlvaS5jb25zb2xlLnYxLlJlbW92ZVNlY3JldFJlcXVlc3QaIS5pb2kuY29uc29sZS52MS5SZW1vdmVTZWNyZXRSZXBseRJTCgtMaXN0RGV2aWNlcxIiLmlvaS5jb25zb2xlLnYxLkxpc3REZXZpY2VzUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLkxpc3REZXZpY2VzUmVwbHkSUwoLT2ZmZXJEZXZpY2USIi5pb2kuY29uc29sZS52MS5PZmZlckRldmljZVJlcXVlc3QaIC5pb2kuY29uc29sZS52MS5PZmZlckRldmljZVJlcGx5EkQKBkRvY3RvchIdLmlvaS5jb25zb2xlLnYxLkRvY3RvclJlcXVlc3QaGy5pb2kuY29uc29sZS52MS5Eb2N0b3JSZXBseRJTCgtDaGFpblN0YXR1cxIiLmlvaS5jb25zb2xlLnYxLkNoYWluU3RhdHVzUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLkNoYWluU3RhdHVzUmVwbHkSUAoKVG91ckZvbGRlchIhLmlvaS5jb25zb2xlLnYxLlRvdXJGb2xkZXJSZXF1ZXN0Gh8uaW9pLmNvbnNvbGUudjEuVG91ckZvbGRlclJlcGx5ElMKC0xpc3RGb2xkZXJzEiIuaW9pLmNvbnNvbGUudjEuTGlzdEZvbGRlcnNSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuTGlzdEZvbGRlcnNSZXBseTKcAQoFQ2FyZHMSTQoJTGlzdENhcmRzEiAuaW9pLmNvbnNvbGUudjEuTGlzdENhcmRzUmVxdWVzdBoeLmlvaS5jb25zb2xlLnYxLkxpc3RDYXJkc1JlcGx5EkQKBkRlY2lkZRIdLmlvaS5jb25zb2xlLnYxLkRlY2lkZVJlcXVlc3QaGy5pb2kuY29uc29sZS52MS5EZWNpZGVSZXBseWIGcHJvdG8z");
+  fileDesc("Chxpb2kvY29uc29sZS92MS9jb25zb2xlLnByb3RvEg5pb2kuY29uc29sZS52MSIRCg9NYWtlTGlua1JlcXVlc3QiMAoNTWFrZUxpbmtSZXBseRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoBCIUChJBcHByb3ZlTGlua1JlcXVlc3QiMwoQQXBwcm92ZUxpbmtSZXBseRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoBCIRCg9PdmVydmlld1JlcXVlc3QipwIKDU92ZXJ2aWV3UmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIOCgZhbmNob3IYAiABKAkSEwoLcG9saWN5X2hhc2gYAyABKAkSFAoMcG9saWN5X2Vycm9yGAQgASgJEhkKEXBlbmRpbmdfYXBwcm92YWxzGAUgASgNEhUKDW9wZW5fc2Vzc2lvbnMYBiABKA0SEAoIbG9nX3NpemUYByABKAQSEgoKcHJvdGVjdGlvbhgIIAEoCRIVCg1kZWZhdWx0X21vZGVsGAkgASgJEhIKCnVuc2NydWJiZWQYCiABKAgSFgoOYXBwcm92ZV9vcmlnaW4YCyABKAkSDgoGZGV2aWNlGAwgASgJEgwKBGhvbWUYDSABKAkSEQoJdG91cl9kb25lGA4gASgIIpABCgtQbGFuUmVxdWVzdBIMCgR0ZXh0GAEgASgJEiMKBXBpY2tzGAIgAygLMhQuaW9pLmNvbnNvbGUudjEuUGljaxINCgVtb2RlbBgDIAEoCRIUCgxtaWNyb3VzZF9tYXgYBCABKAQSGAoQd2FsbF9taW51dGVzX21heBgFIAEoDRIPCgdzZXNzaW9uGAYgASgJIjMKBFBpY2sSDAoEa2luZBgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZhY2Nlc3MYAyABKAkihQEKCVBsYW5SZXBseRIPCgdzZXNzaW9uGAEgASgJEgwKBGNhcmQYAiABKAkSEQoJY2FyZF9oYXNoGAMgASgMEg0KBXNjb3BlGAQgASgMEigKBWxpbmVzGAUgAygLMhkuaW9pLmNvbnNvbGUudjEuU2NvcGVMaW5lEg0KBWFnZW50GAYgASgJIikKCVNjb3BlTGluZRIMCgR3aGF0GAEgASgJEg4KBmRldGFpbBgCIAEoCSKFAQoMQmVnaW5SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDAoEdGV4dBgCIAEoCRIRCgl3b3Jrc3BhY2UYAyABKAkSDQoFbW9kZWwYBCABKAkSEQoJc3RhdGVtZW50GAUgASgMEhEKCXNpZ25hdHVyZRgGIAEoDBIOCgZkZXZpY2UYByABKAwiDAoKQmVnaW5SZXBseSIkChNMaXN0U2Vzc2lvbnNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNIkIKEUxpc3RTZXNzaW9uc1JlcGx5Ei0KCHNlc3Npb25zGAEgAygLMhsuaW9pLmNvbnNvbGUudjEuU2Vzc2lvbkxpbmUihQEKC1Nlc3Npb25MaW5lEg8KB3Nlc3Npb24YASABKAkSDQoFc3RhdGUYAiABKAkSDAoEdGV4dBgDIAEoCRIRCgl3b3Jrc3BhY2UYBCABKAkSEgoKY3JlYXRlZF9tcxgFIAEoBBIPCgdhY3Rpb25zGAYgASgNEhAKCHVuZG9hYmxlGAcgASgNIiQKEUdldFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiPQoPR2V0U2Vzc2lvblJlcGx5EgwKBGpzb24YASABKAkSDQoFc3RhdGUYAiABKAkSDQoFcmVzdHMYAyABKAgiVAoRR2V0Q29udGVudFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZhY3Rpb24YAiABKA0SDgoGb2Zmc2V0GAMgASgEEg4KBmxlbmd0aBgEIAEoDSIvCg9HZXRDb250ZW50UmVwbHkSDQoFYnl0ZXMYASABKAwSDQoFdG90YWwYAiABKAQiHgoLU3RvcFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIqCglTdG9wUmVwbHkSDwoHc3RvcHBlZBgBIAMoCRIMCgRzZW50GAIgAygJIi4KC1VuZG9SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGYWN0aW9uGAIgASgNIhwKCVVuZG9SZXBseRIPCgdzZXNzaW9uGAEgASgJIisKClNheVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJIgoKCFNheVJlcGx5IjUKDlJlc29sdmVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEgoKcmVzb2x1dGlvbhgCIAEoCSIOCgxSZXNvbHZlUmVwbHkiQwoTTGlzdFJlY2VpcHRzUmVxdWVzdBIMCgRmcm9tGAEgASgEEg0KBWxpbWl0GAIgASgNEg8KB3Nlc3Npb24YAyABKAkiUAoRTGlzdFJlY2VpcHRzUmVwbHkSLQoIcmVjZWlwdHMYASADKAsyGy5pb2kuY29uc29sZS52MS5SZWNlaXB0TGluZRIMCgRzaXplGAIgASgEIr4BCgtSZWNlaXB0TGluZRINCgVpbmRleBgBIAEoBBIRCglsZWFmX2hhc2gYAiABKAkSDAoEdHlwZRgDIAEoCRIPCgdzZXNzaW9uGAQgASgJEg0KBWF0X21zGAUgASgEEg8KB2NvdW50ZXIYBiABKAkSDgoGdGFyZ2V0GAcgASgJEg8KB3ZlcmRpY3QYCCABKAkSDgoGc3RhdHVzGAkgASgJEg8KB2Rpc3BsYXkYCiABKAkSDAoEanNvbhgLIAEoCSIXChVFeHBvcnRSZWNlaXB0c1JlcXVlc3QiNwoTRXhwb3J0UmVjZWlwdHNSZXBseRIOCgZidW5kbGUYASABKAwSEAoIaWRlbnRpdHkYAiABKAkiJQoRTGlzdE1vZGVsc1JlcXVlc3QSEAoIZGlzY292ZXIYASABKAgiWAoPTGlzdE1vZGVsc1JlcGx5EikKBm1vZGVscxgBIAMoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIaChJ1bnNjcnViYmVkX2NvbnNlbnQYAiABKAgi9gEKCU1vZGVsTGluZRIKCgJpZBgBIAEoCRIQCghwcm90b2NvbBgCIAEoCRILCgN1cmwYAyABKAkSDAoEbmFtZRgEIAEoCRIOCgZzZWNyZXQYBSABKAkSEQoJY29uZmlybWVkGAYgASgIEhIKCmlzX2RlZmF1bHQYByABKAgSEAoIbG9vcGJhY2sYCCABKAgSDQoFb3duZXIYCSABKAkSDwoHcHJvZ3JhbRgKIAEoCRIiChppbnB1dF9taWNyb3VzZF9wZXJfbWlsbGlvbhgLIAEoBBIjChtvdXRwdXRfbWljcm91c2RfcGVyX21pbGxpb24YDCABKAQicQoTQ29uZmlybU1vZGVsUmVxdWVzdBIoCgVtb2RlbBgBIAEoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIUCgxtYWtlX2RlZmF1bHQYAiABKAgSGgoSdW5zY3J1YmJlZF9jb25zZW50GAMgASgIIhMKEUNvbmZpcm1Nb2RlbFJlcGx5IiAKElJlbW92ZU1vZGVsUmVxdWVzdBIKCgJpZBgBIAEoCSISChBSZW1vdmVNb2RlbFJlcGx5IhQKEkxpc3RTZWNyZXRzUmVxdWVzdCI/ChBMaXN0U2VjcmV0c1JlcGx5EisKB3NlY3JldHMYASADKAsyGi5pb2kuY29uc29sZS52MS5TZWNyZXRMaW5lIlAKClNlY3JldExpbmUSDAoEbmFtZRgBIAEoCRIPCgdiaW5kaW5nGAIgASgJEhIKCmNyZWF0ZWRfbXMYAyABKAQSDwoHdXNlZF9tcxgEIAEoBCJuChBTZXRTZWNyZXRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkSCwoDdXJsGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZoZWFkZXIYBSABKAkSEAoIdGVtcGxhdGUYBiABKAkiEAoOU2V0U2VjcmV0UmVwbHkiIwoTUmVtb3ZlU2VjcmV0UmVxdWVzdBIMCgRuYW1lGAEgASgJIhMKEVJlbW92ZVNlY3JldFJlcGx5IhQKEkxpc3REZXZpY2VzUmVxdWVzdCI/ChBMaXN0RGV2aWNlc1JlcGx5EisKB2RldmljZXMYASADKAsyGi5pb2kuY29uc29sZS52MS5EZXZpY2VMaW5lImYKCkRldmljZUxpbmUSCgoCaWQYASABKAkSDAoEa2luZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCXBhaXJlZF9tcxgEIAEoBBINCgV3YWl0cxgFIAEoCBIOCgZsaW1pdHMYBiABKAkiWwoST2ZmZXJEZXZpY2VSZXF1ZXN0EgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCRISCgpwdWJsaWNfa2V5GAMgASgMEhUKDWNyZWRlbnRpYWxfaWQYBCABKAwiRAoQT2ZmZXJEZXZpY2VSZXBseRIOCgZkZXZpY2UYASABKAwSDAoEY29kZRgCIAEoCRISCgpleHBpcmVzX21zGAMgASgEIg8KDURvY3RvclJlcXVlc3QiGwoLRG9jdG9yUmVwbHkSDAoEanNvbhgBIAEoCSIUChJDaGFpblN0YXR1c1JlcXVlc3QimAEKEENoYWluU3RhdHVzUmVwbHkSEQoJYXZhaWxhYmxlGAEgASgIEg4KBmhlaWdodBgCIAEoBBISCgpibG9ja19oYXNoGAMgASgJEhAKCGJsb2NrX21zGAQgASgEEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoCRINCgVncmFkZRgHIAEoCSITChFUb3VyRm9sZGVyUmVxdWVzdCIfCg9Ub3VyRm9sZGVyUmVwbHkSDAoEcGF0aBgBIAEoCSIiChJMaXN0Rm9sZGVyc1JlcXVlc3QSDAoEcGF0aBgBIAEoCSJCChBMaXN0Rm9sZGVyc1JlcGx5EgwKBHBhdGgYASABKAkSDQoFbmFtZXMYAiADKAkSEQoJdHJ1bmNhdGVkGAMgASgIIiIKEExpc3RDYXJkc1JlcXVlc3QSDgoGZGV2aWNlGAEgASgMIlMKDkxpc3RDYXJkc1JlcGx5EiMKBWNhcmRzGAEgAygLMhQuaW9pLmNvbnNvbGUudjEuQ2FyZBIMCgRtb3JlGAIgASgNEg4KBmRldmljZRgDIAEoCSL1AQoEQ2FyZBIMCgRraW5kGAEgASgJEgoKAmlkGAIgASgJEg8KB3Nlc3Npb24YAyABKAkSDAoEdGV4dBgEIAEoCRIRCgl0ZXh0X2hhc2gYBSABKAwSDgoGdGFyZ2V0GAYgASgJEg8KB3JlYXNvbnMYByADKAkSFgoOc3RhdGVtZW50X29uY2UYCCABKAwSGQoRc3RhdGVtZW50X3Nlc3Npb24YCSABKAwSFgoOc3RhdGVtZW50X2RlbnkYCiABKAwSEgoKZXhwaXJlc19tcxgLIAEoBBISCgpyZXZlcnNpYmxlGAwgASgIEg0KBWdyb3VwGA0gAygJIm8KDURlY2lkZVJlcXVlc3QSEQoJc3RhdGVtZW50GAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIOCgZkZXZpY2UYAyABKAwSDgoGcmVhc29uGAQgASgJEgwKBGtpbmQYBSABKAkSCgoCaWQYBiABKAkiDQoLRGVjaWRlUmVwbHkinwEKDENvbnNvbGVFdmVudBIKCgJpZBgBIAEoBBIMCgRraW5kGAIgASgJEiwKB3Nlc3Npb24YAyABKAsyGy5pb2kuY29uc29sZS52MS5TZXNzaW9uTGluZRISCgpzZXNzaW9uX2lkGAQgASgJEg4KBmFjdGlvbhgFIAEoDRIMCgR0ZXh0GAYgASgJEhUKDXBlbmRpbmdfY2FyZHMYByABKA0y9w4KB0NvbnNvbGUSSgoIT3ZlcnZpZXcSHy5pb2kuY29uc29sZS52MS5PdmVydmlld1JlcXVlc3QaHS5pb2kuY29uc29sZS52MS5PdmVydmlld1JlcGx5Ej4KBFBsYW4SGy5pb2kuY29uc29sZS52MS5QbGFuUmVxdWVzdBoZLmlvaS5jb25zb2xlLnYxLlBsYW5SZXBseRJBCgVCZWdpbhIcLmlvaS5jb25zb2xlLnYxLkJlZ2luUmVxdWVzdBoaLmlvaS5jb25zb2xlLnYxLkJlZ2luUmVwbHkSVgoMTGlzdFNlc3Npb25zEiMuaW9pLmNvbnNvbGUudjEuTGlzdFNlc3Npb25zUmVxdWVzdBohLmlvaS5jb25zb2xlLnYxLkxpc3RTZXNzaW9uc1JlcGx5ElAKCkdldFNlc3Npb24SIS5pb2kuY29uc29sZS52MS5HZXRTZXNzaW9uUmVxdWVzdBofLmlvaS5jb25zb2xlLnYxLkdldFNlc3Npb25SZXBseRJQCgpHZXRDb250ZW50EiEuaW9pLmNvbnNvbGUudjEuR2V0Q29udGVudFJlcXVlc3QaHy5pb2kuY29uc29sZS52MS5HZXRDb250ZW50UmVwbHkSPgoEU3RvcBIbLmlvaS5jb25zb2xlLnYxLlN0b3BSZXF1ZXN0GhkuaW9pLmNvbnNvbGUudjEuU3RvcFJlcGx5Ej4KBFVuZG8SGy5pb2kuY29uc29sZS52MS5VbmRvUmVxdWVzdBoZLmlvaS5jb25zb2xlLnYxLlVuZG9SZXBseRI7CgNTYXkSGi5pb2kuY29uc29sZS52MS5TYXlSZXF1ZXN0GhguaW9pLmNvbnNvbGUudjEuU2F5UmVwbHkSRwoHUmVzb2x2ZRIeLmlvaS5jb25zb2xlLnYxLlJlc29sdmVSZXF1ZXN0GhwuaW9pLmNvbnNvbGUudjEuUmVzb2x2ZVJlcGx5ElYKDExpc3RSZWNlaXB0cxIjLmlvaS5jb25zb2xlLnYxLkxpc3RSZWNlaXB0c1JlcXVlc3QaIS5pb2kuY29uc29sZS52MS5MaXN0UmVjZWlwdHNSZXBseRJcCg5FeHBvcnRSZWNlaXB0cxIlLmlvaS5jb25zb2xlLnYxLkV4cG9ydFJlY2VpcHRzUmVxdWVzdBojLmlvaS5jb25zb2xlLnYxLkV4cG9ydFJlY2VpcHRzUmVwbHkSUAoKTGlzdE1vZGVscxIhLmlvaS5jb25zb2xlLnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh8uaW9pLmNvbnNvbGUudjEuTGlzdE1vZGVsc1JlcGx5ElYKDENvbmZpcm1Nb2RlbBIjLmlvaS5jb25zb2xlLnYxLkNvbmZpcm1Nb2RlbFJlcXVlc3QaIS5pb2kuY29uc29sZS52MS5Db25maXJtTW9kZWxSZXBseRJTCgtSZW1vdmVNb2RlbBIiLmlvaS5jb25zb2xlLnYxLlJlbW92ZU1vZGVsUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLlJlbW92ZU1vZGVsUmVwbHkSUwoLTGlzdFNlY3JldHMSIi5pb2kuY29uc29sZS52MS5MaXN0U2VjcmV0c1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MaXN0U2VjcmV0c1JlcGx5Ek0KCVNldFNlY3JldBIgLmlvaS5jb25zb2xlLnYxLlNldFNlY3JldFJlcXVlc3QaHi5pb2kuY29uc29sZS52MS5TZXRTZWNyZXRSZXBseRJWCgxSZW1vdmVTZWNyZXQSIy5pb2kuY29uc29sZS52MS5SZW1vdmVTZWNyZXRSZXF1ZXN0GiEuaW9pLmNvbnNvbGUudjEuUmVtb3ZlU2VjcmV0UmVwbHkSUwoLTGlzdERldmljZXMSIi5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcGx5ElMKC0FwcHJvdmVMaW5rEiIuaW9pLmNvbnNvbGUudjEuQXBwcm92ZUxpbmtSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuQXBwcm92ZUxpbmtSZXBseRJECgZEb2N0b3ISHS5pb2kuY29uc29sZS52MS5Eb2N0b3JSZXF1ZXN0GhsuaW9pLmNvbnNvbGUudjEuRG9jdG9yUmVwbHkSUwoLQ2hhaW5TdGF0dXMSIi5pb2kuY29uc29sZS52MS5DaGFpblN0YXR1c1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5DaGFpblN0YXR1c1JlcGx5ElAKClRvdXJGb2xkZXISIS5pb2kuY29uc29sZS52MS5Ub3VyRm9sZGVyUmVxdWVzdBofLmlvaS5jb25zb2xlLnYxLlRvdXJGb2xkZXJSZXBseRJTCgtMaXN0Rm9sZGVycxIiLmlvaS5jb25zb2xlLnYxLkxpc3RGb2xkZXJzUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLkxpc3RGb2xkZXJzUmVwbHkyxgIKBUNhcmRzEk0KCUxpc3RDYXJkcxIgLmlvaS5jb25zb2xlLnYxLkxpc3RDYXJkc1JlcXVlc3QaHi5pb2kuY29uc29sZS52MS5MaXN0Q2FyZHNSZXBseRJECgZEZWNpZGUSHS5pb2kuY29uc29sZS52MS5EZWNpZGVSZXF1ZXN0GhsuaW9pLmNvbnNvbGUudjEuRGVjaWRlUmVwbHkSUwoLT2ZmZXJEZXZpY2USIi5pb2kuY29uc29sZS52MS5PZmZlckRldmljZVJlcXVlc3QaIC5pb2kuY29uc29sZS52MS5PZmZlckRldmljZVJlcGx5ElMKC0xpc3REZXZpY2VzEiIuaW9pLmNvbnNvbGUudjEuTGlzdERldmljZXNSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuTGlzdERldmljZXNSZXBseTJTCgVMaW5rcxJKCghNYWtlTGluaxIfLmlvaS5jb25zb2xlLnYxLk1ha2VMaW5rUmVxdWVzdBodLmlvaS5jb25zb2xlLnYxLk1ha2VMaW5rUmVwbHliBnByb3RvMw");
+
+/**
+ * @generated from message ioi.console.v1.MakeLinkRequest
+ */
+export type MakeLinkRequest = Message<"ioi.console.v1.MakeLinkRequest"> & {
+};
+
+/**
+ * Describes the message ioi.console.v1.MakeLinkRequest.
+ * Use `create(MakeLinkRequestSchema)` to create a new message.
+ */
+export const MakeLinkRequestSchema: GenMessage<MakeLinkRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 0);
+
+/**
+ * @generated from message ioi.console.v1.MakeLinkReply
+ */
+export type MakeLinkReply = Message<"ioi.console.v1.MakeLinkReply"> & {
+  /**
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: uint64 expires_ms = 2;
+   */
+  expiresMs: bigint;
+};
+
+/**
+ * Describes the message ioi.console.v1.MakeLinkReply.
+ * Use `create(MakeLinkReplySchema)` to create a new message.
+ */
+export const MakeLinkReplySchema: GenMessage<MakeLinkReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 1);
+
+/**
+ * @generated from message ioi.console.v1.ApproveLinkRequest
+ */
+export type ApproveLinkRequest = Message<"ioi.console.v1.ApproveLinkRequest"> & {
+};
+
+/**
+ * Describes the message ioi.console.v1.ApproveLinkRequest.
+ * Use `create(ApproveLinkRequestSchema)` to create a new message.
+ */
+export const ApproveLinkRequestSchema: GenMessage<ApproveLinkRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 2);
+
+/**
+ * @generated from message ioi.console.v1.ApproveLinkReply
+ */
+export type ApproveLinkReply = Message<"ioi.console.v1.ApproveLinkReply"> & {
+  /**
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: uint64 expires_ms = 2;
+   */
+  expiresMs: bigint;
+};
+
+/**
+ * Describes the message ioi.console.v1.ApproveLinkReply.
+ * Use `create(ApproveLinkReplySchema)` to create a new message.
+ */
+export const ApproveLinkReplySchema: GenMessage<ApproveLinkReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 3);
 
 /**
  * @generated from message ioi.console.v1.OverviewRequest
@@ -23,7 +93,7 @@ export type OverviewRequest = Message<"ioi.console.v1.OverviewRequest"> & {
  * Use `create(OverviewRequestSchema)` to create a new message.
  */
 export const OverviewRequestSchema: GenMessage<OverviewRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 0);
+  messageDesc(file_ioi_console_v1_console, 4);
 
 /**
  * @generated from message ioi.console.v1.OverviewReply
@@ -115,7 +185,7 @@ export type OverviewReply = Message<"ioi.console.v1.OverviewReply"> & {
  * Use `create(OverviewReplySchema)` to create a new message.
  */
 export const OverviewReplySchema: GenMessage<OverviewReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 1);
+  messageDesc(file_ioi_console_v1_console, 5);
 
 /**
  * @generated from message ioi.console.v1.PlanRequest
@@ -159,7 +229,7 @@ export type PlanRequest = Message<"ioi.console.v1.PlanRequest"> & {
  * Use `create(PlanRequestSchema)` to create a new message.
  */
 export const PlanRequestSchema: GenMessage<PlanRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 2);
+  messageDesc(file_ioi_console_v1_console, 6);
 
 /**
  * @generated from message ioi.console.v1.Pick
@@ -186,7 +256,7 @@ export type Pick = Message<"ioi.console.v1.Pick"> & {
  * Use `create(PickSchema)` to create a new message.
  */
 export const PickSchema: GenMessage<Pick> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 3);
+  messageDesc(file_ioi_console_v1_console, 7);
 
 /**
  * @generated from message ioi.console.v1.PlanReply
@@ -234,7 +304,7 @@ export type PlanReply = Message<"ioi.console.v1.PlanReply"> & {
  * Use `create(PlanReplySchema)` to create a new message.
  */
 export const PlanReplySchema: GenMessage<PlanReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 4);
+  messageDesc(file_ioi_console_v1_console, 8);
 
 /**
  * @generated from message ioi.console.v1.ScopeLine
@@ -256,7 +326,7 @@ export type ScopeLine = Message<"ioi.console.v1.ScopeLine"> & {
  * Use `create(ScopeLineSchema)` to create a new message.
  */
 export const ScopeLineSchema: GenMessage<ScopeLine> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 5);
+  messageDesc(file_ioi_console_v1_console, 9);
 
 /**
  * @generated from message ioi.console.v1.BeginRequest
@@ -305,7 +375,7 @@ export type BeginRequest = Message<"ioi.console.v1.BeginRequest"> & {
  * Use `create(BeginRequestSchema)` to create a new message.
  */
 export const BeginRequestSchema: GenMessage<BeginRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 6);
+  messageDesc(file_ioi_console_v1_console, 10);
 
 /**
  * @generated from message ioi.console.v1.BeginReply
@@ -318,7 +388,7 @@ export type BeginReply = Message<"ioi.console.v1.BeginReply"> & {
  * Use `create(BeginReplySchema)` to create a new message.
  */
 export const BeginReplySchema: GenMessage<BeginReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 7);
+  messageDesc(file_ioi_console_v1_console, 11);
 
 /**
  * @generated from message ioi.console.v1.ListSessionsRequest
@@ -335,7 +405,7 @@ export type ListSessionsRequest = Message<"ioi.console.v1.ListSessionsRequest"> 
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 8);
+  messageDesc(file_ioi_console_v1_console, 12);
 
 /**
  * @generated from message ioi.console.v1.ListSessionsReply
@@ -352,7 +422,7 @@ export type ListSessionsReply = Message<"ioi.console.v1.ListSessionsReply"> & {
  * Use `create(ListSessionsReplySchema)` to create a new message.
  */
 export const ListSessionsReplySchema: GenMessage<ListSessionsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 9);
+  messageDesc(file_ioi_console_v1_console, 13);
 
 /**
  * @generated from message ioi.console.v1.SessionLine
@@ -399,7 +469,7 @@ export type SessionLine = Message<"ioi.console.v1.SessionLine"> & {
  * Use `create(SessionLineSchema)` to create a new message.
  */
 export const SessionLineSchema: GenMessage<SessionLine> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 10);
+  messageDesc(file_ioi_console_v1_console, 14);
 
 /**
  * @generated from message ioi.console.v1.GetSessionRequest
@@ -416,7 +486,7 @@ export type GetSessionRequest = Message<"ioi.console.v1.GetSessionRequest"> & {
  * Use `create(GetSessionRequestSchema)` to create a new message.
  */
 export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 11);
+  messageDesc(file_ioi_console_v1_console, 15);
 
 /**
  * @generated from message ioi.console.v1.GetSessionReply
@@ -443,7 +513,7 @@ export type GetSessionReply = Message<"ioi.console.v1.GetSessionReply"> & {
  * Use `create(GetSessionReplySchema)` to create a new message.
  */
 export const GetSessionReplySchema: GenMessage<GetSessionReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 12);
+  messageDesc(file_ioi_console_v1_console, 16);
 
 /**
  * @generated from message ioi.console.v1.GetContentRequest
@@ -475,7 +545,7 @@ export type GetContentRequest = Message<"ioi.console.v1.GetContentRequest"> & {
  * Use `create(GetContentRequestSchema)` to create a new message.
  */
 export const GetContentRequestSchema: GenMessage<GetContentRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 13);
+  messageDesc(file_ioi_console_v1_console, 17);
 
 /**
  * @generated from message ioi.console.v1.GetContentReply
@@ -497,7 +567,7 @@ export type GetContentReply = Message<"ioi.console.v1.GetContentReply"> & {
  * Use `create(GetContentReplySchema)` to create a new message.
  */
 export const GetContentReplySchema: GenMessage<GetContentReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 14);
+  messageDesc(file_ioi_console_v1_console, 18);
 
 /**
  * @generated from message ioi.console.v1.StopRequest
@@ -514,7 +584,7 @@ export type StopRequest = Message<"ioi.console.v1.StopRequest"> & {
  * Use `create(StopRequestSchema)` to create a new message.
  */
 export const StopRequestSchema: GenMessage<StopRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 15);
+  messageDesc(file_ioi_console_v1_console, 19);
 
 /**
  * @generated from message ioi.console.v1.StopReply
@@ -538,7 +608,7 @@ export type StopReply = Message<"ioi.console.v1.StopReply"> & {
  * Use `create(StopReplySchema)` to create a new message.
  */
 export const StopReplySchema: GenMessage<StopReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 16);
+  messageDesc(file_ioi_console_v1_console, 20);
 
 /**
  * @generated from message ioi.console.v1.UndoRequest
@@ -560,7 +630,7 @@ export type UndoRequest = Message<"ioi.console.v1.UndoRequest"> & {
  * Use `create(UndoRequestSchema)` to create a new message.
  */
 export const UndoRequestSchema: GenMessage<UndoRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 17);
+  messageDesc(file_ioi_console_v1_console, 21);
 
 /**
  * @generated from message ioi.console.v1.UndoReply
@@ -577,7 +647,7 @@ export type UndoReply = Message<"ioi.console.v1.UndoReply"> & {
  * Use `create(UndoReplySchema)` to create a new message.
  */
 export const UndoReplySchema: GenMessage<UndoReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 18);
+  messageDesc(file_ioi_console_v1_console, 22);
 
 /**
  * @generated from message ioi.console.v1.SayRequest
@@ -599,7 +669,7 @@ export type SayRequest = Message<"ioi.console.v1.SayRequest"> & {
  * Use `create(SayRequestSchema)` to create a new message.
  */
 export const SayRequestSchema: GenMessage<SayRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 19);
+  messageDesc(file_ioi_console_v1_console, 23);
 
 /**
  * @generated from message ioi.console.v1.SayReply
@@ -612,7 +682,7 @@ export type SayReply = Message<"ioi.console.v1.SayReply"> & {
  * Use `create(SayReplySchema)` to create a new message.
  */
 export const SayReplySchema: GenMessage<SayReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 20);
+  messageDesc(file_ioi_console_v1_console, 24);
 
 /**
  * @generated from message ioi.console.v1.ResolveRequest
@@ -634,7 +704,7 @@ export type ResolveRequest = Message<"ioi.console.v1.ResolveRequest"> & {
  * Use `create(ResolveRequestSchema)` to create a new message.
  */
 export const ResolveRequestSchema: GenMessage<ResolveRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 21);
+  messageDesc(file_ioi_console_v1_console, 25);
 
 /**
  * @generated from message ioi.console.v1.ResolveReply
@@ -647,7 +717,7 @@ export type ResolveReply = Message<"ioi.console.v1.ResolveReply"> & {
  * Use `create(ResolveReplySchema)` to create a new message.
  */
 export const ResolveReplySchema: GenMessage<ResolveReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 22);
+  messageDesc(file_ioi_console_v1_console, 26);
 
 /**
  * @generated from message ioi.console.v1.ListReceiptsRequest
@@ -674,7 +744,7 @@ export type ListReceiptsRequest = Message<"ioi.console.v1.ListReceiptsRequest"> 
  * Use `create(ListReceiptsRequestSchema)` to create a new message.
  */
 export const ListReceiptsRequestSchema: GenMessage<ListReceiptsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 23);
+  messageDesc(file_ioi_console_v1_console, 27);
 
 /**
  * @generated from message ioi.console.v1.ListReceiptsReply
@@ -696,7 +766,7 @@ export type ListReceiptsReply = Message<"ioi.console.v1.ListReceiptsReply"> & {
  * Use `create(ListReceiptsReplySchema)` to create a new message.
  */
 export const ListReceiptsReplySchema: GenMessage<ListReceiptsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 24);
+  messageDesc(file_ioi_console_v1_console, 28);
 
 /**
  * @generated from message ioi.console.v1.ReceiptLine
@@ -765,7 +835,7 @@ export type ReceiptLine = Message<"ioi.console.v1.ReceiptLine"> & {
  * Use `create(ReceiptLineSchema)` to create a new message.
  */
 export const ReceiptLineSchema: GenMessage<ReceiptLine> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 25);
+  messageDesc(file_ioi_console_v1_console, 29);
 
 /**
  * @generated from message ioi.console.v1.ExportReceiptsRequest
@@ -778,7 +848,7 @@ export type ExportReceiptsRequest = Message<"ioi.console.v1.ExportReceiptsReques
  * Use `create(ExportReceiptsRequestSchema)` to create a new message.
  */
 export const ExportReceiptsRequestSchema: GenMessage<ExportReceiptsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 26);
+  messageDesc(file_ioi_console_v1_console, 30);
 
 /**
  * @generated from message ioi.console.v1.ExportReceiptsReply
@@ -800,7 +870,7 @@ export type ExportReceiptsReply = Message<"ioi.console.v1.ExportReceiptsReply"> 
  * Use `create(ExportReceiptsReplySchema)` to create a new message.
  */
 export const ExportReceiptsReplySchema: GenMessage<ExportReceiptsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 27);
+  messageDesc(file_ioi_console_v1_console, 31);
 
 /**
  * @generated from message ioi.console.v1.ListModelsRequest
@@ -817,7 +887,7 @@ export type ListModelsRequest = Message<"ioi.console.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 28);
+  messageDesc(file_ioi_console_v1_console, 32);
 
 /**
  * @generated from message ioi.console.v1.ListModelsReply
@@ -839,7 +909,7 @@ export type ListModelsReply = Message<"ioi.console.v1.ListModelsReply"> & {
  * Use `create(ListModelsReplySchema)` to create a new message.
  */
 export const ListModelsReplySchema: GenMessage<ListModelsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 29);
+  messageDesc(file_ioi_console_v1_console, 33);
 
 /**
  * @generated from message ioi.console.v1.ModelLine
@@ -913,7 +983,7 @@ export type ModelLine = Message<"ioi.console.v1.ModelLine"> & {
  * Use `create(ModelLineSchema)` to create a new message.
  */
 export const ModelLineSchema: GenMessage<ModelLine> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 30);
+  messageDesc(file_ioi_console_v1_console, 34);
 
 /**
  * @generated from message ioi.console.v1.ConfirmModelRequest
@@ -940,7 +1010,7 @@ export type ConfirmModelRequest = Message<"ioi.console.v1.ConfirmModelRequest"> 
  * Use `create(ConfirmModelRequestSchema)` to create a new message.
  */
 export const ConfirmModelRequestSchema: GenMessage<ConfirmModelRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 31);
+  messageDesc(file_ioi_console_v1_console, 35);
 
 /**
  * @generated from message ioi.console.v1.ConfirmModelReply
@@ -953,7 +1023,7 @@ export type ConfirmModelReply = Message<"ioi.console.v1.ConfirmModelReply"> & {
  * Use `create(ConfirmModelReplySchema)` to create a new message.
  */
 export const ConfirmModelReplySchema: GenMessage<ConfirmModelReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 32);
+  messageDesc(file_ioi_console_v1_console, 36);
 
 /**
  * @generated from message ioi.console.v1.RemoveModelRequest
@@ -970,7 +1040,7 @@ export type RemoveModelRequest = Message<"ioi.console.v1.RemoveModelRequest"> & 
  * Use `create(RemoveModelRequestSchema)` to create a new message.
  */
 export const RemoveModelRequestSchema: GenMessage<RemoveModelRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 33);
+  messageDesc(file_ioi_console_v1_console, 37);
 
 /**
  * @generated from message ioi.console.v1.RemoveModelReply
@@ -983,7 +1053,7 @@ export type RemoveModelReply = Message<"ioi.console.v1.RemoveModelReply"> & {
  * Use `create(RemoveModelReplySchema)` to create a new message.
  */
 export const RemoveModelReplySchema: GenMessage<RemoveModelReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 34);
+  messageDesc(file_ioi_console_v1_console, 38);
 
 /**
  * @generated from message ioi.console.v1.ListSecretsRequest
@@ -996,7 +1066,7 @@ export type ListSecretsRequest = Message<"ioi.console.v1.ListSecretsRequest"> & 
  * Use `create(ListSecretsRequestSchema)` to create a new message.
  */
 export const ListSecretsRequestSchema: GenMessage<ListSecretsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 35);
+  messageDesc(file_ioi_console_v1_console, 39);
 
 /**
  * @generated from message ioi.console.v1.ListSecretsReply
@@ -1013,7 +1083,7 @@ export type ListSecretsReply = Message<"ioi.console.v1.ListSecretsReply"> & {
  * Use `create(ListSecretsReplySchema)` to create a new message.
  */
 export const ListSecretsReplySchema: GenMessage<ListSecretsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 36);
+  messageDesc(file_ioi_console_v1_console, 40);
 
 /**
  * @generated from message ioi.console.v1.SecretLine
@@ -1047,7 +1117,7 @@ export type SecretLine = Message<"ioi.console.v1.SecretLine"> & {
  * Use `create(SecretLineSchema)` to create a new message.
  */
 export const SecretLineSchema: GenMessage<SecretLine> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 37);
+  messageDesc(file_ioi_console_v1_console, 41);
 
 /**
  * @generated from message ioi.console.v1.SetSecretRequest
@@ -1091,7 +1161,7 @@ export type SetSecretRequest = Message<"ioi.console.v1.SetSecretRequest"> & {
  * Use `create(SetSecretRequestSchema)` to create a new message.
  */
 export const SetSecretRequestSchema: GenMessage<SetSecretRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 38);
+  messageDesc(file_ioi_console_v1_console, 42);
 
 /**
  * @generated from message ioi.console.v1.SetSecretReply
@@ -1104,7 +1174,7 @@ export type SetSecretReply = Message<"ioi.console.v1.SetSecretReply"> & {
  * Use `create(SetSecretReplySchema)` to create a new message.
  */
 export const SetSecretReplySchema: GenMessage<SetSecretReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 39);
+  messageDesc(file_ioi_console_v1_console, 43);
 
 /**
  * @generated from message ioi.console.v1.RemoveSecretRequest
@@ -1121,7 +1191,7 @@ export type RemoveSecretRequest = Message<"ioi.console.v1.RemoveSecretRequest"> 
  * Use `create(RemoveSecretRequestSchema)` to create a new message.
  */
 export const RemoveSecretRequestSchema: GenMessage<RemoveSecretRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 40);
+  messageDesc(file_ioi_console_v1_console, 44);
 
 /**
  * @generated from message ioi.console.v1.RemoveSecretReply
@@ -1134,7 +1204,7 @@ export type RemoveSecretReply = Message<"ioi.console.v1.RemoveSecretReply"> & {
  * Use `create(RemoveSecretReplySchema)` to create a new message.
  */
 export const RemoveSecretReplySchema: GenMessage<RemoveSecretReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 41);
+  messageDesc(file_ioi_console_v1_console, 45);
 
 /**
  * @generated from message ioi.console.v1.ListDevicesRequest
@@ -1147,7 +1217,7 @@ export type ListDevicesRequest = Message<"ioi.console.v1.ListDevicesRequest"> & 
  * Use `create(ListDevicesRequestSchema)` to create a new message.
  */
 export const ListDevicesRequestSchema: GenMessage<ListDevicesRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 42);
+  messageDesc(file_ioi_console_v1_console, 46);
 
 /**
  * @generated from message ioi.console.v1.ListDevicesReply
@@ -1164,7 +1234,7 @@ export type ListDevicesReply = Message<"ioi.console.v1.ListDevicesReply"> & {
  * Use `create(ListDevicesReplySchema)` to create a new message.
  */
 export const ListDevicesReplySchema: GenMessage<ListDevicesReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 43);
+  messageDesc(file_ioi_console_v1_console, 47);
 
 /**
  * @generated from message ioi.console.v1.DeviceLine
@@ -1206,7 +1276,7 @@ export type DeviceLine = Message<"ioi.console.v1.DeviceLine"> & {
  * Use `create(DeviceLineSchema)` to create a new message.
  */
 export const DeviceLineSchema: GenMessage<DeviceLine> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 44);
+  messageDesc(file_ioi_console_v1_console, 48);
 
 /**
  * @generated from message ioi.console.v1.OfferDeviceRequest
@@ -1238,7 +1308,7 @@ export type OfferDeviceRequest = Message<"ioi.console.v1.OfferDeviceRequest"> & 
  * Use `create(OfferDeviceRequestSchema)` to create a new message.
  */
 export const OfferDeviceRequestSchema: GenMessage<OfferDeviceRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 45);
+  messageDesc(file_ioi_console_v1_console, 49);
 
 /**
  * @generated from message ioi.console.v1.OfferDeviceReply
@@ -1265,7 +1335,7 @@ export type OfferDeviceReply = Message<"ioi.console.v1.OfferDeviceReply"> & {
  * Use `create(OfferDeviceReplySchema)` to create a new message.
  */
 export const OfferDeviceReplySchema: GenMessage<OfferDeviceReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 46);
+  messageDesc(file_ioi_console_v1_console, 50);
 
 /**
  * @generated from message ioi.console.v1.DoctorRequest
@@ -1278,7 +1348,7 @@ export type DoctorRequest = Message<"ioi.console.v1.DoctorRequest"> & {
  * Use `create(DoctorRequestSchema)` to create a new message.
  */
 export const DoctorRequestSchema: GenMessage<DoctorRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 47);
+  messageDesc(file_ioi_console_v1_console, 51);
 
 /**
  * @generated from message ioi.console.v1.DoctorReply
@@ -1295,7 +1365,7 @@ export type DoctorReply = Message<"ioi.console.v1.DoctorReply"> & {
  * Use `create(DoctorReplySchema)` to create a new message.
  */
 export const DoctorReplySchema: GenMessage<DoctorReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 48);
+  messageDesc(file_ioi_console_v1_console, 52);
 
 /**
  * @generated from message ioi.console.v1.ChainStatusRequest
@@ -1308,7 +1378,7 @@ export type ChainStatusRequest = Message<"ioi.console.v1.ChainStatusRequest"> & 
  * Use `create(ChainStatusRequestSchema)` to create a new message.
  */
 export const ChainStatusRequestSchema: GenMessage<ChainStatusRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 49);
+  messageDesc(file_ioi_console_v1_console, 53);
 
 /**
  * @generated from message ioi.console.v1.ChainStatusReply
@@ -1355,7 +1425,7 @@ export type ChainStatusReply = Message<"ioi.console.v1.ChainStatusReply"> & {
  * Use `create(ChainStatusReplySchema)` to create a new message.
  */
 export const ChainStatusReplySchema: GenMessage<ChainStatusReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 50);
+  messageDesc(file_ioi_console_v1_console, 54);
 
 /**
  * @generated from message ioi.console.v1.TourFolderRequest
@@ -1368,7 +1438,7 @@ export type TourFolderRequest = Message<"ioi.console.v1.TourFolderRequest"> & {
  * Use `create(TourFolderRequestSchema)` to create a new message.
  */
 export const TourFolderRequestSchema: GenMessage<TourFolderRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 51);
+  messageDesc(file_ioi_console_v1_console, 55);
 
 /**
  * @generated from message ioi.console.v1.TourFolderReply
@@ -1385,7 +1455,7 @@ export type TourFolderReply = Message<"ioi.console.v1.TourFolderReply"> & {
  * Use `create(TourFolderReplySchema)` to create a new message.
  */
 export const TourFolderReplySchema: GenMessage<TourFolderReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 52);
+  messageDesc(file_ioi_console_v1_console, 56);
 
 /**
  * @generated from message ioi.console.v1.ListFoldersRequest
@@ -1402,7 +1472,7 @@ export type ListFoldersRequest = Message<"ioi.console.v1.ListFoldersRequest"> & 
  * Use `create(ListFoldersRequestSchema)` to create a new message.
  */
 export const ListFoldersRequestSchema: GenMessage<ListFoldersRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 53);
+  messageDesc(file_ioi_console_v1_console, 57);
 
 /**
  * @generated from message ioi.console.v1.ListFoldersReply
@@ -1429,12 +1499,18 @@ export type ListFoldersReply = Message<"ioi.console.v1.ListFoldersReply"> & {
  * Use `create(ListFoldersReplySchema)` to create a new message.
  */
 export const ListFoldersReplySchema: GenMessage<ListFoldersReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 54);
+  messageDesc(file_ioi_console_v1_console, 58);
 
 /**
  * @generated from message ioi.console.v1.ListCardsRequest
  */
 export type ListCardsRequest = Message<"ioi.console.v1.ListCardsRequest"> & {
+  /**
+   * Key that this browser holds; empty: none yet.
+   *
+   * @generated from field: bytes device = 1;
+   */
+  device: Uint8Array;
 };
 
 /**
@@ -1442,7 +1518,7 @@ export type ListCardsRequest = Message<"ioi.console.v1.ListCardsRequest"> & {
  * Use `create(ListCardsRequestSchema)` to create a new message.
  */
 export const ListCardsRequestSchema: GenMessage<ListCardsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 55);
+  messageDesc(file_ioi_console_v1_console, 59);
 
 /**
  * @generated from message ioi.console.v1.ListCardsReply
@@ -1454,11 +1530,18 @@ export type ListCardsReply = Message<"ioi.console.v1.ListCardsReply"> & {
   cards: Card[];
 
   /**
-   * Alike cards that wait behind the first.
+   * Cards that wait and are not among these.
    *
    * @generated from field: uint32 more = 2;
    */
   more: number;
+
+  /**
+   * What became of the browser's key: none | waiting | paired.
+   *
+   * @generated from field: string device = 3;
+   */
+  device: string;
 };
 
 /**
@@ -1466,7 +1549,7 @@ export type ListCardsReply = Message<"ioi.console.v1.ListCardsReply"> & {
  * Use `create(ListCardsReplySchema)` to create a new message.
  */
 export const ListCardsReplySchema: GenMessage<ListCardsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 56);
+  messageDesc(file_ioi_console_v1_console, 60);
 
 /**
  * @generated from message ioi.console.v1.Card
@@ -1553,13 +1636,16 @@ export type Card = Message<"ioi.console.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 57);
+  messageDesc(file_ioi_console_v1_console, 61);
 
 /**
  * @generated from message ioi.console.v1.DecideRequest
  */
 export type DecideRequest = Message<"ioi.console.v1.DecideRequest"> & {
   /**
+   * Of an approval `decisionStatement`, of a scope `scopeStatement`; of a scope that is refused
+   * nothing is signed and it is empty.
+   *
    * @generated from field: bytes statement = 1;
    */
   statement: Uint8Array;
@@ -1578,6 +1664,18 @@ export type DecideRequest = Message<"ioi.console.v1.DecideRequest"> & {
    * @generated from field: string reason = 4;
    */
   reason: string;
+
+  /**
+   * As the card had them.
+   *
+   * @generated from field: string kind = 5;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: string id = 6;
+   */
+  id: string;
 };
 
 /**
@@ -1585,7 +1683,7 @@ export type DecideRequest = Message<"ioi.console.v1.DecideRequest"> & {
  * Use `create(DecideRequestSchema)` to create a new message.
  */
 export const DecideRequestSchema: GenMessage<DecideRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 58);
+  messageDesc(file_ioi_console_v1_console, 62);
 
 /**
  * @generated from message ioi.console.v1.DecideReply
@@ -1598,7 +1696,7 @@ export type DecideReply = Message<"ioi.console.v1.DecideReply"> & {
  * Use `create(DecideReplySchema)` to create a new message.
  */
 export const DecideReplySchema: GenMessage<DecideReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 59);
+  messageDesc(file_ioi_console_v1_console, 63);
 
 /**
  * What /events sends; `kind` names the field that is set.
@@ -1651,7 +1749,7 @@ export type ConsoleEvent = Message<"ioi.console.v1.ConsoleEvent"> & {
  * Use `create(ConsoleEventSchema)` to create a new message.
  */
 export const ConsoleEventSchema: GenMessage<ConsoleEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 60);
+  messageDesc(file_ioi_console_v1_console, 64);
 
 /**
  * The page -> console, by Connect (unary, JSON) on the page's own origin, behind the cookie. What
@@ -1826,12 +1924,15 @@ export const Console: GenService<{
     output: typeof ListDevicesReplySchema;
   },
   /**
-   * @generated from rpc ioi.console.v1.Console.OfferDevice
+   * Where the approval page is to be opened inside this one: an address with a token that is
+   * redeemed once, within a minute, by the approval origin.
+   *
+   * @generated from rpc ioi.console.v1.Console.ApproveLink
    */
-  offerDevice: {
+  approveLink: {
     methodKind: "unary";
-    input: typeof OfferDeviceRequestSchema;
-    output: typeof OfferDeviceReplySchema;
+    input: typeof ApproveLinkRequestSchema;
+    output: typeof ApproveLinkReplySchema;
   },
   /**
    * `ioi.doctor/1`: what protects this machine, measured.
@@ -1875,7 +1976,7 @@ export const Console: GenService<{
   serviceDesc(file_ioi_console_v1_console, 0);
 
 /**
- * The approval origin -> console. Nothing but cards is served there.
+ * The approval origin -> console. Nothing but cards and this browser's key is served there.
  *
  * @generated from service ioi.console.v1.Cards
  */
@@ -1896,6 +1997,43 @@ export const Cards: GenService<{
     input: typeof DecideRequestSchema;
     output: typeof DecideReplySchema;
   },
+  /**
+   * Offers this browser's key; the reply's code is typed at the terminal.
+   *
+   * @generated from rpc ioi.console.v1.Cards.OfferDevice
+   */
+  offerDevice: {
+    methodKind: "unary";
+    input: typeof OfferDeviceRequestSchema;
+    output: typeof OfferDeviceReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.console.v1.Cards.ListDevices
+   */
+  listDevices: {
+    methodKind: "unary";
+    input: typeof ListDevicesRequestSchema;
+    output: typeof ListDevicesReplySchema;
+  },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_console_v1_console, 1);
+
+/**
+ * The person's command line -> console, over `run/console.sock`.
+ *
+ * @generated from service ioi.console.v1.Links
+ */
+export const Links: GenService<{
+  /**
+   * An address that opens the page: its token is redeemed once, within a minute.
+   *
+   * @generated from rpc ioi.console.v1.Links.MakeLink
+   */
+  makeLink: {
+    methodKind: "unary";
+    input: typeof MakeLinkRequestSchema;
+    output: typeof MakeLinkReplySchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_ioi_console_v1_console, 2);
 

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/process.proto.
  */
 export const file_ioi_kernel_v1_process: GenFile = /*@__PURE__*/
-  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiIgoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0iFQoTS2VybmVsU3RhdHVzUmVxdWVzdCKmAQoRS2VybmVsU3RhdHVzUmVwbHkSLwoJcHJvY2Vzc2VzGAEgAygLMhwuaW9pLmtlcm5lbC52MS5Qcm9jZXNzU3RhdHVzEhMKC3JwY19hZGRyZXNzGAIgASgJEhQKDGh0dHBfYWRkcmVzcxgDIAEoCRISCgpzdGFydGVkX21zGAQgASgEEhAKCHJlc3RhcnRzGAUgASgNEg8KB3NhbmRib3gYBiABKAkiaAoNUHJvY2Vzc1N0YXR1cxIMCgRuYW1lGAEgASgJEgsKA3BpZBgCIAEoDRILCgN1aWQYAyABKA0SDwoHc2FuZGJveBgEIAMoCRIPCgdwc3Nfa2liGAUgASgEEg0KBXN0YXRlGAYgASgJIhEKD1NodXRkb3duUmVxdWVzdCIPCg1TaHV0ZG93blJlcGx5MrQCCgdQcm9jZXNzEj8KBUhlbGxvEhsuaW9pLmtlcm5lbC52MS5IZWxsb1JlcXVlc3QaGS5pb2kua2VybmVsLnYxLkhlbGxvUmVwbHkSPwoFRHJhaW4SGy5pb2kua2VybmVsLnYxLkRyYWluUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuRHJhaW5SZXBseRJFCgdNZXRyaWNzEh0uaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVxdWVzdBobLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcGx5EmAKEFJlZ2lzdGVySW5zdGFuY2USJi5pb2kua2VybmVsLnYxLlJlZ2lzdGVySW5zdGFuY2VSZXF1ZXN0GiQuaW9pLmtlcm5lbC52MS5SZWdpc3Rlckluc3RhbmNlUmVwbHkyUgoGU2NyYXBlEkgKBkdhdGhlchIbLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcGx5Gh0uaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVxdWVzdCgBMAEysAEKCExhdW5jaGVyElEKC1NwYXduRHJpdmVyEiEuaW9pLmtlcm5lbC52MS5TcGF3bkRyaXZlclJlcXVlc3QaHy5pb2kua2VybmVsLnYxLlNwYXduRHJpdmVyUmVwbHkSUQoLS2lsbFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseTL7AQoGS2VybmVsElQKDEtlcm5lbFN0YXR1cxIiLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVwbHkSUQoLU3RvcFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseRJICghTaHV0ZG93bhIeLmlvaS5rZXJuZWwudjEuU2h1dGRvd25SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcGx5YgZwcm90bzM");
+  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiIgoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0iFQoTS2VybmVsU3RhdHVzUmVxdWVzdCK0AQoRS2VybmVsU3RhdHVzUmVwbHkSLwoJcHJvY2Vzc2VzGAEgAygLMhwuaW9pLmtlcm5lbC52MS5Qcm9jZXNzU3RhdHVzEhMKC3JwY19hZGRyZXNzGAIgASgJEhQKDGh0dHBfYWRkcmVzcxgDIAEoCRISCgpzdGFydGVkX21zGAQgASgEEhAKCHJlc3RhcnRzGAUgASgNEg8KB3NhbmRib3gYBiABKAkSDAoEcGFnZRgHIAEoCSJoCg1Qcm9jZXNzU3RhdHVzEgwKBG5hbWUYASABKAkSCwoDcGlkGAIgASgNEgsKA3VpZBgDIAEoDRIPCgdzYW5kYm94GAQgAygJEg8KB3Bzc19raWIYBSABKAQSDQoFc3RhdGUYBiABKAkiEQoPU2h1dGRvd25SZXF1ZXN0Ig8KDVNodXRkb3duUmVwbHkiIgoSTGlzdEZvbGRlcnNSZXF1ZXN0EgwKBHBhdGgYASABKAkiQgoQTGlzdEZvbGRlcnNSZXBseRIMCgRwYXRoGAEgASgJEg0KBW5hbWVzGAIgAygJEhEKCXRydW5jYXRlZBgDIAEoCCITChFUb3VyRm9sZGVyUmVxdWVzdCIfCg9Ub3VyRm9sZGVyUmVwbHkSDAoEcGF0aBgBIAEoCSIPCg1Eb2N0b3JSZXF1ZXN0IhsKC0RvY3RvclJlcGx5EgwKBGpzb24YASABKAkytAIKB1Byb2Nlc3MSPwoFSGVsbG8SGy5pb2kua2VybmVsLnYxLkhlbGxvUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuSGVsbG9SZXBseRI/CgVEcmFpbhIbLmlvaS5rZXJuZWwudjEuRHJhaW5SZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5EcmFpblJlcGx5EkUKB01ldHJpY3MSHS5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXF1ZXN0GhsuaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVwbHkSYAoQUmVnaXN0ZXJJbnN0YW5jZRImLmlvaS5rZXJuZWwudjEuUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QaJC5pb2kua2VybmVsLnYxLlJlZ2lzdGVySW5zdGFuY2VSZXBseTJSCgZTY3JhcGUSSAoGR2F0aGVyEhsuaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVwbHkaHS5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXF1ZXN0KAEwATKwAQoITGF1bmNoZXISUQoLU3Bhd25Ecml2ZXISIS5pb2kua2VybmVsLnYxLlNwYXduRHJpdmVyUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuU3Bhd25Ecml2ZXJSZXBseRJRCgtLaWxsU2Vzc2lvbhIhLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcGx5MuIDCgZLZXJuZWwSVAoMS2VybmVsU3RhdHVzEiIuaW9pLmtlcm5lbC52MS5LZXJuZWxTdGF0dXNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5LZXJuZWxTdGF0dXNSZXBseRJRCgtTdG9wU2Vzc2lvbhIhLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcGx5EkgKCFNodXRkb3duEh4uaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNodXRkb3duUmVwbHkSUQoLTGlzdEZvbGRlcnMSIS5pb2kua2VybmVsLnYxLkxpc3RGb2xkZXJzUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuTGlzdEZvbGRlcnNSZXBseRJOCgpUb3VyRm9sZGVyEiAuaW9pLmtlcm5lbC52MS5Ub3VyRm9sZGVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuVG91ckZvbGRlclJlcGx5EkIKBkRvY3RvchIcLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVwbHliBnByb3RvMw");
 
 /**
  * @generated from message ioi.kernel.v1.HelloRequest
@@ -295,6 +295,13 @@ export type KernelStatusReply = Message<"ioi.kernel.v1.KernelStatusReply"> & {
    * @generated from field: string sandbox = 6;
    */
   sandbox: string;
+
+  /**
+   * http://app.localhost:PORT; empty where no page is served.
+   *
+   * @generated from field: string page = 7;
+   */
+  page: string;
 };
 
 /**
@@ -371,6 +378,114 @@ export type ShutdownReply = Message<"ioi.kernel.v1.ShutdownReply"> & {
  */
 export const ShutdownReplySchema: GenMessage<ShutdownReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 16);
+
+/**
+ * @generated from message ioi.kernel.v1.ListFoldersRequest
+ */
+export type ListFoldersRequest = Message<"ioi.kernel.v1.ListFoldersRequest"> & {
+  /**
+   * Absolute; empty: the home itself.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ListFoldersRequest.
+ * Use `create(ListFoldersRequestSchema)` to create a new message.
+ */
+export const ListFoldersRequestSchema: GenMessage<ListFoldersRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 17);
+
+/**
+ * @generated from message ioi.kernel.v1.ListFoldersReply
+ */
+export type ListFoldersReply = Message<"ioi.kernel.v1.ListFoldersReply"> & {
+  /**
+   * Without links.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: repeated string names = 2;
+   */
+  names: string[];
+
+  /**
+   * @generated from field: bool truncated = 3;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ListFoldersReply.
+ * Use `create(ListFoldersReplySchema)` to create a new message.
+ */
+export const ListFoldersReplySchema: GenMessage<ListFoldersReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 18);
+
+/**
+ * @generated from message ioi.kernel.v1.TourFolderRequest
+ */
+export type TourFolderRequest = Message<"ioi.kernel.v1.TourFolderRequest"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.TourFolderRequest.
+ * Use `create(TourFolderRequestSchema)` to create a new message.
+ */
+export const TourFolderRequestSchema: GenMessage<TourFolderRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 19);
+
+/**
+ * @generated from message ioi.kernel.v1.TourFolderReply
+ */
+export type TourFolderReply = Message<"ioi.kernel.v1.TourFolderReply"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.TourFolderReply.
+ * Use `create(TourFolderReplySchema)` to create a new message.
+ */
+export const TourFolderReplySchema: GenMessage<TourFolderReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 20);
+
+/**
+ * @generated from message ioi.kernel.v1.DoctorRequest
+ */
+export type DoctorRequest = Message<"ioi.kernel.v1.DoctorRequest"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.DoctorRequest.
+ * Use `create(DoctorRequestSchema)` to create a new message.
+ */
+export const DoctorRequestSchema: GenMessage<DoctorRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 21);
+
+/**
+ * @generated from message ioi.kernel.v1.DoctorReply
+ */
+export type DoctorReply = Message<"ioi.kernel.v1.DoctorReply"> & {
+  /**
+   * @generated from field: string json = 1;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.DoctorReply.
+ * Use `create(DoctorReplySchema)` to create a new message.
+ */
+export const DoctorReplySchema: GenMessage<DoctorReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 22);
 
 /**
  * Launcher -> every process of the kernel.
@@ -493,6 +608,36 @@ export const Kernel: GenService<{
     methodKind: "unary";
     input: typeof ShutdownRequestSchema;
     output: typeof ShutdownReplySchema;
+  },
+  /**
+   * Names of the folders in a folder of the person's home, for a chooser; bounded.
+   *
+   * @generated from rpc ioi.kernel.v1.Kernel.ListFolders
+   */
+  listFolders: {
+    methodKind: "unary";
+    input: typeof ListFoldersRequestSchema;
+    output: typeof ListFoldersReplySchema;
+  },
+  /**
+   * The folder that the tour plays in, made where it is not there.
+   *
+   * @generated from rpc ioi.kernel.v1.Kernel.TourFolder
+   */
+  tourFolder: {
+    methodKind: "unary";
+    input: typeof TourFolderRequestSchema;
+    output: typeof TourFolderReplySchema;
+  },
+  /**
+   * Runs the self-test beside the kernel: `ioi.doctor/1`.
+   *
+   * @generated from rpc ioi.kernel.v1.Kernel.Doctor
+   */
+  doctor: {
+    methodKind: "unary";
+    input: typeof DoctorRequestSchema;
+    output: typeof DoctorReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_kernel_v1_process, 3);
