@@ -5,6 +5,7 @@
  *
  *   deny   if any deny fired in any tier
  *   asks = ask rules fired + ungrounded arguments + exceeded budgets + unknown facts +
+ *          what the task was not given +
  *          {"default" if no allow fired in the admin or user tier}
  *   asks -= those discharged by a live grant
  *   allow  if asks is empty, with all obligations; else ask; headless, or "default" left under
@@ -26,6 +27,7 @@ import { discharge } from "./grants.ts";
 import { ungrounded } from "./grounding.ts";
 import { type Firing, judge, type Judgement } from "./judge.ts";
 import { rootTable } from "./roots.ts";
+import { taskAsks } from "./scope/task.ts";
 import { readSubject, type Subject } from "./subject.ts";
 import { yes } from "./truth.ts";
 import type { CompiledPolicy, Decide, Decision, DecisionContext, MatchedRule } from "./types.ts";
@@ -99,6 +101,7 @@ const collectAsks = (
   for (const { key } of guarded) asks.push({ kind: "protected", id: key });
   if (judgement.protectedRedirect) asks.push({ kind: "protected", id: "argv" });
   if (judgement.script?.dynamic !== undefined) asks.push({ kind: "dynamic", id: "argv" });
+  asks.push(...taskAsks(subject, session.task));
   for (const id of keeping.lost) asks.push({ kind: "irreversible", id });
   if (judgement.allows.length === 0) asks.push({ kind: "default", id: "default" });
   return asks;
@@ -192,7 +195,7 @@ const decideSubject = (
       : collectAsks(subject, judgement, keeping, guarded, context);
   const free = goesWithoutAsking(policy, subject, reversible, all);
   const asks = free ? all.filter(({ kind }) => kind !== "default") : all;
-  const { left, discharged, used } = discharge(asks, policy, action, context);
+  const { left, discharged, used } = discharge(asks, policy, action, context, subject);
   const verdict = verdictOf(policy, weighed, left, context.session.headless);
   const rules = matchedRules(weighed);
   if (free && verdict !== "deny") rules.push(builtinMatch(reversibleRuleId, "allow"));

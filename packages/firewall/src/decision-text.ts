@@ -40,6 +40,12 @@ export const explainDenial = (
   };
 };
 
+const taskText = (id: string, { target }: Subject): string => {
+  if (id === "model") return "The task was given another model, or none.";
+  if (id === "write") return "The task may arrange this folder, not write into it.";
+  return `${target.name} (${id}) is not part of what the task was given.`;
+};
+
 const askText = (ask: AskSource, subject: Subject, judgement: Judgement): string => {
   switch (ask.kind) {
     case "rule": {
@@ -62,6 +68,8 @@ const askText = (ask: AskSource, subject: Subject, judgement: Judgement): string
     }
     case "dynamic":
       return `What runs is decided only while it runs: ${judgement.script?.dynamic ?? ""}.`;
+    case "task":
+      return taskText(ask.id, subject);
     case "irreversible":
       return ask.id === "stage"
         ? "What the program writes cannot be held back and undone on this machine."

@@ -9,7 +9,7 @@ import { compilePolicy, indexRules } from "./compile.ts";
 import { decide } from "./decide.ts";
 import type { CompiledRule } from "./engine.ts";
 import { predicateTruth } from "./predicate.ts";
-import { homeRoot, rootTable, showPath } from "./roots.ts";
+import { homeRoot, isScopeName, rootTable, showPath } from "./roots.ts";
 import { readSubject, type Subject } from "./subject.ts";
 import { mustConstrain } from "./targets.ts";
 import { no, type Truth, truthAnd, truthName, yes } from "./truth.ts";
@@ -154,7 +154,7 @@ const withRule = (
   toml: string,
   roots: readonly Root[],
 ): Result<CompiledPolicy, readonly PolicyError[]> => {
-  const names = roots.filter(({ name }) => name !== "scope" && name !== homeRoot);
+  const names = roots.filter(({ name }) => !isScopeName(name) && name !== homeRoot);
   const workspaces = names
     .map(({ name, path }) => `[workspace.${name}]\npath = ${quote(path)}\n`)
     .join("");

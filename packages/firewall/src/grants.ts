@@ -2,16 +2,19 @@
  * Grants discharge asks, never denials: exactly the sources on the card that a person answered.
  *
  * `once` holds for exactly one action. `session` holds for the target and those sources, except
- * for sources that must be answered each time. A grant given under another policy stands only if
+ * for sources that must be answered each time. `task` holds for the default's ask about what the
+ * scope of a task covers, under a policy whose default asks. A grant given under another policy stands only if
  * the action asks nothing that was not on its card.
  */
 import { equalBytes } from "@ioi/base";
 import { actionId } from "@ioi/crypto";
 import { type Action, type AskSource, action as actionSchema, schema } from "@ioi/wire";
+import { taskCovers } from "./scope/task.ts";
+import type { Subject } from "./subject.ts";
 import type { CompiledPolicy, DecisionContext, Grant } from "./types.ts";
 
 /** Answered once for a whole session; every other kind of ask is answered each time. */
-const sessionKinds: ReadonlySet<string> = new Set(["rule", "default", "budget"]);
+const sessionKinds: ReadonlySet<string> = new Set(["rule", "default", "budget", "task"]);
 
 export const isSessionDischargeable = ({ kind }: AskSource): boolean => sessionKinds.has(kind);
 
@@ -32,7 +35,12 @@ const applies = (
   policy: CompiledPolicy,
   action: Action,
   context: DecisionContext,
+  subject: Subject,
 ): boolean => {
+  if (grant.scope === "task") {
+    const asks = policy.defaultVerdict === "ask" && grant.session === context.session.session;
+    return asks && grant.task !== undefined && taskCovers(grant.task, subject);
+  }
   if (grant.session !== context.session.session || grant.target !== action.target) return false;
   if (grant.scope === "session") return true;
   return (
@@ -51,13 +59,14 @@ export const discharge = (
   policy: CompiledPolicy,
   action: Action,
   context: DecisionContext,
+  subject: Subject,
 ): Discharge => {
   if (asks.length === 0 || context.grants.length === 0) {
     return { left: asks, discharged: [], used: [] };
   }
   const live = context.grants.filter(
     (grant) =>
-      applies(grant, policy, action, context) &&
+      applies(grant, policy, action, context, subject) &&
       (equalBytes(grant.policyHash, policy.hash) || asks.every((ask) => lists(grant, ask))),
   );
   const left: AskSource[] = [];

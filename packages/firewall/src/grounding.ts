@@ -17,11 +17,15 @@ const identifierCharsMin = 4;
 const needsGrounding = ({ role }: ArgumentSpec): boolean =>
   role === "destination" || role === "credential" || role === "selector";
 
+/** Short and of one line: typed, not pasted. */
+export const isTyped = (text: string): boolean =>
+  text.length <= typedCharsMax && !/[\n\r\u2028\u2029]/.test(text);
+
 /** The tokens of what a person typed: words with the punctuation around them taken off. */
 export const wordsTokens = (words: readonly string[]): ReadonlySet<string> => {
   const tokens = new Set<string>();
   for (const text of words) {
-    if (text.length > typedCharsMax || /[\n\r]/.test(text)) continue;
+    if (!isTyped(text)) continue;
     for (const piece of text.normalize("NFC").split(/[\s"'`<>(),;]+/)) {
       const token = piece.replace(/^[[{]+|[\]}.!?:]+$/g, "");
       if (token !== "") tokens.add(token);

@@ -24,7 +24,7 @@ import {
   wrongType,
 } from "./policy-reader.ts";
 import { type ReadRule, readRule, targetsNamed } from "./read-rule.ts";
-import { scopeRoot } from "./roots.ts";
+import { isScopeName } from "./roots.ts";
 import type { TomlEntry, TomlNode, TomlTable } from "./toml.ts";
 import type { Root } from "./types.ts";
 
@@ -120,11 +120,10 @@ const readWorkspace = (
   name: string,
   { at, value }: TomlEntry,
 ): Workspace | undefined => {
-  if (!/^[a-z][a-z0-9_-]{0,31}$/.test(name) || name === scopeRoot) {
-    const message =
-      name === scopeRoot
-        ? '"scope" is the folder of the session; name the workspace otherwise'
-        : "a workspace's name has small letters, digits, - and _ (at most 32)";
+  if (!/^[a-z][a-z0-9_-]{0,31}$/.test(name) || isScopeName(name)) {
+    const message = isScopeName(name)
+      ? `"${name}" is a folder of the session; name the workspace otherwise`
+      : "a workspace's name has small letters, digits, - and _ (at most 32)";
     reading.complaints.add("E_POLICY_VALUE", message, at);
     return undefined;
   }

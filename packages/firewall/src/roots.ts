@@ -8,11 +8,15 @@ import type { Root, SessionContext } from "./types.ts";
 /** The name under which patterns reach the person's home. */
 export const homeRoot = "~";
 export const scopeRoot = "scope";
+/** The folders of a session: `scope` and, where there are several, `scope2` and so on. */
+export const isScopeName = (name: string): boolean => /^scope[0-9]*$/.test(name);
 
 export interface RootTable {
   readonly roots: readonly Root[];
   /** Position in `roots` and in {@link Place.offsets}; the home is the last. */
   readonly index: ReadonlyMap<string, number>;
+  /** Positions by the name in a pattern: `scope` means each of the session's own folders. */
+  readonly positions: ReadonlyMap<string, readonly number[]>;
   readonly depths: readonly number[];
   readonly productFolders: readonly string[];
 }
@@ -34,9 +38,14 @@ const makeTable = (session: SessionContext): RootTable => {
   roots.push({ name: homeRoot, path: normal(session.home), access: "read" });
   const index = new Map<string, number>();
   for (const [at, { name }] of roots.entries()) if (!index.has(name)) index.set(name, at);
+  const positions = new Map<string, readonly number[]>();
+  for (const [name, at] of index) positions.set(name, [at]);
+  const scopes = [...roots.keys()].filter((at) => isScopeName((roots[at] as Root).name));
+  if (scopes.length > 0) positions.set(scopeRoot, scopes);
   return {
     roots,
     index,
+    positions,
     depths: roots.map(({ path }) => segmentsOf(path).length),
     productFolders: session.productFolders.map(normal),
   };
@@ -95,10 +104,22 @@ export const rootOfPlace = (place: Place, table: RootTable): Root | undefined =>
   return best;
 };
 
-export const isInRoot = (place: Place, name: string, table: RootTable): boolean => {
-  const at = table.index.get(name);
-  return at !== undefined && (place.offsets[at] as number) >= 0;
+/** Whether the part below some root that a pattern's name means fits; `fits` gets its offset. */
+export const someBelow = (
+  place: Place,
+  name: string,
+  table: RootTable,
+  fits: (offset: number) => boolean,
+): boolean => {
+  for (const at of table.positions.get(name) ?? []) {
+    const offset = place.offsets[at] as number;
+    if (offset >= 0 && fits(offset)) return true;
+  }
+  return false;
 };
+
+export const isInRoot = (place: Place, name: string, table: RootTable): boolean =>
+  someBelow(place, name, table, () => true);
 
 /** `scope:/a.txt` where a root holds the path, else the path. The innermost root names it. */
 export const showPath = (place: Place, table: RootTable): string => {

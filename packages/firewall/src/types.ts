@@ -1,6 +1,7 @@
 /** The vocabulary of a decision. Everything here is data; a decision is a function of it. */
 import type { Action, AskSource, Obligation } from "@ioi/wire";
 import type { Engine } from "./engine.ts";
+import type { TaskScope } from "./scope/task.ts";
 
 export type Verdict = "allow" | "ask" | "deny";
 export type Effect = "allow" | "ask" | "deny";
@@ -8,7 +9,7 @@ export type Tier = "builtin" | "admin" | "user" | "project" | "skill" | "session
 
 /** A named folder: a ceiling for paths and sandboxes. It grants nothing. */
 export interface Root {
-  /** As in `downloads:/a.pdf`; the session's own root is `scope`. */
+  /** As in `downloads:/a.pdf`; the session's own are `scope`, `scope2`, ... */
   readonly name: string;
   /** Absolute real path. */
   readonly path: string;
@@ -29,16 +30,20 @@ export interface SessionContext {
   readonly productFolders: readonly string[];
   /** Absolute path behind `~`. */
   readonly home: string;
+  /** What a person accepted for the task; absent: nothing limits it but policy and folders. */
+  readonly task?: TaskScope;
 }
 
 /** A person's standing answer to asks. Lives in the Guardian's ledger, not in the policy. */
 export interface Grant {
   readonly id: string;
   readonly session: string;
-  readonly scope: "once" | "session";
+  readonly scope: "once" | "session" | "task";
   /** `once`: exactly this action. */
   readonly actionId?: Uint8Array;
-  /** `session`: this target with these ask sources. */
+  /** `task`: what the scope of the task holds. */
+  readonly task?: TaskScope;
+  /** `session`: this target with these ask sources; empty with `task`. */
   readonly target: string;
   readonly discharges: readonly AskSource[];
   readonly policyHash: Uint8Array;

@@ -2,7 +2,7 @@
 import type { RE2JS } from "re2js";
 import { matchPattern, mayMatchBelow, type PathPattern } from "./glob.ts";
 import { regexInputCharsMax } from "./limits.ts";
-import { foldedOf, type Place, type RootTable } from "./roots.ts";
+import { foldedOf, type Place, type RootTable, someBelow } from "./roots.ts";
 import { type Truth, truthOf, unknown } from "./truth.ts";
 
 export interface PathValue {
@@ -69,11 +69,11 @@ export const placeMayHold = (
 ): boolean => {
   const folded = nocase || place.insensitive;
   const segments = folded ? foldedOf(place) : place.segments;
-  return patterns.some((pattern) => {
-    const at = table.index.get(pattern.root);
-    const offset = at === undefined ? -1 : (place.offsets[at] as number);
-    return offset >= 0 && mayMatchBelow(pattern, segments, offset, folded, dots);
-  });
+  return patterns.some((pattern) =>
+    someBelow(place, pattern.root, table, (offset) =>
+      mayMatchBelow(pattern, segments, offset, folded, dots),
+    ),
+  );
 };
 
 export const placeMatches = (
@@ -85,11 +85,9 @@ export const placeMatches = (
 ): boolean => {
   const folded = nocase || place.insensitive;
   const segments = folded ? foldedOf(place) : place.segments;
-  for (const pattern of patterns) {
-    const at = table.index.get(pattern.root);
-    const offset = at === undefined ? -1 : (place.offsets[at] as number);
-    if (offset < 0) continue;
-    if (matchPattern(pattern, segments, offset, folded, narrow)) return true;
-  }
-  return false;
+  return patterns.some((pattern) =>
+    someBelow(place, pattern.root, table, (offset) =>
+      matchPattern(pattern, segments, offset, folded, narrow),
+    ),
+  );
 };
