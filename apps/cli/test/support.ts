@@ -121,6 +121,8 @@ const viewOf = (
   model: null,
   actions,
   says: [],
+  saysAfter: [],
+  saysDropped: 0,
   cost: { tokens: 0, usd: 0, actions: actions.length, wallMs: 12 },
   error,
 });

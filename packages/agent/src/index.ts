@@ -23,6 +23,7 @@ export { editDistance, nearest } from "./planner/suggest.ts";
 export { type Token, tokenize, type Word } from "./planner/tokens.ts";
 export { SessionMachine } from "./session/machine.ts";
 export {
+  type AgentFolder,
   type AgentKind,
   type AgentStep,
   agentStep,
@@ -36,6 +37,8 @@ export {
   sessionEffect,
   type SessionInput,
   sessionInput,
+  type SessionModel,
+  type SessionRoot,
   type SessionState,
   sessionState,
   type Timing,
@@ -52,7 +55,9 @@ export {
   type Stage,
   stateOf,
 } from "./session/state.ts";
-export { personRuleId, type Undo, undoOf } from "./session/transitions.ts";
+export { type Undo, undoOf } from "./session/observations.ts";
+export { dollars, estimateTokens, isModelCall } from "./session/spending.ts";
+export { personRuleId } from "./session/transitions.ts";
 export { exitOf, type RunAction, type RunView, runView, type ViewOptions } from "./session/view.ts";
 export {
   type Argument,

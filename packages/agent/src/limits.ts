@@ -34,8 +34,10 @@ export const reasonCharsMax = 1024;
 export const displayCharsMax = 512;
 /** Invalid calls of an agent one after the other before the session fails. */
 export const invalidCallsMax = 4;
-/** The same action with the same outcome, after which a loop is broken. */
+/** The same action with the same end, of which the agent is told; once more ends the session. */
 export const loopRepeatsMax = 3;
+/** Arguments of an action that is compared with earlier ones before it was prepared, in bytes. */
+export const repeatedArgsBytesMax = 4096;
 /** Times that one action is prepared and proposed anew: after approvals and crashes. */
 export const actionAttemptsMax = 64;
 /** Times that a call which failed for a passing reason is made again. */
@@ -60,3 +62,21 @@ export const journalInputBytesMax = 8_388_608;
 export const journalRecordsMax = 65_536;
 /** Wall time of one session where its policy names none, in milliseconds. */
 export const sessionWallMsDefault = 86_400_000;
+/** Content that the actions of one session propose together, in bytes: its journal holds all of it. */
+export const sessionProposedBytesMax = 134_217_728;
+/** Bytes of a prompt that are counted as one token where nobody has counted. */
+export const promptBytesPerToken = 3;
+/** Times that a call of a model is made again after a passing failure. */
+export const modelRetriesMax = 4;
+/** Wait before a model is asked again, doubled each time, in milliseconds. */
+export const modelRetryMs = 1000;
+/** Longest wait before a model is asked again, also where its server wants more, in milliseconds. */
+export const modelRetryMsMax = 60_000;
+/** Actions of a session that a model or a folder drives, where nobody said otherwise. */
+export const agentActionsDefault = 200;
+/** Wall time of a session that a model or a folder drives, where nobody said otherwise, in milliseconds. */
+export const agentWallMsDefault = 1_200_000;
+/** Tokens of a session that a model drives, where nobody said otherwise. */
+export const agentTokensDefault = 2_000_000;
+/** Cost of a session that a model drives, where nobody said otherwise, in millionths of a dollar. */
+export const agentMicrousdDefault = 500_000;

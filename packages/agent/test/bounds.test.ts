@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Goal } from "../src/index.ts";
-import { allowed, asked, begun, type Driven } from "./support.ts";
+import { allowed, asked, begun, bytes, type Driven, refused } from "./support.ts";
 
 const folder: Goal = { text: "", kind: "folder", earlier: [], lost: [] };
 const propose = (run: Driven, path: string): Driven =>
@@ -14,8 +14,11 @@ const propose = (run: Driven, path: string): Driven =>
 
 test("a loop is broken, a typed repetition is not", () => {
   const run = begun("", { goal: folder });
-  for (const counter of [1n, 2n, 3n]) {
-    assert.ok(run.has("ask-agent"));
+  for (const counter of [1n, 2n, 3n, 4n]) {
+    const { observation } = run.effect("ask-agent");
+    // Told once, at the third time; a person would say the same.
+    const repeats = observation.type === "outcome" ? observation.repeats : undefined;
+    assert.equal(repeats, counter === 4n ? 3 : undefined);
     propose(run, "a").prepared().verdict(allowed(counter)).outcome().reported();
   }
   run.closed();
@@ -24,6 +27,28 @@ test("a loop is broken, a typed repetition is not", () => {
   for (const counter of [1n, 2n, 3n, 4n]) typed.performed(counter);
   typed.planned().closed();
   assert.equal(typed.view().state, "done");
+});
+
+test("polling for a change is no loop; a denial and a refusal that repeat are", () => {
+  const polls = begun("", { goal: folder });
+  for (const counter of [1n, 2n, 3n, 4n, 5n]) {
+    const resultHash = bytes(32, Number(counter));
+    propose(polls, "a").prepared().verdict(allowed(counter)).outcome({ resultHash }).reported();
+  }
+  assert.equal(polls.view().error, null);
+  const stubborn = begun("", { goal: folder });
+  for (let i = 0; i < 4; i++) propose(stubborn, "a").prepared().verdict(refused);
+  stubborn.closed();
+  assert.equal(stubborn.view().error?.code, "E_AGENT_LOOP");
+  const lost = begun("", { goal: folder });
+  for (let i = 0; i < 4; i++) {
+    propose(lost, "missing");
+    const { call } = lost;
+    const failure = { code: "E_FS_NOT_FOUND", message: "no such file", retryable: false } as const;
+    lost.give({ type: "call-failed", call, ...failure });
+  }
+  lost.closed();
+  assert.equal(lost.view().error?.code, "E_AGENT_LOOP");
 });
 
 test("invalid calls go back a bounded number of times, silence has an end", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import { schema } from "@ioi/wire";
 import {
@@ -7,6 +8,7 @@ import {
   journalRecord,
   readRecord,
   replayJournal,
+  runView,
   sessionInput,
 } from "../src/index.ts";
 import { runScripted } from "../src/scripted.ts";
@@ -33,6 +35,25 @@ test("a journal replays byte for byte", () => {
   assert.ok(replayed.ok);
   assert.deepEqual(effects, recorded.effects);
   assert.ok(recorded.journal.length > 10);
+});
+
+interface Kept {
+  readonly session: string;
+  readonly view: { readonly state: string; readonly actions: readonly unknown[] };
+  readonly records: readonly string[];
+}
+
+test("journals of the first release replay byte for byte and say the same", () => {
+  const file = new URL("journals-1.json", import.meta.url);
+  const kept = JSON.parse(readFileSync(file, "utf8")) as readonly Kept[];
+  assert.ok(kept.length >= 4);
+  for (const { session, view, records } of kept) {
+    const journal = records.map((each) => new Uint8Array(Buffer.from(each, "base64")));
+    const replayed = replayJournal(journal, sha256);
+    assert.ok(replayed.ok, replayed.ok ? "" : `${session}: ${replayed.error.message}`);
+    const now = runView(replayed.value.machine.state);
+    assert.deepEqual([now.state, now.actions], [view.state, view.actions]);
+  }
 });
 
 test("control: one changed input is noticed at its record or after", () => {

@@ -59,6 +59,8 @@ test("a read goes through every state and ends as ioi.run/1", () => {
       },
     ],
     says: [],
+    saysAfter: [],
+    saysDropped: 0,
     cost: { tokens: 0, usd: 0, actions: 1, wallMs: 80 },
     error: null,
   });

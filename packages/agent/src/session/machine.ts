@@ -10,22 +10,22 @@
  */
 import { type Machine, unreachable, type WallMs } from "@ioi/base";
 import {
+  agentActionsDefault,
+  agentMicrousdDefault,
+  agentTokensDefault,
+  agentWallMsDefault,
   displayCharsMax,
-  invalidCallsMax,
   messagesMax,
-  reasonCharsMax,
-  saysInRowMax,
-  saysKeptMax,
   sessionActionsMax,
   sessionContentBytesMax,
   sessionWallMsDefault,
 } from "../limits.ts";
-import { validateCall } from "../tools.ts";
-import type { AgentStep, SessionEffect, SessionInput, Verdict } from "./messages.ts";
+import type { AgentKind, SessionEffect, SessionInput, Verdict } from "./messages.ts";
+import { step, unavailable } from "./steps.ts";
+import { commitCost, isModelCall } from "./spending.ts";
 import {
   type ActionState,
   clip,
-  displayOf,
   isTerminal,
   isWorking,
   newSession,
@@ -37,7 +37,6 @@ import {
 import {
   afterReport,
   callFailed,
-  conclude,
   continueStop,
   deadlineOf,
   decide,
@@ -49,18 +48,40 @@ import {
   fail,
   isClosing,
   lost,
-  observe,
   publishIfChanged,
   setFound,
   settle,
   tick,
-  withinBudget,
 } from "./transitions.ts";
 
 type Of<T extends SessionInput["type"]> = Extract<SessionInput, { readonly type: T }>;
+type Budgets = Omit<Of<"budget">, "type">;
 
 /** Decisions that are kept for a verdict still on its way. */
 const earlyDecisionsMax = 16;
+
+/** A typed sequence is as long as it is; what decides by itself has bounds of its own. */
+const defaultBudgets = (kind: AgentKind): Required<Budgets> =>
+  kind === "planner" || kind === "undo"
+    ? {
+        actionsMax: sessionActionsMax,
+        wallMsMax: sessionWallMsDefault,
+        tokensMax: 0,
+        microusdMax: 0,
+      }
+    : {
+        actionsMax: agentActionsDefault,
+        wallMsMax: agentWallMsDefault,
+        tokensMax: agentTokensDefault,
+        microusdMax: agentMicrousdDefault,
+      };
+
+const setBudgets = (s: Session, given: Budgets): void => {
+  s.actionsMax = given.actionsMax ?? s.actionsMax;
+  s.wallMsMax = given.wallMsMax ?? s.wallMsMax;
+  s.tokensMax = given.tokensMax ?? s.tokensMax;
+  s.microusdMax = given.microusdMax ?? s.microusdMax;
+};
 
 const start = (s: Session, input: Of<"start">): void => {
   s.session = input.session;
@@ -69,65 +90,11 @@ const start = (s: Session, input: Of<"start">): void => {
   s.agent = input.agent;
   s.goal = input.goal;
   s.startedMs = s.lastMs;
-  s.actionsMax = input.actionsMax ?? sessionActionsMax;
-  s.wallMsMax = input.wallMsMax ?? sessionWallMsDefault;
+  s.modelWish = input.model;
+  s.folder = input.folder;
+  setBudgets(s, defaultBudgets(input.goal.kind));
+  setBudgets(s, input);
   enter(s, "asking");
-};
-
-const propose = (s: Session, step: Extract<AgentStep, { readonly type: "propose" }>): void => {
-  const known = validateCall(step.target, step.args, step.content !== undefined);
-  if (!known.ok && known.error.code === "E_AGENT_CALL_INVALID") {
-    s.invalidInRow += 1;
-    const { code, message } = known.error;
-    if (s.invalidInRow >= invalidCallsMax) fail(s, "E_AGENT_INVALID_CALLS", message);
-    else observe(s, { type: "invalid", code, message: clip(message, reasonCharsMax) });
-    return;
-  }
-  s.invalidInRow = 0;
-  const current: ActionState = {
-    n: s.actions.length + 1,
-    target: step.target,
-    args: step.args,
-    ...(step.content === undefined ? {} : { content: step.content }),
-    display: displayOf(step.target, step.args),
-    verdict: null,
-    rules: [],
-    asks: [],
-    reason: "",
-    instead: "",
-    attempts: 0,
-    reports: 0,
-    redo: false,
-  };
-  s.actions.push(current);
-  s.current = current;
-  if (known.ok) enter(s, "preparing");
-  else unavailable(s, known.error.code, known.error.message);
-};
-
-const unavailable = (s: Session, code: string, message: string): void => {
-  const current = s.current as ActionState;
-  current.verdict = "unavailable";
-  current.reason = clip(message, reasonCharsMax);
-  const { n, target, reason } = current;
-  observe(s, { type: "failed", n, target, code, message: reason });
-};
-
-const step = (s: Session, next: AgentStep): void => {
-  if (next.type === "propose" && !withinBudget(s)) return;
-  s.turn += 1;
-  s.messages.splice(0, s.messagesGiven);
-  if (next.type === "propose") {
-    s.saysInRow = 0;
-    propose(s, next);
-  } else if (next.type === "say") {
-    s.saysInRow += 1;
-    s.says.push(next.text);
-    if (s.says.length > saysKeptMax) s.says.shift();
-    if (s.saysInRow <= saysInRowMax) observe(s, { type: "said" });
-    else fail(s, "E_AGENT_SILENT", `the agent spoke ${saysInRowMax} times without a proposal`);
-  } else if (next.status === "done") conclude(s, "done");
-  else fail(s, next.code ?? "E_ACTION_FAILED", next.message ?? "the agent gave up", next.next);
 };
 
 const prepared = (s: Session, input: Of<"prepared">): void => {
@@ -252,7 +219,15 @@ const setOutcome = (s: Session, input: Of<"outcome">): void => {
     signed: { outcome: input.outcome, signature: input.outcomeSignature },
   };
   current.outcome = outcome;
+  commitCost(s, current);
   s.changed = true;
+};
+
+/** What is not known to have happened is asked; a call of a model that is lost is made again. */
+const performed = (s: Session, status: OutcomeState["status"]): void => {
+  if (status !== "unknown") enter(s, "reporting");
+  else if (isModelCall(s.current)) lost(s);
+  else enter(s, "resolving");
 };
 
 const reported = (s: Session, input: Of<"reported">): void => {
@@ -295,8 +270,7 @@ const resolve = (s: Session, resolution: "happened" | "did-not-happen"): void =>
 };
 
 const budget = (s: Session, input: Of<"budget">): void => {
-  s.actionsMax = input.actionsMax ?? s.actionsMax;
-  s.wallMsMax = input.wallMsMax ?? s.wallMsMax;
+  setBudgets(s, input);
   if (s.stage === "resting" && !s.pauseAsked) {
     s.failure = undefined;
     enter(s, "asking");
@@ -358,6 +332,8 @@ const answers = (s: Session, input: SessionInput): void => {
   if (input.type === "opened" && stage === "opening") {
     s.opened = true;
     s.everOpened = true;
+    s.model = input.model ?? s.model;
+    s.roots = input.roots ?? s.roots;
     enter(s, s.afterOpen);
   } else if (input.type === "step" && stage === "asking") step(s, input.step);
   else if (input.type === "prepared" && stage === "preparing") prepared(s, input);
@@ -366,7 +342,7 @@ const answers = (s: Session, input: SessionInput): void => {
     if (input.counter !== s.current?.ticket?.counter) lost(s);
     else {
       setOutcome(s, input);
-      enter(s, input.status === "unknown" ? "resolving" : "reporting");
+      performed(s, input.status);
     }
   } else if (input.type === "settled" && stage === "settling") {
     settle(s, input.status, input.reversible);

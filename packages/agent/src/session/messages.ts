@@ -54,6 +54,30 @@ export const goal = record({
 });
 export type Goal = Infer<typeof goal>;
 
+/** A confirmed model as a session knows it. Prices in millionths of a dollar for a million tokens. */
+export const sessionModel = record({
+  id: text(128),
+  contextTokens: int(),
+  inputMicrousd: int(),
+  outputMicrousd: int(),
+});
+export type SessionModel = Infer<typeof sessionModel>;
+
+/** An agent that is a folder: what its `agent.toml` says, as far as a session needs it. */
+export const agentFolder = record({
+  path: text(4096),
+  name: text(64),
+  version: text(64),
+  /** Targets that it may propose. */
+  tools: array(text(64), 64),
+  /** The longest time for one step. */
+  stepMs: int(1),
+});
+export type AgentFolder = Infer<typeof agentFolder>;
+
+export const sessionRoot = record({ name: text(64), path: text(4096), write: bool });
+export type SessionRoot = Infer<typeof sessionRoot>;
+
 /** What an agent answers to an observation: `observe -> propose | say | finish`. */
 export const agentStep = union({
   propose: { target: text(64), args, content: optional(content) },
@@ -66,6 +90,9 @@ export const agentStep = union({
   },
 });
 export type AgentStep = Infer<typeof agentStep>;
+
+/** How often this very action ended in this very way, told once before a loop is broken. */
+const repeats = optional(int(1));
 
 /** What an agent is told. It holds no content: that stands with action `n` of the session. */
 export const observation = union({
@@ -82,9 +109,10 @@ export const observation = union({
     /** Whether there is something to undo, and whether that can be done by naming `paths`. */
     undo: oneOf("nothing", "paths", "lost"),
     paths,
+    repeats,
   },
-  denied: { n: int(), target: text(64), reason, instead: reason },
-  failed: { n: int(), target: text(64), code, message: reason },
+  denied: { n: int(), target: text(64), reason, instead: reason, repeats },
+  failed: { n: int(), target: text(64), code, message: reason, repeats },
   /** The proposal did not match its tool's schema. */
   invalid: { code, message: reason },
   said: {},
@@ -127,6 +155,15 @@ export type Verdict = Infer<typeof verdict>;
 
 const call = int();
 
+/** Budgets of one session alone; the policy's are kept by the Guardian. */
+const budgets = {
+  actionsMax: optional(int(1)),
+  wallMsMax: optional(int(1)),
+  tokensMax: optional(int(1)),
+  /** Millionths of a dollar. */
+  microusdMax: optional(int(1)),
+};
+
 export const sessionInput = union({
   start: {
     session: text(64),
@@ -134,11 +171,17 @@ export const sessionInput = union({
     onAsk,
     agent: text(64),
     goal,
-    /** Budgets of this session alone; the policy's are kept by the Guardian. */
-    actionsMax: optional(int(1)),
-    wallMsMax: optional(int(1)),
+    /** Of a model agent: the id of a confirmed model; absent: the default one. */
+    model: optional(text(128)),
+    folder: optional(agentFolder),
+    ...budgets,
   },
-  opened: { call, policyHash: bytes(32) },
+  opened: {
+    call,
+    policyHash: bytes(32),
+    model: optional(sessionModel),
+    roots: optional(array(sessionRoot, 64)),
+  },
   step: { call, step: agentStep },
   prepared: {
     call,
@@ -179,7 +222,7 @@ export const sessionInput = union({
   /** A call came to nothing: prepare refused, a driver died, the gate is away. */
   "call-failed": { call, code, message: reason, retryable: bool },
   message: { text: text(messageCharsMax) },
-  budget: { actionsMax: optional(int(1)), wallMsMax: optional(int(1)) },
+  budget: budgets,
   pause: {},
   resume: {},
   stop: { reason },

@@ -7,14 +7,17 @@
  */
 import type { CanonicalValue } from "@ioi/wire";
 import { displayCharsMax } from "../limits.ts";
-import { toolOf, type RawArguments, type Tool } from "../tools.ts";
+import { inferTarget, toolOf, type RawArguments, type Tool } from "../tools.ts";
 import type {
+  AgentFolder,
   Goal,
   Observation,
   OnAsk,
   OutcomeStatus,
   ReceiptRef,
   SessionEffect,
+  SessionModel,
+  SessionRoot,
   SessionState,
   Timing,
 } from "./messages.ts";
@@ -56,11 +59,19 @@ export interface OutcomeState {
   readonly receipt?: ReceiptRef;
 }
 
+/** Of calls of a model. */
+export interface Cost {
+  readonly tokens: number;
+  /** Millionths of a dollar. */
+  readonly microusd: number;
+}
+
 export interface ActionState {
   readonly n: number;
   readonly target: string;
   readonly args: RawArguments;
-  readonly content?: Uint8Array;
+  /** Dropped once a prompt was answered: it stands in the journal. */
+  content?: Uint8Array;
   display: string;
   verdict: "allow" | "ask" | "deny" | "unavailable" | null;
   rules: readonly string[];
@@ -80,6 +91,10 @@ export interface ActionState {
   reports: number;
   /** After the report, prepare and propose anew: nothing happened. */
   redo: boolean;
+  /** Of a call of a model, until its end is known. */
+  reserved?: Cost;
+  /** Times that a call of a model was made again. */
+  modelRetries: number;
 }
 
 /** An answer to an ask, or that none came in time. */
@@ -107,6 +122,16 @@ export interface Session {
   activeMs: number;
   actionsMax: number;
   wallMsMax: number;
+  tokensMax: number;
+  microusdMax: number;
+  /** Spent on models. */
+  tokens: number;
+  microusd: number;
+  /** Which model was wished for, and the one that the Guardian knows. */
+  modelWish: string | undefined;
+  model: SessionModel | undefined;
+  roots: readonly SessionRoot[];
+  folder: AgentFolder | undefined;
   stage: Stage;
   call: number;
   nextCall: number;
@@ -130,10 +155,16 @@ export interface Session {
   /** How many of them the agent was given with the last question. */
   messagesGiven: number;
   says: string[];
+  /** The number of the last action before each of `says`. */
+  saysAfter: number[];
+  /** How many older ones were dropped. */
+  saysDropped: number;
   saysInRow: number;
   invalidInRow: number;
   repeats: Map<string, number>;
   contentBytes: number;
+  /** Content that all actions proposed together. */
+  proposedBytes: number;
   /** Decisions that came before the verdict that they answer. */
   early: (Decision & { readonly approval: string })[];
   pauseAsked: boolean;
@@ -155,12 +186,16 @@ export interface Stopping {
 
 /** What readers get: the same data, not to be written. */
 export type SessionSnapshot = Readonly<
-  Omit<Session, "actions" | "current" | "messages" | "says" | "early" | "out" | "repeats">
+  Omit<
+    Session,
+    "actions" | "current" | "messages" | "says" | "saysAfter" | "early" | "out" | "repeats"
+  >
 > & {
   readonly actions: readonly Readonly<ActionState>[];
   readonly current: Readonly<ActionState> | undefined;
   readonly messages: readonly string[];
   readonly says: readonly string[];
+  readonly saysAfter: readonly number[];
 };
 
 export const newSession = (): Session => ({
@@ -174,6 +209,14 @@ export const newSession = (): Session => ({
   activeMs: 0,
   actionsMax: 0,
   wallMsMax: 0,
+  tokensMax: 0,
+  microusdMax: 0,
+  tokens: 0,
+  microusd: 0,
+  modelWish: undefined,
+  model: undefined,
+  roots: [],
+  folder: undefined,
   stage: "new",
   call: 0,
   nextCall: 1,
@@ -192,10 +235,13 @@ export const newSession = (): Session => ({
   messages: [],
   messagesGiven: 0,
   says: [],
+  saysAfter: [],
+  saysDropped: 0,
   saysInRow: 0,
   invalidInRow: 0,
   repeats: new Map(),
   contentBytes: 0,
+  proposedBytes: 0,
   early: [],
   pauseAsked: false,
   stopping: undefined,
@@ -206,21 +252,22 @@ export const newSession = (): Session => ({
 });
 
 const working = (s: SessionSnapshot, stage: Stage): SessionState => {
+  const model = s.current?.target === inferTarget;
   switch (stage) {
     case "new":
     case "opening":
     case "asking":
     case "closing":
-      return s.goal.kind === "model" && stage === "asking" ? "waiting-model" : "planning";
+      return "planning";
     case "preparing":
     case "proposing":
-      return "proposing";
+      return model ? "waiting-model" : "proposing";
     case "deciding":
       return "waiting-approval";
     case "acting":
     case "settling":
     case "reporting":
-      return "performing";
+      return model ? "waiting-model" : "performing";
     case "resolving":
     case "resting":
       return "paused";

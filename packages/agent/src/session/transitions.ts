@@ -6,24 +6,29 @@
  * earlier one; a stage is entered again only through `enter`, which gives it a new call number.
  */
 import { toHex } from "@ioi/base";
-import { action as actionSchema, schema } from "@ioi/wire";
 import {
   actionAttemptsMax,
   callRetriesMax,
   callRetryMs,
   callRetryMsMax,
   loopRepeatsMax,
+  modelRetriesMax,
+  modelRetryMs,
+  modelRetryMsMax,
   openRetriesMax,
   reasonCharsMax,
   sessionActionsMax,
   stopAttemptsMax,
   stopRetryMs,
 } from "../limits.ts";
-import { undoPaths } from "../tools.ts";
 import type { Observation, SessionEffect } from "./messages.ts";
+import { outcomeObservation, told } from "./observations.ts";
+import { countRepeat } from "./repeats.ts";
+import { commitCost, isModelCall, overspent, reservationOf, retryOf } from "./spending.ts";
 import {
   type ActionState,
   clip,
+  type Cost,
   type Decision,
   isWorking,
   type OutcomeState,
@@ -90,13 +95,18 @@ export const fail = (s: Session, code: string, message: string, next?: string): 
   conclude(s, "failed");
 };
 
+/** The budget that is used up, or would be by `cost`, as a sentence. */
+const reachedBudget = (s: Session, cost: Cost | undefined): string | undefined => {
+  const actionsMax = Math.min(s.actionsMax, sessionActionsMax);
+  if (s.actions.length >= actionsMax) return `the budget of ${actionsMax} actions is reached`;
+  if (s.activeMs >= s.wallMsMax) return `the budget of ${s.wallMsMax} ms is reached`;
+  return cost === undefined ? undefined : overspent(s, cost);
+};
+
 /** Whether a budget is used up; then the session rests or, headless, fails. */
-const budgetReached = (s: Session): boolean => {
-  const actions = s.actions.length >= Math.min(s.actionsMax, sessionActionsMax);
-  if (!actions && s.activeMs < s.wallMsMax) return false;
-  const message = actions
-    ? `the budget of ${Math.min(s.actionsMax, sessionActionsMax)} actions is reached`
-    : `the budget of ${s.wallMsMax} ms is reached`;
+const budgetReached = (s: Session, cost?: Cost): boolean => {
+  const message = reachedBudget(s, cost);
+  if (message === undefined) return false;
   if (s.onAsk === "deny" || s.actions.length >= sessionActionsMax) {
     fail(s, "E_BUDGET_REACHED", message);
     return true;
@@ -108,7 +118,7 @@ const budgetReached = (s: Session): boolean => {
 };
 
 /** Called when an agent proposes: the budget counts what is about to happen, not what was asked. */
-export const withinBudget = (s: Session): boolean => !budgetReached(s);
+export const withinBudget = (s: Session, cost?: Cost): boolean => !budgetReached(s, cost);
 
 const enterAsking = (s: Session): void => {
   if (s.pauseAsked) {
@@ -206,8 +216,30 @@ export const decide = (s: Session, decision: Decision): void => {
 
 /** The current action is refused; the agent is told why, and what would be allowed. */
 export const denied = (s: Session): void => {
-  const { n, target, reason, instead } = s.current as ActionState;
-  observe(s, { type: "denied", n, target, reason, instead });
+  const current = s.current as ActionState;
+  const repeats = countRepeat(s, current, "denied");
+  if (repeats === "loop") {
+    failLoop(s, current);
+    return;
+  }
+  const { n, target, reason, instead } = current;
+  observe(s, { type: "denied", n, target, reason, instead, ...told(repeats) });
+};
+
+/** The current action came to nothing before anybody could decide on it. */
+export const failed = (s: Session, current: ActionState, code: string, message: string): void => {
+  const repeats = countRepeat(s, current, code);
+  if (repeats === "loop") {
+    failLoop(s, current);
+    return;
+  }
+  const { n, target } = current;
+  observe(s, { type: "failed", n, target, code, message, ...told(repeats) });
+};
+
+const failLoop = (s: Session, { n }: ActionState): void => {
+  const times = loopRepeatsMax + 1;
+  fail(s, "E_AGENT_LOOP", `action ${n} ended as ${times - 1} others like it had`);
 };
 
 const needsGate: ReadonlySet<Stage> = new Set([
@@ -255,62 +287,27 @@ export const observe = (s: Session, observation: Observation): void => {
   enter(s, "asking");
 };
 
-const exitCode = (outcome: OutcomeState): number | undefined => {
-  const given = outcome.evidence["exitCode"];
-  if (given === undefined || !/^(?:-1|[0-9]{1,3})$/.test(given)) return undefined;
-  const code = Number(given);
-  return code <= 255 ? code : undefined;
+/** A call of a model is made again after a wait; false where it was made often enough. */
+const askModelAgain = (s: Session, current: ActionState, afterMs: number): boolean => {
+  if (current.modelRetries >= modelRetriesMax) return false;
+  current.modelRetries += 1;
+  current.reserved = reservationOf(s, current);
+  if (overspent(s, current.reserved) !== undefined) return false;
+  const waitMs = Math.max(afterMs, modelRetryMs * 2 ** (current.modelRetries - 1));
+  s.stage = "preparing";
+  later(s, "preparing", Math.min(waitMs, modelRetryMsMax));
+  s.changed = true;
+  return true;
 };
 
-export interface Undo {
-  /** `lost`: something was changed, and no undo can name it. */
-  readonly kind: "nothing" | "paths" | "lost";
-  readonly paths: readonly string[];
-}
-
-/** What an undo of this action would have to do. */
-export const undoOf = (current: ActionState): Undo => {
-  const tool = toolOfAction(current);
-  const { outcome, prepared } = current;
-  const nothing: Undo = { kind: "nothing", paths: [] };
-  if (tool === undefined || outcome === undefined || prepared === undefined) return nothing;
-  if (tool.risk === "read" || current.target === "fs::restore") return nothing;
-  if (outcome.status === "unknown") return { kind: "lost", paths: [] };
-  if (outcome.status !== "confirmed" && outcome.status !== "partial") return nothing;
-  if (tool.risk === "run" && outcome.evidence["filesChanged"] === "0") return nothing;
-  const action = schema.decode(actionSchema, prepared.action);
-  const paths = action.ok ? undoPaths(tool, action.value.args, outcome.changed) : [];
-  return outcome.reversible && paths.length > 0
-    ? { kind: "paths", paths }
-    : { kind: "lost", paths: [] };
-};
-
-const outcomeObservation = (current: ActionState, outcome: OutcomeState): Observation => {
-  const exit = exitCode(outcome);
-  const { kind: undo, paths } = undoOf(current);
-  return {
-    type: "outcome",
-    n: current.n,
-    target: current.target,
-    status: outcome.status,
-    ...(outcome.code === undefined ? {} : { code: outcome.code }),
-    ...(outcome.message === undefined ? {} : { message: outcome.message }),
-    ...(exit === undefined ? {} : { exit }),
-    counter: current.ticket?.counter ?? 0n,
-    undo,
-    paths,
-  };
-};
-
-/** A typed sequence ends by itself and may repeat itself; an agent that loops may not. */
-const loops = (s: Session, current: ActionState, outcome: OutcomeState): boolean => {
-  if (s.goal.kind === "planner" || s.goal.kind === "undo") return false;
-  const id = current.prepared === undefined ? current.target : toHex(current.prepared.actionId);
-  const result = outcome.resultHash === undefined ? "" : toHex(outcome.resultHash);
-  const key = `${id} ${outcome.status} ${result}`;
-  const seen = (s.repeats.get(key) ?? 0) + 1;
-  s.repeats.set(key, seen);
-  return seen >= loopRepeatsMax;
+/** The report of a call of a model: it is made again, or its end is told and its prompt dropped. */
+const afterModelCall = (s: Session, current: ActionState, outcome: OutcomeState): void => {
+  const retry = current.redo ? { afterMs: 0 } : retryOf(outcome);
+  current.redo = false;
+  if (retry !== undefined && askModelAgain(s, current, retry.afterMs)) return;
+  delete current.reserved;
+  delete current.content;
+  observe(s, outcomeObservation(current, outcome, undefined));
 };
 
 /** The outcome of the current action is with the Guardian. */
@@ -321,16 +318,19 @@ export const afterReport = (s: Session): void => {
     conclude(s, "stopped");
     return;
   }
+  if (isModelCall(current)) {
+    afterModelCall(s, current, outcome);
+    return;
+  }
   if (current.redo) {
     current.redo = false;
     enter(s, "preparing");
     return;
   }
-  if (loops(s, current, outcome)) {
-    fail(s, "E_AGENT_LOOP", `action ${current.n} had the same outcome ${loopRepeatsMax} times`);
-    return;
-  }
-  observe(s, outcomeObservation(current, outcome));
+  const result = outcome.resultHash === undefined ? "" : toHex(outcome.resultHash);
+  const repeats = countRepeat(s, current, `${outcome.status} ${result}`);
+  if (repeats === "loop") failLoop(s, current);
+  else observe(s, outcomeObservation(current, outcome, repeats));
 };
 
 /** An outcome that no driver signed: found out after a crash, or told by a person. */
@@ -342,6 +342,7 @@ export const setFound = (
 ): void => {
   const current = s.current as ActionState;
   current.outcome = { status, bytes: 0, reversible, reportedBy, evidence: {}, changed: [] };
+  commitCost(s, current);
   s.changed = true;
 };
 
@@ -359,12 +360,14 @@ export const disown = (s: Session): void => {
 /** The driver of the current effect is gone without an answer. */
 export const lost = (s: Session): void => {
   const current = s.current as ActionState;
-  if (toolOfAction(current)?.risk !== "read") {
+  const model = isModelCall(current);
+  if (toolOfAction(current)?.risk !== "read" && !model) {
     enter(s, "settling");
     return;
   }
-  // What was read is lost; reading has no effect, so that it is done again.
-  setFound(s, "no-effect", false, "workload");
+  // What was read is lost; reading has no effect, so that it is done again. A model may have
+  // answered, and charged for it.
+  setFound(s, model ? "unknown" : "no-effect", false, "workload");
   current.redo = true;
   enter(s, "reporting");
 };
@@ -443,8 +446,8 @@ export const callFailed = (s: Session, error: CallError): void => {
     // The first report arrived, only its answer was lost.
   } else if (stage === "reporting" && (current?.reports ?? 0) > 1) afterReport(s);
   else if (stage === "preparing" && current !== undefined) {
-    const { n, target } = current;
-    observe(s, { type: "failed", n, target, code: error.code, message: error.message });
+    delete current.reserved;
+    failed(s, current, error.code, error.message);
   } else fail(s, error.code, error.message);
 };
 

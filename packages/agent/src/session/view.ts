@@ -48,14 +48,17 @@ export interface RunView {
   readonly schema: "ioi.run/1";
   readonly session: string;
   readonly state: SessionState;
-  /** No model took part. */
-  readonly model: null;
+  /** The model that decides; null where none takes part. */
+  readonly model: string | null;
   readonly actions: readonly RunAction[];
   /** What the agent said, oldest first. */
   readonly says: readonly string[];
+  /** The number of the last action before each of `says`, and how many older ones were dropped. */
+  readonly saysAfter: readonly number[];
+  readonly saysDropped: number;
   readonly cost: {
-    readonly tokens: 0;
-    readonly usd: 0;
+    readonly tokens: number;
+    readonly usd: number;
     readonly actions: number;
     readonly wallMs: number;
   };
@@ -137,10 +140,17 @@ export const runView = (
   schema: "ioi.run/1",
   session: s.session,
   state: stateOf(s),
-  model: null,
+  model: s.goal.kind === "model" ? (s.model?.id ?? s.modelWish ?? null) : null,
   actions: s.actions.map((action) => actionView(action, options.contents)),
   says: s.says,
-  cost: { tokens: 0, usd: 0, actions: s.actions.length, wallMs: s.activeMs },
+  saysAfter: s.saysAfter,
+  saysDropped: s.saysDropped,
+  cost: {
+    tokens: s.tokens,
+    usd: s.microusd / 1_000_000,
+    actions: s.actions.length,
+    wallMs: s.activeMs,
+  },
   error: errorView(s),
 });
 
