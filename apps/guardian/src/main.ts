@@ -33,9 +33,11 @@ import {
   startMetrics,
 } from "@ioi/host/process";
 import { serve } from "@ioi/host/rpc";
+import { driverKind } from "@ioi/wire";
 import { Anchors } from "./anchors.ts";
 import { carryService } from "./carry.ts";
 import { gateService } from "./gate-service.ts";
+import { leaseService } from "./lease-service.ts";
 import { observe } from "./observe.ts";
 import { personService } from "./person-service.ts";
 
@@ -127,6 +129,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     (socket) => serve(socket, [carry], { peer: "orchestrator", onBug }),
     (error: unknown) => onBug(error),
   );
+  serve(inheritedSocket(descriptors.egress), [leaseService(gate)], { peer: "egress", onBug });
   const server = net.createServer((socket) => {
     serve(socket, [personService(core, person, anchors)], { peer: "person", onBug });
   });
@@ -147,13 +150,14 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
         core.instanceGone(id);
         return;
       }
-      if (kind !== "files" && kind !== "exec") throw new InvariantError("unknown kind of driver");
+      const known = driverKind.fromCanonical(kind, "kind");
+      if (!known.ok) throw new InvariantError("unknown kind of driver");
       if (core.instances.size >= instancesMax + goneInstancesMax) {
         throw new OperationError("E_DRIVERS_FULL", `${core.instances.size} drivers run`);
       }
       core.instances.set(id, {
         publicKey,
-        kind,
+        kind: known.value,
         session,
         profileHash,
         burned: new Set(),

@@ -1,5 +1,5 @@
 /**
- * One life of the kernel's processes: guardian, workload, orchestrator, with every channel between
+ * One life of the kernel's processes: guardian, egress, workload, orchestrator, with every channel between
  * them made before they start. Channels cannot be renewed, so the processes live and die together:
  * when one ends, all end, and the supervisor starts the next life (docs/decisions/0001).
  */
@@ -23,6 +23,8 @@ import {
 import { kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { pb } from "@ioi/wire";
 import type {
+  EgressConfig,
+  EgressProcessConfig,
   GuardianProcessConfig,
   OrchestratorProcessConfig,
   WorkloadProcessConfig,
@@ -30,7 +32,7 @@ import type {
 import { bootMs, drainMs } from "./limits.ts";
 import type { LogFiles } from "./log-files.ts";
 
-export type ProcessName = "guardian" | "workload" | "orchestrator";
+export type ProcessName = "guardian" | "egress" | "workload" | "orchestrator";
 
 export interface KernelChild {
   readonly name: ProcessName;
@@ -50,6 +52,7 @@ export interface BootOptions {
   readonly host: string;
   readonly port: number;
   readonly version: string;
+  readonly egress: EgressConfig;
   /** Listening descriptors, kept by the launcher from life to life. */
   readonly listeners: { readonly guardian: number; readonly workload: number };
   readonly logs: LogFiles;
@@ -86,7 +89,7 @@ export class Kernel {
     });
   }
 
-  /** Starts all three and returns when each has answered. */
+  /** Starts all and returns when each has answered. */
   static async boot(options: BootOptions): Promise<Kernel> {
     const kernel = new Kernel(options);
     try {
@@ -115,6 +118,11 @@ export class Kernel {
     return this.#required("workload").child;
   }
 
+  /** The egress process: the other ends of drivers' sockets are sent to it. */
+  get egress(): KernelChild {
+    return this.#required("egress");
+  }
+
   get guardian(): Client<typeof pb.Process> {
     return this.#required("guardian").control;
   }
@@ -140,6 +148,7 @@ export class Kernel {
     });
     const [workloadEnd, orchestratorToWorkload] = socketPair();
     const [guardianEnd, orchestratorToGuardian] = socketPair();
+    const [guardianToEgress, egressEnd] = socketPair();
     const guardianConfig: GuardianProcessConfig = {
       ...common("guardian"),
       productFolders: [dataFolder, installFolder],
@@ -149,9 +158,17 @@ export class Kernel {
       durable,
     };
     const workloadConfig: WorkloadProcessConfig = { ...common("workload"), home };
-    const guardian = this.#spawn("guardian", guardianConfig, guardianEnd, listeners.guardian);
-    const workload = this.#spawn("workload", workloadConfig, workloadEnd, listeners.workload);
+    const guardian = this.#spawn("guardian", guardianConfig, {
+      peer: guardianEnd,
+      second: listeners.guardian,
+      egress: guardianToEgress,
+    });
+    const workload = this.#spawn("workload", workloadConfig, {
+      peer: workloadEnd,
+      second: listeners.workload,
+    });
     const guardianHello = await guardian.control.hello({}, { deadlineMs: bootMs });
+    const egress = this.#spawn("egress", this.#egressConfig(guardianHello), { peer: egressEnd });
     const chainId = await this.#options.onGuardian(guardianHello);
     const orchestratorConfig: OrchestratorProcessConfig = {
       ...common("orchestrator"),
@@ -159,16 +176,25 @@ export class Kernel {
       port: this.#options.port,
       chainId,
     };
-    const orchestrator = this.#spawn(
-      "orchestrator",
-      orchestratorConfig,
-      orchestratorToWorkload,
-      orchestratorToGuardian,
-    );
+    const orchestrator = this.#spawn("orchestrator", orchestratorConfig, {
+      peer: orchestratorToWorkload,
+      second: orchestratorToGuardian,
+    });
     const hello = await orchestrator.control.hello({}, { deadlineMs: bootMs });
     this.rpcAddress = hello.rpcAddress;
     this.httpAddress = hello.httpAddress;
+    await egress.control.hello({}, { deadlineMs: bootMs });
     await workload.control.hello({}, { deadlineMs: bootMs });
+  }
+
+  #egressConfig({ identity, bootCertificate }: pb.HelloReply): EgressProcessConfig {
+    const { authorities, resolver } = this.#options.egress;
+    return {
+      guardianIdentity: toHex(identity),
+      bootCertificate: toHex(bootCertificate),
+      authorities: authorities ?? [],
+      ...(resolver === undefined ? {} : { resolver }),
+    };
   }
 
   #spec(name: ProcessName): SandboxSpec {
@@ -176,28 +202,39 @@ export class Kernel {
       name,
       kind: name,
       ...kindProfiles[name],
-      binds: [{ path: path.join(this.#options.dataFolder, name), access: "write" }],
+      // Egress has the network, and therefore nothing else.
+      binds:
+        name === "egress"
+          ? []
+          : [{ path: path.join(this.#options.dataFolder, name), access: "write" }],
       masks: [],
     };
   }
 
-  #spawn(name: ProcessName, config: object, peer: number, second: number): KernelChild {
+  #spawn(
+    name: ProcessName,
+    config: object,
+    inherited: Readonly<Partial<Record<keyof typeof descriptors, number>>>,
+  ): KernelChild {
     const stdio: Inherited[] = ["ignore", "ignore", "pipe"];
     stdio[descriptors.process] = "pipe";
     stdio[descriptors.launcher] = name === "workload" ? "pipe" : "ignore";
-    stdio[descriptors.peer] = peer;
-    stdio[descriptors.second] = second;
     stdio[descriptors.config] = "pipe";
-    if (name === "workload") stdio.push("ipc");
+    for (const [role, fd] of Object.entries(inherited)) {
+      stdio[descriptors[role as keyof typeof descriptors]] = fd;
+    }
+    const holes = Array.from(stdio, (given) => given ?? "ignore");
+    // Sockets of drivers come over it.
+    const takesSockets = name === "workload" || name === "egress";
     const spec = this.#spec(name);
     const { child, started } = spawnSandboxed(spec, {
       entry: appMain(name),
       nodeArgs: ["--no-warnings", "--max-semi-space-size=8"],
-      stdio,
-      ...(name === "workload" ? { serialization: "json" as const } : {}),
+      stdio: takesSockets ? [...holes, "ipc"] : holes,
+      ...(takesSockets ? { serialization: "json" as const } : {}),
     });
-    fs.closeSync(peer);
-    if (name === "orchestrator") fs.closeSync(second);
+    const kept: readonly number[] = Object.values(this.#options.listeners);
+    for (const fd of Object.values(inherited)) if (!kept.includes(fd)) fs.closeSync(fd);
     const configPipe = pipeOf(child, descriptors.config);
     configPipe.on("error", () => undefined);
     configPipe.end(JSON.stringify(config));
@@ -238,7 +275,7 @@ export class Kernel {
 
   /** What the workload has acknowledged first, then the Guardian's log, then the rest. */
   async drain(): Promise<void> {
-    for (const name of ["workload", "guardian", "orchestrator"] as const) {
+    for (const name of ["workload", "egress", "guardian", "orchestrator"] as const) {
       const child = this.#children.get(name);
       if (child === undefined || child.child.exitCode !== null) continue;
       try {

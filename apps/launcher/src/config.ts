@@ -11,6 +11,22 @@ export interface LauncherConfig {
   readonly durable?: boolean;
   /** Absent: no console, no page. */
   readonly page?: PageConfig;
+  readonly egress?: EgressConfig;
+}
+
+export interface EgressConfig {
+  /** Certificate authorities beside the platform's, in PEM. */
+  readonly authorities?: readonly string[];
+  /** `address:port` of the resolver; the machine's own where absent. */
+  readonly resolver?: string;
+}
+
+export interface EgressProcessConfig {
+  /** Hex. */
+  readonly guardianIdentity: string;
+  readonly bootCertificate: string;
+  readonly authorities: readonly string[];
+  readonly resolver?: string;
 }
 
 export interface PageConfig {

@@ -6,12 +6,13 @@
  */
 import type { ChildProcess } from "node:child_process";
 import fs from "node:fs";
-import type net from "node:net";
+import net from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Log, OperationError, toHex } from "@ioi/base";
 import { domainHash, domains, verifyThroughBootKey } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { socketPair } from "@ioi/host/libc";
 import { endSandbox, kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { bootKey, pb, type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
 import type { Kernel } from "./boot.ts";
@@ -31,6 +32,8 @@ const driverMain = fileURLToPath(new URL("../../../packages/drivers/src/main.ts"
 /** What a driver reads: its socket and its start-up line. */
 const driverSocket = 3;
 const driverConfig = 4;
+/** A pair to egress, for drivers that may make requests; theirs is descriptor 5. */
+const [driverEnd, egressEnd] = [0, 1] as const;
 
 /** Folders of the data folder that no driver ever sees, even where the workspace holds them. */
 const hiddenFolders = [
@@ -94,7 +97,7 @@ export class Drivers {
     if (this.#stops !== stopsBefore && this.#stopped(profile.session, stopsBefore)) {
       throw new OperationError("E_DRIVER_REFUSED", "the session was stopped meanwhile");
     }
-    const child = this.#start(profile, vault);
+    const child = this.#start(kernel, profile, vault, instanceId);
     const driver: RunningDriver = {
       child,
       session: profile.session,
@@ -127,7 +130,7 @@ export class Drivers {
     return instanceId;
   }
 
-  #start(profile: Profile, vault: string): ChildProcess {
+  #start(kernel: Kernel, profile: Profile, vault: string, instanceId: Uint8Array): ChildProcess {
     const base = kindProfiles[profile.kind];
     const spec: SandboxSpec = {
       name: `driver-${profile.kind}`,
@@ -142,11 +145,16 @@ export class Drivers {
     };
     // What drivers make is the person's: it gets the person's usual mode, not the kernel's.
     const kernelUmask = process.umask(this.#userUmask);
+    const requests = profile.network === "egress" ? socketPair() : undefined;
     const { child, started } = spawnSandboxed(spec, {
       entry: driverMain,
-      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
+      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", requests?.[driverEnd] ?? "ignore"],
     });
     process.umask(kernelUmask);
+    if (requests !== undefined) {
+      fs.closeSync(requests[driverEnd]);
+      this.#handToEgress(kernel, requests[egressEnd], profile, instanceId);
+    }
     if (child.stderr !== null) this.#logs.follow(child.stderr, `driver-${profile.kind}`);
     void started.then((result) => {
       if (!result.ok) {
@@ -157,6 +165,21 @@ export class Drivers {
       }
     });
     return child;
+  }
+
+  /** Egress knows the driver at the other end by what is said here, never by what comes through. */
+  #handToEgress(kernel: Kernel, fd: number, { session, kind }: Profile, id: Uint8Array): void {
+    // Paused: nothing that comes is read in this process.
+    const paused: net.SocketConstructorOpts & { readonly pauseOnCreate: true } = {
+      fd,
+      readable: true,
+      writable: true,
+      pauseOnCreate: true,
+    };
+    const socket = new net.Socket(paused);
+    socket.on("error", () => undefined);
+    const message = { type: "client", instanceId: toHex(id), session, kind };
+    kernel.egress.child.send(message, socket);
   }
 
   #verified(encoded: Uint8Array): { readonly profile: Profile; readonly hash: Uint8Array } {

@@ -156,6 +156,7 @@ export class Supervisor {
       host: this.#config.host,
       port: this.#port,
       version: versionOf(),
+      egress: this.#config.egress ?? {},
       listeners: this.#listeners,
       logs: this.#logs,
       log: this.log,

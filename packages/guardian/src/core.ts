@@ -18,7 +18,7 @@ import {
 } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
 import type { CompiledPolicy, Root, SessionContext } from "@ioi/firewall";
-import { decodeCanonical, encodeCanonical, type Leaf } from "@ioi/wire";
+import { decodeCanonical, type DriverKind, encodeCanonical, type Leaf } from "@ioi/wire";
 import type { GuardianKeys } from "./keys.ts";
 import { type Ask, Ledger, type Opening, type SessionRecord } from "./ledger.ts";
 import { asksKeptMax, goneInstancesMax, reasonCharsMax } from "./limits.ts";
@@ -38,7 +38,7 @@ export interface GuardianConfig {
 /** A driver that the launcher started and vouches for. */
 export interface Instance {
   readonly publicKey: Uint8Array;
-  readonly kind: "files" | "exec";
+  readonly kind: DriverKind;
   readonly session: string;
   readonly profileHash: Uint8Array;
   /** Nonces that had their decision; minting burns. */

@@ -2,6 +2,12 @@
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {
+  E_LEASE_REFUSED: {
+    what: "The Guardian refused to lease for a request.",
+    why: "A ticket's request is leased once, while the ticket lives, and for its own action.",
+    next: "Nothing left the machine; propose the action again.",
+    exit: 3,
+  },
   E_SESSION_UNKNOWN: {
     what: "No session has this id.",
     why: "It was never opened by a person here, or the id is mistyped.",

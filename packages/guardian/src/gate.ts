@@ -32,6 +32,7 @@ import {
   ticket as ticketSchema,
 } from "@ioi/wire";
 import { type GuardianCore, type Instance, rejected } from "./core.ts";
+import { type Lease, lease, type MintedTicket } from "./leases.ts";
 import type { SessionRecord } from "./ledger.ts";
 import {
   actionBytesMax,
@@ -104,8 +105,8 @@ const invalid = (message: string): Error => rejected("E_PROPOSAL_INVALID", messa
 export class Gate {
   readonly #core: GuardianCore;
   readonly #notices: Map<string, Notice> = new Map();
-  /** Which instance each ticket of this boot without an outcome was minted for. */
-  readonly #minted: Map<bigint, Uint8Array> = new Map();
+  /** Every ticket of this boot without an outcome. */
+  readonly #minted: Map<bigint, MintedTicket> = new Map();
   /** Asks on their way to the disk: not yet in the ledger. */
   #asking = 0;
 
@@ -232,6 +233,11 @@ export class Gate {
       open.set(leaf.counter, intent);
       throw error;
     }
+  }
+
+  /** What egress adds to the one request of a ticket. */
+  lease(given: { readonly ticket: Uint8Array; readonly action: Uint8Array }): Lease {
+    return lease(this.#core, this.#minted, given, () => []);
   }
 
   async closeSession(id: string, state: string): Promise<void> {
@@ -416,7 +422,15 @@ export class Gate {
       ttlMs: ticketTtlMs,
     };
     const { provider } = this.#core.ports;
-    this.#minted.set(counter, checked.instanceId);
+    this.#minted.set(counter, {
+      instanceId: checked.instanceId,
+      session: checked.session.id,
+      actionId: checked.actionId,
+      mintedAt: this.#core.ports.clock.now(),
+      ttlMs: ticketTtlMs,
+      addressClasses: [],
+      leased: false,
+    });
     const payload = schema.encode(ticketSchema, ticket);
     return schema.encode(
       signed,
@@ -435,7 +449,7 @@ export class Gate {
     if (!outcome.ok) throw bad(outcome.error.message);
     const { instanceId } = outcome.value;
     const instance = this.#core.instances.get(toHex(instanceId));
-    const mintedFor = this.#minted.get(report.counter);
+    const mintedFor = this.#minted.get(report.counter)?.instanceId;
     const { provider } = this.#core.ports;
     if (
       instance === undefined ||

@@ -7,6 +7,7 @@ export {
   type Proposal,
   type ProposalReply,
 } from "./gate.ts";
+export type { Lease, LeaseHeader } from "./leases.ts";
 export { type GuardianKeys, openGuardianKeys } from "./keys.ts";
 export { type Answer as LedgerAnswer, Ledger, type Opening, type SessionRecord } from "./ledger.ts";
 export * from "./limits.ts";

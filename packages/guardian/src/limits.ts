@@ -1,5 +1,9 @@
 /** Bounds of the Guardian. */
 
+/** Bytes that one request may send. */
+export const leaseBytesUpMax = 8_388_608;
+/** Bytes of an answer that one request may take; the rest is not read. */
+export const leaseBytesDownMax = 8_388_608;
 /** How long a ticket may be used, in milliseconds of the driver's own clock from its nonce. */
 export const ticketTtlMs = 30_000;
 /** Sessions that are open at once. */
@@ -22,6 +26,16 @@ export const asksKeptMax = 512;
 export const reasonCharsMax = 256;
 /** Numbered proposals that wait for their proposal. */
 export const noticesMax = 4096;
+/** Denied actions that one session remembers, so that they are not asked about again. */
+export const denialsKeptMax = 1024;
+/** Cards within a minute, after which the next one pauses the task. */
+export const cardsPerMinuteMax = 3;
+/** Cards of a task, after which the next one pauses it. */
+export const cardsPerTaskMax = 10;
+/** What counts as a minute between cards, in milliseconds. */
+export const cardMinuteMs = 60_000;
+/** Scopes that were offered and wait for an answer. */
+export const offeredScopesMax = 256;
 /** Receipts that one call returns. */
 export const receiptsPageMax = 1000;
 /** Leaves after which a checkpoint is signed without being asked. */

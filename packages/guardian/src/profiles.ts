@@ -12,22 +12,28 @@ import {
   driverFileBytes,
 } from "./limits.ts";
 
-export const driverKinds = ["files", "exec"] as const;
-export type DriverKind = (typeof driverKinds)[number];
+/** Kinds that every session has; each is started at its first use. */
+export const driverKinds = ["files", "exec", "net", "model"] as const;
+export type SessionDriverKind = (typeof driverKinds)[number];
+
+/** Makes requests through egress, and sees no folder. */
+const makesRequests = (kind: SessionDriverKind): boolean => kind === "net" || kind === "model";
 
 export const compileProfile = (
   core: GuardianCore,
   policy: CompiledPolicy,
   session: SessionRecord,
-  kind: DriverKind,
+  kind: SessionDriverKind,
 ): Profile => ({
   version: 1,
   kind,
   session: session.id,
   vault: session.vault,
-  roots: core.roots(policy, session).map(({ name, path, access }) => ({ name, path, access })),
+  roots: makesRequests(kind)
+    ? []
+    : core.roots(policy, session).map(({ name, path, access }) => ({ name, path, access })),
   masks: [...core.config.productFolders],
-  network: "none",
+  network: makesRequests(kind) ? "egress" : "none",
   limits: {
     wallMs: commandWallMs,
     outputBytes: commandOutputBytes,

@@ -12,12 +12,17 @@ export const descriptors = {
   process: 3,
   /** Workload: `Launcher` is called here. */
   launcher: 4,
-  /** Workload: to the Orchestrator. Guardian: from the Orchestrator. Orchestrator: to the Workload. */
+  /**
+   * Workload: to the Orchestrator. Guardian: from the Orchestrator. Orchestrator: to the Workload.
+   * Egress: to the Guardian.
+   */
   peer: 5,
   /** Workload, Guardian: the listening Unix socket for the person. Orchestrator: to the Guardian. */
   second: 6,
   /** One JSON document, then the end. */
   config: 7,
+  /** Guardian: egress calls `Leases` here. */
+  egress: 8,
 } as const;
 
 /** An inherited connected socket. */

@@ -1,0 +1,17 @@
+/** `Leases` over RPC, for egress alone. */
+import type { Gate } from "@ioi/guardian";
+import { type Implementation, implement } from "@ioi/host/rpc";
+import { pb } from "@ioi/wire";
+
+export const leaseService = (gate: Gate): Implementation =>
+  implement(pb.Leases, {
+    lease: async ({ ticket, action }) => {
+      const { headers, bytesUpMax, bytesDownMax, addressClasses } = gate.lease({ ticket, action });
+      return {
+        headers: headers.map((header) => ({ ...header })),
+        bytesUpMax: BigInt(bytesUpMax),
+        bytesDownMax: BigInt(bytesDownMax),
+        addressClasses: [...addressClasses],
+      };
+    },
+  });
