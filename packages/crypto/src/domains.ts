@@ -26,6 +26,10 @@ export const domains = {
   profile: "ioi/guardian/profile/v1",
   /** Signature by the identity: a checkpoint of the receipt log. */
   checkpoint: "ioi/guardian/checkpoint/v1",
+  /** Hash: a header of the chain. */
+  chainHeader: "ioi/chain/header/v1",
+  /** Signature by the identity: a header of the chain, with its counter. */
+  headerStatement: "ioi/guardian/header/v1",
   /** Hash: salted content of a receipt. */
   content: "ioi/guardian/content/v1",
   /** Key derivation: the data key of a session. */

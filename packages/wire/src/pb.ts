@@ -1,5 +1,6 @@
 /** The generated protobuf messages and services, under one name (`pb`). */
 export * from "./gen/grpc/health/v1/health_pb.ts";
+export * from "./gen/grpc/reflection/v1/reflection_pb.ts";
 export * from "./gen/ioi/kernel/v1/carry_pb.ts";
 export * from "./gen/ioi/kernel/v1/chain_pb.ts";
 export * from "./gen/ioi/kernel/v1/devices_pb.ts";

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/chain.proto.
  */
 export const file_ioi_kernel_v1_chain: GenFile = /*@__PURE__*/
-  fileDesc("Chlpb2kva2VybmVsL3YxL2NoYWluLnByb3RvEg1pb2kua2VybmVsLnYxIiMKEVNpZ25IZWFkZXJSZXF1ZXN0Eg4KBmhlYWRlchgBIAEoDCI1Cg9TaWduSGVhZGVyUmVwbHkSDwoHY291bnRlchgBIAEoBBIRCglzaWduYXR1cmUYAiABKAwiFQoTU2lnbmluZ1N0YXRlUmVxdWVzdCJqChFTaWduaW5nU3RhdGVSZXBseRIMCgRzbG90GAEgASgEEg8KB2NvdW50ZXIYAiABKAQSEwoLaGVhZGVyX2hhc2gYAyABKAwSDgoGaGVhZGVyGAQgASgMEhEKCXNpZ25hdHVyZRgFIAEoDDKvAQoHSGVhZGVycxJOCgpTaWduSGVhZGVyEiAuaW9pLmtlcm5lbC52MS5TaWduSGVhZGVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuU2lnbkhlYWRlclJlcGx5ElQKDFNpZ25pbmdTdGF0ZRIiLmlvaS5rZXJuZWwudjEuU2lnbmluZ1N0YXRlUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuU2lnbmluZ1N0YXRlUmVwbHliBnByb3RvMw");
+  fileDesc("Chlpb2kva2VybmVsL3YxL2NoYWluLnByb3RvEg1pb2kua2VybmVsLnYxIiMKEVNpZ25IZWFkZXJSZXF1ZXN0Eg4KBmhlYWRlchgBIAEoDCI1Cg9TaWduSGVhZGVyUmVwbHkSDwoHY291bnRlchgBIAEoBBIRCglzaWduYXR1cmUYAiABKAwiFQoTU2lnbmluZ1N0YXRlUmVxdWVzdCJqChFTaWduaW5nU3RhdGVSZXBseRIMCgRzbG90GAEgASgEEg8KB2NvdW50ZXIYAiABKAQSEwoLaGVhZGVyX2hhc2gYAyABKAwSDgoGaGVhZGVyGAQgASgMEhEKCXNpZ25hdHVyZRgFIAEoDCI9ChJDb25zaXN0ZW5jeVJlcXVlc3QSEgoKZmlyc3Rfc2l6ZRgBIAEoBBITCgtzZWNvbmRfc2l6ZRgCIAEoBCIhChBDb25zaXN0ZW5jeVJlcGx5Eg0KBXByb29mGAEgAygMMoICCgdIZWFkZXJzEk4KClNpZ25IZWFkZXISIC5pb2kua2VybmVsLnYxLlNpZ25IZWFkZXJSZXF1ZXN0Gh4uaW9pLmtlcm5lbC52MS5TaWduSGVhZGVyUmVwbHkSVAoMU2lnbmluZ1N0YXRlEiIuaW9pLmtlcm5lbC52MS5TaWduaW5nU3RhdGVSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5TaWduaW5nU3RhdGVSZXBseRJRCgtDb25zaXN0ZW5jeRIhLmlvaS5rZXJuZWwudjEuQ29uc2lzdGVuY3lSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5Db25zaXN0ZW5jeVJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message ioi.kernel.v1.SignHeaderRequest
@@ -36,6 +36,8 @@ export const SignHeaderRequestSchema: GenMessage<SignHeaderRequest> = /*@__PURE_
  */
 export type SignHeaderReply = Message<"ioi.kernel.v1.SignHeaderReply"> & {
   /**
+   * Strictly rising over the life of the Guardian's keys; signed with the header.
+   *
    * @generated from field: uint64 counter = 1;
    */
   counter: bigint;
@@ -71,6 +73,8 @@ export const SigningStateRequestSchema: GenMessage<SigningStateRequest> = /*@__P
  */
 export type SigningStateReply = Message<"ioi.kernel.v1.SigningStateReply"> & {
   /**
+   * 0 while nothing was signed; slots begin at 1.
+   *
    * @generated from field: uint64 slot = 1;
    */
   slot: bigint;
@@ -106,6 +110,47 @@ export const SigningStateReplySchema: GenMessage<SigningStateReply> = /*@__PURE_
   messageDesc(file_ioi_kernel_v1_chain, 3);
 
 /**
+ * @generated from message ioi.kernel.v1.ConsistencyRequest
+ */
+export type ConsistencyRequest = Message<"ioi.kernel.v1.ConsistencyRequest"> & {
+  /**
+   * @generated from field: uint64 first_size = 1;
+   */
+  firstSize: bigint;
+
+  /**
+   * @generated from field: uint64 second_size = 2;
+   */
+  secondSize: bigint;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ConsistencyRequest.
+ * Use `create(ConsistencyRequestSchema)` to create a new message.
+ */
+export const ConsistencyRequestSchema: GenMessage<ConsistencyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_chain, 4);
+
+/**
+ * @generated from message ioi.kernel.v1.ConsistencyReply
+ */
+export type ConsistencyReply = Message<"ioi.kernel.v1.ConsistencyReply"> & {
+  /**
+   * RFC 9162; empty where the first size is 0.
+   *
+   * @generated from field: repeated bytes proof = 1;
+   */
+  proof: Uint8Array[];
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ConsistencyReply.
+ * Use `create(ConsistencyReplySchema)` to create a new message.
+ */
+export const ConsistencyReplySchema: GenMessage<ConsistencyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_chain, 5);
+
+/**
  * Orchestrator -> Guardian, beside the carried bytes: headers of the local chain. The Guardian
  * signs a slot once, in rising order, and counts.
  *
@@ -129,6 +174,16 @@ export const Headers: GenService<{
     methodKind: "unary";
     input: typeof SigningStateRequestSchema;
     output: typeof SigningStateReplySchema;
+  },
+  /**
+   * That one size of the receipt log extends another.
+   *
+   * @generated from rpc ioi.kernel.v1.Headers.Consistency
+   */
+  consistency: {
+    methodKind: "unary";
+    input: typeof ConsistencyRequestSchema;
+    output: typeof ConsistencyReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_kernel_v1_chain, 0);

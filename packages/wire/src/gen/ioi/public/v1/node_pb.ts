@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/public/v1/node.proto.
  */
 export const file_ioi_public_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Chhpb2kvcHVibGljL3YxL25vZGUucHJvdG8SDWlvaS5wdWJsaWMudjEiDwoNU3RhdHVzUmVxdWVzdCKLAQoLU3RhdHVzUmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIQCghjaGFpbl9pZBgCIAEoDBIMCgRtb2RlGAMgASgJEg0KBXJlYWR5GAQgASgIEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoDBIOCgZhbmNob3IYByABKAkySgoETm9kZRJCCgZTdGF0dXMSHC5pb2kucHVibGljLnYxLlN0YXR1c1JlcXVlc3QaGi5pb2kucHVibGljLnYxLlN0YXR1c1JlcGx5YgZwcm90bzM");
+  fileDesc("Chhpb2kvcHVibGljL3YxL25vZGUucHJvdG8SDWlvaS5wdWJsaWMudjEiDwoNU3RhdHVzUmVxdWVzdCK8AgoLU3RhdHVzUmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIQCghjaGFpbl9pZBgCIAEoDBIMCgRtb2RlGAMgASgJEg0KBXJlYWR5GAQgASgIEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoDBIOCgZhbmNob3IYByABKAkSEwoGaGVpZ2h0GAggASgESACIAQESDAoEc2xvdBgJIAEoBBIPCgdjb3VudGVyGAogASgEEgwKBGhlYWQYCyABKAwSEgoKc3RhdGVfcm9vdBgMIAEoDBIPCgd0aW1lX21zGA0gASgDEhQKDGZpcnN0X2hlaWdodBgOIAEoBBIQCghpZGVudGl0eRgPIAEoDBIVCg1pZGxlX2Jsb2NrX21zGBAgASgNQgkKB19oZWlnaHQiQgoMU2lnbmVkSGVhZGVyEg4KBmhlYWRlchgBIAEoDBIPCgdjb3VudGVyGAIgASgEEhEKCXNpZ25hdHVyZRgDIAEoDCJNCgVCbG9jaxIrCgZoZWFkZXIYASABKAsyGy5pb2kucHVibGljLnYxLlNpZ25lZEhlYWRlchIKCgJpZBgCIAEoDBILCgN0eHMYAyADKAwiMQoPR2V0QmxvY2tSZXF1ZXN0EhMKBmhlaWdodBgBIAEoBEgAiAEBQgkKB19oZWlnaHQiPgoRTGlzdEJsb2Nrc1JlcXVlc3QSEQoEZnJvbRgBIAEoBEgAiAEBEg0KBWxpbWl0GAIgASgNQgcKBV9mcm9tIjcKD0xpc3RCbG9ja3NSZXBseRIkCgZibG9ja3MYASADKAsyFC5pb2kucHVibGljLnYxLkJsb2NrIjsKDFF1ZXJ5UmVxdWVzdBILCgNrZXkYASABKAwSEwoGaGVpZ2h0GAIgASgESACIAQFCCQoHX2hlaWdodCJmCgpRdWVyeVJlcGx5Eg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg0KBXByb29mGAMgASgMEisKBmhlYWRlchgEIAEoCzIbLmlvaS5wdWJsaWMudjEuU2lnbmVkSGVhZGVyIjsKC1NjYW5SZXF1ZXN0Eg4KBnByZWZpeBgBIAEoDBINCgVhZnRlchgCIAEoDBINCgVsaW1pdBgDIAEoDSJCCglTY2FuUmVwbHkSJQoHZW50cmllcxgBIAMoCzIULmlvaS5wdWJsaWMudjEuRW50cnkSDgoGaGVpZ2h0GAIgASgEIiMKBUVudHJ5EgsKA2tleRgBIAEoDBINCgV2YWx1ZRgCIAEoDCIrCg1FdmVudHNSZXF1ZXN0EhEKBGZyb20YASABKARIAIgBAUIHCgVfZnJvbSI3CgVFdmVudBIlCgVibG9jaxgBIAEoCzIULmlvaS5wdWJsaWMudjEuQmxvY2tIAEIHCgVldmVudDKbAwoETm9kZRJCCgZTdGF0dXMSHC5pb2kucHVibGljLnYxLlN0YXR1c1JlcXVlc3QaGi5pb2kucHVibGljLnYxLlN0YXR1c1JlcGx5EkAKCEdldEJsb2NrEh4uaW9pLnB1YmxpYy52MS5HZXRCbG9ja1JlcXVlc3QaFC5pb2kucHVibGljLnYxLkJsb2NrEk4KCkxpc3RCbG9ja3MSIC5pb2kucHVibGljLnYxLkxpc3RCbG9ja3NSZXF1ZXN0Gh4uaW9pLnB1YmxpYy52MS5MaXN0QmxvY2tzUmVwbHkSPwoFUXVlcnkSGy5pb2kucHVibGljLnYxLlF1ZXJ5UmVxdWVzdBoZLmlvaS5wdWJsaWMudjEuUXVlcnlSZXBseRI8CgRTY2FuEhouaW9pLnB1YmxpYy52MS5TY2FuUmVxdWVzdBoYLmlvaS5wdWJsaWMudjEuU2NhblJlcGx5Ej4KBkV2ZW50cxIcLmlvaS5wdWJsaWMudjEuRXZlbnRzUmVxdWVzdBoULmlvaS5wdWJsaWMudjEuRXZlbnQwAWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.public.v1.StatusRequest
@@ -50,7 +50,7 @@ export type StatusReply = Message<"ioi.public.v1.StatusReply"> & {
   ready: boolean;
 
   /**
-   * The newest checkpoint of the receipt log that the Guardian handed over.
+   * The newest checkpoint of the receipt log that a block holds.
    *
    * @generated from field: uint64 receipts_size = 5;
    */
@@ -65,6 +65,59 @@ export type StatusReply = Message<"ioi.public.v1.StatusReply"> & {
    * @generated from field: string anchor = 7;
    */
   anchor: string;
+
+  /**
+   * The newest block; absent before the first.
+   *
+   * @generated from field: optional uint64 height = 8;
+   */
+  height?: bigint | undefined;
+
+  /**
+   * @generated from field: uint64 slot = 9;
+   */
+  slot: bigint;
+
+  /**
+   * @generated from field: uint64 counter = 10;
+   */
+  counter: bigint;
+
+  /**
+   * @generated from field: bytes head = 11;
+   */
+  head: Uint8Array;
+
+  /**
+   * @generated from field: bytes state_root = 12;
+   */
+  stateRoot: Uint8Array;
+
+  /**
+   * @generated from field: int64 time_ms = 13;
+   */
+  timeMs: bigint;
+
+  /**
+   * Lowest height that is kept.
+   *
+   * @generated from field: uint64 first_height = 14;
+   */
+  firstHeight: bigint;
+
+  /**
+   * Raw ML-DSA-65 key that signs headers.
+   *
+   * @generated from field: bytes identity = 15;
+   */
+  identity: Uint8Array;
+
+  /**
+   * At the latest after so long a block is made.
+   *
+   * @generated from field: uint32 idle_block_ms = 16;
+   */
+  idleBlockMs: number;
 };
 
 /**
@@ -75,7 +128,308 @@ export const StatusReplySchema: GenMessage<StatusReply> = /*@__PURE__*/
   messageDesc(file_ioi_public_v1_node, 1);
 
 /**
- * The node's public face on port 9000. Never session content.
+ * Canonical encodings, as they are hashed and signed.
+ *
+ * @generated from message ioi.public.v1.SignedHeader
+ */
+export type SignedHeader = Message<"ioi.public.v1.SignedHeader"> & {
+  /**
+   * Canonical `chainHeader`.
+   *
+   * @generated from field: bytes header = 1;
+   */
+  header: Uint8Array;
+
+  /**
+   * @generated from field: uint64 counter = 2;
+   */
+  counter: bigint;
+
+  /**
+   * By the Guardian's identity over (header, counter).
+   *
+   * @generated from field: bytes signature = 3;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.public.v1.SignedHeader.
+ * Use `create(SignedHeaderSchema)` to create a new message.
+ */
+export const SignedHeaderSchema: GenMessage<SignedHeader> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 2);
+
+/**
+ * @generated from message ioi.public.v1.Block
+ */
+export type Block = Message<"ioi.public.v1.Block"> & {
+  /**
+   * @generated from field: ioi.public.v1.SignedHeader header = 1;
+   */
+  header?: SignedHeader | undefined;
+
+  /**
+   * Hash of the header.
+   *
+   * @generated from field: bytes id = 2;
+   */
+  id: Uint8Array;
+
+  /**
+   * Canonical `chainTx` each.
+   *
+   * @generated from field: repeated bytes txs = 3;
+   */
+  txs: Uint8Array[];
+};
+
+/**
+ * Describes the message ioi.public.v1.Block.
+ * Use `create(BlockSchema)` to create a new message.
+ */
+export const BlockSchema: GenMessage<Block> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 3);
+
+/**
+ * @generated from message ioi.public.v1.GetBlockRequest
+ */
+export type GetBlockRequest = Message<"ioi.public.v1.GetBlockRequest"> & {
+  /**
+   * Absent: the newest.
+   *
+   * @generated from field: optional uint64 height = 1;
+   */
+  height?: bigint | undefined;
+};
+
+/**
+ * Describes the message ioi.public.v1.GetBlockRequest.
+ * Use `create(GetBlockRequestSchema)` to create a new message.
+ */
+export const GetBlockRequestSchema: GenMessage<GetBlockRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 4);
+
+/**
+ * @generated from message ioi.public.v1.ListBlocksRequest
+ */
+export type ListBlocksRequest = Message<"ioi.public.v1.ListBlocksRequest"> & {
+  /**
+   * From this height down; absent: from the newest.
+   *
+   * @generated from field: optional uint64 from = 1;
+   */
+  from?: bigint | undefined;
+
+  /**
+   * At most 100; 0 is 20.
+   *
+   * @generated from field: uint32 limit = 2;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message ioi.public.v1.ListBlocksRequest.
+ * Use `create(ListBlocksRequestSchema)` to create a new message.
+ */
+export const ListBlocksRequestSchema: GenMessage<ListBlocksRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 5);
+
+/**
+ * @generated from message ioi.public.v1.ListBlocksReply
+ */
+export type ListBlocksReply = Message<"ioi.public.v1.ListBlocksReply"> & {
+  /**
+   * @generated from field: repeated ioi.public.v1.Block blocks = 1;
+   */
+  blocks: Block[];
+};
+
+/**
+ * Describes the message ioi.public.v1.ListBlocksReply.
+ * Use `create(ListBlocksReplySchema)` to create a new message.
+ */
+export const ListBlocksReplySchema: GenMessage<ListBlocksReply> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 6);
+
+/**
+ * @generated from message ioi.public.v1.QueryRequest
+ */
+export type QueryRequest = Message<"ioi.public.v1.QueryRequest"> & {
+  /**
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * Absent: the newest block. Older ones only as long as their state is kept.
+   *
+   * @generated from field: optional uint64 height = 2;
+   */
+  height?: bigint | undefined;
+};
+
+/**
+ * Describes the message ioi.public.v1.QueryRequest.
+ * Use `create(QueryRequestSchema)` to create a new message.
+ */
+export const QueryRequestSchema: GenMessage<QueryRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 7);
+
+/**
+ * @generated from message ioi.public.v1.QueryReply
+ */
+export type QueryReply = Message<"ioi.public.v1.QueryReply"> & {
+  /**
+   * @generated from field: bool found = 1;
+   */
+  found: boolean;
+
+  /**
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+
+  /**
+   * Of the value, or of its absence.
+   *
+   * @generated from field: bytes proof = 3;
+   */
+  proof: Uint8Array;
+
+  /**
+   * @generated from field: ioi.public.v1.SignedHeader header = 4;
+   */
+  header?: SignedHeader | undefined;
+};
+
+/**
+ * Describes the message ioi.public.v1.QueryReply.
+ * Use `create(QueryReplySchema)` to create a new message.
+ */
+export const QueryReplySchema: GenMessage<QueryReply> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 8);
+
+/**
+ * @generated from message ioi.public.v1.ScanRequest
+ */
+export type ScanRequest = Message<"ioi.public.v1.ScanRequest"> & {
+  /**
+   * @generated from field: bytes prefix = 1;
+   */
+  prefix: Uint8Array;
+
+  /**
+   * Only keys after this one; empty: from the first.
+   *
+   * @generated from field: bytes after = 2;
+   */
+  after: Uint8Array;
+
+  /**
+   * At most 1000; 0 is 100.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message ioi.public.v1.ScanRequest.
+ * Use `create(ScanRequestSchema)` to create a new message.
+ */
+export const ScanRequestSchema: GenMessage<ScanRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 9);
+
+/**
+ * @generated from message ioi.public.v1.ScanReply
+ */
+export type ScanReply = Message<"ioi.public.v1.ScanReply"> & {
+  /**
+   * @generated from field: repeated ioi.public.v1.Entry entries = 1;
+   */
+  entries: Entry[];
+
+  /**
+   * @generated from field: uint64 height = 2;
+   */
+  height: bigint;
+};
+
+/**
+ * Describes the message ioi.public.v1.ScanReply.
+ * Use `create(ScanReplySchema)` to create a new message.
+ */
+export const ScanReplySchema: GenMessage<ScanReply> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 10);
+
+/**
+ * @generated from message ioi.public.v1.Entry
+ */
+export type Entry = Message<"ioi.public.v1.Entry"> & {
+  /**
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.public.v1.Entry.
+ * Use `create(EntrySchema)` to create a new message.
+ */
+export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 11);
+
+/**
+ * @generated from message ioi.public.v1.EventsRequest
+ */
+export type EventsRequest = Message<"ioi.public.v1.EventsRequest"> & {
+  /**
+   * The first block wanted; absent: the next one that is made.
+   *
+   * @generated from field: optional uint64 from = 1;
+   */
+  from?: bigint | undefined;
+};
+
+/**
+ * Describes the message ioi.public.v1.EventsRequest.
+ * Use `create(EventsRequestSchema)` to create a new message.
+ */
+export const EventsRequestSchema: GenMessage<EventsRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 12);
+
+/**
+ * @generated from message ioi.public.v1.Event
+ */
+export type Event = Message<"ioi.public.v1.Event"> & {
+  /**
+   * @generated from oneof ioi.public.v1.Event.event
+   */
+  event: {
+    /**
+     * @generated from field: ioi.public.v1.Block block = 1;
+     */
+    value: Block;
+    case: "block";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ioi.public.v1.Event.
+ * Use `create(EventSchema)` to create a new message.
+ */
+export const EventSchema: GenMessage<Event> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 13);
+
+/**
+ * The node's public face on port 9000: the chain, for everybody to read. Never session content.
  *
  * @generated from service ioi.public.v1.Node
  */
@@ -87,6 +441,52 @@ export const Node: GenService<{
     methodKind: "unary";
     input: typeof StatusRequestSchema;
     output: typeof StatusReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.public.v1.Node.GetBlock
+   */
+  getBlock: {
+    methodKind: "unary";
+    input: typeof GetBlockRequestSchema;
+    output: typeof BlockSchema;
+  },
+  /**
+   * @generated from rpc ioi.public.v1.Node.ListBlocks
+   */
+  listBlocks: {
+    methodKind: "unary";
+    input: typeof ListBlocksRequestSchema;
+    output: typeof ListBlocksReplySchema;
+  },
+  /**
+   * A value of the state, or that there is none, with its proof and the signed header over it.
+   *
+   * @generated from rpc ioi.public.v1.Node.Query
+   */
+  query: {
+    methodKind: "unary";
+    input: typeof QueryRequestSchema;
+    output: typeof QueryReplySchema;
+  },
+  /**
+   * Keys and values without proofs.
+   *
+   * @generated from rpc ioi.public.v1.Node.Scan
+   */
+  scan: {
+    methodKind: "unary";
+    input: typeof ScanRequestSchema;
+    output: typeof ScanReplySchema;
+  },
+  /**
+   * Blocks as they are made, from a height on.
+   *
+   * @generated from rpc ioi.public.v1.Node.Events
+   */
+  events: {
+    methodKind: "server_streaming";
+    input: typeof EventsRequestSchema;
+    output: typeof EventSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_public_v1_node, 0);
