@@ -11,6 +11,7 @@ import {
   type CommandAgent,
   isTerminal,
   journalStep,
+  lookAt,
   type Observation,
   reasonCharsMax,
   rests,
@@ -20,6 +21,7 @@ import {
   SessionMachine,
   type SessionSnapshot,
   stateOf,
+  turnsOf,
 } from "@ioi/agent";
 import { type Log, OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
@@ -305,7 +307,8 @@ export class SessionRunner {
   #askAgent(effect: Of<"ask-agent">): void {
     this.#seen[effect.turn] = effect.observation;
     this.#agent ??= commandAgent(this.state.goal);
-    const step = this.#agent(this.#seen.slice(0, effect.turn + 1));
+    const turns = turnsOf(this.#seen.slice(0, effect.turn + 1));
+    const step = this.#agent.step(turns, lookAt(this.state));
     void this.give({ type: "step", call: effect.call, step });
   }
 

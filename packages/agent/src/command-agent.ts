@@ -6,6 +6,7 @@
  * the session did before it; an `undo` goal reverts what it names.
  */
 import { assert, unreachable } from "@ioi/base";
+import type { Agent, Look, Turn } from "./agent.ts";
 import { helpText, plan, type Step } from "./planner/plan.ts";
 import { clip } from "./session/state.ts";
 import type { AgentStep, Goal, Observation, UndoItem } from "./session/messages.ts";
@@ -115,8 +116,10 @@ const absorb = (progress: Progress, seen: Observation): AgentStep | undefined =>
   }
 };
 
-/** Answers with the step after the observations that it is given, the first of which is the goal. */
-export type CommandAgent = (seen: readonly Observation[]) => AgentStep;
+/** An agent whose every reply is a step. */
+export interface CommandAgent extends Agent {
+  step(turns: readonly Turn[], look?: Look): AgentStep;
+}
 
 export const commandAgent = (goal: Goal): CommandAgent => {
   assert(goal.kind === "planner" || goal.kind === "undo", `${goal.kind} is no command planner`);
@@ -125,9 +128,9 @@ export const commandAgent = (goal: Goal): CommandAgent => {
   if (!steps.ok) {
     const { code, message, at } = steps.error;
     const where = at === undefined ? "" : `${at.file}:${at.line}:${at.column}: `;
-    return () => finishFailed(code, where + message);
+    return { step: () => finishFailed(code, where + message) };
   }
-  return (seen) => {
+  const step = (turns: readonly Turn[]): AgentStep => {
     const progress: Progress = {
       steps: steps.value,
       at: 0,
@@ -135,12 +138,13 @@ export const commandAgent = (goal: Goal): CommandAgent => {
       lost: [...goal.lost],
       undoing: undefined,
     };
-    for (const each of seen) {
-      const last = absorb(progress, each);
+    for (const { observation } of turns) {
+      const last = absorb(progress, observation);
       if (last !== undefined) return last;
       // An undo begins when its turn comes, with what was done up to then.
       if (progress.steps[progress.at]?.type === "undo") undoStep(progress);
     }
     return next(progress);
   };
+  return { step };
 };

@@ -1,3 +1,12 @@
+export {
+  type Agent,
+  type AgentReply,
+  type Look,
+  type Piece,
+  type Stretch,
+  type Turn,
+  turnsOf,
+} from "./agent.ts";
 export { commandAgent, type CommandAgent } from "./command-agent.ts";
 export { type AgentErrorCode, errors } from "./errors.ts";
 export {
@@ -18,6 +27,7 @@ export {
   type ReplayStep,
 } from "./journal.ts";
 export * from "./limits.ts";
+export { decodeLossy, type KeptBytes, lookAt } from "./look.ts";
 export { helpText, plan, type PlanError, type PlanErrorCode, type Step } from "./planner/plan.ts";
 export { editDistance, nearest } from "./planner/suggest.ts";
 export { type Token, tokenize, type Word } from "./planner/tokens.ts";

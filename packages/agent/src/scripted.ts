@@ -8,6 +8,7 @@
  */
 import { assert, utf8Encode } from "@ioi/base";
 import { action as actionSchema, schema } from "@ioi/wire";
+import { turnsOf } from "./agent.ts";
 import { commandAgent } from "./command-agent.ts";
 import { encodeHeader, type Hash, journalStep, replayJournal } from "./journal.ts";
 import { SessionMachine } from "./session/machine.ts";
@@ -228,7 +229,8 @@ class Process {
   #agent(effect: Of<"ask-agent">): AgentStep {
     const { goal, next } = this.#world.script;
     if (goal.kind === "planner" || goal.kind === "undo") {
-      return commandAgent(goal)(this.#seen.slice(0, effect.turn + 1));
+      const turns = turnsOf(this.#seen.slice(0, effect.turn + 1));
+      return commandAgent(goal).step(turns);
     }
     const roll = next(10);
     if (roll === 0) return { type: "say", text: `turn ${effect.turn}` };

@@ -52,7 +52,8 @@ test("journals of the first release replay byte for byte and say the same", () =
     const replayed = replayJournal(journal, sha256);
     assert.ok(replayed.ok, replayed.ok ? "" : `${session}: ${replayed.error.message}`);
     const now = runView(replayed.value.machine.state);
-    assert.deepEqual([now.state, now.actions], [view.state, view.actions]);
+    const said = ({ state, actions }: Kept["view"]): string => JSON.stringify([state, actions]);
+    assert.equal(said(now), said(view));
   }
 });
 

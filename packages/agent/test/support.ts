@@ -11,6 +11,7 @@ import {
   type SessionEffect,
   type SessionInput,
   SessionMachine,
+  turnsOf,
   type Verdict,
 } from "../src/index.ts";
 
@@ -109,7 +110,7 @@ export class Driven {
     return this.give({
       type: "step",
       call: this.call,
-      step: commandAgent(this.#goal)(this.seen),
+      step: commandAgent(this.#goal).step(turnsOf(this.seen)),
     });
   }
 
