@@ -46,6 +46,12 @@ const hiddenFolders = [
   "workload",
 ] as const;
 
+/** A driver that makes requests keeps notes of its own, and sees none of the copies of others. */
+const vaultFolder = (dataFolder: string, { vault, kind, network }: Profile): string => {
+  const session = path.join(dataFolder, "vault", vault);
+  return network === "egress" ? path.join(session, kind) : session;
+};
+
 export class Drivers {
   readonly #dataFolder: string;
   readonly #logs: LogFiles;
@@ -82,7 +88,7 @@ export class Drivers {
     if (!/^s-[0-9a-f]{12}$/.test(profile.vault)) {
       throw new OperationError("E_DRIVER_REFUSED", "the vault has no session's name");
     }
-    const vault = path.join(this.#dataFolder, "vault", profile.vault);
+    const vault = vaultFolder(this.#dataFolder, profile);
     fs.mkdirSync(vault, { mode: 0o700, recursive: true });
     const instanceId = nodeCrypto.randomBytes(16);
     const key = nodeCrypto.generate("ed25519");

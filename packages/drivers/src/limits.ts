@@ -1,5 +1,9 @@
 /** Bounds of the drivers. `docs/limits.md` is generated from these lines. */
 
+/** Bytes of an answer that a request returns; the rest is not read. */
+export const fetchContentBytesMax = 2_097_152;
+/** Wait of a driver for egress to carry one request, in milliseconds. */
+export const egressDeadlineMs = 660_000;
 /** Prepared actions one driver keeps open at once; the oldest is dropped for a new one. */
 export const preparedMax = 64;
 /** Age at which a prepared action is dropped whatever its ticket says, in milliseconds. */
@@ -68,3 +72,23 @@ export const changedPathsMax = 1_000;
 export const stagedCheckMs = 500;
 /** Time in which everything that a command started has ended after a stop, in milliseconds. */
 export const stopMsMax = 1_000;
+/** Bytes of a model's answer as its server sends it. */
+export const modelReplyBytesMax = 33_554_432;
+/** Bytes of what a model says and of the arguments of its calls together. */
+export const modelReplyTextBytesMax = 1_048_576;
+/** Tools that a model calls in one answer. */
+export const modelCallsMax = 64;
+/** Messages of one prompt. */
+export const modelMessagesMax = 4_096;
+/** Tools that one prompt offers. */
+export const modelToolsMax = 256;
+/** Characters of a model's name as its server gives it. */
+export const modelNameCharsMax = 128;
+/** Bytes that are read of an error's body. */
+export const modelErrorBytesMax = 65_536;
+/** Characters of a server's own words in a message of ours. */
+export const modelErrorCharsMax = 300;
+/** Time in which a model's server begins to answer, in milliseconds; a local one may load first. */
+export const modelFirstByteMsMax = 300_000;
+/** Time between two pieces of a model's answer, in milliseconds. */
+export const modelIdleMsMax = 60_000;

@@ -13,6 +13,9 @@ export type ObligationType = "snapshot" | "stage";
 export interface ActContext {
   readonly counter: bigint;
   readonly actionId: Uint8Array;
+  /** Canonical `signed` ticket and the canonical `action`: what egress wants to see. */
+  readonly ticket: Uint8Array;
+  readonly action: Uint8Array;
   readonly obligations: ReadonlySet<ObligationType>;
   /** What the action's content reference commits to, verified. */
   readonly content: Uint8Array;
@@ -22,7 +25,8 @@ export interface ActContext {
 }
 
 export interface ActReport {
-  readonly status: "confirmed" | "partial" | "no-effect" | "refused";
+  /** `unknown`: it may have happened, and nobody here can tell. */
+  readonly status: "confirmed" | "partial" | "no-effect" | "refused" | "unknown";
   readonly code?: ErrorCode;
   readonly message?: string;
   readonly result: { readonly [name: string]: CanonicalValue };

@@ -172,7 +172,7 @@ class Instance {
     });
     const { signature } = signPayload(provider, instanceKey, domains.prepared, statement);
     const madeMs = this.#options.nowMs();
-    this.#nonces.add({ nonce, target: request.target, actionId, prepared: held, madeMs });
+    this.#nonces.add({ nonce, target: request.target, actionId, action, prepared: held, madeMs });
     return {
       action,
       prepared: statement,
@@ -262,6 +262,8 @@ class Instance {
       return await actOnce(driver, counter, held, {
         counter,
         actionId: waiting.actionId,
+        ticket: request.ticket,
+        action: waiting.action,
         obligations: kept.value,
         content: request.content,
         signal,

@@ -12,6 +12,8 @@ export interface Waiting {
   readonly nonce: Uint8Array;
   readonly target: string;
   readonly actionId: Uint8Array;
+  /** Canonical. */
+  readonly action: Uint8Array;
   readonly prepared: PreparedAction;
   readonly madeMs: number;
 }

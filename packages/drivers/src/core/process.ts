@@ -6,7 +6,7 @@ import fs from "node:fs";
 import net from "node:net";
 import { OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { implement, serve } from "@ioi/host/rpc";
+import { client, connect, implement, serve } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { unfinished } from "../effects/settle.ts";
 import { ExecDriver } from "../exec/driver.ts";
@@ -15,11 +15,16 @@ import { EffectEngine } from "../effects/engine.ts";
 import { Roots } from "../fs/roots.ts";
 import { startLineBytesMax } from "../limits.ts";
 import { Vault } from "../vault/vault.ts";
+import { RequestClaims } from "../net/claims.ts";
+import { NetDriver } from "../net/driver.ts";
+import type { Driver } from "./driver.ts";
 import { createHandlers, type DisposableHandlers } from "./handlers.ts";
 import { readStart, type StartInput } from "./start.ts";
 
 const CHANNEL = 3;
 const START = 4;
+/** Of a driver that may make requests: to egress. */
+const EGRESS = 5;
 
 const readLine = (fd: number): Uint8Array => {
   const blocks: Buffer[] = [];
@@ -37,16 +42,7 @@ const readLine = (fd: number): Uint8Array => {
   }
 };
 
-/** The handlers of one instance over real files; what a former instance left is settled first. */
-export const openDriver = async (start: StartInput): Promise<DisposableHandlers> => {
-  const { kind } = start.profile;
-  const engine = new EffectEngine({
-    roots: new Roots(start.profile),
-    vault: new Vault(start.vault, kind),
-    wallMs: () => Date.now(),
-  });
-  const driver = kind === "files" ? new FilesDriver(engine) : new ExecDriver(engine, start.profile);
-  for (const counter of unfinished(engine)) await driver.settle(counter);
+const handlersOf = (start: StartInput, driver: Driver): DisposableHandlers => {
   const handlers = createHandlers({
     ...start,
     driver,
@@ -60,6 +56,31 @@ export const openDriver = async (start: StartInput): Promise<DisposableHandlers>
       driver[Symbol.dispose]();
     },
   };
+};
+
+/** A driver that sees no folder: its only way is the socket to egress. */
+const openRequester = (start: StartInput, kind: "net" | "model"): DisposableHandlers => {
+  if (start.profile.network !== "egress") {
+    throw new OperationError("E_DRIVER_START", `a ${kind} driver without a way to egress`);
+  }
+  const socket = new net.Socket({ fd: EGRESS, readable: true, writable: true });
+  const egress = client(pb.Egress, connect(socket));
+  if (kind === "model") throw new OperationError("E_DRIVER_START", "there is no model driver yet");
+  return handlersOf(start, new NetDriver(egress, new RequestClaims(start.vault)));
+};
+
+/** The handlers of one instance over real files; what a former instance left is settled first. */
+export const openDriver = async (start: StartInput): Promise<DisposableHandlers> => {
+  const { kind } = start.profile;
+  if (kind === "net" || kind === "model") return openRequester(start, kind);
+  const engine = new EffectEngine({
+    roots: new Roots(start.profile),
+    vault: new Vault(start.vault, kind),
+    wallMs: () => Date.now(),
+  });
+  const driver = kind === "files" ? new FilesDriver(engine) : new ExecDriver(engine, start.profile);
+  for (const counter of unfinished(engine)) await driver.settle(counter);
+  return handlersOf(start, driver);
 };
 
 const report = (fields: Readonly<Record<string, string>>): void => {
