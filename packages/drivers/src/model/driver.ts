@@ -1,0 +1,198 @@
+/**
+ * The model driver: `model::infer`, one request to one confirmed model.
+ *
+ * The Guardian has compared model, address and price with its registry before there is a ticket;
+ * egress sends to the address that the ticket's action names and adds the credential. Asking changes
+ * nothing in the world that an undo could name; it costs, and the evidence says how much.
+ */
+import { ok, type Result } from "@ioi/base";
+import { isModelProtocol, modelPriceMax, readModelUrl } from "@ioi/firewall";
+import { type CanonicalValue, contentRef, schema } from "@ioi/wire";
+import {
+  type ActContext,
+  type ActReport,
+  type Driver,
+  type ObligationType,
+  type PreparedAction,
+  refused,
+} from "../core/driver.ts";
+import type { Settlement } from "../effects/settle.ts";
+import { type DriverRejection, reject } from "../fs/roots.ts";
+import { contentBytesMax } from "../limits.ts";
+import type { ChatEnd, ChatFacts } from "./chat.ts";
+import type { ModelBounds, ModelFailure, ModelTransport } from "./exchange.ts";
+import { encodeReply, readPrompt } from "./prompt.ts";
+
+const { int, record, text } = schema;
+
+export const inferArguments = record({
+  model: text(128),
+  url: text(2048),
+  protocol: text(16),
+  name: text(256),
+  price_in: int(0, modelPriceMax),
+  price_out: int(0, modelPriceMax),
+  prompt: contentRef,
+  max_tokens: int(1, 1_000_000),
+});
+type Infer = schema.Infer<typeof inferArguments>;
+
+export interface ModelDriverOptions {
+  /** The way out, for one act under its ticket. */
+  readonly transport: (context: ActContext) => ModelTransport;
+  readonly bounds: ModelBounds;
+}
+
+const keepsNothing: ReadonlySet<ObligationType> = new Set();
+
+/** Micro-dollars, rounded up: what was asked for is never cheaper than it was. */
+export const costMicrousd = (
+  { price_in: priceIn, price_out: priceOut }: Pick<Infer, "price_in" | "price_out">,
+  tokens: { readonly input: number; readonly output: number },
+): bigint => {
+  const millionth =
+    BigInt(tokens.input) * BigInt(priceIn) + BigInt(tokens.output) * BigInt(priceOut);
+  return (millionth + 999_999n) / 1_000_000n;
+};
+
+const costEvidence = (infer: Infer, facts: ChatFacts): Record<string, string> => ({
+  tokens_in: String(facts.usage.input),
+  tokens_out: String(facts.usage.output),
+  tokens_cached: String(facts.usage.cached),
+  usage: facts.estimated ? "estimated" : "reported",
+  microusd: costMicrousd(infer, facts.usage).toString(),
+});
+
+const timeEvidence = (facts: ChatFacts): Record<string, string> => ({
+  bytes_up: String(facts.bytesUp),
+  bytes_down: String(facts.bytesDown),
+  ms: String(Math.round(facts.wallMs)),
+  ...(facts.firstMs === undefined ? {} : { ms_first: String(Math.round(facts.firstMs)) }),
+  ...(facts.servedBy === "" ? {} : { model: facts.servedBy }),
+});
+
+/** A server that refused has asked nothing of its model; one that fell silent may have. */
+const costsNothing: ReadonlySet<string> = new Set([
+  "E_MODEL_UNREACHABLE",
+  "E_MODEL_BUSY",
+  "E_MODEL_KEY",
+  "E_MODEL_UNKNOWN",
+  "E_MODEL_REQUEST",
+]);
+
+const failed = (infer: Infer, failure: ModelFailure, facts: ChatFacts): ActReport => {
+  const free = costsNothing.has(failure.code) || (facts.bytesDown === 0 && facts.bytesUp === 0);
+  return {
+    status: free ? "no-effect" : "partial",
+    code: failure.code,
+    message: failure.message,
+    result: {},
+    bytes: facts.bytesDown,
+    reversible: false,
+    evidence: {
+      ...(free ? {} : costEvidence(infer, facts)),
+      ...timeEvidence(facts),
+      retryable: failure.retryable ? "yes" : "no",
+      ...(failure.retryAfterMs === undefined
+        ? {}
+        : { retry_after_ms: String(failure.retryAfterMs) }),
+    },
+  };
+};
+
+const reportOf = (infer: Infer, end: ChatEnd): ActReport => {
+  if (end.type === "failed") return failed(infer, end.failure, end.facts);
+  const content = encodeReply(end.reply);
+  return {
+    status: "confirmed",
+    result: { content },
+    bytes: content.length,
+    reversible: false,
+    evidence: {
+      ...costEvidence(infer, end.facts),
+      ...timeEvidence(end.facts),
+      finish: end.reply.finish,
+      calls: String(end.reply.calls.length),
+    },
+  };
+};
+
+const complaintOf = (infer: Infer): string | undefined => {
+  const url = readModelUrl(infer.url);
+  if (!url.ok) return `url: ${url.error}`;
+  if (url.value.url !== infer.url) return "url is not in its one spelling";
+  if (!isModelProtocol(infer.protocol)) return "protocol is none";
+  if (infer.name === "" || infer.model === "") return "the model has no name";
+  return infer.prompt.length > contentBytesMax ? "the prompt is too long" : undefined;
+};
+
+const encoder = new TextEncoder();
+
+export class ModelDriver implements Driver {
+  readonly kind = "model";
+  readonly #options: ModelDriverOptions;
+
+  constructor(options: ModelDriverOptions) {
+    this.#options = options;
+  }
+
+  async prepare(
+    target: string,
+    args: { readonly [name: string]: CanonicalValue },
+  ): Promise<Result<PreparedAction, DriverRejection>> {
+    if (target !== "model::infer") {
+      return reject("E_TARGET_UNKNOWN", `the model driver does not perform ${target}`);
+    }
+    const decoded = inferArguments.fromCanonical(args, "args");
+    if (!decoded.ok) return reject("E_ARGUMENTS_INVALID", decoded.error);
+    const complaint = complaintOf(decoded.value);
+    if (complaint !== undefined) return reject("E_ARGUMENTS_INVALID", complaint);
+    return ok({
+      facts: {},
+      effect: false,
+      content: decoded.value.prompt,
+      keeps: keepsNothing,
+      act: (context) => this.#infer(decoded.value, context),
+      [Symbol.dispose]: () => undefined,
+    });
+  }
+
+  async #infer(infer: Infer, context: ActContext): Promise<ActReport> {
+    const prompt = readPrompt(context.content);
+    if (!prompt.ok) return refused(reject("E_PROMPT_INVALID", prompt.error).error);
+    if (!isModelProtocol(infer.protocol)) {
+      return refused(reject("E_ARGUMENTS_INVALID", "protocol is none").error);
+    }
+    // The packages are large; a session that asks no model does not load them.
+    const { chat } = await import("./chat.ts");
+    const end = await chat(
+      {
+        protocol: infer.protocol,
+        url: infer.url,
+        name: infer.name,
+        maxTokens: infer.max_tokens,
+        prompt: prompt.value,
+        promptBytes: context.content.length,
+        bounds: this.#options.bounds,
+        signal: context.signal,
+        onText: (text) => context.output(encoder.encode(text)),
+      },
+      this.#options.transport(context),
+    );
+    return reportOf(infer, end);
+  }
+
+  /** Asking changes nothing that a claim would have to keep from happening twice. */
+  claim(): Disposable {
+    return new DisposableStack();
+  }
+
+  /** Whether a request was sent before the end cannot be known here. */
+  async settle(): Promise<Settlement> {
+    return { status: "unknown", reversible: false };
+  }
+
+  [Symbol.dispose](): void {
+    // Holds nothing.
+  }
+}
