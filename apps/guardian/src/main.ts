@@ -19,6 +19,7 @@ import {
   PolicySourceReader,
   ReceiptLog,
   receiptsPath,
+  ScopeSide,
 } from "@ioi/guardian";
 import { type Credentials, nodeCrypto, wrapServer } from "@ioi/host/crypto";
 import { applyNotDumpable } from "@ioi/host/libc";
@@ -40,6 +41,7 @@ import { gateService } from "./gate-service.ts";
 import { leaseService } from "./lease-service.ts";
 import { observe } from "./observe.ts";
 import { personService } from "./person-service.ts";
+import { scopesService } from "./scopes-service.ts";
 
 interface Config {
   readonly dir: string;
@@ -112,6 +114,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   observe(core);
   const gate = new Gate(core);
   const person = new PersonSide(core);
+  const scopes = new ScopeSide(core);
   const anchors = new Anchors(core, log);
   const carry = carryService({
     credentials: config.credentials,
@@ -131,7 +134,8 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   );
   serve(inheritedSocket(descriptors.egress), [leaseService(gate)], { peer: "egress", onBug });
   const server = net.createServer((socket) => {
-    serve(socket, [personService(core, person, anchors)], { peer: "person", onBug });
+    const services = [personService(core, person, anchors), scopesService(core, scopes)];
+    serve(socket, services, { peer: "person", onBug });
   });
   server.listen({ fd: descriptors.second });
   return {

@@ -43,6 +43,21 @@ export class BudgetLedger {
     return ok(undefined);
   }
 
+  /**
+   * What a person accepted for the task counts instead of the policy's. Its time runs from then on
+   * where nothing was done yet.
+   */
+  amend(session: string, budgets: Partial<Budgets>, atMs: number): void {
+    const account = this.#accounts.get(session);
+    if (account === undefined) return;
+    const untouched = account.spent === 0 && account.reserved.size === 0;
+    this.#accounts.set(session, {
+      ...account,
+      budgets: { ...account.budgets, ...budgets },
+      openedMs: untouched ? atMs : account.openedMs,
+    });
+  }
+
   close(session: string): void {
     this.#accounts.delete(session);
   }

@@ -25,7 +25,7 @@ export {
   targets,
   type TargetSpec,
 } from "./targets.ts";
-export { offeredScope, scopeCard } from "./scope/card.ts";
+export { offeredScope, scopeCard, type ScopeInput, type ScopePick } from "./scope/card.ts";
 export { taskGroupOf, type TaskScope, widening } from "./scope/task.ts";
 export { readWords, scopeGroups, widerAccess, type WordsReading } from "./scope/words.ts";
 export * from "./types.ts";

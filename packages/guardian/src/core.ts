@@ -18,9 +18,18 @@ import {
 } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
 import type { CompiledPolicy, Root, SessionContext } from "@ioi/firewall";
-import { decodeCanonical, type DriverKind, encodeCanonical, type Leaf } from "@ioi/wire";
+import {
+  decodeCanonical,
+  type DriverKind,
+  encodeCanonical,
+  type Leaf,
+  schema,
+  type Scope,
+  type ScopeAccess,
+  scopeStatement,
+} from "@ioi/wire";
 import type { GuardianKeys } from "./keys.ts";
-import { type Ask, Ledger, type Opening, type SessionRecord } from "./ledger.ts";
+import { type Ask, foldersOf, Ledger, type Opening, type SessionRecord, taskOf } from "./ledger.ts";
 import { asksKeptMax, goneInstancesMax, reasonCharsMax } from "./limits.ts";
 import type { PolicySourceReader } from "./policy-source.ts";
 import type { LoggedLeaf, ReceiptLog } from "./receipt-log.ts";
@@ -55,6 +64,9 @@ export interface GuardianPorts {
   /** The log cannot be trusted to store anything more: the process has to begin anew. */
   readonly fatal: (error: OperationError) => void;
 }
+
+export const isAccess = (value: unknown): value is ScopeAccess =>
+  value === "read" || value === "organise" || value === "write";
 
 /** A denial of the Guardian's own making, before any rule. */
 export const rejected = (code: `E_${string}`, message: string): OperationError =>
@@ -94,7 +106,7 @@ export class GuardianCore {
   }
 
   restore(leaf: Leaf, index: number): void {
-    this.ledger.apply(leaf, index, this.#openingOf(leaf));
+    this.ledger.apply(leaf, index, this.#openingOf(leaf), this.#scopeOf(leaf));
   }
 
   get receipts(): ReceiptLog {
@@ -110,7 +122,7 @@ export class GuardianCore {
   /** Durable, then applied. */
   async commit(leaf: Leaf, soon = false): Promise<LoggedLeaf> {
     const logged = await this.#append(leaf, soon);
-    this.ledger.apply(leaf, logged.index, this.#openingOf(leaf));
+    this.ledger.apply(leaf, logged.index, this.#openingOf(leaf), this.#scopeOf(leaf));
     for (const watcher of this.#watchers) watcher(leaf);
     return logged;
   }
@@ -155,20 +167,31 @@ export class GuardianCore {
     const plain = this.open(leaf.session, leaf.words);
     const value = plain === undefined ? undefined : decodeCanonical(plain);
     if (value === undefined || !value.ok) return undefined;
-    const { text, workspace } = value.value as {
-      readonly text?: unknown;
-      readonly workspace?: unknown;
-    };
+    const { text, workspace, access } = value.value as Partial<
+      Record<"text" | "workspace" | "access", unknown>
+    >;
     return {
       text: typeof text === "string" ? text : "",
       workspace: typeof workspace === "string" && workspace !== "" ? workspace : undefined,
+      access: isAccess(access) ? access : "write",
     };
+  }
+
+  #scopeOf(leaf: Leaf): Scope | undefined {
+    if (leaf.type !== "scope") return undefined;
+    const plain = this.open(leaf.session, leaf.statement);
+    const statement = plain === undefined ? undefined : schema.decode(scopeStatement, plain);
+    return statement?.ok === true ? statement.value.scope : undefined;
   }
 
   sealOpening(session: string, opening: Opening): SealedContent {
     return this.seal(
       session,
-      encodeCanonical({ text: opening.text, workspace: opening.workspace ?? "" }),
+      encodeCanonical({
+        text: opening.text,
+        workspace: opening.workspace ?? "",
+        access: opening.access,
+      }),
     );
   }
 
@@ -258,9 +281,14 @@ export class GuardianCore {
           ? this.config.home + root.path.slice(1)
           : root.path,
     }));
-    return session.workspace === undefined
-      ? named
-      : [...named, { name: "scope", path: session.workspace, access: "write" }];
+    // What is undone is undone where it was done.
+    const owner = this.ledger.sessions.get(session.vault) ?? session;
+    const own = foldersOf(owner).map(({ path, access }, at): Root => ({
+      name: at === 0 ? "scope" : `scope${at + 1}`,
+      path,
+      access: access === "read" ? "read" : "write",
+    }));
+    return [...named, ...own];
   }
 
   sessionContext(
@@ -268,11 +296,14 @@ export class GuardianCore {
     session: SessionRecord,
     headless: boolean,
   ): SessionContext {
+    const task = taskOf(session);
     return {
       session: session.id,
       agent: session.agent,
       roots: this.roots(policy, session),
-      words: session.words,
+      // A pick in a chooser is as good as typed.
+      words: task === undefined ? session.words : [...session.words, ...task.sites],
+      ...(task === undefined ? {} : { task }),
       headless,
       productFolders: this.config.productFolders,
       home: this.config.home,

@@ -74,6 +74,18 @@ export const errors = {
     next: "Look at the card again and answer anew.",
     exit: 5,
   },
+  E_SCOPE_INVALID: {
+    what: "What was picked for the task is not something that a scope can hold.",
+    why: "A pick is a folder's real path with an access, or the name of a site.",
+    next: "Pick again.",
+    exit: 2,
+  },
+  E_SCOPE_UNKNOWN: {
+    what: "The scope that was signed is not one that waits for an answer.",
+    why: "It was accepted already, the Guardian began anew, or the policy changed since.",
+    next: "Look at the new scope card and answer that.",
+    exit: 5,
+  },
   E_OUTCOME_INVALID: {
     what: "A reported outcome does not fit its ticket.",
     why: "Counter, action and instance must be those of the ticket, signed by the instance.",

@@ -17,6 +17,7 @@ import {
   type DecisionContext,
   display,
   targets,
+  visible,
 } from "@ioi/firewall";
 import {
   type Action,
@@ -31,6 +32,7 @@ import {
   type Ticket,
   ticket as ticketSchema,
 } from "@ioi/wire";
+import { cardLimit } from "./cards.ts";
 import { type GuardianCore, type Instance, rejected } from "./core.ts";
 import { type Lease, lease, type MintedTicket } from "./leases.ts";
 import type { SessionRecord } from "./ledger.ts";
@@ -151,7 +153,7 @@ export class Gate {
     const checked = this.#check(proposal);
     const policy = this.#requirePolicy();
     const context = this.#context(policy, checked.session, proposal.headless, checked.actionId);
-    const decision = decide(policy, checked.action, context);
+    const decision = this.#within(checked, decide(policy, checked.action, context));
     // A grant is used by what happens, not by what still asks: the log says the same.
     if (decision.verdict === "allow") this.#core.ledger.useGrants(decision.grantsUsed);
     const counter = this.#core.ledger.takeCounter();
@@ -181,6 +183,36 @@ export class Gate {
         sign: Math.round(msBetween(synced, minted) * 1000),
       },
     };
+  }
+
+  /**
+   * What was denied once is not asked again, and who is asked too often is asked to look at the
+   * whole. Neither ever turns an ask into an allow.
+   */
+  #within({ session, actionId: id }: Checked, decision: Decision): Decision {
+    if (decision.verdict !== "ask") return decision;
+    const { ledger, reasons } = this.#core;
+    const denial = ledger.deniedBy(session.id, id);
+    if (denial !== undefined) {
+      const rule = {
+        id: "builtin:person",
+        effect: "deny",
+        tier: "builtin",
+        truth: "true",
+      } as const;
+      const said = reasons.get(denial) ?? "";
+      const why = said === "" ? "" : `: ${visible(said)}`;
+      return {
+        ...decision,
+        verdict: "deny",
+        rules: [rule, ...decision.rules],
+        grantsUsed: [],
+        reason: `A person denied exactly this before${why}.`,
+        instead: "",
+      };
+    }
+    const limit = cardLimit(session.cards, id, this.#core.wall());
+    return limit === undefined ? decision : { ...decision, asks: [...decision.asks, limit] };
   }
 
   async report(report: OutcomeReport): Promise<LoggedLeaf> {

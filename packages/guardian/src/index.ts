@@ -18,6 +18,7 @@ export {
   type ReceiptView,
   type Utterance,
 } from "./person.ts";
+export { ScopeSide, type ScopeAnswer, type ScopeOffer, type ScopeRequest } from "./scopes.ts";
 export { type PolicyFile, PolicySourceReader } from "./policy-source.ts";
 export { compileProfile, driverKinds, signProfile } from "./profiles.ts";
 export {

@@ -5,9 +5,11 @@
  *
  * Pure: `apply` never reads a clock; expiry is judged by the caller's time.
  */
-import { BudgetLedger, type Grant } from "@ioi/firewall";
-import type { AskSource, Leaf } from "@ioi/wire";
-import { asksKeptMax } from "./limits.ts";
+import { BudgetLedger, type Grant, scopeGroups, type TaskScope } from "@ioi/firewall";
+import type { AskSource, Leaf, Scope, ScopeAccess } from "@ioi/wire";
+import { toHex } from "@ioi/base";
+import { asksKeptMax, denialsKeptMax } from "./limits.ts";
+import { type CountedCard, countedAfter } from "./cards.ts";
 
 type LeafOf<T extends Leaf["type"]> = Extract<Leaf, { readonly type: T }>;
 
@@ -19,6 +21,14 @@ export interface SessionRecord {
   readonly words: readonly string[];
   /** The folder the person picked. */
   readonly workspace: string | undefined;
+  /** What it was picked for. */
+  readonly access: ScopeAccess;
+  /** What a person accepted for the task; undefined: no card was answered. */
+  readonly scope: Scope | undefined;
+  /** What a person added later, group by group, and `write`. */
+  readonly widened: readonly string[];
+  /** Cards since the task began, or since it was let go on after a pause. */
+  readonly cards: readonly CountedCard[];
   /** The session whose vault its drivers work on. */
   readonly vault: string;
   /** Why nothing more may happen in it. */
@@ -50,7 +60,35 @@ export interface Answer {
 export interface Opening {
   readonly text: string;
   readonly workspace: string | undefined;
+  readonly access: ScopeAccess;
 }
+
+const everyGroup = scopeGroups;
+
+/** The folders that a person gave a session: by its scope, or by the one pick at its beginning. */
+export const foldersOf = ({
+  scope,
+  workspace,
+  access,
+  widened,
+}: SessionRecord): TaskScope["folders"] => {
+  const given = scope?.folders ?? (workspace === undefined ? [] : [{ path: workspace, access }]);
+  if (!widened.includes("write")) return given;
+  return given.map((each) => (each.access === "organise" ? { ...each, access: "write" } : each));
+};
+
+/** What the task was given; undefined where nothing but policy and folders limits it. */
+export const taskOf = (session: SessionRecord): TaskScope | undefined => {
+  const { scope, access, widened } = session;
+  if (scope === undefined && access !== "organise") return undefined;
+  const groups = scope?.groups ?? everyGroup;
+  return {
+    groups: scopeGroups.filter((group) => groups.includes(group) || widened.includes(group)),
+    folders: foldersOf(session),
+    sites: scope?.sites ?? [],
+    ...(scope === undefined ? {} : { model: scope.model }),
+  };
+};
 
 export class Ledger {
   readonly sessions: Map<string, SessionRecord> = new Map();
@@ -60,6 +98,8 @@ export class Ledger {
   readonly answers: Map<string, Answer> = new Map();
   readonly budgets: BudgetLedger = new BudgetLedger();
   readonly #grants: Map<string, Grant & { readonly atMs: number; used: boolean }> = new Map();
+  /** Actions that a person denied, with the approval of the denial, by session and action. */
+  readonly #denied: Map<string, Map<string, string>> = new Map();
   #counter = 0n;
 
   /** The counter of the next intent. */
@@ -72,7 +112,8 @@ export class Ledger {
     return this.#counter;
   }
 
-  apply(leaf: Leaf, index: number, opening: Opening | undefined): void {
+  /** `opening` and `scope` are what the leaf seals, where it seals one of them. */
+  apply(leaf: Leaf, index: number, opening: Opening | undefined, scope?: Scope): void {
     switch (leaf.type) {
       case "session-open":
         this.#openSession(leaf, opening);
@@ -97,6 +138,8 @@ export class Ledger {
         this.#revoke(leaf);
         return;
       case "scope":
+        this.#scope(leaf, scope);
+        return;
       case "policy":
         return;
     }
@@ -110,6 +153,11 @@ export class Ledger {
       if (grant.session === session && !grant.used && valid) live.push(grant);
     }
     return live;
+  }
+
+  /** The approval by which a person denied exactly this action in the session. */
+  deniedBy(session: string, actionId: Uint8Array): string | undefined {
+    return this.#denied.get(session)?.get(toHex(actionId));
   }
 
   /** Takes grants out of use at once, before their use is in the log. */
@@ -128,6 +176,10 @@ export class Ledger {
       openedMs: known?.openedMs ?? leaf.atMs,
       words: [...(known?.words ?? []), ...(opening === undefined ? [] : [opening.text])],
       workspace: known?.workspace ?? opening?.workspace,
+      access: known?.access ?? opening?.access ?? "write",
+      scope: known?.scope,
+      widened: known?.widened ?? [],
+      cards: known?.cards ?? [],
       vault: known?.vault ?? leaf.undoes ?? leaf.session,
       closed: known?.closed,
     });
@@ -136,6 +188,38 @@ export class Ledger {
       { actions: leaf.actionsMax, wallMinutes: leaf.wallMinutesMax },
       leaf.atMs,
     );
+  }
+
+  #scope(leaf: LeafOf<"scope">, scope: Scope | undefined): void {
+    const session = this.sessions.get(leaf.session);
+    if (session === undefined || session.closed !== undefined || scope === undefined) return;
+    this.sessions.set(session.id, { ...session, scope, cards: [] });
+    const { actionsMax, wallMinutesMax } = leaf;
+    this.budgets.amend(session.id, { actions: actionsMax, wallMinutes: wallMinutesMax }, leaf.atMs);
+    this.#giveTask(session.id, leaf.policyHash, leaf.expiresMs, leaf.atMs);
+  }
+
+  /** The standing grant of what the task holds now; one a session. */
+  #giveTask(id: string, policyHash: Uint8Array, expiresMs: number, atMs: number): void {
+    const session = this.sessions.get(id);
+    if (session === undefined) return;
+    const task = taskOf(session) ?? {
+      groups: scopeGroups.filter((group) => session.widened.includes(group)),
+      folders: foldersOf(session),
+      sites: [],
+    };
+    this.#grants.set(`task/${id}`, {
+      id: "task",
+      session: id,
+      scope: "task",
+      target: "",
+      task,
+      discharges: [{ kind: "default", id: "default" }],
+      policyHash,
+      expiresMs,
+      atMs,
+      used: false,
+    });
   }
 
   #intent(leaf: LeafOf<"intent">, index: number): void {
@@ -160,6 +244,9 @@ export class Ledger {
         index,
         intent: leaf,
       });
+      if (session !== undefined) {
+        this.sessions.set(session.id, { ...session, cards: countedAfter(session.cards, leaf) });
+      }
       // Asks never answered pile up; the oldest have expired, since so many newer ones came.
       const oldest = this.asks.keys().next().value;
       if (this.asks.size > asksKeptMax && oldest !== undefined) this.asks.delete(oldest);
@@ -177,6 +264,7 @@ export class Ledger {
       approved,
       expired: false,
     });
+    if (ask !== undefined) this.#answered(leaf, ask, approved);
     if (!approved || ask === undefined) return;
     this.#grants.set(leaf.approval, {
       id: leaf.approval,
@@ -192,12 +280,36 @@ export class Ledger {
     });
   }
 
+  #answered(leaf: LeafOf<"decision">, ask: Ask, approved: boolean): void {
+    const session = this.sessions.get(leaf.session);
+    if (session === undefined) return;
+    if (!approved) {
+      const denied = this.#denied.get(session.id) ?? new Map<string, string>();
+      denied.set(toHex(ask.actionId), leaf.approval);
+      const oldest = denied.keys().next().value;
+      if (denied.size > denialsKeptMax && oldest !== undefined) denied.delete(oldest);
+      this.#denied.set(session.id, denied);
+    }
+    if (!ask.asks.some(({ kind }) => kind === "cards")) return;
+    // Whatever the answer, a person has looked at the whole and lets it go on.
+    const added =
+      approved && leaf.scope === "session"
+        ? leaf.discharges.flatMap(({ kind, id }) => (kind === "task" ? [id] : []))
+        : [];
+    const widened = [...new Set([...session.widened, ...added])].slice(0, 32);
+    this.sessions.set(session.id, { ...session, cards: [], widened });
+    if (added.length > 0) {
+      this.#giveTask(session.id, leaf.policyHash, leaf.expiresMs, leaf.atMs);
+    }
+  }
+
   #revoke(leaf: LeafOf<"revoke">): void {
     const session = this.sessions.get(leaf.session);
     if (session !== undefined) {
       // The words ground nothing any more; an undo needs the folder and the vault only.
       this.sessions.set(session.id, { ...session, words: [], closed: leaf.reason });
       this.budgets.close(session.id);
+      this.#denied.delete(session.id);
     }
     for (const ask of this.asks.values()) {
       if (ask.session === leaf.session) this.asks.delete(ask.approval);

@@ -16,7 +16,8 @@ import {
   type Leaf,
   schema,
 } from "@ioi/wire";
-import { type GuardianCore, printable, rejected } from "./core.ts";
+import { offersOf, pauseText } from "./cards.ts";
+import { type GuardianCore, isAccess, printable, rejected } from "./core.ts";
 import type { Ask, SessionRecord } from "./ledger.ts";
 import { openSessionsMax, reasonCharsMax, receiptsPageMax, wordsCharsMax } from "./limits.ts";
 import type { LoggedLeaf, SignedCheckpoint } from "./receipt-log.ts";
@@ -28,6 +29,8 @@ export interface Utterance {
   readonly text: string;
   /** Absolute real path; empty: no folder. */
   readonly workspace: string;
+  /** read | organise | write; empty: write. */
+  readonly access?: string;
   readonly agent: string;
   /** The session that this one undoes; empty: none. */
   readonly undoes: string;
@@ -99,6 +102,10 @@ export class PersonSide {
       const complaint = workspaceComplaint(workspace, this.#core.config.productFolders);
       if (complaint !== undefined) throw rejected("E_WORKSPACE_REFUSED", complaint);
     }
+    const { access = "" } = utterance;
+    if (access !== "" && !isAccess(access)) {
+      throw rejected("E_WORKSPACE_REFUSED", `access ${printable(access)}: read, organise or write`);
+    }
     if (before === undefined) this.#checkRoom();
     const session = before?.id ?? `s-${toHex(this.#core.ports.random.fill(new Uint8Array(6)))}`;
     const leaf: Leaf = {
@@ -110,7 +117,11 @@ export class PersonSide {
       actionsMax: policy.budgets.actions,
       wallMinutesMax: policy.budgets.wallMinutes,
       ...(undone === undefined ? {} : { undoes: undone.vault }),
-      words: this.#core.sealOpening(session, { text: utterance.text, workspace }),
+      words: this.#core.sealOpening(session, {
+        text: utterance.text,
+        workspace,
+        access: undone?.access ?? (access === "" ? "write" : access),
+      }),
     };
     if (before === undefined) this.#opening++;
     try {
@@ -168,7 +179,10 @@ export class PersonSide {
       actionId: ask.actionId,
     };
     const decision = decide(policy, action, context);
-    const text = card(action, decision, context);
+    const { head, added } = this.#pauseOf(ask, session, decision.asks);
+    const text = head + card(action, decision, context);
+    const asks = [...decision.asks, ...added];
+    const offered = added.some(({ kind }) => kind === "task");
     return {
       id: ask.approval,
       session: ask.session,
@@ -176,12 +190,32 @@ export class PersonSide {
       target: ask.target,
       card: text,
       cardHash: domainHash(this.#core.ports.provider, domains.card, utf8Encode(text)),
-      asks: decision.asks,
+      asks,
       policyHash: policy.hash,
       createdMs: ask.atMs,
       expiresMs: ask.atMs + policy.approvalExpiresMinutes * 60_000,
-      sessionScope: sessionScopeOffered(decision.asks),
+      sessionScope: sessionScopeOffered(decision.asks) || offered,
     };
+  }
+
+  /** What a card that pauses its task has beside the action itself. */
+  #pauseOf(
+    ask: Ask,
+    session: SessionRecord,
+    own: readonly AskSource[],
+  ): { readonly head: string; readonly added: readonly AskSource[] } {
+    const limit = ask.asks.find(({ kind }) => kind === "cards");
+    if (limit === undefined) return { head: "", added: [] };
+    const earlier = session.cards.filter(({ intent }) => intent.approval !== ask.approval);
+    const offers = offersOf([...earlier, { intent: ask.intent }]);
+    const asked = earlier.map(({ intent }) => {
+      const action = this.#actionOf(session.id, intent);
+      return action === undefined ? intent.target : display(action);
+    });
+    const has = (each: AskSource): boolean =>
+      own.some(({ kind, id }) => kind === each.kind && id === each.id);
+    const added = [limit, ...offers.filter((each) => !has(each))];
+    return { head: pauseText(limit, asked, offers), added };
   }
 
   async decide(answer: Answer): Promise<LoggedLeaf> {

@@ -115,7 +115,7 @@ const leafArb: fc.Arbitrary<Leaf> = fc
         },
   );
 
-const opening: Opening = { text: "words", workspace: "/home/p/work" };
+const opening: Opening = { text: "words", workspace: "/home/p/work", access: "write" };
 
 const applied = (leaves: readonly Leaf[]): Ledger => {
   const ledger = new Ledger();

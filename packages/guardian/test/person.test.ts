@@ -19,6 +19,10 @@ test("a session has the words in order, its folder and its agent", async () => {
     openedMs,
     words: ["first", "second"],
     workspace,
+    access: "write",
+    scope: undefined,
+    widened: [],
+    cards: [],
     closed: undefined,
     vault: id,
   });

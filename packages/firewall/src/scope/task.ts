@@ -6,7 +6,6 @@
  * each time.
  */
 import type { AskSource, ScopeAccess, ScopeGroup } from "@ioi/wire";
-import { isInScope } from "../builtin.ts";
 import { type Place, isPlaceWithin } from "../roots.ts";
 import type { PathArgument, Subject } from "../subject.ts";
 
@@ -20,8 +19,8 @@ export interface TaskScope {
   readonly groups: readonly ScopeGroup[];
   readonly folders: readonly TaskFolder[];
   readonly sites: readonly string[];
-  /** The only model; empty: none was named. */
-  readonly model: string;
+  /** The only model, empty for none; absent: whatever the policy allows. */
+  readonly model?: string;
 }
 
 const listed = (group: ScopeGroup, targets: string): readonly (readonly [string, ScopeGroup])[] =>
@@ -79,7 +78,8 @@ export const taskAsks = (subject: Subject, task: TaskScope | undefined): readonl
   if (task === undefined) return [];
   const { target } = subject;
   if (target.group === "model") {
-    return textOf(subject, "model") === task.model ? [] : [{ kind: "task", id: "model" }];
+    const fits = task.model === undefined || textOf(subject, "model") === task.model;
+    return fits ? [] : [{ kind: "task", id: "model" }];
   }
   if (!target.consequential || free.has(target.name)) return [];
   const group = taskGroupOf(target.name);
@@ -130,12 +130,15 @@ export const taskCovers = (task: TaskScope, subject: Subject): boolean => {
   return host !== undefined && task.sites.includes(host);
 };
 
-/** What a person would have to add so that a call like this asks no more; empty: nothing helps. */
-export const widening = (subject: Subject, asks: readonly AskSource[]): readonly AskSource[] => {
-  const group = taskGroupOf(subject.target.name);
-  if (group === undefined || alwaysAsked.has(group)) return [];
-  const helps = asks.every(({ kind }) => kind === "task" || kind === "default");
-  if (asks.length === 0 || !helps || !isInScope(subject)) return [];
+/**
+ * What a person would have to add so that a call with these asks asks no more; empty: nothing would
+ * help, because a rule asks, or because such calls are asked about each time.
+ */
+export const widening = (target: string, asks: readonly AskSource[]): readonly AskSource[] => {
+  const group = taskGroupOf(target);
+  const helps = asks.every(({ kind }) => kind === "task" || kind === "default" || kind === "cards");
+  const plain = target.startsWith("fs::") || target.startsWith("sys::");
+  if (group === undefined || alwaysAsked.has(group) || !plain || !helps) return [];
   const wanted = asks.flatMap(({ kind, id }) => (kind === "task" ? [id] : []));
   return [...new Set(wanted.length === 0 ? [group] : wanted)].map((id) => ({ kind: "task", id }));
 };
