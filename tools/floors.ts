@@ -57,6 +57,7 @@ export const rooms: readonly Room[] = [
   room("apps/egress", appFloor, "shell"),
   room("apps/workload", appFloor, "shell"),
   room("apps/orchestrator", appFloor, "shell"),
+  room("apps/console", appFloor, "shell"),
   room("apps/cli", appFloor, "shell"),
   room("apps/autopilot", appFloor, "web"),
   room("tests", workshopFloor, "shell"),

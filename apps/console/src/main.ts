@@ -1,0 +1,138 @@
+/**
+ * The console's process: wiring only. It shows what the kernel says and carries what the person
+ * does; it holds no key that approves, no file of the person, and has no network but the loopback
+ * socket that it inherits.
+ *
+ * Descriptors: see `@ioi/host/process`. The page's port listens on 5, `Links` on 6.
+ */
+import net from "node:net";
+import path from "node:path";
+import { fromHex, InvariantError, type Log, steadyWall, toHex } from "@ioi/base";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { applyNotDumpable } from "@ioi/host/libc";
+import { systemClock } from "@ioi/host/ports";
+import {
+  descriptors,
+  dieOnBug,
+  type KernelProcess,
+  runKernelProcess,
+  startMetrics,
+} from "@ioi/host/process";
+import { implement, serve } from "@ioi/host/rpc";
+import { Cards, Console, Links as LinksService } from "@ioi/wire/console";
+import { Cookies } from "./auth/cookies.ts";
+import { Links } from "./auth/links.ts";
+import { Browsers } from "./browsers.ts";
+import { callsOf } from "./http/connect.ts";
+import { Events } from "./http/events.ts";
+import { StaticFolder } from "./http/files.ts";
+import { originOf } from "./http/guard.ts";
+import { Site } from "./http/server.ts";
+import { KernelSockets } from "./kernel.ts";
+import { cardCalls } from "./service/cards.ts";
+import { overviewCalls } from "./service/overview.ts";
+import { Plans } from "./service/plans.ts";
+import { receiptCalls } from "./service/receipts.ts";
+import { registryCalls } from "./service/registry.ts";
+import { beginPlan, sessionCalls } from "./service/sessions.ts";
+import { Watch } from "./watch.ts";
+
+interface Config {
+  readonly dataFolder: string;
+  readonly version: string;
+  readonly port: number;
+  readonly pageFolder: string;
+  readonly cookieKey: string;
+}
+
+const keyOf = (hex: string): Uint8Array => {
+  const key = fromHex(hex);
+  if (key?.length !== 32) throw new InvariantError("the key of cookies is not 32 bytes");
+  return key;
+};
+
+const staticFolder = (name: string): StaticFolder =>
+  new StaticFolder(path.join(import.meta.dirname, "../static", name));
+
+const wire = (config: Config, log: Log) => {
+  const onBug = dieOnBug(log);
+  const { port, version } = config;
+  const nowMs = steadyWall(systemClock);
+  const kernel = new KernelSockets(config.dataFolder);
+  const links = new Links(nodeCrypto, nowMs);
+  const cookies = new Cookies(nodeCrypto, keyOf(config.cookieKey), nowMs);
+  const plans = new Plans();
+  const browsers = new Browsers();
+  const life = toHex(nodeCrypto.randomBytes(8));
+  const events = new Events({ life, onReading: (reading) => watch.reading(reading) });
+  const watch = new Watch({ kernel, events, plans, onBug });
+  const onChange = (): void => watch.soon();
+  const sessions = { kernel, plans, nowMs, onChange, onBug };
+  const approveOrigin = originOf("approve", port);
+  const site = new Site({
+    port,
+    links,
+    cookies,
+    events,
+    onBug,
+    page: new StaticFolder(config.pageFolder),
+    open: staticFolder("open"),
+    approve: staticFolder("approve"),
+    calls: {
+      app: callsOf(Console, {
+        ...sessionCalls(sessions),
+        ...receiptCalls(kernel),
+        ...registryCalls(kernel, () => events.publish({ kind: "overview" })),
+        ...overviewCalls({
+          kernel,
+          version,
+          port,
+          links,
+          deviceOf: (browser) => browsers.deviceOf(browser),
+          tourDone: () => false,
+        }),
+      }),
+      approve: callsOf(
+        Cards,
+        cardCalls({
+          kernel,
+          plans,
+          approveOrigin,
+          begin: (plan) => beginPlan(sessions, plan),
+          onChange,
+          onDevice: (browser, device) => {
+            if (browsers.setDevice(browser, device)) events.publish({ kind: "overview" });
+          },
+        }),
+      ),
+    },
+  });
+  const linksService = implement(LinksService, {
+    makeLink: async () => {
+      const { token, expiresMs } = links.make("app", toHex(nodeCrypto.randomBytes(16)));
+      const url = `${originOf("app", port)}/open#${token}`;
+      return { url, expiresMs: BigInt(Math.floor(expiresMs)) };
+    },
+  });
+  return { site, events, linksService, onBug };
+};
+
+const start = async (config: Config, log: Log): Promise<KernelProcess> => {
+  applyNotDumpable();
+  startMetrics("console");
+  const { site, events, linksService, onBug } = wire(config, log);
+  site.server().listen({ fd: descriptors.peer });
+  net
+    .createServer((socket) => {
+      serve(socket, [linksService], { peer: "person", onBug });
+    })
+    .listen({ fd: descriptors.second });
+  return {
+    hello: () => ({ name: "console" }),
+    drain: async () => {
+      events.close();
+    },
+  };
+};
+
+await runKernelProcess<Config>("console", start);

@@ -1,0 +1,181 @@
+/**
+ * What waits for a person: asks of the Guardian and scopes of planned tasks. Texts are the
+ * Guardian's, letter by letter; the console holds no key and answers nothing by itself.
+ */
+import { equalBytes, OperationError, utf8Encode } from "@ioi/base";
+import { domainHash, domains } from "@ioi/crypto";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { decisionStatement, type pb, schema } from "@ioi/wire";
+import type { Cards } from "@ioi/wire/console";
+import type { Handlers } from "../http/connect.ts";
+import type { Kernel } from "../kernel.ts";
+import { callMs, cardsMax } from "../limits.ts";
+import { badRequest, offered, whereOffered } from "./optional.ts";
+import type { Plan, Plans } from "./plans.ts";
+import { deviceLines } from "./registry.ts";
+
+const because: Readonly<Record<string, string>> = {
+  rule: "the policy's rule asks",
+  default: "no rule allows it, and the policy's default is to ask",
+  ungrounded: "this does not come from your own words",
+  budget: "this budget is used up",
+  fact: "something about it could not be found out",
+  protected: "it touches a protected path",
+  dynamic: "part of the command is only known when it runs",
+  irreversible: "it cannot be undone",
+  scope: "it leaves what the task was given",
+};
+
+const statementOf = (
+  approval: pb.Approval,
+  decision: "approve" | "deny",
+  scope: "once" | "session",
+): Uint8Array =>
+  schema.encode(decisionStatement, {
+    version: 1,
+    approval: approval.id,
+    session: approval.session,
+    actionId: approval.actionId,
+    cardHash: approval.cardHash,
+    decision,
+    scope,
+    discharges: approval.asks.map(({ kind, id }) => ({ kind, id })),
+    policyHash: approval.policyHash,
+  });
+
+const nothing = new Uint8Array(0);
+
+const approvalCard = (approval: pb.Approval) => {
+  const { id, session, card, cardHash, target, asks, expiresMs, sessionScope } = approval;
+  return {
+    kind: "approval",
+    id,
+    session,
+    text: card,
+    textHash: cardHash,
+    target,
+    reasons: asks.map(({ kind, id: what }) => `${because[kind] ?? kind}: ${what}`),
+    statementOnce: statementOf(approval, "approve", "once"),
+    statementSession: sessionScope ? statementOf(approval, "approve", "session") : nothing,
+    statementDeny: statementOf(approval, "deny", "once"),
+    expiresMs,
+    reversible: !asks.some(({ kind }) => kind === "irreversible"),
+    group: [id],
+  };
+};
+
+/** Longest that a plan waits for the answer to its card, in milliseconds. */
+const planMs = 3_600_000;
+
+const scopeCard = ({ session, scope, plannedMs }: Plan) => ({
+  kind: "scope",
+  id: session,
+  session,
+  text: scope?.card ?? "",
+  textHash: scope?.cardHash ?? nothing,
+  target: "",
+  reasons: [],
+  statementOnce: scope?.canonical ?? nothing,
+  statementSession: nothing,
+  // Nothing is signed to refuse: without a begin, nothing begins.
+  statementDeny: nothing,
+  expiresMs: BigInt(plannedMs + planMs),
+  reversible: true,
+  group: [session],
+});
+
+export interface CardsOptions {
+  readonly kernel: Kernel;
+  readonly plans: Plans;
+  readonly approveOrigin: string;
+  /** Begins a task whose scope was accepted. */
+  readonly begin: (plan: Plan) => Promise<void>;
+  readonly onChange: () => void;
+  /** The key that a browser's approval page holds. */
+  readonly onDevice: (browser: string, device: Uint8Array) => void;
+}
+
+export const deviceState = (
+  devices: readonly pb.Device[],
+  id: Uint8Array,
+): "none" | "waiting" | "paired" => {
+  const found = id.length === 0 ? undefined : devices.find((each) => equalBytes(each.id, id));
+  if (found === undefined) return "none";
+  return found.waits ? "waiting" : "paired";
+};
+
+/** Cards that were shown with another text than the one whose hash is signed would be a lie. */
+const fits = ({ text, textHash }: { readonly text: string; readonly textHash: Uint8Array }) =>
+  equalBytes(domainHash(nodeCrypto, domains.card, utf8Encode(text)), textHash);
+
+export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
+  const { kernel, plans, begin, onChange, onDevice, approveOrigin } = options;
+  const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
+  const devicesOf = (signal: AbortSignal): Promise<readonly pb.Device[]> =>
+    whereOffered(
+      async () => (await (await kernel.devices()).listDevices({}, call(signal))).devices,
+      [],
+    );
+  const answerScope = async (request: {
+    readonly id: string;
+    readonly statement: Uint8Array;
+    readonly signature: Uint8Array;
+    readonly device: Uint8Array;
+  }): Promise<void> => {
+    const plan = plans.get(request.id);
+    if (plan === undefined) {
+      throw new OperationError("E_CONSOLE_PLAN_GONE", "what was planned is not there any more");
+    }
+    if (request.statement.length === 0) {
+      const person = await kernel.person();
+      const reason = "the scope was refused";
+      await person.revoke({ session: plan.session, reason }, { deadlineMs: callMs });
+    } else {
+      const { statement, signature, device } = request;
+      const scopes = await kernel.scopes();
+      await scopes.acceptScope({ statement, signature, device }, { deadlineMs: callMs });
+      await begin(plan);
+    }
+    plans.take(plan.session);
+  };
+  return {
+    listCards: async ({ device }, { signal, browser }) => {
+      const person = await kernel.person();
+      const [{ approvals }, devices] = await Promise.all([
+        person.listApprovals({}, call(signal)),
+        devicesOf(signal),
+      ]);
+      if (device.length === 32) onDevice(browser, device);
+      const cards = [...plans.waiting().map(scopeCard), ...approvals.map(approvalCard)];
+      const shown = cards.filter(fits).slice(0, cardsMax);
+      return {
+        cards: shown,
+        more: cards.length - shown.length,
+        device: deviceState(devices, device),
+      };
+    },
+    decide: async (request, { signal }) => {
+      const { kind, statement, signature, device, reason } = request;
+      if (kind === "scope") await answerScope(request);
+      else if (kind === "approval") {
+        const person = await kernel.person();
+        await person.decide({ statement, signature, device, reason }, call(signal));
+      } else throw badRequest("a card is an approval or a scope");
+      onChange();
+      return {};
+    },
+    offerDevice: async ({ kind, name, publicKey, credentialId }, { signal, browser }) => {
+      const offer = await offered("pairing", async () =>
+        (await kernel.devices()).offerDevice(
+          { kind, name, publicKey, credentialId, origin: approveOrigin },
+          call(signal),
+        ),
+      );
+      onDevice(browser, offer.device);
+      return { device: offer.device, code: offer.code, expiresMs: offer.expiresMs };
+    },
+    listDevices: async (_request, { signal }) => ({
+      devices: deviceLines(await devicesOf(signal)),
+    }),
+  };
+};

@@ -1,0 +1,97 @@
+/** The page's first look: what stands, what waits, what protects; and small services of the home. */
+import type { Console } from "@ioi/wire/console";
+import type { Links } from "../auth/links.ts";
+import type { Handlers } from "../http/connect.ts";
+import { originOf } from "../http/guard.ts";
+import type { Kernel } from "../kernel.ts";
+import { callMs, doctorCallMs } from "../limits.ts";
+import { deviceState } from "./cards.ts";
+import { whereOffered } from "./optional.ts";
+
+type Offered = Pick<
+  Handlers<typeof Console>,
+  "overview" | "approveLink" | "doctor" | "chainStatus" | "tourFolder" | "listFolders"
+>;
+
+export interface OverviewOptions {
+  readonly kernel: Kernel;
+  readonly version: string;
+  readonly port: number;
+  readonly links: Links;
+  /** The key that this browser's approval page holds; empty: none that is known. */
+  readonly deviceOf: (browser: string) => Uint8Array;
+  /** The tour was played to its end in this folder's life. */
+  readonly tourDone: () => boolean;
+}
+
+/** What can be said without measuring: a process that runs, runs in its sandbox or not at all. */
+const protectionLine = (names: readonly string[]): string => {
+  const confined = names.includes("guardian") && names.includes("workload");
+  const word = confined ? "sandboxed" : "not available";
+  const web = names.includes("egress") ? "through one gate" : "not available";
+  return `Files: ${word}. Shell: ${word}. Web: ${web}. Undo: 7 days.`;
+};
+
+export const overviewCalls = (options: OverviewOptions): Offered => {
+  const { kernel, links, port, deviceOf, version } = options;
+  const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
+  const home = async (signal: AbortSignal): Promise<string> =>
+    (await (await kernel.launcher()).listFolders({ path: "" }, call(signal))).path;
+  return {
+    overview: async (_request, { browser, signal }) => {
+      const [person, launcher] = await Promise.all([kernel.person(), kernel.launcher()]);
+      const [guardian, status, devices, models, homePath] = await Promise.all([
+        person.guardianStatus({}, call(signal)),
+        launcher.kernelStatus({}, call(signal)),
+        whereOffered(
+          async () => (await (await kernel.devices()).listDevices({}, call(signal))).devices,
+          [],
+        ),
+        whereOffered(
+          async () => await (await kernel.models()).listModels({}, call(signal)),
+          undefined,
+        ),
+        home(signal),
+      ]);
+      const first = models?.models.find(({ isDefault }) => isDefault) ?? models?.models[0];
+      return {
+        version,
+        anchor: guardian.anchor,
+        policyHash: Buffer.from(guardian.policyHash).toString("hex"),
+        policyError: guardian.policyError,
+        pendingApprovals: guardian.pendingApprovals,
+        openSessions: guardian.openSessions,
+        logSize: guardian.logSize,
+        protection: protectionLine(status.processes.map(({ name }) => name)),
+        defaultModel: first?.id ?? "",
+        unscrubbed: models?.models.some(({ loopback }) => !loopback) ?? false,
+        approveOrigin: originOf("approve", port),
+        device: deviceState(devices, deviceOf(browser)),
+        home: homePath,
+        tourDone: options.tourDone(),
+      };
+    },
+    approveLink: async (_request, { browser }) => {
+      const { token, expiresMs } = links.make("approve", browser);
+      return {
+        url: `${originOf("approve", port)}/open#${token}`,
+        expiresMs: BigInt(Math.floor(expiresMs)),
+      };
+    },
+    doctor: async (_request, { signal }) => {
+      const launcher = await kernel.launcher();
+      const { json } = await launcher.doctor({}, { signal, deadlineMs: doctorCallMs });
+      return { json };
+    },
+    chainStatus: async () => ({ available: false }),
+    tourFolder: async (_request, { signal }) => {
+      const { path } = await (await kernel.launcher()).tourFolder({}, call(signal));
+      return { path };
+    },
+    listFolders: async ({ path }, { signal }) => {
+      const launcher = await kernel.launcher();
+      const listed = await launcher.listFolders({ path }, call(signal));
+      return { path: listed.path, names: listed.names, truncated: listed.truncated };
+    },
+  };
+};

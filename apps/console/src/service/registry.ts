@@ -1,0 +1,167 @@
+/**
+ * What a person keeps with the Guardian beside policy: models that agents may ask, secrets that are
+ * only ever written, devices that may answer.
+ */
+import { toHex } from "@ioi/base";
+import type { pb } from "@ioi/wire";
+import type { Console } from "@ioi/wire/console";
+import type { Handlers } from "../http/connect.ts";
+import type { Kernel } from "../kernel.ts";
+import { callMs } from "../limits.ts";
+import { badRequest, offered, whereOffered } from "./optional.ts";
+
+type Offered = Pick<
+  Handlers<typeof Console>,
+  | "listModels"
+  | "confirmModel"
+  | "removeModel"
+  | "listSecrets"
+  | "setSecret"
+  | "removeSecret"
+  | "listDevices"
+>;
+
+export const deviceLines = (devices: readonly pb.Device[]) =>
+  devices.map(({ id, kind, name, pairedMs, waits, limits }) => ({
+    id: toHex(id),
+    kind,
+    name,
+    pairedMs,
+    waits,
+    limits,
+  }));
+
+/** A URL as what binds a secret: it goes nowhere else. */
+const bindingOf = (request: {
+  readonly url: string;
+  readonly method: string;
+  readonly header: string;
+  readonly template: string;
+}) => {
+  const url = URL.parse(request.url);
+  if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
+    throw badRequest("the address is not an http or https URL");
+  }
+  if (url.username !== "" || url.password !== "" || url.hash !== "" || url.search !== "") {
+    throw badRequest("the address has a user, a query or a fragment");
+  }
+  const scheme = url.protocol.slice(0, -1);
+  return {
+    scheme,
+    host: url.hostname,
+    port: url.port === "" ? (scheme === "https" ? 443 : 80) : Number(url.port),
+    method: request.method,
+    pathPrefix: url.pathname,
+    header: request.header,
+    template: request.template,
+  };
+};
+
+const bindingText = (binding: pb.SecretBinding | undefined): string => {
+  if (binding === undefined) return "";
+  const { scheme, host, port, method, pathPrefix, header } = binding;
+  const usual = (scheme === "https" && port === 443) || (scheme === "http" && port === 80);
+  const place = `${scheme}://${host}${usual ? "" : `:${port}`}${pathPrefix}`;
+  return `${method} ${place} as ${header}`;
+};
+
+export const registryCalls = (kernel: Kernel, onChange: () => void): Offered => {
+  const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
+  return {
+    listModels: async (_request, { signal }) =>
+      whereOffered(
+        async () => {
+          const models = await kernel.models();
+          const listed = await models.listModels({}, call(signal));
+          return {
+            models: listed.models.map((model) => ({
+              id: model.id,
+              protocol: model.protocol,
+              url: model.url,
+              name: model.name,
+              secret: model.secret,
+              confirmed: true,
+              isDefault: model.isDefault,
+              loopback: model.loopback,
+              owner: model.loopback ? String(model.ownerUid) : "",
+              program: model.program,
+              inputMicrousdPerMillion: model.inputMicrousdPerMillion,
+              outputMicrousdPerMillion: model.outputMicrousdPerMillion,
+            })),
+            unscrubbedConsent: listed.unscrubbedConsent,
+          };
+        },
+        { models: [], unscrubbedConsent: false },
+      ),
+    confirmModel: async ({ model, makeDefault, unscrubbedConsent }, { signal }) => {
+      if (model === undefined) throw badRequest("there is no model");
+      const { id, protocol, url, name, secret, program, loopback } = model;
+      const { inputMicrousdPerMillion, outputMicrousdPerMillion } = model;
+      const ownerUid = /^\d{1,9}$/.test(model.owner) ? Number(model.owner) : 0;
+      await offered("models", async () => {
+        const models = await kernel.models();
+        const one = {
+          id,
+          protocol,
+          url,
+          name,
+          secret,
+          program,
+          loopback,
+          inputMicrousdPerMillion,
+          outputMicrousdPerMillion,
+          ownerUid,
+          isDefault: makeDefault,
+          contextTokens: 0,
+        };
+        await models.confirmModel({ model: one, unscrubbedConsent }, call(signal));
+      });
+      onChange();
+      return {};
+    },
+    removeModel: async ({ id }, { signal }) => {
+      await offered("models", async () => {
+        await (await kernel.models()).removeModel({ id }, call(signal));
+      });
+      onChange();
+      return {};
+    },
+    listSecrets: async (_request, { signal }) =>
+      whereOffered(
+        async () => {
+          const { secrets } = await (await kernel.secrets()).listSecrets({}, call(signal));
+          return {
+            secrets: secrets.map(({ name, binding, createdMs, usedMs }) => ({
+              name,
+              binding: bindingText(binding),
+              createdMs,
+              usedMs,
+            })),
+          };
+        },
+        { secrets: [] },
+      ),
+    setSecret: async (request, { signal }) => {
+      const binding = bindingOf(request);
+      await offered("secrets", async () => {
+        const { name, value } = request;
+        await (await kernel.secrets()).setSecret({ name, value, binding }, call(signal));
+      });
+      return {};
+    },
+    removeSecret: async ({ name }, { signal }) => {
+      await offered("secrets", async () => {
+        await (await kernel.secrets()).removeSecret({ name }, call(signal));
+      });
+      return {};
+    },
+    listDevices: async (_request, { signal }) =>
+      whereOffered(
+        async () => {
+          const { devices } = await (await kernel.devices()).listDevices({}, call(signal));
+          return { devices: deviceLines(devices) };
+        },
+        { devices: [] },
+      ),
+  };
+};

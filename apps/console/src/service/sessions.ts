@@ -1,0 +1,297 @@
+/**
+ * Sessions as the page has them: planned, begun, shown, stopped, undone. Each call is the one that
+ * the command line makes; nothing here decides anything.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { OperationError } from "@ioi/base";
+import type { Kernel } from "../kernel.ts";
+import { callMs, sessionsListedMax } from "../limits.ts";
+import type { CallContext, Handlers } from "../http/connect.ts";
+import type { Console } from "@ioi/wire/console";
+import { badRequest, isCode, whereOffered } from "./optional.ts";
+import type { Plan, Plans } from "./plans.ts";
+
+type Offered = Pick<
+  Handlers<typeof Console>,
+  | "plan"
+  | "begin"
+  | "listSessions"
+  | "getSession"
+  | "getContent"
+  | "stop"
+  | "undo"
+  | "say"
+  | "resolve"
+>;
+
+export interface SessionsOptions {
+  readonly kernel: Kernel;
+  readonly plans: Plans;
+  readonly nowMs: () => number;
+  /** Something changed that a page wants to see at once. */
+  readonly onChange: () => void;
+  readonly onBug: (error: unknown) => void;
+}
+
+/** How long the workload is waited for before the launcher kills, in milliseconds. */
+const stopGraceMs = 100;
+const reason = "stopped by the person";
+const over = ["E_SESSION_CLOSED", "E_SESSION_UNKNOWN"] as const;
+
+const stopOne = async (kernel: Kernel, session: string, options: CallContext): Promise<void> => {
+  const { signal } = options;
+  const call = { signal, deadlineMs: callMs };
+  const telling = kernel.sessions().then((sessions) => sessions.stop({ session }, call));
+  const kill = async (): Promise<void> => {
+    await Promise.race([telling.catch(() => undefined), sleep(stopGraceMs)]);
+    await (await kernel.launcher()).stopSession({ session }, call);
+  };
+  const revoke = async (): Promise<void> => {
+    await (await kernel.person()).revoke({ session, reason }, call);
+  };
+  // "Stopped" is said only when the Guardian and the launcher answered.
+  const [killed, revoked, told] = await Promise.allSettled([kill(), revoke(), telling]);
+  if (killed.status === "rejected") throw killed.reason;
+  for (const each of [revoked, told]) {
+    if (each.status === "rejected" && !isCode(each.reason, ...over)) throw each.reason;
+  }
+};
+
+/** Starts a session and lets it run: it goes on in the workload, whoever watches. */
+export const beginPlan = async (options: SessionsOptions, plan: Plan): Promise<void> => {
+  const { kernel, onChange } = options;
+  const sessions = await kernel.sessions();
+  const { session, text, workspace } = plan;
+  const updates = sessions.start(
+    { session, text, workspace, onAsk: "prompt" },
+    { deadlineMs: callMs },
+  );
+  // The first state says that it has begun and is in the journal.
+  for await (const _update of updates) break;
+  onChange();
+};
+
+const openSession = async (
+  kernel: Kernel,
+  request: { readonly session: string; readonly text: string; readonly workspace: string },
+  agent: string,
+  { signal }: CallContext,
+): Promise<string> => {
+  // What was planned before and changed on the card is the same task: its words stand already.
+  if (request.session !== "") return request.session;
+  const { text, workspace } = request;
+  const person = await kernel.person();
+  const { session } = await person.utter(
+    { session: "", text, workspace, agent, undoes: "" },
+    { signal, deadlineMs: callMs },
+  );
+  return session;
+};
+
+/** As the Guardian wants a folder: without links, where it stands in the home. */
+const realPath = async (kernel: Kernel, path: string, { signal }: CallContext): Promise<string> => {
+  try {
+    const launcher = await kernel.launcher();
+    return (await launcher.listFolders({ path }, { signal, deadlineMs: callMs })).path;
+  } catch (error) {
+    if (isCode(error, "E_FOLDER_REFUSED")) return path;
+    throw error;
+  }
+};
+
+const undoSession = async (
+  options: SessionsOptions,
+  session: string,
+  action: number,
+  context: CallContext,
+): Promise<string> => {
+  const { kernel, onChange } = options;
+  const call = { signal: context.signal, deadlineMs: callMs };
+  const sessions = await kernel.sessions();
+  const all = await sessions.list({ limit: sessionsListedMax }, call);
+  const undone = all.sessions.find((each) => each.session === session);
+  if (undone === undefined) {
+    throw new OperationError("E_SESSION_UNKNOWN", "there is no such session");
+  }
+  const what = action === 0 ? "" : ` action ${action}`;
+  const person = await kernel.person();
+  const { session: own } = await person.utter(
+    {
+      session: "",
+      text: `/undo ${session}${what}`,
+      workspace: undone.workspace,
+      agent: "planner",
+      undoes: session,
+    },
+    call,
+  );
+  const updates = sessions.undo(
+    { session, action, undoSession: own, onAsk: "prompt" },
+    { deadlineMs: callMs },
+  );
+  for await (const _update of updates) break;
+  onChange();
+  return own;
+};
+
+const scopeOf = async (
+  kernel: Kernel,
+  session: string,
+  request: Parameters<Offered["plan"]>[0],
+  { signal }: CallContext,
+) =>
+  whereOffered(async () => {
+    const scopes = await kernel.scopes();
+    return await scopes.proposeScope(
+      {
+        session,
+        picks: await Promise.all(
+          request.picks.map(async ({ kind, value, access }) => ({
+            kind,
+            value:
+              kind === "folder" ? await realPath(kernel, value, { signal, browser: "" }) : value,
+            access,
+          })),
+        ),
+        model: request.model,
+        microusdMax: request.microusdMax,
+        wallMinutesMax: request.wallMinutesMax,
+        actionsMax: 0,
+      },
+      { signal, deadlineMs: callMs },
+    );
+  }, undefined);
+
+const dollars = (microusd: bigint): string => {
+  const cents = (microusd + 5_000n) / 10_000n;
+  return `$${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`;
+};
+
+const linesOf = (scope: Awaited<ReturnType<typeof scopeOf>>) => {
+  const read = scope?.scope;
+  if (scope === undefined || read === undefined || scope.needless) return [];
+  return [
+    ...read.folders.map(({ path, access }) => ({ what: "folder", detail: `${path}: ${access}` })),
+    ...read.sites.map((site) => ({ what: "site", detail: site })),
+    ...(read.groups.length === 0 ? [] : [{ what: "may", detail: read.groups.join(", ") }]),
+    ...(read.model === ""
+      ? []
+      : [{ what: "model", detail: `${read.model}, at most ${dollars(read.microusdMax)}` }]),
+    { what: "time", detail: `${read.wallMinutesMax} min, ${read.actionsMax} actions` },
+  ];
+};
+
+export const sessionCalls = (options: SessionsOptions): Offered => {
+  const { kernel, plans, nowMs, onChange } = options;
+  const call = (context: CallContext) => ({ signal: context.signal, deadlineMs: callMs });
+  return {
+    plan: async (request, context) => {
+      const text = request.text.trim();
+      if (text === "") throw badRequest("there are no words");
+      const isDirect = text.startsWith("/");
+      const agent = isDirect ? "planner" : "model";
+      const folder = request.picks.find(({ kind }) => kind === "folder")?.value ?? "";
+      const workspace = folder === "" ? "" : await realPath(kernel, folder, context);
+      const before = request.session === "" ? undefined : plans.get(request.session);
+      if (request.session !== "" && before === undefined) {
+        throw new OperationError("E_CONSOLE_PLAN_GONE", "what was planned is not there any more");
+      }
+      const { session: planned } = request;
+      const session = await openSession(
+        kernel,
+        { session: planned, text, workspace },
+        agent,
+        context,
+      );
+      const scope = await scopeOf(kernel, session, request, context);
+      const needed = scope !== undefined && !scope.needless;
+      plans.put({
+        session,
+        text: before?.text ?? text,
+        workspace,
+        model: request.model,
+        scope: needed ? scope : undefined,
+        plannedMs: nowMs(),
+      });
+      if (needed) onChange();
+      return {
+        session,
+        card: needed ? scope.card : "",
+        cardHash: needed ? scope.cardHash : new Uint8Array(0),
+        scope: needed ? scope.canonical : new Uint8Array(0),
+        lines: linesOf(scope),
+        agent,
+      };
+    },
+    begin: async ({ session, statement, signature, device }) => {
+      const plan = plans.get(session);
+      if (plan === undefined) {
+        throw new OperationError("E_CONSOLE_PLAN_GONE", "what was planned is not there any more");
+      }
+      if (plan.scope !== undefined) {
+        if (statement.length === 0) throw badRequest("the scope card waits for its answer");
+        const scopes = await kernel.scopes();
+        await scopes.acceptScope({ statement, signature, device }, { deadlineMs: callMs });
+      }
+      await beginPlan(options, plan);
+      plans.take(session);
+      return {};
+    },
+    listSessions: async ({ limit }, context) => {
+      const sessions = await kernel.sessions();
+      const { sessions: all } = await sessions.list(
+        { limit: Math.min(limit === 0 ? sessionsListedMax : limit, sessionsListedMax) },
+        call(context),
+      );
+      return {
+        sessions: all.map(({ session, state, text, workspace, createdMs, actions, undoable }) => ({
+          session,
+          state,
+          text,
+          workspace,
+          createdMs,
+          actions,
+          undoable,
+        })),
+      };
+    },
+    getSession: async ({ session }, context) => {
+      const sessions = await kernel.sessions();
+      for await (const { json, state, rests } of sessions.follow({ session }, call(context))) {
+        return { json, state, rests };
+      }
+      throw new OperationError("E_SESSION_UNKNOWN", "the session has no state");
+    },
+    getContent: async (request, context) => {
+      const sessions = await kernel.sessions();
+      const { session, action, offset, length } = request;
+      const piece = await sessions.content({ session, action, offset, length }, call(context));
+      return { bytes: piece.bytes, total: piece.total };
+    },
+    stop: async ({ session }, context) => {
+      const sessions = await kernel.sessions();
+      const ended = ["done", "failed", "stopped"];
+      const meant =
+        session === ""
+          ? (await sessions.list({ limit: 0 }, call(context))).sessions
+              .filter(({ state }) => !ended.includes(state))
+              .map((each) => each.session)
+          : [session];
+      await Promise.all(meant.map((each) => stopOne(kernel, each, context)));
+      onChange();
+      return { stopped: [...meant], sent: [] };
+    },
+    undo: async ({ session, action }, context) => ({
+      session: await undoSession(options, session, action, context),
+    }),
+    say: async () => {
+      throw new OperationError("E_CONSOLE_UNAVAILABLE", "messages are not available");
+    },
+    resolve: async ({ session, resolution }, context) => {
+      const sessions = await kernel.sessions();
+      await sessions.resolve({ session, resolution }, call(context));
+      onChange();
+      return {};
+    },
+  };
+};
