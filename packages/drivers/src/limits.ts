@@ -72,8 +72,8 @@ export const changedPathsMax = 1_000;
 export const stagedCheckMs = 500;
 /** Time in which everything that a command started has ended after a stop, in milliseconds. */
 export const stopMsMax = 1_000;
-/** Bytes of a model's answer as its server sends it. */
-export const modelReplyBytesMax = 33_554_432;
+/** Bytes of a model's answer as its server sends it; a little less than what egress lets back. */
+export const modelReplyBytesMax = 8_000_000;
 /** Bytes of what a model says and of the arguments of its calls together. */
 export const modelReplyTextBytesMax = 1_048_576;
 /** Tools that a model calls in one answer. */

@@ -16,6 +16,8 @@ import { Roots } from "../fs/roots.ts";
 import { startLineBytesMax } from "../limits.ts";
 import { Vault } from "../vault/vault.ts";
 import { RequestClaims } from "../net/claims.ts";
+import { ModelDriver } from "../model/driver.ts";
+import { modelOptions } from "../model/egress.ts";
 import { NetDriver } from "../net/driver.ts";
 import type { Driver } from "./driver.ts";
 import { createHandlers, type DisposableHandlers } from "./handlers.ts";
@@ -65,8 +67,12 @@ const openRequester = (start: StartInput, kind: "net" | "model"): DisposableHand
   }
   const socket = new net.Socket({ fd: EGRESS, readable: true, writable: true });
   const egress = client(pb.Egress, connect(socket));
-  if (kind === "model") throw new OperationError("E_DRIVER_START", "there is no model driver yet");
-  return handlersOf(start, new NetDriver(egress, new RequestClaims(start.vault)));
+  return handlersOf(
+    start,
+    kind === "model"
+      ? new ModelDriver(modelOptions(egress, start.profile.limits.wallMs))
+      : new NetDriver(egress, new RequestClaims(start.vault)),
+  );
 };
 
 /** The handlers of one instance over real files; what a former instance left is settled first. */

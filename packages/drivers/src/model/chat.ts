@@ -56,6 +56,8 @@ export interface ChatFacts {
   readonly bytesDown: number;
   readonly firstMs: number | undefined;
   readonly wallMs: number;
+  /** Of the connection. */
+  readonly connection: Readonly<Record<string, string>>;
 }
 
 export type ChatEnd =
@@ -344,6 +346,7 @@ export const chat = async (request: ChatRequest, transport: ModelTransport): Pro
     bytesDown: exchange.bytesDown,
     firstMs: exchange.firstMs,
     wallMs: exchange.elapsedMs,
+    connection: exchange.evidence,
   });
   try {
     await stream(request, exchange, options, answer);

@@ -64,6 +64,7 @@ const costEvidence = (infer: Infer, facts: ChatFacts): Record<string, string> =>
 });
 
 const timeEvidence = (facts: ChatFacts): Record<string, string> => ({
+  ...facts.connection,
   bytes_up: String(facts.bytesUp),
   bytes_down: String(facts.bytesDown),
   ms: String(Math.round(facts.wallMs)),

@@ -19,6 +19,8 @@ export interface ModelResponse {
   /** By lower-case name. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: AsyncIterable<Uint8Array>;
+  /** What the way out says of the connection, once the body was read to its end. */
+  readonly evidence?: () => Readonly<Record<string, string>>;
 }
 /** Sends with POST. Throws an OperationError where no answer came. */
 export type ModelTransport = (request: ModelRequest, signal: AbortSignal) => Promise<ModelResponse>;
@@ -53,6 +55,15 @@ const passed: ReadonlySet<string> = new Set([
   "content-type",
   "anthropic-version",
   "anthropic-beta",
+]);
+
+/** Failures of the way out that may be over in a moment. */
+const passing: ReadonlySet<string> = new Set([
+  "E_EGRESS_BUSY",
+  "E_EGRESS_CONNECT",
+  "E_EGRESS_NAME",
+  "E_EGRESS_RESPONSE",
+  "E_EGRESS_TIMEOUT",
 ]);
 
 /** Text of a stranger in one line of ours. */
@@ -132,6 +143,7 @@ export class Exchange {
   bytesUp = 0;
   bytesDown = 0;
   firstMs: number | undefined;
+  #evidence: (() => Readonly<Record<string, string>>) | undefined;
 
   constructor(
     transport: ModelTransport,
@@ -149,6 +161,11 @@ export class Exchange {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** Of the connection, as far as it was told. */
+  get evidence(): Readonly<Record<string, string>> {
+    return this.#evidence?.() ?? {};
   }
 
   get elapsedMs(): number {
@@ -195,6 +212,7 @@ export class Exchange {
     this.bytesUp = bytes.length;
     this.#expect(this.#bounds.firstByteMsMax, "the model's server says nothing");
     const response = await this.#answer({ url, headers, body: bytes });
+    this.#evidence = response.evidence;
     const blocks = this.#read(response.body);
     const { status } = response;
     if (status < 200 || status > 299) {
@@ -238,13 +256,15 @@ export class Exchange {
     if (!(error instanceof OperationError)) {
       return error instanceof Error ? error : new InvariantError("a transport threw no error");
     }
-    const code = this.bytesDown > 0 ? "E_MODEL_INCOMPLETE" : "E_MODEL_UNREACHABLE";
-    const refusedHere = !error.retryable && error.code.startsWith("E_EGRESS_");
-    return this.#fail({
-      code,
-      message: `${error.code}: ${error.message}`,
-      retryable: !refusedHere,
-    });
+    const message = `${error.code}: ${error.message}`;
+    if (this.bytesDown > 0) {
+      return this.#fail({ code: "E_MODEL_INCOMPLETE", message, retryable: true });
+    }
+    if (error.code.startsWith("E_SECRET_")) {
+      return this.#fail({ code: "E_MODEL_KEY", message, retryable: false });
+    }
+    const retryable = error.retryable || passing.has(error.code) || error.code.startsWith("E_RPC_");
+    return this.#fail({ code: "E_MODEL_UNREACHABLE", message, retryable });
   }
 
   async *#read(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
