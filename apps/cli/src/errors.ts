@@ -50,6 +50,12 @@ export const errors = {
     next: "Do not approve; ./ioi receipts verify",
     exit: 5,
   },
+  E_CLI_SCOPE_REFUSED: {
+    what: "The task did not begin: its scope was not accepted.",
+    why: "The scope card was answered with no.",
+    next: "Say the task in other words, or choose the folder with --workspace and --access.",
+    exit: 3,
+  },
   E_CLI_DEVICE_KEY: {
     what: "The device key of this terminal cannot be used.",
     why: "The file is missing, malformed, or readable by others.",

@@ -41,6 +41,11 @@ export const parseOnAsk = (text: string): "prompt" | "deny" | "pend" => {
   throw usage(`--on-ask takes prompt, deny or pend, not "${text}"`);
 };
 
+export const parseAccess = (text: string): "read" | "organise" | "write" => {
+  if (text === "read" || text === "organise" || text === "write") return text;
+  throw usage(`--access takes read, organise or write, not "${text}"`);
+};
+
 /** Repeatable text. */
 export const collect = (text: string, before: readonly string[] = []): readonly string[] => [
   ...before,

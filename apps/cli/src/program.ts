@@ -8,7 +8,15 @@ import { type ExitCode, exitCodes } from "@ioi/base";
 import { Command, Option } from "commander";
 import type { CommandContext, Handler } from "./context.ts";
 import { type Io, outputOf } from "./io.ts";
-import { collect, parseAction, parseCount, parseOnAsk, parseParam, parsePort } from "./options.ts";
+import {
+  collect,
+  parseAccess,
+  parseAction,
+  parseCount,
+  parseOnAsk,
+  parseParam,
+  parsePort,
+} from "./options.ts";
 import { failWith, usage } from "./report.ts";
 
 export const projectRoot: string = resolve(import.meta.dirname, "../../..");
@@ -93,9 +101,20 @@ const addKernelCommands = (program: Command, build: Build): void => {
     .addOption(data())
     .option("--port <n>", "port of the public API; 0 takes a free one", parsePort, 9000)
     .option("--host <address>", "loopback address of the public API", "127.0.0.1")
+    .option("--page-port <n>", "port of the page; 0 takes a free one", parsePagePort)
+    .option("--no-page", "serve no page")
+    .option("--no-open", "do not open the page where there is a display")
     .option("--exit-when-ready", "stop again once it is ready");
-  examples(start, ["start", "start --data D --port 0 --exit-when-ready"]);
+  examples(start, ["start", "start --no-page", "start --data D --port 0 --exit-when-ready"]);
   bind(build, start, async () => (await import("./commands/start.ts")).start);
+
+  const open = program
+    .command("open")
+    .description("open the page: a link that is good for one minute and once")
+    .addOption(data())
+    .option("--print", "print the link and open nothing");
+  examples(open, ["open", "open --print", "open --json"]);
+  bind(build, open, async () => (await import("./commands/open.ts")).open);
 
   const status = program
     .command("status")
@@ -151,6 +170,11 @@ const addSessionCommands = (program: Command, build: Build): void => {
     .argument("<text...>", "commands such as '/read a.txt'; several with &&")
     .addOption(data())
     .option("--workspace <dir>", "the folder this session may touch")
+    .option(
+      "--access <what>",
+      "what it may do there: read, organise or write; absent: write",
+      parseAccess,
+    )
     .addOption(onAsk());
   examples(run, [
     "run --workspace W '/list .'",

@@ -9,11 +9,13 @@ import { type Begin, seeThrough } from "../kernel/follow.ts";
 import { callDeadlineMs, requestCharsMax } from "../limits.ts";
 import { explainCode, failureOf, failWith, formatError, usage, withData } from "../report.ts";
 import { RunPrinter, runError } from "../view/run-view.ts";
+import { type Access, beginScope } from "./scope.ts";
 
 export type OnAsk = "prompt" | "deny" | "pend";
 
 interface RunOptions {
   readonly workspace?: string;
+  readonly access?: Access;
   readonly onAsk?: OnAsk;
 }
 
@@ -89,17 +91,23 @@ export const run: Handler<RunOptions> = async (context, { args, options }) => {
   const text = args.join(" ");
   if (text.length > requestCharsMax)
     throw usage(`a request has at most ${requestCharsMax} characters`);
+  const agent: string = "planner";
   const onAsk = onAskOf(context, options.onAsk);
   const workspace = workspaceOf(context, options.workspace);
   await using kernel = await openKernel(context, { start: true });
   const { session } = await retrying(kernel, async () => {
     const person = await kernel.person();
     return person.utter(
-      { session: "", text, workspace, agent: "planner" },
+      { session: "", text, workspace, agent, access: options.access ?? "" },
       { deadlineMs: callDeadlineMs, signal: context.signal },
     );
   });
   context.output.progress(`session ${session}`);
+  // Direct requests say each effect themselves.
+  if (onAsk === "prompt" && agent !== "planner") {
+    const { access } = options;
+    await beginScope(context, kernel, { session, workspace, access, model: "" });
+  }
   const begin: Begin = (sessions) =>
     sessions.start(
       { session, text, workspace, onAsk },

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { OperationError } from "@ioi/base";
 import { type Channel, type Client, client, dial } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
+import { Links } from "@ioi/wire/console";
 import type { CommandContext } from "../context.ts";
 import { kernelReadyMs, kernelReconnectMs } from "../limits.ts";
 import { failWith } from "../report.ts";
@@ -13,16 +14,23 @@ import { type FolderPaths, folderPaths, runningKernel, socketPath } from "./fold
 import { type LaunchedKernel, launchKernel } from "./launch.ts";
 
 export type PersonClient = Client<typeof pb.Person>;
+export type ScopesClient = Client<typeof pb.Scopes>;
 export type SessionsClient = Client<typeof pb.Sessions>;
 export type KernelClient = Client<typeof pb.Kernel>;
+export type DevicesClient = Client<typeof pb.Devices>;
+export type LinksClient = Client<typeof Links>;
 
 /** What commands need of a kernel; tests give them another one. */
 export interface Kernel extends AsyncDisposable {
   /** Started by this command, and ended with it. */
   readonly owned: boolean;
   person(): Promise<PersonClient>;
+  scopes(): Promise<ScopesClient>;
   sessions(): Promise<SessionsClient>;
   launcher(): Promise<KernelClient>;
+  devices(): Promise<DevicesClient>;
+  /** The console's; fails where no page is served. */
+  links(): Promise<LinksClient>;
   /** Waits until the kernel answers again; starts one where none is left and that is allowed. */
   recover(): Promise<void>;
 }
@@ -35,7 +43,7 @@ const isLocked = (error: unknown): boolean =>
 
 const pollMs = 50;
 
-type Service = "guardianSocket" | "workloadSocket" | "launcherSocket";
+type Service = "guardianSocket" | "workloadSocket" | "launcherSocket" | "consoleSocket";
 
 export class KernelConnection implements Kernel {
   readonly #paths: FolderPaths;
@@ -70,12 +78,24 @@ export class KernelConnection implements Kernel {
     return client(pb.Person, await this.#channel("guardianSocket"));
   }
 
+  async scopes(): Promise<ScopesClient> {
+    return client(pb.Scopes, await this.#channel("guardianSocket"));
+  }
+
   async sessions(): Promise<SessionsClient> {
     return client(pb.Sessions, await this.#channel("workloadSocket"));
   }
 
   async launcher(): Promise<KernelClient> {
     return client(pb.Kernel, await this.#channel("launcherSocket"));
+  }
+
+  async devices(): Promise<DevicesClient> {
+    return client(pb.Devices, await this.#channel("guardianSocket"));
+  }
+
+  async links(): Promise<LinksClient> {
+    return client(Links, await this.#channel("consoleSocket"));
   }
 
   async recover(): Promise<void> {

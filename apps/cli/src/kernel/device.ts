@@ -14,7 +14,13 @@ import {
   type PrivateKey,
   signPayload,
 } from "@ioi/crypto";
-import { type DecisionStatement, decisionStatement, type pb, schema } from "@ioi/wire";
+import {
+  type DecisionStatement,
+  decisionStatement,
+  type pb,
+  schema,
+  scopeStatement,
+} from "@ioi/wire";
 import { failWith } from "../report.ts";
 import { readBounded } from "./folder.ts";
 
@@ -85,5 +91,26 @@ export const signDecision = (
   };
   const encoded = schema.encode(decisionStatement, statement);
   const { payload, signature } = signPayload(provider, key, domains.decision, encoded);
+  return { statement: payload, signature, device: key.publicKey };
+};
+
+/** A signed scope whose card was shown. */
+export const signScope = (
+  provider: CryptoProvider,
+  key: PrivateKey<"ed25519">,
+  { card, canonical }: Pick<pb.ProposeScopeReply, "card" | "canonical">,
+): {
+  readonly statement: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly device: Uint8Array;
+} => {
+  const statement = schema.decode(scopeStatement, canonical);
+  if (!statement.ok || !equalBytes(statement.value.cardHash, cardHash(provider, card))) {
+    throw failWith({
+      code: "E_CLI_CARD_MISMATCH",
+      message: "the scope names another card than the one shown",
+    });
+  }
+  const { payload, signature } = signPayload(provider, key, domains.scope, canonical);
   return { statement: payload, signature, device: key.publicKey };
 };

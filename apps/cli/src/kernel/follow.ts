@@ -104,7 +104,7 @@ export const pendingApprovals = async (kernel: Kernel): Promise<readonly pb.Appr
   });
 
 const openApproval = (view: RunView): string | undefined =>
-  view.state === "waiting-approval"
+  view.state === "waiting-approval" || view.state === "paused"
     ? (view.actions.find(({ approval, outcome }) => approval !== null && outcome === null)
         ?.approval ?? undefined)
     : undefined;

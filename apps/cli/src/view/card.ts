@@ -23,6 +23,8 @@ const because: Readonly<Record<string, string>> = {
   protected: "it touches a protected path",
   dynamic: "part of the command is only known when it runs",
   irreversible: "it cannot be undone",
+  task: "the task was not given this",
+  cards: "the task asks too often",
 };
 
 export const explainAsks = (approval: pb.Approval): string =>
