@@ -44,6 +44,12 @@ export const errors = {
     next: "./ioi sessions list shows what it had acknowledged.",
     exit: 5,
   },
+  E_CLI_NO_PAGE: {
+    what: "The kernel serves no page.",
+    why: "It was started with --no-page, or by a command for its own time.",
+    next: "./ioi start",
+    exit: 5,
+  },
   E_CLI_CARD_MISMATCH: {
     what: "The card that was shown is not the one that the approval names.",
     why: "The hash of the card's text differs; signing it would approve something unseen.",

@@ -1,13 +1,18 @@
 /** Values of options, checked where they are read: a wrong one is a usage error with its name. */
 import { usage } from "./report.ts";
 
-export const parsePort = (text: string): number => {
-  const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port > 65_535) {
-    throw usage(`--port takes a number from 0 to 65535, not "${text}"`);
-  }
-  return port;
-};
+const portOf =
+  (option: string) =>
+  (text: string): number => {
+    const port = Number(text);
+    if (!/^\d{1,5}$/.test(text) || port > 65_535) {
+      throw usage(`${option} takes a number from 0 to 65535, not "${text}"`);
+    }
+    return port;
+  };
+
+export const parsePort: (text: string) => number = portOf("--port");
+export const parsePagePort: (text: string) => number = portOf("--page-port");
 
 /** A whole number from 0. */
 export const parseCount =

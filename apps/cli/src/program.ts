@@ -15,6 +15,7 @@ import {
   parseCount,
   parseOnAsk,
   parseParam,
+  parsePagePort,
   parsePort,
 } from "./options.ts";
 import { failWith, usage } from "./report.ts";

@@ -25,7 +25,7 @@ import { Links } from "./auth/links.ts";
 import { Browsers } from "./browsers.ts";
 import { callsOf } from "./http/connect.ts";
 import { Events } from "./http/events.ts";
-import { StaticFolder } from "./http/files.ts";
+import { Pages, StaticFolder } from "./http/files.ts";
 import { originOf } from "./http/guard.ts";
 import { Site } from "./http/server.ts";
 import { KernelSockets } from "./kernel.ts";
@@ -41,7 +41,7 @@ interface Config {
   readonly dataFolder: string;
   readonly version: string;
   readonly port: number;
-  readonly pageFolder: string;
+  readonly pages: string;
   readonly cookieKey: string;
 }
 
@@ -75,7 +75,7 @@ const wire = (config: Config, log: Log) => {
     cookies,
     events,
     onBug,
-    page: new StaticFolder(config.pageFolder),
+    page: new Pages(config.pages),
     open: staticFolder("open"),
     approve: staticFolder("approve"),
     calls: {

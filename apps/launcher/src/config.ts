@@ -33,17 +33,15 @@ export interface PageConfig {
   /** Absent: the port of the last time, else `defaultPort`; 0 takes a free one. */
   readonly port?: number;
   readonly defaultPort: number;
-  /** Absolute folder that holds built pages; empty: none is ever built. */
-  readonly root: string;
-  /** The page to serve, in `root`; it may be built while the console runs. */
-  readonly folder: string;
+  /** Absolute folder that holds built pages, the file `current` names one; empty: none is built. */
+  readonly pages: string;
 }
 
 export interface ConsoleProcessConfig {
   readonly dataFolder: string;
   readonly version: string;
   readonly port: number;
-  readonly pageFolder: string;
+  readonly pages: string;
   /** Hex; authenticates this launcher's cookies. */
   readonly cookieKey: string;
 }

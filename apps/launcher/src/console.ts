@@ -23,7 +23,6 @@ import { portHolder } from "./port-holder.ts";
 export interface ConsoleOptions {
   readonly page: PageConfig;
   readonly dataFolder: string;
-  /** Absolute; its parent is shown to the console, since the page may be built later. */
   readonly version: string;
   /** The descriptor that listens for `ioi open`. */
   readonly links: number;
@@ -137,9 +136,13 @@ export class ConsoleKeeper {
     child.once("error", () => onEnd(null, null));
   }
 
-  #spec(pageRoot: string): SandboxSpec {
+  /** The folder of pages, not one page: it may be built while the console runs. */
+  #spec(pages: string): SandboxSpec {
     const shown = [path.join(this.#options.dataFolder, "run")];
-    if (pageRoot !== "" && fs.existsSync(pageRoot)) shown.push(pageRoot);
+    if (pages !== "") {
+      fs.mkdirSync(pages, { recursive: true });
+      shown.push(pages);
+    }
     return {
       name: "console",
       kind: "console",
@@ -157,7 +160,7 @@ export class ConsoleKeeper {
     stdio[descriptors.peer] = this.#listener;
     stdio[descriptors.second] = links;
     stdio[descriptors.config] = "pipe";
-    const { child, started } = spawnSandboxed(this.#spec(page.root), {
+    const { child, started } = spawnSandboxed(this.#spec(page.pages), {
       entry: consoleMain,
       nodeArgs: ["--no-warnings", "--max-semi-space-size=4"],
       stdio,
@@ -166,7 +169,7 @@ export class ConsoleKeeper {
       dataFolder,
       version,
       port: this.port,
-      pageFolder: page.folder,
+      pages: page.pages,
       cookieKey: this.#cookieKey,
     };
     const configPipe = pipeOf(child, descriptors.config);

@@ -34,3 +34,7 @@ export const doctorBytesMax = 1_048_576;
 export const doctorMs = 120_000;
 /** Ports that are tried for the page when the wanted one is busy. */
 export const pagePortsTriedMax = 50;
+/** How long the build of the page may take, in milliseconds. */
+export const pageBuildMs = 180_000;
+/** What the build of the page may say, in characters. */
+export const pageBuildTextMax = 4_096;

@@ -22,6 +22,7 @@ import { chainOf, prepareDataFolder } from "./first-run.ts";
 import { listFolders, tourFolder } from "./home.ts";
 import { healthyMs, restartFirstMs, restartMostMs } from "./limits.ts";
 import { LogFiles } from "./log-files.ts";
+import { buildPage } from "./page-build.ts";
 import { portHolder } from "./port-holder.ts";
 import { answerScrapes, launcherMetrics } from "./scrapes.ts";
 import { type ProcessView, viewProcess, viewSelf } from "./status.ts";
@@ -123,9 +124,15 @@ export class Supervisor {
     await supervisor.#boot();
     await supervisor.#listen();
     supervisor.#vaultCare.start();
-    supervisor.#console?.start();
+    supervisor.#startPage();
     void supervisor.#supervise();
     return supervisor;
+  }
+
+  #startPage(): void {
+    this.#console?.start();
+    const { pages = "" } = this.#config.page ?? {};
+    if (pages !== "") this.#shutdown.push(buildPage(pages, this.log));
   }
 
   get rpcAddress(): string {

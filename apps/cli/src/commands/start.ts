@@ -1,15 +1,50 @@
 /** `ioi start`: the launcher as a child of this process, its ready line, its end. */
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { exitCodes } from "@ioi/base";
-import type { Handler } from "../context.ts";
-import { launchKernel } from "../kernel/launch.ts";
+import { exitCodes, OperationError } from "@ioi/base";
+import type { CommandContext, Handler } from "../context.ts";
+import { launchKernel, type PageConfig } from "../kernel/launch.ts";
+import { projectRoot } from "../program.ts";
 import { failWith, SignalExit } from "../report.ts";
+import { hasDisplay, openPage } from "./open.ts";
 
 interface StartOptions {
   readonly port: number;
   readonly host: string;
   readonly exitWhenReady?: boolean;
+  /** False with --no-page. */
+  readonly page: boolean;
+  readonly pagePort?: number;
+  /** False with --no-open. */
+  readonly open: boolean;
 }
+
+const defaultPagePort = 9001;
+
+/** Who takes any port for the one takes any for the other. */
+const pageOf = ({ page, pagePort, port, exitWhenReady }: StartOptions): PageConfig | undefined => {
+  if (!page || exitWhenReady === true) return undefined;
+  const wanted = pagePort ?? (port === 0 ? 0 : undefined);
+  return {
+    ...(wanted === undefined ? {} : { port: wanted }),
+    defaultPort: defaultPagePort,
+    pages: join(projectRoot, ".runtime/page"),
+  };
+};
+
+/** The page's address for who reads, its opened link for who has a display. */
+const showPage = async (context: CommandContext, page: string, open: boolean): Promise<void> => {
+  const { output, io, dataGiven } = context;
+  const data = dataGiven === undefined ? "" : ` --data ${dataGiven}`;
+  output.progress(`page: ${page}  (./ioi open${data} gives the link)`);
+  if (!open || output.json || !io.stdoutIsTerminal || !hasDisplay(io.env)) return;
+  try {
+    await openPage(context);
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+    output.progress(`the page was not opened: ${error.message}`);
+  }
+};
 
 /** Set by a wrapper that must not leave us behind when it is killed. */
 const parentVariable = "IOI_PARENT_PID";
@@ -45,14 +80,27 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 
 export const start: Handler<StartOptions> = async (context, { options }) => {
   const { io, output, signal } = context;
+  const page = pageOf(options);
   const kernel = await launchKernel(
-    { data: context.dataFolder, host: options.host, port: options.port },
+    {
+      data: context.dataFolder,
+      host: options.host,
+      port: options.port,
+      ...(page === undefined ? {} : { page }),
+    },
     { signal, onText: (text) => io.err(text) },
   );
   try {
     output.line(`ORCHESTRATION_RPC_LISTENING_ON_${kernel.rpc}`);
-    output.value({ schema: "ioi.start/1", pid: kernel.pid, rpc: kernel.rpc, http: kernel.http });
+    output.value({
+      schema: "ioi.start/1",
+      pid: kernel.pid,
+      rpc: kernel.rpc,
+      http: kernel.http,
+      page: kernel.page === "" ? null : kernel.page,
+    });
     if (options.exitWhenReady === true) return exitCodes.done;
+    if (kernel.page !== "") await showPage(context, kernel.page, options.open);
     const end = await Promise.race([
       kernel.exited,
       aborted(signal),

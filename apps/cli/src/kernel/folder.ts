@@ -12,6 +12,7 @@ export interface FolderPaths {
   readonly guardianSocket: string;
   readonly workloadSocket: string;
   readonly launcherSocket: string;
+  readonly consoleSocket: string;
   readonly kernelFile: string;
   readonly receipts: string;
   readonly checkpoints: string;
@@ -28,6 +29,7 @@ export const folderPaths = (root: string): FolderPaths => ({
   guardianSocket: join(root, "run/guardian.sock"),
   workloadSocket: join(root, "run/workload.sock"),
   launcherSocket: join(root, "run/launcher.sock"),
+  consoleSocket: join(root, "run/console.sock"),
   kernelFile: join(root, "run/kernel.json"),
   receipts: join(root, "guardian/receipts.log"),
   checkpoints: join(root, "guardian/checkpoints.log"),

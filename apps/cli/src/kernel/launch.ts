@@ -20,10 +20,20 @@ export interface LauncherConfig {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Absent: no page is served. */
+  readonly page?: PageConfig;
+}
+
+export interface PageConfig {
+  /** Absent: the port of the last time, else `defaultPort`; 0 takes a free one. */
+  readonly port?: number;
+  readonly defaultPort: number;
+  /** Where built pages lie; empty: none is built. */
+  readonly pages: string;
 }
 
 export type ReadyLine =
-  | { readonly rpc: string; readonly http: string }
+  | { readonly rpc: string; readonly http: string; readonly page: string }
   | {
       readonly error: {
         readonly code: string;
@@ -37,6 +47,8 @@ export interface LaunchedKernel {
   readonly pid: number;
   readonly rpc: string;
   readonly http: string;
+  /** Where the page is; empty where none is served. */
+  readonly page: string;
   /** The launcher's exit code, 128 + signal where it died of one. */
   readonly exited: Promise<number>;
   /** Drains and waits; kills what does not end in time. */
@@ -69,7 +81,7 @@ const exitOf = (child: ChildProcess): Promise<number> =>
 
 const parseReady = (line: string): ReadyLine | undefined => {
   try {
-    const value = JSON.parse(line) as Partial<Record<"rpc" | "http", unknown>> & {
+    const value = JSON.parse(line) as Partial<Record<"rpc" | "http" | "page", unknown>> & {
       readonly error?: Record<string, unknown>;
     };
     if (value.error !== undefined) {
@@ -86,10 +98,9 @@ const parseReady = (line: string): ReadyLine | undefined => {
         },
       };
     }
-    const { rpc, http } = value;
-    return typeof rpc === "string"
-      ? { rpc, http: typeof http === "string" ? http : "" }
-      : undefined;
+    const { rpc, http, page } = value;
+    const text = (each: unknown): string => (typeof each === "string" ? each : "");
+    return typeof rpc === "string" ? { rpc, http: text(http), page: text(page) } : undefined;
   } catch {
     return undefined;
   }
@@ -161,7 +172,8 @@ export const launchKernel = async (
     if (ready === undefined) throw startError("the launcher ended before it was ready");
     if ("error" in ready) throw failWith(ready.error);
     if (child.pid === undefined) throw startError("the launcher has no process");
-    return { pid: child.pid, rpc: ready.rpc, http: ready.http, exited, stop };
+    const { rpc, http, page } = ready;
+    return { pid: child.pid, rpc, http, page, exited, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -61,14 +61,10 @@ export class StaticFolder {
     this.#folder = folder;
   }
 
-  get exists(): boolean {
-    return this.#folder !== "" && fs.existsSync(path.join(this.#folder, "index.html"));
-  }
-
   read(given: string): StaticFile | undefined {
     const names = plainNames(given);
     const type = types[path.extname(given)];
-    if (names === undefined || type === undefined || this.#folder === "") return undefined;
+    if (names === undefined || type === undefined) return undefined;
     const known = this.#cache.get(given);
     if (known !== undefined) return known;
     const bytes = this.#load(path.join(this.#folder, ...names));
@@ -92,5 +88,46 @@ export class StaticFolder {
         '$1.js"',
       ),
     );
+  }
+}
+
+/** Pages that are kept open: the newest, and one that a tab may still be reading. */
+const pagesOpenMax = 2;
+
+/** The page that was built last: `<pages>/<name>`, where the file `current` holds the name. */
+export class Pages {
+  readonly #pages: string;
+  readonly #open: Map<string, StaticFolder> = new Map();
+
+  constructor(pages: string) {
+    this.#pages = pages;
+  }
+
+  #current(): StaticFolder | undefined {
+    if (this.#pages === "") return undefined;
+    const said = readPlain(path.join(this.#pages, "current"))?.toString("latin1").trim() ?? "";
+    if (!/^[0-9a-f]{32}$/.test(said)) return undefined;
+    const known = this.#open.get(said);
+    if (known !== undefined) return known;
+    const folder = new StaticFolder(path.join(this.#pages, said));
+    this.#open.set(said, folder);
+    for (const oldest of this.#open.keys()) {
+      if (this.#open.size <= pagesOpenMax) break;
+      this.#open.delete(oldest);
+    }
+    return folder;
+  }
+
+  /** The page itself; undefined until it was built. */
+  index(): StaticFile | undefined {
+    return this.#current()?.read("/index.html");
+  }
+
+  read(given: string): StaticFile | undefined {
+    for (const folder of [this.#current(), ...this.#open.values()]) {
+      const file = folder?.read(given);
+      if (file !== undefined) return file;
+    }
+    return undefined;
   }
 }

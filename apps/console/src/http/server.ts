@@ -22,7 +22,7 @@ import {
 } from "../limits.ts";
 import { answerCall, type Calls } from "./connect.ts";
 import type { Events } from "./events.ts";
-import type { StaticFile, StaticFolder } from "./files.ts";
+import type { Pages, StaticFile, StaticFolder } from "./files.ts";
 import { guard, type Place } from "./guard.ts";
 import { securityHeaders } from "./policy.ts";
 
@@ -33,7 +33,7 @@ export interface SiteOptions {
   readonly events: Events;
   readonly calls: Readonly<Record<Place, Calls>>;
   /** The page that was built. */
-  readonly page: StaticFolder;
+  readonly page: Pages;
   /** What stands in for it until then, and what redeems links. */
   readonly open: StaticFolder;
   readonly approve: StaticFolder;
@@ -168,15 +168,9 @@ export class Site {
       this.#file(visit, 200, approve.read(path === "/" ? "/index.html" : path));
       return;
     }
-    if (!page.exists) {
-      const isPage = path === "/" || !path.includes(".");
-      this.#file(visit, 200, isPage ? open.read("/building.html") : undefined);
-      return;
-    }
-    const file = path === "/" ? undefined : page.read(path);
-    // A path without a file is a screen of the page, which finds its way by itself.
-    const screen = file === undefined && !path.includes(".");
-    this.#file(visit, 200, screen ? page.read("/index.html") : file);
+    // A path without a dot is a screen of the page, which finds its way by itself.
+    if (path.includes(".")) this.#file(visit, 200, page.read(path));
+    else this.#file(visit, 200, page.index() ?? open.read("/building.html"));
   }
 
   #file(visit: Visit, status: number, file: StaticFile | undefined): void {

@@ -89,7 +89,7 @@ const openSession = async (
 };
 
 /** As the Guardian wants a folder: without links, where it stands in the home. */
-const realPath = async (kernel: Kernel, path: string, { signal }: CallContext): Promise<string> => {
+const realPath = async (kernel: Kernel, path: string, signal: AbortSignal): Promise<string> => {
   try {
     const launcher = await kernel.launcher();
     return (await launcher.listFolders({ path }, { signal, deadlineMs: callMs })).path;
@@ -148,8 +148,7 @@ const scopeOf = async (
         picks: await Promise.all(
           request.picks.map(async ({ kind, value, access }) => ({
             kind,
-            value:
-              kind === "folder" ? await realPath(kernel, value, { signal, browser: "" }) : value,
+            value: kind === "folder" ? await realPath(kernel, value, signal) : value,
             access,
           })),
         ),
@@ -191,7 +190,7 @@ export const sessionCalls = (options: SessionsOptions): Offered => {
       const isDirect = text.startsWith("/");
       const agent = isDirect ? "planner" : "model";
       const folder = request.picks.find(({ kind }) => kind === "folder")?.value ?? "";
-      const workspace = folder === "" ? "" : await realPath(kernel, folder, context);
+      const workspace = folder === "" ? "" : await realPath(kernel, folder, context.signal);
       const before = request.session === "" ? undefined : plans.get(request.session);
       if (request.session !== "" && before === undefined) {
         throw new OperationError("E_CONSOLE_PLAN_GONE", "what was planned is not there any more");
