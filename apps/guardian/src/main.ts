@@ -12,6 +12,7 @@ import {
   Gate,
   GuardianCore,
   goneInstancesMax,
+  Headers,
   instancesMax,
   openGuardianKeys,
   PersonSide,
@@ -23,7 +24,7 @@ import {
 } from "@ioi/guardian";
 import { type Credentials, nodeCrypto, wrapServer } from "@ioi/host/crypto";
 import { applyNotDumpable } from "@ioi/host/libc";
-import { openFiles, systemClock, systemRandom } from "@ioi/host/ports";
+import { openFiles, parseUrl, systemClock, systemRandom } from "@ioi/host/ports";
 import {
   descriptors,
   dieOn,
@@ -38,6 +39,7 @@ import { driverKind } from "@ioi/wire";
 import { Anchors } from "./anchors.ts";
 import { carryService } from "./carry.ts";
 import { gateService } from "./gate-service.ts";
+import { headersService } from "./headers-service.ts";
 import { leaseService } from "./lease-service.ts";
 import { observe } from "./observe.ts";
 import { personService } from "./person-service.ts";
@@ -77,7 +79,14 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
   const hasReceipts = (await files.stat(receiptsPath)) !== undefined;
   const keys = await openGuardianKeys(files, nodeCrypto, systemClock.wall(), !hasReceipts);
   const core = new GuardianCore(
-    { clock: systemClock, random: systemRandom, log, provider: nodeCrypto, fatal: dieOn(log) },
+    {
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      provider: nodeCrypto,
+      parseUrl,
+      fatal: dieOn(log),
+    },
     {
       productFolders: config.productFolders,
       home: config.home,
@@ -111,6 +120,12 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   startMetrics("guardian");
   const onBug = dieOnBug(log);
   const core = await openCore(config, log);
+  const headers = await Headers.open({
+    files: openFiles(config.dir),
+    random: systemRandom,
+    provider: nodeCrypto,
+    identity: core.keys.identity,
+  });
   observe(core);
   const gate = new Gate(core);
   const person = new PersonSide(core);
@@ -129,7 +144,8 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     credentials: config.credentials,
     peer: "orchestrator",
   }).then(
-    (socket) => serve(socket, [carry], { peer: "orchestrator", onBug }),
+    (socket) =>
+      serve(socket, [carry, headersService(core, headers)], { peer: "orchestrator", onBug }),
     (error: unknown) => onBug(error),
   );
   serve(inheritedSocket(descriptors.egress), [leaseService(gate)], { peer: "egress", onBug });
@@ -147,6 +163,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     drain: async () => {
       if (core.receipts.uncheckpointed > 0) await core.receipts.checkpoint();
       await core.receipts.close();
+      await headers.close();
     },
     registerInstance: ({ instanceId, publicKey, kind, session, profileHash, gone }) => {
       const id = toHex(instanceId);

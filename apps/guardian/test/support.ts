@@ -19,6 +19,7 @@ import {
   nodeCrypto,
   wrapClient,
 } from "@ioi/host/crypto";
+import { parseUrl } from "@ioi/host/ports";
 import { type Channel, client, connect, MessageQueue, serve, Tunnel } from "@ioi/host/rpc";
 import { SimClock, SimFiles, SimLog, SimRandom } from "@ioi/sim";
 import {
@@ -84,7 +85,7 @@ export class Kernel {
     const [random, log] = [new SimRandom("kernel"), new SimLog()];
     const keys = await openGuardianKeys(files, nodeCrypto, clock.wall(), true);
     const core = new GuardianCore(
-      { clock, random, log, provider: nodeCrypto, fatal: (error) => assert.fail(error) },
+      { clock, random, log, provider: nodeCrypto, parseUrl, fatal: (error) => assert.fail(error) },
       { productFolders: ["/opt/ioi"], home: "/home/p", devices: [device.publicKey] },
       keys,
       new PolicySourceReader(

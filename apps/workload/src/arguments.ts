@@ -12,6 +12,7 @@ import {
   targets,
 } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { parseUrl } from "@ioi/host/ports";
 
 const names = (list: readonly { readonly name: string }[]): string =>
   list
@@ -62,5 +63,5 @@ export const canonicalArguments = (
     content === undefined
       ? (args as RawValue)
       : { ...(args as object), [name ?? "content"]: content };
-  return canonicalise(target, raw, { roots, home, supplied, hashing: nodeCrypto });
+  return canonicalise(target, raw, { roots, home, supplied, hashing: nodeCrypto, parseUrl });
 };

@@ -19,6 +19,8 @@ import {
   restorePathsMax,
 } from "./limits.ts";
 import { didYouMean } from "./names.ts";
+import { checkHeaders } from "./net/headers.ts";
+import { canonicalUrl, type UrlParser } from "./net/url.ts";
 import { hasControls, lexicalSegments, pathComplaint } from "./paths.ts";
 import { scopeRoot } from "./roots.ts";
 import { type ArgumentSpec, type TargetSpec, targets } from "./targets.ts";
@@ -42,6 +44,8 @@ export interface CanonicaliseEnv {
   /** What the session supplies beside its folder: where its model is reached, and at what price. */
   readonly supplied?: { readonly [name: string]: RawValue };
   readonly hashing: Hashing;
+  /** The platform's WHATWG parser. */
+  readonly parseUrl: UrlParser;
 }
 
 export interface CanonicalArguments {
@@ -251,6 +255,31 @@ const fromSession = (
     : canonicalPath(base, env);
 };
 
+const canonicalUrlArgument = (
+  spec: ArgumentSpec,
+  value: RawValue,
+  target: string,
+  { parseUrl }: CanonicaliseEnv,
+): Made<CanonicalValue> => {
+  if (typeof value !== "string") return mismatch(target, `"${spec.name}" is a URL`);
+  const url = canonicalUrl(value, parseUrl);
+  return url.ok ? ok(url.value.text) : refuse("E_ARGUMENT_URL", `${shown(value)}: ${url.error}`);
+};
+
+/** Names in small letters; two spellings of one name are two headers, and refused. */
+const canonicalHeaders = (
+  { name, use }: ArgumentSpec & { readonly type: "headers" },
+  value: RawValue,
+  target: string,
+): Made<CanonicalValue> => {
+  if (!isRecord(value)) return mismatch(target, `"${name}" is an object of texts by name`);
+  const entries = Object.entries(value).map(
+    ([each, text]) => [each.toLowerCase(), typeof text === "string" ? text.trim() : text] as const,
+  );
+  const headers = checkHeaders(entries, use);
+  return headers.ok ? ok(headers.value) : mismatch(target, headers.error);
+};
+
 const canonicalArgument = (
   spec: ArgumentSpec,
   value: RawValue,
@@ -266,6 +295,10 @@ const canonicalArgument = (
       return canonicalPaths(spec, value, target, env);
     case "argv":
       return canonicalArgv(value, target, env);
+    case "url":
+      return canonicalUrlArgument(spec, value, target, env);
+    case "headers":
+      return canonicalHeaders(spec, value, target);
     default:
       return canonicalPlain(spec, value, target);
   }

@@ -8,6 +8,7 @@ import type { Action, AskSource, CanonicalValue, Facts } from "@ioi/wire";
 import { protectedPaths } from "./builtin.ts";
 import { cardArgumentsMax, cardValueCharsMax } from "./limits.ts";
 import { sessionScopeOffered } from "./grants.ts";
+import { nameClass, parseCanonicalUrl } from "./net/url.ts";
 import { canRunAnything } from "./programs.ts";
 import { type Place, placeOf, rootTable, type RootTable, showPath } from "./roots.ts";
 import { analyseArgv } from "./shell.ts";
@@ -105,6 +106,17 @@ const contentLines = (value: CanonicalValue): readonly string[] => {
   return lines;
 };
 
+const urlLines = (label: string, text: string): readonly string[] => {
+  const lines = [line(label, bounded(text))];
+  const url = parseCanonicalUrl(text);
+  if (!url.ok) return lines;
+  // The host alone, so that no long path hides it.
+  lines.push(line("host", bounded(`${url.value.host}, port ${url.value.port}`)));
+  if (url.value.scheme === "http") lines.push(line("", "not encrypted"));
+  const kind = nameClass(url.value);
+  return kind === "public" ? lines : [...lines, line("", `a ${kind} address`)];
+};
+
 const argumentLines = (spec: ArgumentSpec, action: Action, table: RootTable): readonly string[] => {
   const value = action.args[spec.name];
   if (value === undefined) return [];
@@ -131,6 +143,12 @@ const argumentLines = (spec: ArgumentSpec, action: Action, table: RootTable): re
     );
   }
   if (spec.type === "content") return contentLines(value);
+  if (spec.type === "url" && typeof value === "string") return urlLines(spec.name, value);
+  if (spec.type === "headers" && isRecord(value)) {
+    return Object.entries(value).map(([name, text]) =>
+      line("header", bounded(`${name}: ${plainText(text)}`)),
+    );
+  }
   return [line(spec.name, bounded(plainText(value)))];
 };
 
@@ -184,7 +202,9 @@ export const display = (action: Action, session?: SessionContext): string => {
   const spec = targets.get(action.target);
   const table = session === undefined ? undefined : rootTable(session);
   const parts = (spec?.arguments ?? [])
-    .filter(({ type, fromSession }) => type !== "content" && fromSession !== true)
+    .filter(
+      ({ type, fromSession }) => type !== "content" && type !== "headers" && fromSession !== true,
+    )
     .flatMap((argument) => {
       const value = action.args[argument.name];
       if (value === undefined) return [];

@@ -26,6 +26,8 @@ import { explainAsks, explainDefault, explainDenial } from "./decision-text.ts";
 import { discharge } from "./grants.ts";
 import { ungrounded } from "./grounding.ts";
 import { type Firing, judge, type Judgement } from "./judge.ts";
+import { isGroundedUrl, openedClasses, urlAsks, urlDenials } from "./net/judge-url.ts";
+import type { CanonicalUrl } from "./net/url.ts";
 import { rootTable } from "./roots.ts";
 import { taskAsks } from "./scope/task.ts";
 import { readSubject, type Subject } from "./subject.ts";
@@ -93,9 +95,12 @@ const collectAsks = (
 ): AskSource[] => {
   const { session, exceededBudgets } = context;
   const asks: AskSource[] = judgement.asks.map(({ rule }) => ({ kind: "rule", id: rule.id }));
-  for (const id of ungrounded(subject.target.arguments, subject.values, session.words)) {
+  const grounds = (url: CanonicalUrl, tokens: ReadonlySet<string>): boolean =>
+    isGroundedUrl(url, subject, tokens);
+  for (const id of ungrounded(subject.target.arguments, subject.values, session.words, grounds)) {
     asks.push({ kind: "ungrounded", id });
   }
+  asks.push(...urlAsks(subject, judgement));
   for (const id of new Set(exceededBudgets)) asks.push({ kind: "budget", id });
   asks.push(...missingFacts(subject));
   for (const { key } of guarded) asks.push({ kind: "protected", id: key });
@@ -187,7 +192,12 @@ const decideSubject = (
     keeping.lost.length === 0 &&
     guarded.length === 0 &&
     !judgement.protectedRedirect;
-  const denials = builtinDenials(subject);
+  const denials = [
+    ...(context.refusal === undefined ? [] : [context.refusal]),
+    ...builtinDenials(subject),
+    ...urlDenials(subject, judgement),
+  ];
+  const opened = openedClasses(subject, judgement);
   const weighed: Weighed = { subject, judgement, denials, keeping, reversible };
   const all =
     subject.target.driver === undefined
@@ -206,6 +216,7 @@ const decideSubject = (
     discharged,
     grantsUsed: used,
     obligations: keeping.obligations,
+    ...(opened.length === 0 ? {} : { addressClasses: opened }),
     ...textOfVerdict(policy, weighed, verdict, left),
     reversible,
   };

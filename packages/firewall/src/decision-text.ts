@@ -3,6 +3,7 @@ import type { AskSource } from "@ioi/wire";
 import { type BuiltinDenial, protectedPaths, reachable } from "./builtin.ts";
 import type { CompiledRule } from "./engine.ts";
 import type { Firing, Judgement } from "./judge.ts";
+import type { UrlTest } from "./net/test-url.ts";
 import type { Predicate } from "./predicate.ts";
 import type { Subject } from "./subject.ts";
 import { yes } from "./truth.ts";
@@ -70,6 +71,8 @@ const askText = (ask: AskSource, subject: Subject, judgement: Judgement): string
       return `What runs is decided only while it runs: ${judgement.script?.dynamic ?? ""}.`;
     case "task":
       return taskText(ask.id, subject);
+    case "address":
+      return "It is an address of this machine or its networks.";
     case "irreversible":
       return ask.id === "stage"
         ? "What the program writes cannot be held back and undone on this machine."
@@ -79,11 +82,26 @@ const askText = (ask: AskSource, subject: Subject, judgement: Judgement): string
   }
 };
 
+const urlPatterns = (test: UrlTest): readonly string[] => {
+  switch (test.type) {
+    case "host":
+      return test.hosts.map((each) => (each.type === "exact" ? each.host : `*.${each.suffix}`));
+    case "site":
+      return ["sites that the person named"];
+    case "exact":
+      return [...test.urls];
+    default:
+      return [];
+  }
+};
+
 /** The patterns under which one rule allows, shortest form. */
 const patternsOf = (predicate: Predicate): readonly string[] => {
   switch (predicate.type) {
     case "path":
       return predicate.patterns.map(({ text }) => text);
+    case "url":
+      return urlPatterns(predicate.test);
     case "all":
     case "any":
       return predicate.of.flatMap(patternsOf);

@@ -130,6 +130,12 @@ export const errors = {
     next: "Use a path below the session's folder, as in notes/a.txt",
     exit: 2,
   },
+  E_ARGUMENT_URL: {
+    what: "A URL cannot be used.",
+    why: "Only http and https, without user, password, backslash, space or control characters.",
+    next: "Write it as in https://example.com/page",
+    exit: 2,
+  },
   E_ARGUMENT_ROOT: {
     what: "A path begins with a workspace that this session does not have.",
     why: "root:/path needs a workspace of the policy, or scope.",

@@ -11,8 +11,10 @@ import {
   patternCharsMax,
   restorePathsMax,
   ruleExamplesMax,
+  urlCharsMax,
 } from "./limits.ts";
 import { didYouMean } from "./names.ts";
+import { parseCanonicalUrl } from "./net/url.ts";
 import { lexicalSegments, pathComplaint } from "./paths.ts";
 import { integerOf, listOf, type Reading, tableOf, textOf } from "./policy-reader.ts";
 import { predicateTruth } from "./predicate.ts";
@@ -75,6 +77,19 @@ const exampleValue = (
     case "text": {
       const text = textOf(reading, node, "text", spec.charsMax);
       return text === undefined ? undefined : { type: "value", value: { type: "text", text } };
+    }
+    case "url": {
+      const text = textOf(reading, node, "a URL", urlCharsMax);
+      if (text === undefined) return undefined;
+      const url = parseCanonicalUrl(text);
+      if (url.ok) return { type: "value", value: { type: "url", url: url.value } };
+      reading.complaints.add("E_POLICY_EXAMPLE", `the URL is not canonical: ${url.error}`, node.at);
+      return undefined;
+    }
+    case "headers": {
+      const message = `an example names no ${spec.name}`;
+      reading.complaints.add("E_POLICY_EXAMPLE", message, node.at);
+      return undefined;
     }
     case "integer": {
       const value = integerOf(reading, node, spec.min, spec.max);

@@ -136,6 +136,8 @@ const allowingRule = (subject: Subject): string | undefined => {
     const value = subject.values.get(spec.name);
     if (value?.type === "argv" && value.program !== undefined) {
       lines.push(`where.${spec.name} = { program = ${quote(value.program)}, profile = "closed" }`);
+    } else if (value?.type === "url") {
+      lines.push(`where.${spec.name} = { equals = ${quote(value.url.text)} }`);
     } else if (value?.type === "path" || value?.type === "paths") {
       const items = value.type === "path" ? [value] : value.items;
       const patterns = items.map(({ real, given }) => showPath(real ?? given, table));

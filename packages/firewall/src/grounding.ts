@@ -6,6 +6,7 @@
  * native arguments of files and programs have none of these roles, so nothing of theirs is
  * ungrounded; the rule is here for every target whose registry entry says so.
  */
+import { canonicalUrl, type CanonicalUrl, type UrlParser } from "./net/url.ts";
 import type { ArgumentSpec } from "./targets.ts";
 import type { ArgumentValue } from "./values.ts";
 
@@ -14,8 +15,8 @@ const typedCharsMax = 200;
 /** Shorter identifiers are grounded by a look-up only. */
 const identifierCharsMin = 4;
 
-const needsGrounding = ({ role }: ArgumentSpec): boolean =>
-  role === "destination" || role === "credential" || role === "selector";
+const needsGrounding = ({ role, fromSession }: ArgumentSpec): boolean =>
+  fromSession !== true && (role === "destination" || role === "credential" || role === "selector");
 
 /** Short and of one line: typed, not pasted. */
 export const isTyped = (text: string): boolean =>
@@ -34,6 +35,17 @@ export const wordsTokens = (words: readonly string[]): ReadonlySet<string> => {
   return tokens;
 };
 
+/** URLs among what a person typed, canonical, each once. `example.com` alone is not one. */
+export const typedUrls = (words: readonly string[], parse: UrlParser): readonly string[] => {
+  const urls = new Set<string>();
+  for (const token of wordsTokens(words)) {
+    if (!/^https?:/i.test(token)) continue;
+    const url = canonicalUrl(token, parse);
+    if (url.ok) urls.add(url.value.text);
+  }
+  return [...urls];
+};
+
 const textsOf = (value: ArgumentValue): readonly string[] => {
   switch (value.type) {
     case "path":
@@ -46,6 +58,10 @@ const textsOf = (value: ArgumentValue): readonly string[] => {
       return [String(value.value)];
     case "argv":
       return value.argv;
+    case "url":
+      return [value.url.text];
+    case "headers":
+      return Object.values(value.headers);
     case "content":
       return [];
   }
@@ -56,6 +72,7 @@ export const ungrounded = (
   specs: readonly ArgumentSpec[],
   values: ReadonlyMap<string, ArgumentValue>,
   words: readonly string[],
+  groundsUrl: (url: CanonicalUrl, tokens: ReadonlySet<string>) => boolean = () => false,
 ): readonly string[] => {
   const wanted = specs.filter(needsGrounding);
   if (wanted.length === 0) return [];
@@ -64,6 +81,7 @@ export const ungrounded = (
     .filter(({ name }) => {
       const value = values.get(name);
       if (value === undefined) return false;
+      if (value.type === "url") return !groundsUrl(value.url, tokens);
       return !textsOf(value).every(
         (text) => text.length >= identifierCharsMin && tokens.has(text.normalize("NFC")),
       );

@@ -5,6 +5,7 @@
  */
 import type { CompiledPolicy } from "./types.ts";
 import type { CompiledRule } from "./engine.ts";
+import { impliedRequest } from "./net/judge-url.ts";
 import { lexicalSegments, pathComplaint } from "./paths.ts";
 import { predicateTruth } from "./predicate.ts";
 import { protectedReason } from "./protected.ts";
@@ -122,6 +123,12 @@ export const judge = (policy: CompiledPolicy, subject: Subject): Judgement => {
       join(denies, firing(own.denies, action.values, table, unknown));
       join(asks, firing(own.asks, action.values, table, unknown));
     }
+  }
+  const request = impliedRequest(subject);
+  if (request !== undefined) {
+    const own = byTarget.get("net::post") ?? noRules;
+    join(denies, firing(own.denies, request, table, unknown));
+    join(asks, firing(own.asks, request, table, unknown));
   }
   return {
     denies,

@@ -12,6 +12,7 @@
  */
 import { type ArgvPredicate, argvTruth } from "./argv.ts";
 import type { PathPattern } from "./glob.ts";
+import { type UrlTest, urlTruth } from "./net/test-url.ts";
 import type { Place, RootTable } from "./roots.ts";
 import { no, type Truth, truthAnd, truthNot, truthOf, truthOr, unknown, yes } from "./truth.ts";
 import {
@@ -37,6 +38,7 @@ export type Predicate =
       readonly values: ReadonlySet<number> | undefined;
     }
   | { readonly type: "bytes"; readonly max: number }
+  | { readonly type: "url"; readonly test: UrlTest }
   | ({ readonly type: "argv" } & ArgvPredicate);
 
 export interface Condition {
@@ -85,6 +87,9 @@ const leafTruth = (
   }
   if (predicate.type === "text" && value.type === "text") {
     return textTruth(predicate.test, value.text);
+  }
+  if (predicate.type === "url" && value.type === "url") {
+    return urlTruth(predicate.test, value.url, table.sites, narrow);
   }
   if (predicate.type === "integer" && value.type === "integer") {
     return truthOf(

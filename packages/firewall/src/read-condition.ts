@@ -5,6 +5,7 @@
  */
 import { RE2JS, RE2JSException } from "re2js";
 import type { ArgvPredicate, ProgramTest } from "./argv.ts";
+import { urlPredicate } from "./net/read-url.ts";
 import { parseLiteral, parsePattern, type PathPattern } from "./glob.ts";
 import {
   argvItemCharsMax,
@@ -42,6 +43,8 @@ const keysOf: Readonly<Record<ArgumentSpec["type"], readonly string[]>> = {
   text: ["equals", "one_of", "matches", "prefix", "suffix", ...combining],
   integer: ["equals", "one_of", "min", "max", ...combining],
   content: ["bytes_max", ...combining],
+  url: ["host", "site", "scheme", "port", "path_glob", "address", "equals", "one_of", ...combining],
+  headers: [...combining],
   argv: ["program", "first", "flags", "rest", "profile", ...combining],
 };
 
@@ -58,7 +61,11 @@ const later: readonly string[] = [
 
 /** Content patterns are deferred to the driver that sees the bytes; none checks them yet. */
 const laterOf = (type: ArgumentSpec["type"]): readonly string[] =>
-  type === "content" ? [...later, "matches", "glob", "prefix", "suffix"] : later;
+  type === "url"
+    ? ["contains_kind", "cidr", "origin"]
+    : type === "content"
+      ? [...later, "matches", "glob", "prefix", "suffix"]
+      : later;
 
 const complainLater = (reading: Reading, key: string, at: TomlEntry["at"]): void => {
   const message = `the condition "${key}" is not available in this version`;
@@ -293,6 +300,9 @@ const plainPredicate = (
       const max = integerOf(reading, node, 0, contentBytesMax);
       return max === undefined ? undefined : { type: "bytes", max };
     }
+    case "url":
+      return urlPredicate(reading, key, node);
+    case "headers":
     case "argv":
       return undefined;
   }
@@ -364,6 +374,8 @@ export const constrains = (predicate: Predicate): boolean => {
       return false;
     case "argv":
       return predicate.program.length > 0 || predicate.profile;
+    case "url":
+      return ["host", "site", "exact"].includes(predicate.test.type);
     default:
       return true;
   }

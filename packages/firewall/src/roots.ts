@@ -2,6 +2,7 @@
  * Where a path stands among the roots of a session. Patterns name roots; a decision works out once
  * for every path below which roots it is, and then matches only the part below.
  */
+import { parseCanonicalUrl } from "./net/url.ts";
 import { foldCase, isWithin, segmentsOf } from "./paths.ts";
 import type { Root, SessionContext } from "./types.ts";
 
@@ -19,6 +20,9 @@ export interface RootTable {
   readonly positions: ReadonlyMap<string, readonly number[]>;
   readonly depths: readonly number[];
   readonly productFolders: readonly string[];
+  /** URLs that the person typed, and the hosts that the person typed or accepted. */
+  readonly urls: ReadonlySet<string>;
+  readonly sites: ReadonlySet<string>;
 }
 
 /** One path, looked at from every root. */
@@ -31,6 +35,15 @@ export interface Place {
   readonly offsets: readonly number[];
   folded: readonly string[] | undefined;
 }
+
+const sitesOf = ({ urls = [], task }: SessionContext): ReadonlySet<string> => {
+  const sites = new Set(task?.sites);
+  for (const text of urls) {
+    const url = parseCanonicalUrl(text);
+    if (url.ok) sites.add(url.value.host);
+  }
+  return sites;
+};
 
 const makeTable = (session: SessionContext): RootTable => {
   const normal = (path: string): string => path.normalize("NFC");
@@ -48,6 +61,8 @@ const makeTable = (session: SessionContext): RootTable => {
     positions,
     depths: roots.map(({ path }) => segmentsOf(path).length),
     productFolders: session.productFolders.map(normal),
+    urls: new Set(session.urls),
+    sites: sitesOf(session),
   };
 };
 

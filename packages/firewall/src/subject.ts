@@ -13,6 +13,8 @@ import {
   contentHeadCharsMax,
   restorePathsMax,
 } from "./limits.ts";
+import { checkHeaders } from "./net/headers.ts";
+import { parseCanonicalUrl } from "./net/url.ts";
 import { pathComplaint } from "./paths.ts";
 import { placeOf, type RootTable } from "./roots.ts";
 import { type ArgumentSpec, takesWhole, type TargetSpec, targets } from "./targets.ts";
@@ -107,8 +109,26 @@ const readContent = (value: CanonicalValue): Read<ArgumentValue> => {
   return fits ? ok({ type: "content", bytes: length }) : err("content is not a reference");
 };
 
+const readUrl = (name: string, value: CanonicalValue): Read<ArgumentValue> => {
+  const url = typeof value === "string" ? parseCanonicalUrl(value) : err("it is no text");
+  return url.ok
+    ? ok({ type: "url", url: url.value })
+    : err(`${name} is not canonical: ${url.error}`);
+};
+
+const readHeaders = (
+  { use }: ArgumentSpec & { readonly type: "headers" },
+  value: CanonicalValue,
+): Read<ArgumentValue> => {
+  if (!isMap(value)) return err("headers are no map");
+  const headers = checkHeaders(Object.entries(value), use);
+  return headers.ok ? ok({ type: "headers", headers: headers.value }) : headers;
+};
+
 const readPlain = (spec: ArgumentSpec, value: CanonicalValue): Read<ArgumentValue> => {
   if (spec.type === "content") return readContent(value);
+  if (spec.type === "url") return readUrl(spec.name, value);
+  if (spec.type === "headers") return readHeaders(spec, value);
   if (spec.type === "integer") {
     return typeof value === "number" &&
       Number.isSafeInteger(value) &&

@@ -5,7 +5,7 @@
  *
  * Roles of the native arguments: `path` and `program` must be constrained by what allows;
  * `destination`, `credential` and `selector` must be grounded in the person's words. No argument
- * of files or programs is a destination: what leaves the machine does not go through them.
+ * of files or programs is a destination: what leaves the machine goes through `net` and `model`.
  */
 import type { DriverKind } from "@ioi/wire";
 import { modelPriceMax } from "./limits.ts";
@@ -37,6 +37,9 @@ export type ArgumentSpec = ArgumentBase &
     | { readonly type: "integer"; readonly min: number; readonly max: number }
     | { readonly type: "content" }
     | { readonly type: "argv" }
+    | { readonly type: "url" }
+    /** `reads`: of a request without a body. */
+    | { readonly type: "headers"; readonly use: "reads" | "sends" }
   );
 
 export interface TargetSpec {
@@ -252,13 +255,74 @@ const infer: TargetSpec = {
   driver: "model",
 };
 
+const request = (
+  name: "get" | "post",
+  what: string,
+  methods: readonly string[],
+  more: readonly ArgumentSpec[],
+): TargetSpec => ({
+  name: `net::${name}`,
+  group: "net",
+  what,
+  arguments: [
+    {
+      name: "method",
+      type: "text",
+      role: "flag",
+      charsMax: 16,
+      choices: methods,
+      ...(name === "get" ? { optional: true as const } : {}),
+      what: methods.join(", "),
+    },
+    { name: "url", type: "url", role: "destination", what: "http or https URL" },
+    {
+      name: "headers",
+      type: "headers",
+      role: "content",
+      use: name === "get" ? "reads" : "sends",
+      optional: true,
+      what: "headers of the request by name in small letters",
+    },
+    {
+      name: "secret",
+      type: "text",
+      role: "credential",
+      charsMax: 64,
+      optional: true,
+      what: "name of a secret that is bound to this address",
+    },
+    ...more,
+  ],
+  consequential: name === "post",
+  reversible: false,
+  driver: "net",
+});
+
+const requests: readonly TargetSpec[] = [
+  request("get", "fetch from the web", ["GET", "HEAD", "OPTIONS"], []),
+  request(
+    "post",
+    "send to the web",
+    ["POST", "PUT", "PATCH", "DELETE"],
+    [
+      {
+        name: "content",
+        type: "content",
+        role: "content",
+        optional: true,
+        what: "what is sent",
+      },
+    ],
+  ),
+];
+
 /** Part of the language; no driver in this version. */
 const others: readonly string[] = [
   "fs::chmod",
   "sys::shell",
   "sys::python",
   "job::wasm",
-  ..."get post connect listen".split(" ").map((name) => `net::${name}`),
+  ..."connect listen".split(" ").map((name) => `net::${name}`),
   ..."open back tab read click key select fill upload download evaluate"
     .split(" ")
     .map((name) => `browser::${name}`),
@@ -288,7 +352,9 @@ const withoutDriver = (name: string): TargetSpec => ({
 
 /** Every target of the language by name. */
 export const targets: ReadonlyMap<string, TargetSpec> = new Map(
-  [...files, exec, infer, ...others.map(withoutDriver)].map((spec) => [spec.name, spec] as const),
+  [...files, exec, infer, ...requests, ...others.map(withoutDriver)].map(
+    (spec) => [spec.name, spec] as const,
+  ),
 );
 
 const whole: ReadonlySet<string> = new Set(["fs::copy", "fs::move", "fs::delete"]);

@@ -1,6 +1,7 @@
 /** The vocabulary of a decision. Everything here is data; a decision is a function of it. */
 import type { Action, AskSource, Obligation } from "@ioi/wire";
 import type { Engine } from "./engine.ts";
+import type { AddressClass } from "./net/addresses.ts";
 import type { TaskScope } from "./scope/task.ts";
 
 export type Verdict = "allow" | "ask" | "deny";
@@ -24,6 +25,8 @@ export interface SessionContext {
   readonly roots: readonly Root[];
   /** What the person typed, whole, oldest first. */
   readonly words: readonly string[];
+  /** URLs among the words, canonical. */
+  readonly urls?: readonly string[];
   /** Nobody will answer: an ask becomes a denial. */
   readonly headless: boolean;
   /** The product's program and data folders: refused to every driver, whatever a rule says. */
@@ -58,6 +61,12 @@ export interface DecisionContext {
   readonly grants: readonly Grant[];
   /** Identity of the action, where the caller has it already; else it is worked out. */
   readonly actionId?: Uint8Array;
+  /** Why this action is refused whatever a policy says: its model is not the confirmed one. */
+  readonly refusal?: {
+    readonly id: `builtin:${string}`;
+    readonly reason: string;
+    readonly instead: string;
+  };
   /** Obligations that the driver on this machine cannot keep: what needs one is irreversible. */
   readonly unavailable?: readonly Obligation["type"][];
 }
@@ -83,6 +92,8 @@ export interface Decision {
   readonly reason: string;
   /** What would be allowed; empty where nothing nearby would. */
   readonly instead: string;
+  /** Address classes that rules opened for this request beside its name's own; none: absent. */
+  readonly addressClasses?: readonly AddressClass[];
   /** With the obligations kept, the action can be undone. */
   readonly reversible: boolean;
 }
@@ -103,6 +114,10 @@ export interface PolicySource {
 export interface Budgets {
   readonly actions: number;
   readonly wallMinutes: number;
+  /** Money for models, in micro-dollars; absent: no bound. */
+  readonly modelMicrousd?: number;
+  /** What models are told and say; absent: no bound. */
+  readonly modelTokens?: number;
 }
 
 /** Compiled once, then immutable. `decide` reads nothing else. */

@@ -2,6 +2,8 @@
 import type { RE2JS } from "re2js";
 import { matchPattern, mayMatchBelow, type PathPattern } from "./glob.ts";
 import { regexInputCharsMax } from "./limits.ts";
+import type { Headers } from "./net/headers.ts";
+import type { CanonicalUrl } from "./net/url.ts";
 import { foldedOf, type Place, type RootTable, someBelow } from "./roots.ts";
 import { type Truth, truthOf, unknown } from "./truth.ts";
 
@@ -32,6 +34,8 @@ export type ArgumentValue =
   | { readonly type: "paths"; readonly items: readonly PathValue[] }
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "integer"; readonly value: number }
+  | { readonly type: "url"; readonly url: CanonicalUrl }
+  | { readonly type: "headers"; readonly headers: Headers }
   | { readonly type: "content"; readonly bytes: number };
 
 export type TextTest =

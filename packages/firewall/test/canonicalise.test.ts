@@ -9,12 +9,13 @@ import {
   type RawValue,
   targets,
 } from "../src/index.ts";
-import { hashing, home, scope, session } from "./support.ts";
+import { hashing, home, parseUrl, scope, session } from "./support.ts";
 
 const env = {
   roots: [...session.roots, { name: "docs", path: "/home/u/Docs", access: "read" as const }],
   home,
   hashing,
+  parseUrl,
 };
 
 const path = (raw: string): string => {

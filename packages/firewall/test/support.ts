@@ -11,12 +11,15 @@ import {
   type PolicyError,
   type PolicySource,
   type SessionContext,
+  type UrlParser,
 } from "../src/index.ts";
 
 export const hashing = {
   sha256: (bytes: Uint8Array): Uint8Array =>
     new Uint8Array(createHash("sha256").update(bytes).digest()),
 };
+
+export const parseUrl: UrlParser = (text) => URL.parse(text) ?? undefined;
 
 export const scope = "/home/u/scope";
 export const home = "/home/u";

@@ -17,7 +17,13 @@ import {
   type WallMs,
 } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
-import type { CompiledPolicy, Root, SessionContext } from "@ioi/firewall";
+import {
+  type CompiledPolicy,
+  type Root,
+  type SessionContext,
+  typedUrls,
+  type UrlParser,
+} from "@ioi/firewall";
 import {
   decodeCanonical,
   type DriverKind,
@@ -61,6 +67,8 @@ export interface GuardianPorts {
   readonly random: Random;
   readonly log: Log;
   readonly provider: CryptoProvider;
+  /** The platform's WHATWG parser: which of the person's words are URLs. */
+  readonly parseUrl: UrlParser;
   /** The log cannot be trusted to store anything more: the process has to begin anew. */
   readonly fatal: (error: OperationError) => void;
 }
@@ -303,6 +311,7 @@ export class GuardianCore {
       roots: this.roots(policy, session),
       // A pick in a chooser is as good as typed.
       words: task === undefined ? session.words : [...session.words, ...task.sites],
+      urls: typedUrls(session.words, this.ports.parseUrl),
       ...(task === undefined ? {} : { task }),
       headless,
       productFolders: this.config.productFolders,

@@ -14,6 +14,7 @@ import {
   verifyPayload,
 } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { parseUrl } from "@ioi/host/ports";
 import { SimClock, SimFiles, SimLog, SimRandom } from "@ioi/sim";
 import {
   type Action,
@@ -154,6 +155,7 @@ export class World {
         random,
         log: this.log,
         provider: nodeCrypto,
+        parseUrl,
         fatal: ({ code }) => this.fatal.push(code),
       },
       {

@@ -15,6 +15,7 @@ import {
 } from "@ioi/guardian";
 import { defaultPolicy } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { parseUrl } from "@ioi/host/ports";
 import { SimClock, SimFiles, SimLog, SimRandom } from "@ioi/sim";
 import {
   type Action,
@@ -67,6 +68,7 @@ class Life {
     const core = new GuardianCore(
       {
         ...ports,
+        parseUrl,
         fatal: (error) => {
           throw error;
         },

@@ -18,8 +18,10 @@ import {
   type RawValue,
   type Root,
   targets,
+  typedUrls,
 } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { parseUrl } from "@ioi/host/ports";
 import { type Action, parseJson } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";
 import type { Output } from "../io.ts";
@@ -140,7 +142,12 @@ const questionOf = (
   const home = fs.realpathSync(homedir());
   const roots = rootsOf(policy, realFolder(context, options.workspace), home);
   const wanted = wantedAction(context, target, options);
-  const made = canonicalise(wanted.target, wanted.args, { roots, home, hashing: nodeCrypto });
+  const made = canonicalise(wanted.target, wanted.args, {
+    roots,
+    home,
+    hashing: nodeCrypto,
+    parseUrl,
+  });
   if (!made.ok) throw failWith(made.error);
   const spec = targets.get(made.value.target);
   if (spec === undefined) throw usage(`there is no target ${wanted.target}`);
@@ -153,6 +160,7 @@ const questionOf = (
         agent: "planner",
         roots,
         words: options.words ?? [],
+        urls: typedUrls(options.words ?? [], parseUrl),
         headless: options.headless === true,
         productFolders: [projectRoot, context.dataFolder],
         home,

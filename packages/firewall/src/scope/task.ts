@@ -114,9 +114,6 @@ const coversPath = (task: TaskScope, subject: Subject, { value, spec }: PathArgu
   );
 };
 
-const hostOf = (url: string): string | undefined =>
-  /^https?:\/\/([a-z0-9.-]+)(?:[:/?#]|$)/.exec(url)?.[1];
-
 /** Whether a task was given exactly this, so that the default need not ask. */
 export const taskCovers = (task: TaskScope, subject: Subject): boolean => {
   const { target, paths } = subject;
@@ -126,8 +123,8 @@ export const taskCovers = (task: TaskScope, subject: Subject): boolean => {
     return paths.length > 0 && paths.every((path) => coversPath(task, subject, path));
   }
   if (target.name !== "net::get") return false;
-  const host = hostOf(textOf(subject, "url") ?? "");
-  return host !== undefined && task.sites.includes(host);
+  const url = subject.values.get("url");
+  return url?.type === "url" && task.sites.includes(url.url.host);
 };
 
 /**

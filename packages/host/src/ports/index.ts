@@ -8,3 +8,4 @@ export * from "./log.ts";
 export * from "./machine-runner.ts";
 export * from "./random.ts";
 export * from "./spawn.ts";
+export * from "./url.ts";
