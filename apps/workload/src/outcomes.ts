@@ -63,6 +63,8 @@ export const contentOf = (
 ): Uint8Array | undefined => {
   switch (target) {
     case "fs::read":
+    case "net::get":
+    case "net::post":
       return result["content"] instanceof Uint8Array ? result["content"] : undefined;
     case "fs::list":
       return utf8Encode(listing(result));

@@ -16,6 +16,8 @@ export type ArgumentType =
   /** Bytes that travel beside the arguments; the arguments hold their commitment. */
   | { readonly type: "content" }
   | { readonly type: "texts"; readonly itemsMax: number; readonly charsMax: number }
+  /** Texts by name. */
+  | { readonly type: "map"; readonly itemsMax: number; readonly charsMax: number }
   | { readonly type: "integer"; readonly min: number; readonly max: number }
   | { readonly type: "choice"; readonly values: readonly string[] };
 
@@ -77,6 +79,36 @@ const change = (
   arguments: args,
   undoes,
 });
+const request = (target: string, about: string, args: readonly Argument[]): Tool => ({
+  target,
+  about,
+  driver: "net",
+  risk: target === "net::get" ? "read" : "remote",
+  reversible: false,
+  arguments: args,
+  undoes: [],
+});
+const method = (values: readonly string[], required: boolean): Argument => ({
+  name: "method",
+  of: { type: "choice", values },
+  required,
+  about: required ? "What is done there." : "GET if absent.",
+});
+const requestArguments: readonly Argument[] = [
+  text("url", "The whole URL, http or https."),
+  {
+    name: "headers",
+    of: { type: "map", itemsMax: 32, charsMax: 4096 },
+    required: false,
+    about: "Headers by name; no credential, no cookie.",
+  },
+  {
+    name: "secret",
+    of: { type: "text", charsMax: 64 },
+    required: false,
+    about: "Name of a secret of the person that is bound to this address.",
+  },
+];
 const absent = (target: string, about: string, args: readonly Argument[]): Tool => ({
   target,
   about,
@@ -181,7 +213,15 @@ export const tools: readonly Tool[] = [
     ],
     undoes: [],
   },
-  absent("net::fetch", "Fetch a URL.", [text("url", "The URL.")]),
+  request("net::get", "Fetch from the web. A redirect is not followed: it says where it leads.", [
+    method(["GET", "HEAD", "OPTIONS"], false),
+    ...requestArguments,
+  ]),
+  request("net::post", "Send to the web.", [
+    method(["POST", "PUT", "PATCH", "DELETE"], true),
+    ...requestArguments,
+    { name: "content", of: { type: "content" }, required: false, about: "What is sent." },
+  ]),
   absent("browser::open", "Open a page.", [text("url", "The URL.")]),
   absent("gui::click", "Click an element.", [text("element", "Its role and name.")]),
   absent("gui::type", "Type text.", [text("text", "The text.")]),
@@ -217,6 +257,12 @@ const typeSchema = (of: ArgumentType): JsonSchema => {
         maxItems: of.itemsMax,
         items: { type: "string", maxLength: of.charsMax },
       };
+    case "map":
+      return {
+        type: "object",
+        maxProperties: of.itemsMax,
+        additionalProperties: { type: "string", maxLength: of.charsMax },
+      };
     case "integer":
       return { type: "integer", minimum: of.min, maximum: of.max };
     case "choice":
@@ -233,6 +279,17 @@ export const toolSchema = (tool: Tool): JsonSchema => ({
     tool.arguments.map((each) => [each.name, { ...typeSchema(each.of), description: each.about }]),
   ),
 });
+
+const isTextMap = (
+  value: CanonicalValue,
+  { itemsMax, charsMax }: { readonly itemsMax: number; readonly charsMax: number },
+): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Uint8Array) &&
+  Object.keys(value).length <= itemsMax &&
+  Object.values(value).every((each) => typeof each === "string" && each.length <= charsMax);
 
 const complaint = (of: ArgumentType, value: CanonicalValue): string | undefined => {
   switch (of.type) {
@@ -253,8 +310,12 @@ const complaint = (of: ArgumentType, value: CanonicalValue): string | undefined 
         value.every((each) => typeof each === "string" && each.length <= of.charsMax)
         ? undefined
         : `must be 1 to ${of.itemsMax} texts of at most ${of.charsMax} characters each`;
+    case "map":
+      return isTextMap(value, of)
+        ? undefined
+        : `must be at most ${of.itemsMax} texts of at most ${of.charsMax} characters by name`;
     case "integer":
-      return typeof value === "number" && value >= of.min && value <= of.max
+      return Number.isSafeInteger(value) && Number(value) >= of.min && Number(value) <= of.max
         ? undefined
         : `must be an integer from ${of.min} to ${of.max}`;
     case "choice":
@@ -280,7 +341,7 @@ export const validateCall = (
   const tool = byTarget.get(target);
   if (tool === undefined)
     return err({ code: "E_AGENT_CALL_INVALID", message: `no tool ${target}` });
-  const takesContent = tool.arguments.some((each) => each.of.type === "content");
+  const carried = tool.arguments.find((each) => each.of.type === "content");
   for (const name of Object.keys(args)) {
     if (!tool.arguments.some((each) => each.name === name)) return invalid(`no argument ${name}`);
   }
@@ -294,9 +355,8 @@ export const validateCall = (
     const wrong = complaint(each.of, value);
     if (wrong !== undefined) return invalid(`${each.name} ${wrong}`);
   }
-  if (takesContent !== hasContent) {
-    return invalid(takesContent ? "content is missing" : "takes no content");
-  }
+  if (hasContent && carried === undefined) return invalid("takes no content");
+  if (!hasContent && carried?.required === true) return invalid("content is missing");
   if (tool.driver === null) {
     return err({
       code: "E_TARGET_UNAVAILABLE",

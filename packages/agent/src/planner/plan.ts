@@ -112,6 +112,16 @@ const call = (words: readonly Word[]): Step | undefined => {
   );
 };
 
+/** `/fetch URL` or `/fetch URL with SECRET`, the name of a secret that is bound to that address. */
+const fetch = (words: readonly Word[]): Step | undefined => {
+  const [url, joint, secret] = words;
+  if (url === undefined) return undefined;
+  if (words.length === 1) return act("net::get", { url: url.text });
+  return secret !== undefined && words.length === 3 && isBare(joint, "with")
+    ? act("net::get", { url: url.text, secret: secret.text })
+    : undefined;
+};
+
 const list = (words: readonly Word[]): Step | undefined =>
   words.length > 1 ? undefined : act("fs::list", { path: words[0]?.text ?? "." });
 
@@ -142,7 +152,7 @@ const commands: readonly Command[] = [
   command("/run PROGRAM [ARGUMENT...]", "run a program, without a shell", run),
   command("/undo", "undo what the session did before it", bare({ type: "undo" })),
   command("/help", "show this list", bare({ type: "help" })),
-  command("/fetch URL", "not available yet", one("net::fetch", "url")),
+  command("/fetch URL [with SECRET]", "fetch from the web", fetch),
   command("/open URL", "not available yet", one("browser::open", "url")),
   command("/click ELEMENT", "not available yet", rest("gui::click", "element")),
   command("/type TEXT...", "not available yet", rest("gui::type", "text")),
