@@ -116,4 +116,10 @@ export const errors = {
     next: "./ioi receipts verify names the record; restore guardian/ from a backup.",
     exit: 6,
   },
+  E_HEADER_REFUSED: {
+    what: "The Guardian does not sign this header of the chain.",
+    why: "It signs one header for a slot, in rising order, each on top of the one before.",
+    next: "./ioi chain status; if blocks were lost: restore orchestrator/ from a backup, or ./ioi chain reset.",
+    exit: 5,
+  },
 } as const satisfies ErrorCatalogue;

@@ -8,6 +8,7 @@ export {
   type ProposalReply,
 } from "./gate.ts";
 export type { Lease, LeaseHeader } from "./leases.ts";
+export { Headers, type HeadersOptions, type SignedHeader } from "./headers.ts";
 export { type GuardianKeys, openGuardianKeys } from "./keys.ts";
 export { type Answer as LedgerAnswer, Ledger, type Opening, type SessionRecord } from "./ledger.ts";
 export * from "./limits.ts";

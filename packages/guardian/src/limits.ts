@@ -50,3 +50,7 @@ export const commandMemoryBytes = 2_147_483_648;
 export const commandProcesses = 256;
 /** Largest file a driver or command may write, in bytes. */
 export const driverFileBytes = 1_073_741_824;
+/** Largest header of the chain that is signed, in bytes. */
+export const headerBytesMax = 4096;
+/** Signed headers after which their log starts anew. */
+export const headerRecordsMax = 4096;

@@ -156,6 +156,14 @@ export class ReceiptLog {
     return { index, hash };
   }
 
+  /** That the log of `second` leaves extends that of `first`: RFC 9162. */
+  consistency(first: number, second: number): readonly Uint8Array[] {
+    if (first > second || second > this.#tree.size) {
+      throw new OperationError("E_RPC_MALFORMED", `no sizes ${first} and ${second} of this log`);
+    }
+    return first === 0 ? [] : this.#tree.consistencyProof(first, second);
+  }
+
   /** Leaves since the last checkpoint of this process. */
   get uncheckpointed(): number {
     return this.#tree.size - this.#checkpointed;

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InvariantError } from "@ioi/base";
-import { nodeCrypto } from "@ioi/host/crypto";
 import { jellyfish, type TreeKind } from "@ioi/state";
 import { treeCases } from "@ioi/state/compliance";
+import { hashing } from "./support.ts";
 
 for (const { name, run } of treeCases) {
-  test(`jellyfish: ${name}`, () => run(jellyfish, nodeCrypto));
+  test(`jellyfish: ${name}`, () => run(jellyfish, hashing));
 }
 
 const broken: readonly (readonly [string, TreeKind])[] = [
@@ -35,7 +35,7 @@ for (const [what, kind] of broken) {
   test(`the cases find a tree that ${what}`, () => {
     const failed = treeCases.filter(({ run }) => {
       try {
-        run(kind, nodeCrypto);
+        run(kind, hashing);
         return false;
       } catch (error) {
         assert.ok(error instanceof InvariantError);

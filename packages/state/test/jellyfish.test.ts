@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compareBytes, concatBytes, SeededRandom, utf8Encode } from "@ioi/base";
-import { nodeCrypto } from "@ioi/host/crypto";
 import { type AuthenticatedTree, jellyfish, MemoryStore, type StateView } from "@ioi/state";
+import { hashing } from "./support.ts";
 
-const sha256 = (bytes: Uint8Array): Uint8Array => nodeCrypto.sha256(bytes);
+const sha256 = (bytes: Uint8Array): Uint8Array => hashing.sha256(bytes);
 
 interface PlainLeaf {
   readonly keyHash: Uint8Array;
@@ -53,8 +53,8 @@ const judge = (view: StateView, key: string, value: Uint8Array | undefined): voi
   assert.ok(proof.ok);
   const verdict =
     value === undefined
-      ? jellyfish.verifyAbsent(nodeCrypto, view.root, bytes, proof.value)
-      : jellyfish.verifyPresent(nodeCrypto, view.root, { key: bytes, value }, proof.value);
+      ? jellyfish.verifyAbsent(hashing, view.root, bytes, proof.value)
+      : jellyfish.verifyPresent(hashing, view.root, { key: bytes, value }, proof.value);
   assert.ok(verdict.ok);
 };
 
@@ -67,15 +67,15 @@ const mutate = (view: StateView, key: string, value: Uint8Array, random: SeededR
   const at = random.below(changed.length);
   changed[at] = (changed[at] ?? 0) ^ (1 << random.below(8));
   const entry = { key: bytes, value };
-  assert.equal(jellyfish.verifyPresent(nodeCrypto, view.root, entry, changed).ok, false);
-  assert.equal(jellyfish.verifyAbsent(nodeCrypto, view.root, bytes, changed).ok, false);
+  assert.equal(jellyfish.verifyPresent(hashing, view.root, entry, changed).ok, false);
+  assert.equal(jellyfish.verifyAbsent(hashing, view.root, bytes, changed).ok, false);
 };
 
 test("random sets and deletes, in versions: content, roots, proofs, scans as a plain map's", (t) => {
   const seed = `${process.env["IOI_SEED"] ?? Math.random()}`;
   t.diagnostic(`seed ${seed}`);
   const random = new SeededRandom(seed);
-  const tree = jellyfish.open(new MemoryStore(), nodeCrypto);
+  const tree = jellyfish.open(new MemoryStore(), hashing);
   const map = new Map<string, Uint8Array>();
   for (let version = 1n; version <= 120n; version++) {
     for (let i = 0, n = random.below(12); i < n; i++) {
@@ -119,7 +119,7 @@ test("keys whose hashes share a long path", () => {
     byPrefix.set(`${prefix}`, `k${i}`);
   }
   const [one, two] = pair;
-  const tree = jellyfish.open(new MemoryStore(), nodeCrypto);
+  const tree = jellyfish.open(new MemoryStore(), hashing);
   const map = new Map<string, Uint8Array>();
   const step = (version: bigint, key: string, value: Uint8Array | undefined): void => {
     if (value === undefined) {
@@ -141,8 +141,8 @@ test("keys whose hashes share a long path", () => {
 });
 
 test("a thousand keys in one commit are as a thousand commits", () => {
-  const one = jellyfish.open(new MemoryStore(), nodeCrypto);
-  const many = jellyfish.open(new MemoryStore(), nodeCrypto);
+  const one = jellyfish.open(new MemoryStore(), hashing);
+  const many = jellyfish.open(new MemoryStore(), hashing);
   for (let i = 0; i < 1000; i++) {
     one.set(utf8Encode(`k${i}`), utf8Encode(`${i}`));
     many.set(utf8Encode(`k${i}`), utf8Encode(`${i}`));

@@ -7,10 +7,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { fromHex, toHex, utf8Encode } from "@ioi/base";
-import { nodeCrypto } from "@ioi/host/crypto";
-import { decodeJellyfishProof, jellyfish, MemoryStore } from "@ioi/state";
+import { decodeJellyfishProof, jellyfish, MemoryStore, type StateView } from "@ioi/state";
+import { hashing } from "./support.ts";
 
-const folder = process.env["IOI_VECTORS"] ?? resolve(import.meta.dirname, "../../../../shared/vectors");
+const folder =
+  process.env["IOI_VECTORS"] ?? resolve(import.meta.dirname, "../../../../shared/vectors");
 const publicVectors = join(folder, "jmt/sha2_256_vectors.json");
 
 interface PublicVectors {
@@ -33,7 +34,7 @@ test(
     const { vectors } = JSON.parse(readFileSync(publicVectors, "utf8")) as PublicVectors;
     assert.ok(vectors.length > 0);
     for (const { expected_root, data } of vectors) {
-      const tree = jellyfish.open(new MemoryStore(), nodeCrypto);
+      const tree = jellyfish.open(new MemoryStore(), hashing);
       for (const { key, value } of data) tree.set(hex(key), hex(value));
       assert.equal(toHex(tree.commit(0n)), expected_root);
     }
@@ -56,7 +57,7 @@ interface CrateVectors {
 test("sixty versions with proofs of presence and absence, as the crate made them", () => {
   const file = join(import.meta.dirname, "../vectors/jmt-crate.json");
   const { versions } = JSON.parse(readFileSync(file, "utf8")) as CrateVectors;
-  const tree = jellyfish.open(new MemoryStore(), nodeCrypto);
+  const tree = jellyfish.open(new MemoryStore(), hashing);
   let [present, absent] = [0, 0];
   for (const [index, { changes, root, proofs }] of versions.entries()) {
     for (const [key, value] of changes) {
@@ -68,7 +69,8 @@ test("sixty versions with proofs of presence and absence, as the crate made them
     assert.ok(view.ok);
     for (const { key, value, leaf, siblings } of proofs) {
       const bytes = utf8Encode(key);
-      const proof = value === null ? view.value.proveAbsent(bytes) : view.value.prove(bytes);
+      const proof: ReturnType<StateView["prove" | "proveAbsent"]> =
+        value === null ? view.value.proveAbsent(bytes) : view.value.prove(bytes);
       assert.ok(proof.ok);
       const decoded = decodeJellyfishProof(proof.value);
       assert.ok(decoded.ok);

@@ -1,0 +1,32 @@
+/** Bounds of a node. */
+
+/** Transactions that wait for a block. */
+export const mempoolTxsMax = 64;
+/** Transactions of one block. */
+export const blockTxsMax = 64;
+/** At the latest after so long a block is made, in milliseconds; `chain.idleBlockMs` changes it. */
+export const idleBlockMs = 60_000;
+/** Blocks with something to commit stand at least so far apart, in milliseconds. */
+export const minBlockMs = 100;
+/** A step that failed is tried again after so long at first, in milliseconds. */
+export const chainRetryMs = 500;
+/** A step that fails again and again is tried again after so long at most, in milliseconds. */
+export const chainRetryMsMax = 60_000;
+/** Checkpoints of the receipt log that the state keeps by their size; older ones are left out. */
+export const checkpointsKept = 4096;
+/** Newest blocks whose state can be read and proved. */
+export const versionsKept = 256;
+/** Blocks of one file of the chain. */
+export const segmentBlocksMax = 8192;
+/** Files of the chain that are kept; the oldest is removed first. */
+export const segmentsKept = 128;
+/** Closed files of the chain that are open for reading at once. */
+export const openSegmentsMax = 2;
+/** Inputs that wait for the chain's machine. */
+export const chainInputsMax = 64;
+/** Blocks that one call lists. */
+export const listBlocksMax = 100;
+/** Entries that one call scans. */
+export const scanEntriesMax = 1000;
+/** Largest file with a proof that is verified, in characters. */
+export const chainProofCharsMax = 4_194_304;
