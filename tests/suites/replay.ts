@@ -49,7 +49,7 @@ const script = (index: number, random: () => number): ScriptedRun => {
     session: `s-${index}`,
     goal: {
       text: pick(texts),
-      kind: index % 4 === 3 ? "folder" : "planner",
+      kind: (["planner", "model", "planner", "folder"] as const)[index % 4] ?? "planner",
       earlier: [],
       lost: [],
     },

@@ -32,6 +32,30 @@ export const errors = {
     next: "Say it as commands: ./ioi run '/help'",
     exit: 7,
   },
+  E_MODEL_REPLY: {
+    what: "The model kept answering with what is no answer.",
+    why: "Empty, cut, unreadable or overlong replies were refused a bounded number of times.",
+    next: "Use another model: ./ioi models",
+    exit: 5,
+  },
+  E_MODEL_FILTERED: {
+    what: "The model's provider withheld its reply.",
+    why: "Its own content filter stopped it.",
+    next: "State the goal differently, or use another model.",
+    exit: 5,
+  },
+  E_MODEL_FAILED: {
+    what: "A call of the model came to nothing.",
+    why: "Its server, or the way to it, failed; passing failures were tried again.",
+    next: "./ioi models",
+    exit: 5,
+  },
+  E_MODEL_CONTEXT: {
+    what: "The conversation does not fit the model's context.",
+    why: "Older results and exchanges were left out already; the last exchange alone is too long.",
+    next: "Use a model with a larger context: ./ioi models",
+    exit: 5,
+  },
   E_TARGET_UNAVAILABLE: {
     what: "There is no driver for this kind of action.",
     why: "This version acts on files and programs only.",

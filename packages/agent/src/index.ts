@@ -28,6 +28,8 @@ export {
 } from "./journal.ts";
 export * from "./limits.ts";
 export { decodeLossy, type KeptBytes, lookAt } from "./look.ts";
+export { modelAgent } from "./model/model-agent.ts";
+export { type Origin, originOf } from "./origin.ts";
 export { helpText, plan, type PlanError, type PlanErrorCode, type Step } from "./planner/plan.ts";
 export { editDistance, nearest } from "./planner/suggest.ts";
 export { type Token, tokenize, type Word } from "./planner/tokens.ts";

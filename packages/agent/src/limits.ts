@@ -32,6 +32,8 @@ export const messageCharsMax = 65_536;
 export const reasonCharsMax = 1024;
 /** Length of the line that shows an action, in characters. */
 export const displayCharsMax = 512;
+/** Later calls that a proposal names, so that alike ones share a card. */
+export const alikeCallsMax = 63;
 /** Invalid calls of an agent one after the other before the session fails. */
 export const invalidCallsMax = 4;
 /** The same action with the same end, of which the agent is told; once more ends the session. */
@@ -80,3 +82,25 @@ export const agentWallMsDefault = 1_200_000;
 export const agentTokensDefault = 2_000_000;
 /** Cost of a session that a model drives, where nobody said otherwise, in millionths of a dollar. */
 export const agentMicrousdDefault = 500_000;
+/** Tool calls of one reply of a model; a reply with more is refused whole. */
+export const replyCallsMax = 64;
+/** Length of a call's id that goes back to a model as it came, in characters. */
+export const callIdCharsMax = 128;
+/** Length of a tool's name that is looked at, in characters. */
+export const toolNameCharsMax = 128;
+/** One reply of a model, in bytes. */
+export const replyBytesMax = 2_097_152;
+/** Replies one after the other that are none, or that only call tools wrongly, before the session fails. */
+export const badRepliesMax = 4;
+/** What one action found, in a prompt, in bytes; the model reads on where it needs more. */
+export const resultBytesMax = 24_576;
+/** The least of it, also for models with a small context, in bytes. */
+export const resultBytesMin = 1024;
+/** One prompt, in bytes, however large the model's context is. */
+export const promptBytesMax = 1_048_576;
+/** Context of a model of which nothing is known, in tokens. */
+export const contextTokensDefault = 16_384;
+/** The longest reply that a model is asked for, in tokens. */
+export const replyTokensMax = 8192;
+/** Stretches that an agent asks to see at once. */
+export const stretchesMax = 64;

@@ -6,23 +6,26 @@
  * end what went wrong: an act without a permit, a ticket used twice, an effect that happened twice.
  * Bounds: `scriptedStepsMax` inputs.
  */
-import { assert, utf8Encode } from "@ioi/base";
+import { assert, utf8Decode, utf8Encode } from "@ioi/base";
 import { action as actionSchema, schema } from "@ioi/wire";
-import { turnsOf } from "./agent.ts";
+import type { Agent, Turn } from "./agent.ts";
 import { commandAgent } from "./command-agent.ts";
 import { encodeHeader, type Hash, journalStep, replayJournal } from "./journal.ts";
+import { lookAt } from "./look.ts";
+import { modelAgent } from "./model/model-agent.ts";
 import { SessionMachine } from "./session/machine.ts";
+import type { SessionSnapshot } from "./session/state.ts";
 import {
   type AgentStep,
   encodeEffects,
   type Goal,
-  type Observation,
   type OnAsk,
   type SessionEffect,
   type SessionInput,
+  type SessionModel,
   type Verdict,
 } from "./session/messages.ts";
-import { toolOf } from "./tools.ts";
+import { inferTarget, toolOf } from "./tools.ts";
 
 /** Inputs of one scripted session. */
 export const scriptedStepsMax = 2000;
@@ -37,6 +40,8 @@ export interface Script {
   /** In thousandths, for every input: the process is killed, the person stops the session. */
   readonly crashes: number;
   readonly stops: number;
+  /** Of a model's session: what the model answers to a prompt; absent: something from the seed. */
+  readonly model?: (prompt: string) => string;
   /** The control: after a crash perform the last effects once more, as a careless runner would. */
   readonly careless?: boolean;
 }
@@ -127,7 +132,9 @@ class World {
     if (ticket.n !== effect.n) this.violations.push(`ticket ${effect.counter} for another action`);
     ticket.used = true;
     ticket.happened = happens;
-    if (!happens || toolOf(effect.target)?.risk === "read") return;
+    const { risk = "read" } = toolOf(effect.target) ?? {};
+    // What changes nothing may be done again.
+    if (!happens || risk === "read" || risk === "model") return;
     const twice = [...this.#tickets.values()].filter(
       (each) => each.n === ticket.n && each.happened,
     );
@@ -146,6 +153,39 @@ class World {
   }
 }
 
+/** What a scripted session asks. */
+const scriptedModel: SessionModel = {
+  id: "scripted/one",
+  contextTokens: 32_768,
+  inputMicrousd: 1_000_000,
+  outputMicrousd: 5_000_000,
+};
+const roots = [{ name: "scope", path: "/w", write: true }];
+
+/** A model that does something sensible most of the time. */
+const replyFromSeed = (next: (bound: number) => number): string => {
+  const call = (at: number): object => {
+    const path = `f${next(3)}`;
+    const [name, given] = (
+      [
+        ["fs_read", JSON.stringify({ path })],
+        ["fs_write", JSON.stringify({ path, create: "any", content: `text ${next(9)}` })],
+        ["fs_list", JSON.stringify({ path: "." })],
+        ["fs_raed", JSON.stringify({ path })],
+        ["fs_read", "{not json"],
+        ["content_read", JSON.stringify({ action: 1 + next(4), offset: 0 })],
+      ] as const
+    )[next(6)] ?? ["fs_list", "{}"];
+    return { id: `c-${at}`, name, arguments: given };
+  };
+  const roll = next(12);
+  if (roll === 0) return "rubbish";
+  const text = roll < 6 ? `thought ${next(99)}` : "";
+  const calls = roll === 1 ? [] : Array.from({ length: 1 + next(3) }, (_, at) => call(at));
+  const finish = calls.length === 0 ? "stop" : "calls";
+  return JSON.stringify({ text, calls, finish, usage: { input: 100, output: 20, cached: 0 } });
+};
+
 interface Due {
   readonly atMs: number;
   readonly input: SessionInput;
@@ -154,17 +194,22 @@ interface Due {
 /** One process that drives the session; a crash ends it and all that it waited for. */
 class Process {
   readonly #world: World;
-  readonly #seen: Observation[] = [];
+  readonly #turns: Turn[] = [];
+  readonly #model: Agent;
+  readonly #state: () => SessionSnapshot;
   due: Due[] = [];
 
-  constructor(world: World) {
+  constructor(world: World, state: () => SessionSnapshot) {
     this.#world = world;
+    this.#state = state;
+    this.#model = modelAgent({ ...world.script.goal, kind: "model" });
   }
 
   /** What the agent was told, from the effects of a replay. */
   remember(effects: readonly SessionEffect[]): void {
     for (const each of effects) {
-      if (each.type === "ask-agent") this.#seen[each.turn] = each.observation;
+      if (each.type !== "ask-agent") continue;
+      this.#turns[each.turn] = { observation: each.observation, messages: each.messages };
     }
   }
 
@@ -188,9 +233,10 @@ class Process {
           type: "opened",
           call: effect.call,
           policyHash: filled(32, 1),
+          ...(world.script.goal.kind === "model" ? { model: scriptedModel, roots } : {}),
         });
       case "ask-agent":
-        this.#seen[effect.turn] = effect.observation;
+        this.remember([effect]);
         return this.#reply(atMs, { type: "step", call: effect.call, step: this.#agent(effect) });
       case "prepare":
         return this.#prepare(effect, atMs);
@@ -228,9 +274,13 @@ class Process {
 
   #agent(effect: Of<"ask-agent">): AgentStep {
     const { goal, next } = this.#world.script;
+    if (goal.kind === "model") {
+      const reply = this.#model.step(this.#turns.slice(0, effect.turn + 1), lookAt(this.#state()));
+      assert(reply.type !== "read", "what stands in place is at hand");
+      return reply;
+    }
     if (goal.kind === "planner" || goal.kind === "undo") {
-      const turns = turnsOf(this.#seen.slice(0, effect.turn + 1));
-      return commandAgent(goal).step(turns);
+      return commandAgent(goal).step(this.#turns.slice(0, effect.turn + 1));
     }
     const roll = next(10);
     if (roll === 0) return { type: "say", text: `turn ${effect.turn}` };
@@ -269,6 +319,10 @@ class Process {
       this.#fail(atMs, effect.call, "E_DRIVER_UNAVAILABLE", true);
       return;
     }
+    if (effect.target === inferTarget) {
+      this.#infer(effect, atMs);
+      return;
+    }
     const doubtful = happens ? "unknown" : "refused";
     this.#reply(atMs, {
       type: "outcome",
@@ -281,6 +335,29 @@ class Process {
       evidence: effect.target === "sys::exec" ? { exitCode: chance(100) ? "1" : "0" } : {},
       changed: [],
       content: "hi\n",
+      outcome: utf8Encode("outcome"),
+      outcomeSignature: filled(64, 4),
+    });
+  }
+
+  #infer(effect: Of<"act">, atMs: number): void {
+    const { script } = this.#world;
+    const busy = script.model === undefined && this.#world.chance(40);
+    const prompt = utf8Decode(effect.content ?? filled(0, 0)) ?? "";
+    const content = script.model?.(prompt) ?? replyFromSeed(script.next);
+    this.#reply(atMs, {
+      type: "outcome",
+      call: effect.call,
+      counter: effect.counter,
+      status: busy ? "no-effect" : "confirmed",
+      bytes: content.length,
+      resultHash: filled(32, 4),
+      reversible: false,
+      evidence: busy
+        ? { retryable: "yes", retry_after_ms: "50" }
+        : { tokens_in: "100", tokens_out: "20", microusd: "300" },
+      changed: [],
+      ...(busy ? { code: "E_MODEL_BUSY", message: "429" } : { content }),
       outcome: utf8Encode("outcome"),
       outcomeSignature: filled(64, 4),
     });
@@ -321,7 +398,7 @@ class ScriptedSession {
   constructor(script: Script) {
     this.#script = script;
     this.#world = new World(script);
-    this.#process = new Process(this.#world);
+    this.#process = new Process(this.#world, () => this.#machine.state);
     this.#journal = [encodeHeader(script.session)];
   }
 
@@ -347,7 +424,7 @@ class ScriptedSession {
   #crash(): void {
     this.#crashes += 1;
     this.#nowMs += 200 + this.#script.next(2000);
-    const process = new Process(this.#world);
+    const process = new Process(this.#world, () => this.#machine.state);
     let last: readonly SessionEffect[] = [];
     const replayed = replayJournal(this.#journal, this.#script.hash, (step) => {
       last = step.effects;

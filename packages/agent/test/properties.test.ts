@@ -102,6 +102,8 @@ test("any inputs: no exception, no act without a permit, none twice, an end is a
   );
 });
 
+const kinds = ["folder", "planner", "model", "planner"] as const;
+
 const scripted = (seed: number, careless: boolean): ReturnType<typeof runScripted> => {
   const next = seeded(seed);
   const text = "/write a.txt hi && /read a.txt && /move a.txt b.txt && /run true && /undo && /list";
@@ -109,7 +111,7 @@ const scripted = (seed: number, careless: boolean): ReturnType<typeof runScripte
     next,
     hash: sha256,
     session: `s-${seed}`,
-    goal: { text, kind: seed % 3 === 0 ? "folder" : "planner", earlier: [], lost: [] },
+    goal: { text, kind: kinds[seed % 4] ?? "planner", earlier: [], lost: [] },
     onAsk: (["pend", "prompt", "deny"] as const)[next(3)] ?? "deny",
     crashes: [0, 20, 60][next(3)] ?? 0,
     stops: [0, 0, 15][next(3)] ?? 0,
