@@ -20,6 +20,7 @@ import {
   PolicySourceReader,
   ReceiptLog,
   receiptsPath,
+  SecretStore,
   ScopeSide,
 } from "@ioi/guardian";
 import { type Credentials, nodeCrypto, wrapServer } from "@ioi/host/crypto";
@@ -38,11 +39,13 @@ import { serve } from "@ioi/host/rpc";
 import { driverKind } from "@ioi/wire";
 import { Anchors } from "./anchors.ts";
 import { carryService } from "./carry.ts";
+import { deviceService } from "./device-service.ts";
 import { gateService } from "./gate-service.ts";
 import { headersService } from "./headers-service.ts";
 import { leaseService } from "./lease-service.ts";
 import { observe } from "./observe.ts";
 import { personService } from "./person-service.ts";
+import { secretsService } from "./secrets-service.ts";
 import { scopesService } from "./scopes-service.ts";
 
 interface Config {
@@ -51,6 +54,7 @@ interface Config {
   readonly productFolders: readonly string[];
   readonly home: string;
   readonly devices: readonly string[];
+  readonly approveOrigin: string;
   readonly durable: boolean;
 }
 
@@ -91,6 +95,7 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
       productFolders: config.productFolders,
       home: config.home,
       devices: config.devices.map(hexBytes),
+      approveOrigin: config.approveOrigin,
     },
     keys,
     new PolicySourceReader(policyFile(config.dir), nodeCrypto),
@@ -107,6 +112,12 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
     (leaf, index) => core.restore(leaf, index),
   );
   core.attach(receipts);
+  core.secrets = await SecretStore.open({
+    files,
+    provider: nodeCrypto,
+    key: keys.secretsKey,
+    nowMs: () => core.wall(),
+  });
   log.log("info", "guardian.opened", {
     receipts: receipts.size,
     cutBytes: receipts.cutBytes,
@@ -149,8 +160,14 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     (error: unknown) => onBug(error),
   );
   serve(inheritedSocket(descriptors.egress), [leaseService(gate)], { peer: "egress", onBug });
+  const devices = deviceService(core);
   const server = net.createServer((socket) => {
-    const services = [personService(core, person, anchors), scopesService(core, scopes)];
+    const services = [
+      personService(core, person, anchors),
+      scopesService(core, scopes),
+      devices,
+      secretsService(core),
+    ];
     serve(socket, services, { peer: "person", onBug });
   });
   server.listen({ fd: descriptors.second });

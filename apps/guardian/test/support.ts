@@ -86,7 +86,12 @@ export class Kernel {
     const keys = await openGuardianKeys(files, nodeCrypto, clock.wall(), true);
     const core = new GuardianCore(
       { clock, random, log, provider: nodeCrypto, parseUrl, fatal: (error) => assert.fail(error) },
-      { productFolders: ["/opt/ioi"], home: "/home/p", devices: [device.publicKey] },
+      {
+        productFolders: ["/opt/ioi"],
+        approveOrigin: "http://approve.localhost:9001",
+        home: "/home/p",
+        devices: [device.publicKey],
+      },
       keys,
       new PolicySourceReader(
         { name: "policy.toml", stamp: () => "1", text: () => policy },

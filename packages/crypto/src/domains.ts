@@ -34,6 +34,8 @@ export const domains = {
   content: "ioi/guardian/content/v1",
   /** Key derivation: the data key of a session. */
   sessionKey: "ioi/guardian/session-key/v1",
+  /** Key derivation: the key of the secrets' file. */
+  secrets: "ioi/guardian/secrets/v1",
   /** Signature by the instance key: what `prepare` found. */
   prepared: "ioi/driver/prepared/v1",
   /** Signature by the instance key: what `act` did. */
@@ -44,6 +46,10 @@ export const domains = {
   decision: "ioi/device/decision/v1",
   /** Signature by the person's device: the scope of a task. */
   scope: "ioi/device/scope/v1",
+  /** Signature by the person's device: another device may answer, or may no more. */
+  pair: "ioi/device/pair/v1",
+  /** Hash: the identity of a device. */
+  deviceKey: "ioi/device/key/v1",
   /** Hash: the text of the card that the person saw. */
   card: "ioi/device/card/v1",
   /** Hash: salted proposal, numbered by the Orchestrator. */

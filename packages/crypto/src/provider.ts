@@ -41,6 +41,12 @@ export interface Hashing {
   sha256(bytes: Uint8Array): Uint8Array;
 }
 
+/** How an ECDSA signature is written: r and s side by side (WebCrypto), or DER (WebAuthn). */
+export type EcdsaForm = "raw" | "der";
+
+/** An uncompressed P-256 point: 4, x, y. */
+export const p256PointBytes = 65;
+
 /** What checking what others signed takes: no key and no secret. A browser can give it. */
 export interface Verifying extends Hashing {
   /** `context` (at most 255 bytes) is FIPS 204's; ML-DSA only. Domains go into the bytes instead. */
@@ -74,6 +80,17 @@ export interface CryptoProvider extends Verifying {
 
   /** `context` (at most 255 bytes) is FIPS 204's; ML-DSA only. Domains go into the bytes instead. */
   sign(key: SigningKey, bytes: Uint8Array, context?: Uint8Array): Uint8Array;
+
+  /**
+   * ECDSA over P-256 with SHA-256: what browsers sign with. False for a malformed point too. Other
+   * signatures of the same bytes can be made from a good one, so none identifies anything.
+   */
+  verifyP256(
+    publicKey: Uint8Array,
+    bytes: Uint8Array,
+    signature: Uint8Array,
+    form: EcdsaForm,
+  ): boolean;
 
   /** X25519; undefined for a malformed or small-order public key. */
   agree(key: PrivateKey<"x25519">, publicKey: Uint8Array): Uint8Array | undefined;

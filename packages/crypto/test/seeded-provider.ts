@@ -11,6 +11,7 @@ import {
   scryptSync,
 } from "node:crypto";
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
+import { p256 } from "@noble/curves/nist.js";
 import { ml_dsa44, ml_dsa65 } from "@noble/post-quantum/ml-dsa.js";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import { err, ok } from "@ioi/base";
@@ -101,6 +102,14 @@ export const seededProvider = (seed: string): CryptoProvider => {
       const options = context === undefined ? {} : { context };
       return attempt(() => scheme.verify(signature, bytes, publicKey, options)) ?? false;
     },
+    verifyP256: (publicKey, bytes, signature, form) =>
+      attempt(() =>
+        p256.verify(signature, bytes, publicKey, {
+          format: form === "raw" ? "compact" : "der",
+          lowS: false,
+          prehash: true,
+        }),
+      ) ?? false,
     agree: (key, publicKey) => attempt(() => x25519.getSharedSecret(seedOf(key), publicKey)),
     encapsulate: (publicKey) =>
       attempt(() => {

@@ -19,12 +19,14 @@ import {
 import type { CryptoProvider } from "@ioi/crypto";
 import {
   type CompiledPolicy,
+  type DecisionContext,
   type Root,
   type SessionContext,
   typedUrls,
   type UrlParser,
 } from "@ioi/firewall";
 import {
+  type Action,
   decodeCanonical,
   type DriverKind,
   encodeCanonical,
@@ -34,11 +36,14 @@ import {
   type ScopeAccess,
   scopeStatement,
 } from "@ioi/wire";
+import { DeviceBook } from "./device-book.ts";
 import type { GuardianKeys } from "./keys.ts";
 import { type Ask, foldersOf, Ledger, type Opening, type SessionRecord, taskOf } from "./ledger.ts";
 import { asksKeptMax, goneInstancesMax, reasonCharsMax } from "./limits.ts";
+import { modelAmount, type ModelRegistry } from "./models.ts";
 import type { PolicySourceReader } from "./policy-source.ts";
 import type { LoggedLeaf, ReceiptLog } from "./receipt-log.ts";
+import type { SecretStore } from "./secrets.ts";
 import { openContent, type SealedContent, sealContent } from "./sealing.ts";
 
 export interface GuardianConfig {
@@ -48,6 +53,8 @@ export interface GuardianConfig {
   readonly home: string;
   /** Raw Ed25519 keys of the devices that may approve. */
   readonly devices: readonly Uint8Array[];
+  /** Where paired browsers answer cards; empty where no page is served. */
+  readonly approveOrigin: string;
 }
 
 /** A driver that the launcher started and vouches for. */
@@ -85,12 +92,18 @@ export class GuardianCore {
   readonly config: GuardianConfig;
   readonly keys: GuardianKeys;
   readonly ledger: Ledger = new Ledger();
+  readonly deviceBook: DeviceBook = new DeviceBook();
   readonly instances: Map<string, Instance> = new Map();
   /** What a person said with an answer, by approval: for the session that hears it, in no receipt. */
   readonly reasons: Lru<string, string> = new Lru(asksKeptMax);
+  /** Values that a request's lease may carry; undefined until they are opened. */
+  secrets: SecretStore | undefined;
+  /** The secret that authenticates with a confirmed model; empty for none. */
+  secretOfModel: (model: string) => string = () => "";
   readonly #policySource: PolicySourceReader;
   readonly #steadyWall: () => WallMs;
   #receipts: ReceiptLog | undefined;
+  #models: ModelRegistry | undefined;
   readonly #watchers: Set<(leaf: Leaf) => void> = new Set();
   /** Sessions whose end is on its way to the disk. */
   readonly #closing: Map<string, Promise<void>> = new Map();
@@ -113,8 +126,30 @@ export class GuardianCore {
     this.#receipts = receipts;
   }
 
+  /** Called once; without it no model may be asked. */
+  attachModels(models: ModelRegistry): void {
+    this.#models = models;
+  }
+
+  get models(): ModelRegistry {
+    if (this.#models === undefined) throw new OperationError("E_GUARDIAN_KEYS", "not opened");
+    return this.#models;
+  }
+
+  /** What an action asks of its session's budgets, and why it may not be at all. */
+  weigh(
+    session: string,
+    action: Action,
+  ): Pick<DecisionContext, "exceededBudgets"> & Partial<Pick<DecisionContext, "refusal">> {
+    const amount = modelAmount(action);
+    const exceededBudgets = this.ledger.budgets.exceeded(session, this.wall(), amount);
+    const refusal = amount === undefined ? undefined : this.models.refusal(action);
+    return refusal === undefined ? { exceededBudgets } : { exceededBudgets, refusal };
+  }
+
   restore(leaf: Leaf, index: number): void {
     this.ledger.apply(leaf, index, this.#openingOf(leaf), this.#scopeOf(leaf));
+    this.deviceBook.apply(leaf);
   }
 
   get receipts(): ReceiptLog {
@@ -131,6 +166,7 @@ export class GuardianCore {
   async commit(leaf: Leaf, soon = false): Promise<LoggedLeaf> {
     const logged = await this.#append(leaf, soon);
     this.ledger.apply(leaf, logged.index, this.#openingOf(leaf), this.#scopeOf(leaf));
+    this.deviceBook.apply(leaf);
     for (const watcher of this.#watchers) watcher(leaf);
     return logged;
   }

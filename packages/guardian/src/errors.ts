@@ -2,6 +2,36 @@
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {
+  E_SECRET_UNKNOWN: {
+    what: "There is no secret of that name.",
+    why: "It was never entered, or was removed.",
+    next: "./ioi secrets set NAME --url URL",
+    exit: 5,
+  },
+  E_SECRET_BINDING: {
+    what: "A secret is not for this request.",
+    why: "It goes only to the scheme, host, port, method and path that it was bound to.",
+    next: "./ioi secrets list shows what each is bound to.",
+    exit: 3,
+  },
+  E_SECRET_INVALID: {
+    what: "A secret cannot be entered like this.",
+    why: "Its name, value, address, header or template has a form that no request can carry.",
+    next: "./ioi secrets set --help",
+    exit: 2,
+  },
+  E_SECRETS_DAMAGED: {
+    what: "The file of secrets is damaged.",
+    why: "It was changed or cut, or belongs to another key store.",
+    next: "Remove guardian/secrets of the data folder and enter the secrets again.",
+    exit: 5,
+  },
+  E_SECRETS_FORMAT: {
+    what: "The file of secrets was written by a newer release.",
+    why: "Its format is not known here, and it is not touched.",
+    next: "Use that release, or restore a backup of this one.",
+    exit: 5,
+  },
   E_LEASE_REFUSED: {
     what: "The Guardian refused to lease for a request.",
     why: "A ticket's request is leased once, while the ticket lives, and for its own action.",
@@ -86,6 +116,42 @@ export const errors = {
     next: "Look at the new scope card and answer that.",
     exit: 5,
   },
+  E_DEVICE_INVALID: {
+    what: "A device was not offered for pairing.",
+    why: "Its key or credential is malformed, is paired already, or was made on another page.",
+    next: "Open the page with ./ioi open and offer the device there.",
+    exit: 5,
+  },
+  E_DEVICE_CODE: {
+    what: "The pairing code does not fit.",
+    why: "It was mistyped, is older than five minutes, or belongs to an earlier offer.",
+    next: "Look at the page for the code; offer the device again for a new one.",
+    exit: 5,
+  },
+  E_DEVICE_SIGNATURE: {
+    what: "Which devices count was not changed.",
+    why: "That is signed by the terminal's key or a WebAuthn device, for this change.",
+    next: "./ioi devices pair CODE at the terminal of this data folder.",
+    exit: 5,
+  },
+  E_DEVICE_UNKNOWN: {
+    what: "No device with this id is paired.",
+    why: "It was revoked, or the id is mistyped.",
+    next: "./ioi devices",
+    exit: 2,
+  },
+  E_DEVICE_LIMITED: {
+    what: "An answer of this device does not count for this action.",
+    why: "Any program that runs as the person could have given it.",
+    next: "Answer at the terminal with ./ioi approve, or with a WebAuthn device.",
+    exit: 5,
+  },
+  E_DEVICES_FULL: {
+    what: "Too many devices are paired.",
+    why: "Their number is bounded.",
+    next: "./ioi devices revoke ID",
+    exit: 5,
+  },
   E_OUTCOME_INVALID: {
     what: "A reported outcome does not fit its ticket.",
     why: "Counter, action and instance must be those of the ticket, signed by the instance.",
@@ -102,6 +168,36 @@ export const errors = {
     what: "The policy file is missing or cannot be read, so every action is denied.",
     why: "It was removed, or its permissions were changed.",
     next: "Put guardian/policy.toml of the data folder back; without it the next start writes the shipped one.",
+    exit: 5,
+  },
+  E_MODEL_INVALID: {
+    what: "This cannot be confirmed as a model.",
+    why: "Its id, protocol, address or name is not one, or there are too many models.",
+    next: "./ioi models add --help shows the form; ./ioi models discover finds those of this machine.",
+    exit: 2,
+  },
+  E_MODEL_CONSENT: {
+    what: "This model is not on this machine.",
+    why: "Nothing masks names, addresses or secrets in what agents read and send to it yet.",
+    next: "If you agree, once for this data folder: ./ioi models add ... --allow-unscrubbed",
+    exit: 3,
+  },
+  E_MODEL_PRICE: {
+    what: "Nobody knows what this model costs.",
+    why: "A budget in dollars cannot bound what has no price, and the model is not on this machine.",
+    next: "Add a line to guardian/prices.toml, or give --price-in and --price-out.",
+    exit: 2,
+  },
+  E_MODELS_FILE: {
+    what: "The list of confirmed models cannot be read.",
+    why: "guardian/models was changed or cut.",
+    next: "Restore it from a backup, or delete it and confirm the models again with ./ioi models add.",
+    exit: 5,
+  },
+  E_MODELS_FORMAT: {
+    what: "The list of confirmed models is of a newer version.",
+    why: "A newer IOI has written it; this one would lose what it does not know.",
+    next: "Start the newer version, or restore the data folder from a backup.",
     exit: 5,
   },
   E_GUARDIAN_KEYS: {

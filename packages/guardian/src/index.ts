@@ -1,4 +1,12 @@
 export { GuardianCore, type GuardianConfig, type GuardianPorts, type Instance } from "./core.ts";
+export {
+  type AnyDeviceKind,
+  deviceIdOf,
+  type DeviceSigned,
+  type DeviceVerdict,
+  relyingParty,
+} from "./device-book.ts";
+export { type DeviceOffer, DeviceSide, type DeviceView } from "./devices.ts";
 export { errors } from "./errors.ts";
 export {
   Gate,
@@ -20,6 +28,8 @@ export {
   type Utterance,
 } from "./person.ts";
 export { ScopeSide, type ScopeAnswer, type ScopeOffer, type ScopeRequest } from "./scopes.ts";
+export { type ConfirmedModel, modelAmount, type ModelRecord, ModelRegistry } from "./models.ts";
+export { PriceSource } from "./price-source.ts";
 export { type PolicyFile, PolicySourceReader } from "./policy-source.ts";
 export { compileProfile, driverKinds, signProfile } from "./profiles.ts";
 export {
@@ -32,5 +42,6 @@ export {
   type SignedCheckpoint,
 } from "./receipt-log.ts";
 export { openContent, type SealedContent, sealContent } from "./sealing.ts";
+export { type SecretBinding, SecretStore, type SecretView } from "./secrets.ts";
 export * from "./verify/index.ts";
 export { workspaceComplaint } from "./workspace.ts";

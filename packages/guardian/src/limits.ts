@@ -1,5 +1,11 @@
 /** Bounds of the Guardian. */
 
+/** Secrets that are kept. */
+export const secretsMax = 256;
+/** Characters of one secret. */
+export const secretCharsMax = 16_384;
+/** Bytes of the file of secrets. */
+export const secretsFileBytesMax = 16_777_216;
 /** Bytes that one request may send. */
 export const leaseBytesUpMax = 8_388_608;
 /** Bytes of an answer that one request may take; the rest is not read. */
@@ -54,3 +60,13 @@ export const driverFileBytes = 1_073_741_824;
 export const headerBytesMax = 4096;
 /** Signed headers after which their log starts anew. */
 export const headerRecordsMax = 4096;
+/** Models that a person may confirm. */
+export const modelsMax = 64;
+/** The file of confirmed models, in bytes. */
+export const modelsBytesMax = 1_048_576;
+/** Devices that may answer for the person, beside the terminal. */
+export const devicesMax = 16;
+/** How long a pairing code is good, in milliseconds. */
+export const pairCodeMs = 300_000;
+/** Wrong codes after which an offered device is forgotten. */
+export const pairTriesMax = 10;

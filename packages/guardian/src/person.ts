@@ -5,8 +5,15 @@
  * signed by a device over the text of the card, so that what was seen is what is approved.
  */
 import { equalBytes, toHex, utf8Encode } from "@ioi/base";
-import { domainBytes, domainHash, domains } from "@ioi/crypto";
-import { card, decide, type DecisionContext, display, sessionScopeOffered } from "@ioi/firewall";
+import { domainHash, domains } from "@ioi/crypto";
+import {
+  card,
+  type CompiledPolicy,
+  decide,
+  type DecisionContext,
+  display,
+  sessionScopeOffered,
+} from "@ioi/firewall";
 import {
   type Action,
   action as actionSchema,
@@ -21,6 +28,8 @@ import { type GuardianCore, isAccess, printable, rejected } from "./core.ts";
 import type { Ask, SessionRecord } from "./ledger.ts";
 import { openSessionsMax, reasonCharsMax, receiptsPageMax, wordsCharsMax } from "./limits.ts";
 import type { LoggedLeaf, SignedCheckpoint } from "./receipt-log.ts";
+import type { AnyDeviceKind } from "./device-book.ts";
+import { countsFor, deviceVerdict } from "./device-signature.ts";
 import { workspaceComplaint } from "./workspace.ts";
 
 export interface Utterance {
@@ -67,6 +76,12 @@ export interface ReceiptView extends LoggedLeaf {
 }
 
 const sessionGrantMs = 24 * 3_600_000;
+
+const modelBudgetsOf = ({ budgets: { modelMicrousd, modelTokens } }: CompiledPolicy) => ({
+  ...(modelMicrousd === undefined ? {} : { modelMicrousdMax: modelMicrousd }),
+  ...(modelTokens === undefined ? {} : { modelTokensMax: modelTokens }),
+});
+
 export class PersonSide {
   readonly #core: GuardianCore;
   readonly #answering: Set<string> = new Set();
@@ -116,6 +131,7 @@ export class PersonSide {
       policyHash: policy.hash,
       actionsMax: policy.budgets.actions,
       wallMinutesMax: policy.budgets.wallMinutes,
+      ...modelBudgetsOf(policy),
       ...(undone === undefined ? {} : { undoes: undone.vault }),
       words: this.#core.sealOpening(session, {
         text: utterance.text,
@@ -174,7 +190,7 @@ export class PersonSide {
     if (policy === undefined || session === undefined || action === undefined) return undefined;
     const context: DecisionContext = {
       session: this.#core.sessionContext(policy, session, false),
-      exceededBudgets: this.#core.ledger.budgets.exceeded(session.id, this.#core.wall()),
+      ...this.#core.weigh(session.id, action),
       grants: [],
       actionId: ask.actionId,
     };
@@ -219,7 +235,7 @@ export class PersonSide {
   }
 
   async decide(answer: Answer): Promise<LoggedLeaf> {
-    const statement = this.#verified(answer);
+    const { statement, kind } = this.#verified(answer);
     const ask = this.#core.ledger.asks.get(statement.approval);
     if (ask === undefined) {
       throw rejected("E_APPROVAL_UNKNOWN", `no ask ${printable(statement.approval)} waits`);
@@ -231,6 +247,9 @@ export class PersonSide {
       throw rejected("E_APPROVAL_EXPIRED", `ask ${ask.approval} has expired`);
     }
     this.#checkStatement(statement, shown);
+    if (statement.decision === "approve" && !countsFor(kind, ask.target)) {
+      throw rejected("E_DEVICE_LIMITED", `a browser's key does not approve ${ask.target}`);
+    }
     // Taken before the first await: a second answer to the same ask finds nothing.
     if (this.#answering.has(ask.approval)) {
       throw rejected("E_APPROVAL_UNKNOWN", `ask ${ask.approval} is being answered`);
@@ -271,16 +290,15 @@ export class PersonSide {
     });
   }
 
-  #verified(answer: Answer): DecisionStatement {
-    const known = this.#core.config.devices.some((device) => equalBytes(device, answer.device));
-    const { provider } = this.#core.ports;
-    const signedBytes = domainBytes(domains.decision, answer.statement);
-    if (!known || !provider.verify("ed25519", answer.device, signedBytes, answer.signature)) {
-      throw rejected("E_APPROVAL_INVALID", "it is not signed by a paired device");
-    }
+  #verified(answer: Answer): {
+    readonly statement: DecisionStatement;
+    readonly kind: AnyDeviceKind;
+  } {
+    const verdict = deviceVerdict(this.#core, domains.decision, answer);
+    if (!verdict.ok) throw rejected("E_APPROVAL_INVALID", verdict.why);
     const statement = schema.decode(decisionStatement, answer.statement);
     if (!statement.ok) throw rejected("E_APPROVAL_INVALID", statement.error.message);
-    return statement.value;
+    return { statement: statement.value, kind: verdict.kind };
   }
 
   #checkStatement(statement: DecisionStatement, shown: ApprovalCard): void {
@@ -312,7 +330,7 @@ export class PersonSide {
     const max = Math.min(limit === 0 ? receiptsPageMax : limit, receiptsPageMax);
     for await (const { index, hash, leaf, encoded } of this.#core.receipts.read(from)) {
       if (views.length >= max) break;
-      if (session !== "" && (leaf.type === "policy" || leaf.session !== session)) continue;
+      if (session !== "" && (!("session" in leaf) || leaf.session !== session)) continue;
       views.push({ index, hash, leaf, encoded, display: this.#displayOf(leaf) });
     }
     return views;

@@ -73,7 +73,12 @@ class Life {
           throw error;
         },
       },
-      { productFolders: ["/opt/ioi"], home: "/home/p", devices: [device.publicKey] },
+      {
+        productFolders: ["/opt/ioi"],
+        approveOrigin: "http://approve.localhost:9001",
+        home: "/home/p",
+        devices: [device.publicKey],
+      },
       keys,
       new PolicySourceReader(
         { name: "policy.toml", stamp: () => "1", text: () => defaultPolicy },

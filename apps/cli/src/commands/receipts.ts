@@ -140,6 +140,8 @@ const describe = (leaf: Leaf): string => {
       return leaf.reason.startsWith("closed: ")
         ? `session ${leaf.session} ended: ${leaf.reason.slice("closed: ".length)}`
         : `session ${leaf.session} revoked: ${leaf.reason}`;
+    case "device":
+      return `device ${toHex(leaf.device).slice(0, 16)} ${leaf.change === "pair" ? "paired" : "revoked"}: ${leaf.kind}, ${leaf.name}`;
     case "policy":
       return `policy ${toHex(leaf.policyHash).slice(0, 16)} in force`;
   }

@@ -27,8 +27,10 @@ import {
 import { assert, err, InvariantError, ok, type Rejection, type Result } from "@ioi/base";
 import {
   type CryptoProvider,
+  type EcdsaForm,
   type KeyAlgorithm,
   keySizes,
+  p256PointBytes,
   type PrivateKey,
   type SignatureAlgorithm,
 } from "@ioi/crypto";
@@ -185,6 +187,37 @@ const open = (
   return own(plaintext);
 };
 
+const p256KeyOf = (point: Uint8Array): KeyObject | undefined => {
+  if (point.length !== p256PointBytes || point[0] !== 4) return undefined;
+  const coordinate = (from: number): string =>
+    Buffer.from(point.subarray(from, from + 32)).toString("base64url");
+  try {
+    // OpenSSL refuses a point that is not on the curve.
+    return createPublicKey({
+      key: { kty: "EC", crv: "P-256", x: coordinate(1), y: coordinate(33) },
+      format: "jwk",
+    });
+  } catch {
+    return undefined;
+  }
+};
+
+const verifyP256 = (
+  publicKey: Uint8Array,
+  bytes: Uint8Array,
+  signature: Uint8Array,
+  form: EcdsaForm,
+): boolean => {
+  const key = p256KeyOf(publicKey);
+  if (key === undefined || (form === "raw" && signature.length !== 64)) return false;
+  const dsaEncoding = form === "raw" ? "ieee-p1363" : "der";
+  try {
+    return verify("sha256", bytes, { key, dsaEncoding }, signature);
+  } catch {
+    return false;
+  }
+};
+
 export const nodeCrypto: CryptoProvider = {
   sha256: (bytes) => digest("sha256", 32, bytes),
   sha512: (bytes) => digest("sha512", 64, bytes),
@@ -217,6 +250,7 @@ export const nodeCrypto: CryptoProvider = {
     return own(sign(null, bytes, { key: native, context }));
   },
   verify: verifySignature,
+  verifyP256,
 
   agree: (key, publicKey) => {
     const theirs = publicKeyOf("x25519", publicKey);

@@ -96,6 +96,9 @@ export const action = record({
 });
 export type Action = Infer<typeof action>;
 
+/** Actions of one target that nobody looked at yet: their facts are empty. */
+export const alikeActions = array(action, 64);
+
 /** What the driver signs with its instance key when it has prepared an action. */
 export const prepared = record({
   version: int(1, 1),

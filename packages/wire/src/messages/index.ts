@@ -1,4 +1,5 @@
 export * from "./action.ts";
+export * from "./device.ts";
 export * from "./chain.ts";
 export * from "./receipt.ts";
 export * from "./scope.ts";

@@ -16,6 +16,7 @@ import {
   u64,
   union,
 } from "../schema.ts";
+import { deviceKind } from "./device.ts";
 
 export const sealedContent = record({
   /** SHA-256 over a 32-byte salt and the content; the salt is the first part of the plaintext. */
@@ -44,6 +45,9 @@ export const leaf = union({
     /** The session's budgets, fixed by the policy it was opened under. */
     actionsMax: int(),
     wallMinutesMax: int(),
+    /** For models; absent: no bound. */
+    modelMicrousdMax: optional(int()),
+    modelTokensMax: optional(int()),
     /** The session whose effects this one undoes. */
     undoes: optional(text(64)),
     words: sealedContent,
@@ -66,8 +70,12 @@ export const leaf = union({
     /** Ids of the grants that discharged something. */
     grants: array(text(64), 64),
     action: sealedContent,
+    /** Of a question to a model: what is set aside for it, at most. */
+    reserve: optional(record({ tokens: int(), microusd: int() })),
     /** Present when an ask waits for a person. */
     approval: optional(text(64)),
+    /** Canonical `alikeActions`: what the same answer is for. */
+    alike: optional(sealedContent),
   },
   outcome: {
     atMs: int(),
@@ -111,6 +119,21 @@ export const leaf = union({
   },
   revoke: { atMs: int(), session: text(64), reason: text(256) },
   policy: { atMs: int(), policyHash: bytes(32) },
+  /** A key that may answer for the person, or may no more. */
+  device: {
+    atMs: int(),
+    change: oneOf("pair", "revoke"),
+    device: bytes(32),
+    kind: deviceKind,
+    name: text(64),
+    publicKey: bytes(65),
+    /** WebAuthn: what the authenticator calls it; else empty. */
+    credentialId: bytes(undefined, 1024),
+    /** The device that said so, its canonical `pairStatement` and its signature. */
+    by: bytes(32),
+    statement: bytes(undefined, 256),
+    signature: bytes(undefined, 8192),
+  },
 });
 export type Leaf = Infer<typeof leaf>;
 

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/sessions.proto.
  */
 export const file_ioi_kernel_v1_sessions: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb2kva2VybmVsL3YxL3Nlc3Npb25zLnByb3RvEg1pb2kua2VybmVsLnYxIlAKDFN0YXJ0UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEgwKBHRleHQYAiABKAkSEQoJd29ya3NwYWNlGAMgASgJEg4KBm9uX2FzaxgEIAEoCSIgCg1Gb2xsb3dSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoNU2Vzc2lvblVwZGF0ZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGpzb24YAyABKAkSDQoFcmVzdHMYBCABKAgiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJEChFMaXN0U2Vzc2lvbnNSZXBseRIvCghzZXNzaW9ucxgBIAMoCzIdLmlvaS5rZXJuZWwudjEuU2Vzc2lvblN1bW1hcnkiiAEKDlNlc3Npb25TdW1tYXJ5Eg8KB3Nlc3Npb24YASABKAkSDQoFc3RhdGUYAiABKAkSDAoEdGV4dBgDIAEoCRIRCgl3b3Jrc3BhY2UYBCABKAkSEgoKY3JlYXRlZF9tcxgFIAEoBBIPCgdhY3Rpb25zGAYgASgNEhAKCHVuZG9hYmxlGAcgASgNIh4KC1N0b3BSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiHAoJU3RvcFJlcGx5Eg8KB3N0b3BwZWQYASADKAkiVAoLVW5kb1JlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZhY3Rpb24YAiABKA0SFAoMdW5kb19zZXNzaW9uGAMgASgJEg4KBm9uX2FzaxgEIAEoCSI1Cg5SZXNvbHZlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEhIKCnJlc29sdXRpb24YAiABKAkiDgoMUmVzb2x2ZVJlcGx5IlEKDkNvbnRlbnRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGYWN0aW9uGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKA0iLAoMQ29udGVudFJlcGx5Eg0KBWJ5dGVzGAEgASgMEg0KBXRvdGFsGAIgASgEMvYDCghTZXNzaW9ucxJECgVTdGFydBIbLmlvaS5rZXJuZWwudjEuU3RhcnRSZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TZXNzaW9uVXBkYXRlMAESRgoGRm9sbG93EhwuaW9pLmtlcm5lbC52MS5Gb2xsb3dSZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TZXNzaW9uVXBkYXRlMAESTAoETGlzdBIiLmlvaS5rZXJuZWwudjEuTGlzdFNlc3Npb25zUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuTGlzdFNlc3Npb25zUmVwbHkSPAoEU3RvcBIaLmlvaS5rZXJuZWwudjEuU3RvcFJlcXVlc3QaGC5pb2kua2VybmVsLnYxLlN0b3BSZXBseRJCCgRVbmRvEhouaW9pLmtlcm5lbC52MS5VbmRvUmVxdWVzdBocLmlvaS5rZXJuZWwudjEuU2Vzc2lvblVwZGF0ZTABEkUKB1Jlc29sdmUSHS5pb2kua2VybmVsLnYxLlJlc29sdmVSZXF1ZXN0GhsuaW9pLmtlcm5lbC52MS5SZXNvbHZlUmVwbHkSRQoHQ29udGVudBIdLmlvaS5rZXJuZWwudjEuQ29udGVudFJlcXVlc3QaGy5pb2kua2VybmVsLnYxLkNvbnRlbnRSZXBseWIGcHJvdG8z");
+  fileDesc("Chxpb2kva2VybmVsL3YxL3Nlc3Npb25zLnByb3RvEg1pb2kua2VybmVsLnYxItgBCgxTdGFydFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJEhEKCXdvcmtzcGFjZRgDIAEoCRIOCgZvbl9hc2sYBCABKAkSDQoFYWdlbnQYBSABKAkSDQoFbW9kZWwYBiABKAkSKgoGZm9sZGVyGAcgASgLMhouaW9pLmtlcm5lbC52MS5BZ2VudEZvbGRlchIsCgZidWRnZXQYCCABKAsyHC5pb2kua2VybmVsLnYxLlNlc3Npb25CdWRnZXQSDgoGb3V0cHV0GAkgASgIIloKC0FnZW50Rm9sZGVyEgwKBHBhdGgYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEg0KBXRvb2xzGAQgAygJEg8KB3N0ZXBfbXMYBSABKA0iUwoNU2Vzc2lvbkJ1ZGdldBIPCgdhY3Rpb25zGAEgASgNEg8KB3dhbGxfbXMYAiABKAQSDgoGdG9rZW5zGAMgASgEEhAKCG1pY3JvdXNkGAQgASgEIjAKDUZvbGxvd1JlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZvdXRwdXQYAiABKAgiegoNU2Vzc2lvblVwZGF0ZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGpzb24YAyABKAkSDQoFcmVzdHMYBCABKAgSLAoGb3V0cHV0GAUgASgLMhwuaW9pLmtlcm5lbC52MS5TZXNzaW9uT3V0cHV0Ii0KDVNlc3Npb25PdXRwdXQSDgoGYWN0aW9uGAEgASgNEgwKBHRleHQYAiABKAkiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJEChFMaXN0U2Vzc2lvbnNSZXBseRIvCghzZXNzaW9ucxgBIAMoCzIdLmlvaS5rZXJuZWwudjEuU2Vzc2lvblN1bW1hcnkiiAEKDlNlc3Npb25TdW1tYXJ5Eg8KB3Nlc3Npb24YASABKAkSDQoFc3RhdGUYAiABKAkSDAoEdGV4dBgDIAEoCRIRCgl3b3Jrc3BhY2UYBCABKAkSEgoKY3JlYXRlZF9tcxgFIAEoBBIPCgdhY3Rpb25zGAYgASgNEhAKCHVuZG9hYmxlGAcgASgNIh4KC1N0b3BSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiHAoJU3RvcFJlcGx5Eg8KB3N0b3BwZWQYASADKAkiVAoLVW5kb1JlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZhY3Rpb24YAiABKA0SFAoMdW5kb19zZXNzaW9uGAMgASgJEg4KBm9uX2FzaxgEIAEoCSI1Cg5SZXNvbHZlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEhIKCnJlc29sdXRpb24YAiABKAkiDgoMUmVzb2x2ZVJlcGx5IlEKDkNvbnRlbnRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGYWN0aW9uGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKA0iLAoMQ29udGVudFJlcGx5Eg0KBWJ5dGVzGAEgASgMEg0KBXRvdGFsGAIgASgEIisKClNheVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJIgoKCFNheVJlcGx5Ih8KDFBhdXNlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIgwKClBhdXNlUmVwbHkiTgoNUmVzdW1lUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEiwKBmJ1ZGdldBgCIAEoCzIcLmlvaS5rZXJuZWwudjEuU2Vzc2lvbkJ1ZGdldCINCgtSZXN1bWVSZXBseTK2BQoIU2Vzc2lvbnMSRAoFU3RhcnQSGy5pb2kua2VybmVsLnYxLlN0YXJ0UmVxdWVzdBocLmlvaS5rZXJuZWwudjEuU2Vzc2lvblVwZGF0ZTABEkYKBkZvbGxvdxIcLmlvaS5rZXJuZWwudjEuRm9sbG93UmVxdWVzdBocLmlvaS5rZXJuZWwudjEuU2Vzc2lvblVwZGF0ZTABEkwKBExpc3QSIi5pb2kua2VybmVsLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIC5pb2kua2VybmVsLnYxLkxpc3RTZXNzaW9uc1JlcGx5EjwKBFN0b3ASGi5pb2kua2VybmVsLnYxLlN0b3BSZXF1ZXN0GhguaW9pLmtlcm5lbC52MS5TdG9wUmVwbHkSQgoEVW5kbxIaLmlvaS5rZXJuZWwudjEuVW5kb1JlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJFCgdSZXNvbHZlEh0uaW9pLmtlcm5lbC52MS5SZXNvbHZlUmVxdWVzdBobLmlvaS5rZXJuZWwudjEuUmVzb2x2ZVJlcGx5EkUKB0NvbnRlbnQSHS5pb2kua2VybmVsLnYxLkNvbnRlbnRSZXF1ZXN0GhsuaW9pLmtlcm5lbC52MS5Db250ZW50UmVwbHkSOQoDU2F5EhkuaW9pLmtlcm5lbC52MS5TYXlSZXF1ZXN0GhcuaW9pLmtlcm5lbC52MS5TYXlSZXBseRI/CgVQYXVzZRIbLmlvaS5rZXJuZWwudjEuUGF1c2VSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5QYXVzZVJlcGx5EkIKBlJlc3VtZRIcLmlvaS5rZXJuZWwudjEuUmVzdW1lUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuUmVzdW1lUmVwbHliBnByb3RvMw");
 
 /**
  * @generated from message ioi.kernel.v1.StartRequest
@@ -37,6 +37,41 @@ export type StartRequest = Message<"ioi.kernel.v1.StartRequest"> & {
    * @generated from field: string on_ask = 4;
    */
   onAsk: string;
+
+  /**
+   * planner | model | folder; empty: what begins with / is the planner's, anything else a model's.
+   *
+   * @generated from field: string agent = 5;
+   */
+  agent: string;
+
+  /**
+   * Of a model agent: id of a confirmed model; empty: the default one.
+   *
+   * @generated from field: string model = 6;
+   */
+  model: string;
+
+  /**
+   * Of a folder agent: what its agent.toml says.
+   *
+   * @generated from field: ioi.kernel.v1.AgentFolder folder = 7;
+   */
+  folder?: AgentFolder | undefined;
+
+  /**
+   * Budgets of this session alone; 0: the default.
+   *
+   * @generated from field: ioi.kernel.v1.SessionBudget budget = 8;
+   */
+  budget?: SessionBudget | undefined;
+
+  /**
+   * Also send what actions write while they run.
+   *
+   * @generated from field: bool output = 9;
+   */
+  output: boolean;
 };
 
 /**
@@ -47,6 +82,83 @@ export const StartRequestSchema: GenMessage<StartRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 0);
 
 /**
+ * @generated from message ioi.kernel.v1.AgentFolder
+ */
+export type AgentFolder = Message<"ioi.kernel.v1.AgentFolder"> & {
+  /**
+   * Absolute real path; the session was opened with the same.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * Targets that it may propose.
+   *
+   * @generated from field: repeated string tools = 4;
+   */
+  tools: string[];
+
+  /**
+   * The longest time for one step.
+   *
+   * @generated from field: uint32 step_ms = 5;
+   */
+  stepMs: number;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.AgentFolder.
+ * Use `create(AgentFolderSchema)` to create a new message.
+ */
+export const AgentFolderSchema: GenMessage<AgentFolder> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 1);
+
+/**
+ * @generated from message ioi.kernel.v1.SessionBudget
+ */
+export type SessionBudget = Message<"ioi.kernel.v1.SessionBudget"> & {
+  /**
+   * @generated from field: uint32 actions = 1;
+   */
+  actions: number;
+
+  /**
+   * @generated from field: uint64 wall_ms = 2;
+   */
+  wallMs: bigint;
+
+  /**
+   * @generated from field: uint64 tokens = 3;
+   */
+  tokens: bigint;
+
+  /**
+   * Millionths of a dollar.
+   *
+   * @generated from field: uint64 microusd = 4;
+   */
+  microusd: bigint;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.SessionBudget.
+ * Use `create(SessionBudgetSchema)` to create a new message.
+ */
+export const SessionBudgetSchema: GenMessage<SessionBudget> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 2);
+
+/**
  * @generated from message ioi.kernel.v1.FollowRequest
  */
 export type FollowRequest = Message<"ioi.kernel.v1.FollowRequest"> & {
@@ -54,6 +166,13 @@ export type FollowRequest = Message<"ioi.kernel.v1.FollowRequest"> & {
    * @generated from field: string session = 1;
    */
   session: string;
+
+  /**
+   * Also send what actions write while they run.
+   *
+   * @generated from field: bool output = 2;
+   */
+  output: boolean;
 };
 
 /**
@@ -61,7 +180,7 @@ export type FollowRequest = Message<"ioi.kernel.v1.FollowRequest"> & {
  * Use `create(FollowRequestSchema)` to create a new message.
  */
 export const FollowRequestSchema: GenMessage<FollowRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 1);
+  messageDesc(file_ioi_kernel_v1_sessions, 3);
 
 /**
  * @generated from message ioi.kernel.v1.SessionUpdate
@@ -92,6 +211,13 @@ export type SessionUpdate = Message<"ioi.kernel.v1.SessionUpdate"> & {
    * @generated from field: bool rests = 4;
    */
   rests: boolean;
+
+  /**
+   * Only where it was asked for, and then alone: what an action wrote just now. It is not kept.
+   *
+   * @generated from field: ioi.kernel.v1.SessionOutput output = 5;
+   */
+  output?: SessionOutput | undefined;
 };
 
 /**
@@ -99,7 +225,31 @@ export type SessionUpdate = Message<"ioi.kernel.v1.SessionUpdate"> & {
  * Use `create(SessionUpdateSchema)` to create a new message.
  */
 export const SessionUpdateSchema: GenMessage<SessionUpdate> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 2);
+  messageDesc(file_ioi_kernel_v1_sessions, 4);
+
+/**
+ * @generated from message ioi.kernel.v1.SessionOutput
+ */
+export type SessionOutput = Message<"ioi.kernel.v1.SessionOutput"> & {
+  /**
+   * Number of the action.
+   *
+   * @generated from field: uint32 action = 1;
+   */
+  action: number;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.SessionOutput.
+ * Use `create(SessionOutputSchema)` to create a new message.
+ */
+export const SessionOutputSchema: GenMessage<SessionOutput> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 5);
 
 /**
  * @generated from message ioi.kernel.v1.ListSessionsRequest
@@ -116,7 +266,7 @@ export type ListSessionsRequest = Message<"ioi.kernel.v1.ListSessionsRequest"> &
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 3);
+  messageDesc(file_ioi_kernel_v1_sessions, 6);
 
 /**
  * @generated from message ioi.kernel.v1.ListSessionsReply
@@ -133,7 +283,7 @@ export type ListSessionsReply = Message<"ioi.kernel.v1.ListSessionsReply"> & {
  * Use `create(ListSessionsReplySchema)` to create a new message.
  */
 export const ListSessionsReplySchema: GenMessage<ListSessionsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 4);
+  messageDesc(file_ioi_kernel_v1_sessions, 7);
 
 /**
  * @generated from message ioi.kernel.v1.SessionSummary
@@ -182,7 +332,7 @@ export type SessionSummary = Message<"ioi.kernel.v1.SessionSummary"> & {
  * Use `create(SessionSummarySchema)` to create a new message.
  */
 export const SessionSummarySchema: GenMessage<SessionSummary> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 5);
+  messageDesc(file_ioi_kernel_v1_sessions, 8);
 
 /**
  * @generated from message ioi.kernel.v1.StopRequest
@@ -201,7 +351,7 @@ export type StopRequest = Message<"ioi.kernel.v1.StopRequest"> & {
  * Use `create(StopRequestSchema)` to create a new message.
  */
 export const StopRequestSchema: GenMessage<StopRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 6);
+  messageDesc(file_ioi_kernel_v1_sessions, 9);
 
 /**
  * @generated from message ioi.kernel.v1.StopReply
@@ -218,7 +368,7 @@ export type StopReply = Message<"ioi.kernel.v1.StopReply"> & {
  * Use `create(StopReplySchema)` to create a new message.
  */
 export const StopReplySchema: GenMessage<StopReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 7);
+  messageDesc(file_ioi_kernel_v1_sessions, 10);
 
 /**
  * @generated from message ioi.kernel.v1.UndoRequest
@@ -256,7 +406,7 @@ export type UndoRequest = Message<"ioi.kernel.v1.UndoRequest"> & {
  * Use `create(UndoRequestSchema)` to create a new message.
  */
 export const UndoRequestSchema: GenMessage<UndoRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 8);
+  messageDesc(file_ioi_kernel_v1_sessions, 11);
 
 /**
  * @generated from message ioi.kernel.v1.ResolveRequest
@@ -280,7 +430,7 @@ export type ResolveRequest = Message<"ioi.kernel.v1.ResolveRequest"> & {
  * Use `create(ResolveRequestSchema)` to create a new message.
  */
 export const ResolveRequestSchema: GenMessage<ResolveRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 9);
+  messageDesc(file_ioi_kernel_v1_sessions, 12);
 
 /**
  * @generated from message ioi.kernel.v1.ResolveReply
@@ -293,7 +443,7 @@ export type ResolveReply = Message<"ioi.kernel.v1.ResolveReply"> & {
  * Use `create(ResolveReplySchema)` to create a new message.
  */
 export const ResolveReplySchema: GenMessage<ResolveReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 10);
+  messageDesc(file_ioi_kernel_v1_sessions, 13);
 
 /**
  * @generated from message ioi.kernel.v1.ContentRequest
@@ -329,7 +479,7 @@ export type ContentRequest = Message<"ioi.kernel.v1.ContentRequest"> & {
  * Use `create(ContentRequestSchema)` to create a new message.
  */
 export const ContentRequestSchema: GenMessage<ContentRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 11);
+  messageDesc(file_ioi_kernel_v1_sessions, 14);
 
 /**
  * @generated from message ioi.kernel.v1.ContentReply
@@ -355,7 +505,109 @@ export type ContentReply = Message<"ioi.kernel.v1.ContentReply"> & {
  * Use `create(ContentReplySchema)` to create a new message.
  */
 export const ContentReplySchema: GenMessage<ContentReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 12);
+  messageDesc(file_ioi_kernel_v1_sessions, 15);
+
+/**
+ * @generated from message ioi.kernel.v1.SayRequest
+ */
+export type SayRequest = Message<"ioi.kernel.v1.SayRequest"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.SayRequest.
+ * Use `create(SayRequestSchema)` to create a new message.
+ */
+export const SayRequestSchema: GenMessage<SayRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 16);
+
+/**
+ * @generated from message ioi.kernel.v1.SayReply
+ */
+export type SayReply = Message<"ioi.kernel.v1.SayReply"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.SayReply.
+ * Use `create(SayReplySchema)` to create a new message.
+ */
+export const SayReplySchema: GenMessage<SayReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 17);
+
+/**
+ * @generated from message ioi.kernel.v1.PauseRequest
+ */
+export type PauseRequest = Message<"ioi.kernel.v1.PauseRequest"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.PauseRequest.
+ * Use `create(PauseRequestSchema)` to create a new message.
+ */
+export const PauseRequestSchema: GenMessage<PauseRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 18);
+
+/**
+ * @generated from message ioi.kernel.v1.PauseReply
+ */
+export type PauseReply = Message<"ioi.kernel.v1.PauseReply"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.PauseReply.
+ * Use `create(PauseReplySchema)` to create a new message.
+ */
+export const PauseReplySchema: GenMessage<PauseReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 19);
+
+/**
+ * @generated from message ioi.kernel.v1.ResumeRequest
+ */
+export type ResumeRequest = Message<"ioi.kernel.v1.ResumeRequest"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * 0: as it is.
+   *
+   * @generated from field: ioi.kernel.v1.SessionBudget budget = 2;
+   */
+  budget?: SessionBudget | undefined;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ResumeRequest.
+ * Use `create(ResumeRequestSchema)` to create a new message.
+ */
+export const ResumeRequestSchema: GenMessage<ResumeRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 20);
+
+/**
+ * @generated from message ioi.kernel.v1.ResumeReply
+ */
+export type ResumeReply = Message<"ioi.kernel.v1.ResumeReply"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ResumeReply.
+ * Use `create(ResumeReplySchema)` to create a new message.
+ */
+export const ResumeReplySchema: GenMessage<ResumeReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 21);
 
 /**
  * The person -> Workload, over the Workload's own Unix socket in the data folder.
@@ -428,6 +680,36 @@ export const Sessions: GenService<{
     methodKind: "unary";
     input: typeof ContentRequestSchema;
     output: typeof ContentReplySchema;
+  },
+  /**
+   * The person speaks to a running session; the Guardian hears it by `Person.Utter` beside.
+   *
+   * @generated from rpc ioi.kernel.v1.Sessions.Say
+   */
+  say: {
+    methodKind: "unary";
+    input: typeof SayRequestSchema;
+    output: typeof SayReplySchema;
+  },
+  /**
+   * Rests between two actions, until resumed.
+   *
+   * @generated from rpc ioi.kernel.v1.Sessions.Pause
+   */
+  pause: {
+    methodKind: "unary";
+    input: typeof PauseRequestSchema;
+    output: typeof PauseReplySchema;
+  },
+  /**
+   * Goes on after a pause or a reached budget, with higher budgets where some are given.
+   *
+   * @generated from rpc ioi.kernel.v1.Sessions.Resume
+   */
+  resume: {
+    methodKind: "unary";
+    input: typeof ResumeRequestSchema;
+    output: typeof ResumeReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_kernel_v1_sessions, 0);
