@@ -13,7 +13,7 @@ export const pairStatement = union({
     version: int(1, 1),
     device: bytes(32),
     /** Six digits, read from the page whose key it is. */
-    code: text(6),
+    code: text(64),
   },
   revoke: {
     version: int(1, 1),
