@@ -12,7 +12,6 @@ const folders: readonly string[] = [
   "apps/autopilot/src",
   "packages/base/src",
   "packages/crypto/src",
-  "packages/firewall/src",
   "packages/guardian/src/verify",
   "packages/storage/src",
   "packages/wire/src",

@@ -1,5 +1,27 @@
-/** test */
-import { visibleText } from "./pure/visible.ts";
-import { verifyBundle, parseBundle } from "@ioi/guardian/verify";
-import { Console } from "@ioi/wire/console";
-console.log(visibleText("a"), parseBundle, verifyBundle, Console);
+/** The page's entry: mounts the screens, listens for events and keys. */
+import { CSPProvider } from "@base-ui/react/csp-provider";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { listen } from "./api/events.ts";
+import { queryClient } from "./api/queries.ts";
+import { router } from "./router.tsx";
+import { listenForKeys } from "./view/keys.ts";
+import "./style/index.css";
+
+const root = document.querySelector("#root");
+if (root !== null) {
+  const { signal } = new AbortController();
+  listen(signal);
+  listenForKeys((to) => void router.navigate({ to }), signal);
+  createRoot(root).render(
+    <StrictMode>
+      <CSPProvider disableStyleElements>
+        <QueryClientProvider client={queryClient}>
+          <RouterProvider router={router} />
+        </QueryClientProvider>
+      </CSPProvider>
+    </StrictMode>,
+  );
+}

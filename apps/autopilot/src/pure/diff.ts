@@ -25,7 +25,8 @@ const trace = (a: readonly string[], b: readonly string[]): readonly Int32Array[
   for (let d = 0; d <= max; d++) {
     steps.push(frontier.slice(max - d, max + d + 2));
     for (let k = -d; k <= d; k += 2) {
-      const down = k === -d || (k !== d && (frontier[max + k - 1] ?? 0) < (frontier[max + k + 1] ?? 0));
+      const down =
+        k === -d || (k !== d && (frontier[max + k - 1] ?? 0) < (frontier[max + k + 1] ?? 0));
       let x = down ? (frontier[max + k + 1] ?? 0) : (frontier[max + k - 1] ?? 0) + 1;
       while (x < a.length && x - k < b.length && a[x] === b[x - k]) x++;
       frontier[max + k] = x;

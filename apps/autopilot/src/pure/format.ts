@@ -15,7 +15,8 @@ export const duration = (ms: number): string => {
   if (!Number.isFinite(ms) || ms < 0) return "";
   if (ms < second) return `${Math.round(ms)} ms`;
   if (ms < minute) return `${(ms / second).toFixed(1)} s`;
-  if (ms < hour) return `${Math.floor(ms / minute)} min ${pad(Math.floor((ms % minute) / second))} s`;
+  if (ms < hour)
+    return `${Math.floor(ms / minute)} min ${pad(Math.floor((ms % minute) / second))} s`;
   return `${Math.floor(ms / hour)} h ${pad(Math.floor((ms % hour) / minute))} min`;
 };
 
@@ -52,7 +53,10 @@ export const byteParts = (bytes: number): readonly [string, string] => {
     value /= 1024;
     unit++;
   }
-  return [unit === 0 || value >= 100 ? String(Math.round(value)) : value.toFixed(1), units[unit] ?? ""];
+  return [
+    unit === 0 || value >= 100 ? String(Math.round(value)) : value.toFixed(1),
+    units[unit] ?? "",
+  ];
 };
 
 export const byteCount = (bytes: number): string => byteParts(bytes).join(" ");

@@ -156,7 +156,10 @@ const takeBlock = (lines: readonly string[], at: number): { block: Block; next: 
   const heading = headingLine.exec(line);
   if (heading !== null) {
     const level = Math.min((heading[1] ?? "#").length, 3);
-    return { block: { type: "heading", level, parts: parseInline(heading[2] ?? "") }, next: at + 1 };
+    return {
+      block: { type: "heading", level, parts: parseInline(heading[2] ?? "") },
+      next: at + 1,
+    };
   }
   if (listItem.test(line)) return takeList(lines, at);
   const quoted = line.startsWith(">");
@@ -177,7 +180,7 @@ const takeBlock = (lines: readonly string[], at: number): { block: Block; next: 
 export const parseMarkdown = (text: string): readonly Block[] => {
   const lines = text.slice(0, markdownCharsMax).replaceAll(/\r\n?/g, "\n").split("\n");
   const blocks: Block[] = [];
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     if ((lines[at] ?? "").trim() === "") {
       at++;
       continue;

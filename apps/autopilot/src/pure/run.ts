@@ -185,7 +185,8 @@ const tones: Readonly<Record<string, Tone>> = {
   stopped: "quiet",
 };
 
-export const toneOf = (state: string): Tone => tones[state] ?? (isRunning(state) ? "running" : "quiet");
+export const toneOf = (state: string): Tone =>
+  tones[state] ?? (isRunning(state) ? "running" : "quiet");
 
 /** One thing that happened, as the timeline shows it. */
 export const outcomeWords: Readonly<Record<string, string>> = {

@@ -1,0 +1,61 @@
+/**
+ * Tasks that were planned here and not begun: what was typed, and what the Guardian read in it. A
+ * plan is begun once its card was answered on the cards' page, or at once where it needs no card.
+ */
+import type { PlanReply } from "@ioi/wire/console";
+import { makeStore, type Store } from "../view/store.ts";
+import { api } from "./client.ts";
+import { queryClient } from "./queries.ts";
+
+export interface Task {
+  readonly text: string;
+  /** Absolute; empty where the words say it. */
+  readonly folder: string;
+  readonly access: "read" | "organise" | "write";
+  /** Empty: the default one, or none for a direct command. */
+  readonly model: string;
+  readonly dollarsMax: number;
+  readonly minutesMax: number;
+}
+
+export interface Plan {
+  readonly task: Task;
+  readonly reply: PlanReply;
+}
+
+export const plansStore: Store<ReadonlyMap<string, Plan>> = makeStore<ReadonlyMap<string, Plan>>(
+  new Map(),
+);
+
+const microusd = (dollars: number): bigint => BigInt(Math.round(Math.max(0, dollars) * 1_000_000));
+
+/** Opens a session and reads the task's scope; nothing has an effect yet. */
+export const plan = async (task: Task, session = ""): Promise<Plan> => {
+  const reply = await api.plan({
+    text: task.text,
+    picks: task.folder === "" ? [] : [{ kind: "folder", value: task.folder, access: task.access }],
+    model: task.model,
+    microusdMax: microusd(task.dollarsMax),
+    wallMinutesMax: task.minutesMax,
+    session,
+  });
+  const made = { task, reply };
+  plansStore.set(new Map([...plansStore.get(), [reply.session, made]]));
+  return made;
+};
+
+export const forgetPlan = (session: string): void => {
+  plansStore.set(new Map([...plansStore.get()].filter(([each]) => each !== session)));
+};
+
+/** Starts it; where a card was shown, that was answered before. */
+export const begin = async ({ task, reply }: Plan): Promise<void> => {
+  await api.begin({
+    session: reply.session,
+    text: task.text,
+    workspace: task.folder,
+    model: task.model,
+  });
+  forgetPlan(reply.session);
+  await queryClient.invalidateQueries({ queryKey: ["sessions"] });
+};

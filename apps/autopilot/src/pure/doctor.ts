@@ -1,0 +1,84 @@
+/** `ioi.doctor/1` as the page reads it; a field that is missing or of another type reads as absent. */
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface DoctorView {
+  readonly ok: boolean;
+  readonly tried: number;
+  readonly held: number;
+  readonly escaped: number;
+  readonly inapplicable: number;
+  readonly anchor: string;
+  readonly rollbackProtection: boolean;
+  readonly scrubber: string;
+  readonly mechanisms: readonly {
+    readonly name: string;
+    readonly available: boolean;
+    readonly used: boolean;
+    readonly version: string;
+  }[];
+  readonly processes: readonly {
+    readonly name: string;
+    readonly pid: number;
+    readonly sandbox: readonly string[];
+    readonly mib: number;
+  }[];
+  readonly gaps: readonly {
+    readonly id: string;
+    readonly severity: "high" | "low" | "note";
+    readonly what: string;
+    readonly install: string;
+  }[];
+}
+
+const fields = (value: unknown): Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+const text = (value: unknown): string => (typeof value === "string" ? value : "");
+const number = (value: unknown): number => (typeof value === "number" ? value : 0);
+const list = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.map(fields) : []);
+const texts = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
+
+const severityOf = (value: unknown): "high" | "low" | "note" =>
+  value === "high" || value === "low" ? value : "note";
+
+/** Undefined where the text is no `ioi.doctor/1`. */
+export const parseDoctor = (json: string): DoctorView | undefined => {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  const found = fields(value);
+  if (found["schema"] !== "ioi.doctor/1") return undefined;
+  const anchor = fields(found["anchor"]);
+  return {
+    ok: found["ok"] === true,
+    tried: number(found["tried"]),
+    held: number(found["held"]),
+    escaped: number(found["escaped"]),
+    inapplicable: number(found["inapplicable"]),
+    anchor: text(anchor["kind"]),
+    rollbackProtection: anchor["rollbackProtection"] === true,
+    scrubber: text(found["scrubber"]),
+    mechanisms: list(found["mechanisms"]).map((each) => ({
+      name: text(each["name"]),
+      available: each["available"] === true,
+      used: each["used"] === true,
+      version: text(each["version"]),
+    })),
+    processes: list(found["processes"]).map((each) => ({
+      name: text(each["name"]),
+      pid: number(each["pid"]),
+      sandbox: texts(each["sandbox"]),
+      mib: number(each["pssMiB"]),
+    })),
+    gaps: list(found["gaps"]).map((each) => ({
+      id: text(each["id"]),
+      severity: severityOf(each["severity"]),
+      what: text(each["what"]),
+      install: text(each["install"]),
+    })),
+  };
+};

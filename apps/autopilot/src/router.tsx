@@ -1,0 +1,63 @@
+/**
+ * The screens and their addresses, after the `#`: the console serves one document, and a reload or
+ * a bookmark leads to the same screen.
+ */
+import {
+  createHashHistory,
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+} from "@tanstack/react-router";
+import { Shell } from "./screens/shell.tsx";
+import { Tasks } from "./screens/tasks.tsx";
+
+const root = createRootRoute({ component: Shell });
+
+const tasks = createRoute({ getParentRoute: () => root, path: "/", component: Tasks });
+
+export const runRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/task/$session",
+  component: lazyRouteComponent(() => import("./screens/run.tsx"), "Run"),
+});
+
+const receipts = createRoute({
+  getParentRoute: () => root,
+  path: "/receipts",
+  validateSearch: (search): { readonly session?: string; readonly open?: number } => ({
+    ...(typeof search["session"] === "string" ? { session: search["session"] } : {}),
+    ...(typeof search["open"] === "number" ? { open: search["open"] } : {}),
+  }),
+  component: lazyRouteComponent(() => import("./screens/receipts.tsx"), "Receipts"),
+});
+
+const connect = createRoute({
+  getParentRoute: () => root,
+  path: "/connect",
+  component: lazyRouteComponent(() => import("./screens/connect.tsx"), "Connect"),
+});
+
+const protection = createRoute({
+  getParentRoute: () => root,
+  path: "/protection",
+  component: lazyRouteComponent(() => import("./screens/protection.tsx"), "Protection"),
+});
+
+const tour = createRoute({
+  getParentRoute: () => root,
+  path: "/tour",
+  component: lazyRouteComponent(() => import("./screens/tour.tsx"), "Tour"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([tasks, runRoute, receipts, connect, protection, tour]),
+  history: createHashHistory(),
+  defaultPreload: "intent",
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

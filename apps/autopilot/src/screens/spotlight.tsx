@@ -1,0 +1,206 @@
+/**
+ * Spotlight: a goal, where it may play, with which model, for how much. Enter reads it back: the
+ * Guardian says what it understood, and what leaves the folder will ask.
+ */
+import { Dialog } from "@base-ui/react/dialog";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type FormEvent, type KeyboardEvent, type ReactElement, useState } from "react";
+import { begin, plan, type Task } from "../api/plans.ts";
+import { modelsQuery, overviewQuery } from "../api/queries.ts";
+import { absolute, trimmed } from "../pure/paths.ts";
+import { dialogStore, draftStore } from "../view/dialogs.ts";
+import { FolderField } from "../view/folder-field.tsx";
+import { Icon } from "../view/icons.tsx";
+import { Key } from "../view/marks.tsx";
+import { ProblemNote } from "../view/problem.tsx";
+import { kept } from "../view/store.ts";
+
+const defaults = { dollarsMax: 0.5, minutesMax: 20 } as const;
+
+const firstTask = (): Task => {
+  const { text, folder } = draftStore.get();
+  return {
+    text,
+    folder: folder === "" ? (kept.read("folder") ?? "") : folder,
+    access: "organise",
+    model: "",
+    ...defaults,
+  };
+};
+
+const accesses = [
+  ["read", "read only"],
+  ["organise", "read, sort, rename"],
+  ["write", "read and write"],
+] as const;
+
+interface FieldProps {
+  readonly task: Task;
+  readonly change: (part: Partial<Task>) => void;
+}
+
+const isCommand = (text: string): boolean => text.trimStart().startsWith("/");
+
+const ScopeFields = ({ task, change }: FieldProps): ReactElement => (
+  <div className="field-row">
+    <FolderField value={task.folder} onChange={(folder) => change({ folder })} />
+    <label className="field">
+      <span className="field-name">It may</span>
+      <select
+        className="input"
+        value={task.access}
+        onChange={({ target }) => change({ access: target.value as Task["access"] })}
+      >
+        {accesses.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  </div>
+);
+
+const ModelFields = ({ task, change }: FieldProps): ReactElement => {
+  const { data } = useQuery(modelsQuery);
+  const models = data?.models.filter(({ confirmed }) => confirmed) ?? [];
+  return (
+    <div className="field-row">
+      <label className="field grow">
+        <span className="field-name">Model</span>
+        <select
+          className="input"
+          value={task.model}
+          onChange={({ target }) => change({ model: target.value })}
+          disabled={models.length === 0}
+        >
+          <option value="">{models.length === 0 ? "none: direct commands" : "the default"}</option>
+          {models.map(({ id }) => (
+            <option key={id} value={id}>
+              {id}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label className="field field-short">
+        <span className="field-name">At most, $</span>
+        <input
+          className="input figure"
+          type="number"
+          min="0"
+          max="1000"
+          step="0.1"
+          value={task.dollarsMax}
+          onChange={({ target }) => change({ dollarsMax: target.valueAsNumber || 0 })}
+        />
+      </label>
+      <label className="field field-short">
+        <span className="field-name">Minutes</span>
+        <input
+          className="input figure"
+          type="number"
+          min="1"
+          max="1440"
+          value={task.minutesMax}
+          onChange={({ target }) => change({ minutesMax: target.valueAsNumber || 1 })}
+        />
+      </label>
+    </div>
+  );
+};
+
+const useStart = () => {
+  const navigate = useNavigate();
+  const { data: overview } = useQuery(overviewQuery);
+  return useMutation({
+    mutationFn: async (task: Task) => {
+      const folder = trimmed(absolute(task.folder, overview?.home ?? ""));
+      const made = await plan({ ...task, text: task.text.trim(), folder });
+      if (made.reply.card === "") await begin(made);
+      return made;
+    },
+    onSuccess: async ({ task, reply }) => {
+      kept.write("folder", task.folder);
+      dialogStore.set(undefined);
+      await navigate({ to: "/task/$session", params: { session: reply.session } });
+    },
+  });
+};
+
+const hintOf = (task: Task, hasModel: boolean): string => {
+  if (task.text.trim() === "") return "Plain words for a model, or a direct command such as /list.";
+  if (isCommand(task.text)) return "A direct command: no model takes part.";
+  return hasModel
+    ? "A model will propose the steps; each is judged before it happens."
+    : "Plain words need a model, and none is confirmed yet. Direct commands begin with /.";
+};
+
+const SpotlightForm = (): ReactElement => {
+  const [task, setTask] = useState(firstTask);
+  const { data: overview } = useQuery(overviewQuery);
+  const start = useStart();
+  const change = (part: Partial<Task>): void => setTask((before) => ({ ...before, ...part }));
+  const ready = task.text.trim() !== "" && !start.isPending;
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    if (ready) start.mutate(task);
+  };
+  const onKey = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
+    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    if (ready) start.mutate(task);
+  };
+  return (
+    <form className="spotlight-form" onSubmit={submit}>
+      <textarea
+        className="goal"
+        aria-label="What should be done?"
+        placeholder="What should be done?"
+        rows={2}
+        value={task.text}
+        onChange={({ target }) => change({ text: target.value })}
+        onKeyDown={onKey}
+        maxLength={100_000}
+      />
+      <p className="hint" role="status">
+        {hintOf(task, (overview?.defaultModel ?? "") !== "")}
+      </p>
+      <ScopeFields task={task} change={change} />
+      {isCommand(task.text) ? null : <ModelFields task={task} change={change} />}
+      {start.error === null ? null : <ProblemNote error={start.error} />}
+      <div className="dialog-foot">
+        <span className="muted">Nothing happens before it is read back to you.</span>
+        <button type="submit" className="button primary" disabled={!ready}>
+          <span>{start.isPending ? "Reading" : "Go"}</span>
+          <Key>Enter</Key>
+        </button>
+      </div>
+    </form>
+  );
+};
+
+export const Spotlight = (): ReactElement => {
+  const open = dialogStore.use() === "spotlight";
+  return (
+    <Dialog.Root
+      open={open}
+      onOpenChange={(next) => {
+        if (!next && dialogStore.get() === "spotlight") dialogStore.set(undefined);
+      }}
+    >
+      <Dialog.Portal>
+        <Dialog.Backdrop className="backdrop" />
+        <Dialog.Popup className="dialog spotlight">
+          <div className="dialog-head">
+            <Dialog.Title>New task</Dialog.Title>
+            <Dialog.Close className="button ghost square" aria-label="Close">
+              <Icon name="close" />
+            </Dialog.Close>
+          </div>
+          <SpotlightForm />
+        </Dialog.Popup>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+};
