@@ -37,6 +37,7 @@ import {
   scopeStatement,
 } from "@ioi/wire";
 import { DeviceBook } from "./device-book.ts";
+import { alikeId } from "./alike.ts";
 import type { GuardianKeys } from "./keys.ts";
 import { type Ask, foldersOf, Ledger, type Opening, type SessionRecord, taskOf } from "./ledger.ts";
 import { asksKeptMax, goneInstancesMax, reasonCharsMax } from "./limits.ts";
@@ -165,7 +166,7 @@ export class GuardianCore {
   /** Durable, then applied. */
   async commit(leaf: Leaf, soon = false): Promise<LoggedLeaf> {
     const logged = await this.#append(leaf, soon);
-    this.ledger.apply(leaf, logged.index, this.#openingOf(leaf), this.#scopeOf(leaf));
+    this.ledger.apply(leaf, logged.index, this.#sealedIn(leaf));
     this.deviceBook.apply(leaf);
     for (const watcher of this.#watchers) watcher(leaf);
     return logged;
@@ -219,6 +220,27 @@ export class GuardianCore {
       workspace: typeof workspace === "string" && workspace !== "" ? workspace : undefined,
       access: isAccess(access) ? access : "write",
     };
+  }
+
+  /** What the fold needs of the sealed parts. */
+  #sealedIn(leaf: Leaf): Sealed {
+    const opening = this.#openingOf(leaf);
+    const scope = this.#scopeOf(leaf);
+    const alike = leaf.type === "intent" ? this.alikeIn(leaf) : [];
+    return {
+      ...(opening === undefined ? {} : { opening }),
+      ...(scope === undefined ? {} : { scope }),
+      ...(alike.length === 0
+        ? {}
+        : { alike: alike.map((action) => alikeId(this.ports.provider, action)) }),
+    };
+  }
+
+  /** The actions that an ask's answer is for beside its own. */
+  alikeIn({ session, alike }: Extract<Leaf, { readonly type: "intent" }>): readonly Action[] {
+    const plain = alike === undefined ? undefined : this.open(session, alike);
+    const actions = plain === undefined ? undefined : schema.decode(alikeActions, plain);
+    return actions?.ok === true ? actions.value : [];
   }
 
   #scopeOf(leaf: Leaf): Scope | undefined {

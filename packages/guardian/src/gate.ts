@@ -22,6 +22,7 @@ import {
 import {
   type Action,
   action as actionSchema,
+  alikeActions,
   encodeCanonical,
   type Leaf,
   type Outcome,
@@ -32,9 +33,10 @@ import {
   type Ticket,
   ticket as ticketSchema,
 } from "@ioi/wire";
+import { alikeId, alikeOf } from "./alike.ts";
 import { cardLimit } from "./cards.ts";
 import { type GuardianCore, type Instance, rejected } from "./core.ts";
-import { type Lease, lease, type MintedTicket } from "./leases.ts";
+import { checkSecret, type Lease, lease, type MintedTicket } from "./leases.ts";
 import type { SessionRecord } from "./ledger.ts";
 import {
   actionBytesMax,
@@ -43,6 +45,7 @@ import {
   pendingApprovalsMax,
   ticketTtlMs,
 } from "./limits.ts";
+import { modelAmount } from "./models.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
 import { compileProfile, driverKinds, signProfile } from "./profiles.ts";
 
@@ -63,6 +66,8 @@ export interface Proposal {
   readonly prepared: Uint8Array;
   readonly preparedSignature: Uint8Array;
   readonly headless: boolean;
+  /** Canonical arguments of later calls to the same target. */
+  readonly alike?: readonly Uint8Array[];
 }
 
 export interface ProposalReply {
@@ -151,14 +156,24 @@ export class Gate {
     const { clock } = this.#core.ports;
     const started = clock.now();
     const checked = this.#check(proposal);
+    checkSecret(this.#core, checked.action);
     const policy = this.#requirePolicy();
-    const context = this.#context(policy, checked.session, proposal.headless, checked.actionId);
+    const context = this.#context(policy, checked, proposal.headless);
     const decision = this.#within(checked, decide(policy, checked.action, context));
     // A grant is used by what happens, not by what still asks: the log says the same.
     if (decision.verdict === "allow") this.#core.ledger.useGrants(decision.grantsUsed);
     const counter = this.#core.ledger.takeCounter();
     const approval = decision.verdict === "ask" ? this.#newApproval(policy) : undefined;
-    const leaf = this.#intent(checked, policy, context, decision, counter, approval);
+    const alike =
+      decision.verdict === "ask"
+        ? alikeOf(policy, checked.action, decision, context, proposal.alike ?? [])
+        : [];
+    const leaf: Extract<Leaf, { readonly type: "intent" }> = {
+      ...this.#intent(checked, policy, context, decision, counter, approval),
+      ...(alike.length === 0
+        ? {}
+        : { alike: this.#core.seal(proposal.session, schema.encode(alikeActions, alike)) }),
+    };
     const decided = clock.now();
     const receipt = await this.#commitIntent(leaf, decision);
     const synced = clock.now();
@@ -189,10 +204,12 @@ export class Gate {
    * What was denied once is not asked again, and who is asked too often is asked to look at the
    * whole. Neither ever turns an ask into an allow.
    */
-  #within({ session, actionId: id }: Checked, decision: Decision): Decision {
+  #within({ session, action, actionId: id }: Checked, decision: Decision): Decision {
     if (decision.verdict !== "ask") return decision;
     const { ledger, reasons } = this.#core;
-    const denial = ledger.deniedBy(session.id, id);
+    const denial =
+      ledger.deniedBy(session.id, id) ??
+      ledger.deniedBy(session.id, alikeId(this.#core.ports.provider, action));
     if (denial !== undefined) {
       const rule = {
         id: "builtin:person",
@@ -269,7 +286,7 @@ export class Gate {
 
   /** What egress adds to the one request of a ticket. */
   lease(given: { readonly ticket: Uint8Array; readonly action: Uint8Array }): Lease {
-    return lease(this.#core, this.#minted, given, () => []);
+    return lease(this.#core, this.#minted, given);
   }
 
   async closeSession(id: string, state: string): Promise<void> {
@@ -337,14 +354,13 @@ export class Gate {
 
   #context(
     policy: CompiledPolicy,
-    session: SessionRecord,
+    { session, action, actionId: id }: Checked,
     headless: boolean,
-    id: Uint8Array,
   ): DecisionContext {
     const nowMs = this.#core.wall();
     return {
       session: this.#core.sessionContext(policy, session, headless),
-      exceededBudgets: this.#core.ledger.budgets.exceeded(session.id, nowMs),
+      ...this.#core.weigh(session.id, action),
       grants: this.#core.ledger.liveGrants(session.id, nowMs),
       actionId: id,
     };
@@ -373,7 +389,8 @@ export class Gate {
     const approved = decision.discharged
       .filter(({ kind }) => kind === "budget")
       .map(({ id }) => id);
-    const reserved = budgets.reserve(leaf.session, leaf.counter, leaf.atMs, approved);
+    const { session, counter, atMs, reserve } = leaf;
+    const reserved = budgets.reserve(session, counter, atMs, approved, reserve);
     if (!reserved.ok) throw rejected("E_PROPOSAL_INVALID", reserved.error.message);
     try {
       return await this.#core.commit(leaf);
@@ -402,6 +419,7 @@ export class Gate {
     approval: string | undefined,
   ): Extract<Leaf, { readonly type: "intent" }> {
     const { session, action } = checked;
+    const reserve = modelAmount(action);
     return {
       type: "intent",
       atMs: this.#core.wall(),
@@ -419,6 +437,7 @@ export class Gate {
       grantsHash: this.#grantsHash(context),
       grants: decision.grantsUsed.slice(0, 64),
       action: this.#core.seal(session.id, schema.encode(actionSchema, action)),
+      ...(reserve === undefined || decision.verdict !== "allow" ? {} : { reserve }),
       ...(approval === undefined ? {} : { approval }),
     };
   }
@@ -460,7 +479,7 @@ export class Gate {
       actionId: checked.actionId,
       mintedAt: this.#core.ports.clock.now(),
       ttlMs: ticketTtlMs,
-      addressClasses: [],
+      addressClasses: decision.addressClasses ?? [],
       leased: false,
     });
     const payload = schema.encode(ticketSchema, ticket);

@@ -35,6 +35,8 @@ export interface GuardianKeys {
   /** Canonical `signed` bootKey. */
   readonly bootCertificate: Uint8Array;
   sessionKey(session: string): Uint8Array;
+  /** Of the file of secrets. */
+  readonly secretsKey: Uint8Array;
 }
 
 const storePath = "keystore";
@@ -119,6 +121,12 @@ export const openGuardianKeys = async (
     bootId,
     ticketKey,
     bootCertificate: schema.encode(signed, certificate),
+    secretsKey: provider.hkdfSha256(
+      store.sessions,
+      new Uint8Array(32),
+      domainBytes(domains.secrets, new Uint8Array(0)),
+      32,
+    ),
     sessionKey: (session) =>
       provider.hkdfSha256(
         store.sessions,

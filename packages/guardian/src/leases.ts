@@ -23,7 +23,7 @@ export interface MintedTicket {
   readonly actionId: Uint8Array;
   readonly mintedAt: Instant;
   readonly ttlMs: number;
-  /** Classes that a rule opened for this request, beside what the name itself says. */
+  /** Classes that a rule opened for this request; empty: what the name itself says. */
   readonly addressClasses: readonly AddressClass[];
   leased: boolean;
 }
@@ -40,18 +40,49 @@ export interface Lease {
   readonly addressClasses: readonly AddressClass[];
 }
 
-/** The header that a secret fills for this request; throws where it is not bound to it. */
-export type SecretHeaders = (action: Action, request: PermittedRequest) => readonly LeaseHeader[];
-
 const refused = (why: string): Error => rejected("E_LEASE_REFUSED", why);
 
-/** Classes that the request may reach: the name's own, and what a rule opened. */
+/** The secret that goes with a request: what the action names, or what the model's registry does. */
+const secretOf = (
+  core: GuardianCore,
+  { target, args }: Action,
+  request: PermittedRequest,
+): string => {
+  if (request.secret !== undefined) return request.secret;
+  const model = target === "model::infer" ? args["model"] : undefined;
+  return typeof model === "string" ? core.secretOfModel(model) : "";
+};
+
+/** A secret that an action names must exist, and be bound to its address: else nothing is decided. */
+export const checkSecret = (core: GuardianCore, action: Action): void => {
+  if (!Object.hasOwn(action.args, "secret")) return;
+  const request = permittedRequest(action);
+  const name = request.ok ? request.value.secret : undefined;
+  if (!request.ok || name === undefined) return;
+  const checked = core.secrets?.check(name, request.value);
+  if (checked === undefined) throw rejected("E_SECRET_UNKNOWN", "there are no secrets");
+  if (!checked.ok) throw checked.error;
+};
+
+const headersOf = (
+  core: GuardianCore,
+  action: Action,
+  request: PermittedRequest,
+): readonly LeaseHeader[] => {
+  const name = secretOf(core, action, request);
+  if (name === "") return [];
+  if (core.secrets === undefined) throw rejected("E_SECRET_UNKNOWN", "there are no secrets");
+  return [core.secrets.headerFor(name, request)];
+};
+
+/** Classes that the request may reach: those that a rule opened, else the name's own. */
 const classesOf = (
   { url }: PermittedRequest,
   opened: readonly AddressClass[],
 ): readonly AddressClass[] => {
+  if (opened.length > 0) return opened;
   const own = nameClass(url);
-  return [...new Set(own === "reserved" ? opened : [own, ...opened])];
+  return own === "reserved" ? [] : [own];
 };
 
 /** Checks everything, then burns: a lease that is refused after that was still the only one. */
@@ -59,7 +90,6 @@ export const lease = (
   core: GuardianCore,
   minted: ReadonlyMap<bigint, MintedTicket>,
   given: { readonly ticket: Uint8Array; readonly action: Uint8Array },
-  secretHeaders: SecretHeaders,
 ): Lease => {
   const { provider, clock } = core.ports;
   const envelope = schema.decode(signed, given.ticket);
@@ -81,7 +111,7 @@ export const lease = (
   const request = action.ok ? permittedRequest(action.value) : action;
   if (!action.ok || !request.ok) throw refused("the action makes no request");
   return {
-    headers: secretHeaders(action.value, request.value),
+    headers: headersOf(core, action.value, request.value),
     bytesUpMax: leaseBytesUpMax,
     bytesDownMax: leaseBytesDownMax,
     addressClasses: classesOf(request.value, entry.addressClasses),

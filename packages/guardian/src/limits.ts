@@ -40,6 +40,10 @@ export const cardsPerMinuteMax = 3;
 export const cardsPerTaskMax = 10;
 /** What counts as a minute between cards, in milliseconds. */
 export const cardMinuteMs = 60_000;
+/** Later calls that one card stands for. */
+export const alikeActionsMax = 63;
+/** Arguments of the later calls that one proposal names, in bytes. */
+export const alikeBytesMax = 131_072;
 /** Scopes that were offered and wait for an answer. */
 export const offeredScopesMax = 256;
 /** Receipts that one call returns. */
