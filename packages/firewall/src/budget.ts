@@ -14,21 +14,54 @@ type Refused = Rejection<"E_BUDGET_EXCEEDED" | "E_BUDGET_UNKNOWN">;
 interface Account {
   readonly budgets: Budgets;
   readonly openedMs: number;
-  readonly reserved: Set<bigint>;
+  /** By counter: what is set aside for the action beside itself. */
+  readonly reserved: Map<bigint, ModelAmount>;
   spent: number;
+  /** Spent on models. */
+  readonly models: { tokens: number; microusd: number };
 }
+
+/** What asking a model costs. */
+export interface ModelAmount {
+  readonly tokens: number;
+  readonly microusd: number;
+}
+const nothing: ModelAmount = { tokens: 0, microusd: 0 };
 
 export interface BudgetState {
   readonly actionsSpent: number;
   readonly actionsReserved: number;
   readonly actionsLeft: number;
   readonly minutesLeft: number;
+  /** Of models, what is spent and what is set aside; only where a model was asked. */
+  readonly models?: { readonly spent: ModelAmount; readonly reserved: ModelAmount };
 }
 
 const unknownSession = (session: string): Refused => ({
   code: "E_BUDGET_UNKNOWN",
   message: `no budget for the session ${session}`,
 });
+
+const asideOf = ({ reserved }: Account): ModelAmount => {
+  let [tokens, microusd] = [0, 0];
+  for (const each of reserved.values()) {
+    tokens += each.tokens;
+    microusd += each.microusd;
+  }
+  return { tokens, microusd };
+};
+
+/** What costs nothing is asked however little money is left. */
+const modelsExceeded = (account: Account, amount: ModelAmount): readonly string[] => {
+  const { budgets, models } = account;
+  const aside = asideOf(account);
+  const names: string[] = [];
+  const money = models.microusd + aside.microusd + amount.microusd;
+  if (amount.microusd > 0 && money > (budgets.modelMicrousd ?? money)) names.push("model_usd");
+  const tokens = models.tokens + aside.tokens + amount.tokens;
+  if (tokens > (budgets.modelTokens ?? tokens)) names.push("model_tokens");
+  return names;
+};
 
 export class BudgetLedger {
   readonly #accounts = new Map<string, Account>();
@@ -39,7 +72,13 @@ export class BudgetLedger {
     if (this.#accounts.size >= ledgerSessionsMax) {
       return err({ code: "E_BUDGET_EXCEEDED", message: "too many open sessions" });
     }
-    this.#accounts.set(session, { budgets, openedMs: atMs, reserved: new Set(), spent: 0 });
+    this.#accounts.set(session, {
+      budgets,
+      openedMs: atMs,
+      reserved: new Map(),
+      spent: 0,
+      models: { tokens: 0, microusd: 0 },
+    });
     return ok(undefined);
   }
 
@@ -63,7 +102,7 @@ export class BudgetLedger {
   }
 
   /** Budgets that one more action now would exceed; every budget of a session never opened. */
-  exceeded(session: string, nowMs: number): readonly string[] {
+  exceeded(session: string, nowMs: number, amount?: ModelAmount): readonly string[] {
     const account = this.#accounts.get(session);
     if (account === undefined) return ["actions", "wall_minutes"];
     const names: string[] = [];
@@ -71,7 +110,7 @@ export class BudgetLedger {
     // A clock set back never gives time: before its beginning a session has none.
     const usedMs = nowMs - account.openedMs;
     if (usedMs < 0 || usedMs >= account.budgets.wallMinutes * 60_000) names.push("wall_minutes");
-    return names;
+    return amount === undefined ? names : [...names, ...modelsExceeded(account, amount)];
   }
 
   /** Sets one action aside. `approved` names budgets that a person let it go beyond. */
@@ -80,23 +119,24 @@ export class BudgetLedger {
     counter: bigint,
     nowMs: number,
     approved: readonly string[] = [],
+    amount?: ModelAmount,
   ): Result<void, Refused> {
     const account = this.#accounts.get(session);
     if (account === undefined) return err(unknownSession(session));
     if (account.reserved.has(counter)) {
       return err({ code: "E_BUDGET_UNKNOWN", message: `the ticket ${counter} twice` });
     }
-    const beyond = this.exceeded(session, nowMs).filter((name) => !approved.includes(name));
+    const beyond = this.exceeded(session, nowMs, amount).filter((name) => !approved.includes(name));
     if (beyond.length > 0) {
       return err({ code: "E_BUDGET_EXCEEDED", message: `used up: ${beyond.join(", ")}` });
     }
-    account.reserved.add(counter);
+    account.reserved.set(counter, amount ?? nothing);
     return ok(undefined);
   }
 
-  /** The action happened, or nobody knows. */
-  commit(session: string, counter: bigint): Result<void, Refused> {
-    return this.#settle(session, counter, true);
+  /** The action happened, or nobody knows; `amount` is what it cost, else what was set aside. */
+  commit(session: string, counter: bigint, amount?: ModelAmount): Result<void, Refused> {
+    return this.#settle(session, counter, true, amount);
   }
 
   /** The action surely had no effect. */
@@ -104,13 +144,23 @@ export class BudgetLedger {
     return this.#settle(session, counter, false);
   }
 
-  #settle(session: string, counter: bigint, spent: boolean): Result<void, Refused> {
+  #settle(
+    session: string,
+    counter: bigint,
+    spent: boolean,
+    amount?: ModelAmount,
+  ): Result<void, Refused> {
     const account = this.#accounts.get(session);
     if (account === undefined) return err(unknownSession(session));
-    if (!account.reserved.delete(counter)) {
+    const reserved = account.reserved.get(counter);
+    if (reserved === undefined || !account.reserved.delete(counter)) {
       return err({ code: "E_BUDGET_UNKNOWN", message: `no reservation for ticket ${counter}` });
     }
-    if (spent) account.spent++;
+    if (!spent) return ok(undefined);
+    account.spent++;
+    const { tokens, microusd } = reserved === nothing ? nothing : (amount ?? reserved);
+    account.models.tokens += tokens;
+    account.models.microusd += microusd;
     return ok(undefined);
   }
 
@@ -119,7 +169,10 @@ export class BudgetLedger {
     if (account === undefined) return undefined;
     const { budgets, spent, reserved, openedMs } = account;
     const usedMs = nowMs - openedMs;
+    const aside = asideOf(account);
+    const asked = account.models.tokens + account.models.microusd + aside.tokens + aside.microusd;
     return {
+      ...(asked === 0 ? {} : { models: { spent: { ...account.models }, reserved: aside } }),
       actionsSpent: spent,
       actionsReserved: reserved.size,
       actionsLeft: Math.max(0, budgets.actions - spent - reserved.size),

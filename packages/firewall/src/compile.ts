@@ -13,7 +13,9 @@ import { exampleComplaint, exampleTable } from "./examples.ts";
 import {
   approvalMinutesDefault,
   budgetActionsDefault,
+  budgetMicrousdDefault,
   budgetMinutesDefault,
+  budgetTokensDefault,
   policyRulesMax,
   workspacesMax,
 } from "./limits.ts";
@@ -141,6 +143,14 @@ const assemble = (
       wallMinutes: least(
         read.map(({ wallMinutes }) => wallMinutes),
         budgetMinutesDefault,
+      ),
+      modelMicrousd: least(
+        read.map(({ modelMicrousd }) => modelMicrousd),
+        budgetMicrousdDefault,
+      ),
+      modelTokens: least(
+        read.map(({ modelTokens }) => modelTokens),
+        budgetTokensDefault,
       ),
     },
     approvalExpiresMinutes: least(

@@ -91,6 +91,13 @@ where.argv = { profile = "closed" }
 where.cwd  = { glob = "scope:/**" }
 match = [{ target = "sys::exec", argv = ["/usr/bin/sort", "a.txt"], cwd = "scope:/" }]
 
+# --- Models ------------------------------------------------------------------------------------
+
+[[rule]]
+id = "models"                       # only those that you confirmed: ./ioi models; any other is
+effect = "allow"                    # refused, whatever stands here
+target = ["model::infer"]
+
 # --- Never -------------------------------------------------------------------------------------
 
 [[rule]]
@@ -111,7 +118,8 @@ instead = "Read, click and fill the page's own elements."
 [budget.session]
 actions = 200
 wall_minutes = 20
-model_usd = 0.50
+model_usd = 0.50                    # what models may cost; prices: prices.toml beside this file
+model_tokens = 2_000_000            # what models are told and say
 
 [approval]
 expires_minutes = 10

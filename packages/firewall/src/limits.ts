@@ -92,5 +92,15 @@ export const headersMax = 32;
 export const headerValueCharsMax = 4096;
 /** The base URL of a model's API, in characters. */
 export const modelUrlCharsMax = 2_048;
+/** Money for models in one session where the policy names none, in micro-dollars. */
+export const budgetMicrousdDefault = 500_000;
+/** Money for models that a budget may allow, in micro-dollars. */
+export const budgetMicrousdMax = 1_000_000_000_000;
+/** Tokens of models in one session where the policy names none. */
+export const budgetTokensDefault = 2_000_000;
+/** Tokens of models that a budget may allow. */
+export const budgetTokensMax = 1_000_000_000_000;
+/** Prices in one file. */
+export const pricesMax = 1_024;
 /** Price of a model, in micro-dollars for a million tokens. */
 export const modelPriceMax = 1_000_000_000_000;

@@ -114,6 +114,24 @@ export const integerOf = (
   return Number(node.value);
 };
 
+/** Dollars in millionths; what is below a millionth is left out. */
+export const microusdOf = (reading: Reading, node: TomlNode, max: number): number | undefined => {
+  const text =
+    node.type === "string"
+      ? node.value
+      : node.type === "integer"
+        ? node.value.toString()
+        : node.type === "float"
+          ? node.text.replaceAll("_", "")
+          : "";
+  const parts = /^(\d{1,12})(?:\.(\d{1,30}))?$/.exec(text);
+  if (parts === null) return wrongType(reading, node, "an amount of dollars");
+  const micro = Number(parts[1]) * 1_000_000 + Number((parts[2] ?? "").padEnd(6, "0").slice(0, 6));
+  if (micro <= max) return micro;
+  reading.complaints.add("E_POLICY_VALUE", `more than ${max / 1_000_000} dollars`, node.at);
+  return undefined;
+};
+
 export const flagOf = (reading: Reading, node: TomlNode): boolean | undefined =>
   node.type === "boolean" ? node.value : wrongType(reading, node, "true or false");
 

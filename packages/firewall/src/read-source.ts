@@ -6,7 +6,9 @@ import type { TextPosition } from "@ioi/base";
 import {
   approvalMinutesMax,
   budgetActionsMax,
+  budgetMicrousdMax,
   budgetMinutesMax,
+  budgetTokensMax,
   patternCharsMax,
   policyRulesMax,
   ruleTargetsMax,
@@ -18,6 +20,7 @@ import {
   flagOf,
   integerOf,
   listOf,
+  microusdOf,
   type Reading,
   tableOf,
   textOf,
@@ -37,6 +40,8 @@ export interface ReadSource {
   readonly defaultVerdict: "ask" | "deny" | undefined;
   readonly actions: number | undefined;
   readonly wallMinutes: number | undefined;
+  readonly modelMicrousd: number | undefined;
+  readonly modelTokens: number | undefined;
   readonly approvalMinutes: number | undefined;
   readonly reversibleWithoutAsking: boolean | undefined;
   readonly mayAllow: ReadonlySet<string> | undefined;
@@ -163,7 +168,7 @@ export const readWorkspaces = (reading: Reading, tree: TomlTable): readonly Work
     .filter((workspace) => workspace !== undefined);
 };
 
-/** Amounts of money and tokens are checked, and bound nothing: no driver here spends any. */
+/** Amounts of a wallet are checked, and bound nothing: no driver here spends any. */
 const checkMoney = (reading: Reading, node: TomlNode): void => {
   if (node.type === "integer" && node.value >= 0n) return;
   if (node.type === "float" && /^[0-9][0-9_]*\.[0-9][0-9_]*$/.test(node.text)) return;
@@ -174,22 +179,25 @@ const checkMoney = (reading: Reading, node: TomlNode): void => {
 const readBudgets = (
   reading: Reading,
   tree: TomlTable,
-): Pick<ReadSource, "actions" | "wallMinutes"> => {
+): Pick<ReadSource, "actions" | "wallMinutes" | "modelMicrousd" | "modelTokens"> => {
   const budget = section(reading, tree, "budget", ["session", "wallet"]);
   const inner = (key: string, known: readonly string[]): ReadonlyMap<string, TomlEntry> => {
     const table = read(budget, key, (node) => tableOf(reading, node));
     return table === undefined ? new Map() : fieldsOf(reading, table, known);
   };
   const session = inner("session", ["actions", "wall_minutes", "model_usd", "model_tokens"]);
-  for (const key of ["model_usd", "model_tokens"]) {
-    read(session, key, (node) => checkMoney(reading, node));
-  }
   const perDay = read(inner("wallet", ["per_day"]), "per_day", (node) => tableOf(reading, node));
   for (const { value } of perDay?.entries.values() ?? []) checkMoney(reading, value);
   return {
     actions: read(session, "actions", (node) => integerOf(reading, node, 1, budgetActionsMax)),
     wallMinutes: read(session, "wall_minutes", (node) =>
       integerOf(reading, node, 1, budgetMinutesMax),
+    ),
+    modelMicrousd: read(session, "model_usd", (node) =>
+      microusdOf(reading, node, budgetMicrousdMax),
+    ),
+    modelTokens: read(session, "model_tokens", (node) =>
+      integerOf(reading, node, 0, budgetTokensMax),
     ),
   };
 };

@@ -44,6 +44,8 @@ export interface Grant {
   readonly scope: "once" | "session" | "task";
   /** `once`: exactly this action. */
   readonly actionId?: Uint8Array;
+  /** `once`, instead of `actionId`: this target with these arguments, wherever they really lead. */
+  readonly alikeTo?: Uint8Array;
   /** `task`: what the scope of the task holds. */
   readonly task?: TaskScope;
   /** `session`: this target with these ask sources; empty with `task`. */

@@ -344,15 +344,16 @@ describe("examples", () => {
 
 describe("the whole policy", () => {
   it("has the least of all budgets", () => {
+    const models = { modelMicrousd: 500_000, modelTokens: 2_000_000 };
     const { budgets, approvalExpiresMinutes } = policy(
       "[budget.session]\nactions = 50\n[approval]\nexpires_minutes = 5",
       ["project", "[budget.session]\nactions = 90\nwall_minutes = 3"],
     );
     assert.deepEqual(
       { budgets, approvalExpiresMinutes },
-      { budgets: { actions: 50, wallMinutes: 3 }, approvalExpiresMinutes: 5 },
+      { budgets: { actions: 50, wallMinutes: 3, ...models }, approvalExpiresMinutes: 5 },
     );
-    assert.deepEqual(policy("").budgets, { actions: 200, wallMinutes: 20 });
+    assert.deepEqual(policy("").budgets, { actions: 200, wallMinutes: 20, ...models });
   });
   it("has workspaces with ~ still in the path", () => {
     assert.deepEqual(

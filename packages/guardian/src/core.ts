@@ -27,6 +27,7 @@ import {
 } from "@ioi/firewall";
 import {
   type Action,
+  alikeActions,
   decodeCanonical,
   type DriverKind,
   encodeCanonical,
@@ -39,7 +40,15 @@ import {
 import { DeviceBook } from "./device-book.ts";
 import { alikeId } from "./alike.ts";
 import type { GuardianKeys } from "./keys.ts";
-import { type Ask, foldersOf, Ledger, type Opening, type SessionRecord, taskOf } from "./ledger.ts";
+import {
+  type Ask,
+  foldersOf,
+  Ledger,
+  type Opening,
+  type Sealed,
+  type SessionRecord,
+  taskOf,
+} from "./ledger.ts";
 import { asksKeptMax, goneInstancesMax, reasonCharsMax } from "./limits.ts";
 import { modelAmount, type ModelRegistry } from "./models.ts";
 import type { PolicySourceReader } from "./policy-source.ts";
@@ -149,7 +158,7 @@ export class GuardianCore {
   }
 
   restore(leaf: Leaf, index: number): void {
-    this.ledger.apply(leaf, index, this.#openingOf(leaf), this.#scopeOf(leaf));
+    this.ledger.apply(leaf, index, this.#sealedIn(leaf));
     this.deviceBook.apply(leaf);
   }
 

@@ -5,7 +5,13 @@
  *
  * Pure: `apply` never reads a clock; expiry is judged by the caller's time.
  */
-import { BudgetLedger, type Grant, scopeGroups, type TaskScope } from "@ioi/firewall";
+import {
+  BudgetLedger,
+  type Grant,
+  scopeGroups,
+  type TaskScope,
+  type ModelAmount,
+} from "@ioi/firewall";
 import type { AskSource, Leaf, Scope, ScopeAccess } from "@ioi/wire";
 import { toHex } from "@ioi/base";
 import { asksKeptMax, denialsKeptMax } from "./limits.ts";
@@ -45,6 +51,8 @@ export interface Ask {
   readonly atMs: number;
   readonly index: number;
   readonly intent: LeafOf<"intent">;
+  /** What the same answer is for: actions by target and arguments, without facts. */
+  readonly alike: readonly Uint8Array[];
 }
 
 export interface Answer {
@@ -61,6 +69,13 @@ export interface Opening {
   readonly text: string;
   readonly workspace: string | undefined;
   readonly access: ScopeAccess;
+}
+
+/** What a leaf seals, as far as the fold needs it. */
+export interface Sealed {
+  readonly opening?: Opening;
+  readonly scope?: Scope;
+  readonly alike?: readonly Uint8Array[];
 }
 
 const everyGroup = scopeGroups;
@@ -90,6 +105,17 @@ export const taskOf = (session: SessionRecord): TaskScope | undefined => {
   };
 };
 
+const budgetNames = ["actions", "wall_minutes", "model_usd", "model_tokens"];
+
+/** What a driver says that a question to a model cost; undefined where nobody said. */
+const costOf = ({ reportedBy, evidence }: LeafOf<"outcome">): ModelAmount | undefined => {
+  const [told, said, cost] = ["tokens_in", "tokens_out", "microusd"].map((name) => evidence[name]);
+  const counts = [told, said, cost].every((each) => /^\d{1,15}$/.test(each ?? ""));
+  return reportedBy === "driver" && counts
+    ? { tokens: Number(told) + Number(said), microusd: Number(cost) }
+    : undefined;
+};
+
 export class Ledger {
   readonly sessions: Map<string, SessionRecord> = new Map();
   /** Allowed intents whose outcome is not known, by counter. */
@@ -112,14 +138,14 @@ export class Ledger {
     return this.#counter;
   }
 
-  /** `opening` and `scope` are what the leaf seals, where it seals one of them. */
-  apply(leaf: Leaf, index: number, opening: Opening | undefined, scope?: Scope): void {
+  apply(leaf: Leaf, index: number, sealed: Sealed = {}): void {
+    const { opening, scope, alike = [] } = sealed;
     switch (leaf.type) {
       case "session-open":
         this.#openSession(leaf, opening);
         return;
       case "intent":
-        this.#intent(leaf, index);
+        this.#intent(leaf, index, alike);
         return;
       case "outcome":
         this.open.delete(leaf.counter);
@@ -129,7 +155,7 @@ export class Ledger {
           (leaf.status === "no-effect" || leaf.status === "refused")
         ) {
           this.budgets.release(leaf.session, leaf.counter);
-        } else this.budgets.commit(leaf.session, leaf.counter);
+        } else this.budgets.commit(leaf.session, leaf.counter, costOf(leaf));
         return;
       case "decision":
         this.#decision(leaf);
@@ -185,7 +211,12 @@ export class Ledger {
     });
     this.budgets.open(
       leaf.session,
-      { actions: leaf.actionsMax, wallMinutes: leaf.wallMinutesMax },
+      {
+        actions: leaf.actionsMax,
+        wallMinutes: leaf.wallMinutesMax,
+        ...(leaf.modelMicrousdMax === undefined ? {} : { modelMicrousd: leaf.modelMicrousdMax }),
+        ...(leaf.modelTokensMax === undefined ? {} : { modelTokens: leaf.modelTokensMax }),
+      },
       leaf.atMs,
     );
   }
@@ -194,8 +225,15 @@ export class Ledger {
     const session = this.sessions.get(leaf.session);
     if (session === undefined || session.closed !== undefined || scope === undefined) return;
     this.sessions.set(session.id, { ...session, scope, cards: [] });
-    const { actionsMax, wallMinutesMax } = leaf;
-    this.budgets.amend(session.id, { actions: actionsMax, wallMinutes: wallMinutesMax }, leaf.atMs);
+    this.budgets.amend(
+      session.id,
+      {
+        actions: leaf.actionsMax,
+        wallMinutes: leaf.wallMinutesMax,
+        modelMicrousd: leaf.microusdMax,
+      },
+      leaf.atMs,
+    );
     this.#giveTask(session.id, leaf.policyHash, leaf.expiresMs, leaf.atMs);
   }
 
@@ -222,7 +260,7 @@ export class Ledger {
     });
   }
 
-  #intent(leaf: LeafOf<"intent">, index: number): void {
+  #intent(leaf: LeafOf<"intent">, index: number, alike: readonly Uint8Array[]): void {
     if (leaf.counter > this.#counter) this.#counter = leaf.counter;
     const session = this.sessions.get(leaf.session);
     if (leaf.verdict === "allow") {
@@ -230,7 +268,7 @@ export class Ledger {
       this.useGrants(leaf.grants);
       // The log is the truth: a person may have let the action go beyond the budget. The gate has
       // reserved already; a log that is read again has not.
-      this.budgets.reserve(leaf.session, leaf.counter, leaf.atMs, ["actions", "wall_minutes"]);
+      this.budgets.reserve(leaf.session, leaf.counter, leaf.atMs, budgetNames, leaf.reserve);
     }
     if (leaf.verdict === "ask" && leaf.approval !== undefined && session?.closed === undefined) {
       this.asks.set(leaf.approval, {
@@ -243,6 +281,7 @@ export class Ledger {
         atMs: leaf.atMs,
         index,
         intent: leaf,
+        alike,
       });
       if (session !== undefined) {
         this.sessions.set(session.id, { ...session, cards: countedAfter(session.cards, leaf) });
@@ -266,18 +305,25 @@ export class Ledger {
     });
     if (ask !== undefined) this.#answered(leaf, ask, approved);
     if (!approved || ask === undefined) return;
-    this.#grants.set(leaf.approval, {
-      id: leaf.approval,
+    const grant = {
       session: leaf.session,
-      scope: leaf.scope,
-      ...(leaf.scope === "once" ? { actionId: leaf.actionId } : {}),
       target: ask.target,
       discharges: leaf.discharges,
       policyHash: leaf.policyHash,
       expiresMs: leaf.expiresMs,
       atMs: leaf.atMs,
       used: false,
-    });
+    };
+    const { approval, scope, actionId } = leaf;
+    if (scope === "session") {
+      this.#grants.set(approval, { ...grant, id: approval, scope });
+      return;
+    }
+    this.#grants.set(approval, { ...grant, id: approval, scope, actionId });
+    for (const [at, alikeTo] of ask.alike.entries()) {
+      const id = `${approval}/${at + 1}`;
+      this.#grants.set(id, { ...grant, id, scope, alikeTo });
+    }
   }
 
   #answered(leaf: LeafOf<"decision">, ask: Ask, approved: boolean): void {
@@ -285,9 +331,11 @@ export class Ledger {
     if (session === undefined) return;
     if (!approved) {
       const denied = this.#denied.get(session.id) ?? new Map<string, string>();
-      denied.set(toHex(ask.actionId), leaf.approval);
-      const oldest = denied.keys().next().value;
-      if (denied.size > denialsKeptMax && oldest !== undefined) denied.delete(oldest);
+      for (const id of [ask.actionId, ...ask.alike]) {
+        denied.set(toHex(id), leaf.approval);
+        const oldest = denied.keys().next().value;
+        if (denied.size > denialsKeptMax && oldest !== undefined) denied.delete(oldest);
+      }
       this.#denied.set(session.id, denied);
     }
     if (!ask.asks.some(({ kind }) => kind === "cards")) return;

@@ -23,6 +23,7 @@ import {
   type Leaf,
   schema,
 } from "@ioi/wire";
+import { alikeText } from "./alike.ts";
 import { offersOf, pauseText } from "./cards.ts";
 import { type GuardianCore, isAccess, printable, rejected } from "./core.ts";
 import type { Ask, SessionRecord } from "./ledger.ts";
@@ -196,7 +197,7 @@ export class PersonSide {
     };
     const decision = decide(policy, action, context);
     const { head, added } = this.#pauseOf(ask, session, decision.asks);
-    const text = head + card(action, decision, context);
+    const text = head + card(action, decision, context) + alikeText(this.#core.alikeIn(ask.intent));
     const asks = [...decision.asks, ...added];
     const offered = added.some(({ kind }) => kind === "task");
     return {

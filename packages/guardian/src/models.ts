@@ -1,0 +1,274 @@
+/**
+ * The models that a person confirmed, in `guardian/models`: where each is reached, what it costs,
+ * which secret authenticates it, and for a server of this machine who ran it. An action that asks
+ * any other model, or this one anywhere else, is refused whatever the policy says.
+ *
+ * The file begins with its format; after it stands a canonical record. Bounds: `modelsMax`.
+ */
+import {
+  concatBytes,
+  err,
+  type Files,
+  ok,
+  OperationError,
+  type Result,
+  utf8Decode,
+  utf8Encode,
+} from "@ioi/base";
+import {
+  type DecisionContext,
+  isModelProtocol,
+  type ModelAmount,
+  modelPriceMax,
+  type Price,
+  priceOf,
+  readModelUrl,
+} from "@ioi/firewall";
+import { type Action, type CanonicalValue, type Infer, schema } from "@ioi/wire";
+import { printable, rejected } from "./core.ts";
+import { modelsBytesMax, modelsMax } from "./limits.ts";
+import type { PriceSource } from "./price-source.ts";
+
+const { array, bool, int, optional, record, text } = schema;
+
+export const modelRecord = record({
+  id: text(128),
+  protocol: text(16),
+  url: text(2048),
+  name: text(256),
+  /** Name of the secret that authenticates; empty: none. */
+  secret: text(64),
+  /** Micro-dollars for a million tokens; absent: what the price table says. */
+  priceIn: optional(int(0, modelPriceMax)),
+  priceOut: optional(int(0, modelPriceMax)),
+  /** Of a server on this machine: who ran it when it was confirmed. */
+  ownerUid: optional(int()),
+  program: text(4096),
+  contextTokens: int(),
+});
+export type ModelRecord = Infer<typeof modelRecord>;
+
+const registryFile = record({
+  models: array(modelRecord, modelsMax),
+  /** Empty: none. */
+  default: text(128),
+  unscrubbedConsent: bool,
+});
+type RegistryFile = Infer<typeof registryFile>;
+
+/** A model as sessions know it: with the price that counts now. */
+export interface ConfirmedModel extends ModelRecord {
+  readonly loopback: boolean;
+  readonly isDefault: boolean;
+  readonly priceIn: number;
+  readonly priceOut: number;
+}
+
+const path = "models";
+const format = "ioi.models/1\n";
+
+const damaged = (why: string): OperationError =>
+  new OperationError("E_MODELS_FILE", `guardian/models: ${why}`);
+
+const readFile = (bytes: Uint8Array): RegistryFile => {
+  const end = bytes.indexOf(10) + 1;
+  const head = utf8Decode(bytes.subarray(0, end)) ?? "";
+  const version = /^ioi\.models\/(\d{1,9})\n$/.exec(head)?.[1];
+  if (version === undefined) throw damaged("it does not begin with its format");
+  if (head !== format) {
+    const message = `guardian/models has format ${version}; this version knows 1`;
+    throw new OperationError("E_MODELS_FORMAT", message);
+  }
+  const decoded = schema.decode(registryFile, bytes.subarray(end));
+  if (!decoded.ok) throw damaged(decoded.error.message);
+  return decoded.value;
+};
+
+const idShape = /^[a-z0-9][a-z0-9._:/-]{0,127}$/i;
+
+const isOnLoopback = (url: string): boolean => {
+  const read = readModelUrl(url);
+  return read.ok && read.value.place === "loopback";
+};
+
+/** What a person entered, checked and in its one spelling. */
+const checkedModel = (given: ModelRecord): Result<ModelRecord, string> => {
+  if (!idShape.test(given.id)) return err(`${printable(given.id)} is no id for a model`);
+  if (!isModelProtocol(given.protocol)) return err("the protocol is openai or anthropic");
+  const url = readModelUrl(given.url);
+  if (!url.ok) return err(`the address ${printable(given.url)}: ${url.error}`);
+  if (given.name === "" || /[\p{Cc}\p{Cf}]/u.test(given.name)) {
+    return err("the provider's name of the model is empty or holds control characters");
+  }
+  if ((given.priceIn === undefined) !== (given.priceOut === undefined)) {
+    return err("a price has both sides: what the model is told and what it says");
+  }
+  const local = url.value.place === "loopback";
+  return ok({
+    ...given,
+    url: url.value.url,
+    ...(local ? {} : { program: "" }),
+  });
+};
+
+/** Tokens of a text, counted so that an estimate does not flatter. */
+const bytesOfToken = 3;
+
+const mapOf = (value: CanonicalValue | undefined): { readonly [name: string]: CanonicalValue } =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Uint8Array)
+    ? (value as { readonly [name: string]: CanonicalValue })
+    : {};
+
+const numberOf = (value: CanonicalValue | undefined): number =>
+  typeof value === "number" && value >= 0 ? value : 0;
+
+/** What a question to a model costs at most, by its own arguments; undefined for any other action. */
+export const modelAmount = ({ target, args }: Action): ModelAmount | undefined => {
+  if (target !== "model::infer") return undefined;
+  const told = Math.ceil(numberOf(mapOf(args["prompt"])["length"]) / bytesOfToken);
+  const says = numberOf(args["max_tokens"]);
+  const cost =
+    BigInt(told) * BigInt(numberOf(args["price_in"])) +
+    BigInt(says) * BigInt(numberOf(args["price_out"]));
+  return { tokens: told + says, microusd: Number((cost + 999_999n) / 1_000_000n) };
+};
+
+export class ModelRegistry {
+  readonly #files: Files;
+  readonly #prices: PriceSource;
+  #state: RegistryFile;
+  /** One change at a time. */
+  #changing: Promise<void> = Promise.resolve();
+
+  private constructor(files: Files, prices: PriceSource, state: RegistryFile) {
+    this.#files = files;
+    this.#prices = prices;
+    this.#state = state;
+  }
+
+  static async open(files: Files, prices: PriceSource): Promise<ModelRegistry> {
+    const there = await files.stat(path);
+    const state =
+      there === undefined
+        ? { models: [], default: "", unscrubbedConsent: false }
+        : readFile(await files.readFile(path, modelsBytesMax));
+    return new ModelRegistry(files, prices, state);
+  }
+
+  get unscrubbedConsent(): boolean {
+    return this.#state.unscrubbedConsent;
+  }
+
+  get models(): readonly ConfirmedModel[] {
+    const prices = this.#prices.current();
+    return this.#state.models.map((model) => this.#confirmed(model, prices));
+  }
+
+  find(id: string): ConfirmedModel | undefined {
+    const model = this.#state.models.find((each) => each.id === id);
+    return model === undefined ? undefined : this.#confirmed(model, this.#prices.current());
+  }
+
+  #confirmed(model: ModelRecord, prices: readonly Price[]): ConfirmedModel {
+    const table = priceOf(prices, model.name);
+    return {
+      ...model,
+      loopback: isOnLoopback(model.url),
+      isDefault: this.#state.default === model.id,
+      priceIn: model.priceIn ?? table?.input ?? 0,
+      priceOut: model.priceOut ?? table?.output ?? 0,
+    };
+  }
+
+  /** Adds or changes one; the first is the default. */
+  async confirm(
+    given: ModelRecord,
+    options: { readonly isDefault: boolean; readonly unscrubbedConsent: boolean },
+  ): Promise<void> {
+    const checked = checkedModel(given);
+    if (!checked.ok) throw rejected("E_MODEL_INVALID", checked.error);
+    const model = checked.value;
+    const local = isOnLoopback(model.url);
+    if (!local && !options.unscrubbedConsent && !this.#state.unscrubbedConsent) {
+      throw rejected(
+        "E_MODEL_CONSENT",
+        `${model.url} is not on this machine, and what agents read goes there as it is`,
+      );
+    }
+    const known = model.priceIn !== undefined || priceOf(this.#prices.current(), model.name);
+    if (!local && known === undefined) {
+      throw rejected("E_MODEL_PRICE", `no price is known for ${printable(model.name)}`);
+    }
+    await this.#change((state) => {
+      const others = state.models.filter(({ id }) => id !== model.id);
+      if (others.length >= modelsMax) {
+        throw rejected("E_MODEL_INVALID", `more than ${modelsMax} models`);
+      }
+      return {
+        models: [...others, model],
+        default: options.isDefault || state.default === "" ? model.id : state.default,
+        unscrubbedConsent: state.unscrubbedConsent || (!local && options.unscrubbedConsent),
+      };
+    });
+  }
+
+  async remove(id: string): Promise<boolean> {
+    if (!this.#state.models.some((each) => each.id === id)) return false;
+    await this.#change((state) => {
+      const models = state.models.filter((each) => each.id !== id);
+      const next = state.default === id ? (models[0]?.id ?? "") : state.default;
+      return { ...state, models, default: next };
+    });
+    return true;
+  }
+
+  async #change(next: (state: RegistryFile) => RegistryFile): Promise<void> {
+    const changing = this.#changing.then(async () => {
+      const state = next(this.#state);
+      const bytes = concatBytes(utf8Encode(format), schema.encode(registryFile, state));
+      await this.#files.replaceFile(path, bytes, 0o600);
+      this.#state = state;
+    });
+    this.#changing = changing.catch(() => undefined);
+    await changing;
+  }
+
+  /** Why an action may not ask its model; undefined where it may, or asks none. */
+  refusal({ target, args }: Action): DecisionContext["refusal"] {
+    if (target !== "model::infer") return undefined;
+    const id = args["model"];
+    const model = typeof id === "string" ? this.find(id) : undefined;
+    const names = this.#state.models.map((each) => each.id);
+    if (model === undefined) {
+      return {
+        id: "builtin:model",
+        reason: `The model ${printable(String(id))} was not confirmed by the person.`,
+        instead: names.length === 0 ? "" : `Ask one of: ${names.join(", ")}.`,
+      };
+    }
+    const same =
+      args["url"] === model.url &&
+      args["protocol"] === model.protocol &&
+      args["name"] === model.name &&
+      args["price_in"] === model.priceIn &&
+      args["price_out"] === model.priceOut;
+    if (!same) {
+      return {
+        id: "builtin:model",
+        reason: `The model ${printable(model.id)} is reached or priced otherwise than confirmed.`,
+        instead: "Start a new session: it learns the models as they are now.",
+      };
+    }
+    if (!model.loopback && !this.#state.unscrubbedConsent) {
+      return {
+        id: "builtin:unscrubbed",
+        reason: `${printable(model.id)} is not on this machine, and nobody agreed that text goes there.`,
+        instead: "",
+      };
+    }
+    return undefined;
+  }
+}
