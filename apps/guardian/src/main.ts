@@ -14,9 +14,11 @@ import {
   goneInstancesMax,
   Headers,
   instancesMax,
+  ModelRegistry,
   openGuardianKeys,
   PersonSide,
   type PolicyFile,
+  PriceSource,
   PolicySourceReader,
   ReceiptLog,
   receiptsPath,
@@ -43,6 +45,7 @@ import { deviceService } from "./device-service.ts";
 import { gateService } from "./gate-service.ts";
 import { headersService } from "./headers-service.ts";
 import { leaseService } from "./lease-service.ts";
+import { modelsService } from "./models-service.ts";
 import { observe } from "./observe.ts";
 import { personService } from "./person-service.ts";
 import { secretsService } from "./secrets-service.ts";
@@ -64,10 +67,11 @@ const hexBytes = (text: string): Uint8Array => {
   return bytes;
 };
 
-const policyFile = (dir: string): PolicyFile => {
-  const file = path.join(dir, "policy.toml");
+/** A file that a person edits. */
+const editedFile = (dir: string, name: "policy.toml" | "prices.toml"): PolicyFile => {
+  const file = path.join(dir, name);
   return {
-    name: "policy.toml",
+    name,
     stamp: () => {
       const stat = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
       return stat === undefined
@@ -98,7 +102,7 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
       approveOrigin: config.approveOrigin,
     },
     keys,
-    new PolicySourceReader(policyFile(config.dir), nodeCrypto),
+    new PolicySourceReader(editedFile(config.dir, "policy.toml"), nodeCrypto),
   );
   const receipts = await ReceiptLog.open(
     {
@@ -118,6 +122,8 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
     key: keys.secretsKey,
     nowMs: () => core.wall(),
   });
+  const prices = new PriceSource(editedFile(config.dir, "prices.toml"), log);
+  core.attachModels(await ModelRegistry.open(files, prices));
   log.log("info", "guardian.opened", {
     receipts: receipts.size,
     cutBytes: receipts.cutBytes,
@@ -167,6 +173,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
       scopesService(core, scopes),
       devices,
       secretsService(core),
+      modelsService(core),
     ];
     serve(socket, services, { peer: "person", onBug });
   });

@@ -139,6 +139,7 @@ export class GuardianCore {
   /** Called once; without it no model may be asked. */
   attachModels(models: ModelRegistry): void {
     this.#models = models;
+    this.secretOfModel = (id) => models.find(id)?.secret ?? "";
   }
 
   get models(): ModelRegistry {

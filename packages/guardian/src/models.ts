@@ -60,6 +60,8 @@ type RegistryFile = Infer<typeof registryFile>;
 export interface ConfirmedModel extends ModelRecord {
   readonly loopback: boolean;
   readonly isDefault: boolean;
+  /** The price was confirmed with the model; else it is the table's. */
+  readonly priceConfirmed: boolean;
   readonly priceIn: number;
   readonly priceOut: number;
 }
@@ -162,6 +164,12 @@ export class ModelRegistry {
     return this.#state.unscrubbedConsent;
   }
 
+  /** Why the price table does not load; empty where it does. */
+  get priceError(): string {
+    this.#prices.current();
+    return this.#prices.error;
+  }
+
   get models(): readonly ConfirmedModel[] {
     const prices = this.#prices.current();
     return this.#state.models.map((model) => this.#confirmed(model, prices));
@@ -178,6 +186,7 @@ export class ModelRegistry {
       ...model,
       loopback: isOnLoopback(model.url),
       isDefault: this.#state.default === model.id,
+      priceConfirmed: model.priceIn !== undefined,
       priceIn: model.priceIn ?? table?.input ?? 0,
       priceOut: model.priceOut ?? table?.output ?? 0,
     };

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/models.proto.
  */
 export const file_ioi_kernel_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("Chppb2kva2VybmVsL3YxL21vZGVscy5wcm90bxINaW9pLmtlcm5lbC52MSL7AQoFTW9kZWwSCgoCaWQYASABKAkSEAoIcHJvdG9jb2wYAiABKAkSCwoDdXJsGAMgASgJEgwKBG5hbWUYBCABKAkSDgoGc2VjcmV0GAUgASgJEiIKGmlucHV0X21pY3JvdXNkX3Blcl9taWxsaW9uGAYgASgEEiMKG291dHB1dF9taWNyb3VzZF9wZXJfbWlsbGlvbhgHIAEoBBIRCglvd25lcl91aWQYCCABKA0SDwoHcHJvZ3JhbRgJIAEoCRIQCghsb29wYmFjaxgKIAEoCBISCgppc19kZWZhdWx0GAsgASgIEhYKDmNvbnRleHRfdG9rZW5zGAwgASgNIhMKEUxpc3RNb2RlbHNSZXF1ZXN0IlMKD0xpc3RNb2RlbHNSZXBseRIkCgZtb2RlbHMYASADKAsyFC5pb2kua2VybmVsLnYxLk1vZGVsEhoKEnVuc2NydWJiZWRfY29uc2VudBgCIAEoCCJWChNDb25maXJtTW9kZWxSZXF1ZXN0EiMKBW1vZGVsGAEgASgLMhQuaW9pLmtlcm5lbC52MS5Nb2RlbBIaChJ1bnNjcnViYmVkX2NvbnNlbnQYAiABKAgiEwoRQ29uZmlybU1vZGVsUmVwbHkiIAoSUmVtb3ZlTW9kZWxSZXF1ZXN0EgoKAmlkGAEgASgJIiMKEFJlbW92ZU1vZGVsUmVwbHkSDwoHcmVtb3ZlZBgBIAEoCDKBAgoGTW9kZWxzEk4KCkxpc3RNb2RlbHMSIC5pb2kua2VybmVsLnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh4uaW9pLmtlcm5lbC52MS5MaXN0TW9kZWxzUmVwbHkSVAoMQ29uZmlybU1vZGVsEiIuaW9pLmtlcm5lbC52MS5Db25maXJtTW9kZWxSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5Db25maXJtTW9kZWxSZXBseRJRCgtSZW1vdmVNb2RlbBIhLmlvaS5rZXJuZWwudjEuUmVtb3ZlTW9kZWxSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5SZW1vdmVNb2RlbFJlcGx5YgZwcm90bzM");
+  fileDesc("Chppb2kva2VybmVsL3YxL21vZGVscy5wcm90bxINaW9pLmtlcm5lbC52MSKUAgoFTW9kZWwSCgoCaWQYASABKAkSEAoIcHJvdG9jb2wYAiABKAkSCwoDdXJsGAMgASgJEgwKBG5hbWUYBCABKAkSDgoGc2VjcmV0GAUgASgJEiIKGmlucHV0X21pY3JvdXNkX3Blcl9taWxsaW9uGAYgASgEEiMKG291dHB1dF9taWNyb3VzZF9wZXJfbWlsbGlvbhgHIAEoBBIRCglvd25lcl91aWQYCCABKA0SDwoHcHJvZ3JhbRgJIAEoCRIQCghsb29wYmFjaxgKIAEoCBISCgppc19kZWZhdWx0GAsgASgIEhYKDmNvbnRleHRfdG9rZW5zGAwgASgNEhcKD3ByaWNlX2NvbmZpcm1lZBgNIAEoCCITChFMaXN0TW9kZWxzUmVxdWVzdCJoCg9MaXN0TW9kZWxzUmVwbHkSJAoGbW9kZWxzGAEgAygLMhQuaW9pLmtlcm5lbC52MS5Nb2RlbBIaChJ1bnNjcnViYmVkX2NvbnNlbnQYAiABKAgSEwoLcHJpY2VfZXJyb3IYAyABKAkiVgoTQ29uZmlybU1vZGVsUmVxdWVzdBIjCgVtb2RlbBgBIAEoCzIULmlvaS5rZXJuZWwudjEuTW9kZWwSGgoSdW5zY3J1YmJlZF9jb25zZW50GAIgASgIIhMKEUNvbmZpcm1Nb2RlbFJlcGx5IiAKElJlbW92ZU1vZGVsUmVxdWVzdBIKCgJpZBgBIAEoCSIjChBSZW1vdmVNb2RlbFJlcGx5Eg8KB3JlbW92ZWQYASABKAgygQIKBk1vZGVscxJOCgpMaXN0TW9kZWxzEiAuaW9pLmtlcm5lbC52MS5MaXN0TW9kZWxzUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuTGlzdE1vZGVsc1JlcGx5ElQKDENvbmZpcm1Nb2RlbBIiLmlvaS5rZXJuZWwudjEuQ29uZmlybU1vZGVsUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuQ29uZmlybU1vZGVsUmVwbHkSUQoLUmVtb3ZlTW9kZWwSIS5pb2kua2VybmVsLnYxLlJlbW92ZU1vZGVsUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuUmVtb3ZlTW9kZWxSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.kernel.v1.Model
@@ -89,6 +89,13 @@ export type Model = Message<"ioi.kernel.v1.Model"> & {
    * @generated from field: uint32 context_tokens = 12;
    */
   contextTokens: number;
+
+  /**
+   * The price was confirmed with the model; else it is the price table's.
+   *
+   * @generated from field: bool price_confirmed = 13;
+   */
+  priceConfirmed: boolean;
 };
 
 /**
@@ -126,6 +133,13 @@ export type ListModelsReply = Message<"ioi.kernel.v1.ListModelsReply"> & {
    * @generated from field: bool unscrubbed_consent = 2;
    */
   unscrubbedConsent: boolean;
+
+  /**
+   * Why the price table does not load; empty where it does.
+   *
+   * @generated from field: string price_error = 3;
+   */
+  priceError: string;
 };
 
 /**
