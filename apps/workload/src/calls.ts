@@ -109,13 +109,24 @@ export class SessionCalls {
     };
   }
 
+  /** Later calls as the card would name them; what cannot be named waits for its turn. */
+  #alike({ n, alike = [] }: Of<"propose">): readonly Uint8Array[] {
+    const target = this.#state.actions[n - 1]?.target ?? "";
+    return alike.flatMap((args) => {
+      const roots = this.#opened?.roots ?? [];
+      const made = canonicalArguments(target, args, undefined, roots, this.#ends.home);
+      return made.ok ? [encodeCanonical(made.value.args)] : [];
+    });
+  }
+
   async propose(effect: Of<"propose">, signal: AbortSignal): Promise<SessionInput> {
     const watch = this.#watch;
     const proposedUs = this.#ends.clock.nowUs();
     const { sequence, action, prepared, preparedSignature, headless } = effect;
     const { session } = this.#state;
+    const alike = this.#alike(effect);
     const reply = await this.#ends.gate.propose(
-      { session, sequence, action, prepared, preparedSignature, headless },
+      { session, sequence, action, prepared, preparedSignature, headless, alike },
       signal,
     );
     const nowUs = this.#ends.clock.nowUs();

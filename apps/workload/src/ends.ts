@@ -22,6 +22,8 @@ export interface ProposalInput {
   readonly prepared: Uint8Array;
   readonly preparedSignature: Uint8Array;
   readonly headless: boolean;
+  /** Canonical arguments of later calls to the same target. */
+  readonly alike?: readonly Uint8Array[];
 }
 
 /** `ioi.kernel.v1.ProposeReply`, checked. */

@@ -214,7 +214,7 @@ export class GateClient implements Gate {
       },
     });
     const reply = await gate.propose(
-      { ...proposal, sequence, salt },
+      { ...proposal, sequence, salt, alike: [...(proposal.alike ?? [])] },
       { signal, deadlineMs: gateDeadlineMs },
     );
     return verdictOf(reply);

@@ -10,7 +10,8 @@ import type { Agent, Look, Turn } from "./agent.ts";
 import { helpText, plan, type Step } from "./planner/plan.ts";
 import { clip } from "./session/state.ts";
 import type { AgentStep, Goal, Observation, UndoItem } from "./session/messages.ts";
-import { reasonCharsMax } from "./limits.ts";
+import { alikeCallsMax, reasonCharsMax } from "./limits.ts";
+import type { RawArguments } from "./tools.ts";
 
 interface Progress {
   readonly steps: readonly Step[];
@@ -50,6 +51,16 @@ const undoStep = (progress: Progress): AgentStep => {
       );
 };
 
+/** What the sequence will ask of the same target right after: the commands that follow it. */
+const laterCalls = ({ steps, at }: Progress, target: string): readonly RawArguments[] => {
+  const later: RawArguments[] = [];
+  for (const step of steps.slice(at + 1, at + 1 + alikeCallsMax)) {
+    if (step.type !== "act" || step.target !== target || step.content !== undefined) break;
+    later.push(step.args);
+  }
+  return later;
+};
+
 /** The next step, or the end. */
 const next = (progress: Progress): AgentStep => {
   const step = progress.steps[progress.at];
@@ -57,9 +68,9 @@ const next = (progress: Progress): AgentStep => {
   if (step.type === "help") return { type: "say", text: helpText() };
   if (step.type === "act") {
     const { target, args, content } = step;
-    return content === undefined
-      ? { type: "propose", target, args }
-      : { type: "propose", target, args, content };
+    if (content !== undefined) return { type: "propose", target, args, content };
+    const alike = laterCalls(progress, target);
+    return { type: "propose", target, args, ...(alike.length === 0 ? {} : { alike }) };
   }
   return undoStep(progress);
 };

@@ -104,3 +104,19 @@ export const contextTokensDefault = 16_384;
 export const replyTokensMax = 8192;
 /** Stretches that an agent asks to see at once. */
 export const stretchesMax = 64;
+/** What one action found, in an observation of an agent's program, in bytes; it reads on where it needs more. */
+export const agentContentBytesMax = 65_536;
+/** One line of an agent's program, in bytes. */
+export const agentLineBytesMax = 4_194_304;
+/** Everything that an agent's program writes in answer to one observation, in bytes. */
+export const agentStepBytesMax = 8_388_608;
+/** Times that an agent's program reads before it answers one observation. */
+export const agentReadsMax = 64;
+/** The longest time for one step of an agent's program where its agent.toml names none, in milliseconds. */
+export const agentStepMsDefault = 60_000;
+/** The longest time that an agent.toml may name for one step, in milliseconds. */
+export const agentStepMsMax = 600_000;
+/** Times that an agent's program is started anew in one session after it ended by itself. */
+export const agentRestartsMax = 3;
+/** Of what an agent's program writes to its error output, in bytes: the end is kept. */
+export const agentErrorBytesMax = 4096;

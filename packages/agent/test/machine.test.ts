@@ -1,7 +1,7 @@
 /** The session machine by hand: every state, every verdict, crashes and stops. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { exitOf, type Goal } from "../src/index.ts";
+import { exitOf, type Goal, type Verdict } from "../src/index.ts";
 import { allowed, asked, begun, bytes, Driven, goalStart, refused } from "./support.ts";
 
 test("a read goes through every state and ends as ioi.run/1", () => {
@@ -313,4 +313,19 @@ test("a stop that nobody confirms does not say stopped", () => {
   }
   assert.equal(run.view().state, "failed");
   assert.equal(run.view().error?.code, "E_STOP_UNANSWERED");
+});
+
+test("a card that pauses shows the session as paused, and any answer goes on", () => {
+  const limit: Verdict = { ...asked("ap-1"), asks: [{ kind: "cards", id: "minute" }] } as Verdict;
+  const run = begun("/run true").planned().prepared().verdict(limit);
+  assert.equal(run.view().state, "paused");
+  assert.equal(run.view().error?.code, "E_APPROVAL_PENDING");
+  run.give({ type: "decision", approval: "ap-1", approved: true, reason: "" }).prepared(2);
+  run.verdict(allowed(9n)).outcome().reported().planned().closed();
+  assert.equal(run.view().state, "done");
+});
+
+test("a sequence names the calls to the same target that follow", () => {
+  const run = begun("/delete a && /delete b && /delete c && /read d && /delete e").planned();
+  assert.deepEqual(run.prepared().effect("propose").alike, [{ path: "b" }, { path: "c" }]);
 });

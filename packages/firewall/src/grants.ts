@@ -27,8 +27,16 @@ const sameSource = (a: AskSource, b: AskSource): boolean => a.kind === b.kind &&
 const lists = (grant: Grant, ask: AskSource): boolean =>
   grant.discharges.some((source) => sameSource(source, ask));
 
-const identityOf = (policy: CompiledPolicy, action: Action, context: DecisionContext): Uint8Array =>
-  context.actionId ?? actionId(policy.engine.hashing, schema.encode(actionSchema, action));
+/** A card that named an action before anybody looked at it stands only for what it named. */
+const leadsWhereItSays = ({ paths }: Subject): boolean =>
+  paths.every(({ value }) => value.real !== undefined && value.real.path === value.given.path);
+
+const identityOf = (
+  policy: CompiledPolicy,
+  action: Action,
+  context: DecisionContext | undefined,
+): Uint8Array =>
+  context?.actionId ?? actionId(policy.engine.hashing, schema.encode(actionSchema, action));
 
 const applies = (
   grant: Grant,
@@ -43,10 +51,19 @@ const applies = (
   }
   if (grant.session !== context.session.session || grant.target !== action.target) return false;
   if (grant.scope === "session") return true;
+  if (grant.alikeTo !== undefined) {
+    return (
+      leadsWhereItSays(subject) &&
+      equalBytes(grant.alikeTo, identityOf(policy, { ...action, facts: {} }, undefined))
+    );
+  }
   return (
     grant.actionId !== undefined && equalBytes(grant.actionId, identityOf(policy, action, context))
   );
 };
+
+/** Given for exactly this action, with everything that was known of it on the card. */
+const isDirect = ({ scope, alikeTo }: Grant): boolean => scope === "once" && alikeTo === undefined;
 
 export interface Discharge {
   readonly left: readonly AskSource[];
@@ -74,7 +91,7 @@ export const discharge = (
   const used = new Set<string>();
   for (const ask of asks) {
     const by = live.find(
-      (grant) => lists(grant, ask) && (grant.scope === "once" || isSessionDischargeable(ask)),
+      (grant) => lists(grant, ask) && (isDirect(grant) || isSessionDischargeable(ask)),
     );
     if (by === undefined) left.push(ask);
     else {

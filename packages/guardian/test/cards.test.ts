@@ -1,7 +1,7 @@
 /** The person's patience: what was denied is not asked again, and too many cards pause a task. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Action } from "@ioi/wire";
+import { type Action, encodeCanonical } from "@ioi/wire";
 import type { ApprovalCard, ProposalReply } from "../src/index.ts";
 import {
   answerOf,
@@ -165,7 +165,9 @@ test("once lets the task go on; the wider scope spares its questions, also after
   assert.equal(await session.asks(write("4")), "allow");
   assert.equal(await session.asks(copy("d")), "allow", "another target of the group");
   assert.equal(await session.asks(copy(".git")), "protected path, default default");
-  assert.equal(await session.asks(execOf(["/bin/true"])), "default default", "another group");
+  const exec = new TestDriver(session.world, session.id, "exec");
+  const other = await session.world.propose(exec, execOf(["/bin/true"]));
+  assert.equal(other.verdict, "ask", "another group");
   await session.restart();
   assert.equal(await session.asks(copy("e")), "allow");
   const [denied, third] = await paused();
@@ -192,4 +194,86 @@ test("without a person nothing pauses: an ask is a denial", async () => {
     assert.equal(reply.verdict, "deny");
   }
   assert.deepEqual(all.world.core.ledger.sessions.get(all.id)?.cards, []);
+});
+
+const remove = (path: string, facts: Partial<Action["facts"][string]> = {}): Action => ({
+  version: 1,
+  target: "fs::delete",
+  args: { path },
+  facts: { path: { realPath: path, exists: true, kind: "file", nlink: 1, size: 1, ...facts } },
+});
+
+/** The first of several deletions, with the others named beside. */
+const grouped = async (later: readonly Action["args"][]): Promise<[Asking, ApprovalCard]> => {
+  const all = await Asking.open();
+  const driver = new TestDriver(all.world, all.id);
+  const alike = later.map((args) => encodeCanonical(args));
+  const reply = await all.world.propose(driver, remove(inWork("a/1")), { alike });
+  return [all, all.world.card(reply.approval ?? "")];
+};
+
+const footOf = ({ card }: ApprovalCard): readonly string[] => {
+  const lines = card.trimEnd().split("\n");
+  const at = lines.findIndex((line) => line.startsWith("alike"));
+  return at < 0 ? [] : lines.slice(at);
+};
+
+test("alike calls share one card: one answer is for all that it names, once", async () => {
+  const later = ["a/2", "a/3\u202e", "b/4", "a/1"].map((name) => ({ path: inWork(name) }));
+  const [all, card] = await grouped(later);
+  assert.deepEqual(footOf(card), [
+    'alike     2 more calls of fs::delete; "once" and "deny" answer all of them',
+    "          /home/p/work/a/2",
+    "          /home/p/work/a/3\u27e8U+202E\u27e9",
+  ]);
+  await all.answer(card);
+  await all.restart();
+  const verdicts = async (...names: readonly string[]): Promise<readonly string[]> => {
+    const said: string[] = [];
+    for (const name of names) said.push(await all.asks(remove(inWork(name))));
+    return said;
+  };
+  assert.deepEqual(await verdicts("a/1", "a/2", "a/3\u202e"), ["allow", "allow", "allow"]);
+  assert.deepEqual(
+    await verdicts("a/1", "a/2", "b/4", "a/5"),
+    Array(4).fill("default default").with(3, "default default, cards minute"),
+  );
+});
+
+test("a denial of the card denies all that it names", async () => {
+  const [all, card] = await grouped([{ path: inWork("a/2") }]);
+  await all.answer(card, { decision: "deny" });
+  assert.equal(await all.asks(remove(inWork("a/2"))), "deny");
+  assert.equal(await all.asks(remove(inWork("a/3"))), "default default");
+});
+
+test("what leads elsewhere, or asks for more, is not answered by a card that did not show it", async () => {
+  const [all, card] = await grouped([{ path: inWork("a/2") }, { path: inWork("a/3") }]);
+  await all.answer(card);
+  const elsewhere = remove(inWork("a/2"), { realPath: inWork("c/2") });
+  assert.equal(await all.asks(elsewhere), "default default");
+  const large = remove(inWork("a/3"), { size: 3_000_000_000 });
+  assert.equal(await all.asks(large), "irreversible snapshot");
+  assert.equal(await all.asks(remove(inWork("a/2"))), "allow", "control");
+});
+
+test("hostile neighbours are left out: other folders, refused, malformed, endless", async () => {
+  const many = Array.from({ length: 200 }, (_, at) => ({ path: inWork(`a/x${at}`) }));
+  assert.equal(footOf((await grouped(many))[1]).length, 1 + 63);
+  const bad: readonly Action["args"][] = [
+    { path: "/etc/passwd" },
+    { path: inWork("a/../../x") },
+    { path: inWork("a/.git") },
+    { path: 7 },
+    { path: inWork("a/2"), more: "x" },
+    { path: "/home/p/ioi-data/a" },
+    { path: `${inWork("a")}/${"x".repeat(300)}` },
+    {},
+  ];
+  assert.deepEqual(footOf((await grouped(bad))[1]), []);
+  const all = await Asking.open();
+  const driver = new TestDriver(all.world, all.id);
+  const junk = [new Uint8Array(9), encodeCanonical([1]), encodeCanonical("x")];
+  const reply = await all.world.propose(driver, remove(inWork("a/1")), { alike: junk });
+  assert.deepEqual(footOf(all.world.card(reply.approval ?? "")), []);
 });

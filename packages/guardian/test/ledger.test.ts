@@ -120,7 +120,7 @@ const opening: Opening = { text: "words", workspace: "/home/p/work", access: "wr
 const applied = (leaves: readonly Leaf[]): Ledger => {
   const ledger = new Ledger();
   for (const [index, leaf] of leaves.entries()) {
-    ledger.apply(leaf, index, leaf.type === "session-open" ? opening : undefined);
+    ledger.apply(leaf, index, leaf.type === "session-open" ? { opening } : {});
   }
   return ledger;
 };

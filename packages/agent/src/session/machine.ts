@@ -115,6 +115,7 @@ const prepared = (s: Session, input: Of<"prepared">): void => {
     prepared: input.prepared,
     preparedSignature: input.preparedSignature,
     headless: s.onAsk === "deny",
+    ...(current.alike === undefined ? {} : { alike: current.alike }),
   });
   s.changed = true;
 };

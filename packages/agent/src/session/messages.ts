@@ -8,6 +8,7 @@
 import { encodeCanonical, type Infer, schema } from "@ioi/wire";
 import {
   actionContentBytesMax,
+  alikeCallsMax,
   displayCharsMax,
   messageCharsMax,
   outcomeContentBytesMax,
@@ -80,7 +81,15 @@ export type SessionRoot = Infer<typeof sessionRoot>;
 
 /** What an agent answers to an observation: `observe -> propose | say | finish`. */
 export const agentStep = union({
-  propose: { target: text(64), args, content: optional(content) },
+  propose: {
+    target: text(64),
+    args,
+    content: optional(content),
+    /** Later calls to the same target, as far as they are known: alike ones share a card. */
+    alike: optional(array(args, alikeCallsMax)),
+  },
+  /** A proposal that cannot even be written down. */
+  invalid: { message: reason },
   say: { text: text(sayCharsMax) },
   finish: {
     status: oneOf("done", "failed"),
@@ -259,6 +268,7 @@ export const sessionEffect = union({
     prepared: signedBytes,
     preparedSignature: signedBytes,
     headless: bool,
+    alike: optional(array(args, alikeCallsMax)),
   },
   act: {
     call,

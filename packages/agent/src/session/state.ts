@@ -70,6 +70,8 @@ export interface ActionState {
   readonly n: number;
   readonly target: string;
   readonly args: RawArguments;
+  /** Later calls to the same target that a card may stand for. */
+  readonly alike?: readonly RawArguments[];
   /** Dropped once a prompt was answered: it stands in the journal. */
   content?: Uint8Array;
   display: string;
@@ -263,7 +265,9 @@ const working = (s: SessionSnapshot, stage: Stage): SessionState => {
     case "proposing":
       return model ? "waiting-model" : "proposing";
     case "deciding":
-      return "waiting-approval";
+      return s.current?.asks.some(({ kind }) => kind === "cards") === true
+        ? "paused"
+        : "waiting-approval";
     case "acting":
     case "settling":
     case "reporting":

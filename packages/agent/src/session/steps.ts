@@ -31,13 +31,18 @@ const offered = (
     : refuse("is not among the tools of its agent.toml");
 };
 
+/** The agent is told what is wrong with its proposal, a bounded number of times in a row. */
+const invalid = (s: Session, complaint: string): void => {
+  s.invalidInRow += 1;
+  const message = clip(complaint, reasonCharsMax);
+  if (s.invalidInRow >= invalidCallsMax) fail(s, "E_AGENT_INVALID_CALLS", message);
+  else observe(s, { type: "invalid", code: "E_AGENT_CALL_INVALID", message });
+};
+
 const propose = (s: Session, step: Extract<AgentStep, { readonly type: "propose" }>): void => {
   const known = offered(s, step);
   if (!known.ok && known.error.code === "E_AGENT_CALL_INVALID") {
-    s.invalidInRow += 1;
-    const { code, message } = known.error;
-    if (s.invalidInRow >= invalidCallsMax) fail(s, "E_AGENT_INVALID_CALLS", message);
-    else observe(s, { type: "invalid", code, message: clip(message, reasonCharsMax) });
+    invalid(s, known.error.message);
     return;
   }
   s.invalidInRow = 0;
@@ -52,6 +57,7 @@ const propose = (s: Session, step: Extract<AgentStep, { readonly type: "propose"
     target: step.target,
     args: step.args,
     ...(step.content === undefined ? {} : { content: step.content }),
+    ...(step.alike === undefined ? {} : { alike: step.alike }),
     display: displayOf(step.target, step.args),
     verdict: null,
     rules: [],
@@ -93,7 +99,8 @@ export const step = (s: Session, next: AgentStep): void => {
   if (next.type === "propose") {
     s.saysInRow = 0;
     propose(s, next);
-  } else if (next.type === "say") {
+  } else if (next.type === "invalid") invalid(s, next.message);
+  else if (next.type === "say") {
     s.saysInRow += 1;
     keepSaid(s, next.text);
     if (s.saysInRow <= saysInRowMax) observe(s, { type: "said" });

@@ -119,7 +119,8 @@ const errorView = (s: SessionSnapshot): RunView["error"] => {
     const { code, message, next } = s.failure;
     return { code, message, next: next ?? nextOf(code) };
   }
-  if (stateOf(s) !== "waiting-approval" || s.current?.approval === undefined) return null;
+  const stage = s.stage === "opening" ? s.afterOpen : s.stage;
+  if (stage !== "deciding" || s.current?.approval === undefined) return null;
   const { approval, display } = s.current;
   return {
     code: "E_APPROVAL_PENDING",
