@@ -1,6 +1,6 @@
 /**
  * What a data folder needs before a kernel can run on it: its sub-folders, the terminal's device
- * key, the shipped policy, and afterwards the genesis that names the Guardian.
+ * key, the shipped policy and prices, and afterwards the genesis that names the Guardian.
  *
  * Every file is written whole (temporary, sync, rename), so that a first run which is interrupted
  * is simply continued by the next one.
@@ -8,7 +8,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { fromHex, OperationError, toHex, utf8Encode } from "@ioi/base";
-import { defaultPolicy } from "@ioi/firewall";
+import { defaultPolicy, defaultPrices } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
 import type { DataFolder } from "@ioi/host/ports";
 import { jcsBytes } from "@ioi/wire";
@@ -26,6 +26,7 @@ const folders = [
 
 const deviceKeyPath = "device/terminal.key";
 const policyPath = "guardian/policy.toml";
+const pricesPath = "guardian/prices.toml";
 export const identityPath = "identity/guardian.pub";
 const genesisPath = "identity/genesis.json";
 const smallBytesMax = 65_536;
@@ -61,6 +62,9 @@ export const prepareDataFolder = async (data: DataFolder): Promise<readonly Uint
   }
   if ((await data.files.stat(policyPath)) === undefined) {
     await data.files.replaceFile(policyPath, utf8Encode(defaultPolicy), 0o600);
+  }
+  if ((await data.files.stat(pricesPath)) === undefined) {
+    await data.files.replaceFile(pricesPath, utf8Encode(defaultPrices), 0o600);
   }
   return [await readDevice(data)];
 };

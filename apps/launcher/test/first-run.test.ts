@@ -54,6 +54,7 @@ test("the first run makes everything, for its owner alone", async () => {
     "device/terminal.key 600",
     "guardian 700",
     "guardian/policy.toml 600",
+    "guardian/prices.toml 600",
     "identity 700",
     "identity/genesis.json 600",
     "identity/guardian.pub 600",
@@ -117,7 +118,7 @@ const failing = (data: DataFolder, at: number, written: boolean): DataFolder => 
 };
 
 test("a first run that is interrupted anywhere is continued by the next", async () => {
-  for (let at = 0; at < 4; at++) {
+  for (let at = 0; at < 5; at++) {
     for (const written of [false, true]) {
       const folder = newFolder();
       await withFolder(folder, async (data) => {
@@ -126,7 +127,7 @@ test("a first run that is interrupted anywhere is continued by the next", async 
       const made = path.join(folder, "device/terminal.key");
       const device = fs.existsSync(made) ? fs.readFileSync(made, "utf8") : undefined;
       const second = await withFolder(folder, firstRun);
-      assert.equal(treeOf(folder).length, 14, `stopped at ${at}`);
+      assert.equal(treeOf(folder).length, 15, `stopped at ${at}`);
       if (device !== undefined) assert.match(device, new RegExp(second.device));
       assert.deepEqual(await withFolder(folder, firstRun), second);
     }
