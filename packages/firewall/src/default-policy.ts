@@ -98,6 +98,28 @@ id = "models"                       # only those that you confirmed: ./ioi model
 effect = "allow"                    # refused, whatever stands here
 target = ["model::infer"]
 
+# --- The web -----------------------------------------------------------------------------------
+
+# A site of the session is a host that the person typed or accepted. Only what the person typed is
+# fetched without asking, or what is built of it: nothing that an agent has read goes into an
+# address. Sending (net::post) asks. Addresses of this machine and its networks are closed unless
+# the person types the address itself or a rule names the host.
+
+[[rule]]
+id = "sites-read"
+effect = "allow"
+target = ["net::get"]
+where.url = { scheme = "https", site = "session" }
+not_match = [{ target = "net::get", url = "http://example.com/" }]
+
+# A server of your own network, as an example; without "address" only public addresses are reached:
+#
+# [[rule]]
+# id = "nas"
+# effect = "allow"
+# target = ["net::get"]
+# where.url = { host = "nas.example.net", address = ["private"], path_glob = "/status/**" }
+
 # --- Never -------------------------------------------------------------------------------------
 
 [[rule]]

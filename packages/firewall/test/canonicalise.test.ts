@@ -102,7 +102,8 @@ describe("arguments", () => {
     );
     assert.equal(code("fs::restore", { counter: 1, paths: [] }), "E_ARGUMENTS_SCHEMA");
     assert.equal(code("fs::red", { path: "a" }), "E_TOOL_UNKNOWN");
-    assert.equal(code("net::get", { url: "x" }), "E_TARGET_NOT_AVAILABLE");
+    assert.equal(code("net::get", { url: "x" }), "E_ARGUMENT_URL");
+    assert.equal(code("net::listen", { url: "x" }), "E_TARGET_NOT_AVAILABLE");
     const unknown = canonicalise("fs::read", { pth: "a" }, env);
     assert.match(unknown.ok ? "" : unknown.error.message, /"pth"; did you mean "path"\?/);
   });
@@ -180,6 +181,8 @@ describe("the registry", () => {
         "fs::restore",
         "sys::exec",
         "model::infer",
+        "net::get",
+        "net::post",
       ],
     );
   });

@@ -114,6 +114,9 @@ describe("one line", () => {
       "fs::write scope:/a any",
     );
     assert.ok(display(run(["x", "a".repeat(5000)])).length < 200);
-    assert.equal(display({ version: 1, target: "net::get", args: {}, facts: {} }), "net::get");
+    assert.equal(
+      display({ version: 1, target: "net::listen", args: {}, facts: {} }),
+      "net::listen",
+    );
   });
 });

@@ -415,7 +415,7 @@ describe("a malformed action", () => {
   it("of a target without a driver is not available", () => {
     const decision = decide(
       policy(""),
-      { version: 1, target: "net::get", args: {}, facts: {} },
+      { version: 1, target: "net::listen", args: {}, facts: {} },
       context,
     );
     assert.deepEqual([decision.verdict, ruleIds(decision)], ["deny", ["builtin:not-available"]]);

@@ -167,16 +167,16 @@ describe("rules", () => {
   });
   it("know nothing of content, hosts and pages yet, and say so", () => {
     one(
-      `version = 1\n${rule("a", "deny", "net::post", 'where.body = { contains_kind = ["SECRET"] }')}`,
-      /E_POLICY_NOT_AVAILABLE\]: policy.toml:6:7: conditions on net::post/,
+      `version = 1\n${rule("a", "deny", "net::listen", 'where.body = { contains_kind = ["SECRET"] }')}`,
+      /E_POLICY_NOT_AVAILABLE\]: policy.toml:6:7: conditions on net::listen/,
     );
     one(
       `version = 1\n${rule("a", "deny", "fs::write", 'where.content = { contains_kind = ["SECRET"] }')}`,
       /E_POLICY_NOT_AVAILABLE\]: policy.toml:6:19: the condition "contains_kind"/,
     );
     one(
-      `version = 1\n${rule("a", "allow", "net::get")}`,
-      /E_POLICY_NOT_AVAILABLE.*net::get cannot be allowed/,
+      `version = 1\n${rule("a", "allow", "net::listen")}`,
+      /E_POLICY_NOT_AVAILABLE.*net::listen cannot be allowed/,
     );
     one(
       'version = 1\n[[fill]]\nkind = "EMAIL"',
