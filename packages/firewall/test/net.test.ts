@@ -198,6 +198,8 @@ describe("an address", () => {
     const v6 = fc.ipV6();
     fc.assert(
       fc.property(fc.oneof(fc.ipV4(), v6), (text) => {
+        // The deprecated IPv4-compatible form is an IPv4 address to that library alone.
+        fc.pre(!/^::[0-9]+\./.test(text));
         const theirs = ipaddr.process(text);
         const ours = canonicalAddress(text);
         assert.equal(ours, theirs.toString(), text);
