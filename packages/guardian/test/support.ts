@@ -35,6 +35,7 @@ import {
 import {
   type Answer,
   type ApprovalCard,
+  driverKinds,
   Gate,
   GuardianCore,
   type GuardianKeys,
@@ -275,13 +276,18 @@ export class TestDriver {
   readonly key: PrivateKey<"ed25519"> = nodeCrypto.generate("ed25519");
   readonly instanceId: Uint8Array = nodeCrypto.randomBytes(16);
   readonly session: string;
-  readonly kind: "files" | "exec";
+  readonly kind: "files" | "exec" | "model";
   readonly profileHash: Uint8Array;
 
-  constructor(world: World, session: string, kind: "files" | "exec" = "files", register = true) {
+  constructor(
+    world: World,
+    session: string,
+    kind: "files" | "exec" | "model" = "files",
+    register = true,
+  ) {
     this.session = session;
     this.kind = kind;
-    const profile = world.gate.openSession(session).profiles[kind === "files" ? 0 : 1];
+    const profile = world.gate.openSession(session).profiles[driverKinds.indexOf(kind)];
     assert.ok(profile !== undefined, "a profile");
     const { payload } = unwrap(schema.decode(signed, profile), "profile");
     this.profileHash = domainHash(nodeCrypto, domains.profile, payload);
