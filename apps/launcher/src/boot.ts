@@ -49,6 +49,7 @@ export interface BootOptions {
   readonly devices: readonly Uint8Array[];
   readonly approveOrigin: string;
   readonly durable: boolean;
+  readonly idleBlockMs?: number;
   readonly host: string;
   readonly port: number;
   readonly version: string;
@@ -175,6 +176,10 @@ export class Kernel {
       host: this.#options.host,
       port: this.#options.port,
       chainId,
+      identity: toHex(guardianHello.identity),
+      ...(this.#options.idleBlockMs === undefined
+        ? {}
+        : { idleBlockMs: this.#options.idleBlockMs }),
     };
     const orchestrator = this.#spawn("orchestrator", orchestratorConfig, {
       peer: orchestratorToWorkload,

@@ -12,6 +12,8 @@ export interface LauncherConfig {
   /** Absent: no console, no page. */
   readonly page?: PageConfig;
   readonly egress?: EgressConfig;
+  /** At the latest after so long the chain makes a block. */
+  readonly idleBlockMs?: number;
 }
 
 export interface EgressConfig {
@@ -73,4 +75,7 @@ export interface OrchestratorProcessConfig extends Common {
   readonly port: number;
   /** Hex. */
   readonly chainId: string;
+  /** The Guardian's key that signs headers and checkpoints, in hex. */
+  readonly identity: string;
+  readonly idleBlockMs?: number;
 }

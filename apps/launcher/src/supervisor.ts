@@ -160,6 +160,7 @@ export class Supervisor {
       devices: this.#devices,
       approveOrigin: this.#console?.approveOrigin ?? "",
       durable: this.#config.durable !== false,
+      ...(this.#config.idleBlockMs === undefined ? {} : { idleBlockMs: this.#config.idleBlockMs }),
       host: this.#config.host,
       port: this.#port,
       version: versionOf(),

@@ -1,11 +1,11 @@
 /**
- * The order of proposals: a number for each commitment, and the newest checkpoint of the receipt
- * log. What is kept is (order, session, sequence, length, commitment), never a byte of content.
+ * The order of proposals: a number for each commitment. What is kept is (order, session, sequence,
+ * length, commitment), never a byte of content.
  *
  * Invariant: no number is given twice, whatever crashes: numbers are reserved on disk in blocks
  * before the first of a block is used, and a log that starts anew is put in its place whole.
  */
-import { equalBytes, type Files, OperationError, type Random } from "@ioi/base";
+import { type Files, OperationError, type Random } from "@ioi/base";
 import { openWal, type Wal } from "@ioi/storage";
 import { schema } from "@ioi/wire";
 import { commitmentsMax, orderReserve } from "./limits.ts";
@@ -15,7 +15,7 @@ const logPath = "commitments.log";
 const nextPath = "commitments.next";
 const reserveRecord = 1;
 const commitmentRecord = 2;
-const anchorRecord = 3;
+// Type 3 was a checkpoint of the receipt log; the chain keeps those.
 
 const reserve = schema.record({ upTo: schema.u64 });
 const numbered = schema.record({
@@ -25,23 +25,11 @@ const numbered = schema.record({
   length: schema.int(),
   commitment: schema.bytes(32),
 });
-const anchor = schema.record({
-  size: schema.u64,
-  root: schema.bytes(32),
-  note: schema.bytes(undefined, 16_384),
-});
-
 export interface Numbered {
   readonly session: string;
   readonly sequence: bigint;
   readonly length: number;
   readonly commitment: Uint8Array;
-}
-
-export interface Checkpoint {
-  readonly size: bigint;
-  readonly root: Uint8Array;
-  readonly note: Uint8Array;
 }
 
 const repairHint = "remove orchestrator/commitments.log: numbers restart, receipts are untouched";
@@ -55,7 +43,6 @@ export class Commitments {
   #reserved: bigint;
   /** One change at a time: nothing may be appended while the log starts anew. */
   #busy: Promise<unknown> = Promise.resolve();
-  newest: Checkpoint | undefined;
 
   private constructor(files: Files, random: Random, recordsMax: number, wal: Wal, last: bigint) {
     this.#files = files;
@@ -74,19 +61,13 @@ export class Commitments {
     if ((await files.stat(nextPath)) !== undefined) await files.remove(nextPath);
     const wal = await openWal({ files, random, path: logPath, repairHint });
     let last = 0n;
-    let newest: Checkpoint | undefined;
     for await (const record of wal.read(0)) {
       if (record.type === reserveRecord) {
         const decoded = schema.decode(reserve, record.payload);
         if (decoded.ok && decoded.value.upTo > last) last = decoded.value.upTo;
-      } else if (record.type === anchorRecord) {
-        const decoded = schema.decode(anchor, record.payload);
-        if (decoded.ok) newest = decoded.value;
       }
     }
-    const commitments = new Commitments(files, random, recordsMax, wal, last);
-    commitments.newest = newest;
-    return commitments;
+    return new Commitments(files, random, recordsMax, wal, last);
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -123,38 +104,19 @@ export class Commitments {
     });
   }
 
-  /** A checkpoint must extend the one before it. */
-  async anchor(checkpoint: Checkpoint): Promise<void> {
-    await this.#inTurn(async () => {
-      const { newest } = this;
-      if (newest !== undefined && checkpoint.size < newest.size) {
-        throw new OperationError("E_CHECKPOINT_INVALID", "a checkpoint is older than the last one");
-      }
-      if (newest?.size === checkpoint.size) {
-        if (equalBytes(newest.root, checkpoint.root)) return;
-        throw new OperationError("E_CHECKPOINT_INVALID", "two checkpoints of one size differ");
-      }
-      await this.#wal.append(anchorRecord, schema.encode(anchor, checkpoint));
-      this.newest = checkpoint;
-    });
-  }
-
   async close(): Promise<void> {
     await this.#inTurn(() => this.#wal.close());
   }
 
   /**
-   * The log is bounded: only the reservation and the newest checkpoint live on. They are durable in
-   * the next log before it takes the name of this one, so that a crash finds either.
+   * The log is bounded: only the reservation lives on. It is durable in the next log before that
+   * takes the name of this one, so that a crash finds either.
    */
   async #startAnew(): Promise<void> {
     const files = this.#files;
     if ((await files.stat(nextPath)) !== undefined) await files.remove(nextPath);
     const next = await openWal({ files, random: this.#random, path: nextPath, repairHint });
     try {
-      if (this.newest !== undefined) {
-        await next.append(anchorRecord, schema.encode(anchor, this.newest));
-      }
       const upTo = this.#reserved;
       await next.appendDurable(reserveRecord, schema.encode(reserve, { upTo }));
     } finally {

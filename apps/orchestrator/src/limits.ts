@@ -10,3 +10,15 @@ export const connectionsMax = 256;
 export const scrapeMs = 2000;
 /** Commitments after which their log starts anew. */
 export const commitmentsMax = 100_000;
+/** Wait for the Guardian's answer about the chain, in milliseconds. */
+export const signerMs = 10_000;
+/** Connections of one peer to the public port. */
+export const peerConnectionsMax = 64;
+/** Calls of one peer to the public port in a second, for longer. */
+export const peerCallsPerSecond = 500;
+/** Calls of one peer to the public port at once. */
+export const peerCallsBurst = 1000;
+/** Open streams of blocks of one peer. */
+export const eventStreamsMax = 16;
+/** Peers whose calls are counted; the one that called longest ago is forgotten first. */
+export const peersMax = 4096;

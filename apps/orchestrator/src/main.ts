@@ -4,7 +4,7 @@
  *
  * Descriptors: see `@ioi/host/process`. The Workload calls on 5; the Guardian is called on 6.
  */
-import { type Log } from "@ioi/base";
+import { type Log, utf8Decode } from "@ioi/base";
 import { type Credentials, wrapClient } from "@ioi/host/crypto";
 import { applyNotDumpable } from "@ioi/host/libc";
 import { openFiles, systemRandom } from "@ioi/host/ports";
@@ -20,17 +20,16 @@ import {
 import { client, connect, serve } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { carryService } from "./carry.ts";
+import { type ChainConfig, openChain } from "./chain.ts";
 import { Commitments } from "./commitments.ts";
 import { listenHttp } from "./http.ts";
 import { listenPublic } from "./public.ts";
 import { Scrapes } from "./scrape.ts";
 
-interface Config {
-  readonly dir: string;
+interface Config extends ChainConfig {
   readonly credentials: Credentials;
   readonly host: string;
   readonly port: number;
-  readonly chainId: string;
   readonly version: string;
 }
 
@@ -49,10 +48,14 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   guardian.closed.then(() => {
     state.guardian = false;
   }, onBug);
+  const chain = await openChain(config, client(pb.Headers, guardian), log, dieOn(log));
   const carry = carryService({
     onPoisoned: dieOn(log),
     guardian: client(pb.Carry, guardian),
     commitments,
+    onCheckpoint: (note) => {
+      chain.offer(utf8Decode(note) ?? "");
+    },
     onCarrying: (carrying) => {
       state.workload = carrying;
     },
@@ -62,17 +65,19 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     state.workload = false;
   }, onBug);
   const ready = (): boolean => state.guardian && state.workload;
-  const rpcAddress = await listenPublic(config, { ready, commitments });
+  const rpcAddress = await listenPublic(config, { ready, chain });
   const scrapes = new Scrapes();
   const httpAddress = await listenHttp({
     host: config.host,
     ready,
     others: () => scrapes.others(),
   });
+  chain.start(onBug);
   return {
     services: [scrapes.service],
     hello: () => ({ name: "orchestrator", rpcAddress, httpAddress }),
     drain: async () => {
+      await chain.close();
       await commitments.close();
     },
   };

@@ -1,12 +1,9 @@
-/**
- * Numbers: none twice, whatever crashes and wherever, also while the log starts anew; and the
- * newest checkpoint, which only ever grows.
- */
+/** Numbers: none twice, whatever crashes and wherever, also while the log starts anew. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "@ioi/base";
 import { SimFiles } from "@ioi/sim";
-import { Commitments, type Checkpoint, type Numbered } from "../src/commitments.ts";
+import { Commitments, type Numbered } from "../src/commitments.ts";
 import { orderReserve } from "../src/limits.ts";
 
 const noticeOf = (n: number): Numbered => ({
@@ -14,12 +11,6 @@ const noticeOf = (n: number): Numbered => ({
   sequence: BigInt(n),
   length: n,
   commitment: new Uint8Array(32).fill(n % 256),
-});
-
-const checkpointOf = (size: number, root = size): Checkpoint => ({
-  size: BigInt(size),
-  root: new Uint8Array(32).fill(root % 256),
-  note: new Uint8Array(10),
 });
 
 const open = (files: SimFiles, recordsMax?: number): Promise<Commitments> =>
@@ -55,21 +46,6 @@ test("after a restart they go on above all that were reserved", async () => {
   assert.ok(order > 1n && order <= BigInt(orderReserve) + 2n, `${order}`);
 });
 
-test("the newest checkpoint is known after a restart; an older or another one is refused", async () => {
-  const files = new SimFiles({ seed: "anchor" });
-  const first = await open(files);
-  assert.equal(first.newest, undefined);
-  await first.anchor(checkpointOf(3));
-  await first.anchor(checkpointOf(7));
-  await first.anchor(checkpointOf(7));
-  assert.equal(await codeOf(first.anchor(checkpointOf(6))), "E_CHECKPOINT_INVALID");
-  assert.equal(await codeOf(first.anchor(checkpointOf(7, 99))), "E_CHECKPOINT_INVALID");
-  await first.close();
-  const second = await open(files);
-  assert.deepEqual({ ...second.newest }, checkpointOf(7));
-  assert.equal(await codeOf(second.anchor(checkpointOf(6))), "E_CHECKPOINT_INVALID");
-});
-
 test("what is kept is numbers and hashes, never a session's content", async () => {
   const files = new SimFiles({ seed: "content" });
   const commitments = await open(files);
@@ -90,10 +66,9 @@ test("a commitment of another length, or a session cut inside a letter, is no ha
   assert.equal(await commitments.number({ ...noticeOf(1), session }), 1n);
 });
 
-test("at its bound the log starts anew: small again, numbers and checkpoint go on", async () => {
+test("at its bound the log starts anew: small again, numbers go on", async () => {
   const files = new SimFiles({ seed: "anew" });
   const first = await open(files, 50);
-  await first.anchor(checkpointOf(9));
   const orders: bigint[] = [];
   for (let n = 0; n < 400; n++) orders.push(await first.number(noticeOf(n)));
   assert.equal(new Set(orders).size, 400);
@@ -102,27 +77,23 @@ test("at its bound the log starts anew: small again, numbers and checkpoint go o
   await first.close();
   assert.deepEqual(await files.list(""), ["commitments.log"]);
   const second = await open(files, 50);
-  assert.deepEqual({ ...second.newest }, checkpointOf(9));
   assert.ok((await second.number(noticeOf(1))) > 400n);
 });
 
-test("numbers and checkpoints at once while the log starts anew", async () => {
+test("numbers at once while the log starts anew", async () => {
   const commitments = await open(new SimFiles({ seed: "race" }), 10);
   const work: Promise<unknown>[] = [];
   const orders: bigint[] = [];
   for (let n = 1; n < 200; n++) {
     work.push(commitments.number(noticeOf(n)).then((order) => orders.push(order)));
-    work.push(commitments.anchor(checkpointOf(n)));
   }
   await Promise.all(work);
   assert.equal(new Set(orders).size, 199);
-  assert.equal(commitments.newest?.size, 199n);
 });
 
 interface Lives {
   readonly files: SimFiles;
   readonly orders: bigint[];
-  readonly anchored: bigint;
   readonly finished: boolean;
 }
 
@@ -133,24 +104,19 @@ const live = async (stopAt: number): Promise<Lives> => {
   const files = new SimFiles({ seed: "lives" });
   files.stopAt(stopAt);
   const orders: bigint[] = [];
-  let anchored = 0n;
   let n = 0;
   try {
     for (let life = 0; life < 2; life++) {
       const commitments = await open(files, recordsMax);
       for (let step = 0; step < 12; step++) {
         orders.push(await commitments.number(noticeOf(n++)));
-        if (step % 5 === 4) {
-          await commitments.anchor(checkpointOf(n));
-          anchored = BigInt(n);
-        }
       }
       await commitments.close();
     }
   } catch (error) {
     if (!files.stopped) throw error;
   }
-  return { files, orders, anchored, finished: !files.stopped };
+  return { files, orders, finished: !files.stopped };
 };
 
 test("no number comes twice after a loss of power at any point", async () => {
@@ -184,7 +150,6 @@ test("the end of the process alone loses nothing", async () => {
   for (let stopAt = 0; ; stopAt++) {
     const lives = await live(stopAt);
     const after = await open(lives.files.kill(), recordsMax);
-    assert.ok((after.newest?.size ?? 0n) >= lives.anchored);
     const next = await after.number(noticeOf(1));
     assert.ok(lives.orders.every((order) => order < next));
     if (lives.finished) return;

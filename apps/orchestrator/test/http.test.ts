@@ -4,13 +4,8 @@ import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
 import { after, mock, test } from "node:test";
-import { client, connect } from "@ioi/host/rpc";
 import { startMetrics } from "@ioi/host/process";
-import { SimFiles, SimRandom } from "@ioi/sim";
-import { pb } from "@ioi/wire";
-import { Commitments } from "../src/commitments.ts";
 import { listenHttp } from "../src/http.ts";
-import { listenPublic } from "../src/public.ts";
 
 /** The servers that the code under test opens for the life of its process; closed at the end. */
 const servers: net.Server[] = [];
@@ -141,34 +136,4 @@ test("rubbish and oversized headers end in an error, and the next request is ans
   const large = await ask(`GET /healthz HTTP/1.1\r\nX: ${"y".repeat(20_000)}\r\n\r\n`);
   assert.equal(large.status, 431);
   assert.equal((await get("/healthz")).status, 200);
-});
-
-test("the public port: status and health of the node, no other service", async () => {
-  const commitments = await Commitments.open(new SimFiles({ seed: "p" }), new SimRandom("p"));
-  const config = { host: "127.0.0.1", port: 0, chainId: "ab12", version: "9.9.9" };
-  const ready = { now: false };
-  const rpc = await listenPublic(config, { ready: () => ready.now, commitments });
-  const socket = net.connect(Number(rpc.split(":")[1]), "127.0.0.1");
-  await once(socket, "connect");
-  await using channel = connect(socket);
-  const before = await client(pb.Node, channel).status({});
-  assert.deepEqual(
-    [before.version, [...before.chainId], before.ready, before.receiptsSize],
-    ["9.9.9", [0xab, 0x12], false, 0n],
-  );
-  const root = new Uint8Array(32).fill(7);
-  await commitments.anchor({ size: 5n, root, note: new Uint8Array(1) });
-  ready.now = true;
-  const after = await client(pb.Node, channel).status({});
-  assert.deepEqual([after.ready, after.receiptsSize], [true, 5n]);
-  assert.deepEqual(Uint8Array.from(after.receiptsRoot), root);
-  const { SERVING, SERVICE_UNKNOWN } = pb.HealthCheckResponse_ServingStatus;
-  const health = client(pb.Health, channel);
-  assert.equal((await health.check({ service: "" })).status, SERVING);
-  assert.equal((await health.check({ service: pb.Node.typeName })).status, SERVING);
-  assert.equal((await health.check({ service: pb.Gate.typeName })).status, SERVICE_UNKNOWN);
-  const unknown = { code: "E_RPC_UNKNOWN_METHOD" };
-  await assert.rejects(client(pb.Gate, channel).openSession({ session: "s" }), unknown);
-  await assert.rejects(client(pb.Person, channel).listApprovals({}), unknown);
-  await assert.rejects(client(pb.Process, channel).drain({}), unknown);
 });

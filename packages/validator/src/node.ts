@@ -62,6 +62,8 @@ export interface ChainNodeOptions {
   readonly idleMs: number;
   /** Blocks with something to commit stand so far apart; {@link minBlockMs} where absent. */
   readonly minMs?: number;
+  /** Blocks of one file. */
+  readonly segmentBlocks?: number;
   /** The disk cannot be trusted to store anything more. */
   readonly fatal: (error: OperationError) => void;
 }
@@ -75,6 +77,20 @@ export interface Proved {
 export type ReadError = Rejection<"E_CHAIN_NO_BLOCK" | "E_STATE_VERSION">;
 
 const codeOf = (error: unknown): string => (error instanceof OperationError ? error.code : "bug");
+
+/** A signer that cannot prove it has proved nothing; one that is away is asked again. */
+const provedBy = async (
+  signer: HeaderSigner,
+  from: number,
+  to: number,
+): Promise<readonly Uint8Array[]> => {
+  try {
+    return await signer.consistency(from, to);
+  } catch (error) {
+    if (error instanceof OperationError && error.code === "E_RPC_MALFORMED") return [];
+    throw error;
+  }
+};
 
 export class ChainNode {
   readonly #options: ChainNodeOptions;
@@ -109,7 +125,7 @@ export class ChainNode {
   /** Recovers what is there, or begins a chain. Nothing is made before {@link start}. */
   static async open(options: ChainNodeOptions): Promise<ChainNode> {
     const { files, random, provider, params, signer, idleMs } = options;
-    const segments = await Segments.open(files, random, provider);
+    const segments = await Segments.open(files, random, provider, options.segmentBlocks);
     try {
       const tree = jellyfish.open(new MemoryStore(), provider);
       const replayed = await replay(segments, provider, params, tree);
@@ -134,12 +150,13 @@ export class ChainNode {
     }
   }
 
-  start(): void {
+  /** `onBug` hears of what ended the chain, if anything but {@link close} did. */
+  start(onBug: (error: unknown) => void): void {
     assert(this.#running === undefined, "the chain is started once");
-    this.#running = this.#run(this.#stop.signal);
+    this.#running = this.#run(this.#stop.signal).catch(onBug);
   }
 
-  /** Ends after the step under way. Rejects with a bug of the machine. */
+  /** Ends after the step under way. */
   async close(): Promise<void> {
     this.#stop.abort(undefined);
     this.#wake.abort(undefined);
@@ -269,10 +286,10 @@ export class ChainNode {
     switch (effect.type) {
       case "prove-consistency": {
         const { from, to } = effect;
-        const attempt = await this.#attempt("consistency", () => signer.consistency(from, to));
-        return attempt === undefined
+        const proof = await this.#attempt("consistency", () => provedBy(signer, from, to));
+        return proof === undefined
           ? { type: "unproved" }
-          : { type: "consistency", from, to, proof: attempt.value };
+          : { type: "consistency", from, to, proof: proof.value };
       }
       case "store":
         return (await this.#attempt("store", () => this.#store(effect.proposal)))

@@ -78,31 +78,34 @@ const decodeProposal = (hashing: Hashing, payload: Uint8Array): Proposal | undef
   return { header: header.value, encoded, id: headerId(hashing, encoded), txs };
 };
 
+interface SegmentsOptions {
+  readonly files: Files;
+  readonly random: Random;
+  readonly hashing: Hashing;
+  /** Of one file. */
+  readonly blocksMax: number;
+}
+
 export class Segments {
-  readonly #files: Files;
-  readonly #random: Random;
-  readonly #hashing: Hashing;
+  readonly #options: SegmentsOptions;
   readonly #heights: bigint[];
   #current: Segment;
   /** Closed ones, the newest used last. */
   #readers: Segment[] = [];
   #opening: Promise<unknown> = Promise.resolve();
 
-  private constructor(
-    files: Files,
-    random: Random,
-    hashing: Hashing,
-    heights: bigint[],
-    current: Segment,
-  ) {
-    this.#files = files;
-    this.#random = random;
-    this.#hashing = hashing;
+  private constructor(options: SegmentsOptions, heights: bigint[], current: Segment) {
+    this.#options = options;
     this.#heights = heights;
     this.#current = current;
   }
 
-  static async open(files: Files, random: Random, hashing: Hashing): Promise<Segments> {
+  static async open(
+    files: Files,
+    random: Random,
+    hashing: Hashing,
+    blocksMax: number = segmentBlocksMax,
+  ): Promise<Segments> {
     if ((await files.stat(chainFolder)) === undefined) {
       await files.makeDirectory(chainFolder, 0o700);
       await files.syncDirectory("");
@@ -122,7 +125,7 @@ export class Segments {
       heights.push(last);
     }
     const current = { height: last, wal: await Segments.#openWal(place, nameOf(last)) };
-    return new Segments(files, random, hashing, heights, current);
+    return new Segments({ files, random, hashing, blocksMax }, heights, current);
   }
 
   static async #openWal(
@@ -164,7 +167,7 @@ export class Segments {
 
   /** The next height begins a new file. */
   get full(): boolean {
-    return this.#current.wal.records >= 1 + 2 * segmentBlocksMax;
+    return this.#current.wal.records >= 1 + 2 * this.#options.blocksMax;
   }
 
   async base(): Promise<Base> {
@@ -193,7 +196,7 @@ export class Segments {
         corrupt(`${nameOf(this.#current.height)}: record ${record.sequence} is out of place`);
       if (proposal === undefined) {
         if (record.type !== proposalRecord) throw bad();
-        proposal = decodeProposal(this.#hashing, record.payload);
+        proposal = decodeProposal(this.#options.hashing, record.payload);
         if (proposal === undefined) throw bad();
         continue;
       }
@@ -220,7 +223,7 @@ export class Segments {
   async rotate(parent: Block, state: Base["state"]): Promise<void> {
     const height = parent.header.height + 1n;
     const { encoded: header, counter, signature } = parent;
-    const place = { files: this.#files, random: this.#random };
+    const place = this.#options;
     await Segments.#make(place, {
       version: 1,
       height,
@@ -234,7 +237,7 @@ export class Segments {
     while (this.#heights.length > segmentsKept) {
       const oldest = this.#heights.shift() as bigint;
       await this.#inTurn(() => this.#closeReader(oldest));
-      await this.#files.remove(`${chainFolder}/${nameOf(oldest)}`);
+      await this.#options.files.remove(`${chainFolder}/${nameOf(oldest)}`);
     }
   }
 
@@ -264,7 +267,7 @@ export class Segments {
       this.#readers = [...this.#readers.filter((each) => each !== known), known];
       return known;
     }
-    const place = { files: this.#files, random: this.#random };
+    const place = this.#options;
     const segment = { height, wal: await Segments.#openWal(place, nameOf(height)) };
     this.#readers.push(segment);
     while (this.#readers.length > openSegmentsMax) await this.#readers.shift()?.wal.close();
@@ -277,7 +280,8 @@ export class Segments {
     let proposal: Proposal | undefined;
     for await (const { type, payload } of wal.read(at)) {
       if (proposal === undefined) {
-        proposal = type === proposalRecord ? decodeProposal(this.#hashing, payload) : undefined;
+        proposal =
+          type === proposalRecord ? decodeProposal(this.#options.hashing, payload) : undefined;
         if (proposal?.header.height !== height) break;
         continue;
       }
