@@ -4,6 +4,7 @@ import type { Gate, GuardianCore, LedgerAnswer, ProposalReply } from "@ioi/guard
 import { type Implementation, implement, MessageQueue } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { expiryCheckMs } from "./limits.ts";
+import { modelMessage } from "./models-service.ts";
 
 const none = new Uint8Array(0);
 
@@ -83,6 +84,7 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
         roots: roots.map((root) => ({ ...root })),
         actionsMax: policy.budgets.actions,
         wallMinutesMax: policy.budgets.wallMinutes,
+        models: core.models.models.map(modelMessage),
       };
     },
     propose: async (request) => {

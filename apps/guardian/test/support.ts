@@ -7,9 +7,11 @@ import { domainHash, domains, type PrivateKey, signPayload } from "@ioi/crypto";
 import {
   Gate,
   GuardianCore,
+  ModelRegistry,
   openGuardianKeys,
   PersonSide,
   PolicySourceReader,
+  PriceSource,
   ReceiptLog,
 } from "@ioi/guardian";
 import {
@@ -103,6 +105,8 @@ export class Kernel {
     core.attach(
       await ReceiptLog.open({ ...log_, durable: true }, (leaf, index) => core.restore(leaf, index)),
     );
+    const prices = { name: "prices.toml", stamp: () => undefined, text: () => "" };
+    core.attachModels(await ModelRegistry.open(files, new PriceSource(prices, log)));
     return new Kernel(core, files, clock, log);
   }
 
