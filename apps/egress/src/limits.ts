@@ -32,3 +32,5 @@ export const countersKept = 65_536;
 export const leaseMs = 5_000;
 /** Bytes of a file of certificate authorities. */
 export const authoritiesBytesMax = 1_048_576;
+/** Cut requests that are remembered until a stop asks for them. */
+export const cutRequestsKept = 256;

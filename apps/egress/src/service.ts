@@ -10,7 +10,7 @@ import { pb } from "@ioi/wire";
 import { carry, type CarryPorts } from "./carry.ts";
 import { type CheckedRequest, checkRequest, type ClientIdentity, UsedCounters } from "./check.ts";
 import type { Connection } from "./connect.ts";
-import { leaseMs, requestsMax, requestsOfClientMax } from "./limits.ts";
+import { cutRequestsKept, leaseMs, requestsMax, requestsOfClientMax } from "./limits.ts";
 
 interface Running {
   readonly client: ClientIdentity;
@@ -28,6 +28,14 @@ export interface EgressOptions {
   readonly log: Log;
 }
 
+interface Sent {
+  readonly session: string;
+  readonly counter: bigint;
+  readonly method: string;
+  readonly url: string;
+  readonly bytesUp: bigint;
+}
+
 const stopped = (): OperationError =>
   new OperationError("E_EGRESS_STOPPED", "the session was stopped");
 
@@ -40,8 +48,11 @@ const noted = (checked: CheckedRequest) => ({
 export class Egress {
   readonly #options: EgressOptions;
   readonly #used = new UsedCounters();
-  readonly #running: Set<Running> = new Set();
   /** Requests that passed their checks and wait for their lease count as running. */
+  readonly #running: Set<Running> = new Set();
+  /** Requests that ended because nobody wanted their answer any more, until a stop asks. */
+  #cut: Sent[] = [];
+
   constructor(options: EgressOptions) {
     this.#options = options;
   }
@@ -62,23 +73,31 @@ export class Egress {
 
   /** Ends the requests of a session, or all. */
   cut(session: string): MessageInitShape<typeof pb.CutReplySchema> {
-    const cut = [...this.#running].filter(
-      ({ client }) => session === "" || client.session === session,
-    );
-    const sent = cut
-      .map(({ client, checked: { ticket, request }, connection }) => ({
-        session: client.session,
-        counter: ticket.counter,
-        method: request.method,
-        url: request.url.text.split("?", 1)[0] ?? "",
-        bytesUp: BigInt(connection?.socket.bytesWritten ?? 0),
-      }))
-      .filter(({ bytesUp }) => bytesUp > 0n);
-    for (const { abort, connection } of cut) {
-      abort.abort(stopped());
-      connection?.socket.destroy();
+    const meant = (each: { readonly session: string }): boolean =>
+      session === "" || each.session === session;
+    for (const running of [...this.#running]) {
+      if (!meant(running.client)) continue;
+      this.#remember(running);
+      running.abort.abort(stopped());
+      running.connection?.socket.destroy();
     }
+    const sent = this.#cut.filter(meant);
+    this.#cut = this.#cut.filter((each) => !meant(each));
     return { sent };
+  }
+
+  /** Once; a request of which nothing was written is not one. */
+  #remember({ client, checked: { ticket, request }, connection }: Running): void {
+    const bytesUp = BigInt(connection?.socket.bytesWritten ?? 0);
+    if (bytesUp === 0n || this.#cut.some(({ counter }) => counter === ticket.counter)) return;
+    this.#cut.push({
+      session: client.session,
+      counter: ticket.counter,
+      method: request.method,
+      url: request.url.text.split("?", 1)[0] ?? "",
+      bytesUp,
+    });
+    if (this.#cut.length > cutRequestsKept) this.#cut.shift();
   }
 
   async *#fetch(
@@ -124,6 +143,7 @@ export class Egress {
         stop,
       );
     } catch (error) {
+      if (stop.aborted) this.#remember(running);
       const code = error instanceof OperationError ? error.code : "bug";
       this.#options.log.log("info", "egress.ended", { ...noted(checked), code });
       throw error;

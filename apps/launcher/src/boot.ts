@@ -29,7 +29,7 @@ import type {
   OrchestratorProcessConfig,
   WorkloadProcessConfig,
 } from "./config.ts";
-import { bootMs, drainMs } from "./limits.ts";
+import { bootMs, cutMs, drainMs } from "./limits.ts";
 import type { LogFiles } from "./log-files.ts";
 
 export type ProcessName = "guardian" | "egress" | "workload" | "orchestrator";
@@ -122,6 +122,17 @@ export class Kernel {
   /** The egress process: the other ends of drivers' sockets are sent to it. */
   get egress(): KernelChild {
     return this.#required("egress");
+  }
+
+  /** Ends the requests of a session, or of all; an egress that does not answer is ended itself. */
+  async cut(session: string): Promise<pb.CutReply> {
+    const { channel, child } = this.egress;
+    try {
+      return await client(pb.EgressControl, channel).cut({ session }, { deadlineMs: cutMs });
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    }
   }
 
   get guardian(): Client<typeof pb.Process> {

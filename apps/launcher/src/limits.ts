@@ -38,3 +38,5 @@ export const pagePortsTriedMax = 50;
 export const pageBuildMs = 180_000;
 /** What the build of the page may say, in characters. */
 export const pageBuildTextMax = 4_096;
+/** Wait for egress to cut the requests of a stopped session, in milliseconds. */
+export const cutMs = 800;

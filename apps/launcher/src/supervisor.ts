@@ -177,7 +177,7 @@ export class Supervisor {
           spawnDriver: async ({ profile }) => ({
             instanceId: await this.#drivers.spawn(kernel, profile),
           }),
-          killSession: async ({ session }) => ({ killed: await this.#drivers.kill(session) }),
+          killSession: async ({ session }) => await this.#stopSession(kernel, session),
         }),
     });
     const { orchestrator, children } = this.#kernel;
@@ -199,6 +199,15 @@ export class Supervisor {
       page: this.pageAddress,
     };
     await this.#data.files.replaceFile("run/kernel.json", Buffer.from(`${JSON.stringify(file)}\n`));
+  }
+
+  /** Drivers end and requests are cut at once; neither waits for the other. */
+  async #stopSession(kernel: Kernel | undefined, session: string) {
+    const [killed, cut] = await Promise.all([
+      this.#drivers.kill(session === "" ? undefined : session),
+      kernel?.cut(session),
+    ]);
+    return { killed, sent: cut?.sent ?? [] };
   }
 
   /** The next life listens where this one did. */
@@ -252,9 +261,7 @@ export class Supervisor {
     const fd = listenIn(path.join(this.#data.path, "run"), "launcher.sock");
     const kernelService = implement(pb.Kernel, {
       kernelStatus: async () => this.#status(),
-      stopSession: async ({ session }) => ({
-        killed: await this.#drivers.kill(session === "" ? undefined : session),
-      }),
+      stopSession: async ({ session }) => await this.#stopSession(this.#kernel, session),
       shutdown: async () => {
         setImmediate(() => {
           for (const stop of this.#shutdown) stop();

@@ -20,8 +20,19 @@ const isOver = (error: unknown): boolean =>
   error instanceof OperationError &&
   (error.code === "E_SESSION_CLOSED" || error.code === "E_SESSION_UNKNOWN");
 
-/** How many drivers the launcher still had to kill. */
-const stopOne = async (kernel: Kernel, session: string): Promise<number> => {
+interface Stopped {
+  /** Drivers that the launcher still had to kill. */
+  readonly killed: number;
+  /** What servers had received of requests that were cut. */
+  readonly sent: readonly {
+    readonly method: string;
+    readonly url: string;
+    readonly bytes: number;
+    readonly ticket: string;
+  }[];
+}
+
+const stopOne = async (kernel: Kernel, session: string): Promise<Stopped> => {
   const options = { deadlineMs: callDeadlineMs };
   const revoke = async (): Promise<void> => {
     await (await kernel.person()).revoke({ session, reason }, options);
@@ -30,9 +41,18 @@ const stopOne = async (kernel: Kernel, session: string): Promise<number> => {
     await (await kernel.sessions()).stop({ session }, options);
   };
   const telling = tell();
-  const kill = async (): Promise<number> => {
+  const kill = async (): Promise<Stopped> => {
     await Promise.race([telling.catch(() => undefined), sleep(stopGraceMs)]);
-    return (await (await kernel.launcher()).stopSession({ session }, options)).killed;
+    const { killed, sent } = await (await kernel.launcher()).stopSession({ session }, options);
+    return {
+      killed,
+      sent: sent.map(({ method, url, bytesUp, counter }) => ({
+        method,
+        url,
+        bytes: Number(bytesUp),
+        ticket: counter.toString(),
+      })),
+    };
   };
   const [killed, revoked, told] = await Promise.allSettled([kill(), revoke(), telling]);
   if (killed.status === "rejected") throw killed.reason;
@@ -77,7 +97,7 @@ export const stop: Handler<object> = async (context, { args }) => {
   await using kernel = await openKernel(context, { start: true });
   const sessions = await meant(kernel, args[0]);
   const stops = await Promise.allSettled(
-    sessions.map(async ({ session }) => ({ session, killed: await stopOne(kernel, session) })),
+    sessions.map(async ({ session }) => ({ session, ...(await stopOne(kernel, session)) })),
   );
   const stopped = stops.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
   const { output } = context;
@@ -88,8 +108,13 @@ export const stop: Handler<object> = async (context, { args }) => {
   }
   output.value({ schema: "ioi.stop/1", stopped });
   if (stopped.length === 0) output.line("nothing ran");
-  for (const { session } of stopped) {
+  for (const { session, sent } of stopped) {
     output.line(`stopped ${session}: nothing of it runs any more, its tickets are revoked`);
+    for (const { method, url, bytes, ticket } of sent) {
+      output.line(
+        `  cut ${method} ${url} (ticket ${ticket}): the server had received ${bytes} bytes`,
+      );
+    }
   }
   return exitCodes.done;
 };

@@ -366,7 +366,8 @@ export const Leases: GenService<{
  */
 export const EgressControl: GenService<{
   /**
-   * Ends every request of the session; says what servers had received of those under way.
+   * Ends every request of the session; says what servers had received of those that were cut, now
+   * or a moment ago.
    *
    * @generated from rpc ioi.kernel.v1.EgressControl.Cut
    */
