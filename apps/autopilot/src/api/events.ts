@@ -8,6 +8,7 @@ import { type ConsoleEvent, ConsoleEventSchema } from "@ioi/wire/console";
 import { announce } from "../view/announce.ts";
 import { toneOf, stateWords } from "../pure/run.ts";
 import { addOutput, forgetOutput } from "./live.ts";
+import { pendingStore } from "./pending.ts";
 import { overviewQuery, queryClient, sessionQuery, sessionsQuery } from "./queries.ts";
 import { setLink } from "./link.ts";
 
@@ -43,6 +44,7 @@ const handle = (event: ConsoleEvent): void => {
       return;
     }
     case "cards":
+      pendingStore.set(event.pendingCards);
       if (event.pendingCards > 0) announce(`${event.pendingCards} to decide`);
       refresh(overviewQuery.queryKey, ["devices"]);
       return;
@@ -53,6 +55,7 @@ const handle = (event: ConsoleEvent): void => {
       addOutput(event.sessionId, event.action, event.text);
       return;
     case "reset":
+      pendingStore.set(undefined);
       void queryClient.invalidateQueries();
       return;
     default:

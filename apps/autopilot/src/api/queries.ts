@@ -8,6 +8,7 @@ import { receiptsPageMax, sessionsMax } from "../pure/limits.ts";
 import { api, problemOf } from "./client.ts";
 
 const overviewPollMs = 30_000;
+const receiptPollMs = 1000;
 const retriesMax = 2;
 
 export const queryClient: QueryClient = new QueryClient({
@@ -42,6 +43,13 @@ export const sessionQuery = (session: string) =>
       if (view === undefined) throw new Error("the console's answer is no session");
       return { view, state, rests };
     },
+    // An outcome's receipt is written a moment after the outcome itself.
+    refetchInterval: ({ state: { data } }) =>
+      data?.view.actions.some(
+        ({ outcome }) => outcome !== undefined && outcome.receipt === undefined,
+      )
+        ? receiptPollMs
+        : false,
   });
 
 export const receiptsQuery = (session: string, before: bigint | undefined) =>
@@ -61,6 +69,11 @@ export const modelsQuery = queryOptions({
   queryKey: ["models"],
   queryFn: ({ signal }) => api.listModels({ discover: false }, { signal }),
 });
+
+export const refreshModels = async (): Promise<void> => {
+  await queryClient.invalidateQueries({ queryKey: modelsQuery.queryKey });
+  await queryClient.invalidateQueries({ queryKey: overviewQuery.queryKey });
+};
 
 export const secretsQuery = queryOptions({
   queryKey: ["secrets"],

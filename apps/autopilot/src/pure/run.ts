@@ -201,11 +201,16 @@ export const outcomeWords: Readonly<Record<string, string>> = {
 export const gateMicros = ({ timing }: RunAction): number =>
   timing.find(([name]) => name === "gateUs")?.[1] ?? 0;
 
-/** Actions whose effect an undo would take back. */
-export const undoable = (view: RunView): readonly RunAction[] =>
-  view.actions.filter(
-    ({ target, outcome }) =>
-      outcome?.reversible === true &&
-      outcome.evidence.some(([name, value]) => name === "filesChanged" && value !== "0") &&
-      target !== "fs::restore",
+/** An earlier look at the same thing that found something else: what the two differ in is shown. */
+export const earlierLook = (view: RunView, action: RunAction): RunAction | undefined =>
+  view.actions.findLast(
+    (each) =>
+      each.n < action.n &&
+      each.target === action.target &&
+      each.display === action.display &&
+      each.outcome?.content !== undefined &&
+      action.outcome?.content !== undefined &&
+      !each.outcome.hasMore &&
+      !action.outcome.hasMore &&
+      each.outcome.content !== action.outcome.content,
   );

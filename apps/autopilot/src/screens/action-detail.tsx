@@ -5,12 +5,13 @@ import type { ReactElement } from "react";
 import { api } from "../api/client.ts";
 import { queryClient } from "../api/queries.ts";
 import { byteCount, micros } from "../pure/format.ts";
+import { diffLines } from "../pure/diff.ts";
 import { contentPieceBytes } from "../pure/limits.ts";
 import type { Outcome, Receipt, RunAction } from "../pure/run.ts";
 import { visibleLine, visibleText } from "../pure/visible.ts";
 import { Hash, Labelled, VerdictMark } from "../view/marks.tsx";
 import { ProblemNote } from "../view/problem.tsx";
-import { Lines } from "../view/text.tsx";
+import { Diff, Lines } from "../view/text.tsx";
 import { deciderOf, objectOf } from "./timeline.tsx";
 
 const ReceiptLine = ({
@@ -150,6 +151,24 @@ const Content = ({
   </>
 );
 
+/** What changed since the task looked at the same thing before. */
+const Since = ({
+  before,
+  action,
+}: {
+  readonly before: RunAction;
+  readonly action: RunAction;
+}): ReactElement | null => {
+  const lines = diffLines(before.outcome?.content ?? "", action.outcome?.content ?? "");
+  if (lines === undefined) return null;
+  return (
+    <>
+      <h3 className="group">Since action {before.n}</h3>
+      <Diff lines={lines} label={`What changed between actions ${before.n} and ${action.n}`} />
+    </>
+  );
+};
+
 /** Changed something that can be put back: reading is reversible only in the sense of harmless. */
 const canUndo = ({ target, outcome }: RunAction): boolean =>
   outcome?.reversible === true &&
@@ -212,9 +231,12 @@ const Resolve = ({ session }: { readonly session: string }): ReactElement => {
 export const ActionDetail = ({
   session,
   action,
+  before,
 }: {
   readonly session: string;
   readonly action: RunAction;
+  /** Looked at the same thing earlier and found something else. */
+  readonly before: RunAction | undefined;
 }): ReactElement => {
   const { outcome, n } = action;
   return (
@@ -237,6 +259,7 @@ export const ActionDetail = ({
       ) : null}
       {outcome?.status === "unknown" ? <Resolve session={session} /> : null}
       {outcome === undefined ? null : <Content session={session} n={n} outcome={outcome} />}
+      {before === undefined ? null : <Since before={before} action={action} />}
       <Facts action={action} />
       <Timing action={action} />
       {canUndo(action) ? <UndoButton session={session} n={n} /> : null}

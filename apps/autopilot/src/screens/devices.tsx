@@ -5,6 +5,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { DeviceLine } from "@ioi/wire/console";
 import { type ReactElement, useState } from "react";
+import { usePending } from "../api/pending.ts";
 import { devicesQuery, overviewQuery } from "../api/queries.ts";
 import { shortHash } from "../pure/format.ts";
 import { visibleLine } from "../pure/visible.ts";
@@ -51,7 +52,7 @@ const Pairing = (): ReactElement => {
   const [open, setOpen] = useState(false);
   const paired = data?.device === "paired";
   // Where a decision waits the same page is docked below; one of it is enough.
-  const docked = (data?.pendingApprovals ?? 0) > 0;
+  const docked = usePending() > 0;
   if (docked)
     return <p className="muted">The cards' page is open below: this browser pairs there.</p>;
   return (

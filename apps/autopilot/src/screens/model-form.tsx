@@ -2,9 +2,9 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, type ReactElement, useState } from "react";
 import { api } from "../api/client.ts";
-import { secretsQuery } from "../api/queries.ts";
+import { refreshModels, secretsQuery } from "../api/queries.ts";
 import { ProblemNote } from "../view/problem.tsx";
-import { Consent, refreshModels } from "./models.tsx";
+import { Consent } from "./consent.tsx";
 
 const protocols = [
   ["openai", "OpenAI-compatible"],
@@ -17,76 +17,75 @@ type Draft = typeof empty;
 const isLoopback = (url: string): boolean =>
   /^https?:\/\/(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?=[:/]|$)/.test(url);
 
-const Fields = ({
-  draft,
-  change,
-}: {
+interface FieldsProps {
   readonly draft: Draft;
   readonly change: (part: Partial<Draft>) => void;
-}): ReactElement => {
+}
+
+const texts: readonly {
+  readonly name: "id" | "url" | "name";
+  readonly label: string;
+  readonly hint: string;
+  readonly pattern?: string;
+}[] = [
+  { name: "id", label: "Name here", hint: "my-model", pattern: String.raw`[a-z0-9][a-z0-9._\-]*` },
+  { name: "url", label: "Address", hint: "https://api.example.com/v1" },
+  { name: "name", label: "Its own name for the model", hint: "" },
+];
+
+const Choice = ({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  readonly label: string;
+  readonly value: string;
+  readonly options: readonly (readonly [string, string])[];
+  readonly onChange: (next: string) => void;
+}): ReactElement => (
+  <label className="field">
+    <span className="field-name">{label}</span>
+    <select className="input" value={value} onChange={({ target }) => onChange(target.value)}>
+      {options.map(([each, text]) => (
+        <option key={each} value={each}>
+          {text}
+        </option>
+      ))}
+    </select>
+  </label>
+);
+
+const Fields = ({ draft, change }: FieldsProps): ReactElement => {
   const { data: secrets = [] } = useQuery({ ...secretsQuery, retry: false });
   return (
     <div className="field-grid">
-      <label className="field">
-        <span className="field-name">Name here</span>
-        <input
-          className="input"
-          required
-          pattern="[a-z0-9][a-z0-9._\-]*"
-          placeholder="my-model"
-          value={draft.id}
-          onChange={({ target }) => change({ id: target.value })}
-        />
-      </label>
-      <label className="field">
-        <span className="field-name">Address</span>
-        <input
-          className="input mono"
-          required
-          type="url"
-          placeholder="https://api.example.com/v1"
-          value={draft.url}
-          onChange={({ target }) => change({ url: target.value })}
-        />
-      </label>
-      <label className="field">
-        <span className="field-name">Its own name for the model</span>
-        <input
-          className="input mono"
-          required
-          value={draft.name}
-          onChange={({ target }) => change({ name: target.value })}
-        />
-      </label>
-      <label className="field">
-        <span className="field-name">Protocol</span>
-        <select
-          className="input"
-          value={draft.protocol}
-          onChange={({ target }) => change({ protocol: target.value })}
-        >
-          {protocols.map(([value, text]) => (
-            <option key={value} value={value}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label className="field">
-        <span className="field-name">Key, one of your secrets</span>
-        <select
-          className="input"
-          value={draft.secret}
-          onChange={({ target }) => change({ secret: target.value })}
-        >
-          <option value="">none</option>
-          {secrets.map(({ name }) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </label>
+      {texts.map(({ name, label, hint, pattern }) => (
+        <label key={name} className="field">
+          <span className="field-name">{label}</span>
+          <input
+            className="input mono"
+            required
+            type={name === "url" ? "url" : "text"}
+            pattern={pattern}
+            placeholder={hint}
+            value={draft[name]}
+            onChange={({ target }) => change({ [name]: target.value })}
+          />
+        </label>
+      ))}
+      <Choice
+        label="Protocol"
+        value={draft.protocol}
+        options={protocols}
+        onChange={(protocol) => change({ protocol })}
+      />
+      <Choice
+        label="Key, one of your secrets"
+        value={draft.secret}
+        options={[["", "none"], ...secrets.map(({ name }) => [name, name] as const)]}
+        onChange={(secret) => change({ secret })}
+      />
       <Price name="input" value={draft.input} onChange={(input) => change({ input })} />
       <Price name="output" value={draft.output} onChange={(output) => change({ output })} />
     </div>

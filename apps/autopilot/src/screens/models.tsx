@@ -6,23 +6,14 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import type { ModelLine } from "@ioi/wire/console";
 import { type FormEvent, type ReactElement, useState } from "react";
 import { api } from "../api/client.ts";
-import { modelsQuery, overviewQuery, queryClient } from "../api/queries.ts";
+import { modelsQuery, refreshModels } from "../api/queries.ts";
 import { dollars } from "../pure/format.ts";
 import { visibleLine } from "../pure/visible.ts";
 import { announce } from "../view/announce.ts";
 import { Labelled } from "../view/marks.tsx";
 import { Empty, ProblemNote, Waiting } from "../view/problem.tsx";
+import { Consent } from "./consent.tsx";
 import { ModelForm } from "./model-form.tsx";
-
-export const refreshModels = async (): Promise<void> => {
-  await queryClient.invalidateQueries({ queryKey: modelsQuery.queryKey });
-  await queryClient.invalidateQueries({ queryKey: overviewQuery.queryKey });
-};
-
-export const consentText: readonly string[] = [
-  "What the agent reads for a task is sent to this server as it is: nothing is masked in this version, neither names and addresses nor e-mail, phone and card numbers, nor keys that stand in a file.",
-  "The server's owner sees it and may keep it. Every request leaves a receipt here.",
-];
 
 const price = (microusd: bigint): string => dollars(Number(microusd) / 1_000_000);
 
@@ -128,30 +119,6 @@ const Found = ({
     </li>
   );
 };
-
-export const Consent = ({
-  agreed,
-  onChange,
-}: {
-  readonly agreed: boolean;
-  readonly onChange: (next: boolean) => void;
-}): ReactElement => (
-  <div className="note note-ask consent">
-    <div>
-      {consentText.map((each) => (
-        <p key={each}>{each}</p>
-      ))}
-      <label className="check">
-        <input
-          type="checkbox"
-          checked={agreed}
-          onChange={({ target }) => onChange(target.checked)}
-        />
-        <span>Send it as it is. This holds for every model that is not on this machine.</span>
-      </label>
-    </div>
-  </div>
-);
 
 export const Models = (): ReactElement => {
   const { data, error, refetch } = useQuery(modelsQuery);

@@ -22,10 +22,7 @@ const Standing = (): ReactElement | null => {
       "Policy",
       data.policyError === "" ? `in force, ${data.policyHash.slice(0, 12)}` : data.policyError,
     ],
-    [
-      "To models",
-      data.unscrubbed ? "text goes to remote ones as it is" : "none elsewhere may be used yet",
-    ],
+    ["Models elsewhere", data.unscrubbed ? "text goes there as it is" : "none may be used yet"],
     ["Receipts", grouped(data.logSize)],
     ["Version", data.version],
   ];

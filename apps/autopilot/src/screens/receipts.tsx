@@ -34,8 +34,8 @@ const tones: Readonly<Record<string, readonly [IconName, string]>> = {
   "no-effect": ["none", "tone-quiet"],
 };
 
-const Said = ({ word }: { readonly word: string }): ReactElement | null => {
-  if (word === "") return null;
+const Said = ({ word }: { readonly word: string }): ReactElement => {
+  if (word === "") return <span />;
   const [icon, tone] = tones[word] ?? ["none", "tone-quiet"];
   return (
     <span className={`mark ${tone}`}>

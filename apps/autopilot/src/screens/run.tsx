@@ -7,7 +7,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import { plansStore } from "../api/plans.ts";
 import { overviewQuery, sessionQuery, sessionsQuery } from "../api/queries.ts";
-import type { RunAction, RunView } from "../pure/run.ts";
+import { earlierLook, type RunAction, type RunView } from "../pure/run.ts";
 import { visibleText } from "../pure/visible.ts";
 import { runRoute } from "../router.tsx";
 import { useMedia } from "../view/media.ts";
@@ -57,7 +57,12 @@ const Body = ({ view, home }: { readonly view: RunView; readonly home: string })
   const shown = wide ? shownOf(view, chosen) : view.actions.find(({ n }) => n === chosen);
   const detail =
     shown === undefined ? null : (
-      <ActionDetail key={shown.n} session={view.session} action={shown} />
+      <ActionDetail
+        key={shown.n}
+        session={view.session}
+        action={shown}
+        before={earlierLook(view, shown)}
+      />
     );
   return (
     <div className={wide ? "run-body run-wide" : "run-body"}>

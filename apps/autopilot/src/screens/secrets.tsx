@@ -96,6 +96,17 @@ const SecretForm = (): ReactElement => {
             />
           </label>
         ))}
+        <label className="field">
+          <span className="field-name">With which method</span>
+          <select
+            className="input"
+            value={draft.method}
+            onChange={({ target }) => setDraft((before) => ({ ...before, method: target.value }))}
+          >
+            <option value="POST">POST</option>
+            <option value="GET">GET</option>
+          </select>
+        </label>
       </div>
       {save.error === null ? null : <ProblemNote error={save.error} />}
       <p className="actions">

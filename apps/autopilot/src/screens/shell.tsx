@@ -8,6 +8,7 @@ import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { type ReactElement, useEffect } from "react";
 import { problemOf } from "../api/client.ts";
 import { useLink } from "../api/link.ts";
+import { usePending } from "../api/pending.ts";
 import { overviewQuery } from "../api/queries.ts";
 import { useAnnouncements } from "../view/announce.ts";
 import { CardsDock } from "../view/cards-dock.tsx";
@@ -68,8 +69,7 @@ const StatusLine = (): ReactElement => {
 };
 
 const Rail = (): ReactElement => {
-  const { data } = useQuery(overviewQuery);
-  const pending = data?.pendingApprovals ?? 0;
+  const pending = usePending();
   return (
     <header className="rail">
       <div className="rail-top">

@@ -5,7 +5,14 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, type KeyboardEvent, type ReactElement, useState } from "react";
+import {
+  type FormEvent,
+  type KeyboardEvent,
+  type ReactElement,
+  type RefObject,
+  useRef,
+  useState,
+} from "react";
 import { begin, plan, type Task } from "../api/plans.ts";
 import { modelsQuery, overviewQuery } from "../api/queries.ts";
 import { absolute, trimmed } from "../pure/paths.ts";
@@ -45,20 +52,22 @@ const isCommand = (text: string): boolean => text.trimStart().startsWith("/");
 const ScopeFields = ({ task, change }: FieldProps): ReactElement => (
   <div className="field-row">
     <FolderField value={task.folder} onChange={(folder) => change({ folder })} />
-    <label className="field">
-      <span className="field-name">It may</span>
-      <select
-        className="input"
-        value={task.access}
-        onChange={({ target }) => change({ access: target.value as Task["access"] })}
-      >
-        {accesses.map(([value, text]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
+    {isCommand(task.text) ? null : (
+      <label className="field">
+        <span className="field-name">It may</span>
+        <select
+          className="input"
+          value={task.access}
+          onChange={({ target }) => change({ access: target.value as Task["access"] })}
+        >
+          {accesses.map(([value, text]) => (
+            <option key={value} value={value}>
+              {text}
+            </option>
+          ))}
+        </select>
+      </label>
+    )}
   </div>
 );
 
@@ -130,13 +139,18 @@ const useStart = () => {
 
 const hintOf = (task: Task, hasModel: boolean): string => {
   if (task.text.trim() === "") return "Plain words for a model, or a direct command such as /list.";
-  if (isCommand(task.text)) return "A direct command: no model takes part.";
+  if (isCommand(task.text))
+    return "A direct command: no model takes part. It works in the folder below.";
   return hasModel
     ? "A model will propose the steps; each is judged before it happens."
     : "Plain words need a model, and none is confirmed yet. Direct commands begin with /.";
 };
 
-const SpotlightForm = (): ReactElement => {
+const SpotlightForm = ({
+  goal,
+}: {
+  readonly goal: RefObject<HTMLTextAreaElement | null>;
+}): ReactElement => {
   const [task, setTask] = useState(firstTask);
   const { data: overview } = useQuery(overviewQuery);
   const start = useStart();
@@ -154,6 +168,7 @@ const SpotlightForm = (): ReactElement => {
   return (
     <form className="spotlight-form" onSubmit={submit}>
       <textarea
+        ref={goal}
         className="goal"
         aria-label="What should be done?"
         placeholder="What should be done?"
@@ -170,7 +185,11 @@ const SpotlightForm = (): ReactElement => {
       {isCommand(task.text) ? null : <ModelFields task={task} change={change} />}
       {start.error === null ? null : <ProblemNote error={start.error} />}
       <div className="dialog-foot">
-        <span className="muted">Nothing happens before it is read back to you.</span>
+        <span className="muted">
+          {isCommand(task.text)
+            ? "Each step is judged before it happens."
+            : "Nothing happens before it is read back to you."}
+        </span>
         <button type="submit" className="button primary" disabled={!ready}>
           <span>{start.isPending ? "Reading" : "Go"}</span>
           <Key>Enter</Key>
@@ -182,6 +201,7 @@ const SpotlightForm = (): ReactElement => {
 
 export const Spotlight = (): ReactElement => {
   const open = dialogStore.use() === "spotlight";
+  const goal = useRef<HTMLTextAreaElement>(null);
   return (
     <Dialog.Root
       open={open}
@@ -191,14 +211,14 @@ export const Spotlight = (): ReactElement => {
     >
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
-        <Dialog.Popup className="dialog spotlight">
+        <Dialog.Popup className="dialog spotlight" initialFocus={goal}>
           <div className="dialog-head">
             <Dialog.Title>New task</Dialog.Title>
             <Dialog.Close className="button ghost square" aria-label="Close">
               <Icon name="close" />
             </Dialog.Close>
           </div>
-          <SpotlightForm />
+          <SpotlightForm goal={goal} />
         </Dialog.Popup>
       </Dialog.Portal>
     </Dialog.Root>

@@ -4,6 +4,7 @@
  */
 import type { Checked, Seen } from "./check.ts";
 import type { VerifyAnswer, VerifyRequest } from "./worker.ts";
+// oxlint-disable-next-line import/default -- the bundler makes it
 import workerUrl from "./worker.ts?worker&url";
 
 interface TrustedTypes {

@@ -6,7 +6,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import { api } from "../api/client.ts";
-import { overviewQuery } from "../api/queries.ts";
+import { usePending } from "../api/pending.ts";
 import { Icon } from "./icons.tsx";
 import { Key } from "./marks.tsx";
 import { ProblemNote, Waiting } from "./problem.tsx";
@@ -33,9 +33,8 @@ export const CardsFrame = ({ title }: { readonly title: string }): ReactElement 
 };
 
 export const CardsDock = (): ReactElement | null => {
-  const { data } = useQuery(overviewQuery);
   const [folded, setFolded] = useState(false);
-  const pending = data?.pendingApprovals ?? 0;
+  const pending = usePending();
   if (pending === 0) return null;
   return (
     <section className={`dock ${folded ? "dock-folded" : ""}`} aria-label="To decide">
