@@ -223,6 +223,8 @@ export class Segments {
   async rotate(parent: Block, state: Base["state"]): Promise<void> {
     const height = parent.header.height + 1n;
     const { encoded: header, counter, signature } = parent;
+    // The last signature must not be younger than the file that goes on from it.
+    await this.#current.wal.flush();
     const place = this.#options;
     await Segments.#make(place, {
       version: 1,
