@@ -2,7 +2,8 @@
 import { exitCodes, OperationError } from "@ioi/base";
 import { type Command, CommanderError } from "commander";
 import { type Io, outputOf } from "./io.ts";
-import { buildProgram, type Outcome, visibleNames } from "./program.ts";
+import { buildProgram, visibleNames } from "./program.ts";
+import type { Outcome } from "./build.ts";
 import { failureOf, formatError, usage, withData } from "./report.ts";
 import { resolve } from "node:path";
 

@@ -4,10 +4,9 @@
  */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type ExitCode, exitCodes } from "@ioi/base";
+import { exitCodes } from "@ioi/base";
 import { Command, Option } from "commander";
-import type { CommandContext, Handler } from "./context.ts";
-import { type Io, outputOf } from "./io.ts";
+import { bind, type Build, data, examples, exampleText, group } from "./build.ts";
 import {
   collect,
   parseAccess,
@@ -29,62 +28,9 @@ const version = (): string => {
   return manifest.version;
 };
 
-/** Where a finished command leaves its exit code. */
-export interface Outcome {
-  exit: ExitCode;
-}
-
-interface Common {
-  readonly json?: boolean;
-  readonly data?: string;
-}
-
-interface Build {
-  readonly io: Io;
-  readonly signal: AbortSignal;
-  readonly outcome: Outcome;
-  /** Completion brings its own commands. */
-  readonly completing: boolean;
-}
-
-const exampleText = (lines: readonly string[]): string =>
-  `\nExamples:\n${lines.map((line) => `  $ ./ioi ${line}`).join("\n")}`;
-
-const examples = (command: Command, lines: readonly string[]): Command =>
-  command.addHelpText("after", exampleText(lines));
-
 export const completionExample: string = exampleText([
   "completion bash > ~/.ioi-completion && . ~/.ioi-completion",
 ]);
-
-const defaultData = "./ioi-data";
-const data = (): Option => new Option("--data <dir>", "the data folder").default(defaultData);
-
-/** Adds what every command has and binds its handler. */
-const bind = <Options>(
-  build: Build,
-  command: Command,
-  load: () => Promise<Handler<Options>>,
-): Command =>
-  command
-    .option("--json", "print JSON, and nothing else, on stdout")
-    .option("--debug", "print a stack trace with an error")
-    .action(async () => {
-      const options = command.opts<Options & Common>();
-      const context: CommandContext = {
-        io: build.io,
-        output: outputOf(build.io, options.json === true),
-        signal: build.signal,
-        dataFolder: resolve(build.io.cwd, options.data ?? defaultData),
-        dataGiven: options.data === defaultData ? undefined : options.data,
-      };
-      const handler = await load();
-      build.outcome.exit = await handler(context, { args: command.args, options });
-    });
-
-/** A command that only has sub-commands. */
-const group = (program: Command, name: string, description: string): Command =>
-  program.command(name).description(description);
 
 /** What a bare group, or nothing at all, was missing. */
 export const visibleNames = (command: Command): readonly string[] =>
@@ -149,6 +95,27 @@ const addKernelCommands = (program: Command, build: Build): void => {
     .addOption(data());
   examples(keys, ["keys", "keys --json"]);
   bind(build, keys, async () => (await import("./commands/keys.ts")).keys);
+
+  const devices = program
+    .command("devices")
+    .description("the keys that may answer for you, and pairing another one")
+    .addOption(data());
+  examples(devices, ["devices", "devices pair 123456", "devices revoke 3f2a91c0"]);
+  bind(build, devices, async () => (await import("./commands/devices.ts")).list);
+  const pair = devices
+    .command("pair")
+    .description("let a device answer: the six digits that its page shows")
+    .argument("<code>", "six digits")
+    .addOption(data());
+  examples(pair, ["devices pair 123456"]);
+  bind(build, pair, async () => (await import("./commands/devices.ts")).pair);
+  const revoke = devices
+    .command("revoke")
+    .description("let a device answer no more")
+    .argument("<device>", "its id, or the beginning of it")
+    .addOption(data());
+  examples(revoke, ["devices revoke 3f2a91c0"]);
+  bind(build, revoke, async () => (await import("./commands/devices.ts")).revoke);
 
   const uninstall = program
     .command("uninstall")
