@@ -88,6 +88,7 @@ const wire = (config: Config, log: Log) => {
           version,
           port,
           links,
+          plans,
           deviceOf: (browser) => browsers.deviceOf(browser),
           tourDone: () => false,
         }),

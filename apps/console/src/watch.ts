@@ -7,7 +7,14 @@ import { OperationError } from "@ioi/base";
 import type { pb } from "@ioi/wire";
 import type { Events } from "./http/events.ts";
 import type { Kernel } from "./kernel.ts";
-import { callMs, sessionsFollowedMax, sessionsWatchedMax, watchMs, watchSoonMs } from "./limits.ts";
+import {
+  callMs,
+  outputCharsMax,
+  sessionsFollowedMax,
+  sessionsWatchedMax,
+  watchMs,
+  watchSoonMs,
+} from "./limits.ts";
 import type { Plans } from "./service/plans.ts";
 
 export interface WatchOptions {
@@ -120,11 +127,24 @@ export class Watch {
     });
   }
 
+  #output(session: string, { action, text }: pb.SessionOutput): void {
+    for (let at = 0; at < text.length; at += outputCharsMax) {
+      const piece = text.slice(at, at + outputCharsMax).toWellFormed();
+      this.#options.events.publish({ kind: "output", sessionId: session, action, text: piece });
+    }
+  }
+
   async #steps(session: string, signal: AbortSignal): Promise<void> {
     try {
       const client = await this.#options.kernel.sessions();
-      const updates = client.follow({ session }, { signal, deadlineMs: Number.POSITIVE_INFINITY });
-      for await (const _update of updates) this.soon();
+      const updates = client.follow(
+        { session, output: true },
+        { signal, deadlineMs: Number.POSITIVE_INFINITY },
+      );
+      for await (const { output } of updates) {
+        if (output === undefined) this.soon();
+        else this.#output(session, output);
+      }
     } catch (error) {
       if (!(error instanceof OperationError) && !signal.aborted) this.#options.onBug(error);
     }

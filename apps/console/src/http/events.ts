@@ -16,15 +16,23 @@ import {
   streamsMax,
   streamsPerBrowserMax,
 } from "../limits.ts";
+import type { Place } from "./guard.ts";
 
 type EventInit = Omit<MessageInitShape<typeof ConsoleEventSchema>, "id" | "$typeName">;
 
 interface Kept {
   readonly number: number;
+  readonly kind: string;
   readonly text: string;
 }
 
+/** What the approval page hears: that it should look, and nothing of sessions. */
+const approveKinds: ReadonlySet<string> = new Set(["cards", "reset"]);
+
+const isFor = (place: Place, kind: string): boolean => place === "app" || approveKinds.has(kind);
+
 interface Reader {
+  readonly place: Place;
   readonly browser: string;
   readonly response: ServerResponse;
   readonly timer: NodeJS.Timeout;
@@ -61,9 +69,10 @@ export class Events {
   publish(event: EventInit): void {
     this.#number++;
     const text = eventText(this.#options.life, this.#number, event);
-    this.#kept.push({ number: this.#number, text });
+    const kind = event.kind ?? "";
+    this.#kept.push({ number: this.#number, kind, text });
     if (this.#kept.length > eventsKeptMax) this.#kept.shift();
-    for (const reader of this.#readers) this.#write(reader, text);
+    for (const reader of this.#readers) if (isFor(reader.place, kind)) this.#write(reader, text);
   }
 
   #write({ response }: Reader, text: string): void {
@@ -72,7 +81,7 @@ export class Events {
   }
 
   /** What came after `lastId`, or that it is not known any more. */
-  #missed(lastId: string | undefined): string {
+  #missed(place: Place, lastId: string | undefined): string {
     const { life } = this.#options;
     const reset = (): string => eventText(life, this.#number, { kind: "reset" });
     // A new reader takes the state from the calls; this tells it from where on events count.
@@ -83,13 +92,14 @@ export class Events {
     const oldest = this.#kept[0]?.number ?? this.#number + 1;
     if (number < oldest - 1) return reset();
     return this.#kept
-      .filter((each) => each.number > number)
+      .filter((each) => each.number > number && isFor(place, each.kind))
       .map(({ text }) => text)
       .join("");
   }
 
   /** False, and nothing was answered, where too many read already. */
   stream(
+    place: Place,
     browser: string,
     lastId: string | undefined,
     response: ServerResponse,
@@ -104,7 +114,7 @@ export class Events {
       "x-accel-buffering": "no",
     });
     const timer = setInterval(() => this.#write(reader, ": alive\n\n"), heartbeatMs);
-    const reader: Reader = { browser, response, timer };
+    const reader: Reader = { place, browser, response, timer };
     this.#readers.add(reader);
     if (this.#readers.size === 1) this.#options.onReading(true);
     response.on("error", () => undefined);
@@ -113,7 +123,7 @@ export class Events {
       this.#readers.delete(reader);
       if (this.#readers.size === 0) this.#options.onReading(false);
     });
-    this.#write(reader, `retry: 1000\n\n${this.#missed(lastId)}`);
+    this.#write(reader, `retry: 1000\n\n${this.#missed(place, lastId)}`);
     return true;
   }
 

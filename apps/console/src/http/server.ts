@@ -153,7 +153,7 @@ export class Site {
       const last = request.headers["last-event-id"];
       const headers = securityHeaders(place, this.#options.port);
       const id = typeof last === "string" ? last : undefined;
-      if (!this.#options.events.stream(browser, id, response, headers)) {
+      if (!this.#options.events.stream(place, browser, id, response, headers)) {
         this.#send(visit, 429, text, "too many pages are open\n", "no-store");
       }
       return;

@@ -108,36 +108,40 @@ export const deviceState = (
 const fits = ({ text, textHash }: { readonly text: string; readonly textHash: Uint8Array }) =>
   equalBytes(domainHash(nodeCrypto, domains.card, utf8Encode(text)), textHash);
 
+const answerScope = async (
+  { kernel, plans, begin }: CardsOptions,
+  request: {
+    readonly id: string;
+    readonly statement: Uint8Array;
+    readonly signature: Uint8Array;
+    readonly device: Uint8Array;
+  },
+): Promise<void> => {
+  const plan = plans.get(request.id);
+  if (plan === undefined) {
+    throw new OperationError("E_CONSOLE_PLAN_GONE", "what was planned is not there any more");
+  }
+  if (request.statement.length === 0) {
+    const person = await kernel.person();
+    const reason = "the scope was refused";
+    await person.revoke({ session: plan.session, reason }, { deadlineMs: callMs });
+  } else {
+    const { statement, signature, device } = request;
+    const scopes = await kernel.scopes();
+    await scopes.acceptScope({ statement, signature, device }, { deadlineMs: callMs });
+    await begin(plan);
+  }
+  plans.take(plan.session);
+};
+
 export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
-  const { kernel, plans, begin, onChange, onDevice, approveOrigin } = options;
+  const { kernel, plans, onChange, onDevice, approveOrigin } = options;
   const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
   const devicesOf = (signal: AbortSignal): Promise<readonly pb.Device[]> =>
     whereOffered(
       async () => (await (await kernel.devices()).listDevices({}, call(signal))).devices,
       [],
     );
-  const answerScope = async (request: {
-    readonly id: string;
-    readonly statement: Uint8Array;
-    readonly signature: Uint8Array;
-    readonly device: Uint8Array;
-  }): Promise<void> => {
-    const plan = plans.get(request.id);
-    if (plan === undefined) {
-      throw new OperationError("E_CONSOLE_PLAN_GONE", "what was planned is not there any more");
-    }
-    if (request.statement.length === 0) {
-      const person = await kernel.person();
-      const reason = "the scope was refused";
-      await person.revoke({ session: plan.session, reason }, { deadlineMs: callMs });
-    } else {
-      const { statement, signature, device } = request;
-      const scopes = await kernel.scopes();
-      await scopes.acceptScope({ statement, signature, device }, { deadlineMs: callMs });
-      await begin(plan);
-    }
-    plans.take(plan.session);
-  };
   return {
     listCards: async ({ device }, { signal, browser }) => {
       const person = await kernel.person();
@@ -156,7 +160,7 @@ export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
     },
     decide: async (request, { signal }) => {
       const { kind, statement, signature, device, reason } = request;
-      if (kind === "scope") await answerScope(request);
+      if (kind === "scope") await answerScope(options, request);
       else if (kind === "approval") {
         const person = await kernel.person();
         await person.decide({ statement, signature, device, reason }, call(signal));

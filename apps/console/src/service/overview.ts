@@ -7,6 +7,7 @@ import type { Kernel } from "../kernel.ts";
 import { callMs, doctorCallMs } from "../limits.ts";
 import { deviceState } from "./cards.ts";
 import { whereOffered } from "./optional.ts";
+import type { Plans } from "./plans.ts";
 
 type Offered = Pick<
   Handlers<typeof Console>,
@@ -18,6 +19,7 @@ export interface OverviewOptions {
   readonly version: string;
   readonly port: number;
   readonly links: Links;
+  readonly plans: Plans;
   /** The key that this browser's approval page holds; empty: none that is known. */
   readonly deviceOf: (browser: string) => Uint8Array;
   /** The tour was played to its end in this folder's life. */
@@ -33,7 +35,7 @@ const protectionLine = (names: readonly string[]): string => {
 };
 
 export const overviewCalls = (options: OverviewOptions): Offered => {
-  const { kernel, links, port, deviceOf, version } = options;
+  const { kernel, links, plans, port, deviceOf, version } = options;
   const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
   const home = async (signal: AbortSignal): Promise<string> =>
     (await (await kernel.launcher()).listFolders({ path: "" }, call(signal))).path;
@@ -59,7 +61,7 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
         anchor: guardian.anchor,
         policyHash: Buffer.from(guardian.policyHash).toString("hex"),
         policyError: guardian.policyError,
-        pendingApprovals: guardian.pendingApprovals,
+        pendingApprovals: guardian.pendingApprovals + plans.waiting().length,
         openSessions: guardian.openSessions,
         logSize: guardian.logSize,
         protection: protectionLine(status.processes.map(({ name }) => name)),

@@ -11,7 +11,12 @@ export interface Plan {
   readonly text: string;
   /** The folder that was picked; empty: none. */
   readonly workspace: string;
+  /** planner | model */
+  readonly agent: string;
   readonly model: string;
+  /** 0: as the policy says. */
+  readonly microusdMax: bigint;
+  readonly wallMinutesMax: number;
   /** What the Guardian offered; undefined where no card is needed. */
   readonly scope: pb.ProposeScopeReply | undefined;
   readonly plannedMs: number;

@@ -65,103 +65,116 @@ const bindingText = (binding: pb.SecretBinding | undefined): string => {
   return `${method} ${place} as ${header}`;
 };
 
-export const registryCalls = (kernel: Kernel, onChange: () => void): Offered => {
-  const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
-  return {
-    listModels: async (_request, { signal }) =>
-      whereOffered(
-        async () => {
-          const models = await kernel.models();
-          const listed = await models.listModels({}, call(signal));
-          return {
-            models: listed.models.map((model) => ({
-              id: model.id,
-              protocol: model.protocol,
-              url: model.url,
-              name: model.name,
-              secret: model.secret,
-              confirmed: true,
-              isDefault: model.isDefault,
-              loopback: model.loopback,
-              owner: model.loopback ? String(model.ownerUid) : "",
-              program: model.program,
-              inputMicrousdPerMillion: model.inputMicrousdPerMillion,
-              outputMicrousdPerMillion: model.outputMicrousdPerMillion,
-            })),
-            unscrubbedConsent: listed.unscrubbedConsent,
-          };
-        },
-        { models: [], unscrubbedConsent: false },
-      ),
-    confirmModel: async ({ model, makeDefault, unscrubbedConsent }, { signal }) => {
-      if (model === undefined) throw badRequest("there is no model");
-      const { id, protocol, url, name, secret, program, loopback } = model;
-      const { inputMicrousdPerMillion, outputMicrousdPerMillion } = model;
-      const ownerUid = /^\d{1,9}$/.test(model.owner) ? Number(model.owner) : 0;
-      await offered("models", async () => {
+const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
+
+const modelLine = (model: pb.Model) => ({
+  id: model.id,
+  protocol: model.protocol,
+  url: model.url,
+  name: model.name,
+  secret: model.secret,
+  confirmed: true,
+  isDefault: model.isDefault,
+  loopback: model.loopback,
+  owner: model.loopback ? String(model.ownerUid) : "",
+  program: model.program,
+  inputMicrousdPerMillion: model.inputMicrousdPerMillion,
+  outputMicrousdPerMillion: model.outputMicrousdPerMillion,
+});
+
+type ModelCalls = Pick<Offered, "listModels" | "confirmModel" | "removeModel">;
+
+const modelCalls = (kernel: Kernel, onChange: () => void): ModelCalls => ({
+  listModels: async (_request, { signal }) =>
+    whereOffered(
+      async () => {
         const models = await kernel.models();
-        const one = {
-          id,
-          protocol,
-          url,
-          name,
-          secret,
-          program,
-          loopback,
-          inputMicrousdPerMillion,
-          outputMicrousdPerMillion,
-          ownerUid,
-          isDefault: makeDefault,
-          contextTokens: 0,
+        const listed = await models.listModels({}, call(signal));
+        return {
+          models: listed.models.map(modelLine),
+          unscrubbedConsent: listed.unscrubbedConsent,
         };
-        await models.confirmModel({ model: one, unscrubbedConsent }, call(signal));
-      });
-      onChange();
-      return {};
-    },
-    removeModel: async ({ id }, { signal }) => {
-      await offered("models", async () => {
-        await (await kernel.models()).removeModel({ id }, call(signal));
-      });
-      onChange();
-      return {};
-    },
-    listSecrets: async (_request, { signal }) =>
-      whereOffered(
-        async () => {
-          const { secrets } = await (await kernel.secrets()).listSecrets({}, call(signal));
-          return {
-            secrets: secrets.map(({ name, binding, createdMs, usedMs }) => ({
-              name,
-              binding: bindingText(binding),
-              createdMs,
-              usedMs,
-            })),
-          };
-        },
-        { secrets: [] },
-      ),
-    setSecret: async (request, { signal }) => {
-      const binding = bindingOf(request);
-      await offered("secrets", async () => {
-        const { name, value } = request;
-        await (await kernel.secrets()).setSecret({ name, value, binding }, call(signal));
-      });
-      return {};
-    },
-    removeSecret: async ({ name }, { signal }) => {
-      await offered("secrets", async () => {
-        await (await kernel.secrets()).removeSecret({ name }, call(signal));
-      });
-      return {};
-    },
-    listDevices: async (_request, { signal }) =>
-      whereOffered(
-        async () => {
-          const { devices } = await (await kernel.devices()).listDevices({}, call(signal));
-          return { devices: deviceLines(devices) };
-        },
-        { devices: [] },
-      ),
-  };
-};
+      },
+      { models: [], unscrubbedConsent: false },
+    ),
+  confirmModel: async ({ model, makeDefault, unscrubbedConsent }, { signal }) => {
+    if (model === undefined) throw badRequest("there is no model");
+    const { id, protocol, url, name, secret, program, loopback } = model;
+    const { inputMicrousdPerMillion, outputMicrousdPerMillion } = model;
+    const ownerUid = /^\d{1,9}$/.test(model.owner) ? Number(model.owner) : 0;
+    await offered("models", async () => {
+      const models = await kernel.models();
+      const one = {
+        id,
+        protocol,
+        url,
+        name,
+        secret,
+        program,
+        loopback,
+        inputMicrousdPerMillion,
+        outputMicrousdPerMillion,
+        ownerUid,
+        isDefault: makeDefault,
+        contextTokens: 0,
+      };
+      await models.confirmModel({ model: one, unscrubbedConsent }, call(signal));
+    });
+    onChange();
+    return {};
+  },
+  removeModel: async ({ id }, { signal }) => {
+    await offered("models", async () => {
+      await (await kernel.models()).removeModel({ id }, call(signal));
+    });
+    onChange();
+    return {};
+  },
+});
+
+type SecretCalls = Pick<Offered, "listSecrets" | "setSecret" | "removeSecret">;
+
+const secretCalls = (kernel: Kernel): SecretCalls => ({
+  listSecrets: async (_request, { signal }) =>
+    whereOffered(
+      async () => {
+        const { secrets } = await (await kernel.secrets()).listSecrets({}, call(signal));
+        return {
+          secrets: secrets.map(({ name, binding, createdMs, usedMs }) => ({
+            name,
+            binding: bindingText(binding),
+            createdMs,
+            usedMs,
+          })),
+        };
+      },
+      { secrets: [] },
+    ),
+  setSecret: async (request, { signal }) => {
+    const binding = bindingOf(request);
+    await offered("secrets", async () => {
+      const { name, value } = request;
+      await (await kernel.secrets()).setSecret({ name, value, binding }, call(signal));
+    });
+    return {};
+  },
+  removeSecret: async ({ name }, { signal }) => {
+    await offered("secrets", async () => {
+      await (await kernel.secrets()).removeSecret({ name }, call(signal));
+    });
+    return {};
+  },
+});
+
+export const registryCalls = (kernel: Kernel, onChange: () => void): Offered => ({
+  ...modelCalls(kernel, onChange),
+  ...secretCalls(kernel),
+  listDevices: async (_request, { signal }) =>
+    whereOffered(
+      async () => {
+        const { devices } = await (await kernel.devices()).listDevices({}, call(signal));
+        return { devices: deviceLines(devices) };
+      },
+      { devices: [] },
+    ),
+});

@@ -8,7 +8,7 @@ import type { Kernel } from "../kernel.ts";
 import { callMs, sessionsListedMax } from "../limits.ts";
 import type { CallContext, Handlers } from "../http/connect.ts";
 import type { Console } from "@ioi/wire/console";
-import { badRequest, isCode, whereOffered } from "./optional.ts";
+import { badRequest, isCode, offered, whereOffered } from "./optional.ts";
 import type { Plan, Plans } from "./plans.ts";
 
 type Offered = Pick<
@@ -57,13 +57,33 @@ const stopOne = async (kernel: Kernel, session: string, options: CallContext): P
   }
 };
 
+const ended: readonly string[] = ["done", "failed", "stopped"];
+
+/** One session, or all that are not over. */
+const meantToStop = async (
+  kernel: Kernel,
+  session: string,
+  { signal }: CallContext,
+): Promise<readonly string[]> => {
+  if (session !== "") return [session];
+  const client = await kernel.sessions();
+  const { sessions } = await client.list({ limit: 0 }, { signal, deadlineMs: callMs });
+  return sessions.filter(({ state }) => !ended.includes(state)).map((each) => each.session);
+};
+
 /** Starts a session and lets it run: it goes on in the workload, whoever watches. */
 export const beginPlan = async (options: SessionsOptions, plan: Plan): Promise<void> => {
   const { kernel, onChange } = options;
   const sessions = await kernel.sessions();
-  const { session, text, workspace } = plan;
+  const { session, text, workspace, agent, model, microusdMax, wallMinutesMax } = plan;
+  const budget = {
+    actions: 0,
+    tokens: 0n,
+    microusd: microusdMax,
+    wallMs: BigInt(wallMinutesMax) * 60_000n,
+  };
   const updates = sessions.start(
-    { session, text, workspace, onAsk: "prompt" },
+    { session, text, workspace, agent, model, budget, onAsk: "prompt" },
     { deadlineMs: callMs },
   );
   // The first state says that it has begun and is in the journal.
@@ -73,16 +93,21 @@ export const beginPlan = async (options: SessionsOptions, plan: Plan): Promise<v
 
 const openSession = async (
   kernel: Kernel,
-  request: { readonly session: string; readonly text: string; readonly workspace: string },
+  request: {
+    readonly session: string;
+    readonly text: string;
+    readonly workspace: string;
+    readonly access: string;
+  },
   agent: string,
   { signal }: CallContext,
 ): Promise<string> => {
   // What was planned before and changed on the card is the same task: its words stand already.
   if (request.session !== "") return request.session;
-  const { text, workspace } = request;
+  const { text, workspace, access } = request;
   const person = await kernel.person();
   const { session } = await person.utter(
-    { session: "", text, workspace, agent, undoes: "" },
+    { session: "", text, workspace, access, agent, undoes: "" },
     { signal, deadlineMs: callMs },
   );
   return session;
@@ -180,48 +205,93 @@ const linesOf = (scope: Awaited<ReturnType<typeof scopeOf>>) => {
   ];
 };
 
-export const sessionCalls = (options: SessionsOptions): Offered => {
+const plan = async (
+  options: SessionsOptions,
+  request: Parameters<Offered["plan"]>[0],
+  context: CallContext,
+): ReturnType<Offered["plan"]> => {
   const { kernel, plans, nowMs, onChange } = options;
-  const call = (context: CallContext) => ({ signal: context.signal, deadlineMs: callMs });
+  const text = request.text.trim();
+  if (text === "") throw badRequest("there are no words");
+  const isDirect = text.startsWith("/");
+  const agent = isDirect ? "planner" : "model";
+  const picked = request.picks.find(({ kind }) => kind === "folder");
+  const { value: folder = "", access = "" } = picked ?? {};
+  const workspace = folder === "" ? "" : await realPath(kernel, folder, context.signal);
+  const before = request.session === "" ? undefined : plans.get(request.session);
+  if (request.session !== "" && before === undefined) {
+    throw new OperationError("E_CONSOLE_PLAN_GONE", "what was planned is not there any more");
+  }
+  const { session: planned } = request;
+  const opening = { session: planned, text, workspace, access };
+  const session = await openSession(kernel, opening, agent, context);
+  const scope = await scopeOf(kernel, session, request, context);
+  const needed = scope !== undefined && !scope.needless;
+  plans.put({
+    session,
+    text: before?.text ?? text,
+    workspace,
+    agent,
+    model: request.model,
+    microusdMax: request.microusdMax,
+    wallMinutesMax: request.wallMinutesMax,
+    scope: needed ? scope : undefined,
+    plannedMs: nowMs(),
+  });
+  if (needed) onChange();
   return {
-    plan: async (request, context) => {
-      const text = request.text.trim();
-      if (text === "") throw badRequest("there are no words");
-      const isDirect = text.startsWith("/");
-      const agent = isDirect ? "planner" : "model";
-      const folder = request.picks.find(({ kind }) => kind === "folder")?.value ?? "";
-      const workspace = folder === "" ? "" : await realPath(kernel, folder, context.signal);
-      const before = request.session === "" ? undefined : plans.get(request.session);
-      if (request.session !== "" && before === undefined) {
-        throw new OperationError("E_CONSOLE_PLAN_GONE", "what was planned is not there any more");
-      }
-      const { session: planned } = request;
-      const session = await openSession(
-        kernel,
-        { session: planned, text, workspace },
-        agent,
-        context,
-      );
-      const scope = await scopeOf(kernel, session, request, context);
-      const needed = scope !== undefined && !scope.needless;
-      plans.put({
+    session,
+    card: needed ? scope.card : "",
+    cardHash: needed ? scope.cardHash : new Uint8Array(0),
+    scope: needed ? scope.canonical : new Uint8Array(0),
+    lines: linesOf(scope),
+    agent,
+  };
+};
+
+const callOf = ({ signal }: CallContext) => ({ signal, deadlineMs: callMs });
+
+type ViewCalls = Pick<Offered, "listSessions" | "getSession" | "getContent">;
+
+const viewCalls = (kernel: Kernel): ViewCalls => ({
+  listSessions: async ({ limit }, context) => {
+    const sessions = await kernel.sessions();
+    const { sessions: all } = await sessions.list(
+      { limit: Math.min(limit === 0 ? sessionsListedMax : limit, sessionsListedMax) },
+      callOf(context),
+    );
+    return {
+      sessions: all.map(({ session, state, text, workspace, createdMs, actions, undoable }) => ({
         session,
-        text: before?.text ?? text,
+        state,
+        text,
         workspace,
-        model: request.model,
-        scope: needed ? scope : undefined,
-        plannedMs: nowMs(),
-      });
-      if (needed) onChange();
-      return {
-        session,
-        card: needed ? scope.card : "",
-        cardHash: needed ? scope.cardHash : new Uint8Array(0),
-        scope: needed ? scope.canonical : new Uint8Array(0),
-        lines: linesOf(scope),
-        agent,
-      };
-    },
+        createdMs,
+        actions,
+        undoable,
+      })),
+    };
+  },
+  getSession: async ({ session }, context) => {
+    const sessions = await kernel.sessions();
+    for await (const { json, state, rests } of sessions.follow({ session }, callOf(context))) {
+      return { json, state, rests };
+    }
+    throw new OperationError("E_SESSION_UNKNOWN", "the session has no state");
+  },
+  getContent: async (request, context) => {
+    const sessions = await kernel.sessions();
+    const { session, action, offset, length } = request;
+    const piece = await sessions.content({ session, action, offset, length }, callOf(context));
+    return { bytes: piece.bytes, total: piece.total };
+  },
+});
+
+export const sessionCalls = (options: SessionsOptions): Offered => {
+  const { kernel, plans, onChange } = options;
+  return {
+    ...viewCalls(kernel),
+    plan: (request, context) => plan(options, request, context),
     begin: async ({ session, statement, signature, device }) => {
       const plan = plans.get(session);
       if (plan === undefined) {
@@ -236,59 +306,29 @@ export const sessionCalls = (options: SessionsOptions): Offered => {
       plans.take(session);
       return {};
     },
-    listSessions: async ({ limit }, context) => {
-      const sessions = await kernel.sessions();
-      const { sessions: all } = await sessions.list(
-        { limit: Math.min(limit === 0 ? sessionsListedMax : limit, sessionsListedMax) },
-        call(context),
-      );
-      return {
-        sessions: all.map(({ session, state, text, workspace, createdMs, actions, undoable }) => ({
-          session,
-          state,
-          text,
-          workspace,
-          createdMs,
-          actions,
-          undoable,
-        })),
-      };
-    },
-    getSession: async ({ session }, context) => {
-      const sessions = await kernel.sessions();
-      for await (const { json, state, rests } of sessions.follow({ session }, call(context))) {
-        return { json, state, rests };
-      }
-      throw new OperationError("E_SESSION_UNKNOWN", "the session has no state");
-    },
-    getContent: async (request, context) => {
-      const sessions = await kernel.sessions();
-      const { session, action, offset, length } = request;
-      const piece = await sessions.content({ session, action, offset, length }, call(context));
-      return { bytes: piece.bytes, total: piece.total };
-    },
     stop: async ({ session }, context) => {
-      const sessions = await kernel.sessions();
-      const ended = ["done", "failed", "stopped"];
-      const meant =
-        session === ""
-          ? (await sessions.list({ limit: 0 }, call(context))).sessions
-              .filter(({ state }) => !ended.includes(state))
-              .map((each) => each.session)
-          : [session];
-      await Promise.all(meant.map((each) => stopOne(kernel, each, context)));
+      const stopped = await meantToStop(kernel, session, context);
+      await Promise.all(stopped.map((each) => stopOne(kernel, each, context)));
       onChange();
-      return { stopped: [...meant], sent: [] };
+      return { stopped: [...stopped], sent: [] };
     },
     undo: async ({ session, action }, context) => ({
       session: await undoSession(options, session, action, context),
     }),
-    say: async () => {
-      throw new OperationError("E_CONSOLE_UNAVAILABLE", "messages are not available");
+    say: async ({ session, text }, context) => {
+      if (text.trim() === "") throw badRequest("there are no words");
+      await offered("speaking to a session", async () => {
+        // The Guardian hears the words as the person's before the agent does.
+        const person = await kernel.person();
+        await person.utter({ session, text, agent: "person" }, callOf(context));
+        await (await kernel.sessions()).say({ session, text }, callOf(context));
+      });
+      onChange();
+      return {};
     },
     resolve: async ({ session, resolution }, context) => {
       const sessions = await kernel.sessions();
-      await sessions.resolve({ session, resolution }, call(context));
+      await sessions.resolve({ session, resolution }, callOf(context));
       onChange();
       return {};
     },

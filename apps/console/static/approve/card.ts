@@ -1,0 +1,210 @@
+/**
+ * One card on screen. It shows the very text whose hash is signed, and takes neither key nor click
+ * for a moment after it appeared, so that what was meant for something else does not answer it.
+ */
+import { type Card, decide, Failure, type Signed } from "./api.ts";
+import { type Bytes, contains, equal, inDomain, sha256, utf8 } from "./bytes.ts";
+import { button, byId, element, enable, visible } from "./dom.ts";
+import { sign, type StoredKey } from "./keys.ts";
+
+/** How long a new card takes nothing, in milliseconds. */
+const guardMs = 600;
+const reasonCharsMax = 256;
+
+type Answer = "once" | "session" | "deny";
+
+export interface CardViewOptions {
+  readonly key: () => StoredKey | undefined;
+  readonly paired: () => boolean;
+  readonly say: (text: string, tone?: "bad") => void;
+  readonly announce: (text: string) => void;
+  readonly onAnswered: () => void;
+}
+
+const nothing: Bytes = new Uint8Array(0);
+const unsigned: Signed = { statement: nothing, signature: nothing, device: nothing };
+
+const minutesLeft = (expiresMs: number): string => {
+  const minutes = Math.max(0, Math.ceil((expiresMs - Date.now()) / 60_000));
+  return minutes > 60 ? "" : `answer within ${minutes} min`;
+};
+
+export class CardView {
+  readonly #options: CardViewOptions;
+  readonly #place: HTMLElement = byId("card");
+  #card: Card | undefined;
+  #buttons: readonly HTMLElement[] = [];
+  #reason: HTMLInputElement | undefined;
+  #reasons: HTMLElement | undefined;
+  #takesFrom = Number.POSITIVE_INFINITY;
+  #answering = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: CardViewOptions) {
+    this.#options = options;
+    document.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  get shown(): string | undefined {
+    return this.#card && `${this.#card.kind} ${this.#card.id}`;
+  }
+
+  /** Draws the card, or nothing; the one that stands is left alone. */
+  show(card: Card | undefined): void {
+    const name = card && `${card.kind} ${card.id}`;
+    if (name === this.shown && this.#sameText(card)) {
+      this.#allow();
+      return;
+    }
+    const hadFocus = this.#place.contains(document.activeElement);
+    this.#card = card;
+    this.#place.replaceChildren();
+    this.#place.hidden = card === undefined;
+    clearTimeout(this.#timer);
+    if (card === undefined) {
+      this.#buttons = [];
+      if (hadFocus) byId("page").focus();
+      return;
+    }
+    this.#draw(card);
+    // Focus goes to the card as a whole, never to a button that approves.
+    if (hadFocus || document.activeElement === document.body) byId("card-title").focus();
+    this.#takesFrom = performance.now() + guardMs;
+    this.#timer = setTimeout(() => this.#allow(), guardMs);
+    this.#allow();
+    const what = card.kind === "scope" ? "A task asks to begin" : `${card.target} asks`;
+    this.#options.announce(`${what}. ${card.text.split("\n")[0] ?? ""}`);
+  }
+
+  #sameText(card: Card | undefined): boolean {
+    return card === undefined || card.text === this.#card?.text;
+  }
+
+  #draw(card: Card): void {
+    const isScope = card.kind === "scope";
+    const title = element("h2", { id: "card-title", tabindex: "-1" });
+    title.textContent = isScope ? "May this task begin?" : visible(card.target);
+    const many = card.group.length > 1 ? `${card.group.length} alike · ` : "";
+    const aside = `${many}${visible(card.id)} ${minutesLeft(card.expiresMs)}`;
+    const text = element("pre", {
+      class: "text",
+      tabindex: "0",
+      role: "group",
+      "aria-label": "What exactly",
+    });
+    text.textContent = card.text;
+    this.#reasons = element(
+      "ul",
+      { class: "reasons", id: "reasons" },
+      ...card.reasons.map((each) => element("li", {}, visible(each))),
+    );
+    this.#reasons.hidden = true;
+    this.#reason = element("input", {
+      type: "text",
+      maxlength: String(reasonCharsMax),
+      autocomplete: "off",
+      spellcheck: "false",
+    });
+    const reason = element("label", {}, "Why not (the agent is told)", this.#reason);
+    this.#place.append(
+      element("div", { class: "row" }, title, element("span", { class: "muted" }, aside)),
+      text,
+      this.#reasons,
+      ...(isScope ? [] : [reason]),
+      this.#actions(card, isScope),
+    );
+  }
+
+  #actions(card: Card, isScope: boolean): HTMLElement {
+    const deny = button(isScope ? "No" : "Deny", "d", "plain", () => this.#answer("deny"));
+    const once = button(isScope ? "Start" : "Once", "a", "main", () => this.#answer("once"));
+    const buttons = [deny, once];
+    if (card.forSession.length > 0) {
+      buttons.push(button("This session", "s", "plain", () => this.#answer("session")));
+    }
+    this.#buttons = buttons;
+    const row = element("div", { class: "actions" }, ...buttons);
+    if (card.reasons.length > 0) {
+      const explain = button("Why it asks", "e", "plain", () => this.#explain());
+      explain.id = "explain";
+      explain.setAttribute("aria-expanded", "false");
+      explain.setAttribute("aria-controls", "reasons");
+      row.append(explain);
+    }
+    return row;
+  }
+
+  #explain(): void {
+    if (this.#reasons === undefined) return;
+    this.#reasons.hidden = !this.#reasons.hidden;
+    byId("explain").setAttribute("aria-expanded", String(!this.#reasons.hidden));
+  }
+
+  #takes(): boolean {
+    return !this.#answering && performance.now() >= this.#takesFrom;
+  }
+
+  #allow(): void {
+    const { paired } = this.#options;
+    for (const [index, each] of this.#buttons.entries()) {
+      // A refused scope needs no signature.
+      const needsKey = !(index === 0 && this.#card?.kind === "scope");
+      enable(each, this.#takes() && (paired() || !needsKey));
+    }
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat;
+    if (!plain || event.target instanceof HTMLInputElement || this.#card === undefined) return;
+    const key = event.key.toLowerCase();
+    if (key === "e") this.#explain();
+    else if (key === "d") this.#answer("deny");
+    else if (key === "a") this.#answer("once");
+    else if (key === "s") this.#answer("session");
+    else return;
+    event.preventDefault();
+  }
+
+  #answer(answer: Answer): void {
+    const card = this.#card;
+    const needsKey = answer !== "deny" || card?.kind !== "scope";
+    if (card === undefined || !this.#takes() || (needsKey && !this.#options.paired())) return;
+    if (answer === "session" && card.forSession.length === 0) return;
+    this.#answering = true;
+    this.#allow();
+    const { say, onAnswered } = this.#options;
+    say(answer === "deny" ? "Refusing…" : "Signing…");
+    this.#send(card, answer, needsKey)
+      .then(
+        () => say(answer === "deny" ? "Refused." : "Approved."),
+        (error: unknown) => {
+          const why = error instanceof Failure ? error.message : "It was not signed.";
+          say(why, "bad");
+        },
+      )
+      .finally(() => {
+        this.#answering = false;
+        this.#allow();
+        onAnswered();
+      });
+  }
+
+  async #send(card: Card, answer: Answer, needsKey: boolean): Promise<void> {
+    const reason = answer === "deny" ? (this.#reason?.value ?? "") : "";
+    if (!needsKey) {
+      await decide(card, unsigned, reason);
+      return;
+    }
+    const key = this.#options.key();
+    if (key === undefined) throw new Failure("This browser has no key.", false);
+    const statement =
+      answer === "deny" ? card.deny : answer === "session" ? card.forSession : card.once;
+    // What is signed names the text that stands here, letter by letter.
+    const shown = await sha256(inDomain("ioi/device/card/v1", utf8(card.text)));
+    if (!equal(shown, card.textHash) || !contains(statement, shown)) {
+      throw new Failure("The card is not the one that would be signed. Nothing was.", false);
+    }
+    const domain = card.kind === "scope" ? "ioi/device/scope/v1" : "ioi/device/decision/v1";
+    await decide(card, await sign(key, domain, statement), reason);
+  }
+}
