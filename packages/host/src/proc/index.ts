@@ -1,1 +1,2 @@
+export * from "./listeners.ts";
 export * from "./processes.ts";
