@@ -55,14 +55,6 @@ const addKernelCommands = (program: Command, build: Build): void => {
   examples(start, ["start", "start --no-page", "start --data D --port 0 --exit-when-ready"]);
   bind(build, start, async () => (await import("./commands/start.ts")).start);
 
-  const open = program
-    .command("open")
-    .description("open the page: a link that is good for one minute and once")
-    .addOption(data())
-    .option("--print", "print the link and open nothing");
-  examples(open, ["open", "open --print", "open --json"]);
-  bind(build, open, async () => (await import("./commands/open.ts")).open);
-
   const status = program
     .command("status")
     .description("what runs, what waits for you, what was receipted")
@@ -96,12 +88,30 @@ const addKernelCommands = (program: Command, build: Build): void => {
   examples(keys, ["keys", "keys --json"]);
   bind(build, keys, async () => (await import("./commands/keys.ts")).keys);
 
-  const devices = program
-    .command("devices")
-    .description("the keys that may answer for you, and pairing another one")
+  const uninstall = program
+    .command("uninstall")
+    .description("list what removing ioi would delete; it deletes nothing itself")
     .addOption(data());
-  examples(devices, ["devices", "devices pair 123456", "devices revoke 3f2a91c0"]);
-  bind(build, devices, async () => (await import("./commands/devices.ts")).list);
+  examples(uninstall, ["uninstall", "uninstall --data D --json"]);
+  bind(build, uninstall, async () => (await import("./commands/uninstall.ts")).uninstall);
+};
+
+const addPageCommands = (program: Command, build: Build): void => {
+  const open = program
+    .command("open")
+    .description("open the page: a link that is good for one minute and once")
+    .addOption(data())
+    .option("--print", "print the link and open nothing");
+  examples(open, ["open", "open --print", "open --json"]);
+  bind(build, open, async () => (await import("./commands/open.ts")).open);
+
+  const devices = group(program, "devices", "the keys that may answer for you");
+  const listed = devices
+    .command("list", { isDefault: true })
+    .description("the keys that may answer for you, and what each counts for")
+    .addOption(data());
+  examples(listed, ["devices", "devices --json"]);
+  bind(build, listed, async () => (await import("./commands/devices.ts")).list);
   const pair = devices
     .command("pair")
     .description("let a device answer: the six digits that its page shows")
@@ -116,13 +126,6 @@ const addKernelCommands = (program: Command, build: Build): void => {
     .addOption(data());
   examples(revoke, ["devices revoke 3f2a91c0"]);
   bind(build, revoke, async () => (await import("./commands/devices.ts")).revoke);
-
-  const uninstall = program
-    .command("uninstall")
-    .description("list what removing ioi would delete; it deletes nothing itself")
-    .addOption(data());
-  examples(uninstall, ["uninstall", "uninstall --data D --json"]);
-  bind(build, uninstall, async () => (await import("./commands/uninstall.ts")).uninstall);
 };
 
 const onAsk = (): Option =>
@@ -418,6 +421,7 @@ export const buildProgram = (build: Build): Command => {
       "6 checked and found wrong, 7 not available here, 130 and 143 signals.",
   );
   addKernelCommands(program, build);
+  addPageCommands(program, build);
   addSessionCommands(program, build);
   addDecisionCommands(program, build);
   addPolicyCommands(program, build);
