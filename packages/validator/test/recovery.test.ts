@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { type FileHandle, type Files, toHex, utf8Encode } from "@ioi/base";
 import type { SimFiles } from "@ioi/sim";
 import { chainFolder } from "@ioi/validator";
-import { freshFiles, idOf, Life, openHeaders, Receipts } from "./support.ts";
+import { freshFiles, idOf, Life, openHeaders, quickCrypto, Receipts } from "./support.ts";
 
 interface Run {
   readonly files: SimFiles;
@@ -18,7 +18,7 @@ interface Run {
 
 const lives = 2;
 const blocksPerLife = 3;
-const segmentBlocks = 2;
+const settings = { provider: quickCrypto, segmentBlocks: 2, idleMs: 1000 };
 
 const run = async (
   seed: string,
@@ -26,12 +26,12 @@ const run = async (
   show: (files: SimFiles) => Files,
 ): Promise<Run> => {
   const files = freshFiles(seed);
-  const receipts = new Receipts();
+  const receipts = new Receipts("", quickCrypto);
   const committed: string[] = [];
   if (stopAt !== undefined) files.stopAt(stopAt);
   try {
     for (let life = 0; life < lives; life++) {
-      const now = await Life.begin({ files: show(files), receipts, segmentBlocks, idleMs: 1000 });
+      const now = await Life.begin({ files: show(files), receipts, ...settings });
       now.chain.watch((block) => {
         committed[Number(block.header.height)] = idOf(block);
       });
@@ -57,11 +57,11 @@ const examine = async (
   show: (files: SimFiles) => Files,
 ): Promise<Finding> => {
   const survivor = files.crash(seed);
-  const receipts = new Receipts();
+  const receipts = new Receipts("", quickCrypto);
   receipts.grow(200);
   let life: Life;
   try {
-    life = await Life.begin({ files: show(survivor), receipts, segmentBlocks, idleMs: 1000 });
+    life = await Life.begin({ files: show(survivor), receipts, ...settings });
   } catch (error) {
     assert.match(`${(error as { code?: string }).code}`, /^E_(CHAIN_|WAL_)/);
     return "refused";

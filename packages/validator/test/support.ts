@@ -1,12 +1,29 @@
 /** A Guardian, a receipt log and a disk around a chain; all of it in one process. */
 import assert from "node:assert/strict";
-import { type Files, OperationError, toHex, utf8Encode } from "@ioi/base";
-import { leafHash, MerkleTree, type PrivateKey, signCheckpoint } from "@ioi/crypto";
+import { concatBytes, equalBytes, type Files, OperationError, toHex, utf8Encode } from "@ioi/base";
+import {
+  type CryptoProvider,
+  leafHash,
+  MerkleTree,
+  type PrivateKey,
+  signCheckpoint,
+} from "@ioi/crypto";
 import { Headers } from "@ioi/guardian";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { SimClock, SimFiles, SimLog, SimRandom } from "@ioi/sim";
 import { type Block, ChainNode, type HeaderSigner } from "@ioi/validator";
 import type { ChainParams } from "@ioi/wire";
+
+/**
+ * Signatures that anybody could make, in no time: for runs of thousands of lives, in which nobody
+ * forges one.
+ */
+export const quickCrypto: CryptoProvider = {
+  ...nodeCrypto,
+  sign: (key, bytes) => nodeCrypto.sha512(concatBytes(key.publicKey, bytes)),
+  verify: (_algorithm, publicKey, bytes, signature) =>
+    equalBytes(nodeCrypto.sha512(concatBytes(publicKey, bytes)), signature),
+};
 
 export const identity: PrivateKey<"ml-dsa-65"> = nodeCrypto.generate("ml-dsa-65");
 export const stranger: PrivateKey<"ml-dsa-65"> = nodeCrypto.generate("ml-dsa-65");
@@ -21,10 +38,12 @@ export const params: ChainParams = {
 /** A receipt log: leaves are numbers; `fork` makes another one of the same sizes. */
 export class Receipts {
   readonly #fork: string;
+  readonly #provider: CryptoProvider;
   readonly tree: MerkleTree = new MerkleTree(nodeCrypto);
 
-  constructor(fork = "") {
+  constructor(fork = "", provider: CryptoProvider = nodeCrypto) {
     this.#fork = fork;
+    this.#provider = provider;
   }
 
   grow(size: number): void {
@@ -36,7 +55,7 @@ export class Receipts {
   note(size: number, key: PrivateKey<"ml-dsa-65"> = identity, origin: string = params.origin) {
     this.grow(size);
     const root = this.tree.root(size);
-    return signCheckpoint(nodeCrypto, key, { origin, size, root, extensions: [] });
+    return signCheckpoint(this.#provider, key, { origin, size, root, extensions: [] });
   }
 }
 
@@ -57,14 +76,11 @@ export const signerOf = (headers: Headers, log: { now: Receipts }): HeaderSigner
   },
 });
 
-export const openHeaders = (files: Files): Promise<Headers> =>
-  Headers.open({
-    files,
-    random: new SimRandom("h"),
-    provider: nodeCrypto,
-    identity,
-    recordsMax: 6,
-  });
+export const openHeaders = (
+  files: Files,
+  provider: CryptoProvider = nodeCrypto,
+): Promise<Headers> =>
+  Headers.open({ files, random: new SimRandom("h"), provider, identity, recordsMax: 6 });
 
 export interface LifeOptions {
   readonly files: Files;
@@ -72,7 +88,7 @@ export interface LifeOptions {
   readonly clock?: SimClock;
   readonly idleMs?: number;
   readonly segmentBlocks?: number;
-  readonly headers?: Headers;
+  readonly provider?: CryptoProvider;
 }
 
 /** One life of the chain and of the Guardian that signs for it. */
@@ -104,7 +120,8 @@ export class Life {
 
   static async begin(options: LifeOptions): Promise<Life> {
     const { files, receipts = new Receipts(), clock = new SimClock() } = options;
-    const headers = options.headers ?? (await openHeaders(files));
+    const { provider = nodeCrypto } = options;
+    const headers = await openHeaders(files, provider);
     const log = new SimLog();
     const proving = { now: receipts };
     const chain = await ChainNode.open({
@@ -112,7 +129,7 @@ export class Life {
       random: new SimRandom("c"),
       clock,
       log,
-      provider: nodeCrypto,
+      provider,
       signer: signerOf(headers, proving),
       params,
       idleMs: options.idleMs ?? 60_000,
