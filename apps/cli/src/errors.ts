@@ -50,6 +50,12 @@ export const errors = {
     next: "./ioi start",
     exit: 5,
   },
+  E_CLI_MODEL_UNKNOWN: {
+    what: "No model of this name is confirmed.",
+    why: "Agents ask only models that a person confirmed; names are exact.",
+    next: "./ioi models shows them; ./ioi models discover looks on this machine.",
+    exit: 2,
+  },
   E_CLI_CARD_MISMATCH: {
     what: "The card that was shown is not the one that the approval names.",
     why: "The hash of the card's text differs; signing it would approve something unseen.",

@@ -51,8 +51,26 @@ export const parseAccess = (text: string): "read" | "organise" | "write" => {
   throw usage(`--access takes read, organise or write, not "${text}"`);
 };
 
+export const parseProtocol = (text: string): "openai" | "anthropic" => {
+  if (text === "openai" || text === "anthropic") return text;
+  throw usage(`--protocol takes openai or anthropic, not "${text}"`);
+};
+
+/** Dollars, as micro-dollars. */
+export const parseDollars = (text: string): number => {
+  const parts = /^(\d{1,6})(?:\.(\d{1,6}))?$/.exec(text);
+  if (parts === null) throw usage(`a price is dollars such as 0.25, not "${text}"`);
+  return Number(parts[1]) * 1_000_000 + Number((parts[2] ?? "").padEnd(6, "0"));
+};
+
 /** Repeatable text. */
 export const collect = (text: string, before: readonly string[] = []): readonly string[] => [
   ...before,
   text,
 ];
+
+/** An address and a port, as in 192.0.2.53:53 or [2001:db8::53]:53. */
+export const parseResolver = (text: string): string => {
+  if (/^(?:[0-9.]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}$/.test(text)) return text;
+  throw usage(`--resolver takes an address and a port, as in 192.0.2.53:53, not "${text}"`);
+};

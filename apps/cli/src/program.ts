@@ -16,7 +16,10 @@ import {
   parseParam,
   parsePagePort,
   parsePort,
+  parseResolver,
 } from "./options.ts";
+import { addModelCommands } from "./models-program.ts";
+import { addSecretCommands } from "./program-secrets.ts";
 import { failWith, usage } from "./report.ts";
 
 export const projectRoot: string = resolve(import.meta.dirname, "../../..");
@@ -40,7 +43,7 @@ export const visibleNames = (command: Command): readonly string[] =>
     .map((each) => each.name())
     .filter((name) => name !== "help");
 
-const addKernelCommands = (program: Command, build: Build): void => {
+const addStart = (program: Command, build: Build): void => {
   const start = program
     .command("start")
     .alias("local")
@@ -51,10 +54,14 @@ const addKernelCommands = (program: Command, build: Build): void => {
     .option("--page-port <n>", "port of the page; 0 takes a free one", parsePagePort)
     .option("--no-page", "serve no page")
     .option("--no-open", "do not open the page where there is a display")
+    .option("--ca <file>", "certificate authorities that agents' requests believe beside the usual")
+    .option("--resolver <address:port>", "look names up there", parseResolver)
     .option("--exit-when-ready", "stop again once it is ready");
   examples(start, ["start", "start --no-page", "start --data D --port 0 --exit-when-ready"]);
   bind(build, start, async () => (await import("./commands/start.ts")).start);
+};
 
+const addKernelCommands = (program: Command, build: Build): void => {
   const status = program
     .command("status")
     .description("what runs, what waits for you, what was receipted")
@@ -420,12 +427,15 @@ export const buildProgram = (build: Build): Command => {
     "\nExit codes: 0 done, 1 bug, 2 usage, 3 denied, 4 waits for approval, 5 failed,\n" +
       "6 checked and found wrong, 7 not available here, 130 and 143 signals.",
   );
+  addStart(program, build);
   addKernelCommands(program, build);
   addPageCommands(program, build);
   addSessionCommands(program, build);
   addDecisionCommands(program, build);
+  addModelCommands(program, build);
   addPolicyCommands(program, build);
   addReceiptCommands(program, build);
+  addSecretCommands(program, build);
   addJudgingCommands(program, build);
   if (!build.completing) addCompletion(program);
   addHelp(program);

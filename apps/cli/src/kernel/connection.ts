@@ -17,6 +17,8 @@ export type PersonClient = Client<typeof pb.Person>;
 export type ScopesClient = Client<typeof pb.Scopes>;
 export type SessionsClient = Client<typeof pb.Sessions>;
 export type KernelClient = Client<typeof pb.Kernel>;
+export type ModelsClient = Client<typeof pb.Models>;
+export type SecretsClient = Client<typeof pb.Secrets>;
 export type DevicesClient = Client<typeof pb.Devices>;
 export type LinksClient = Client<typeof Links>;
 
@@ -29,6 +31,8 @@ export interface Kernel extends AsyncDisposable {
   sessions(): Promise<SessionsClient>;
   launcher(): Promise<KernelClient>;
   devices(): Promise<DevicesClient>;
+  secrets(): Promise<SecretsClient>;
+  models(): Promise<ModelsClient>;
   /** The console's; fails where no page is served. */
   links(): Promise<LinksClient>;
   /** Waits until the kernel answers again; starts one where none is left and that is allowed. */
@@ -92,6 +96,14 @@ export class KernelConnection implements Kernel {
 
   async devices(): Promise<DevicesClient> {
     return client(pb.Devices, await this.#channel("guardianSocket"));
+  }
+
+  async models(): Promise<ModelsClient> {
+    return client(pb.Models, await this.#channel("guardianSocket"));
+  }
+
+  async secrets(): Promise<SecretsClient> {
+    return client(pb.Secrets, await this.#channel("guardianSocket"));
   }
 
   async links(): Promise<LinksClient> {
@@ -166,11 +178,11 @@ export class KernelConnection implements Kernel {
 
   /** True where another kernel has the folder and is on its way up or down. */
   async #start(): Promise<boolean> {
-    const { output, signal, dataFolder } = this.#context;
+    const { io, output, signal, dataFolder } = this.#context;
     try {
       const launched = await launchKernel(
         { data: dataFolder, host: "127.0.0.1", port: 0 },
-        { signal, onText: (text) => output.progress(text.trimEnd()) },
+        { signal, env: io.env, onText: (text) => output.progress(text.trimEnd()) },
       );
       this.#launched = launched;
       // A launcher that ends by itself leaves room for another one.
