@@ -5,6 +5,8 @@
  * everything else goes to stderr.
  */
 
+import { OperationError } from "@ioi/base";
+
 export interface Io {
   out(text: string): void;
   /** Bytes as they are; only where standard output is no terminal. */
@@ -18,6 +20,8 @@ export interface Io {
   readonly columns: number;
   /** The next key at the terminal; only where {@link interactive}. */
   readKey(signal: AbortSignal): Promise<string>;
+  /** All of standard input as text; fails where it is longer. */
+  readInput(bytesMax: number, signal: AbortSignal): Promise<string>;
   /** Milliseconds of a monotonic clock. */
   now(): number;
 }
@@ -101,6 +105,20 @@ const readKey = (signal: AbortSignal): Promise<string> =>
     signal.addEventListener("abort", onAbort, { once: true });
   });
 
+const readInput = async (bytesMax: number, signal: AbortSignal): Promise<string> => {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of process.stdin as AsyncIterable<Buffer>) {
+    signal.throwIfAborted();
+    bytes += piece.length;
+    if (bytes > bytesMax) {
+      throw new OperationError("E_CLI_FILE", `standard input has more than ${bytesMax} bytes`);
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString("utf8");
+};
+
 /** The process's own streams. */
 export const nodeIo = (): Io => ({
   out: (text) => void process.stdout.write(text),
@@ -112,6 +130,7 @@ export const nodeIo = (): Io => ({
   stdoutIsTerminal: process.stdout.isTTY === true,
   columns: process.stdout.columns ?? 80,
   readKey,
+  readInput,
   now: () => performance.now(),
 });
 

@@ -38,3 +38,5 @@ export const programBytesMax = 1_073_741_824;
 export const folderEntriesMax = 20_000;
 /** Free space below which `ioi doctor` warns, in bytes. */
 export const freeBytesWanted = 268_435_456;
+/** Bytes of a secret that is entered. */
+export const secretInputBytesMax = 65_536;

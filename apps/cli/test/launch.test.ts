@@ -16,7 +16,7 @@ const failureWith = async (ready: object): Promise<Awaited<ReturnType<typeof fai
   try {
     await launchKernel(
       { data: join(folder.path, "D"), host: "127.0.0.1", port: 0 },
-      { signal: new AbortController().signal, onText: () => undefined, program },
+      { signal: new AbortController().signal, onText: () => undefined, env: {}, program },
     );
   } catch (error) {
     return await failureOf(error);

@@ -27,6 +27,8 @@ export interface RunSettings {
   readonly cwd?: string;
   readonly terminal?: boolean;
   /** Keys, and how many milliseconds after the one before each is typed. */
+  /** Standard input. */
+  readonly input?: string;
   readonly keys?: readonly (readonly [string, number])[];
   readonly controller?: AbortController;
   /** Called with everything written to the stream so far. */
@@ -64,6 +66,7 @@ export const runWith = async (
       now += typed[1];
       return typed[0];
     },
+    readInput: async () => settings.input ?? "",
     now: () => now,
   };
   const controller = settings.controller ?? new AbortController();
@@ -418,6 +421,19 @@ export class FakeKernel implements AsyncDisposable {
       },
       resolve: async ({ session, resolution }) => {
         this.calls.push(`resolve ${session} ${resolution}`);
+        return {};
+      },
+      say: async ({ session, text }) => {
+        this.calls.push(`say ${session} ${text}`);
+        return {};
+      },
+      pause: async ({ session }) => {
+        this.calls.push(`pause ${session}`);
+        return {};
+      },
+      resume: async ({ session, budget }) => {
+        const { actions = 0, microusd = 0n } = budget ?? {};
+        this.calls.push(`resume ${session} ${actions} ${microusd}`);
         return {};
       },
       content: async ({ session, action, offset }) => {

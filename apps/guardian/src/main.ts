@@ -47,6 +47,7 @@ import { headersService } from "./headers-service.ts";
 import { leaseService } from "./lease-service.ts";
 import { modelsService } from "./models-service.ts";
 import { observe } from "./observe.ts";
+import { takeOffered } from "./offered-keys.ts";
 import { personService } from "./person-service.ts";
 import { secretsService } from "./secrets-service.ts";
 import { scopesService } from "./scopes-service.ts";
@@ -59,6 +60,7 @@ interface Config {
   readonly devices: readonly string[];
   readonly approveOrigin: string;
   readonly durable: boolean;
+  readonly keysOffered: boolean;
 }
 
 const hexBytes = (text: string): Uint8Array => {
@@ -116,12 +118,14 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
     (leaf, index) => core.restore(leaf, index),
   );
   core.attach(receipts);
-  core.secrets = await SecretStore.open({
+  const secrets = await SecretStore.open({
     files,
     provider: nodeCrypto,
     key: keys.secretsKey,
     nowMs: () => core.wall(),
   });
+  if (config.keysOffered) takeOffered(secrets, log);
+  core.secrets = secrets;
   const prices = new PriceSource(editedFile(config.dir, "prices.toml"), log);
   core.attachModels(await ModelRegistry.open(files, prices));
   log.log("info", "guardian.opened", {

@@ -27,8 +27,9 @@ export const secretsService = (core: GuardianCore): Implementation =>
     listSecrets: async () => ({
       secrets: storeOf(core)
         .list()
-        .map(({ name, binding, createdMs, usedMs }) => ({
+        .map(({ name, offered, binding, createdMs, usedMs }) => ({
           name,
+          offered,
           binding: { ...binding },
           createdMs: BigInt(createdMs),
           usedMs: BigInt(usedMs),

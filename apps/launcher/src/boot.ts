@@ -54,6 +54,8 @@ export interface BootOptions {
   readonly port: number;
   readonly version: string;
   readonly egress: EgressConfig;
+  /** Kept by the launcher from life to life, and read by the Guardian alone. */
+  readonly keysDescriptor: number | undefined;
   /** Listening descriptors, kept by the launcher from life to life. */
   readonly listeners: { readonly guardian: number; readonly workload: number };
   readonly logs: LogFiles;
@@ -150,7 +152,16 @@ export class Kernel {
   }
 
   async #start(): Promise<void> {
-    const { dataFolder, version, devices, installFolder, home, durable, listeners } = this.#options;
+    const {
+      dataFolder,
+      version,
+      devices,
+      installFolder,
+      home,
+      durable,
+      listeners,
+      keysDescriptor,
+    } = this.#options;
     const authority = makeCertificateAuthority("launcher");
     const common = (name: ProcessName) => ({
       dir: path.join(dataFolder, name),
@@ -168,12 +179,14 @@ export class Kernel {
       devices: devices.map(toHex),
       approveOrigin: this.#options.approveOrigin,
       durable,
+      keysOffered: keysDescriptor !== undefined,
     };
     const workloadConfig: WorkloadProcessConfig = { ...common("workload"), home };
     const guardian = this.#spawn("guardian", guardianConfig, {
       peer: guardianEnd,
       second: listeners.guardian,
       egress: guardianToEgress,
+      ...(keysDescriptor === undefined ? {} : { offered: keysDescriptor }),
     });
     const workload = this.#spawn("workload", workloadConfig, {
       peer: workloadEnd,
@@ -249,7 +262,8 @@ export class Kernel {
       stdio: takesSockets ? [...holes, "ipc"] : holes,
       ...(takesSockets ? { serialization: "json" as const } : {}),
     });
-    const kept: readonly number[] = Object.values(this.#options.listeners);
+    const { listeners, keysDescriptor } = this.#options;
+    const kept: readonly (number | undefined)[] = [...Object.values(listeners), keysDescriptor];
     for (const fd of Object.values(inherited)) if (!kept.includes(fd)) fs.closeSync(fd);
     const configPipe = pipeOf(child, descriptors.config);
     configPipe.on("error", () => undefined);

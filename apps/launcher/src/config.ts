@@ -12,6 +12,8 @@ export interface LauncherConfig {
   /** Absent: no console, no page. */
   readonly page?: PageConfig;
   readonly egress?: EgressConfig;
+  /** Descriptor of a file with the keys of the environment; only the Guardian reads it. */
+  readonly keysDescriptor?: number;
   /** At the latest after so long the chain makes a block. */
   readonly idleBlockMs?: number;
 }
@@ -64,6 +66,8 @@ export interface GuardianProcessConfig extends Common {
   /** Where paired browsers answer cards; empty where no page is served. */
   readonly approveOrigin: string;
   readonly durable: boolean;
+  /** Keys of the environment come over a descriptor. */
+  readonly keysOffered: boolean;
 }
 
 export interface WorkloadProcessConfig extends Common {

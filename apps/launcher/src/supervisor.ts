@@ -165,6 +165,7 @@ export class Supervisor {
       port: this.#port,
       version: versionOf(),
       egress: this.#config.egress ?? {},
+      keysDescriptor: this.#config.keysDescriptor,
       listeners: this.#listeners,
       logs: this.#logs,
       log: this.log,
@@ -178,6 +179,10 @@ export class Supervisor {
             instanceId: await this.#drivers.spawn(kernel, profile),
           }),
           killSession: async ({ session }) => await this.#stopSession(kernel, session),
+          killDriver: async ({ instanceId }) => {
+            await this.#drivers.killOne(instanceId);
+            return {};
+          },
         }),
     });
     const { orchestrator, children } = this.#kernel;

@@ -42,6 +42,7 @@ export {
   type SignedCheckpoint,
 } from "./receipt-log.ts";
 export { openContent, type SealedContent, sealContent } from "./sealing.ts";
+export { knownKeys } from "./known-keys.ts";
 export { type SecretBinding, SecretStore, type SecretView } from "./secrets.ts";
 export * from "./verify/index.ts";
 export { workspaceComplaint } from "./workspace.ts";

@@ -56,6 +56,8 @@ type Entry = schema.Infer<typeof entry>;
 
 export interface SecretView {
   readonly name: string;
+  /** From the environment of the kernel's start: in memory only. */
+  readonly offered: boolean;
   readonly binding: SecretBinding;
   readonly createdMs: number;
   /** 0: never. */
@@ -134,6 +136,11 @@ const fits = (
   // What a server may read as another path is not below any.
   !/%2f|%5c|%25|\/\//i.test(url.path);
 
+const filled = ({ header, template }: SecretBinding, value: string): LeaseHeader => ({
+  name: header,
+  value: template.replace("{}", () => value),
+});
+
 export interface SecretPorts {
   readonly files: Files;
   readonly provider: CryptoProvider;
@@ -167,6 +174,8 @@ const readEntries = ({ provider, key }: SecretPorts, file: Uint8Array): readonly
 export class SecretStore {
   readonly #ports: SecretPorts;
   readonly #entries: Map<string, Entry>;
+  /** Names of entries that are not kept on the disk. */
+  readonly #offered: Set<string> = new Set();
   #saving: Promise<void> = Promise.resolve();
 
   private constructor(ports: SecretPorts, list: readonly Entry[]) {
@@ -184,6 +193,7 @@ export class SecretStore {
   list(): readonly SecretView[] {
     return [...this.#entries.values()].map(({ name, binding: bound, createdMs, usedMs }) => ({
       name,
+      offered: this.#offered.has(name),
       binding: bound,
       createdMs,
       usedMs,
@@ -201,19 +211,43 @@ export class SecretStore {
       throw refuse("E_SECRET_INVALID", `there are ${secretsMax} secrets already`);
     }
     const before = this.#entries.get(name);
-    this.#entries.set(name, {
+    const wasOffered = this.#offered.delete(name);
+    this.#entries.set(name, this.#entryOf(name, value, given));
+    await this.#save(() => {
+      this.#restore(name, before);
+      if (wasOffered) this.#offered.add(name);
+    });
+  }
+
+  /**
+   * A value of the environment that the kernel was started in; false where it is none that a secret
+   * can be, or a person entered another one under that name. Gone with the process.
+   */
+  offer(name: string, value: string, given: SecretBinding): boolean {
+    const known = this.#entries.has(name) && !this.#offered.has(name);
+    const full = !this.#entries.has(name) && this.#entries.size >= secretsMax;
+    if (known || full || (valueComplaint(value) ?? bindingComplaint(given)) !== undefined) {
+      return false;
+    }
+    this.#offered.add(name);
+    this.#entries.set(name, this.#entryOf(name, value, given));
+    return true;
+  }
+
+  #entryOf(name: string, value: string, given: SecretBinding): Entry {
+    return {
       name,
       binding: given,
       createdMs: this.#ports.nowMs(),
       usedMs: 0,
       sealed: this.#seal(name, given, value),
-    });
-    await this.#save(() => this.#restore(name, before));
+    };
   }
 
   async remove(name: string): Promise<boolean> {
     const before = this.#entries.get(name);
     if (!this.#entries.delete(name)) return false;
+    if (this.#offered.delete(name)) return true;
     await this.#save(() => this.#restore(name, before));
     return true;
   }
@@ -239,9 +273,10 @@ export class SecretStore {
     const found = this.#entries.get(name) as Entry;
     const value = this.#open(found);
     this.#entries.set(name, { ...found, usedMs: this.#ports.nowMs() });
+    if (this.#offered.has(name)) return filled(found.binding, value);
     // When it was used is told to the person; losing it in a crash harms nobody.
     this.#save(() => undefined).catch(() => undefined);
-    return { name: found.binding.header, value: found.binding.template.replace("{}", () => value) };
+    return filled(found.binding, value);
   }
 
   #restore(name: string, before: Entry | undefined): void {
@@ -284,7 +319,9 @@ export class SecretStore {
       const { files, provider, key } = this.#ports;
       const line = utf8Encode(head);
       const plain = encodeCanonical(
-        [...this.#entries.values()].map((each) => ({ ...each, binding: { ...each.binding } })),
+        [...this.#entries.values()]
+          .filter(({ name }) => !this.#offered.has(name))
+          .map((each) => ({ ...each, binding: { ...each.binding } })),
       );
       const nonce = provider.randomBytes(nonceBytes);
       const sealed = provider.seal(key, nonce, plain, line);

@@ -2,10 +2,13 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { exitCodes, OperationError } from "@ioi/base";
+import { forgetVariables } from "@ioi/host/libc";
 import type { CommandContext, Handler } from "../context.ts";
-import { launchKernel, type PageConfig } from "../kernel/launch.ts";
+import { keysIn } from "../kernel/environment.ts";
+import { readBounded } from "../kernel/folder.ts";
+import { type EgressConfig, launchKernel, type PageConfig } from "../kernel/launch.ts";
 import { projectRoot } from "../program.ts";
-import { failWith, SignalExit } from "../report.ts";
+import { failWith, SignalExit, usage } from "../report.ts";
 import { hasDisplay, openPage } from "./open.ts";
 
 interface StartOptions {
@@ -17,7 +20,19 @@ interface StartOptions {
   readonly pagePort?: number;
   /** False with --no-open. */
   readonly open: boolean;
+  readonly ca?: string;
+  readonly resolver?: string;
 }
+
+const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+const egressOf = ({ ca, resolver }: StartOptions): EgressConfig | undefined => {
+  if (ca === undefined && resolver === undefined) return undefined;
+  const text = ca === undefined ? "" : Buffer.from(readBounded(ca)).toString("utf8");
+  const authorities = text.match(certificate) ?? [];
+  if (ca !== undefined && authorities.length === 0) throw usage(`${ca} holds no certificate`);
+  return { authorities, ...(resolver === undefined ? {} : { resolver }) };
+};
 
 const defaultPagePort = 9001;
 
@@ -81,15 +96,19 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 export const start: Handler<StartOptions> = async (context, { options }) => {
   const { io, output, signal } = context;
   const page = pageOf(options);
+  const egress = egressOf(options);
   const kernel = await launchKernel(
     {
       data: context.dataFolder,
       host: options.host,
       port: options.port,
       ...(page === undefined ? {} : { page }),
+      ...(egress === undefined ? {} : { egress }),
     },
-    { signal, onText: (text) => io.err(text) },
+    { signal, env: io.env, onText: (text) => io.err(text) },
   );
+  // What was handed on is not to be read here.
+  if (io.env === process.env) forgetVariables(keysIn(io.env));
   try {
     output.line(`ORCHESTRATION_RPC_LISTENING_ON_${kernel.rpc}`);
     output.value({

@@ -6,10 +6,11 @@
  * lifeline, so that the end of this process, however it comes, ends the kernel; SIGTERM drains.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { closeSync, existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { type ExitCode, exitCodes, type OperationError } from "@ioi/base";
+import { kernelEnvironment, keysFile } from "./environment.ts";
 import { kernelDrainMs, kernelReadyMs, readyLineBytesMax } from "../limits.ts";
 import { projectRoot } from "../program.ts";
 import { failWith } from "../report.ts";
@@ -22,6 +23,14 @@ export interface LauncherConfig {
   readonly port: number;
   /** Absent: no page is served. */
   readonly page?: PageConfig;
+  readonly egress?: EgressConfig;
+}
+
+export interface EgressConfig {
+  /** Certificate authorities beside the platform's, in PEM. */
+  readonly authorities?: readonly string[];
+  /** `address:port`. */
+  readonly resolver?: string;
 }
 
 export interface PageConfig {
@@ -54,6 +63,9 @@ export interface LaunchedKernel {
   /** Drains and waits; kills what does not end in time. */
   stop(): Promise<void>;
 }
+
+/** Where the launcher finds the keys of the environment. */
+const keysDescriptor = 4;
 
 const launcherProgram = resolve(projectRoot, "apps/launcher/src/main.ts");
 
@@ -140,15 +152,24 @@ export const launchKernel = async (
     /** What the launcher writes to stderr. */
     readonly onText: (text: string) => void;
     readonly program?: string;
+    /** The person's; what of it the kernel gets is decided here. */
+    readonly env: Readonly<Record<string, string | undefined>>;
   },
 ): Promise<LaunchedKernel> => {
   const program = options.program ?? launcherProgram;
   if (!existsSync(program)) throw startError("the launcher is not part of this installation");
+  const keys = keysFile(options.env);
+  const whole = keys === undefined ? config : { ...config, keysDescriptor };
   const child = spawn(
     process.execPath,
-    ["--disable-warning=ExperimentalWarning", program, JSON.stringify(config)],
-    { stdio: ["pipe", "ignore", "pipe", "pipe"], detached: true },
+    ["--disable-warning=ExperimentalWarning", program, JSON.stringify(whole)],
+    {
+      stdio: ["pipe", "ignore", "pipe", "pipe", keys ?? "ignore"],
+      detached: true,
+      env: kernelEnvironment(options.env),
+    },
   );
+  if (keys !== undefined) closeSync(keys);
   const exited = exitOf(child);
   child.stdin?.on("error", () => undefined);
   child.stderr?.setEncoding("utf8");

@@ -97,6 +97,7 @@ const x64 = {
   fsmount: 432,
   close_range: 436,
   mount_setattr: 442,
+  memfd_create: 319,
 } as const;
 const arm64: Readonly<Record<keyof typeof x64, number>> = {
   close: 57,
@@ -146,6 +147,7 @@ const arm64: Readonly<Record<keyof typeof x64, number>> = {
   fsmount: 432,
   close_range: 436,
   mount_setattr: 442,
+  memfd_create: 279,
 };
 
 /** System call numbers of this machine's architecture. */

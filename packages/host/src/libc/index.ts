@@ -2,3 +2,4 @@ export * from "./errors.ts";
 export * from "./ffi.ts";
 export * from "./process-hardening.ts";
 export * from "./sockets.ts";
+export * from "./memory-files.ts";

@@ -23,6 +23,8 @@ export const descriptors = {
   config: 7,
   /** Guardian: egress calls `Leases` here. */
   egress: 8,
+  /** Guardian: keys of the environment that the kernel was started in, to be read in place. */
+  offered: 9,
 } as const;
 
 /** An inherited connected socket. */
