@@ -95,6 +95,30 @@ const addKernelCommands = (program: Command, build: Build): void => {
   examples(keys, ["keys", "keys --json"]);
   bind(build, keys, async () => (await import("./commands/keys.ts")).keys);
 
+  const backup = program
+    .command("backup")
+    .description("the whole data folder, as one signed file; no kernel may run")
+    .argument("<file>", "where to write it; it must not exist")
+    .addOption(data())
+    .option("--passphrase-file <file>", "seal it under the first line of this file")
+    .option("--plain", "do not seal it: whoever reads the file has the folder's keys");
+  examples(backup, ["backup ioi.backup --passphrase-file F", "backup ioi.backup --plain --json"]);
+  bind(build, backup, async () => (await import("./commands/backup.ts")).backup);
+
+  const restore = program
+    .command("restore")
+    .description("a data folder from a backup; checked whole before anything is changed")
+    .argument("<file>", "the backup")
+    .addOption(data())
+    .option("--passphrase-file <file>", "its passphrase, in the first line of this file")
+    .option("--key <hex>", "the Guardian that must have signed it, in hex or a file that holds it")
+    .option("--onto", "take the place of an older state of the same folder");
+  examples(restore, [
+    "restore ioi.backup --data D --passphrase-file F",
+    "restore ioi.backup --data D --onto",
+  ]);
+  bind(build, restore, async () => (await import("./commands/backup.ts")).restore);
+
   const uninstall = program
     .command("uninstall")
     .description("list what removing ioi would delete; it deletes nothing itself")
@@ -108,8 +132,9 @@ const addPageCommands = (program: Command, build: Build): void => {
     .command("open")
     .description("open the page: a link that is good for one minute and once")
     .addOption(data())
+    .option("--cards", "only what waits for an answer, in a tab of its own")
     .option("--print", "print the link and open nothing");
-  examples(open, ["open", "open --print", "open --json"]);
+  examples(open, ["open", "open --cards", "open --print", "open --json"]);
   bind(build, open, async () => (await import("./commands/open.ts")).open);
 
   const devices = group(program, "devices", "the keys that may answer for you");
@@ -352,8 +377,6 @@ const PLANNED: Readonly<Record<string, string>> = {
   tx: "transactions",
   query: "queries of the chain",
   scs: "the memory file",
-  backup: "backups",
-  restore: "backups",
   service: "installation as a system service",
 };
 const PLANNED_POLICY = ["test", "diff", "learn", "import", "fmt"] as const;

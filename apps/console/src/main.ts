@@ -23,10 +23,10 @@ import { Cards, Console, Links as LinksService } from "@ioi/wire/console";
 import { Cookies } from "./auth/cookies.ts";
 import { Links } from "./auth/links.ts";
 import { Browsers } from "./browsers.ts";
-import { callsOf } from "./http/connect.ts";
+import { type Calls, callsOf } from "./http/connect.ts";
 import { Events } from "./http/events.ts";
 import { Pages, StaticFolder } from "./http/files.ts";
-import { originOf } from "./http/guard.ts";
+import { originOf, type Place } from "./http/guard.ts";
 import { Site } from "./http/server.ts";
 import { KernelSockets } from "./kernel.ts";
 import { cardCalls } from "./service/cards.ts";
@@ -68,7 +68,20 @@ const wire = (config: Config, log: Log) => {
   const watch = new Watch({ kernel, events, plans, onBug });
   const onChange = (): void => watch.soon();
   const sessions = { kernel, plans, nowMs, onChange, onBug };
-  const approveOrigin = originOf("approve", port);
+  const cards = (place: Place): Calls =>
+    callsOf(
+      Cards,
+      cardCalls({
+        kernel,
+        plans,
+        origin: originOf(place, port),
+        begin: (plan) => beginPlan(sessions, plan),
+        onChange,
+        onDevice: (browser, device) => {
+          if (browsers.setDevice(browser, device)) events.publish({ kind: "overview" });
+        },
+      }),
+    );
   const site = new Site({
     port,
     links,
@@ -93,25 +106,15 @@ const wire = (config: Config, log: Log) => {
           tourDone: () => false,
         }),
       }),
-      approve: callsOf(
-        Cards,
-        cardCalls({
-          kernel,
-          plans,
-          approveOrigin,
-          begin: (plan) => beginPlan(sessions, plan),
-          onChange,
-          onDevice: (browser, device) => {
-            if (browsers.setDevice(browser, device)) events.publish({ kind: "overview" });
-          },
-        }),
-      ),
+      approve: cards("approve"),
+      frame: cards("frame"),
     },
   });
   const linksService = implement(LinksService, {
-    makeLink: async () => {
-      const { token, expiresMs } = links.make("app", toHex(nodeCrypto.randomBytes(16)));
-      const url = `${originOf("app", port)}/open#${token}`;
+    makeLink: async ({ cards: onlyCards }) => {
+      const place = onlyCards ? "approve" : "app";
+      const { token, expiresMs } = links.make(place, toHex(nodeCrypto.randomBytes(16)));
+      const url = `${originOf(place, port)}/open#${token}`;
       return { url, expiresMs: BigInt(Math.floor(expiresMs)) };
     },
   });

@@ -58,7 +58,7 @@ interface Config {
   readonly productFolders: readonly string[];
   readonly home: string;
   readonly devices: readonly string[];
-  readonly approveOrigin: string;
+  readonly approveOrigins: readonly string[];
   readonly durable: boolean;
   readonly keysOffered: boolean;
 }
@@ -101,7 +101,7 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
       productFolders: config.productFolders,
       home: config.home,
       devices: config.devices.map(hexBytes),
-      approveOrigin: config.approveOrigin,
+      approveOrigins: config.approveOrigins,
     },
     keys,
     new PolicySourceReader(editedFile(config.dir, "policy.toml"), nodeCrypto),

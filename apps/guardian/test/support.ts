@@ -90,7 +90,7 @@ export class Kernel {
       { clock, random, log, provider: nodeCrypto, parseUrl, fatal: (error) => assert.fail(error) },
       {
         productFolders: ["/opt/ioi"],
-        approveOrigin: "http://approve.localhost:9001",
+        approveOrigins: ["http://approve.localhost:9001"],
         home: "/home/p",
         devices: [device.publicKey],
       },

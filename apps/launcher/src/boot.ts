@@ -47,7 +47,7 @@ export interface BootOptions {
   readonly installFolder: string;
   readonly home: string;
   readonly devices: readonly Uint8Array[];
-  readonly approveOrigin: string;
+  readonly approveOrigins: readonly string[];
   readonly durable: boolean;
   readonly idleBlockMs?: number;
   readonly host: string;
@@ -177,7 +177,7 @@ export class Kernel {
       productFolders: [dataFolder, installFolder],
       home,
       devices: devices.map(toHex),
-      approveOrigin: this.#options.approveOrigin,
+      approveOrigins: this.#options.approveOrigins,
       durable,
       keysOffered: keysDescriptor !== undefined,
     };

@@ -63,8 +63,8 @@ export interface GuardianProcessConfig extends Common {
   readonly home: string;
   /** Hex of raw Ed25519 public keys. */
   readonly devices: readonly string[];
-  /** Where paired browsers answer cards; empty where no page is served. */
-  readonly approveOrigin: string;
+  /** Where paired browsers answer cards; none where no page is served. */
+  readonly approveOrigins: readonly string[];
   readonly durable: boolean;
   /** Keys of the environment come over a descriptor. */
   readonly keysOffered: boolean;

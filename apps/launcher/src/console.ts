@@ -91,9 +91,9 @@ export class ConsoleKeeper {
     return `http://app.localhost:${this.port}`;
   }
 
-  /** Where cards are answered; a browser's keys belong to it. */
-  get approveOrigin(): string {
-    return `http://approve.localhost:${this.port}`;
+  /** Where cards are answered, in a tab and in a frame; a browser's keys belong to one of them. */
+  get approveOrigins(): readonly string[] {
+    return ["approve", "approve.app"].map((name) => `http://${name}.localhost:${this.port}`);
   }
 
   get child(): ChildProcess | undefined {

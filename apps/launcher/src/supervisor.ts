@@ -158,7 +158,7 @@ export class Supervisor {
       installFolder,
       home: os.homedir(),
       devices: this.#devices,
-      approveOrigin: this.#console?.approveOrigin ?? "",
+      approveOrigins: this.#console?.approveOrigins ?? [],
       durable: this.#config.durable !== false,
       ...(this.#config.idleBlockMs === undefined ? {} : { idleBlockMs: this.#config.idleBlockMs }),
       host: this.#config.host,

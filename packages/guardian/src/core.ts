@@ -63,8 +63,8 @@ export interface GuardianConfig {
   readonly home: string;
   /** Raw Ed25519 keys of the devices that may approve. */
   readonly devices: readonly Uint8Array[];
-  /** Where paired browsers answer cards; empty where no page is served. */
-  readonly approveOrigin: string;
+  /** Where paired browsers answer cards; none where no page is served. */
+  readonly approveOrigins: readonly string[];
 }
 
 /** A driver that the launcher started and vouches for. */

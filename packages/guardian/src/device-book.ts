@@ -46,8 +46,8 @@ export interface VerifyContext {
   readonly provider: CryptoProvider;
   /** Raw Ed25519 keys; a terminal's key is its own id. */
   readonly terminals: readonly Uint8Array[];
-  /** Where cards are answered; empty where no page is served. */
-  readonly approveOrigin: string;
+  /** Where cards are answered; none where no page is served. */
+  readonly approveOrigins: readonly string[];
 }
 
 /** Identity of a paired device: a hash over what kind of key it is and the key. */
@@ -58,12 +58,13 @@ export const deviceIdOf = (
 ): Uint8Array =>
   domainHash(provider, domains.deviceKey, schema.encode(deviceKey, { kind, publicKey }));
 
-/** The name that WebAuthn binds a key to: the approval page's host, without its port. */
-export const relyingParty = "approve.localhost";
+/** The name that WebAuthn binds a key to: the host of an origin, without its port. */
+const relyingParty = (origin: string): string =>
+  origin.slice("http://".length, origin.lastIndexOf(":"));
 
-/** The page that shows the approval page. */
-const framerOf = (approveOrigin: string): string =>
-  approveOrigin.replace("//approve.localhost", "//app.localhost");
+/** The one page that may show the approval page in a frame. */
+const framerOf = (origin: string): string =>
+  `http://app.localhost${origin.slice(origin.lastIndexOf(":"))}`;
 
 const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -81,27 +82,28 @@ const toBase64url = (bytes: Uint8Array): string => {
 
 const refuse = (why: string): DeviceVerdict => ({ ok: false, why });
 
-const clientComplaint = (
+/** The origin that the browser vouches for, or what is wrong with its account. */
+const clientOrigin = (
   client: Uint8Array,
   challenge: string,
-  approveOrigin: string,
-): string | undefined => {
+  approveOrigins: readonly string[],
+): { readonly origin: string } | { readonly complaint: string } => {
+  const wrong = (complaint: string): { readonly complaint: string } => ({ complaint });
   const parsed = parseJson(client);
   const data = parsed.ok ? parsed.value : null;
   if (typeof data !== "object" || data === null || Array.isArray(data)) {
-    return "the client data is not an object";
+    return wrong("the client data is not an object");
   }
   const field = (name: string): unknown => (data as Readonly<Record<string, unknown>>)[name];
-  if (field("type") !== "webauthn.get") return "the client data is of another ceremony";
-  if (field("challenge") !== challenge) return "the challenge is of another statement";
-  if (approveOrigin === "" || field("origin") !== approveOrigin) {
-    return "the assertion was made on another page";
-  }
+  if (field("type") !== "webauthn.get") return wrong("the client data is of another ceremony");
+  if (field("challenge") !== challenge) return wrong("the challenge is of another statement");
+  const origin = approveOrigins.find((each) => each === field("origin"));
+  if (origin === undefined) return wrong("the assertion was made on another page");
   const top = field("topOrigin");
-  if (top !== undefined && top !== framerOf(approveOrigin)) {
-    return "the approval page was shown inside a foreign one";
+  if (top !== undefined && top !== framerOf(origin)) {
+    return wrong("the approval page was shown inside a foreign one");
   }
-  return undefined;
+  return { origin };
 };
 
 const flagUserPresent = 1;
@@ -120,7 +122,7 @@ const assertionOf = (signature: Uint8Array): WebauthnAssertion | undefined => {
 };
 
 const verifyAssertion = (
-  { provider, approveOrigin }: VerifyContext,
+  { provider, approveOrigins }: VerifyContext,
   device: PairedDevice,
   signedBytes: Uint8Array,
   signature: Uint8Array,
@@ -129,9 +131,10 @@ const verifyAssertion = (
   if (assertion === undefined) return refuse("the assertion does not decode");
   const { authenticatorData: data, clientDataJson, signature: raw } = assertion;
   const challenge = toBase64url(provider.sha256(signedBytes));
-  const complaint = clientComplaint(clientDataJson, challenge, approveOrigin);
-  if (complaint !== undefined) return refuse(complaint);
-  if (!equalBytes(data.subarray(0, 32), provider.sha256(utf8Encode(relyingParty)))) {
+  const client = clientOrigin(clientDataJson, challenge, approveOrigins);
+  if ("complaint" in client) return refuse(client.complaint);
+  const madeFor = provider.sha256(utf8Encode(relyingParty(client.origin)));
+  if (!equalBytes(data.subarray(0, 32), madeFor)) {
     return refuse("the key was made for another page");
   }
   if (((data[32] ?? 0) & flagUserPresent) === 0) return refuse("nobody touched the authenticator");

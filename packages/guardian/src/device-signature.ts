@@ -32,7 +32,7 @@ export const deviceVerdict = (
     {
       provider: core.ports.provider,
       terminals: core.config.devices,
-      approveOrigin: core.config.approveOrigin,
+      approveOrigins: core.config.approveOrigins,
     },
     domain,
     signed,

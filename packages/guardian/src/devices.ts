@@ -109,9 +109,8 @@ export class DeviceSide {
     readonly expiresMs: number;
   } {
     const { kind, publicKey, credentialId, origin } = offer;
-    const { approveOrigin } = this.#core.config;
     if (!isKind(kind)) throw rejected("E_DEVICE_INVALID", `a device of kind ${printable(kind)}`);
-    if (approveOrigin === "" || origin !== approveOrigin) {
+    if (!this.#core.config.approveOrigins.includes(origin)) {
       throw rejected("E_DEVICE_INVALID", `a key of ${printable(origin)} answers no cards`);
     }
     if (!isPoint(publicKey)) throw rejected("E_DEVICE_INVALID", "the key is no point of P-256");

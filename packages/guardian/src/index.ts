@@ -4,7 +4,6 @@ export {
   deviceIdOf,
   type DeviceSigned,
   type DeviceVerdict,
-  relyingParty,
 } from "./device-book.ts";
 export { type DeviceOffer, DeviceSide, type DeviceView } from "./devices.ts";
 export { errors } from "./errors.ts";

@@ -163,7 +163,7 @@ export class World {
         productFolders: ["/home/p/ioi-data", "/opt/ioi"],
         home: "/home/p",
         devices: [device.publicKey],
-        approveOrigin: "http://approve.localhost:9001",
+        approveOrigins: ["http://approve.localhost:9001"],
       },
       parts.keys,
       new PolicySourceReader(parts.policy, nodeCrypto),

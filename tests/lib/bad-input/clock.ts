@@ -75,7 +75,7 @@ class Life {
       },
       {
         productFolders: ["/opt/ioi"],
-        approveOrigin: "http://approve.localhost:9001",
+        approveOrigins: ["http://approve.localhost:9001"],
         home: "/home/p",
         devices: [device.publicKey],
       },

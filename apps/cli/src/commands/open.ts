@@ -19,10 +19,10 @@ export const hasDisplay = (env: Readonly<Record<string, string | undefined>>): b
   [env["DISPLAY"], env["WAYLAND_DISPLAY"]].some((each) => each !== undefined && each !== "") &&
   openers.some((each) => existsSync(each));
 
-const makeLink = async (kernel: Kernel) => {
+const makeLink = async (kernel: Kernel, cards: boolean) => {
   try {
     const links = await kernel.links();
-    return await links.makeLink({}, { deadlineMs: callDeadlineMs });
+    return await links.makeLink({ cards }, { deadlineMs: callDeadlineMs });
   } catch (error) {
     if (!isUnavailable(error)) throw error;
     throw failWith({ code: "E_CLI_NO_PAGE", message: "nobody serves a page" }, error);
@@ -39,7 +39,8 @@ const redirectPage = (url: string): string =>
 
 const showInBrowser = (context: CommandContext, url: string): void => {
   const opener = openers.find((each) => existsSync(each));
-  if (opener === undefined || !/^http:\/\/app\.localhost:\d+\/open#[\w-]+$/.test(url)) return;
+  if (opener === undefined || !/^http:\/\/(?:app|approve)\.localhost:\d+\/open#[\w-]+$/.test(url))
+    return;
   const file = join(folderPaths(context.dataFolder).root, "run/open.html");
   rmSync(file, { force: true });
   writeFileSync(file, redirectPage(url), { mode: 0o600, flag: "wx" });
@@ -51,14 +52,19 @@ const showInBrowser = (context: CommandContext, url: string): void => {
 /** Opens the page of the running kernel in the person's browser. */
 export const openPage = async (context: CommandContext): Promise<void> => {
   await using kernel = await openKernel(context, { start: false });
-  const { url } = await makeLink(kernel);
+  const { url } = await makeLink(kernel, false);
   showInBrowser(context, url);
 };
 
-export const open: Handler<{ readonly print?: boolean }> = async (context, { options }) => {
+interface OpenOptions {
+  readonly print?: boolean;
+  readonly cards?: boolean;
+}
+
+export const open: Handler<OpenOptions> = async (context, { options }) => {
   requireFolder(context.dataFolder);
   await using kernel = await openKernel(context, { start: false });
-  const { url, expiresMs } = await makeLink(kernel);
+  const { url, expiresMs } = await makeLink(kernel, options.cards === true);
   const { output, io } = context;
   output.value({
     schema: "ioi.open/1",

@@ -3,10 +3,9 @@
  * launcher's life, so that a console which starts anew knows its browsers again and a kernel which
  * starts anew knows none.
  *
- * The page's is SameSite=Strict. The approval page stands in a frame of another site (`*.localhost`
- * names are sites of their own), where a strict cookie is never sent; its cookie is `Partitioned`
- * instead: a browser sends it only inside a page of `app.localhost`. Browsers take `Secure` from
- * `*.localhost`, which they trust without TLS.
+ * SameSite=Strict: no other site's page, form or frame makes a browser send one. A cookie has no
+ * port, so a server on another port of this machine that the person visits under one of our names
+ * is sent it; SECURITY.md says so.
  */
 import type { CryptoProvider } from "@ioi/crypto";
 import { cookieMs } from "../limits.ts";
@@ -39,9 +38,8 @@ export class Cookies {
     const issued = String(this.#nowMs());
     const mac = Buffer.from(this.#mac(place, browser, issued)).toString("base64url");
     const value = `${browser}.${issued}.${mac}`;
-    const scope = place === "app" ? "SameSite=Strict" : "SameSite=None; Secure; Partitioned";
     const maxAge = Math.floor(cookieMs / 1000);
-    return `${cookieName(place)}=${value}; Path=/; HttpOnly; Max-Age=${maxAge}; ${scope}`;
+    return `${cookieName(place)}=${value}; Path=/; HttpOnly; Max-Age=${maxAge}; SameSite=Strict`;
   }
 
   /** The browser that a `Cookie` header names at this place; undefined where it names none. */

@@ -3,10 +3,21 @@
  * comes from, before anything else is looked at. Pure.
  *
  * Sources: RFC 9110 7.4 (421), Fetch (Origin), Fetch Metadata (Sec-Fetch-Site). Rebinding a name
- * gives another Host; a form or script of another site another Origin. `app.localhost` and
- * `approve.localhost` are different sites to a browser, so neither may ask as the other.
+ * gives another Host; a form or script of another site another Origin.
+ *
+ * Three places, each an origin of its own: the page, the approval page in a tab, and the approval
+ * page in the page's frame. Every `name.localhost` is a site of its own to a browser, and in a frame
+ * of another site a browser keeps neither cookie nor key; the framed one therefore stands below the
+ * page's host, which makes it the same site and still another origin.
  */
-export type Place = "app" | "approve";
+export type Place = "app" | "approve" | "frame";
+
+const hosts: Readonly<Record<Place, string>> = {
+  app: "app.localhost",
+  approve: "approve.localhost",
+  frame: "approve.app.localhost",
+};
+export const places = ["app", "approve", "frame"] as const;
 
 export interface Asked {
   readonly method: string;
@@ -22,7 +33,7 @@ export type Verdict =
   | { readonly ok: true; readonly place: Place }
   | { readonly ok: false; readonly status: 403 | 405 | 421; readonly why: string };
 
-export const originOf = (place: Place, port: number): string => `http://${place}.localhost:${port}`;
+export const originOf = (place: Place, port: number): string => `http://${hosts[place]}:${port}`;
 
 const refuse = (status: 403 | 405 | 421, why: string): Verdict => ({ ok: false, status, why });
 
@@ -32,13 +43,11 @@ const isNavigation = ({ method, path, fetchDest }: Asked, place: Place): boolean
   (path === "/" || path === "/open") &&
   (fetchDest === undefined ||
     fetchDest === "document" ||
-    // The approval page is shown inside the other; `frame-ancestors` says in which.
-    (place === "approve" && fetchDest === "iframe"));
+    // Shown inside the page; `frame-ancestors` says that no other may.
+    (place === "frame" && fetchDest === "iframe"));
 
 export const guard = (asked: Asked, port: number): Verdict => {
-  const place = (["app", "approve"] as const).find(
-    (each) => asked.host === `${each}.localhost:${port}`,
-  );
+  const place = places.find((each) => asked.host === `${hosts[each]}:${port}`);
   if (place === undefined) return refuse(421, "this host is not served here");
   if (asked.method !== "GET" && asked.method !== "POST") {
     return refuse(405, "only GET and POST are answered");

@@ -8,8 +8,6 @@ import { originOf, type Place } from "./guard.ts";
 export const trustedTypesPolicy = "ioi";
 
 const contentPolicy = (place: Place, port: number): string => {
-  const app = originOf("app", port);
-  const approve = originOf("approve", port);
   return [
     "default-src 'none'",
     "script-src 'self'",
@@ -19,8 +17,8 @@ const contentPolicy = (place: Place, port: number): string => {
     "connect-src 'self'",
     "manifest-src 'self'",
     place === "app" ? "worker-src 'self'" : "worker-src 'none'",
-    place === "app" ? `frame-src ${approve}` : "frame-src 'none'",
-    place === "app" ? "frame-ancestors 'none'" : `frame-ancestors ${app}`,
+    place === "app" ? `frame-src ${originOf("frame", port)}` : "frame-src 'none'",
+    place === "frame" ? `frame-ancestors ${originOf("app", port)}` : "frame-ancestors 'none'",
     "base-uri 'none'",
     "form-action 'none'",
     "object-src 'none'",
@@ -30,7 +28,7 @@ const contentPolicy = (place: Place, port: number): string => {
 };
 
 const features = (place: Place, port: number): string => {
-  const keys = place === "app" ? `(self "${originOf("approve", port)}")` : "(self)";
+  const keys = place === "app" ? `(self "${originOf("frame", port)}")` : "(self)";
   return [
     `publickey-credentials-get=${keys}`,
     `publickey-credentials-create=${keys}`,
@@ -49,6 +47,6 @@ export const securityHeaders = (place: Place, port: number): Readonly<Record<str
   "origin-agent-cluster": "?1",
   "referrer-policy": "same-origin",
   "x-content-type-options": "nosniff",
-  // For browsers that do not know `frame-ancestors`; the approval page has a framer.
-  ...(place === "app" ? { "x-frame-options": "DENY" } : {}),
+  // For browsers that do not know `frame-ancestors`; the framed page has a framer.
+  ...(place === "frame" ? {} : { "x-frame-options": "DENY" }),
 });

@@ -164,7 +164,7 @@ export class Site {
   #page(visit: Visit): void {
     const { place, path } = visit;
     const { page, open, approve } = this.#options;
-    if (place === "approve") {
+    if (place !== "app") {
       this.#file(visit, 200, approve.read(path === "/" ? "/index.html" : path));
       return;
     }

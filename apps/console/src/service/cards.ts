@@ -87,7 +87,8 @@ const scopeCard = ({ session, scope, plannedMs }: Plan) => ({
 export interface CardsOptions {
   readonly kernel: Kernel;
   readonly plans: Plans;
-  readonly approveOrigin: string;
+  /** Of the page that these calls are answered for; its keys belong to it. */
+  readonly origin: string;
   /** Begins a task whose scope was accepted. */
   readonly begin: (plan: Plan) => Promise<void>;
   readonly onChange: () => void;
@@ -135,7 +136,7 @@ const answerScope = async (
 };
 
 export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
-  const { kernel, plans, onChange, onDevice, approveOrigin } = options;
+  const { kernel, plans, onChange, onDevice, origin } = options;
   const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
   const devicesOf = (signal: AbortSignal): Promise<readonly pb.Device[]> =>
     whereOffered(
@@ -171,7 +172,7 @@ export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
     offerDevice: async ({ kind, name, publicKey, credentialId }, { signal, browser }) => {
       const offer = await offered("pairing", async () =>
         (await kernel.devices()).offerDevice(
-          { kind, name, publicKey, credentialId, origin: approveOrigin },
+          { kind, name, publicKey, credentialId, origin },
           call(signal),
         ),
       );

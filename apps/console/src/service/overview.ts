@@ -67,16 +67,16 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
         protection: protectionLine(status.processes.map(({ name }) => name)),
         defaultModel: first?.id ?? "",
         unscrubbed: models?.models.some(({ loopback }) => !loopback) ?? false,
-        approveOrigin: originOf("approve", port),
+        approveOrigin: originOf("frame", port),
         device: deviceState(devices, deviceOf(browser)),
         home: homePath,
         tourDone: options.tourDone(),
       };
     },
     approveLink: async (_request, { browser }) => {
-      const { token, expiresMs } = links.make("approve", browser);
+      const { token, expiresMs } = links.make("frame", browser);
       return {
-        url: `${originOf("approve", port)}/open#${token}`,
+        url: `${originOf("frame", port)}/open#${token}`,
         expiresMs: BigInt(Math.floor(expiresMs)),
       };
     },
