@@ -27,7 +27,7 @@ const texts = [
   "/mkdir sub && /write sub/x 1 && /write sub/y 2 && /list sub && /undo",
   '/run sh -c "$X" && /find *.txt && /find text hello in sub',
   "/write a.txt hello && /run make && /undo && /help",
-  "/fetch http://localhost",
+  "/open http://localhost",
   "/raed a.txt",
 ];
 

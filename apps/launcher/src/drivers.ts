@@ -9,12 +9,13 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Log, OperationError, toHex } from "@ioi/base";
+import { equalBytes, type Log, OperationError, toHex } from "@ioi/base";
 import { domainHash, domains, verifyThroughBootKey } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { socketPair } from "@ioi/host/libc";
 import { endSandbox, kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { bootKey, pb, type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
+import { startAgentProgram } from "./agent-program.ts";
 import type { Kernel } from "./boot.ts";
 import { driversMax } from "./limits.ts";
 import type { LogFiles } from "./log-files.ts";
@@ -85,6 +86,7 @@ export class Drivers {
     }
     const { profile, hash } = this.#verified(signedProfile);
     for (const root of profile.roots) this.#checkRoot(root.path);
+    if (profile.kind === "agent") return this.#spawnAgent(kernel, profile);
     if (!/^s-[0-9a-f]{12}$/.test(profile.vault)) {
       throw new OperationError("E_DRIVER_REFUSED", "the vault has no session's name");
     }
@@ -133,6 +135,27 @@ export class Drivers {
       session: profile.session,
       instance: toHex(instanceId),
     });
+    return instanceId;
+  }
+
+  /** An agent's program proposes nothing by itself: the Guardian knows no instance of it. */
+  #spawnAgent(kernel: Kernel, profile: Profile): Uint8Array {
+    const instanceId = nodeCrypto.randomBytes(16);
+    const { child, started, lines, errors } = startAgentProgram(profile, this.#dataFolder);
+    const { session, vault, kind } = profile;
+    const agent: RunningDriver = { child, session, vault, kind, instanceId };
+    this.#running.add(agent);
+    child.once("exit", (code, signal) => this.#gone(kernel, agent, code, signal));
+    void started.then((result) => {
+      if (result.ok) return;
+      const { message } = result.error;
+      this.#log.log("error", "launcher.sandbox-failed", { name: "agent", message });
+    });
+    const message = { type: "driver", instanceId: toHex(instanceId) } as const;
+    kernel.workload.send(message, lines);
+    kernel.workload.send({ ...message, part: "errors" }, errors);
+    const instance = toHex(instanceId);
+    this.#log.log("info", "launcher.driver-started", { kind, session, instance });
     return instanceId;
   }
 
@@ -228,6 +251,7 @@ export class Drivers {
       code: code ?? undefined,
       signal: signal ?? undefined,
     });
+    if (driver.kind === "agent") return;
     kernel.guardian
       .registerInstance({ instanceId: driver.instanceId, gone: true }, { deadlineMs: 2000 })
       .catch(() => undefined);
@@ -242,6 +266,12 @@ export class Drivers {
         (stop) => stop.at > since && (stop.session === undefined || stop.session === session),
       )
     );
+  }
+
+  /** Ends one driver or program with all its descendants; resolves when they are gone. */
+  async killOne(instanceId: Uint8Array): Promise<void> {
+    const driver = this.running.find((each) => equalBytes(each.instanceId, instanceId));
+    if (driver !== undefined) await endSandbox(driver.child);
   }
 
   /** Ends every driver of a session with all their descendants; resolves when they are gone. */

@@ -3,7 +3,9 @@
  * the session waits for; a failure of the world is thrown as an `OperationError`.
  */
 import {
+  inferTarget,
   outcomeContentBytesMax,
+  plan,
   sessionContentBytesMax,
   type SessionEffect,
   type SessionInput,
@@ -17,12 +19,14 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { encodeCanonical, prepared as preparedSchema, schema } from "@ioi/wire";
 import { canonicalArguments } from "./arguments.ts";
 import type {
+  AgentLink,
   Contents,
   Driver,
   DriverKind,
   Drivers,
   Gate,
   OpenedSession,
+  RegisteredModel,
   SessionClock,
 } from "./ends.ts";
 import type { SessionMetrics } from "./metrics.ts";
@@ -46,44 +50,110 @@ interface Stopwatch {
   readonly preparedUs: number;
 }
 
+/** What an action writes while it runs. */
+export interface ActionOutput {
+  readonly action: number;
+  readonly text: string;
+}
+
+const modelOf = ({ id, contextTokens, inputMicrousd, outputMicrousd }: RegisteredModel) => ({
+  id,
+  contextTokens,
+  inputMicrousd,
+  outputMicrousd,
+});
+
+/** The confirmed model that a model agent asks; undefined for an agent that asks none. */
+const modelFor = (
+  { goal, modelWish }: SessionSnapshot,
+  models: readonly RegisteredModel[],
+): RegisteredModel | undefined => {
+  if (goal.kind !== "model") return undefined;
+  const found = modelWish === undefined ? models[0] : models.find(({ id }) => id === modelWish);
+  if (found !== undefined) return found;
+  if (modelWish !== undefined) {
+    throw new OperationError("E_MODEL_UNAVAILABLE", `no confirmed model is called ${modelWish}`);
+  }
+  const planned = plan(goal.text);
+  const message = planned.ok ? "there is no model" : planned.error.message;
+  throw new OperationError("E_MODEL_UNAVAILABLE", message);
+};
+
 const noContent = new Uint8Array(0);
 
 export class SessionCalls {
   readonly #ends: CallEnds;
   readonly #state: SessionSnapshot;
   readonly #log: Log;
+  readonly #onOutput: (output: ActionOutput) => void;
   #opened: OpenedSession | undefined;
+  #model: RegisteredModel | undefined;
   #watch: Stopwatch = { fromUs: 0, preparedUs: 0 };
   /** An effect that is asked to end. */
   #aborting: Promise<void> = Promise.resolve();
 
   /** `state` is the machine's own: it is always the present one. */
-  constructor(ends: CallEnds, state: SessionSnapshot, log: Log) {
+  constructor(
+    ends: CallEnds,
+    state: SessionSnapshot,
+    log: Log,
+    onOutput: (output: ActionOutput) => void = () => undefined,
+  ) {
     this.#ends = ends;
+    this.#onOutput = onOutput;
     this.#state = state;
     this.#log = log;
   }
 
   async open(effect: Of<"open">, signal: AbortSignal): Promise<SessionInput> {
-    this.#opened = await this.#ends.gate.openSession(this.#state.session, signal);
-    return { type: "opened", call: effect.call, policyHash: this.#opened.policyHash };
+    const opened = await this.#ends.gate.openSession(this.#state.session, signal);
+    const model = modelFor(this.#state, opened.models);
+    this.#opened = opened;
+    this.#model = model;
+    const { kind } = this.#state.goal;
+    const { policyHash, roots } = opened;
+    const plain = { type: "opened", call: effect.call, policyHash } as const;
+    if (kind === "planner" || kind === "undo") return plain;
+    return {
+      ...plain,
+      ...(model === undefined ? {} : { model: modelOf(model) }),
+      roots: roots.map(({ name, path, access }) => ({ name, path, write: access === "write" })),
+    };
+  }
+
+  /** Starts the program of this session's agent. */
+  async program(signal: AbortSignal): Promise<AgentLink> {
+    const { drivers } = this.#ends;
+    return await drivers.program(this.#state.session, this.#profileOf("agent"), signal);
+  }
+
+  #profileOf(kind: DriverKind): Uint8Array {
+    const profile = this.#opened?.profiles.get(kind);
+    if (profile !== undefined) return profile;
+    throw new OperationError("E_PROFILE_MISSING", `the session has no ${kind} driver`);
+  }
+
+  /** What the agent may not choose: where its model is reached, and at which price. */
+  #supplied(target: string): { readonly [name: string]: string | number } {
+    const model = this.#model;
+    if (target !== inferTarget || model === undefined) return {};
+    const { url, protocol, name, inputMicrousd, outputMicrousd } = model;
+    return { url, protocol, name, price_in: inputMicrousd, price_out: outputMicrousd };
   }
 
   async #driver(target: string, signal: AbortSignal): Promise<Driver> {
     const kind: DriverKind | null | undefined = toolOf(target)?.driver;
     assert(kind !== null && kind !== undefined, `${target} has no driver`);
-    const profile = this.#opened?.profiles.get(kind);
-    if (profile === undefined) {
-      throw new OperationError("E_PROFILE_MISSING", `the session has no ${kind} driver`);
-    }
-    return await this.#ends.drivers.of(this.#state.session, kind, profile, signal);
+    return await this.#ends.drivers.of(this.#state.session, kind, this.#profileOf(kind), signal);
   }
 
   async prepare(effect: Of<"prepare">, signal: AbortSignal): Promise<SessionInput> {
     const fromUs = this.#ends.clock.nowUs();
     const roots = this.#opened?.roots ?? [];
     const { target, content } = effect;
-    const made = canonicalArguments(target, effect.args, content, roots, this.#ends.home);
+    const { home } = this.#ends;
+    const supplied = this.#supplied(target);
+    const made = canonicalArguments(target, effect.args, content, roots, home, supplied);
     if (!made.ok) {
       throw new OperationError(made.error.code as `E_${string}`, made.error.message);
     }
@@ -168,7 +238,11 @@ export class SessionCalls {
   async act(effect: Of<"act">, signal: AbortSignal): Promise<SessionInput> {
     const driver = await this.#driver(effect.target, signal);
     const { nonce, ticket } = effect;
-    const end = await driver.act(nonce, ticket, effect.content ?? noContent, signal);
+    const { n } = effect;
+    const decoder = new TextDecoder();
+    const onOutput = (bytes: Uint8Array): void =>
+      this.#onOutput({ action: n, text: decoder.decode(bytes, { stream: true }) });
+    const end = await driver.act(nonce, ticket, effect.content ?? noContent, signal, onOutput);
     const { input, content } = readActEnd(effect.target, end);
     this.#log.log("info", "session.acted", {
       n: effect.n,

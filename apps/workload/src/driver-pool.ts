@@ -8,14 +8,23 @@ import type { Socket } from "node:net";
 import { type Log, OperationError, toHex } from "@ioi/base";
 import { type Channel, type Client, client, connect } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
-import type { ActEnd, Driver, DriverKind, Drivers, PreparedAction } from "./ends.ts";
-import { abortMs, actDeadlineMs, driverDeadlineMs, driverSocketMs } from "./limits.ts";
+import type { ActEnd, AgentLink, Driver, DriverKind, Drivers, PreparedAction } from "./ends.ts";
+import {
+  abortMs,
+  actDeadlineMs,
+  driverDeadlineMs,
+  driverSocketMs,
+  programKillMs,
+} from "./limits.ts";
+import { ProgramLink } from "./program-link.ts";
 
 /** What the launcher sends beside a driver's socket. */
 interface DriverMessage {
   readonly type: "driver";
   /** Hex. */
   readonly instanceId: string;
+  /** Of an agent's program: its error output, beside its input and output. */
+  readonly part?: "errors";
 }
 
 const isDriverMessage = (message: unknown): message is DriverMessage =>
@@ -25,6 +34,9 @@ const isDriverMessage = (message: unknown): message is DriverMessage =>
   message.type === "driver" &&
   "instanceId" in message &&
   typeof message.instanceId === "string";
+
+const nameOf = (instance: string, part: "errors" | undefined): string =>
+  part === undefined ? instance : `${instance} ${part}`;
 
 export type SocketSource = (listener: (message: unknown, socket: Socket) => void) => void;
 
@@ -56,6 +68,7 @@ class RemoteDriver implements Driver {
     ticket: Uint8Array,
     content: Uint8Array,
     signal: AbortSignal,
+    onOutput: (bytes: Uint8Array) => void = () => undefined,
   ): Promise<ActEnd> {
     const output: Uint8Array[] = [];
     const events = this.#client.act(
@@ -63,7 +76,10 @@ class RemoteDriver implements Driver {
       { signal, deadlineMs: actDeadlineMs },
     );
     for await (const { event } of events) {
-      if (event.case === "output") output.push(event.value);
+      if (event.case === "output") {
+        output.push(event.value);
+        onOutput(event.value);
+      }
       if (event.case !== "result") continue;
       const { outcome, outcomeSignature, result, errorMessage } = event.value;
       return { outcome, outcomeSignature, result, message: errorMessage, output };
@@ -104,8 +120,9 @@ export class DriverPool implements Drivers {
     this.#log = log;
     sockets((message, socket) => {
       if (!isDriverMessage(message) || socket === undefined) return;
-      const take = this.#awaited.get(message.instanceId);
-      if (take === undefined) this.#arrived.set(message.instanceId, socket);
+      const name = nameOf(message.instanceId, message.part);
+      const take = this.#awaited.get(name);
+      if (take === undefined) this.#arrived.set(name, socket);
       else take(socket);
     });
   }
@@ -127,6 +144,32 @@ export class DriverPool implements Drivers {
       this.#starting.set(key, starting);
     }
     return (await starting).driver;
+  }
+
+  async program(session: string, profile: Uint8Array, signal: AbortSignal): Promise<AgentLink> {
+    if (this.#stopped.has(session)) throw this.#stoppedError();
+    const { instanceId } = await this.#launcher.spawnDriver({ profile }, { signal });
+    const kill = async (): Promise<void> => {
+      try {
+        await this.#launcher.killDriver({ instanceId }, { deadlineMs: programKillMs });
+      } catch (error) {
+        // With the launcher gone, so is everything that it started.
+        if (!(error instanceof OperationError)) throw error;
+        this.#log.log("warn", "agent.not-killed", { session, code: error.code });
+      }
+    };
+    try {
+      const name = toHex(instanceId);
+      const [socket, errors] = [
+        await this.#socketOf(name, signal),
+        await this.#socketOf(nameOf(name, "errors"), signal),
+      ];
+      if (this.#stopped.has(session)) throw this.#stoppedError();
+      return new ProgramLink(socket, errors, kill);
+    } catch (error) {
+      await kill();
+      throw error;
+    }
   }
 
   running(session: string, kind: DriverKind): Driver | undefined {

@@ -2,7 +2,7 @@
  * The other ends of a session, as the runner sees them. The real ones speak gRPC to the Guardian,
  * the launcher and the drivers; tests put doubles in their place.
  */
-import type { OutcomeStatus, ReceiptRef } from "@ioi/agent";
+import type { OutcomeStatus, ReceiptRef, SessionModel } from "@ioi/agent";
 import type { Root } from "@ioi/firewall";
 import type { DriverKind } from "@ioi/wire";
 
@@ -13,6 +13,15 @@ export interface OpenedSession {
   /** Canonical `signed` profile of each kind of driver. */
   readonly profiles: ReadonlyMap<DriverKind, Uint8Array>;
   readonly roots: readonly Root[];
+  /** Confirmed models, the default one first. */
+  readonly models: readonly RegisteredModel[];
+}
+
+/** A model as the Guardian's registry has it. */
+export interface RegisteredModel extends SessionModel {
+  readonly url: string;
+  readonly protocol: string;
+  readonly name: string;
 }
 
 export interface ProposalInput {
@@ -99,6 +108,8 @@ export interface Driver {
     ticket: Uint8Array,
     content: Uint8Array,
     signal: AbortSignal,
+    /** What it writes while it runs, as it comes. */
+    onOutput?: (bytes: Uint8Array) => void,
   ): Promise<ActEnd>;
   abort(nonce: Uint8Array): Promise<void>;
   settle(
@@ -110,6 +121,8 @@ export interface Driver {
 /** Starts drivers at their first use and ends them with their session. */
 export interface Drivers {
   of(session: string, kind: DriverKind, profile: Uint8Array, signal: AbortSignal): Promise<Driver>;
+  /** Starts the program of the session's agent. */
+  program(session: string, profile: Uint8Array, signal: AbortSignal): Promise<AgentLink>;
   /** The driver that runs already, if one does. */
   running(session: string, kind: DriverKind): Driver | undefined;
   /** Every driver of the session and all that they started are gone when it returns; none starts any more. */
@@ -129,6 +142,30 @@ export interface JournalFile {
 export interface Contents {
   /** A handle, or undefined where the session keeps too much already. */
   keep(session: string, n: number, bytes: Uint8Array): Promise<string | undefined>;
+  /** Undefined where it is not kept any more. */
+  read(handle: string, offset: number, length: number): Promise<KeptPiece | undefined>;
+}
+
+export interface KeptPiece {
+  readonly bytes: Uint8Array;
+  /** Of the whole. */
+  readonly total: number;
+}
+
+/** An agent's program, running in its sandbox. */
+export interface AgentLink {
+  /**
+   * The next line without its end, undefined once there is none; throws `E_AGENT_FLOOD` for one that
+   * is too long, and the signal's reason. Nothing is read from the program but for this.
+   */
+  next(signal: AbortSignal): Promise<Uint8Array | undefined>;
+  send(line: string): void;
+  /** Bytes that came since the last call of this. */
+  takeBytes(): number;
+  /** The end of what it wrote to its error output. */
+  errors(): string;
+  /** It and all that it started are gone when it resolves. */
+  kill(): Promise<void>;
 }
 
 export interface SessionClock {

@@ -20,6 +20,7 @@ import type {
   PersonDecision,
   ProposalInput,
   ProposalVerdict,
+  RegisteredModel,
   ReportInput,
 } from "./ends.ts";
 import { gateConnectMs, gateDeadlineMs, gateRetryMs } from "./limits.ts";
@@ -50,6 +51,21 @@ const profilesOf = (encoded: readonly Uint8Array[]): ReadonlyMap<DriverKind, Uin
   }
   return profiles;
 };
+
+const count = (value: bigint): number => {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw malformed("model has a price beyond counting");
+  return Number(value);
+};
+
+const modelOf = (model: pb.Model): RegisteredModel => ({
+  id: model.id,
+  url: model.url,
+  protocol: model.protocol,
+  name: model.name,
+  contextTokens: model.contextTokens,
+  inputMicrousd: count(model.inputMicrousdPerMillion),
+  outputMicrousd: count(model.outputMicrousdPerMillion),
+});
 
 const receiptOf = (index: bigint, leafHash: Uint8Array): ReceiptRef => {
   if (leafHash.length !== 32) throw malformed("receipt has no hash");
@@ -194,6 +210,7 @@ export class GateClient implements Gate {
         path,
         access: write ? "write" : "read",
       })),
+      models: reply.models.map(modelOf),
     };
   }
 

@@ -36,3 +36,9 @@ export const abortMs = 500;
 export const followIntervalMs = 50;
 /** A follower of a long session hears the less often the longer its view takes: this many times as long. */
 export const followCostRatio = 200;
+/** Times that a built-in agent looks for contents before it takes one step. */
+export const looksMax = 64;
+/** Output of running actions that waits for one follower, in characters; more is dropped. */
+export const waitingOutputCharsMax = 262_144;
+/** Wait for the program of an agent to be gone, in milliseconds. */
+export const programKillMs = 5000;

@@ -7,12 +7,8 @@
  */
 import {
   clip,
-  commandAgent,
-  type CommandAgent,
   isTerminal,
   journalStep,
-  lookAt,
-  type Observation,
   reasonCharsMax,
   rests,
   runView,
@@ -21,13 +17,15 @@ import {
   SessionMachine,
   type SessionSnapshot,
   stateOf,
-  turnsOf,
 } from "@ioi/agent";
 import { type Log, OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { type CallEnds, SessionCalls } from "./calls.ts";
+import { type ActionOutput, type CallEnds, SessionCalls } from "./calls.ts";
 import type { JournalFile } from "./ends.ts";
 import { followCostRatio, followIntervalMs, updateJsonCharsMax } from "./limits.ts";
+import { OutputQueue } from "./output-queue.ts";
+import { AgentSeat } from "./seat.ts";
+import { Told } from "./told.ts";
 
 export interface RunnerEnds extends CallEnds {
   readonly log: Log;
@@ -36,10 +34,17 @@ export interface RunnerEnds extends CallEnds {
 }
 
 export interface SessionUpdate {
+  readonly type: "state";
   readonly session: string;
   readonly state: string;
   readonly json: string;
   readonly rests: boolean;
+}
+
+/** What an action wrote just now. */
+export interface SessionOutput extends ActionOutput {
+  readonly type: "output";
+  readonly session: string;
 }
 
 type Of<T extends SessionEffect["type"]> = Extract<SessionEffect, { readonly type: T }>;
@@ -59,6 +64,7 @@ const sha256 = (bytes: Uint8Array): Uint8Array => nodeCrypto.sha256(bytes);
 export const updateOf = (state: SessionSnapshot): SessionUpdate => {
   const whole = JSON.stringify(runView(state));
   return {
+    type: "state",
     session: state.session,
     state: stateOf(state),
     json:
@@ -73,14 +79,15 @@ export class SessionRunner {
   readonly #ends: RunnerEnds;
   readonly #journal: JournalFile;
   readonly #machine: SessionMachine;
-  readonly #seen: Observation[];
+  readonly #told: Told;
+  readonly #seat: AgentSeat;
+  readonly #outputs: Set<OutputQueue> = new Set();
   readonly #calls: SessionCalls;
   readonly #log: Log;
   /** How far the session is ahead of a clock that was set back while it did not run. */
   readonly #aheadMs: number;
   readonly #abort = new AbortController();
   readonly #waiting: Set<() => void> = new Set();
-  #agent: CommandAgent | undefined;
   #inputs: SessionInput[] = [];
   #pumping: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -91,16 +98,20 @@ export class SessionRunner {
     ends: RunnerEnds,
     journal: JournalFile,
     machine: SessionMachine,
-    seen: Observation[],
+    told: Told,
     session: string,
   ) {
     this.#ends = ends;
     this.#journal = journal;
     this.#machine = machine;
-    this.#seen = seen;
+    this.#told = told;
     this.#aheadMs = Math.max(0, machine.state.lastMs - ends.clock.nowMs());
     this.#log = ends.log.child({ session });
-    this.#calls = new SessionCalls(ends, machine.state, this.#log);
+    this.#calls = new SessionCalls(ends, machine.state, this.#log, (output) => {
+      this.#write(output);
+    });
+    const program = (signal: AbortSignal) => this.#calls.program(signal);
+    this.#seat = new AgentSeat({ contents: ends.contents, program }, machine.state);
   }
 
   /** A new session; it is durable when this returns. */
@@ -109,7 +120,13 @@ export class SessionRunner {
     journal: JournalFile,
     start: Extract<SessionInput, { readonly type: "start" }>,
   ): Promise<SessionRunner> {
-    const runner = new SessionRunner(ends, journal, new SessionMachine(), [], start.session);
+    const runner = new SessionRunner(
+      ends,
+      journal,
+      new SessionMachine(),
+      new Told(),
+      start.session,
+    );
     await runner.give(start);
     if (runner.#broken !== undefined) throw runner.#broken;
     ends.onMilestone(runner);
@@ -121,9 +138,9 @@ export class SessionRunner {
     ends: RunnerEnds,
     journal: JournalFile,
     machine: SessionMachine,
-    seen: Observation[],
+    told: Told,
   ): SessionRunner {
-    const runner = new SessionRunner(ends, journal, machine, seen, machine.state.session);
+    const runner = new SessionRunner(ends, journal, machine, told, machine.state.session);
     void runner.give({ type: "restart" });
     return runner;
   }
@@ -150,18 +167,43 @@ export class SessionRunner {
 
   /** The present state, then every change; slow readers miss what came between. */
   async *follow(signal: AbortSignal): AsyncGenerator<SessionUpdate, void, undefined> {
+    for await (const each of this.#updates(signal, undefined)) {
+      if (each.type === "state") yield each;
+    }
+  }
+
+  /** Beside them what actions write while they run, as far as the reader keeps up. */
+  async *followAll(
+    signal: AbortSignal,
+  ): AsyncGenerator<SessionUpdate | SessionOutput, void, undefined> {
+    const queue = new OutputQueue();
+    this.#outputs.add(queue);
+    try {
+      yield* this.#updates(signal, queue);
+    } finally {
+      this.#outputs.delete(queue);
+    }
+  }
+
+  async *#updates(
+    signal: AbortSignal,
+    queue: OutputQueue | undefined,
+  ): AsyncGenerator<SessionUpdate | SessionOutput, void, undefined> {
     let seen = -1;
     let nextUs = 0;
     while (!signal.aborted) {
       if (this.#broken !== undefined) throw this.#broken;
+      for (const output of queue?.take() ?? []) {
+        yield { type: "output", session: this.state.session, ...output };
+      }
       if (this.#version === seen) {
-        await this.#changed(signal);
+        await this.#changed(signal, queue);
         continue;
       }
       // A view is the whole session: told at every step it would cost more than the steps.
       const waitMs = Math.ceil((nextUs - this.#ends.clock.nowUs()) / 1000);
       if (waitMs > 0 && !rests(this.state)) {
-        await this.#changed(AbortSignal.any([signal, AbortSignal.timeout(waitMs)]));
+        await this.#changed(AbortSignal.any([signal, AbortSignal.timeout(waitMs)]), queue);
         continue;
       }
       const beganUs = this.#ends.clock.nowUs();
@@ -184,10 +226,12 @@ export class SessionRunner {
     clearTimeout(this.#timer);
     this.#abort.abort(new OperationError("E_RPC_CANCELLED", "the workload ends"));
     await this.#pumping;
+    await this.#seat.rest();
     await this.#journal.close();
   }
 
-  #changed(signal: AbortSignal): Promise<void> {
+  #changed(signal: AbortSignal, queue?: OutputQueue): Promise<void> {
+    if (queue?.waits === true) return Promise.resolve();
     return new Promise((resolve) => {
       const done = (): void => {
         this.#waiting.delete(done);
@@ -203,6 +247,12 @@ export class SessionRunner {
   #wake(): void {
     this.#version += 1;
     for (const done of this.#waiting) done();
+  }
+
+  /** An action wrote something: nobody keeps it, whoever looks sees it. */
+  #write(output: ActionOutput): void {
+    for (const queue of this.#outputs) queue.push(output);
+    if (this.#outputs.size > 0) for (const done of this.#waiting) done();
   }
 
   async #pump(): Promise<void> {
@@ -244,7 +294,7 @@ export class SessionRunner {
     this.#broken = error;
     this.#abort.abort(error);
     clearTimeout(this.#timer);
-    this.#ends.drivers.release(this.state.session);
+    this.#release();
     this.#ends.onMilestone(this);
     this.#wake();
   }
@@ -262,7 +312,7 @@ export class SessionRunner {
       case "open":
         return this.#call(effect.call, (signal) => this.#calls.open(effect, signal));
       case "ask-agent":
-        return this.#askAgent(effect);
+        return this.#call(effect.call, (signal) => this.#askAgent(effect, signal));
       case "prepare":
         return this.#call(effect.call, (signal) => this.#calls.prepare(effect, signal));
       case "propose":
@@ -304,18 +354,23 @@ export class SessionRunner {
       .then((input) => this.give(input));
   }
 
-  #askAgent(effect: Of<"ask-agent">): void {
-    this.#seen[effect.turn] = effect.observation;
-    this.#agent ??= commandAgent(this.state.goal);
-    const turns = turnsOf(this.#seen.slice(0, effect.turn + 1));
-    const step = this.#agent.step(turns, lookAt(this.state));
-    void this.give({ type: "step", call: effect.call, step });
+  async #askAgent(effect: Of<"ask-agent">, signal: AbortSignal): Promise<SessionInput> {
+    this.#told.asked(effect);
+    const step = await this.#seat.step(this.#told, effect.turn, signal);
+    this.#told.answered(effect.call, step);
+    return { type: "step", call: effect.call, step };
+  }
+
+  /** Nothing of the session runs: neither its drivers nor the program of its agent. */
+  #release(): void {
+    this.#ends.drivers.release(this.state.session);
+    void this.#seat.rest();
   }
 
   #publish(effect: Of<"publish">): void {
     if (effect.rests && !isTerminal(this.state)) {
       // A person may take days; meanwhile nothing of the session runs.
-      this.#ends.drivers.release(this.state.session);
+      this.#release();
       this.#ends.onMilestone(this);
     }
     this.#wake();
@@ -323,7 +378,7 @@ export class SessionRunner {
 
   #finish(effect: Of<"finish">): void {
     this.#log.log("info", "session.over", { state: effect.state, code: effect.code });
-    this.#ends.drivers.release(this.state.session);
+    this.#release();
     this.#ends.metrics.over(effect.state);
     this.#ends.onMilestone(this);
   }

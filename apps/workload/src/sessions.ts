@@ -6,11 +6,13 @@
  * of the process; a broken journal concerns its session alone.
  */
 import {
+  type AgentFolder,
   clip,
   errors,
   type Goal,
   type OnAsk,
   reasonCharsMax,
+  type SessionInput,
   type SessionSnapshot,
   stateOf,
   type UndoItem,
@@ -19,7 +21,13 @@ import {
 import { type Log, OperationError, utf8Encode } from "@ioi/base";
 import type { Gate, PersonDecision } from "./ends.ts";
 import { activeSessionsMax, listSessionsMax, summaryTextCharsMax } from "./limits.ts";
-import { type RunnerEnds, SessionRunner, type SessionUpdate, updateOf } from "./runner.ts";
+import {
+  type RunnerEnds,
+  type SessionOutput,
+  SessionRunner,
+  type SessionUpdate,
+  updateOf,
+} from "./runner.ts";
 import {
   isSessionId,
   type Journals,
@@ -29,11 +37,20 @@ import {
   type Summary,
 } from "./store.ts";
 
+export type AgentChoice = "planner" | "model" | "folder";
+export type Budgets = Omit<Extract<SessionInput, { readonly type: "budget" }>, "type">;
+
 export interface StartInput {
   readonly session: string;
   readonly text: string;
   readonly workspace: string;
   readonly onAsk: OnAsk;
+  /** Absent: the command planner. */
+  readonly agent?: AgentChoice;
+  /** Id of a confirmed model; absent: the default one. */
+  readonly model?: string;
+  readonly folder?: AgentFolder;
+  readonly budgets?: Budgets;
 }
 
 export interface UndoInput {
@@ -45,10 +62,18 @@ export interface UndoInput {
   readonly onAsk: OnAsk;
 }
 
+/** What a person may tell a session that runs. */
+export type PersonInput = Extract<
+  SessionInput,
+  { readonly type: "message" | "pause" | "resume" | "budget" }
+>;
+
 /** A session, running or over. */
 export interface Followed {
   /** The present state, then every change until it rests. */
   follow(signal: AbortSignal): AsyncIterable<SessionUpdate>;
+  /** Beside them what actions write while they run. */
+  followAll(signal: AbortSignal): AsyncIterable<SessionUpdate | SessionOutput>;
 }
 
 export interface SessionsOptions {
@@ -148,14 +173,14 @@ export class Sessions {
     const opened = await this.#options.journals.resume(session);
     if (opened === undefined) return;
     const { journal, restored } = opened;
-    const { machine, seen } = restored;
+    const { machine, told } = restored;
     if (machine.state.stage === "ended") {
       await journal.close();
       await this.#options.index.put(summaryOf(machine.state), undoneBy(machine.state));
       return;
     }
     this.#options.log.log("info", "session.resumed", { session, stage: machine.state.stage });
-    this.#runners.set(session, SessionRunner.resume(this.#ends, journal, machine, seen));
+    this.#runners.set(session, SessionRunner.resume(this.#ends, journal, machine, told));
     this.#options.ends.metrics.active(this.#runners.size);
   }
 
@@ -179,8 +204,9 @@ export class Sessions {
 
   /** Starts a session, or follows it where it was started already. */
   async start(input: StartInput): Promise<Followed> {
-    const goal: Goal = { text: input.text, kind: "planner", earlier: [], lost: [] };
-    return await this.#begin(input, "planner", goal);
+    const kind = input.agent ?? "planner";
+    const goal: Goal = { text: input.text, kind, earlier: [], lost: [] };
+    return await this.#begin(input, input.folder?.name ?? kind, goal);
   }
 
   /** A session of its own that undoes what another one did. */
@@ -194,7 +220,7 @@ export class Sessions {
   }
 
   async #begin(input: StartInput, agent: string, goal: Goal): Promise<Followed> {
-    const { session, workspace, onAsk } = input;
+    const { session, workspace, onAsk, model, folder, budgets } = input;
     if (!isSessionId(session)) {
       throw new OperationError("E_SESSION_ID", "this is no name that a session can have");
     }
@@ -207,7 +233,17 @@ export class Sessions {
     const begin = async (): Promise<Followed> => {
       if (await journals.has(session)) return await this.#finished(session);
       const journal = await journals.create(session);
-      const start = { type: "start", session, workspace, onAsk, agent, goal } as const;
+      const start = {
+        type: "start",
+        session,
+        workspace,
+        onAsk,
+        agent,
+        goal,
+        ...(model === undefined ? {} : { model }),
+        ...(folder === undefined ? {} : { folder }),
+        ...budgets,
+      } as const;
       const runner = await SessionRunner.begin(this.#ends, journal, start);
       if (!runner.over) this.#runners.set(session, runner);
       this.#options.ends.metrics.active(this.#runners.size);
@@ -282,6 +318,22 @@ export class Sessions {
     await runner.give({ type: "resolve", resolution });
   }
 
+  /** An input of the person for a session that is not over. */
+  async give(session: string, input: PersonInput): Promise<void> {
+    const runner = this.#runners.get(session);
+    if (runner === undefined) {
+      await this.#finished(session);
+      throw failed("E_SESSION_OVER", `session ${session} is over`);
+    }
+    await runner.give(input);
+  }
+
+  /** Ends a pause, or a rest at a budget, which only a higher budget ends for long. */
+  async resume(session: string, budgets: Budgets): Promise<void> {
+    if (Object.keys(budgets).length > 0) await this.give(session, { type: "budget", ...budgets });
+    await this.give(session, { type: "resume" });
+  }
+
   /** Makes durable what is acknowledged. Sessions that are not over go on at the next start. */
   async drain(): Promise<void> {
     this.#abort.abort(new OperationError("E_RPC_CANCELLED", "the workload ends"));
@@ -310,11 +362,10 @@ export class Sessions {
     if (!isSessionId(session) || !(await journals.has(session))) throw unknown(session);
     const { machine } = await journals.read(session);
     const update = updateOf(machine.state);
-    return {
-      async *follow() {
-        yield { ...update, rests: true };
-      },
+    const follow = async function* (): AsyncGenerator<SessionUpdate> {
+      yield { ...update, rests: true };
     };
+    return { follow, followAll: follow };
   }
 
   async #stateOf(session: string): Promise<SessionSnapshot> {

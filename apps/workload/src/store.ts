@@ -6,7 +6,6 @@
 import {
   encodeHeader,
   type JournalError,
-  type Observation,
   type Replayed,
   replayJournal,
   sessionActionsMax,
@@ -30,6 +29,7 @@ import {
   keptContentBytesMax,
   sessionKeptBytesMax,
 } from "./limits.ts";
+import { Told } from "./told.ts";
 
 const nothing = new Uint8Array(0);
 const sha256 = (bytes: Uint8Array): Uint8Array => nodeCrypto.sha256(bytes);
@@ -62,16 +62,16 @@ class WalJournal implements JournalFile {
 
 /** A session as its journal tells it. */
 export interface Restored extends Replayed {
-  /** What its agent was told, by turn. */
-  readonly seen: Observation[];
+  readonly told: Told;
 }
 
 const replayed = (records: readonly Uint8Array[]): Result<Restored, JournalError> => {
-  const seen: Observation[] = [];
-  const result = replayJournal(records, sha256, ({ effects }) => {
-    for (const each of effects) if (each.type === "ask-agent") seen[each.turn] = each.observation;
+  const told = new Told();
+  const result = replayJournal(records, sha256, ({ input, effects }) => {
+    if (input.type === "step") told.answered(input.call, input.step);
+    for (const each of effects) if (each.type === "ask-agent") told.asked(each);
   });
-  return result.ok ? { ok: true, value: { ...result.value, seen } } : result;
+  return result.ok ? { ok: true, value: { ...result.value, told } } : result;
 };
 
 const orThrow = (session: string, result: Result<Restored, JournalError>): Restored => {

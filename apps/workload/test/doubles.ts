@@ -19,6 +19,7 @@ import {
 } from "@ioi/wire";
 import type {
   ActEnd,
+  AgentLink,
   Driver,
   DriverKind,
   Drivers,
@@ -27,6 +28,7 @@ import type {
   PreparedAction,
   ProposalInput,
   ProposalVerdict,
+  RegisteredModel,
   ReportInput,
   SessionClock,
 } from "../src/ends.ts";
@@ -55,6 +57,9 @@ export class World {
   readonly kills: string[] = [];
   readonly proposals: ProposalInput[] = [];
   readonly approved: Set<string> = new Set();
+  models: readonly RegisteredModel[] = [];
+  /** Starts the program of an agent. */
+  program: ((session: string) => Promise<AgentLink>) | undefined;
   /** Tickets that a driver was given. */
   acts = 0;
   readonly #waiting: Set<() => void> = new Set();
@@ -115,6 +120,7 @@ export class GateDouble implements Gate {
         ["exec", utf8Encode("exec")],
       ]),
       roots: [{ name: "scope", path: "/w", access: "write" }],
+      models: this.#world.models,
     };
   }
 
@@ -254,6 +260,12 @@ export class DriversDouble implements Drivers {
     const driver = this.#drivers.get(key) ?? new DriverDouble(this.#world, session);
     this.#drivers.set(key, driver);
     return driver;
+  }
+
+  async program(session: string): Promise<AgentLink> {
+    const start = this.#world.program;
+    if (start === undefined) throw new OperationError("E_PROFILE_MISSING", "no program");
+    return await start(session);
   }
 
   running(session: string, kind: DriverKind): Driver | undefined {

@@ -61,6 +61,10 @@ const launch = (early: boolean): Launched => {
       killed.push(session);
       return { killed: 1 };
     },
+    killDriver: async ({ instanceId }) => {
+      killed.push(toHex(instanceId));
+      return {};
+    },
   });
   serve(far, [service]);
   const pool = new DriverPool(

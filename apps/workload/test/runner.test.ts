@@ -6,9 +6,10 @@ import { OperationError, wallMs } from "@ioi/base";
 import type { Contents, JournalFile } from "../src/ends.ts";
 import { noMetrics } from "../src/metrics.ts";
 import { type RunnerEnds, SessionRunner, type SessionUpdate } from "../src/runner.ts";
+import { Told } from "../src/told.ts";
 import { DriversDouble, GateDouble, quiet, World } from "./doubles.ts";
 
-const contents: Contents = { keep: async () => undefined };
+const contents: Contents = { keep: async () => undefined, read: async () => undefined };
 
 const endsOf = (world: World): RunnerEnds => ({
   gate: new GateDouble(world),
@@ -119,7 +120,7 @@ test("a clock that was set back while nothing ran keeps no session waiting", asy
     gate,
     clock: { nowMs: () => startedMs - day + Math.round(performance.now() - began), nowUs: () => 0 },
   };
-  const runner = SessionRunner.resume(ends, journal, machine, []);
+  const runner = SessionRunner.resume(ends, journal, machine, new Told());
   assert.equal((await last(runner)).state, "done");
   assert.ok(runner.state.lastMs >= startedMs);
 });

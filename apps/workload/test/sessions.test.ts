@@ -42,7 +42,7 @@ test("a denial, an unavailable target, a usage error", async () => {
   assert.equal(denied.view.error?.code, "E_ACTION_DENIED");
   assert.equal(denied.view.actions.length, 1);
   assert.equal(denied.view.actions[0]?.instead, "paths below /w");
-  const away = await workload.run({ session: "s-2", text: "/fetch http://localhost" });
+  const away = await workload.run({ session: "s-2", text: "/open http://localhost" });
   assert.equal(away.view.error?.code, "E_TARGET_UNAVAILABLE");
   const wrong = await workload.run({ session: "s-3", text: "/raed a" });
   assert.equal(wrong.view.error?.code, "E_COMMAND_UNKNOWN");

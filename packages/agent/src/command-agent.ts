@@ -13,6 +13,8 @@ import type { AgentStep, Goal, Observation, UndoItem } from "./session/messages.
 import { alikeCallsMax, reasonCharsMax } from "./limits.ts";
 import type { RawArguments } from "./tools.ts";
 
+type OutcomeSeen = Extract<Observation, { readonly type: "outcome" }>;
+
 interface Progress {
   readonly steps: readonly Step[];
   at: number;
@@ -20,6 +22,8 @@ interface Progress {
   done: UndoItem[];
   /** Actions that changed what no undo can name. */
   readonly lost: number[];
+  /** Where a server said that the page is, and how often one said so. */
+  redirect: { readonly url: string; readonly times: number } | undefined;
   /** What a running `/undo` still has to revert, oldest first; undefined outside one. */
   undoing: UndoItem[] | undefined;
 }
@@ -66,6 +70,10 @@ const next = (progress: Progress): AgentStep => {
   const step = progress.steps[progress.at];
   if (step === undefined) return { type: "finish", status: "done" };
   if (step.type === "help") return { type: "say", text: helpText() };
+  if (step.type === "act" && progress.redirect !== undefined) {
+    // A secret is not taken along: it is bound to where it was sent.
+    return { type: "propose", target: "net::get", args: { url: progress.redirect.url } };
+  }
   if (step.type === "act") {
     const { target, args, content } = step;
     if (content !== undefined) return { type: "propose", target, args, content };
@@ -90,6 +98,7 @@ const succeeded = (
   } else if (outcome.undo === "paths") {
     progress.done.push({ counter: outcome.counter, paths: outcome.paths });
   } else if (outcome.undo === "lost") lost.push(outcome.n);
+  progress.redirect = undefined;
   progress.at += 1;
   return undefined;
 };
@@ -101,9 +110,25 @@ const outcomeFailure = (
     const message = outcome.message ?? `action ${outcome.n} ended as ${outcome.status}`;
     return finishFailed(outcome.code ?? "E_ACTION_FAILED", message);
   }
+  if (outcome.code === "E_HTTP_STATUS") {
+    return finishFailed(outcome.code, outcome.message ?? "the server answered with an error");
+  }
   if (outcome.exit === undefined || outcome.exit === 0) return undefined;
   const message = `the program of action ${outcome.n} ended with exit code ${outcome.exit}`;
   return finishFailed("E_PROGRAM_FAILED", message);
+};
+
+const isRedirect = ({ status, code, target }: OutcomeSeen): boolean =>
+  status === "confirmed" && code === "E_HTTP_REDIRECT" && target === "net::get";
+
+/** To follow is a proposal of its own, and is judged as one. */
+const redirected = (progress: Progress, { message = "" }: OutcomeSeen): AgentStep | undefined => {
+  const times = (progress.redirect?.times ?? 0) + 1;
+  if (times > redirectsMax) {
+    return finishFailed("E_FETCH_REDIRECTS", `the server sent on more than ${redirectsMax} times`);
+  }
+  progress.redirect = { url: message, times };
+  return undefined;
 };
 
 /** Takes one observation in; a step where it ends the sequence. */
@@ -115,6 +140,7 @@ const absorb = (progress: Progress, seen: Observation): AgentStep | undefined =>
       progress.at += 1;
       return undefined;
     case "outcome":
+      if (isRedirect(seen)) return redirected(progress, seen);
       return outcomeFailure(seen) ?? succeeded(progress, seen);
     case "denied":
       return finishFailed("E_ACTION_DENIED", seen.reason, seen.instead);
@@ -148,6 +174,7 @@ export const commandAgent = (goal: Goal): CommandAgent => {
       done: [...goal.earlier],
       lost: [...goal.lost],
       undoing: undefined,
+      redirect: undefined,
     };
     for (const { observation } of turns) {
       const last = absorb(progress, observation);

@@ -2,6 +2,12 @@
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {
+  E_FETCH_REDIRECTS: {
+    what: "A page was not reached: servers sent on from one address to the next.",
+    why: "Each of them is asked about like any other; their number is bounded.",
+    next: "Fetch the address itself that the last one named: ./ioi sessions show SESSION",
+    exit: 5,
+  },
   E_COMMAND_SYNTAX: {
     what: "The text is not a sequence of commands.",
     why: "A quote is open, an operator has no command beside it, or a word stands where none is expected.",
@@ -134,6 +140,48 @@ export const errors = {
     next: "The message names the argument.",
     exit: 2,
   },
+  E_AGENT_GAVE_UP: {
+    what: "The agent ended without reaching its goal.",
+    why: "Its own message says why.",
+    next: "State the goal differently.",
+    exit: 5,
+  },
+  E_AGENT_PROTOCOL: {
+    what: "The agent's program wrote a line that is no answer.",
+    why: "It answers each observation with one propose, say or finish of the same seq, as JSON in one line.",
+    next: "docs/guides/agent.md",
+    exit: 5,
+  },
+  E_AGENT_HUNG: {
+    what: "The agent's program did not answer in time and was killed.",
+    why: "Every step has a bound; its agent.toml may name a longer one.",
+    next: "docs/guides/agent.md",
+    exit: 5,
+  },
+  E_AGENT_FLOOD: {
+    what: "The agent's program wrote more than one step may hold and was killed.",
+    why: "Lines and steps have a bound in bytes.",
+    next: "docs/guides/agent.md",
+    exit: 5,
+  },
+  E_AGENT_DIED: {
+    what: "The agent's program ended before it answered, again and again.",
+    why: "The message shows the end of what it wrote to its error output.",
+    next: "docs/guides/agent.md",
+    exit: 5,
+  },
+  E_AGENT_DIVERGES: {
+    what: "The agent's program, started anew, took another step than before.",
+    why: "An agent is a function of what it was told; one that is not cannot go on after a restart.",
+    next: "docs/guides/agent.md",
+    exit: 5,
+  },
+  E_AGENT_MANIFEST: {
+    what: "The agent's folder has no usable agent.toml.",
+    why: "The message names the line and what is wrong with it.",
+    next: "docs/guides/agent.md",
+    exit: 2,
+  },
   E_SESSION_ATTEMPTS: {
     what: "One action was prepared and proposed too often.",
     why: "Every approval or crash led to the next one.",
@@ -188,6 +236,12 @@ export const errors = {
     why: "Names are made by the Guardian: small letters, digits and hyphens.",
     next: "./ioi sessions list",
     exit: 2,
+  },
+  E_SESSION_OVER: {
+    what: "The session is over.",
+    why: "What was done stands in its journal; nothing can be said to it any more.",
+    next: "Start a new session: ./ioi run",
+    exit: 5,
   },
   E_SESSION_NOT_ASKING: {
     what: "The session does not ask what became of an action.",

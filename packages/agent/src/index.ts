@@ -8,6 +8,14 @@ export {
   turnsOf,
 } from "./agent.ts";
 export { commandAgent, type CommandAgent } from "./command-agent.ts";
+export {
+  agentProtocol,
+  contentLine,
+  observeLine,
+  readAgentLine,
+  shownStretch,
+  startLine,
+} from "./contract/messages.ts";
 export { type AgentErrorCode, errors } from "./errors.ts";
 export {
   encodeHeader,

@@ -120,3 +120,5 @@ export const agentStepMsMax = 600_000;
 export const agentRestartsMax = 3;
 /** Of what an agent's program writes to its error output, in bytes: the end is kept. */
 export const agentErrorBytesMax = 4096;
+/** Redirects that one `/fetch` follows, each an action of its own. */
+export const redirectsMax = 5;

@@ -130,6 +130,12 @@ export const tools: readonly Tool[] = [
     path("path", "The file."),
     { name: "offset", of: offset, required: false, about: "First byte; 0 if absent." },
     { name: "length", of: offset, required: false, about: "Bytes; to the end if absent." },
+    {
+      name: "as",
+      of: { type: "choice", values: ["text"] },
+      required: false,
+      about: "text: of a PDF, what it says instead of its bytes.",
+    },
   ]),
   read("fs::search", "Find files by name or by the text in them.", [
     path("path", "The folder to search below."),

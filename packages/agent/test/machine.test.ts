@@ -125,7 +125,7 @@ test("prompt waits and does not rest", () => {
 });
 
 test("a target without a driver is not available", () => {
-  const run = begun("/fetch http://localhost").planned().planned().closed();
+  const run = begun("/open http://localhost").planned().planned().closed();
   assert.equal(run.view().actions[0]?.verdict, "unavailable");
   assert.equal(run.view().error?.code, "E_TARGET_UNAVAILABLE");
   assert.equal(exitOf(run.view()), 7);

@@ -126,7 +126,7 @@ test("errors name the place and what was meant", () => {
 
 test("commands whose target has no driver say so", () => {
   for (const text of [
-    "/fetch http://localhost",
+    "/open http://localhost",
     "/open http://localhost",
     "/click OK",
     "/type hello there",

@@ -40,3 +40,4 @@ export {
   type PolicyExplanation,
 } from "./explain.ts";
 export { lint, type LintFinding } from "./lint.ts";
+export { parseToml, type TomlEntry, type TomlNode, type TomlTable } from "./toml.ts";

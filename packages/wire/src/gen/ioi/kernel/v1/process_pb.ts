@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/process.proto.
  */
 export const file_ioi_kernel_v1_process: GenFile = /*@__PURE__*/
-  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0SKAoEc2VudBgCIAMoCzIaLmlvaS5rZXJuZWwudjEuU2VudFJlcXVlc3QiFQoTS2VybmVsU3RhdHVzUmVxdWVzdCK0AQoRS2VybmVsU3RhdHVzUmVwbHkSLwoJcHJvY2Vzc2VzGAEgAygLMhwuaW9pLmtlcm5lbC52MS5Qcm9jZXNzU3RhdHVzEhMKC3JwY19hZGRyZXNzGAIgASgJEhQKDGh0dHBfYWRkcmVzcxgDIAEoCRISCgpzdGFydGVkX21zGAQgASgEEhAKCHJlc3RhcnRzGAUgASgNEg8KB3NhbmRib3gYBiABKAkSDAoEcGFnZRgHIAEoCSJoCg1Qcm9jZXNzU3RhdHVzEgwKBG5hbWUYASABKAkSCwoDcGlkGAIgASgNEgsKA3VpZBgDIAEoDRIPCgdzYW5kYm94GAQgAygJEg8KB3Bzc19raWIYBSABKAQSDQoFc3RhdGUYBiABKAkiEQoPU2h1dGRvd25SZXF1ZXN0Ig8KDVNodXRkb3duUmVwbHkiIgoSTGlzdEZvbGRlcnNSZXF1ZXN0EgwKBHBhdGgYASABKAkiQgoQTGlzdEZvbGRlcnNSZXBseRIMCgRwYXRoGAEgASgJEg0KBW5hbWVzGAIgAygJEhEKCXRydW5jYXRlZBgDIAEoCCITChFUb3VyRm9sZGVyUmVxdWVzdCIfCg9Ub3VyRm9sZGVyUmVwbHkSDAoEcGF0aBgBIAEoCSIPCg1Eb2N0b3JSZXF1ZXN0IhsKC0RvY3RvclJlcGx5EgwKBGpzb24YASABKAkytAIKB1Byb2Nlc3MSPwoFSGVsbG8SGy5pb2kua2VybmVsLnYxLkhlbGxvUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuSGVsbG9SZXBseRI/CgVEcmFpbhIbLmlvaS5rZXJuZWwudjEuRHJhaW5SZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5EcmFpblJlcGx5EkUKB01ldHJpY3MSHS5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXF1ZXN0GhsuaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVwbHkSYAoQUmVnaXN0ZXJJbnN0YW5jZRImLmlvaS5rZXJuZWwudjEuUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QaJC5pb2kua2VybmVsLnYxLlJlZ2lzdGVySW5zdGFuY2VSZXBseTJSCgZTY3JhcGUSSAoGR2F0aGVyEhsuaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVwbHkaHS5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXF1ZXN0KAEwATKwAQoITGF1bmNoZXISUQoLU3Bhd25Ecml2ZXISIS5pb2kua2VybmVsLnYxLlNwYXduRHJpdmVyUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuU3Bhd25Ecml2ZXJSZXBseRJRCgtLaWxsU2Vzc2lvbhIhLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcGx5MuIDCgZLZXJuZWwSVAoMS2VybmVsU3RhdHVzEiIuaW9pLmtlcm5lbC52MS5LZXJuZWxTdGF0dXNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5LZXJuZWxTdGF0dXNSZXBseRJRCgtTdG9wU2Vzc2lvbhIhLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcGx5EkgKCFNodXRkb3duEh4uaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNodXRkb3duUmVwbHkSUQoLTGlzdEZvbGRlcnMSIS5pb2kua2VybmVsLnYxLkxpc3RGb2xkZXJzUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuTGlzdEZvbGRlcnNSZXBseRJOCgpUb3VyRm9sZGVyEiAuaW9pLmtlcm5lbC52MS5Ub3VyRm9sZGVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuVG91ckZvbGRlclJlcGx5EkIKBkRvY3RvchIcLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVwbHliBnByb3RvMw", [file_ioi_kernel_v1_egress]);
+  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0SKAoEc2VudBgCIAMoCzIaLmlvaS5rZXJuZWwudjEuU2VudFJlcXVlc3QiKAoRS2lsbERyaXZlclJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwiEQoPS2lsbERyaXZlclJlcGx5IhUKE0tlcm5lbFN0YXR1c1JlcXVlc3QitAEKEUtlcm5lbFN0YXR1c1JlcGx5Ei8KCXByb2Nlc3NlcxgBIAMoCzIcLmlvaS5rZXJuZWwudjEuUHJvY2Vzc1N0YXR1cxITCgtycGNfYWRkcmVzcxgCIAEoCRIUCgxodHRwX2FkZHJlc3MYAyABKAkSEgoKc3RhcnRlZF9tcxgEIAEoBBIQCghyZXN0YXJ0cxgFIAEoDRIPCgdzYW5kYm94GAYgASgJEgwKBHBhZ2UYByABKAkiaAoNUHJvY2Vzc1N0YXR1cxIMCgRuYW1lGAEgASgJEgsKA3BpZBgCIAEoDRILCgN1aWQYAyABKA0SDwoHc2FuZGJveBgEIAMoCRIPCgdwc3Nfa2liGAUgASgEEg0KBXN0YXRlGAYgASgJIhEKD1NodXRkb3duUmVxdWVzdCIPCg1TaHV0ZG93blJlcGx5IiIKEkxpc3RGb2xkZXJzUmVxdWVzdBIMCgRwYXRoGAEgASgJIkIKEExpc3RGb2xkZXJzUmVwbHkSDAoEcGF0aBgBIAEoCRINCgVuYW1lcxgCIAMoCRIRCgl0cnVuY2F0ZWQYAyABKAgiEwoRVG91ckZvbGRlclJlcXVlc3QiHwoPVG91ckZvbGRlclJlcGx5EgwKBHBhdGgYASABKAkiDwoNRG9jdG9yUmVxdWVzdCIbCgtEb2N0b3JSZXBseRIMCgRqc29uGAEgASgJMrQCCgdQcm9jZXNzEj8KBUhlbGxvEhsuaW9pLmtlcm5lbC52MS5IZWxsb1JlcXVlc3QaGS5pb2kua2VybmVsLnYxLkhlbGxvUmVwbHkSPwoFRHJhaW4SGy5pb2kua2VybmVsLnYxLkRyYWluUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuRHJhaW5SZXBseRJFCgdNZXRyaWNzEh0uaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVxdWVzdBobLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcGx5EmAKEFJlZ2lzdGVySW5zdGFuY2USJi5pb2kua2VybmVsLnYxLlJlZ2lzdGVySW5zdGFuY2VSZXF1ZXN0GiQuaW9pLmtlcm5lbC52MS5SZWdpc3Rlckluc3RhbmNlUmVwbHkyUgoGU2NyYXBlEkgKBkdhdGhlchIbLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcGx5Gh0uaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVxdWVzdCgBMAEygAIKCExhdW5jaGVyElEKC1NwYXduRHJpdmVyEiEuaW9pLmtlcm5lbC52MS5TcGF3bkRyaXZlclJlcXVlc3QaHy5pb2kua2VybmVsLnYxLlNwYXduRHJpdmVyUmVwbHkSUQoLS2lsbFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseRJOCgpLaWxsRHJpdmVyEiAuaW9pLmtlcm5lbC52MS5LaWxsRHJpdmVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuS2lsbERyaXZlclJlcGx5MuIDCgZLZXJuZWwSVAoMS2VybmVsU3RhdHVzEiIuaW9pLmtlcm5lbC52MS5LZXJuZWxTdGF0dXNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5LZXJuZWxTdGF0dXNSZXBseRJRCgtTdG9wU2Vzc2lvbhIhLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcGx5EkgKCFNodXRkb3duEh4uaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNodXRkb3duUmVwbHkSUQoLTGlzdEZvbGRlcnMSIS5pb2kua2VybmVsLnYxLkxpc3RGb2xkZXJzUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuTGlzdEZvbGRlcnNSZXBseRJOCgpUb3VyRm9sZGVyEiAuaW9pLmtlcm5lbC52MS5Ub3VyRm9sZGVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuVG91ckZvbGRlclJlcGx5EkIKBkRvY3RvchIcLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVwbHliBnByb3RvMw", [file_ioi_kernel_v1_egress]);
 
 /**
  * @generated from message ioi.kernel.v1.HelloRequest
@@ -259,6 +259,36 @@ export const KillSessionReplySchema: GenMessage<KillSessionReply> = /*@__PURE__*
   messageDesc(file_ioi_kernel_v1_process, 11);
 
 /**
+ * @generated from message ioi.kernel.v1.KillDriverRequest
+ */
+export type KillDriverRequest = Message<"ioi.kernel.v1.KillDriverRequest"> & {
+  /**
+   * @generated from field: bytes instance_id = 1;
+   */
+  instanceId: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.KillDriverRequest.
+ * Use `create(KillDriverRequestSchema)` to create a new message.
+ */
+export const KillDriverRequestSchema: GenMessage<KillDriverRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 12);
+
+/**
+ * @generated from message ioi.kernel.v1.KillDriverReply
+ */
+export type KillDriverReply = Message<"ioi.kernel.v1.KillDriverReply"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.KillDriverReply.
+ * Use `create(KillDriverReplySchema)` to create a new message.
+ */
+export const KillDriverReplySchema: GenMessage<KillDriverReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 13);
+
+/**
  * @generated from message ioi.kernel.v1.KernelStatusRequest
  */
 export type KernelStatusRequest = Message<"ioi.kernel.v1.KernelStatusRequest"> & {
@@ -269,7 +299,7 @@ export type KernelStatusRequest = Message<"ioi.kernel.v1.KernelStatusRequest"> &
  * Use `create(KernelStatusRequestSchema)` to create a new message.
  */
 export const KernelStatusRequestSchema: GenMessage<KernelStatusRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 12);
+  messageDesc(file_ioi_kernel_v1_process, 14);
 
 /**
  * @generated from message ioi.kernel.v1.KernelStatusReply
@@ -318,7 +348,7 @@ export type KernelStatusReply = Message<"ioi.kernel.v1.KernelStatusReply"> & {
  * Use `create(KernelStatusReplySchema)` to create a new message.
  */
 export const KernelStatusReplySchema: GenMessage<KernelStatusReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 13);
+  messageDesc(file_ioi_kernel_v1_process, 15);
 
 /**
  * @generated from message ioi.kernel.v1.ProcessStatus
@@ -360,7 +390,7 @@ export type ProcessStatus = Message<"ioi.kernel.v1.ProcessStatus"> & {
  * Use `create(ProcessStatusSchema)` to create a new message.
  */
 export const ProcessStatusSchema: GenMessage<ProcessStatus> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 14);
+  messageDesc(file_ioi_kernel_v1_process, 16);
 
 /**
  * @generated from message ioi.kernel.v1.ShutdownRequest
@@ -373,7 +403,7 @@ export type ShutdownRequest = Message<"ioi.kernel.v1.ShutdownRequest"> & {
  * Use `create(ShutdownRequestSchema)` to create a new message.
  */
 export const ShutdownRequestSchema: GenMessage<ShutdownRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 15);
+  messageDesc(file_ioi_kernel_v1_process, 17);
 
 /**
  * @generated from message ioi.kernel.v1.ShutdownReply
@@ -386,7 +416,7 @@ export type ShutdownReply = Message<"ioi.kernel.v1.ShutdownReply"> & {
  * Use `create(ShutdownReplySchema)` to create a new message.
  */
 export const ShutdownReplySchema: GenMessage<ShutdownReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 16);
+  messageDesc(file_ioi_kernel_v1_process, 18);
 
 /**
  * @generated from message ioi.kernel.v1.ListFoldersRequest
@@ -405,7 +435,7 @@ export type ListFoldersRequest = Message<"ioi.kernel.v1.ListFoldersRequest"> & {
  * Use `create(ListFoldersRequestSchema)` to create a new message.
  */
 export const ListFoldersRequestSchema: GenMessage<ListFoldersRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 17);
+  messageDesc(file_ioi_kernel_v1_process, 19);
 
 /**
  * @generated from message ioi.kernel.v1.ListFoldersReply
@@ -434,7 +464,7 @@ export type ListFoldersReply = Message<"ioi.kernel.v1.ListFoldersReply"> & {
  * Use `create(ListFoldersReplySchema)` to create a new message.
  */
 export const ListFoldersReplySchema: GenMessage<ListFoldersReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 18);
+  messageDesc(file_ioi_kernel_v1_process, 20);
 
 /**
  * @generated from message ioi.kernel.v1.TourFolderRequest
@@ -447,7 +477,7 @@ export type TourFolderRequest = Message<"ioi.kernel.v1.TourFolderRequest"> & {
  * Use `create(TourFolderRequestSchema)` to create a new message.
  */
 export const TourFolderRequestSchema: GenMessage<TourFolderRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 19);
+  messageDesc(file_ioi_kernel_v1_process, 21);
 
 /**
  * @generated from message ioi.kernel.v1.TourFolderReply
@@ -464,7 +494,7 @@ export type TourFolderReply = Message<"ioi.kernel.v1.TourFolderReply"> & {
  * Use `create(TourFolderReplySchema)` to create a new message.
  */
 export const TourFolderReplySchema: GenMessage<TourFolderReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 20);
+  messageDesc(file_ioi_kernel_v1_process, 22);
 
 /**
  * @generated from message ioi.kernel.v1.DoctorRequest
@@ -477,7 +507,7 @@ export type DoctorRequest = Message<"ioi.kernel.v1.DoctorRequest"> & {
  * Use `create(DoctorRequestSchema)` to create a new message.
  */
 export const DoctorRequestSchema: GenMessage<DoctorRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 21);
+  messageDesc(file_ioi_kernel_v1_process, 23);
 
 /**
  * @generated from message ioi.kernel.v1.DoctorReply
@@ -494,7 +524,7 @@ export type DoctorReply = Message<"ioi.kernel.v1.DoctorReply"> & {
  * Use `create(DoctorReplySchema)` to create a new message.
  */
 export const DoctorReplySchema: GenMessage<DoctorReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 22);
+  messageDesc(file_ioi_kernel_v1_process, 24);
 
 /**
  * Launcher -> every process of the kernel.
@@ -584,6 +614,16 @@ export const Launcher: GenService<{
     methodKind: "unary";
     input: typeof KillSessionRequestSchema;
     output: typeof KillSessionReplySchema;
+  },
+  /**
+   * Ends one driver, or one agent's program, and all that it started.
+   *
+   * @generated from rpc ioi.kernel.v1.Launcher.KillDriver
+   */
+  killDriver: {
+    methodKind: "unary";
+    input: typeof KillDriverRequestSchema;
+    output: typeof KillDriverReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_kernel_v1_process, 2);
