@@ -37,8 +37,20 @@ export const carryService = (options: CarryOptions): Implementation =>
       const stopAnchors = options.anchors.onCheckpoint(({ size, root, note }) =>
         out.push(anchorFrame(size, root, note)),
       );
+      const end = (): void => {
+        stopAnchors();
+        tunnel.finish();
+        out.finish();
+      };
       wrapServer(tunnel, { credentials: options.credentials, peer: "workload" }).then(
-        (socket) => serve(socket, [options.service], { peer: "workload", onBug: options.onBug }),
+        (socket) => {
+          const served = serve(socket, [options.service], {
+            peer: "workload",
+            onBug: options.onBug,
+          });
+          // Bytes that break the session inside end the carrying: the Workload begins anew.
+          void served.closed.then(end);
+        },
         (error: unknown) => {
           const code = error instanceof OperationError ? error.code : "bug";
           options.log.log("error", "guardian.tunnel-refused", { code });
@@ -51,11 +63,6 @@ export const carryService = (options: CarryOptions): Implementation =>
           else if (frame.case === "notice") options.gate.notice(frame.value);
         }
       })();
-      const end = (): void => {
-        stopAnchors();
-        tunnel.finish();
-        out.finish();
-      };
       receiving.then(end, end);
       context.signal.addEventListener("abort", end, { once: true });
       yield* out;

@@ -1,6 +1,5 @@
 export * from "./client.ts";
 export { errors as rpcErrors } from "./errors.ts";
-export * from "./framing.ts";
 export * from "./limits.ts";
 export * from "./queue.ts";
 export * from "./server.ts";

@@ -19,6 +19,12 @@ export class MessageQueue<T> implements AsyncIterable<T> {
     this.#wake?.();
   }
 
+  /** Throws away what nobody took; nothing is taken in any more. */
+  clear(): void {
+    this.#items = [];
+    this.finish();
+  }
+
   finish(): void {
     this.#end ??= { done: true };
     this.#wake?.();
