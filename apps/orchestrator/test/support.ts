@@ -38,6 +38,7 @@ export class TestChain {
           slot: headers.last?.slot ?? 0n,
           counter: headers.last?.counter ?? 0n,
           headerHash: headers.last?.hash ?? none,
+          header: headers.last?.header ?? none,
           signature: headers.last?.signature ?? none,
         }),
         consistency: async (from, to) => tree.consistencyProof(from, to),

@@ -25,6 +25,6 @@ export {
   type ReadError,
 } from "./node.ts";
 export type { SigningState } from "./recover.ts";
-export { chainFolder } from "./segments.ts";
+export { chainFolder, chainResetMark } from "./segments.ts";
 export { checkpointKey, decodeTx, paramsKey, sizeKey, type TxError } from "./state.ts";
 export * from "./verify/index.ts";

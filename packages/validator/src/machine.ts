@@ -20,6 +20,7 @@ import {
   applyTx,
   checkExtends,
   openNote,
+  paramsKey,
   setGenesis,
   type Tip,
   tipOf,
@@ -197,7 +198,8 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
     const timeMs = Math.max(nowMs, parent?.header.timeMs ?? 0);
     const taken = this.#mempool.splice(0, blockTxsMax);
     const { chain } = this.#params;
-    if (parent === undefined) setGenesis(this.#tree, this.#params);
+    // Of a new chain, and of one that begins anew.
+    if (this.#tree.get(paramsKey) === undefined) setGenesis(this.#tree, this.#params);
     const context = {
       provider: this.#provider,
       params: this.#params,

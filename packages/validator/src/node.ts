@@ -38,7 +38,13 @@ import {
 } from "@ioi/state";
 import type { ChainParams } from "@ioi/wire";
 import { type Block, type Proposal, type Seal, verifySeal } from "./block.ts";
-import { chainInputsMax, minBlockMs, scanEntriesMax, versionsKept } from "./limits.ts";
+import {
+  chainInputsMax,
+  minBlockMs,
+  scanEntriesMax,
+  segmentBlocksMax,
+  versionsKept,
+} from "./limits.ts";
 import { type ChainEffect, type ChainInput, SoloChain } from "./machine.ts";
 import { reconcile, replay, type SigningState } from "./recover.ts";
 import { corrupt, Segments } from "./segments.ts";
@@ -125,12 +131,19 @@ export class ChainNode {
   /** Recovers what is there, or begins a chain. Nothing is made before {@link start}. */
   static async open(options: ChainNodeOptions): Promise<ChainNode> {
     const { files, random, provider, params, signer, idleMs } = options;
-    const segments = await Segments.open(files, random, provider, options.segmentBlocks);
+    const signing = await signer.state();
+    const segments = await Segments.open(
+      files,
+      random,
+      provider,
+      options.segmentBlocks ?? segmentBlocksMax,
+      signing.slot === 0n ? undefined : signing,
+    );
     try {
       const tree = jellyfish.open(new MemoryStore(), provider);
       const replayed = await replay(segments, provider, params, tree);
       let { head, unsigned } = replayed;
-      const seal = reconcile(head, unsigned, await signer.state());
+      const seal = reconcile(head, unsigned, signing);
       if (seal !== undefined && unsigned !== undefined) {
         if (!verifySeal(provider, params.identity, unsigned.encoded, seal)) {
           throw corrupt("the Guardian's own signature does not fit");

@@ -19,7 +19,7 @@ import {
 } from "./block.ts";
 import { versionsKept } from "./limits.ts";
 import { type Base, corrupt, type Segments } from "./segments.ts";
-import { applyTx, keptSizes, setGenesis } from "./state.ts";
+import { applyTx, keptSizes, paramsKey, setGenesis } from "./state.ts";
 
 /** Where the Guardian's signing stands. */
 export interface SigningState {
@@ -27,6 +27,7 @@ export interface SigningState {
   readonly slot: bigint;
   readonly counter: bigint;
   readonly headerHash: Uint8Array;
+  readonly header: Uint8Array;
   readonly signature: Uint8Array;
 }
 
@@ -48,7 +49,7 @@ const parentOf = (provider: CryptoProvider, params: ChainParams, base: Base): Bl
 };
 
 const restoreBase = (tree: AuthenticatedTree, base: Base, parent: Block | undefined): void => {
-  if (parent === undefined) return;
+  if (parent === undefined || base.anew) return;
   for (const { key, value } of base.state) tree.set(key, value);
   const root = tree.commit(parent.header.height);
   if (!equalBytes(root, parent.header.stateRoot)) {
@@ -75,7 +76,7 @@ export const replay = async (
     const checked = checkProposal(provider, params.chain, head, proposal);
     if (!checked.ok) throw corrupt(checked.error.message);
     const { height, timeMs, stateRoot } = proposal.header;
-    if (height === 0n) setGenesis(tree, params);
+    if (tree.get(paramsKey) === undefined) setGenesis(tree, params);
     const context = { provider, params, height, timeMs, sizes, trusted: seal !== undefined };
     for (const tx of proposal.txs) {
       const applied = applyTx(tree, context, tx);

@@ -13,7 +13,7 @@ import type { Hashing } from "@ioi/crypto";
 import { openWal, type Wal } from "@ioi/storage";
 import { chainHeader, schema } from "@ioi/wire";
 import { type Block, headerId, type Proposal, type Seal } from "./block.ts";
-import { openSegmentsMax, segmentBlocksMax, segmentsKept } from "./limits.ts";
+import { openSegmentsMax, segmentsKept } from "./limits.ts";
 
 const baseRecord = 1;
 const proposalRecord = 2;
@@ -25,12 +25,16 @@ const sealedHeader = schema.record({
   signature: schema.bytes(undefined, 8192),
 });
 
+export type SealedHeader = schema.Infer<typeof sealedHeader>;
+
 const baseSchema = schema.record({
   version: schema.int(1, 1),
   /** Of the first block in the file. */
   height: schema.u64,
   /** The block before it; absent in the first file. */
   parent: schema.optional(sealedHeader),
+  /** The blocks begin anew after `parent`, whose state is lost. */
+  anew: schema.bool,
   state: schema.array(
     schema.record({
       key: schema.bytes(undefined, 1024),
@@ -52,6 +56,8 @@ const sealSchema = schema.record({
 });
 
 export const chainFolder = "chain";
+/** Where it stands, a lost chain begins anew after the header that the Guardian signed last. */
+export const chainResetMark = "chain.reset";
 const repairHint =
   "restore orchestrator/chain from a backup, or begin the blocks anew: ./ioi chain reset";
 
@@ -76,6 +82,20 @@ const decodeProposal = (hashing: Hashing, payload: Uint8Array): Proposal | undef
   const header = schema.decode(chainHeader, encoded);
   if (!header.ok) return undefined;
   return { header: header.value, encoded, id: headerId(hashing, encoded), txs };
+};
+
+const genesisBase: Base = { version: 1, height: 0n, anew: false, state: [] };
+
+const baseAfter = (signed: SealedHeader | undefined): Base | undefined => {
+  const header = signed && schema.decode(chainHeader, signed.header);
+  if (signed === undefined || header?.ok !== true) return undefined;
+  return {
+    version: 1,
+    height: header.value.height + 1n,
+    parent: { header: signed.header, counter: signed.counter, signature: signed.signature },
+    anew: true,
+    state: [],
+  };
 };
 
 interface SegmentsOptions {
@@ -104,7 +124,9 @@ export class Segments {
     files: Files,
     random: Random,
     hashing: Hashing,
-    blocksMax: number = segmentBlocksMax,
+    blocksMax: number,
+    /** The header that was signed last, if any. */
+    signed: SealedHeader | undefined,
   ): Promise<Segments> {
     if ((await files.stat(chainFolder)) === undefined) {
       await files.makeDirectory(chainFolder, 0o700);
@@ -119,11 +141,14 @@ export class Segments {
     heights.sort((a, b) => (a < b ? -1 : 1));
     const place = { files, random };
     let last = heights.at(-1);
+    const mark = (await files.stat(chainResetMark)) !== undefined;
     if (last === undefined) {
-      last = 0n;
-      await Segments.#make(place, { version: 1, height: 0n, state: [] });
+      const base = (mark ? baseAfter(signed) : undefined) ?? genesisBase;
+      await Segments.#make(place, base);
+      last = base.height;
       heights.push(last);
     }
+    if (mark) await files.remove(chainResetMark);
     const current = { height: last, wal: await Segments.#openWal(place, nameOf(last)) };
     return new Segments({ files, random, hashing, blocksMax }, heights, current);
   }
@@ -230,6 +255,7 @@ export class Segments {
       version: 1,
       height,
       parent: { header, counter, signature },
+      anew: false,
       state,
     });
     const closed = this.#current.wal;

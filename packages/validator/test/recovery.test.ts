@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FileHandle, type Files, toHex, utf8Encode } from "@ioi/base";
 import type { SimFiles } from "@ioi/sim";
-import { chainFolder } from "@ioi/validator";
+import { chainFolder, chainResetMark } from "@ioi/validator";
 import { freshFiles, idOf, Life, openHeaders, quickCrypto, Receipts } from "./support.ts";
 
 interface Run {
@@ -244,4 +244,38 @@ test("the headers' own log starts anew at its bound and forgets nothing that cou
   const { size } = (await files.stat("headers.log")) ?? { size: Number.NaN };
   assert.ok(size < 8 * 4500, `${size} bytes`);
   await headers.close();
+});
+
+test("a lost chain begins anew where it is asked to, after the header that was signed last", async () => {
+  const files = freshFiles("reset");
+  const receipts = new Receipts();
+  const first = await Life.begin({ files, receipts, idleMs: 1000 });
+  first.offer(5);
+  await first.anchored(5);
+  await first.until(3);
+  const last = first.chain.head;
+  await first.end();
+  for (const name of await files.list(chainFolder)) await files.remove(`${chainFolder}/${name}`);
+  await assert.rejects(Life.begin({ files, receipts }), { code: "E_CHAIN_BEHIND" });
+  for (const name of await files.list(chainFolder)) await files.remove(`${chainFolder}/${name}`);
+  await files.replaceFile(chainResetMark, new Uint8Array(0));
+  const second = await Life.begin({ files, receipts, idleMs: 1000 });
+  assert.deepEqual(second.chain.head?.id, last?.id);
+  second.offer(9);
+  await second.anchored(9);
+  const block = second.blocks[0];
+  assert.ok(block !== undefined && last !== undefined);
+  assert.deepEqual(block.header.parent, last.id);
+  assert.equal(block.header.height, last.header.height + 1n);
+  assert.ok(block.header.slot > last.header.slot && block.counter > last.counter);
+  const lost = await second.chain.block(1n);
+  assert.ok(!lost.ok && lost.error.code === "E_CHAIN_NO_BLOCK");
+  await second.end();
+  assert.equal(await files.stat(chainResetMark), undefined);
+  const third = await Life.begin({ files, receipts, idleMs: 1000 });
+  await third.until(second.height + 1);
+  const proved = await third.chain.query(utf8Encode("receipts/9"), BigInt(third.height));
+  assert.ok(proved.ok && proved.value.value !== undefined);
+  await third.end();
+  assert.deepEqual([...first.bugs, ...second.bugs, ...third.bugs], []);
 });

@@ -66,7 +66,7 @@ export const signerOf = (headers: Headers, log: { now: Receipts }): HeaderSigner
     const { last } = headers;
     const none = new Uint8Array(0);
     return last === undefined
-      ? { slot: 0n, counter: 0n, headerHash: none, signature: none }
+      ? { slot: 0n, counter: 0n, headerHash: none, header: none, signature: none }
       : { ...last, headerHash: last.hash };
   },
   consistency: async (from, to) => {
