@@ -29,6 +29,8 @@ export interface SessionRecord {
   readonly workspace: string | undefined;
   /** What it was picked for. */
   readonly access: ScopeAccess;
+  /** The folder that holds the agent's program, which it may read. */
+  readonly agentFolder?: string;
   /** What a person accepted for the task; undefined: no card was answered. */
   readonly scope: Scope | undefined;
   /** What a person added later, group by group, and `write`. */
@@ -69,6 +71,8 @@ export interface Opening {
   readonly text: string;
   readonly workspace: string | undefined;
   readonly access: ScopeAccess;
+  /** The folder that holds the agent; undefined: a built-in one. */
+  readonly agentFolder?: string;
 }
 
 /** What a leaf seals, as far as the fold needs it. */
@@ -166,6 +170,7 @@ export class Ledger {
       case "scope":
         this.#scope(leaf, scope);
         return;
+      case "device":
       case "policy":
         return;
     }
@@ -196,8 +201,10 @@ export class Ledger {
 
   #openSession(leaf: LeafOf<"session-open">, opening: Opening | undefined): void {
     const known = this.sessions.get(leaf.session);
+    const agentFolder = known === undefined ? opening?.agentFolder : known.agentFolder;
     this.sessions.set(leaf.session, {
       id: leaf.session,
+      ...(agentFolder === undefined ? {} : { agentFolder }),
       agent: leaf.agent,
       openedMs: known?.openedMs ?? leaf.atMs,
       words: [...(known?.words ?? []), ...(opening === undefined ? [] : [opening.text])],

@@ -55,6 +55,7 @@ const openFiles: Readonly<Record<string, string>> = {
   "/open": "/open.html",
   "/open.js": "/open.js",
   "/open.css": "/open.css",
+  "/open.svg": "/open.svg",
 };
 
 export class Site {

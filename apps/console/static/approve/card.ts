@@ -85,7 +85,8 @@ export class CardView {
     const title = element("h2", { id: "card-title", tabindex: "-1" });
     title.textContent = isScope ? "May this task begin?" : visible(card.target);
     const many = card.group.length > 1 ? `${card.group.length} alike · ` : "";
-    const aside = `${many}${visible(card.id)} ${minutesLeft(card.expiresMs)}`;
+    const left = minutesLeft(card.expiresMs);
+    const aside = `${many}${visible(card.id)}${left === "" ? "" : ` · ${left}`}`;
     const text = element("pre", {
       class: "text",
       tabindex: "0",

@@ -34,6 +34,7 @@ export class Pairing {
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.#place.hidden = false;
+    this.#place.setAttribute("data-state", state);
     if (state === "paired") this.#paired();
     else if (this.#offered === undefined) this.#none();
     else this.#code(this.#offered);
