@@ -10,7 +10,7 @@ import type { Agent, Look, Turn } from "./agent.ts";
 import { helpText, plan, type Step } from "./planner/plan.ts";
 import { clip } from "./session/state.ts";
 import type { AgentStep, Goal, Observation, UndoItem } from "./session/messages.ts";
-import { alikeCallsMax, reasonCharsMax } from "./limits.ts";
+import { alikeCallsMax, reasonCharsMax, redirectsMax } from "./limits.ts";
 import type { RawArguments } from "./tools.ts";
 
 type OutcomeSeen = Extract<Observation, { readonly type: "outcome" }>;

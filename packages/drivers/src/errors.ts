@@ -286,6 +286,36 @@ export const errors = {
     next: "Nothing it wrote was applied. Let it write less at once.",
     exit: 5,
   },
+  E_FS_NOT_TEXT: {
+    what: "The file cannot be read as text.",
+    why: "It is neither UTF-8 nor a PDF.",
+    next: "Read its bytes, without asking for text.",
+    exit: 5,
+  },
+  E_FS_PDF_NO_TEXT: {
+    what: "The PDF holds no text.",
+    why: "Its pages are images, as a scanner makes them; nothing here reads images.",
+    next: "Use a PDF with a text layer.",
+    exit: 5,
+  },
+  E_FS_PDF_ENCRYPTED: {
+    what: "The PDF is encrypted.",
+    why: "It opens with a password only.",
+    next: "Save it without a password, then read that.",
+    exit: 5,
+  },
+  E_FS_PDF_DAMAGED: {
+    what: "The PDF cannot be read.",
+    why: "It is cut, damaged, or something else that begins like one.",
+    next: "Open it with another program and save it again.",
+    exit: 5,
+  },
+  E_FS_PDF_BOUND: {
+    what: "The PDF takes too much to read.",
+    why: "Bytes, time and memory of reading one file are bounded, whatever it says of itself.",
+    next: "Split it, or save it again with another program.",
+    exit: 5,
+  },
   E_PROMPT_INVALID: {
     what: "What a model is to be told is no prompt.",
     why: "It is not the JSON of ioi.model/1, or has more messages or tools than one prompt may.",
@@ -356,6 +386,18 @@ export const errors = {
     what: "The model calls more tools in one answer than it may.",
     why: "The number is bounded; a model that loops reaches it.",
     next: "Nothing of it is done. Use another model: ./ioi models default ID.",
+    exit: 5,
+  },
+  E_HTTP_REDIRECT: {
+    what: "The server answered that what was asked for is elsewhere.",
+    why: "A redirect is not followed by itself: where it leads is another address.",
+    next: "The message is the address; asking there is an action of its own.",
+    exit: 5,
+  },
+  E_HTTP_STATUS: {
+    what: "The server answered with an error.",
+    why: "The address is wrong, needs a credential, or the server has a fault.",
+    next: "Check the address; a credential is entered with ./ioi secrets set NAME --url URL",
     exit: 5,
   },
   E_EGRESS_TICKET: {

@@ -95,6 +95,15 @@ const evidenceOf = (
       }),
 });
 
+/** What an agent has to know of an answer that is not what it asked for. */
+const saidOf = (
+  status: number,
+  location: string | undefined,
+): { readonly code?: ErrorCode; readonly message?: string } => {
+  if (location !== undefined) return { code: "E_HTTP_REDIRECT", message: location };
+  return status >= 400 ? { code: "E_HTTP_STATUS", message: `the server answered ${status}` } : {};
+};
+
 const reportOf = async (response: EgressResponse, request: Request): Promise<ActReport> => {
   const { bytes, more } = await readBody(response.body, fetchContentBytesMax);
   const end = response.end();
@@ -108,6 +117,7 @@ const reportOf = async (response: EgressResponse, request: Request): Promise<Act
   });
   return {
     status: "confirmed",
+    ...saidOf(response.status, location),
     result: {
       status: response.status,
       url: request.url,
