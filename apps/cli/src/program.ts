@@ -19,6 +19,7 @@ import {
   parseResolver,
 } from "./options.ts";
 import { addModelCommands } from "./models-program.ts";
+import { addChainCommands } from "./program-chain.ts";
 import { addSecretCommands } from "./program-secrets.ts";
 import { failWith, usage } from "./report.ts";
 
@@ -375,7 +376,6 @@ const PLANNED: Readonly<Record<string, string>> = {
   test: "tests of agents and contracts",
   devnet: "a development network",
   tx: "transactions",
-  query: "queries of the chain",
   scs: "the memory file",
   service: "installation as a system service",
 };
@@ -458,6 +458,7 @@ export const buildProgram = (build: Build): Command => {
   addModelCommands(program, build);
   addPolicyCommands(program, build);
   addReceiptCommands(program, build);
+  addChainCommands(program, build);
   addSecretCommands(program, build);
   addJudgingCommands(program, build);
   if (!build.completing) addCompletion(program);

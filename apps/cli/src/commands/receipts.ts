@@ -23,6 +23,7 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { type Leaf, leaf as leafSchema, schema } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";
 import { visible } from "../io.ts";
+import { type Anchor, anchorOver, anchorsOf, openNode } from "../kernel/chain.ts";
 import { openKernel } from "../kernel/connection.ts";
 import { type FolderPaths, readBounded, requireFolder, runningKernel } from "../kernel/folder.ts";
 import { callDeadlineMs, receiptFileBytesMax, receiptsPageMax } from "../limits.ts";
@@ -51,7 +52,11 @@ const parseKey = (text: string, where: string): Uint8Array => {
 };
 
 /** `--key`, in hex or in a file, else the data folder's own. */
-const keyOf = (context: CommandContext, given: string | undefined, file: string): Uint8Array => {
+export const keyOf = (
+  context: CommandContext,
+  given: string | undefined,
+  file: string,
+): Uint8Array => {
   if (given === undefined) {
     return parseKey(Buffer.from(readBounded(file)).toString("utf8"), file);
   }
@@ -66,7 +71,7 @@ const rereadMs = 100;
 const rereadsMax = 5;
 
 /** A kernel that runs may be in the middle of an append; what is really wrong stays wrong. */
-const verifyFolder = async (
+export const verifyFolder = async (
   context: CommandContext,
   paths: FolderPaths,
   key: Uint8Array,
@@ -153,6 +158,8 @@ interface Row {
   readonly leaf: Leaf;
   /** What the sealed part says; only a running Guardian can open it. */
   readonly display: string | null;
+  /** Height of the first block whose checkpoint covers it; only a running chain says. */
+  readonly block: number | null;
 }
 
 /** Bytes as hex, 64-bit numbers as numbers or text. */
@@ -163,6 +170,17 @@ const plain = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, plain(each)]));
 };
 
+/** None where the chain has nothing to say yet. */
+const knownAnchors = async (context: CommandContext): Promise<readonly Anchor[]> => {
+  try {
+    await using open = await openNode(context);
+    return await anchorsOf(open.node);
+  } catch (error) {
+    if (error instanceof OperationError && error.code !== "E_RPC_MALFORMED") return [];
+    throw error;
+  }
+};
+
 /** From the newest back, until there are enough. */
 const askRows = async (
   context: CommandContext,
@@ -171,6 +189,7 @@ const askRows = async (
 ): Promise<readonly Row[]> => {
   await using kernel = await openKernel(context, { start: false });
   const person = await kernel.person();
+  const anchors = await knownAnchors(context);
   const options = { deadlineMs: callDeadlineMs };
   const { size } = await person.listReceipts({ from: 0n, limit: 0, session: "" }, options);
   const rows: Row[] = [];
@@ -190,6 +209,7 @@ const askRows = async (
         leafHash: toHex(each.leafHash),
         leaf,
         display: each.display === "" ? null : each.display,
+        block: anchorOver(anchors, Number(each.index))?.height ?? null,
       });
     }
     to = from;
@@ -206,6 +226,7 @@ const readRows = (paths: FolderPaths, session: string, limit: number): readonly 
       leafHash: toHex(leafHash(nodeCrypto, bytes)),
       leaf,
       display: null,
+      block: null,
     }))
     .filter(({ leaf }) => session === "" || ("session" in leaf && leaf.session.startsWith(session)))
     .slice(-limit);
@@ -230,14 +251,16 @@ export const list: Handler<ListOptions> = async (context, { options }) => {
       index: row.index,
       leafHash: row.leafHash,
       display: row.display,
+      block: row.block,
       leaf: plain(row.leaf),
     })),
   });
   if (rows.length === 0) output.line("no receipts");
-  for (const { index, leaf, display } of rows) {
+  for (const { index, leaf, display, block } of rows) {
     const at = new Date(leaf.atMs).toISOString();
     const shown = display === null ? "" : `  ${visible(display)}`;
-    output.line(`${String(index).padStart(6)}  ${at}  ${describe(leaf)}${shown}`);
+    const anchored = block === null ? "" : `  block ${block}`;
+    output.line(`${String(index).padStart(6)}  ${at}  ${describe(leaf)}${shown}${anchored}`);
   }
   return exitCodes.done;
 };
