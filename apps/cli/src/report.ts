@@ -64,6 +64,7 @@ const CATALOGUES: readonly (() => Promise<Readonly<Record<string, unknown>>>)[] 
   () => import("@ioi/guardian"),
   () => import("@ioi/host/rpc"),
   () => import("@ioi/host/ports"),
+  () => import("@ioi/host/backup"),
   () => import("@ioi/host/process"),
   () => import("@ioi/host/sandbox"),
   () => import("@ioi/host/crypto"),

@@ -54,6 +54,8 @@ export const domains = {
   card: "ioi/device/card/v1",
   /** Hash: salted proposal, numbered by the Orchestrator. */
   proposal: "ioi/workload/proposal/v1",
+  /** Signature by the identity: the manifest of a backup. Also derives its keys. */
+  backup: "ioi/guardian/backup/v1",
   /** Key derivation and associated data of a sealed box. */
   sealedBox: "ioi/crypto/sealed-box/v1",
   /** Key derivation and associated data of the key store. */
