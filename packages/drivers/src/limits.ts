@@ -72,6 +72,22 @@ export const changedPathsMax = 1_000;
 export const stagedCheckMs = 500;
 /** Time in which everything that a command started has ended after a stop, in milliseconds. */
 export const stopMsMax = 1_000;
+/** Bytes of a PDF whose text is read. */
+export const pdfBytesMax = 67_108_864;
+/** Pages of a PDF that are read; a longer one says that there is more. */
+export const pdfPagesMax = 500;
+/** Characters of the text of one PDF. */
+export const pdfTextCharsMax = 2_000_000;
+/** Time that the text of one PDF takes, in milliseconds. */
+export const pdfMsMax = 20_000;
+/** Memory that the driver may grow by while it reads one PDF, in bytes. */
+export const pdfMemoryBytesMax = 536_870_912;
+/** Heap of the thread that reads PDFs, in MiB. */
+export const pdfHeapMiBMax = 256;
+/** Interval at which a PDF's reading is looked at, in milliseconds. */
+export const pdfLookMs = 20;
+/** Time after which the thread that read PDFs ends, in milliseconds. */
+export const pdfIdleMs = 10_000;
 /** Bytes of a model's answer as its server sends it; a little less than what egress lets back. */
 export const modelReplyBytesMax = 8_000_000;
 /** Bytes of what a model says and of the arguments of its calls together. */

@@ -122,6 +122,14 @@ const fetch = (words: readonly Word[]): Step | undefined => {
     : undefined;
 };
 
+/** Nobody reads the bytes of a PDF. */
+const read = (words: readonly Word[]): Step | undefined => {
+  const [path] = words;
+  if (path === undefined || words.length !== 1) return undefined;
+  const asText = /\.pdf$/i.test(path.text);
+  return act("fs::read", asText ? { path: path.text, as: "text" } : { path: path.text });
+};
+
 const list = (words: readonly Word[]): Step | undefined =>
   words.length > 1 ? undefined : act("fs::list", { path: words[0]?.text ?? "." });
 
@@ -141,7 +149,7 @@ const command = (
 
 const commands: readonly Command[] = [
   command("/list [PATH]", "list a folder", list),
-  command("/read PATH", "show a file", one("fs::read", "path")),
+  command("/read PATH", "show a file; of a PDF, its text", read),
   command("/stat PATH", "describe a file or folder", one("fs::stat", "path")),
   command("/find [name|text] PATTERN [in PATH]", "find by name or text", find),
   command("/write PATH TEXT...", "write a file, whole", write),

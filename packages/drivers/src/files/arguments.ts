@@ -11,6 +11,7 @@ export const readArguments = record({
   path: text(4096),
   offset: optional(int()),
   length: optional(int(0, readBytesMax)),
+  as: optional(oneOf("text")),
 });
 export const searchArguments = record({
   path: text(4096),

@@ -44,6 +44,7 @@ import {
   writeTarget,
 } from "./change.ts";
 import { listTarget, readTarget, statTarget } from "./look.ts";
+import { PdfReader } from "../pdf/pdf.ts";
 import { searchTarget } from "./search.ts";
 
 type Args = { readonly [name: string]: CanonicalValue };
@@ -133,6 +134,7 @@ export class FilesDriver implements Driver {
   readonly kind = "files";
   readonly #engine: EffectEngine;
   readonly #roots: Roots;
+  readonly #pdf: PdfReader = new PdfReader();
 
   constructor(engine: EffectEngine) {
     this.#engine = engine;
@@ -168,8 +170,8 @@ export class FilesDriver implements Driver {
       case "fs::read": {
         const read = decodeArguments(schemas[target], args);
         if (!read.ok) return read;
-        return this.#onPath(read.value.path, "read", false, async (spot) =>
-          readTarget(this.#roots, spot, read.value),
+        return this.#onPath(read.value.path, "read", false, (spot, { signal }) =>
+          readTarget(this.#roots, spot, read.value, this.#pdf, signal),
         );
       }
       case "fs::search": {
@@ -317,5 +319,7 @@ export class FilesDriver implements Driver {
 
   [Symbol.dispose](): void {
     this.#roots[Symbol.dispose]();
+    // A thread that is left ends with the process.
+    void this.#pdf[Symbol.asyncDispose]();
   }
 }

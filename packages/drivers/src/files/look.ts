@@ -8,7 +8,9 @@ import { type ActReport, refused } from "../core/driver.ts";
 import { breathe, identityOf, sameIdentity } from "../fs/entries.ts";
 import { kindOf, recheck, reject, type Roots, type Spot } from "../fs/roots.ts";
 import { openPathIfAny, readNames, reopen, statFd } from "../fs/syscalls.ts";
-import { listEntriesMax, listScanMax, readBytesDefault } from "../limits.ts";
+import { listEntriesMax, listScanMax, pdfBytesMax, readBytesDefault } from "../limits.ts";
+import type { PdfReader } from "../pdf/pdf.ts";
+import { readAsText } from "../pdf/read-text.ts";
 
 const milliseconds = (ns: bigint): number => Number(ns / 1_000_000n);
 
@@ -96,11 +98,31 @@ export const listTarget = async (
   return looked({ entries, more: more || names.length > listEntriesMax });
 };
 
-export const readTarget = (
+interface ReadPiece {
+  readonly offset?: number;
+  readonly length?: number;
+  readonly as?: "text";
+}
+
+/** Up to `length` bytes from `offset` on. */
+const readAt = (descriptor: number, offset: number, length: number): Uint8Array => {
+  const content = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const got = fs.readSync(descriptor, content, done, length - done, offset + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return content.subarray(0, done);
+};
+
+export const readTarget = async (
   roots: Roots,
   spot: Spot,
-  args: { readonly offset?: number; readonly length?: number },
-): ActReport => {
+  args: ReadPiece,
+  pdf: PdfReader,
+  signal: AbortSignal,
+): Promise<ActReport> => {
   const found = present(roots, spot);
   if (!found.ok) return refused(found.error);
   const { object, stat } = found.value;
@@ -116,17 +138,16 @@ export const readTarget = (
     return refused(reject("E_FS_CHANGED", `${path} is not what was prepared`).error);
   }
   const size = Number(now.size);
+  if (args.as === "text") {
+    if (size > pdfBytesMax) {
+      const why = `${path} has ${size} bytes; as text at most ${pdfBytesMax} are read`;
+      return refused(reject("E_FS_TOO_LARGE", why).error);
+    }
+    return await readAsText(path, readAt(opened.number, 0, size), args, pdf, signal);
+  }
   const offset = args.offset ?? 0;
   const length = Math.min(args.length ?? readBytesDefault, Math.max(0, size - offset));
-  const content = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const got = fs.readSync(opened.number, content, done, length - done, offset + done);
-    if (got === 0) break;
-    done += got;
-  }
-  return looked(
-    { content: content.subarray(0, done), size, offset, truncated: offset + done < size },
-    done,
-  );
+  const content = readAt(opened.number, offset, length);
+  const truncated = offset + content.length < size;
+  return looked({ content, size, offset, truncated }, content.length);
 };
