@@ -210,7 +210,10 @@ export class GateClient implements Gate {
         path,
         access: write ? "write" : "read",
       })),
-      models: reply.models.map(modelOf),
+      // The default one first.
+      models: reply.models
+        .toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
+        .map(modelOf),
     };
   }
 

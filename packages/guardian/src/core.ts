@@ -222,13 +222,14 @@ export class GuardianCore {
     const plain = this.open(leaf.session, leaf.words);
     const value = plain === undefined ? undefined : decodeCanonical(plain);
     if (value === undefined || !value.ok) return undefined;
-    const { text, workspace, access } = value.value as Partial<
-      Record<"text" | "workspace" | "access", unknown>
+    const { text, workspace, access, agentFolder } = value.value as Partial<
+      Record<"text" | "workspace" | "access" | "agentFolder", unknown>
     >;
     return {
       text: typeof text === "string" ? text : "",
       workspace: typeof workspace === "string" && workspace !== "" ? workspace : undefined,
       access: isAccess(access) ? access : "write",
+      ...(typeof agentFolder === "string" ? { agentFolder } : {}),
     };
   }
 
@@ -267,6 +268,7 @@ export class GuardianCore {
         text: opening.text,
         workspace: opening.workspace ?? "",
         access: opening.access,
+        ...(opening.agentFolder === undefined ? {} : { agentFolder: opening.agentFolder }),
       }),
     );
   }

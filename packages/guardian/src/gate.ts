@@ -47,7 +47,7 @@ import {
 } from "./limits.ts";
 import { modelAmount } from "./models.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
-import { compileProfile, driverKinds, signProfile } from "./profiles.ts";
+import { agentProfile, compileProfile, driverKinds, signProfile } from "./profiles.ts";
 
 /** A proposal's number and commitment, as the Orchestrator forwarded them. */
 export interface Notice {
@@ -141,10 +141,14 @@ export class Gate {
   } {
     const session = this.#core.requireSession(id);
     const policy = this.#requirePolicy();
+    const profiles = driverKinds.map((kind) => compileProfile(this.#core, policy, session, kind));
+    const { agentFolder } = session;
+    const all =
+      agentFolder === undefined
+        ? profiles
+        : [...profiles, agentProfile(policy, session, agentFolder)];
     return {
-      profiles: driverKinds.map(
-        (kind) => signProfile(this.#core, compileProfile(this.#core, policy, session, kind)).signed,
-      ),
+      profiles: all.map((profile) => signProfile(this.#core, profile).signed),
       policy,
       roots: this.#core
         .roots(policy, session)

@@ -31,7 +31,7 @@ import { openSessionsMax, reasonCharsMax, receiptsPageMax, wordsCharsMax } from 
 import type { LoggedLeaf, SignedCheckpoint } from "./receipt-log.ts";
 import type { AnyDeviceKind } from "./device-book.ts";
 import { countsFor, deviceVerdict } from "./device-signature.ts";
-import { workspaceComplaint } from "./workspace.ts";
+import { agentFolderComplaint, workspaceComplaint } from "./workspace.ts";
 
 export interface Utterance {
   /** Empty: a new session. */
@@ -41,6 +41,8 @@ export interface Utterance {
   readonly workspace: string;
   /** read | organise | write; empty: write. */
   readonly access?: string;
+  /** Absolute real path of the folder that holds the agent; empty: a built-in one. */
+  readonly agentFolder?: string;
   readonly agent: string;
   /** The session that this one undoes; empty: none. */
   readonly undoes: string;
@@ -118,7 +120,9 @@ export class PersonSide {
       const complaint = workspaceComplaint(workspace, this.#core.config.productFolders);
       if (complaint !== undefined) throw rejected("E_WORKSPACE_REFUSED", complaint);
     }
-    const { access = "" } = utterance;
+    const { access = "", agentFolder = "" } = utterance;
+    const folderComplaint = agentFolder === "" ? undefined : agentFolderComplaint(agentFolder);
+    if (folderComplaint !== undefined) throw rejected("E_WORKSPACE_REFUSED", folderComplaint);
     if (access !== "" && !isAccess(access)) {
       throw rejected("E_WORKSPACE_REFUSED", `access ${printable(access)}: read, organise or write`);
     }
@@ -138,6 +142,7 @@ export class PersonSide {
         text: utterance.text,
         workspace,
         access: undone?.access ?? (access === "" ? "write" : access),
+        ...(agentFolder === "" ? {} : { agentFolder }),
       }),
     };
     if (before === undefined) this.#opening++;

@@ -44,6 +44,29 @@ export const compileProfile = (
   policyHash: policy.hash,
 });
 
+/** Of the program that is the session's agent: its own folder for reading, and nothing else. */
+export const agentProfile = (
+  policy: CompiledPolicy,
+  session: SessionRecord,
+  folder: string,
+): Profile => ({
+  version: 1,
+  kind: "agent",
+  session: session.id,
+  vault: session.vault,
+  roots: [{ name: "agent", path: folder, access: "read" }],
+  masks: [],
+  network: "none",
+  limits: {
+    wallMs: commandWallMs,
+    outputBytes: commandOutputBytes,
+    memoryBytes: commandMemoryBytes,
+    processes: commandProcesses,
+    fileBytes: driverFileBytes,
+  },
+  policyHash: policy.hash,
+});
+
 /** Canonical `signed` profile, and its hash as tickets name it. */
 export const signProfile = (
   core: GuardianCore,

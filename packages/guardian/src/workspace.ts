@@ -19,18 +19,30 @@ const systemFolders = [
 const within = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(`${folder}/`);
 
+const isPlain = (path: string): boolean =>
+  path.startsWith("/") &&
+  path.length <= 4096 &&
+  !/\p{Cc}/u.test(path) &&
+  path
+    .slice(1)
+    .split("/")
+    .every((segment) => segment !== "" && segment !== "." && segment !== "..");
+
+/** Why an agent cannot be run from `path`; the launcher looks at what is there. */
+export const agentFolderComplaint = (path: string): string | undefined => {
+  if (!isPlain(path)) {
+    return "an agent's folder is an absolute path without . or .. and without control characters";
+  }
+  const hidden = ["/dev", "/proc", "/sys"].find((folder) => within(path, folder));
+  return hidden === undefined ? undefined : `${hidden} holds no agent`;
+};
+
 /** Why `path` cannot be a workspace; undefined if it can. */
 export const workspaceComplaint = (
   path: string,
   productFolders: readonly string[],
 ): string | undefined => {
-  const segments = path.slice(1).split("/");
-  if (
-    !path.startsWith("/") ||
-    path.length > 4096 ||
-    segments.some((segment) => segment === "" || segment === "." || segment === "..") ||
-    /\p{Cc}/u.test(path)
-  ) {
+  if (!isPlain(path)) {
     return "a workspace is an absolute path without . or .. and without control characters, below /";
   }
   const system = systemFolders.find((folder) => within(path, folder));

@@ -4,10 +4,17 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concatBytes, toHex } from "@ioi/base";
+import { concatBytes, toHex, unwrap } from "@ioi/base";
 import { domainHash, domains } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { action as actionSchema, encodeCanonical, schema } from "@ioi/wire";
+import {
+  action as actionSchema,
+  encodeCanonical,
+  type Profile,
+  profile as profileSchema,
+  schema,
+  signed,
+} from "@ioi/wire";
 import type { Proposal } from "../src/index.ts";
 import { noticesMax } from "../src/index.ts";
 import {
@@ -340,9 +347,39 @@ test("profiles are signed by this boot, one for each kind, under the policy in f
   const world = await World.open();
   const { id } = await world.session();
   const { profiles, policy, roots } = world.gate.openSession(id);
-  assert.equal(profiles.length, 2);
+  assert.equal(profiles.length, 4);
   assert.deepEqual(roots, [{ name: "scope", path: workspace, write: true }]);
   const before = policy.hash;
   world.policy.set(policyText(7));
   assert.notDeepEqual(world.gate.openSession(id).policy.hash, before);
+});
+
+const profileOf = (encoded: Uint8Array): Profile => {
+  const outer = unwrap(schema.decode(signed, encoded), "a signed profile");
+  return unwrap(schema.decode(profileSchema, outer.payload), "a profile");
+};
+
+test("an agent's program gets its own folder for reading, and no more", async () => {
+  const world = await World.open();
+  const utter = async (agentFolder: string) =>
+    await world.person.utter({
+      session: "",
+      text: "sort",
+      workspace,
+      agent: "sort-files",
+      undoes: "",
+      agentFolder,
+    });
+  const { session } = await utter("/home/me/agents/sort");
+  const profiles = world.gate.openSession(session).profiles.map(profileOf);
+  assert.deepEqual(
+    profiles.map(({ kind }) => kind),
+    ["files", "exec", "net", "model", "agent"],
+  );
+  const agent = profiles.at(-1);
+  assert.deepEqual(agent?.roots, [{ name: "agent", path: "/home/me/agents/sort", access: "read" }]);
+  assert.equal(agent?.network, "none");
+  for (const folder of ["agents", "/home/../etc", "/a//b", "/a/.", "/proc/self", "/a\nb"]) {
+    assert.equal(await codeOf(utter(folder)), "E_WORKSPACE_REFUSED", folder);
+  }
 });
