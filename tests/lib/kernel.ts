@@ -93,6 +93,10 @@ export interface KernelOptions {
   readonly port?: number;
   /** False: receipts are not synced before a ticket leaves (measurements only). */
   readonly durable?: boolean;
+  /** At the latest after so long the chain makes a block. */
+  readonly idleBlockMs?: number;
+  /** Serve the page on a free port, from this folder of built pages; it is built where it lacks. */
+  readonly pages?: string;
 }
 
 /** A kernel under a launcher of its own. */
@@ -101,6 +105,8 @@ export class TestKernel implements AsyncDisposable {
   readonly pid: number;
   readonly rpcAddress: string;
   readonly httpAddress: string;
+  /** `http://app.localhost:PORT`; empty where no page is served. */
+  readonly pageAddress: string;
   /** From the spawn of the launcher to its ready line. */
   readonly startMs: number;
   readonly exited: Promise<number>;
@@ -112,6 +118,7 @@ export class TestKernel implements AsyncDisposable {
     pid: number;
     rpc: string;
     http: string;
+    page: string;
     startMs: number;
     exited: Promise<number>;
     stop: () => void;
@@ -121,6 +128,7 @@ export class TestKernel implements AsyncDisposable {
     this.pid = parts.pid;
     this.rpcAddress = parts.rpc;
     this.httpAddress = parts.http;
+    this.pageAddress = parts.page;
     this.startMs = parts.startMs;
     this.exited = parts.exited;
     this.#stop = parts.stop;
@@ -134,6 +142,10 @@ export class TestKernel implements AsyncDisposable {
       host: "127.0.0.1",
       port: options.port ?? 0,
       ...(options.durable === undefined ? {} : { durable: options.durable }),
+      ...(options.idleBlockMs === undefined ? {} : { idleBlockMs: options.idleBlockMs }),
+      ...(options.pages === undefined
+        ? {}
+        : { page: { port: 0, defaultPort: 0, pages: options.pages } }),
     };
     const child = spawn(process.execPath, [...nodeArgs, launcherMain, JSON.stringify(config)], {
       stdio: ["pipe", "ignore", "inherit", "pipe"],
@@ -150,7 +162,12 @@ export class TestKernel implements AsyncDisposable {
       if (text.includes("\n")) break;
     }
     const line = parse(text.split("\n")[0] ?? "") as
-      | { rpc?: string; http?: string; error?: { code: `E_${string}`; message: string } }
+      | {
+          rpc?: string;
+          http?: string;
+          page?: string;
+          error?: { code: `E_${string}`; message: string };
+        }
       | undefined;
     if (line?.rpc === undefined || child.pid === undefined) {
       child.kill("SIGKILL");
@@ -164,6 +181,7 @@ export class TestKernel implements AsyncDisposable {
       pid: child.pid,
       rpc: line.rpc,
       http: line.http ?? "",
+      page: line.page ?? "",
       startMs: performance.now() - began,
       exited,
       stop: () => child.kill("SIGTERM"),

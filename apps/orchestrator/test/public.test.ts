@@ -139,6 +139,34 @@ test("a query's answer verifies with the Guardian's key alone, absence too", asy
   );
 });
 
+test("a foreign client reads why from the status", async () => {
+  const foreign = new grpc.Client(address, grpc.credentials.createInsecure());
+  const call = (method: string, request: Uint8Array): Promise<number> =>
+    new Promise((resolve) => {
+      const bytes = (value: Uint8Array): Buffer => Buffer.from(value);
+      foreign.makeUnaryRequest(`/ioi.public.v1.Node/${method}`, bytes, bytes, request, (error) =>
+        resolve(error?.code ?? grpc.status.OK),
+      );
+    });
+  try {
+    const height = toBinary(
+      pb.GetBlockRequestSchema,
+      create(pb.GetBlockRequestSchema, { height: 99n }),
+    );
+    assert.equal(await call("GetBlock", height), grpc.status.NOT_FOUND);
+    assert.equal(await call("GetBlock", new Uint8Array(0)), grpc.status.OK);
+    assert.equal(await call("GetBlock", Uint8Array.of(0xff)), grpc.status.INVALID_ARGUMENT);
+    const key = toBinary(
+      pb.QueryRequestSchema,
+      create(pb.QueryRequestSchema, { key: new Uint8Array(2000) }),
+    );
+    assert.equal(await call("Query", key), grpc.status.INVALID_ARGUMENT);
+    assert.equal(await call("Submit", new Uint8Array(0)), grpc.status.UNIMPLEMENTED);
+  } finally {
+    foreign.close();
+  }
+});
+
 test("events: blocks that were, then blocks as they are made", async () => {
   await using channel = await dial();
   const aborter = new AbortController();

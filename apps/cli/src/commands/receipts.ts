@@ -176,7 +176,7 @@ const knownAnchors = async (context: CommandContext): Promise<readonly Anchor[]>
     await using open = await openNode(context);
     return await anchorsOf(open.node);
   } catch (error) {
-    if (error instanceof OperationError && error.code !== "E_RPC_MALFORMED") return [];
+    if (error instanceof OperationError) return [];
     throw error;
   }
 };

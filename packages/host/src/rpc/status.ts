@@ -11,6 +11,7 @@ export const grpcStatus = {
   unknown: 2,
   invalidArgument: 3,
   deadlineExceeded: 4,
+  notFound: 5,
   permissionDenied: 7,
   resourceExhausted: 8,
   failedPrecondition: 9,
@@ -56,12 +57,21 @@ export interface StatusLine {
   readonly next?: string;
 }
 
+/** What a foreign client should make of a code; a failed precondition where nothing else fits. */
+const statusOfCode: ReadonlyMap<string, number> = new Map([
+  ["E_RPC_MALFORMED", grpcStatus.invalidArgument],
+  ["E_RPC_TOO_LARGE", grpcStatus.resourceExhausted],
+  ["E_PEER_LIMIT", grpcStatus.resourceExhausted],
+  ["E_CHAIN_NO_BLOCK", grpcStatus.notFound],
+  ["E_STATE_VERSION", grpcStatus.notFound],
+]);
+
 /** What a handler's failure becomes on the wire. A bug keeps its text at home. */
 export const statusOfError = (error: unknown): StatusLine => {
   if (error instanceof OperationError) {
     const { message, code, next } = error;
     return {
-      status: grpcStatus.failedPrecondition,
+      status: statusOfCode.get(code) ?? grpcStatus.failedPrecondition,
       message,
       code,
       ...(next === undefined ? {} : { next }),
