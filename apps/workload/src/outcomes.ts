@@ -63,6 +63,7 @@ export const contentOf = (
 ): Uint8Array | undefined => {
   switch (target) {
     case "fs::read":
+    case "model::infer":
     case "net::get":
     case "net::post":
       return result["content"] instanceof Uint8Array ? result["content"] : undefined;
