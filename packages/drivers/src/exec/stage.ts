@@ -43,6 +43,8 @@ export interface Stage {
 
 /** An upper folder shows its own mode as the root's, so it gets the real one's. */
 export const openStage = (folder: string, lowers: readonly string[]): Stage => {
+  // Without a folder to write there is no layer, and still a stage.
+  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
   const layers = lowers.map((lower, index): Layer => {
     const base = path.join(folder, String(index));
     const upper = path.join(base, "upper");
