@@ -145,6 +145,10 @@ export const staticSteps = (root: string): readonly Step[] => [
   ...(existsSync(join(root, "tsconfig.web.json"))
     ? [typesStep(root, "types: web", "tsconfig.web.json")]
     : []),
+  // Node's code with pieces that a browser runs.
+  ...(existsSync(join(root, "tests/suites/page/tsconfig.json"))
+    ? [typesStep(root, "types: browser", "tests/suites/page/tsconfig.json")]
+    : []),
   ...tidySteps(root),
   protobufStep(root),
 ];

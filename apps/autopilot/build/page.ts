@@ -7,6 +7,7 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import type { Plugin } from "vite";
 import { inputsHash } from "./inputs.ts";
 
 /** The page that was current before this one stays: a console may be serving it. */
@@ -17,6 +18,25 @@ const project: string = path.resolve(import.meta.dirname, "../../..");
 /** Where pages lie in an installation. */
 export const defaultPages: string = path.join(project, ".runtime/page");
 
+/** Asks for the rest of the page while the document is being painted. */
+const preload: Plugin = {
+  name: "ioi-preload",
+  transformIndexHtml: {
+    order: "post",
+    handler: (_html, { bundle: made = {} }) => {
+      const app = Object.values(made).find(
+        (each) => each.type === "chunk" && each.facadeModuleId?.endsWith("/src/app.tsx") === true,
+      );
+      if (app?.type !== "chunk") throw new Error("the page has no app.tsx");
+      return [app.fileName, ...app.imports].map((file) => ({
+        tag: "link",
+        attrs: { rel: "modulepreload", crossorigin: true, href: `/${file}` },
+        injectTo: "head" as const,
+      }));
+    },
+  },
+};
+
 const bundle = async (outDir: string): Promise<void> => {
   // Loaded only where something is built: it takes longer than looking.
   const { build } = await import("vite");
@@ -24,6 +44,7 @@ const bundle = async (outDir: string): Promise<void> => {
     root: path.join(project, "apps/autopilot"),
     configFile: false,
     envFile: false,
+    plugins: [preload],
     logLevel: "error",
     cacheDir: path.join(outDir, "../tmp-cache"),
     build: {

@@ -49,7 +49,7 @@ const shownOf = (view: RunView, chosen: number | undefined): RunAction | undefin
   view.actions.at(-1);
 
 /** From this width on there is room for the detail beside the timeline. */
-const wideQuery = "(min-width: 75rem)";
+const wideQuery = "(min-width: 88rem)";
 
 const Body = ({ view, home }: { readonly view: RunView; readonly home: string }): ReactElement => {
   const wide = useMedia(wideQuery);

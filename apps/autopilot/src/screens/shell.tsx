@@ -5,7 +5,7 @@
  */
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
-import { type ReactElement, useEffect } from "react";
+import { lazy, type ReactElement, Suspense, useEffect, useState } from "react";
 import { problemOf } from "../api/client.ts";
 import { useLink } from "../api/link.ts";
 import { usePending } from "../api/pending.ts";
@@ -16,9 +16,9 @@ import { dialogStore, openSpotlight } from "../view/dialogs.ts";
 import { Icon, type IconName } from "../view/icons.tsx";
 import { Key } from "../view/marks.tsx";
 import { nextTheme, themeStore } from "../view/theme.ts";
-import { HelpDialog } from "./help.tsx";
-import { Palette } from "./palette.tsx";
-import { Spotlight } from "./spotlight.tsx";
+
+/** How long after the first screen the dialogs are loaded, in milliseconds. */
+const dialogsAfterMs = 300;
 
 const places = [
   { to: "/", icon: "task", text: "Tasks" },
@@ -143,6 +143,25 @@ const useHeadingFocus = (): void => {
   }, [path]);
 };
 
+const loadDialogs = () => import("./dialogs.tsx");
+const AllDialogs = lazy(async () => ({ default: (await loadDialogs()).Dialogs }));
+
+/** Loaded once the screen stands, or when the first one is asked for. */
+const Dialogs = (): ReactElement | null => {
+  const open = dialogStore.use();
+  const [idle, setIdle] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setIdle(true), dialogsAfterMs);
+    return () => clearTimeout(timer);
+  }, []);
+  if (open === undefined && !idle) return null;
+  return (
+    <Suspense fallback={null}>
+      <AllDialogs />
+    </Suspense>
+  );
+};
+
 export const Shell = (): ReactElement => {
   useHeadingFocus();
   return (
@@ -158,9 +177,7 @@ export const Shell = (): ReactElement => {
         <CardsDock />
       </div>
       <Announcer />
-      <Spotlight />
-      <Palette />
-      <HelpDialog />
+      <Dialogs />
     </div>
   );
 };

@@ -87,7 +87,7 @@ const Result = ({ verified }: { readonly verified: Verified }): ReactElement => 
       </dl>
       <div className="two">
         <div>
-          <h3 className="group">What this shows</h3>
+          <h2 className="group">What this shows</h2>
           <ul>
             {proved.map((each) => (
               <li key={each}>{each}</li>
@@ -95,7 +95,7 @@ const Result = ({ verified }: { readonly verified: Verified }): ReactElement => 
           </ul>
         </div>
         <div>
-          <h3 className="group">What it does not show</h3>
+          <h2 className="group">What it does not show</h2>
           <ul>
             {notProved.map((each) => (
               <li key={each}>{each}</li>

@@ -13,7 +13,9 @@ const recentMax = 6;
 const useSuggestions = (typed: string, home: string): readonly string[] => {
   const path = absolute(typed, home);
   const parent = path.startsWith("/") ? folderOf(path) : home;
-  const { data } = useQuery({ ...foldersQuery(parent), enabled: home !== "", retry: false });
+  // Beyond the home nothing is listed; a path there can be typed all the same.
+  const listed = home !== "" && (parent === home || parent.startsWith(`${home}/`));
+  const { data } = useQuery({ ...foldersQuery(parent), enabled: listed, retry: false });
   const { data: sessions = [] } = useQuery(sessionsQuery);
   if (typed.trim() === "") {
     const recent = new Set(

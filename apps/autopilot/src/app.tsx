@@ -1,4 +1,4 @@
-/** The page's entry: mounts the screens, listens for events and keys. */
+/** Mounts the screens, listens for events and keys. */
 import { CSPProvider } from "@base-ui/react/csp-provider";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
@@ -8,10 +8,9 @@ import { listen } from "./api/events.ts";
 import { queryClient } from "./api/queries.ts";
 import { router } from "./router.tsx";
 import { listenForKeys } from "./view/keys.ts";
-import "./style/index.css";
 
-const root = document.querySelector("#root");
-if (root !== null) {
+/** Takes the place of what the document shows meanwhile. */
+export const mount = (root: Element): void => {
   const { signal } = new AbortController();
   listen(signal);
   listenForKeys((to) => void router.navigate({ to }), signal);
@@ -24,4 +23,4 @@ if (root !== null) {
       </CSPProvider>
     </StrictMode>,
   );
-}
+};

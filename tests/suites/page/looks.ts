@@ -1,0 +1,225 @@
+/**
+ * Every screen in both themes at several widths: looked at by axe, measured for reflow, and kept as
+ * a picture named screen-theme-width.png.
+ */
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import type { Frame, Page } from "playwright-core";
+import type { SuiteCase } from "../suite.ts";
+import { settled } from "./stage.ts";
+
+export const themes = ["dark", "light"] as const;
+export type Theme = (typeof themes)[number];
+
+export interface Screen {
+  readonly name: string;
+  /** Brings the page there, from whatever screen. */
+  readonly open: (page: Page) => Promise<void>;
+}
+
+export const goTo = async (page: Page, hash: string): Promise<void> => {
+  await page.keyboard.press("Escape");
+  await page.evaluate((to) => {
+    location.hash = to;
+  }, hash);
+  await settled(page);
+};
+
+const screen = (name: string, hash: string): Screen => ({
+  name,
+  open: async (page) => await goTo(page, hash),
+});
+
+const withTab = (name: string, tab: string): Screen => ({
+  name,
+  open: async (page) => {
+    await goTo(page, "/connect");
+    await page.getByRole("tab", { name: tab }).click();
+    await settled(page);
+  },
+});
+
+const withKeys = (name: string, keys: string, wait: string): Screen => ({
+  name,
+  open: async (page) => {
+    await goTo(page, "/");
+    await page.locator("main").focus();
+    await page.keyboard.press(keys);
+    await page.waitForSelector(wait);
+  },
+});
+
+/** The screens; a task and its card are there when the sessions are named. */
+export const screensOf = (sessions: {
+  readonly task: string;
+  readonly waiting: string;
+}): readonly Screen[] => [
+  screen("tasks", "/"),
+  screen("task", `/task/${sessions.task}`),
+  {
+    name: "action",
+    open: async (page) => {
+      await goTo(page, `/task/${sessions.task}`);
+      const row = page.locator(".action-row").first();
+      if ((await row.getAttribute("aria-expanded")) === "false") await row.click();
+      await page.waitForSelector(".detail");
+    },
+  },
+  screen("card", `/task/${sessions.waiting}`),
+  {
+    name: "receipts",
+    open: async (page) => {
+      await goTo(page, "/receipts?open=1");
+      await page.getByRole("button", { name: "Verify in this browser" }).click();
+      await page.waitForSelector("[data-verified]");
+    },
+  },
+  withTab("models", "Models"),
+  withTab("secrets", "Secrets"),
+  withTab("devices", "Devices"),
+  screen("protection", "/protection"),
+  screen("tour", "/tour"),
+  withKeys("spotlight", "Control+k", ".goal"),
+  withKeys("commands", "Control+/", ".palette-item"),
+  withKeys("keys", "?", ".key-list"),
+];
+
+const axeSource = fs.readFileSync(
+  createRequire(import.meta.url).resolve("axe-core/axe.min.js"),
+  "utf8",
+);
+
+const axeTags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+interface AxeGlobal {
+  readonly axe: {
+    run(
+      context: Document,
+      options: object,
+    ): Promise<{
+      readonly violations: readonly {
+        readonly id: string;
+        readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
+      }[];
+    }>;
+  };
+}
+
+const axeIn = async (frame: Frame): Promise<readonly string[]> => {
+  const there = await frame.evaluate(() => "axe" in globalThis);
+  // Through the debugger, to which the page's own policy does not apply.
+  if (!there) await frame.evaluate(axeSource);
+  return await frame.evaluate(async (tags) => {
+    const { axe } = globalThis as unknown as AxeGlobal;
+    const { violations } = await axe.run(document, {
+      runOnly: { type: "tag", values: tags },
+      resultTypes: ["violations"],
+      iframes: false,
+    });
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(
+        ({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} (${failureSummary ?? ""})`,
+      ),
+    );
+  }, axeTags);
+};
+
+/** Everything that axe finds on the page and in the frame of its cards. */
+export const axeOf = async (page: Page): Promise<readonly string[]> => {
+  const found: string[] = [];
+  for (const frame of page.frames()) found.push(...(await axeIn(frame)));
+  return found;
+};
+
+/** Animations over: a colour on its way from one to another is neither. */
+const still = async (page: Page): Promise<void> => {
+  await page.evaluate(async () => {
+    const ending = document
+      .getAnimations()
+      .filter((each) => each.effect?.getTiming().iterations !== Number.POSITIVE_INFINITY);
+    await Promise.all(ending.map((each) => each.finished.catch(() => undefined)));
+  });
+};
+
+export interface Look {
+  readonly screen: string;
+  readonly theme: Theme;
+  readonly width: number;
+  readonly violations: readonly string[];
+  /** Pixels that the page is wider than its window. */
+  readonly overflowPx: number;
+}
+
+const heightOf = (width: number): number => (width < 600 ? 640 : width > 2000 ? 1440 : 800);
+
+/** One look at one screen as it stands. */
+const lookAt = async (
+  page: Page,
+  folder: string,
+  name: string,
+): Promise<Omit<Look, "screen" | "theme" | "width">> => {
+  await still(page);
+  await page.screenshot({ path: path.join(folder, `${name}.png`) });
+  const overflowPx = await page.evaluate(
+    () => (document.scrollingElement?.scrollWidth ?? 0) - innerWidth,
+  );
+  return { violations: await axeOf(page), overflowPx: Math.max(0, overflowPx) };
+};
+
+export interface LookOptions {
+  readonly folder: string;
+  /** Each screen once, at the places in turn; else each screen at every place. */
+  readonly quick: boolean;
+  readonly progress: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Place {
+  readonly theme: Theme;
+  readonly width: number;
+}
+
+export const takeLooks = async (
+  page: Page,
+  screens: readonly Screen[],
+  places: readonly Place[],
+  options: LookOptions,
+): Promise<readonly Look[]> => {
+  const { folder, quick, progress, signal } = options;
+  fs.mkdirSync(folder, { recursive: true });
+  const looks: Look[] = [];
+  for (const [turn, { theme, width }] of places.entries()) {
+    progress(`${theme}, ${width} px`);
+    await page.emulateMedia({ colorScheme: theme });
+    await page.setViewportSize({ width, height: heightOf(width) });
+    const now = quick ? screens.filter((_, index) => index % places.length === turn) : screens;
+    for (const { name, open } of now) {
+      signal.throwIfAborted();
+      await open(page);
+      const look = await lookAt(page, folder, `${name}-${theme}-${width}`);
+      looks.push({ screen: name, theme, width, ...look });
+    }
+  }
+  return looks;
+};
+
+export const casesOf = (looks: readonly Look[]): readonly SuiteCase[] =>
+  looks.flatMap(({ screen: name, theme, width, violations, overflowPx }): readonly SuiteCase[] => {
+    const at = `${name}-${theme}-${width}`;
+    return [
+      {
+        id: `axe-${at}`,
+        outcome: violations.length === 0 ? "passed" : "failed",
+        expected: "no violation",
+        actual: violations.join("\n"),
+        control: "harmed",
+      },
+      {
+        id: `reflow-${at}`,
+        outcome: overflowPx === 0 ? "passed" : "failed",
+        expected: "no sideways scrolling",
+        actual: `${overflowPx} px too wide`,
+      },
+    ];
+  });

@@ -1,0 +1,60 @@
+/** Plays the page's cases one after the other on one kernel and one browser. */
+import path from "node:path";
+import { quantile, rounded } from "../../lib/statistics.ts";
+import type { SuiteContext, SuiteResult } from "../suite.ts";
+import { axeControl, fixedCases, paints } from "./checks.ts";
+import { keyboardJob } from "./keyboard-job.ts";
+import { casesOf, screensOf, takeLooks, themes } from "./looks.ts";
+import { Stage } from "./stage.ts";
+
+const widths = [320, 1280, 2560] as const;
+const everywhere = themes.flatMap((theme) => widths.map((width) => ({ theme, width })));
+
+export const play = async (context: SuiteContext, chromium: string): Promise<SuiteResult> => {
+  await using stage = await Stage.open(chromium);
+  const { progress, signal, quick } = context;
+  progress("the main job by keyboard");
+  const page = await stage.newPage();
+  const job = await keyboardJob(stage, page);
+  progress("first paint");
+  const paintsMs = await paints(stage, quick ? 3 : 9);
+  progress("what must hold on every screen");
+  const control = await axeControl(page);
+  const fixed = await fixedCases(stage, page);
+  const { sessions } = fixed;
+  const looks =
+    sessions === undefined
+      ? []
+      : await takeLooks(page, screensOf(sessions), everywhere, {
+          quick,
+          folder: path.join(context.outDir ?? path.join(context.root, "out"), "page"),
+          progress,
+          signal,
+        });
+  const axeViolations = looks.reduce((sum, { violations }) => sum + violations.length, 0);
+  return {
+    cases: [
+      ...job,
+      ...fixed.cases,
+      ...casesOf(looks).map((each) =>
+        each.control === undefined || control ? each : { ...each, control: "harmless" as const },
+      ),
+      {
+        id: "nothing-went-wrong-beside",
+        outcome: stage.problems.length === 0 ? "passed" : "failed",
+        expected: "no exception, no refused load, no breach of the page's policy",
+        actual: stage.problems.join("\n"),
+      },
+    ],
+    metrics: {
+      axeViolations,
+      firstPaintMs: rounded(quantile(paintsMs, 0.5), 0),
+      screens: new Set(looks.map(({ screen }) => screen)).size,
+      looks: looks.length,
+    },
+    goals: [
+      { metric: "axeViolations", op: "=", value: 0 },
+      { metric: "firstPaintMs", op: "<=", value: 300 },
+    ],
+  };
+};
