@@ -17,6 +17,8 @@ interface Running {
   readonly checked: CheckedRequest;
   readonly abort: AbortController;
   connection: Connection | undefined;
+  /** Its end is known, or was told, already. */
+  remembered: boolean;
 }
 
 export interface EgressOptions {
@@ -87,9 +89,12 @@ export class Egress {
   }
 
   /** Once; a request of which nothing was written is not one. */
-  #remember({ client, checked: { ticket, request }, connection }: Running): void {
+  #remember(running: Running): void {
+    const { client, checked, connection, remembered } = running;
+    const { ticket, request } = checked;
     const bytesUp = BigInt(connection?.socket.bytesWritten ?? 0);
-    if (bytesUp === 0n || this.#cut.some(({ counter }) => counter === ticket.counter)) return;
+    if (bytesUp === 0n || remembered) return;
+    running.remembered = true;
     this.#cut.push({
       session: client.session,
       counter: ticket.counter,
@@ -111,6 +116,7 @@ export class Egress {
       checked,
       abort: new AbortController(),
       connection: undefined,
+      remembered: false,
     };
     this.#running.add(running);
     const stop = AbortSignal.any([signal, running.abort.signal]);
