@@ -62,7 +62,12 @@ const headersOf = (
 ): string[] => {
   const has = (name: string): boolean => given.some(([each]) => each === name);
   return [
-    ...["host", hostWithPort(url), "connection", "close", "accept-encoding", "identity"],
+    "host",
+    hostWithPort(url),
+    "connection",
+    "close",
+    "accept-encoding",
+    "identity",
     ...(has("user-agent") ? [] : ["user-agent", "ioi"]),
     ...(has("accept") ? [] : ["accept", "*/*"]),
     ...(body.length > 0 || withBody.has(method) ? ["content-length", String(body.length)] : []),

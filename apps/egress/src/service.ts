@@ -77,7 +77,7 @@ export class Egress {
   cut(session: string): MessageInitShape<typeof pb.CutReplySchema> {
     const meant = (each: { readonly session: string }): boolean =>
       session === "" || each.session === session;
-    for (const running of [...this.#running]) {
+    for (const running of this.#running) {
       if (!meant(running.client)) continue;
       this.#remember(running);
       running.abort.abort(stopped());
