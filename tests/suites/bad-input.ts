@@ -4,6 +4,7 @@
  */
 import { InvariantError } from "@ioi/base";
 import type { BadInputCase } from "../lib/bad-input/case.ts";
+import { chainCases, endChain } from "../lib/bad-input/chain.ts";
 import { clockCases } from "../lib/bad-input/clock.ts";
 import { dataCases, endData, withoutMounts } from "../lib/bad-input/data.ts";
 import { endPaths, pathCases } from "../lib/bad-input/paths.ts";
@@ -42,7 +43,10 @@ export const suite: Suite = {
   async run(context) {
     const { caseId } = context;
     // The cases of paths share a kernel of their own, so that both lists can go on beside.
-    const lists = [[...policyCases, ...clockCases, ...dataCases], pathCases];
+    const lists = [
+      [...policyCases, ...clockCases, ...dataCases],
+      [...pathCases, ...chainCases],
+    ];
     const wanted = lists.map((list) =>
       list.filter(({ id }) => caseId === undefined || id === caseId),
     );
@@ -56,6 +60,7 @@ export const suite: Suite = {
       });
     } finally {
       await endPaths();
+      await endChain();
       await endData();
     }
     return {

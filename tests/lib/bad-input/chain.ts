@@ -1,0 +1,196 @@
+/** Bad input: the chain's files, and checkpoints that do not extend the last one. */
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { client, dial } from "@ioi/host/rpc";
+import { pb } from "@ioi/wire";
+import { ioi, Scratch, TestKernel } from "../kernel.ts";
+import { PatientClient } from "../sessions.ts";
+import { answered, type BadInputCase, judged, show, type Verdict } from "./case.ts";
+
+const waitMs = 20_000;
+
+const start = (data: string) => ioi(["start", "--data", data, "--port", "0", "--exit-when-ready"]);
+
+/** Sessions of nothing but their opening, a checkpoint over them, and the block that has it. */
+const anchored = async (data: string, sessions: number, signal: AbortSignal): Promise<number> => {
+  await using kernel = await TestKernel.start({ data, idleBlockMs: 200 });
+  const patient = new PatientClient(data, signal);
+  for (let i = 0; i < sessions; i++)
+    await patient.utter(`/list . ${i}`, path.dirname(data), waitMs);
+  await checkpoint(data);
+  const { size } = await receipts(data);
+  await until(async () => (await statusOf(kernel)).receiptsSize === size, signal);
+  return Number(size);
+};
+
+const checkpoint = async (data: string): Promise<void> => {
+  await using channel = await dial(path.join(data, "run/guardian.sock"));
+  await client(pb.Person, channel).checkpoint({}, { deadlineMs: waitMs });
+};
+
+const receipts = async (data: string): Promise<{ readonly size: bigint }> => {
+  await using channel = await dial(path.join(data, "run/guardian.sock"));
+  return await client(pb.Person, channel).listReceipts({ from: 0n, limit: 0, session: "" });
+};
+
+const statusOf = async (kernel: TestKernel): Promise<{ readonly receiptsSize: bigint }> => {
+  const ran = await ioi(["chain", "status", "--data", kernel.data, "--json"]);
+  const { receipts: anchor } = (ran.json ?? {}) as {
+    readonly receipts?: { readonly size: number };
+  };
+  return { receiptsSize: BigInt(anchor?.size ?? 0) };
+};
+
+const until = async (isSo: () => Promise<boolean>, signal: AbortSignal): Promise<void> => {
+  for (const end = performance.now() + waitMs; !(await isSo());) {
+    if (performance.now() > end) return;
+    await sleep(50, undefined, { signal });
+  }
+};
+
+let used: Promise<Scratch> | undefined;
+
+/** A folder with a few blocks, made once; each case has its copy. */
+const usedFolder = async (scratch: Scratch, signal: AbortSignal): Promise<string> => {
+  used ??= (async () => {
+    const made = new Scratch();
+    await anchored(made.at("data"), 2, signal);
+    return made;
+  })();
+  const data = scratch.at("data");
+  execFileSync("cp", ["-a", (await used).at("data"), data]);
+  return data;
+};
+
+/** The folder that was copied goes. */
+export const endChain = async (): Promise<void> => {
+  const made = await used;
+  used = undefined;
+  made?.[Symbol.dispose]();
+};
+
+const blocksFile = (data: string): string => {
+  const folder = path.join(data, "orchestrator/chain");
+  return path.join(folder, fs.readdirSync(folder).toSorted().at(-1) ?? "none");
+};
+
+const logged = (data: string): string => {
+  const folder = path.join(data, "logs");
+  return fs
+    .readdirSync(folder)
+    .map((name) => fs.readFileSync(path.join(folder, name), "utf8"))
+    .join("\n");
+};
+
+const both = (...verdicts: readonly Verdict[]): Verdict => ({
+  ok: verdicts.every(({ ok }) => ok),
+  expected: verdicts.map(({ expected }) => expected).join("; "),
+  actual: verdicts
+    .map(({ actual }) => actual)
+    .join("; ")
+    .slice(0, 800),
+});
+
+/** The Guardian's log set back to an earlier size, and grown on differently. */
+const forkedLog: BadInputCase = {
+  id: "checkpoint-that-does-not-extend-the-last",
+  run: async (signal) => {
+    using scratch = new Scratch();
+    const data = await usedFolder(scratch, signal);
+    const names = ["receipts.log", "checkpoints.log"].map((name) => `${data}/guardian/${name}`);
+    const old = names.map((name) => fs.readFileSync(name));
+    const before = await anchored(data, 3, signal);
+    for (const [index, name] of names.entries()) fs.writeFileSync(name, old[index] as Buffer);
+    await using kernel = await TestKernel.start({ data, idleBlockMs: 200 });
+    const patient = new PatientClient(data, signal);
+    const smaller = await refusedAfter(data, signal);
+    // Beyond the old size again, but other receipts.
+    for (let i = 0; i < 6; i++) await patient.utter(`/list . x${i}`, scratch.path, waitMs);
+    const larger = await refusedAfter(data, signal);
+    const { receiptsSize } = await statusOf(kernel);
+    return judged(
+      `refused when smaller and when larger; ${before} receipts stay`,
+      smaller && larger && Number(receiptsSize) === before,
+      `smaller refused ${smaller}, larger refused ${larger}, ${receiptsSize} receipts in the chain`,
+    );
+  },
+};
+
+/** A checkpoint is asked for; was it refused? */
+const refusedAfter = async (data: string, signal: AbortSignal): Promise<boolean> => {
+  const count = (): number => logged(data).split('"event":"chain.refused"').length;
+  const before = count();
+  await checkpoint(data);
+  await until(async () => count() > before, signal);
+  return count() > before;
+};
+
+const tornTail: BadInputCase = {
+  id: "chain-with-a-torn-tail",
+  run: async (signal) => {
+    using scratch = new Scratch();
+    const data = await usedFolder(scratch, signal);
+    const file = blocksFile(data);
+    // Into the last signature: what an append that was cut off leaves.
+    fs.truncateSync(file, fs.statSync(file).size - 100);
+    await using kernel = await TestKernel.start({ data, idleBlockMs: 200 });
+    const cut = /"event":"chain\.opened".*"cutBytes":([1-9]\d*)/.exec(logged(data));
+    const status = await ioi(["chain", "status", "--data", kernel.data]);
+    return judged(
+      "it starts, says how much was cut, and has its blocks",
+      cut !== null && status.code === 0,
+      `cut ${cut?.[1] ?? "nothing"}; ${show(status)}`,
+    );
+  },
+};
+
+const corruptMiddle: BadInputCase = {
+  id: "chain-with-a-corrupt-middle",
+  run: async (signal) => {
+    using scratch = new Scratch();
+    const data = await usedFolder(scratch, signal);
+    const file = blocksFile(data);
+    const bytes = fs.readFileSync(file);
+    bytes[500] = (bytes[500] as number) ^ 0x41;
+    fs.writeFileSync(file, bytes);
+    const refused = answered(await start(data), 5, "E_WAL_CORRUPT", /record \d/, "chain reset");
+    const same = fs.readFileSync(file).equals(bytes);
+    const written = judged("nothing was written", same, `same bytes: ${same}`);
+    const reset = answered(await ioi(["chain", "reset", "--data", data]), 0, ".lost-1");
+    const after = answered(await start(data), 0);
+    return both(refused, written, reset, after);
+  },
+};
+
+const lostBlocks: BadInputCase = {
+  id: "chain-that-lost-its-blocks",
+  run: async (signal) => {
+    using scratch = new Scratch();
+    const data = await usedFolder(scratch, signal);
+    fs.rmSync(path.join(data, "orchestrator/chain"), { recursive: true });
+    const refused = answered(await start(data), 5, "E_CHAIN_BEHIND", "chain reset");
+    const reset = answered(await ioi(["chain", "reset", "--data", data]), 0);
+    const size = await anchored(data, 1, signal);
+    return both(refused, reset, judged("blocks go on", size > 2, `${size} receipts anchored`));
+  },
+};
+
+const forgottenHeaders: BadInputCase = {
+  id: "guardian-that-forgot-its-headers",
+  run: async (signal) => {
+    using scratch = new Scratch();
+    const data = await usedFolder(scratch, signal);
+    fs.rmSync(path.join(data, "guardian/headers.log"));
+    return answered(await start(data), 5, "E_CHAIN_AHEAD", /backup/);
+  },
+};
+
+export const chainCases: readonly BadInputCase[] = [
+  forkedLog,
+  tornTail,
+  corruptMiddle,
+  lostBlocks,
+  forgottenHeaders,
+];
