@@ -103,6 +103,8 @@ const isEntry = (root: string): ((file: string) => boolean) => {
     /\.(test|bench)\.ts$/.test(file) ||
     /^tests\/(suites|benches)\/[^/]+\.ts$/.test(file) ||
     file === "tests/run.ts" ||
+    // Named by an agent.toml.
+    /^(?:examples|tests\/fixtures)\/agents\/[^/]+\/main\.ts$/.test(file) ||
     // Read by the generator of the reference documents.
     /\/src\/(?:.*\/)?(?:errors|limits)\.ts$/.test(file) ||
     /^tools\/[^/]+\.(ts|mjs)$/.test(file) ||

@@ -74,3 +74,19 @@ export const parseResolver = (text: string): string => {
   if (/^(?:[0-9.]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}$/.test(text)) return text;
   throw usage(`--resolver takes an address and a port, as in 192.0.2.53:53, not "${text}"`);
 };
+
+/** A whole number from 1 that every field holds. */
+export const parseBudget =
+  (option: string) =>
+  (text: string): number => {
+    const n = parseCount(option)(text);
+    if (n < 1 || n > 1_000_000_000) throw usage(`${option} takes a number from 1, not "${text}"`);
+    return n;
+  };
+
+/** Dollars, as micro-dollars; nothing at all is no budget. */
+export const parseUsd = (text: string): number => {
+  const microusd = parseDollars(text);
+  if (microusd === 0) throw usage(`--usd takes more than nothing, not "${text}"`);
+  return microusd;
+};

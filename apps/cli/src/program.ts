@@ -5,14 +5,12 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { exitCodes } from "@ioi/base";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { bind, type Build, data, examples, exampleText, group } from "./build.ts";
 import {
   collect,
-  parseAccess,
   parseAction,
   parseCount,
-  parseOnAsk,
   parseParam,
   parsePagePort,
   parsePort,
@@ -21,6 +19,7 @@ import {
 import { addModelCommands } from "./models-program.ts";
 import { addChainCommands } from "./program-chain.ts";
 import { addSecretCommands } from "./program-secrets.ts";
+import { addSessionCommands, onAsk } from "./program-sessions.ts";
 import { failWith, usage } from "./report.ts";
 
 export const projectRoot: string = resolve(import.meta.dirname, "../../..");
@@ -159,67 +158,6 @@ const addPageCommands = (program: Command, build: Build): void => {
     .addOption(data());
   examples(revoke, ["devices revoke 3f2a91c0"]);
   bind(build, revoke, async () => (await import("./commands/devices.ts")).revoke);
-};
-
-const onAsk = (): Option =>
-  new Option(
-    "--on-ask <what>",
-    "when a person must decide: prompt here, deny, or pend (print the approval's id, exit 4)",
-  ).argParser(parseOnAsk);
-
-const addSessionCommands = (program: Command, build: Build): void => {
-  const run = program
-    .command("run")
-    .description("do what a direct request says, through the gate")
-    .argument("<text...>", "commands such as '/read a.txt'; several with &&")
-    .addOption(data())
-    .option("--workspace <dir>", "the folder this session may touch")
-    .option(
-      "--access <what>",
-      "what it may do there: read, organise or write; absent: write",
-      parseAccess,
-    )
-    .addOption(onAsk());
-  examples(run, [
-    "run --workspace W '/list .'",
-    "run --workspace W --json '/read a.txt && /move a.txt b.txt'",
-    "run --workspace W --on-ask pend '/run sh -c \"$X\"'",
-    "run '/help'",
-  ]);
-  bind(build, run, async () => (await import("./commands/run.ts")).run);
-
-  const sessions = group(program, "sessions", "list, show and resolve sessions");
-  const list = sessions
-    .command("list")
-    .description("the newest sessions")
-    .addOption(data())
-    .option("--limit <n>", "at most so many", parseCount("--limit"), 20);
-  examples(list, ["sessions list", "sessions list --limit 5 --json"]);
-  bind(build, list, async () => (await import("./commands/sessions.ts")).list);
-  const show = sessions
-    .command("show")
-    .description("one session: every action, verdict, outcome and receipt")
-    .argument("<session>", "its id, or the beginning of it")
-    .addOption(data())
-    .option(
-      "--content <n>",
-      "all that action n found, as it is; made visible at a terminal (kept until newer ones need the room)",
-      parseAction("--content"),
-    );
-  examples(show, [
-    "sessions show s-3f2a",
-    "sessions show s-3f2a --json",
-    "sessions show s-3f2a --content 1 > file",
-  ]);
-  bind(build, show, async () => (await import("./commands/sessions.ts")).show);
-  const resolveCommand = sessions
-    .command("resolve")
-    .description("say what became of an action whose outcome is unknown")
-    .argument("<session>", "its id, or the beginning of it")
-    .argument("<resolution>", "happened or did-not-happen")
-    .addOption(data());
-  examples(resolveCommand, ["sessions resolve s-3f2a did-not-happen"]);
-  bind(build, resolveCommand, async () => (await import("./commands/sessions.ts")).resolveSession);
 };
 
 const addDecisionCommands = (program: Command, build: Build): void => {
@@ -436,6 +374,8 @@ export const buildProgram = (build: Build): Command => {
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .helpCommand(false)
+    // `run` has options and a sub-command that has them too.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => build.io.out(text),

@@ -33,9 +33,9 @@ export const errors = {
     exit: 2,
   },
   E_MODEL_UNAVAILABLE: {
-    what: "A goal in free words needs a model, and there is none.",
-    why: "Models are not part of this version; the command planner does not pretend to be one.",
-    next: "Say it as commands: ./ioi run '/help'",
+    what: "A goal in free words needs a model, and none that was asked for is confirmed.",
+    why: "Only models that a person confirmed are asked; the command planner does not pretend to be one.",
+    next: "./ioi models discover, or say it as commands: ./ioi run '/help'",
     exit: 7,
   },
   E_MODEL_REPLY: {

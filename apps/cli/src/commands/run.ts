@@ -2,7 +2,8 @@
 import { realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type ExitCode, exitCodes } from "@ioi/base";
-import { exitOf, type RunView } from "@ioi/agent";
+import { agentStepMsDefault, exitOf, type RunView } from "@ioi/agent";
+import type { pb } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";
 import { type Kernel, openKernel, retrying } from "../kernel/connection.ts";
 import { type Begin, seeThrough } from "../kernel/follow.ts";
@@ -13,7 +14,16 @@ import { type Access, beginScope } from "./scope.ts";
 
 export type OnAsk = "prompt" | "deny" | "pend";
 
-interface RunOptions {
+export interface BudgetOptions {
+  readonly actions?: number | undefined;
+  readonly minutes?: number | undefined;
+  /** Millionths of a dollar. */
+  readonly usd?: number;
+  readonly tokens?: number;
+}
+
+interface RunOptions extends BudgetOptions {
+  readonly model?: string;
   readonly workspace?: string;
   readonly access?: Access;
   readonly onAsk?: OnAsk;
@@ -87,18 +97,43 @@ const workspaceOf = (context: CommandContext, given: string | undefined): string
   throw failWith({ code: "E_WORKSPACE_REFUSED", message });
 };
 
-export const run: Handler<RunOptions> = async (context, { args, options }) => {
-  const text = args.join(" ");
-  if (text.length > requestCharsMax)
+/** Who decides the steps: what begins with / is the planner's, anything else a model's. */
+const agentOf = (text: string): "planner" | "model" =>
+  /^\s*(?:\/|$)/.test(text) ? "planner" : "model";
+
+export const budgetOf = ({ actions, minutes, usd, tokens }: BudgetOptions) => ({
+  actions: actions ?? 0,
+  wallMs: BigInt((minutes ?? 0) * 60_000),
+  tokens: BigInt(tokens ?? 0),
+  microusd: BigInt(usd ?? 0),
+});
+
+interface Start {
+  readonly agent: "planner" | "model" | "folder";
+  /** As receipts name it. */
+  readonly name: string;
+  readonly text: string;
+  readonly model: string;
+  readonly folder?: Omit<pb.AgentFolder, "$typeName" | "$unknown">;
+  readonly budget: ReturnType<typeof budgetOf>;
+}
+
+const follow = async (
+  context: CommandContext,
+  options: RunOptions,
+  { agent, name, text, model, folder, budget }: Start,
+): Promise<ExitCode> => {
+  if (text.length > requestCharsMax) {
     throw usage(`a request has at most ${requestCharsMax} characters`);
-  const agent: string = "planner";
+  }
   const onAsk = onAskOf(context, options.onAsk);
   const workspace = workspaceOf(context, options.workspace);
   await using kernel = await openKernel(context, { start: true });
   const { session } = await retrying(kernel, async () => {
     const person = await kernel.person();
+    const access = options.access ?? "";
     return person.utter(
-      { session: "", text, workspace, agent, access: options.access ?? "" },
+      { session: "", text, workspace, agent: name, access, agentFolder: folder?.path ?? "" },
       { deadlineMs: callDeadlineMs, signal: context.signal },
     );
   });
@@ -106,20 +141,67 @@ export const run: Handler<RunOptions> = async (context, { args, options }) => {
   // Direct requests say each effect themselves.
   if (onAsk === "prompt" && agent !== "planner") {
     const { access } = options;
-    await beginScope(context, kernel, { session, workspace, access, model: "" });
+    await beginScope(context, kernel, { session, workspace, access, model });
   }
+  const printer = new RunPrinter(context);
   const begin: Begin = (sessions) =>
     sessions.start(
-      { session, text, workspace, onAsk },
+      {
+        session,
+        text,
+        workspace,
+        onAsk,
+        agent,
+        model,
+        budget,
+        output: printer.streams,
+        ...(folder === undefined ? {} : { folder: { ...folder, tools: [...folder.tools] } }),
+      },
       { deadlineMs: Number.POSITIVE_INFINITY, signal: context.signal },
     );
-  const printer = new RunPrinter(context);
   const view = await stoppingOnAbort(context, kernel, session, () =>
     seeThrough(context, kernel, session, {
       begin,
       prompt: onAsk === "prompt",
       onView: (each) => printer.update(each),
+      onOutput: (action, written) => printer.output(action, written),
     }),
   );
   return await conclude(context, view, printer);
+};
+
+export const run: Handler<RunOptions> = async (context, { args, options }) => {
+  const text = args.join(" ");
+  const { model = "" } = options;
+  const agent = model === "" ? agentOf(text) : "model";
+  return await follow(context, options, {
+    agent,
+    name: agent,
+    text,
+    model,
+    budget: budgetOf(options),
+  });
+};
+
+/** The folder of an agent, as its manifest describes it. */
+export const runAgent: Handler<RunOptions> = async (context, { args, options }) => {
+  const [given = "", ...words] = args;
+  const folder = workspaceOf(context, given);
+  const { openManifest } = await import("@ioi/drivers/agent");
+  const manifest = openManifest(folder);
+  const { name, version, tools, actions, minutes, stepSeconds } = manifest;
+  const stepMs = stepSeconds === undefined ? agentStepMsDefault : stepSeconds * 1000;
+  const own = {
+    ...options,
+    actions: options.actions ?? actions,
+    minutes: options.minutes ?? minutes,
+  };
+  return await follow(context, options, {
+    agent: "folder",
+    name,
+    text: words.join(" "),
+    model: "",
+    folder: { path: folder, name, version, tools: [...tools], stepMs },
+    budget: budgetOf(own),
+  });
 };

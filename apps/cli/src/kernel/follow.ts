@@ -19,6 +19,9 @@ export type Updates = AsyncIterable<pb.SessionUpdate>;
 /** Starts what is followed; called again if the kernel restarted before it took the call. */
 export type Begin = (sessions: SessionsClient) => Updates;
 
+/** What an action wrote while it ran. */
+export type OnOutput = (action: number, text: string) => void;
+
 /** Between two looks at what is about to change. */
 const pauseMs = 50;
 
@@ -44,14 +47,20 @@ export async function* followSession(
   kernel: Kernel,
   session: string,
   begin?: Begin,
+  onOutput?: OnOutput,
 ): AsyncGenerator<{ readonly view: RunView; readonly rests: boolean }> {
-  const follow: Begin = (sessions) => sessions.follow({ session }, streamOptions(context));
+  const output = onOutput !== undefined;
+  const follow: Begin = (sessions) => sessions.follow({ session, output }, streamOptions(context));
   let next = begin ?? follow;
   let seen = begin === undefined;
   for (;;) {
     try {
       for await (const update of next(await kernel.sessions())) {
         seen = true;
+        if (update.output !== undefined) {
+          onOutput?.(update.output.action, update.output.text);
+          continue;
+        }
         yield { view: parseView(update), rests: update.rests };
         if (update.rests) return;
       }
@@ -122,13 +131,15 @@ export const seeThrough = async (
     readonly prompt: boolean;
     readonly decided?: readonly string[];
     readonly onView: (view: RunView) => void;
+    readonly onOutput?: OnOutput;
   },
 ): Promise<RunView> => {
   const decided = new Set(options.decided ?? []);
   let { begin } = options;
   for (;;) {
     let last: RunView | undefined;
-    for await (const { view, rests } of followSession(context, kernel, session, begin)) {
+    const followed = followSession(context, kernel, session, begin, options.onOutput);
+    for await (const { view, rests } of followed) {
       last = view;
       options.onView(view);
       const waits = openApproval(view);

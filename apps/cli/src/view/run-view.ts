@@ -1,9 +1,19 @@
 /** A session for a person: one block an action, as soon as it is settled. */
-import { personRuleId, type RunAction, type RunView, toolOf } from "@ioi/agent";
+import {
+  dollars,
+  inferTarget,
+  personRuleId,
+  type RunAction,
+  type RunView,
+  toolOf,
+} from "@ioi/agent";
 import type { OperationError } from "@ioi/base";
 import type { CommandContext } from "../context.ts";
 import { type Output, visible } from "../io.ts";
 import { failWith, hint } from "../report.ts";
+
+/** Kept of what was shown while an action ran, to compare with what is said of it. */
+const shownCharsMax = 65_536;
 
 const indent = (text: string): string =>
   visible(text)
@@ -43,7 +53,7 @@ const verdictLine = (output: Output, action: RunAction): string => {
 
 /** Changed something that an undo could concern: reading leaves nothing, an undo is not undone. */
 const isChange = ({ target, outcome }: RunAction): boolean =>
-  toolOf(target)?.risk !== "read" &&
+  !["read", "model"].includes(toolOf(target)?.risk ?? "") &&
   target !== "fs::restore" &&
   (outcome?.status === "confirmed" || outcome?.status === "partial");
 
@@ -53,6 +63,10 @@ const outcomeLine = (action: RunAction): string => {
   const { outcome } = action;
   if (outcome !== null) {
     parts.push(`${outcome.status}, ${outcome.bytes} bytes`);
+    const { tokens_in: input, tokens_out: output, microusd } = outcome.evidence;
+    if (input !== undefined && output !== undefined) {
+      parts.push(`${input} tokens in, ${output} out, $${dollars(Number(microusd ?? 0))}`);
+    }
     if (outcome.code !== null) parts.push(outcome.code);
     if (isChange(action)) parts.push(outcome.reversible ? "can be undone" : "cannot be undone");
   }
@@ -64,7 +78,7 @@ const outcomeLine = (action: RunAction): string => {
   return parts.join("; ");
 };
 
-const printAction = (output: Output, action: RunAction, more: string): void => {
+const printAction = (output: Output, action: RunAction, more: string, wasShown: boolean): void => {
   output.line(`${output.paint("bold", String(action.n))} ${visible(action.display)}`);
   output.line(`  ${verdictLine(output, action)}`);
   const details = outcomeLine(action);
@@ -74,18 +88,27 @@ const printAction = (output: Output, action: RunAction, more: string): void => {
   }
   const { outcome } = action;
   if (outcome?.message) output.line(indent(outcome.message));
-  if (outcome?.content) output.line(indent(outcome.content));
+  // A model's reply is what it says and what it calls: both are shown by themselves.
+  if (action.target === inferTarget) return;
+  if (outcome?.content && !wasShown) output.line(indent(outcome.content));
   if (outcome?.handle) output.line(`  too much to show here: ${more}`);
 };
 
 /** Prints what was not printed yet of a session that grows. */
 export class RunPrinter {
+  /** Whether what actions write is shown while they run: to somebody who looks. */
+  readonly streams: boolean;
+  readonly #out: (text: string) => void;
+  /** What of each action was shown while it ran. */
+  readonly #shown: Map<number, string> = new Map();
   readonly #output: Output;
   readonly #data: string | undefined;
   readonly #printed = new Set<number>();
   #said = 0;
 
-  constructor({ output, dataGiven }: CommandContext) {
+  constructor({ output, dataGiven, io }: CommandContext) {
+    this.streams = io.stdoutIsTerminal && !output.json;
+    this.#out = (text) => io.out(text);
     this.#output = output;
     this.#data = dataGiven;
   }
@@ -96,13 +119,37 @@ export class RunPrinter {
       this.#printed.add(action.n);
       this.#print(view.session, action);
     }
-    for (const text of view.says.slice(this.#said)) this.#output.line(visible(text));
-    this.#said = view.says.length;
+    for (const [at, text] of view.says.entries()) {
+      if (view.saysDropped + at < this.#said) continue;
+      const after = view.saysAfter[at] ?? 0;
+      if (!this.#wasShown(text, after)) this.#output.line(visible(text));
+    }
+    this.#said = view.saysDropped + view.says.length;
+  }
+
+  /** Text that an action wrote just now. */
+  output(action: number, text: string): void {
+    if (!this.streams) return;
+    const before = this.#shown.get(action) ?? "";
+    this.#shown.set(action, (before + text).slice(-shownCharsMax));
+    this.#out(visible(text));
+  }
+
+  /** A line of its own after what was shown while it ran. */
+  #endOutput(action: number): void {
+    const shown = this.#shown.get(action);
+    if (shown !== undefined && !shown.endsWith("\n")) this.#out("\n");
+  }
+
+  /** A model's words were shown already while it said them. */
+  #wasShown(text: string, after: number): boolean {
+    return this.#shown.get(after)?.trim().endsWith(text.trim()) === true;
   }
 
   #print(session: string, action: RunAction): void {
+    this.#endOutput(action.n);
     const show = `./ioi sessions show ${session} --content ${action.n}`;
-    printAction(this.#output, action, hint(show, this.#data));
+    printAction(this.#output, action, hint(show, this.#data), this.#shown.has(action.n));
   }
 
   /** The rest: what is not settled, and how the session stands. */
@@ -111,9 +158,12 @@ export class RunPrinter {
     for (const action of view.actions) {
       if (!this.#printed.has(action.n)) this.#print(view.session, action);
     }
-    const { actions, wallMs } = view.cost;
+    const { actions, wallMs, tokens, usd } = view.cost;
     const noun = actions === 1 ? "action" : "actions";
-    this.#output.line(`session ${view.session}: ${view.state}, ${actions} ${noun}, ${wallMs} ms`);
+    const spent = tokens === 0 ? "" : `, ${tokens} tokens, $${usd.toFixed(4)}`;
+    this.#output.line(
+      `session ${view.session}: ${view.state}, ${actions} ${noun}, ${wallMs} ms${spent}`,
+    );
   }
 }
 
