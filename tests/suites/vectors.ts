@@ -1,8 +1,8 @@
 /**
- * Public test vectors against the product's own code: RFC 9162 proofs, RFC 8785 texts, and
- * Wycheproof for AES-GCM, Ed25519, ML-DSA and ML-KEM.
+ * Public test vectors against the product's own code: RFC 9162 proofs, RFC 8785 texts, roots of the
+ * Jellyfish tree, and Wycheproof for AES-GCM, Ed25519, ML-DSA and ML-KEM.
  *
- * Invariants: every file below the three folders is read and judged, one that nobody judges is a
+ * Invariants: every file below the four folders is read and judged, one that nobody judges is a
  * failed case; a Wycheproof file whose count differs from what was judged is a failed case.
  *
  * What Wycheproof holds and the product does not offer is judged by its refusal: keys and nonces of
@@ -14,10 +14,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type SignatureAlgorithm, verifyConsistency, verifyInclusion } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { jellyfish, MemoryStore } from "@ioi/state";
 import { jcsBytes, parseJson } from "@ioi/wire";
 import type { Suite, SuiteCase, SuiteContext, SuiteResult } from "./suite.ts";
 
-const folders = ["rfc9162", "jcs", "wycheproof"] as const;
+const folders = ["rfc9162", "jcs", "jmt", "wycheproof"] as const;
 
 /** A file by its path below the vectors' folder. */
 interface VectorFile {
@@ -116,6 +117,27 @@ const judgeJcs: Judge = (file, files) => {
       ),
     ],
   };
+};
+
+// Jellyfish Merkle trees
+
+interface JellyfishVectors {
+  readonly hash_function: string;
+  readonly vectors: readonly {
+    readonly expected_root: string;
+    readonly data: readonly { readonly key: string; readonly value: string }[];
+  }[];
+}
+
+const judgeJellyfish: Judge = (file) => {
+  const { hash_function: name, vectors } = JSON.parse(file.bytes.toString()) as JellyfishVectors;
+  const cases = vectors.map(({ expected_root: root, data }, index) => {
+    const tree = jellyfish.open(new MemoryStore(), nodeCrypto);
+    for (const { key, value } of data) tree.set(hex(key), hex(value));
+    const actual = Buffer.from(tree.commit(0n)).toString("hex");
+    return compare(`${file.path}:${index}`, root, actual);
+  });
+  return { cases: [compare(`${file.path}:hash`, "sha2", name), ...cases] };
 };
 
 // Wycheproof
@@ -301,6 +323,7 @@ const judgeWycheproof: Judge = (file) => {
 const judgeOf = (path: string): Judge | undefined => {
   if (path.startsWith("rfc9162/") && path.endsWith(".json")) return judgeMerkle;
   if (path.startsWith("jcs/input/")) return judgeJcs;
+  if (path.startsWith("jmt/")) return judgeJellyfish;
   if (path.startsWith("wycheproof/")) return judgeWycheproof;
   return undefined;
 };
@@ -378,7 +401,7 @@ const run = async (context: SuiteContext): Promise<SuiteResult> => {
 
 export const suite: Suite = {
   name: "vectors",
-  covers: ["kernel 1", "firewall 3", "architecture 5"],
-  summary: "RFC 9162, RFC 8785 and Wycheproof vectors, every file of them",
+  covers: ["kernel 1", "kernel 4", "firewall 3", "architecture 5"],
+  summary: "RFC 9162, RFC 8785, jmt and Wycheproof vectors, every file of them",
   run,
 };
