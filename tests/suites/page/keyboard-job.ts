@@ -3,6 +3,7 @@
  * its receipts verified in the browser. No mouse, and nothing of the page is called from outside.
  */
 import fs from "node:fs";
+import path from "node:path";
 import type { Page } from "playwright-core";
 import type { SuiteCase } from "../suite.ts";
 import { cardsFrame, type Stage, tabTo } from "./stage.ts";
@@ -95,7 +96,11 @@ const steps: readonly (readonly [string, string, Step])[] = [
 ];
 
 /** Plays the job on a page; its cases, in order. What follows a failed step is not tried. */
-export const keyboardJob = async (stage: Stage, page: Page): Promise<readonly SuiteCase[]> => {
+export const keyboardJob = async (
+  stage: Stage,
+  page: Page,
+  pictures: string,
+): Promise<readonly SuiteCase[]> => {
   const workspace = workspaceOf(stage);
   fs.mkdirSync(workspace, { recursive: true });
   fs.writeFileSync(`${workspace}/notes.txt`, "as it was\n", { mode: 0o640 });
@@ -114,7 +119,10 @@ export const keyboardJob = async (stage: Stage, page: Page): Promise<readonly Su
       expected,
       ...(actual === undefined ? { outcome: "passed" } : { outcome: "failed", actual }),
     });
-    if (actual !== undefined) return cases;
+    if (actual !== undefined) {
+      await page.screenshot({ path: path.join(pictures, `failed-${id}.png`) });
+      return cases;
+    }
   }
   const after = pictureOf(`${workspace}/notes.txt`);
   cases.push({

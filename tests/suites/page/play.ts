@@ -1,4 +1,5 @@
 /** Plays the page's cases one after the other on one kernel and one browser. */
+import fs from "node:fs";
 import path from "node:path";
 import { quantile, rounded } from "../../lib/statistics.ts";
 import type { SuiteContext, SuiteResult } from "../suite.ts";
@@ -13,9 +14,11 @@ const everywhere = themes.flatMap((theme) => widths.map((width) => ({ theme, wid
 export const play = async (context: SuiteContext, chromium: string): Promise<SuiteResult> => {
   await using stage = await Stage.open(chromium);
   const { progress, signal, quick } = context;
+  const folder = path.join(context.outDir ?? path.join(context.root, "out"), "page");
+  fs.mkdirSync(folder, { recursive: true });
   progress("the main job by keyboard");
   const page = await stage.newPage();
-  const job = await keyboardJob(stage, page);
+  const job = await keyboardJob(stage, page, folder);
   progress("first paint");
   const paintsMs = await paints(stage, quick ? 3 : 9);
   progress("what must hold on every screen");
@@ -27,7 +30,7 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
       ? []
       : await takeLooks(page, screensOf(sessions), everywhere, {
           quick,
-          folder: path.join(context.outDir ?? path.join(context.root, "out"), "page"),
+          folder,
           progress,
           signal,
         });

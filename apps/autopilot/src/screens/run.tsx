@@ -51,7 +51,15 @@ const shownOf = (view: RunView, chosen: number | undefined): RunAction | undefin
 /** From this width on there is room for the detail beside the timeline. */
 const wideQuery = "(min-width: 88rem)";
 
-const Body = ({ view, home }: { readonly view: RunView; readonly home: string }): ReactElement => {
+const Body = ({
+  view,
+  home,
+  isDirect,
+}: {
+  readonly view: RunView;
+  readonly home: string;
+  readonly isDirect: boolean;
+}): ReactElement => {
   const wide = useMedia(wideQuery);
   const [chosen, setChosen] = useState<number>();
   const shown = wide ? shownOf(view, chosen) : view.actions.find(({ n }) => n === chosen);
@@ -76,7 +84,7 @@ const Body = ({ view, home }: { readonly view: RunView; readonly home: string })
           detail={wide ? undefined : detail}
         />
         <Says texts={view.says} />
-        <SayBar session={view.session} state={view.state} />
+        <SayBar session={view.session} state={view.state} isDirect={isDirect} />
       </div>
       {wide && detail !== null ? (
         <aside className="inspector" aria-label="The chosen action">
@@ -104,7 +112,9 @@ export const Run = (): ReactElement => {
       <RunHead session={session} line={line} view={data?.view} home={home} />
       {error === null ? null : <ProblemNote error={error} retry={() => void refetch()} />}
       {data === undefined && error === null ? <Waiting what="Reading the task" /> : null}
-      {data === undefined ? null : <Body view={data.view} home={home} />}
+      {data === undefined ? null : (
+        <Body view={data.view} home={home} isDirect={line?.text.startsWith("/") ?? false} />
+      )}
     </div>
   );
 };

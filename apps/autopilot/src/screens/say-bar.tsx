@@ -9,9 +9,11 @@ import { ProblemNote } from "../view/problem.tsx";
 export const SayBar = ({
   session,
   state,
+  isDirect,
 }: {
   readonly session: string;
   readonly state: string;
+  readonly isDirect: boolean;
 }): ReactElement | null => {
   const [text, setText] = useState("");
   const say = useMutation({
@@ -21,7 +23,8 @@ export const SayBar = ({
       announce("Said");
     },
   });
-  if (!isRunning(state) && state !== "paused") return null;
+  // A row of direct commands has nobody who listens.
+  if (isDirect || (!isRunning(state) && state !== "paused")) return null;
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     if (text.trim() !== "") say.mutate();

@@ -25,12 +25,11 @@ import { kept } from "../view/store.ts";
 
 const defaults = { dollarsMax: 0.5, minutesMax: 20 } as const;
 
-const firstTask = (): Task => {
+const firstTask = (): Draft => {
   const { text, folder } = draftStore.get();
   return {
     text,
     folder: folder === "" ? (kept.read("folder") ?? "") : folder,
-    access: "organise",
     model: "",
     ...defaults,
   };
@@ -42,32 +41,37 @@ const accesses = [
   ["write", "read and write"],
 ] as const;
 
+/** What is typed: the access is the person's choice, or what fits the words. */
+type Draft = Omit<Task, "access"> & { readonly access?: Task["access"] };
+
 interface FieldProps {
-  readonly task: Task;
-  readonly change: (part: Partial<Task>) => void;
+  readonly task: Draft;
+  readonly change: (part: Partial<Draft>) => void;
 }
 
 const isCommand = (text: string): boolean => text.trimStart().startsWith("/");
 
+/** Who types a command means it; plain words are let do less until it is said. */
+const accessOf = ({ access, text }: Draft): Task["access"] =>
+  access ?? (isCommand(text) ? "write" : "organise");
+
 const ScopeFields = ({ task, change }: FieldProps): ReactElement => (
   <div className="field-row">
     <FolderField value={task.folder} onChange={(folder) => change({ folder })} />
-    {isCommand(task.text) ? null : (
-      <label className="field">
-        <span className="field-name">It may</span>
-        <select
-          className="input"
-          value={task.access}
-          onChange={({ target }) => change({ access: target.value as Task["access"] })}
-        >
-          {accesses.map(([value, text]) => (
-            <option key={value} value={value}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </label>
-    )}
+    <label className="field">
+      <span className="field-name">It may</span>
+      <select
+        className="input"
+        value={accessOf(task)}
+        onChange={({ target }) => change({ access: target.value as Task["access"] })}
+      >
+        {accesses.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
   </div>
 );
 
@@ -123,9 +127,14 @@ const useStart = () => {
   const navigate = useNavigate();
   const { data: overview } = useQuery(overviewQuery);
   return useMutation({
-    mutationFn: async (task: Task) => {
+    mutationFn: async (task: Draft) => {
       const folder = trimmed(absolute(task.folder, overview?.home ?? ""));
-      const made = await plan({ ...task, text: task.text.trim(), folder });
+      const made = await plan({
+        ...task,
+        text: task.text.trim(),
+        folder,
+        access: accessOf(task),
+      });
       if (made.reply.card === "") await begin(made);
       return made;
     },
@@ -137,7 +146,7 @@ const useStart = () => {
   });
 };
 
-const hintOf = (task: Task, hasModel: boolean): string => {
+const hintOf = (task: Draft, hasModel: boolean): string => {
   if (task.text.trim() === "") return "Plain words for a model, or a direct command such as /list.";
   if (isCommand(task.text))
     return "A direct command: no model takes part. It works in the folder below.";
@@ -154,7 +163,7 @@ const SpotlightForm = ({
   const [task, setTask] = useState(firstTask);
   const { data: overview } = useQuery(overviewQuery);
   const start = useStart();
-  const change = (part: Partial<Task>): void => setTask((before) => ({ ...before, ...part }));
+  const change = (part: Partial<Draft>): void => setTask((before) => ({ ...before, ...part }));
   const ready = task.text.trim() !== "" && !start.isPending;
   const submit = (event: FormEvent): void => {
     event.preventDefault();
