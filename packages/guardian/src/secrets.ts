@@ -202,8 +202,9 @@ export class SecretStore {
 
   /** Enters a value, in place of one of the same name. Durable when it resolves. */
   async set(name: string, value: string, given: SecretBinding): Promise<void> {
-    if (!/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name)) {
-      throw refuse("E_SECRET_INVALID", "a name has letters, digits, _ . and -, at most 64");
+    // Shorter ones could not be told from other words of the person.
+    if (!/^[A-Za-z][A-Za-z0-9_.-]{3,63}$/.test(name)) {
+      throw refuse("E_SECRET_INVALID", "a name has 4 to 64 letters, digits, _ . and -");
     }
     const wrong = valueComplaint(value) ?? bindingComplaint(given);
     if (wrong !== undefined) throw refuse("E_SECRET_INVALID", `secret ${name}: ${wrong}`);

@@ -276,13 +276,13 @@ export class TestDriver {
   readonly key: PrivateKey<"ed25519"> = nodeCrypto.generate("ed25519");
   readonly instanceId: Uint8Array = nodeCrypto.randomBytes(16);
   readonly session: string;
-  readonly kind: "files" | "exec" | "model";
+  readonly kind: "files" | "exec" | "net" | "model";
   readonly profileHash: Uint8Array;
 
   constructor(
     world: World,
     session: string,
-    kind: "files" | "exec" | "model" = "files",
+    kind: "files" | "exec" | "net" | "model" = "files",
     register = true,
   ) {
     this.session = session;
