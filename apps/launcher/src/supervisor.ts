@@ -12,6 +12,7 @@ import { listenUnix } from "@ioi/host/libc";
 import { createLog, type DataFolder, openDataFolder } from "@ioi/host/ports";
 import { startOf } from "@ioi/host/proc";
 import { implement, serve } from "@ioi/host/rpc";
+import { fillCodeCache, makeCodeCache } from "@ioi/host/sandbox";
 import { pb } from "@ioi/wire";
 import { Kernel } from "./boot.ts";
 import type { LauncherConfig } from "./config.ts";
@@ -121,12 +122,26 @@ export class Supervisor {
     const data = await openDataFolder(config.data);
     const supervisor = new Supervisor(config, data, await prepareDataFolder(data), userUmask);
     if (supervisor.#data.created) process.stderr.write(`made ${data.path}\n`);
+    makeCodeCache();
     await supervisor.#boot();
     await supervisor.#listen();
     supervisor.#vaultCare.start();
     supervisor.#startPage();
+    supervisor.#keepCode();
     void supervisor.#supervise();
     return supervisor;
+  }
+
+  /** What the runtime compiled of our programs, for the next of them; nothing waits for it. */
+  #keepCode(): void {
+    const abort = new AbortController();
+    this.#shutdown.push(() => abort.abort());
+    fillCodeCache(abort.signal).then(
+      (filled) => {
+        if (filled) this.log.log("info", "launcher.code-kept");
+      },
+      () => this.log.log("warn", "launcher.code-not-kept"),
+    );
   }
 
   #startPage(): void {

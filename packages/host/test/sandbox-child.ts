@@ -1,6 +1,7 @@
 /** What runs inside the sandboxes of the tests: an echo, or a driver that starts a command. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { getCompileCacheDir } from "node:module";
 import net from "node:net";
 import { sandboxedCommand } from "../src/sandbox/index.ts";
 
@@ -46,6 +47,27 @@ const echo = (): void => {
   net.createServer((client) => client.end("served")).listen({ fd: 4 });
 };
 
+/** What can be done to the compiled code of the next process: each attempt's errno, or "done". */
+const cache = (): void => {
+  const folder = getCompileCacheDir() ?? "";
+  const planted = `${folder}/planted`;
+  const attempt = (work: () => void): string => {
+    try {
+      work();
+      return "done";
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code ?? String(error);
+    }
+  };
+  const results = {
+    plant: attempt(() => writeFileSync(planted, "code")),
+    change: attempt(() => closeSync(openSync(`${folder}/${readdirSync(folder)[0]}`, "r+"))),
+  };
+  if (results.plant === "done") rmSync(planted);
+  process.stdout.write(JSON.stringify({ found: folder !== "", ...results }));
+};
+
 const [mode, workspace = ""] = process.argv.slice(2);
 if (mode === "nested") nested(workspace);
+else if (mode === "cache") cache();
 else echo();

@@ -22,6 +22,8 @@ import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { listenUnix, nr, syscall } from "../src/libc/index.ts";
 import { endSandbox, sandboxedCommand, selfTest, spawnSandboxed } from "../src/sandbox/index.ts";
+import { codeCacheFolder, fillCodeCache, programs } from "../src/sandbox/code-cache.ts";
+import { loadOnly } from "../src/sandbox/load-only.ts";
 import type { ConfinerPlan } from "../src/sandbox/plan.ts";
 import type { SandboxSpec } from "../src/sandbox/spec.ts";
 
@@ -276,4 +278,46 @@ test("the self-test finds nothing on a command's sandbox", async () => {
   assert.deepEqual(wrong, []);
   assert.ok(report.held >= 50 && report.tried === report.held);
   assert.ok(report.spawnP50Ms > 0 && report.spawnP95Ms >= report.spawnP50Ms);
+});
+
+test("compiled code is read in a sandbox and cannot be planted there, whatever it shows", async () => {
+  await fillCodeCache();
+  const root = fileURLToPath(new URL("../../../", import.meta.url)).replace(/\/$/, "");
+  const changes: readonly Partial<SandboxSpec>[] = [
+    { kind: "guardian" },
+    { kind: "files", binds: [{ path: root, access: "write" }] },
+    { kind: "exec", mayCreateNamespaces: true, binds: [{ path: root, access: "write" }] },
+  ];
+  for (const change of changes) {
+    const { child } = spawnSandboxed(spec(change), { entry, args: ["cache"], stdio });
+    const { out, err } = await finish(child);
+    assert.deepEqual(JSON.parse(out), { found: true, plant: "EROFS", change: "EROFS" }, err);
+  }
+  // The control: outside, the same attempts succeed.
+  const outside = spawn(process.execPath, ["--no-warnings", entry, "cache"], {
+    env: { NODE_COMPILE_CACHE: codeCacheFolder },
+    stdio: [...stdio],
+  });
+  const done = { found: true, plant: "done", change: "done" };
+  assert.deepEqual(JSON.parse((await finish(outside)).out), done);
+});
+
+test("every program of ours can be loaded for the cache without running", async () => {
+  const cache = mkdtempSync(`${tmpdir()}/ioi-code-`);
+  const root = fileURLToPath(new URL("../../../", import.meta.url));
+  try {
+    for (const program of programs()) {
+      const child = spawn(process.execPath, ["--no-warnings", `${root}${program}`, loadOnly], {
+        env: { NODE_COMPILE_CACHE: cache },
+        stdio: [...stdio],
+      });
+      const { code, out, err } = await finish(child);
+      assert.deepEqual({ code, out, err }, { code: 0, out: "", err: "" }, program);
+    }
+    assert.ok(programs().length >= 4);
+    const entries = readdirSync(cache, { recursive: true }).length;
+    assert.ok(entries > 100, `${entries} entries`);
+  } finally {
+    rmSync(cache, { recursive: true, force: true });
+  }
 });

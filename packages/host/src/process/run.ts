@@ -9,6 +9,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Log, OperationError } from "@ioi/base";
 import { pb } from "@ioi/wire";
 import { createLog } from "../ports/index.ts";
+import { loadOnly } from "../sandbox/load-only.ts";
 import { type Implementation, implement, serve } from "../rpc/index.ts";
 import { descriptors, inheritedSocket, readConfig } from "./descriptors.ts";
 import { drainMs } from "./limits.ts";
@@ -74,11 +75,12 @@ const processService = (kernelProcess: KernelProcess, log: Log): Implementation 
     },
   });
 
-/** The whole life of a process of the kernel. */
+/** The whole life of a process of the kernel; nothing, where only its code is to be loaded. */
 export const runKernelProcess = async <C>(
   name: string,
   start: (config: C, log: Log) => Promise<KernelProcess>,
 ): Promise<void> => {
+  if (process.argv[2] === loadOnly) return;
   const log = createLog({ fields: { process: name } });
   process.on("uncaughtException", dieOnBug(log));
   process.on("unhandledRejection", dieOnBug(log));

@@ -48,7 +48,7 @@ const systemFolder = (path: string): readonly SystemFolder[] => {
  * Root goes by another number inside: programs then do not behave as root, and a sandbox may build
  * another without the capability that mapping number 0 needs.
  */
-const insideId = (id: number): number => (id === 0 ? 1000 : id);
+export const insideId = (id: number): number => (id === 0 ? 1000 : id);
 
 let facts: MachineFacts | null = null;
 const machineFacts = (): MachineFacts =>

@@ -1,4 +1,5 @@
 export { codeBinds } from "./code-binds.ts";
+export { codeCacheFolder, fillCodeCache, makeCodeCache } from "./code-cache.ts";
 export {
   sandboxedCommand,
   sandboxPlan,

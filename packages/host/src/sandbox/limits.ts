@@ -24,6 +24,9 @@ export const sandboxRootBytes = 1_048_576;
 /** The lowest bound the kernel accepts for processes in a namespace of its own. */
 export const sandboxPidsFloor = 301;
 
+/** How long loading one program for the cache of compiled code may take, in milliseconds. */
+export const codeFillMs = 20_000;
+
 /** Instructions of one seccomp program (the kernel allows 4096). */
 export const sandboxFilterMax = 4096;
 

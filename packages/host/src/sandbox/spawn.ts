@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { err, ok, OperationError, type Rejection, type Result } from "@ioi/base";
 import { codeBinds } from "./code-binds.ts";
+import { codeCacheFolder } from "./code-cache.ts";
 import { sandboxedCommand } from "./compile.ts";
 import { startedMark } from "./plan.ts";
 import type { SandboxBind, SandboxSpec } from "./spec.ts";
@@ -79,7 +80,9 @@ export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): Sandbo
     entry === undefined
       ? (options.args ?? [])
       : [...(options.nodeArgs ?? ["--no-warnings"]), entry, ...(options.args ?? [])],
-    options.env ?? {},
+    entry === undefined
+      ? (options.env ?? {})
+      : { NODE_COMPILE_CACHE: codeCacheFolder, ...options.env },
     {
       descriptors: stdio
         .map((given, index) => (index > 2 && given !== "ignore" && index !== status ? index : -1))
