@@ -81,6 +81,10 @@ const Detail = ({ receipt }: { readonly receipt: ReceiptLine }): ReactElement =>
   </div>
 );
 
+/** What it speaks of; of an outcome the log says only whose ticket it is. */
+const aboutOf = ({ display, target, counter, session }: ReceiptLine): string =>
+  display || target || (counter === "" || counter === "0" ? session : `ticket ${counter}`);
+
 const Row = ({
   receipt,
   isOpen,
@@ -107,9 +111,7 @@ const Row = ({
         <span className="figure muted">{grouped(receipt.index)}</span>
         <span className="receipt-type">{typeWords[receipt.type] ?? receipt.type}</span>
         <Said word={receipt.verdict || receipt.status} />
-        <span className="mono cut receipt-what">
-          {visibleLine(receipt.display || receipt.target)}
-        </span>
+        <span className="mono cut receipt-what">{visibleLine(aboutOf(receipt))}</span>
         <span className="receipt-hash">
           <Hash hex={receipt.leafHash} />
         </span>
