@@ -37,7 +37,7 @@ import {
   runKernelProcess,
   startMetrics,
 } from "@ioi/host/process";
-import { serve } from "@ioi/host/rpc";
+import { type Implementation, serve } from "@ioi/host/rpc";
 import { driverKind } from "@ioi/wire";
 import { Anchors } from "./anchors.ts";
 import { carryService } from "./carry.ts";
@@ -136,17 +136,32 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
   return core;
 };
 
-const start = async (config: Config, log: Log): Promise<KernelProcess> => {
-  applyNotDumpable();
-  startMetrics("guardian");
-  const onBug = dieOnBug(log);
-  const core = await openCore(config, log);
-  const headers = await Headers.open({
+const openHeaders = (config: Config, core: GuardianCore): Promise<Headers> =>
+  Headers.open({
     files: openFiles(config.dir),
     random: systemRandom,
     provider: nodeCrypto,
     identity: core.keys.identity,
   });
+
+/** The Orchestrator's end: mutual TLS on the inherited socket, then gRPC. */
+const serveOrchestrator = (
+  config: Config,
+  services: readonly Implementation[],
+  onBug: (error: unknown) => void,
+): void => {
+  wrapServer(inheritedSocket(descriptors.peer), {
+    credentials: config.credentials,
+    peer: "orchestrator",
+  }).then((socket) => serve(socket, services, { peer: "orchestrator", onBug }), onBug);
+};
+
+const start = async (config: Config, log: Log): Promise<KernelProcess> => {
+  applyNotDumpable();
+  startMetrics("guardian");
+  const onBug = dieOnBug(log);
+  const core = await openCore(config, log);
+  const headers = await openHeaders(config, core);
   observe(core);
   const gate = new Gate(core);
   const person = new PersonSide(core);
@@ -160,15 +175,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     log,
     onBug,
   });
-  // The Orchestrator's end: mutual TLS on the inherited socket, then gRPC.
-  wrapServer(inheritedSocket(descriptors.peer), {
-    credentials: config.credentials,
-    peer: "orchestrator",
-  }).then(
-    (socket) =>
-      serve(socket, [carry, headersService(core, headers)], { peer: "orchestrator", onBug }),
-    (error: unknown) => onBug(error),
-  );
+  serveOrchestrator(config, [carry, headersService(core, headers)], onBug);
   serve(inheritedSocket(descriptors.egress), [leaseService(gate)], { peer: "egress", onBug });
   const devices = deviceService(core);
   const server = net.createServer((socket) => {

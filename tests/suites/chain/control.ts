@@ -2,7 +2,7 @@
  * The control: the same chain and the same signer, in this process, on a disk that keeps nothing of
  * what it promised to keep. The judge must find what is lost, and slots that were signed twice.
  */
-import { OperationError, toHex, utf8Encode } from "@ioi/base";
+import { InvariantError, OperationError, toHex, utf8Encode } from "@ioi/base";
 import { leafHash, MerkleTree } from "@ioi/crypto";
 import { Headers } from "@ioi/guardian";
 import { nodeCrypto } from "@ioi/host/crypto";
@@ -58,17 +58,15 @@ const live = async (
   });
   const shown: Shown[] = [];
   chain.watch((block) => shown.push(shownOf(block)));
-  let bug: unknown;
-  chain.start((error) => {
-    bug = error;
-  });
-  for (let steps = 0; shown.length < blocksPerLife && bug === undefined; steps++) {
+  const bugs: unknown[] = [];
+  chain.start((error) => bugs.push(error));
+  for (let steps = 0; shown.length < blocksPerLife && bugs.length === 0; steps++) {
     if (steps > 10_000) throw new OperationError("E_TEST", "the chain does not go on");
     await clock.advance(50);
   }
   await chain.close();
   await headers.close();
-  if (bug !== undefined) throw bug;
+  if (bugs.length > 0) throw new InvariantError(`the control's chain ended: ${String(bugs[0])}`);
   return shown;
 };
 
