@@ -27,7 +27,9 @@ export const undoOf = (current: ActionState): Undo => {
   const { outcome, prepared } = current;
   const nothing: Undo = { kind: "nothing", paths: [] };
   if (tool === undefined || outcome === undefined || prepared === undefined) return nothing;
-  if (tool.risk === "read" || current.target === "fs::restore") return nothing;
+  // A model that was asked changed nothing that an undo could bring back.
+  const changesNothing = tool.risk === "read" || tool.risk === "model";
+  if (changesNothing || current.target === "fs::restore") return nothing;
   if (outcome.status === "unknown") return { kind: "lost", paths: [] };
   if (outcome.status !== "confirmed" && outcome.status !== "partial") return nothing;
   if (tool.risk === "run" && outcome.evidence["filesChanged"] === "0") return nothing;
