@@ -19,6 +19,7 @@ import {
   action as actionSchema,
   type CanonicalValue,
   encodeCanonical,
+  type Obligation,
   type Outcome,
   outcome as outcomeSchema,
   type Prepared,
@@ -45,6 +46,8 @@ export interface CompliancePlace extends AsyncDisposable {
   readonly instanceId: Uint8Array;
   readonly session: string;
   readonly profileHash: Uint8Array;
+  /** What a ticket for `effect()` obliges to, where it is not a snapshot. */
+  readonly obligations?: readonly Obligation[];
   /** Moves the driver's own clock. */
   advanceMs(ms: number): void;
   /** An action with an effect, another one each time. */
@@ -139,7 +142,7 @@ class Suite {
       policyHash: new Uint8Array(32),
       grantsHash: new Uint8Array(32),
       profileHash: this.#place.profileHash,
-      obligations: [{ type: "snapshot" }],
+      obligations: this.#place.obligations ?? [{ type: "snapshot" }],
       instanceId: ready.prepared.instanceId,
       nonce: ready.prepared.nonce,
       ttlMs: 30_000,
