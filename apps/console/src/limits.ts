@@ -65,3 +65,5 @@ export const staticBytesMax = 16_777_216;
 export const staticCacheBytesMax = 8_388_608;
 /** Browsers whose key is remembered. */
 export const browsersMax = 256;
+/** How long the list of the kernel's processes is taken for the present one, in milliseconds. */
+export const processesKeptMs = 10_000;

@@ -4,7 +4,7 @@ import type { Links } from "../auth/links.ts";
 import type { Handlers } from "../http/connect.ts";
 import { originOf } from "../http/guard.ts";
 import type { Kernel } from "../kernel.ts";
-import { callMs, doctorCallMs } from "../limits.ts";
+import { callMs, doctorCallMs, processesKeptMs } from "../limits.ts";
 import { deviceState } from "./cards.ts";
 import { whereOffered } from "./optional.ts";
 import type { Plans } from "./plans.ts";
@@ -34,17 +34,35 @@ const protectionLine = (names: readonly string[]): string => {
   return `Files: ${word}. Shell: ${word}. Web: ${web}. Undo: 7 days.`;
 };
 
+/**
+ * Names of the processes, looked at seldom: looking measures the memory of each, and a page asks for
+ * its overview at every step of a session.
+ */
+const processNames = (kernel: Kernel): ((signal: AbortSignal) => Promise<readonly string[]>) => {
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  let names: readonly string[] = [];
+  return async (signal) => {
+    if (performance.now() - lookedMs < processesKeptMs) return names;
+    const launcher = await kernel.launcher();
+    const { processes } = await launcher.kernelStatus({}, { signal, deadlineMs: callMs });
+    names = processes.map(({ name }) => name);
+    lookedMs = performance.now();
+    return names;
+  };
+};
+
 export const overviewCalls = (options: OverviewOptions): Offered => {
   const { kernel, links, plans, port, deviceOf, version } = options;
   const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
+  const namesOf = processNames(kernel);
   const home = async (signal: AbortSignal): Promise<string> =>
     (await (await kernel.launcher()).listFolders({ path: "" }, call(signal))).path;
   return {
     overview: async (_request, { browser, signal }) => {
-      const [person, launcher] = await Promise.all([kernel.person(), kernel.launcher()]);
-      const [guardian, status, devices, models, homePath] = await Promise.all([
+      const person = await kernel.person();
+      const [guardian, processes, devices, models, homePath] = await Promise.all([
         person.guardianStatus({}, call(signal)),
-        launcher.kernelStatus({}, call(signal)),
+        namesOf(signal),
         whereOffered(
           async () => (await (await kernel.devices()).listDevices({}, call(signal))).devices,
           [],
@@ -64,7 +82,7 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
         pendingApprovals: guardian.pendingApprovals + plans.waiting().length,
         openSessions: guardian.openSessions,
         logSize: guardian.logSize,
-        protection: protectionLine(status.processes.map(({ name }) => name)),
+        protection: protectionLine(processes),
         defaultModel: first?.id ?? "",
         unscrubbed: models?.models.some(({ loopback }) => !loopback) ?? false,
         approveOrigin: originOf("frame", port),
