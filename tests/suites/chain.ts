@@ -205,6 +205,7 @@ const proofCases = async (
   scratch: Scratch,
   data: string,
   made: string,
+  quick: boolean,
 ): Promise<readonly SuiteCase[]> => {
   const verify = async (id: string, text: string, exit: number): Promise<SuiteCase> => {
     const file = scratch.at(`${id}.json`);
@@ -220,6 +221,7 @@ const proofCases = async (
   const proof = JSON.parse(made) as Readonly<Record<string, string>>;
   const cases = [await verify("proof-as-made", made, 0)];
   for (const [name, value] of Object.entries(proof)) {
+    if (quick && !["value", "proof", "signature"].includes(name)) continue;
     const last = value.at(-1) === "0" ? "1" : "0";
     const changed = { ...proof, [name]: `${value.slice(0, -1)}${last}` };
     cases.push(await verify(`proof-altered-${name}`, JSON.stringify(changed), 6));
@@ -268,7 +270,7 @@ const drive = async (
       rounds: loop.rounds,
       judgement: judgeChain(loop.follower.shown, chain, world),
       blocks: chain.length,
-      proofs: await proofCases(scratch, data, made),
+      proofs: await proofCases(scratch, data, made, context.quick),
       durationMs,
     };
   } finally {
