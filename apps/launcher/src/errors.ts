@@ -14,6 +14,12 @@ export const errors = {
     next: "./ioi start --host 127.0.0.1",
     exit: 7,
   },
+  E_DATA_MIGRATION: {
+    what: "The data folder of an older version could not be brought to this one.",
+    why: "The copy that is kept before could not be made; nothing else was changed.",
+    next: "Free some space, or check the permissions of the data folder, and start again.",
+    exit: 5,
+  },
   E_LAUNCHER_BOOT: {
     what: "The kernel's processes did not become ready.",
     why: "One of them ended or did not answer in time.",

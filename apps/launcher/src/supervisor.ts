@@ -23,6 +23,7 @@ import { chainOf, prepareDataFolder } from "./first-run.ts";
 import { listFolders, tourFolder } from "./home.ts";
 import { healthyMs, restartFirstMs, restartMostMs } from "./limits.ts";
 import { LogFiles } from "./log-files.ts";
+import { migrateDataFolder } from "./migrate.ts";
 import { buildPage } from "./page-build.ts";
 import { portHolder } from "./port-holder.ts";
 import { answerScrapes, launcherMetrics } from "./scrapes.ts";
@@ -120,6 +121,8 @@ export class Supervisor {
     }
     const userUmask = process.umask(0o077);
     const data = await openDataFolder(config.data);
+    const kept = await migrateDataFolder(data);
+    if (kept !== undefined) process.stderr.write(`migrated ${data.path}; as it was: ${kept}\n`);
     const supervisor = new Supervisor(config, data, await prepareDataFolder(data), userUmask);
     if (supervisor.#data.created) process.stderr.write(`made ${data.path}\n`);
     makeCodeCache();

@@ -113,6 +113,7 @@ const failing = (data: DataFolder, at: number, written: boolean): DataFolder => 
     files,
     lock: data.lock,
     created: data.created,
+    format: data.format,
     [Symbol.asyncDispose]: async () => undefined,
   };
 };

@@ -40,6 +40,7 @@ const dataItems = (root: string): readonly (readonly [string, string])[] => {
     identity: "public keys",
     workload: "session journals",
     orchestrator: "commitments",
+    backups: "the folder as older versions left it",
     vault: "snapshots that undo needs",
     device: "this terminal's approval key",
     logs: "logs",

@@ -1,7 +1,8 @@
 /**
  * The data folder: made on the first start, opened on every later one, by one kernel at a time.
  *
- * FORMAT holds `{"format":1}`. Whatever is wrong is found before anything is written: a newer
+ * FORMAT holds `{"format":2}`. An older folder is opened as it is: the launcher brings it to this
+ * format before anything else writes in it. Whatever is wrong is found before anything is written: a newer
  * format, a folder that is something else's, a lock that is taken. Its mode is 0700 afterwards.
  */
 import fsp from "node:fs/promises";
@@ -12,7 +13,8 @@ import { errnoName, filesError } from "./files-errors.ts";
 import { openFiles, parseLockHolder } from "./files.ts";
 import { dataFormatBytesMax, dataFreeBytesMin, lockHolderBytesMax } from "./limits.ts";
 
-export const dataFormat = 1;
+/** 2: receipts of scopes and devices, headers of the chain, models, secrets. 1: before those. */
+export const dataFormat = 2;
 
 export interface DataFolder extends AsyncDisposable {
   /** Absolute, links resolved. */
@@ -21,6 +23,8 @@ export interface DataFolder extends AsyncDisposable {
   readonly lock: AsyncDisposable;
   /** True when this call made it. */
   readonly created: boolean;
+  /** As it was found; of this version where it was made. */
+  readonly format: number;
 }
 
 export const openDataFolder = async (path: string): Promise<DataFolder> => {
@@ -36,7 +40,8 @@ const open = async (asked: string): Promise<DataFolder> => {
   await makePath(asked);
   const real = await fsp.realpath(asked);
   const files = openFiles(real);
-  const created = !(await checkFormat(files, real));
+  const found = await checkFormat(files, real);
+  const created = found === undefined;
   const lock = await files.lock("lock").catch(async (error: unknown) => {
     if (error instanceof OperationError && error.code === "E_FILES_LOCKED") {
       throw await lockedError(files, real);
@@ -47,7 +52,7 @@ const open = async (asked: string): Promise<DataFolder> => {
     await checkRoom(real);
     await fsp.chmod(real, 0o700);
     // Another process may have finished the folder, or begun to use it, before the lock was ours.
-    if (!(await checkFormat(files, real))) {
+    if ((await checkFormat(files, real)) === undefined) {
       await files.replaceFile("FORMAT", Buffer.from(`${JSON.stringify({ format: dataFormat })}\n`));
       await openFiles(nodePath.dirname(real)).syncDirectory("");
     }
@@ -60,6 +65,7 @@ const open = async (asked: string): Promise<DataFolder> => {
     files,
     lock,
     created,
+    format: found ?? dataFormat,
     [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
   };
 };
@@ -78,8 +84,8 @@ const makePath = async (path: string): Promise<void> => {
   }
 };
 
-/** True for a data folder of this format, false for an empty folder; everything else throws. */
-const checkFormat = async (files: Files, path: string): Promise<boolean> => {
+/** The format of a data folder, undefined for an empty folder; everything else throws. */
+const checkFormat = async (files: Files, path: string): Promise<number | undefined> => {
   let text: string;
   try {
     text = Buffer.from(await files.readFile("FORMAT", dataFormatBytesMax)).toString("utf8");
@@ -87,7 +93,7 @@ const checkFormat = async (files: Files, path: string): Promise<boolean> => {
     if (!(error instanceof OperationError) || error.code !== "E_FILES_NOT_FOUND") throw error;
     // A first start that was interrupted leaves its lock.
     const names = (await files.list("")).filter((name) => name !== "lock");
-    if (names.length === 0) return false;
+    if (names.length === 0) return undefined;
     throw new OperationError(
       "E_DATA_FOREIGN",
       `${path} is not a data folder: it holds ${JSON.stringify(names[0])} and no FORMAT`,
@@ -103,7 +109,7 @@ const checkFormat = async (files: Files, path: string): Promise<boolean> => {
       `${path} has format ${format}; this version knows formats up to ${dataFormat}`,
     );
   }
-  return true;
+  return format;
 };
 
 const parseFormat = (text: string): number | undefined => {

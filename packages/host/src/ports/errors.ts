@@ -85,7 +85,7 @@ export const errors = {
   },
   E_DATA_CORRUPT: {
     what: "The FORMAT file of the data folder is damaged.",
-    why: 'It should hold a line such as {"format":1}; nothing was changed.',
+    why: 'It should hold a line such as {"format":2}; nothing was changed.',
     next: "Restore it from a backup, or use another folder with --data.",
     exit,
   },

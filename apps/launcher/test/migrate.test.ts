@@ -1,0 +1,89 @@
+/** An older data folder: kept as it was, then brought to this version's format, once. */
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { after, test } from "node:test";
+import { OperationError } from "@ioi/base";
+import { dataFormat, openDataFolder } from "@ioi/host/ports";
+import { layOutFormat1 } from "../../../tests/fixtures/data-format-1.ts";
+import { migrateDataFolder } from "../src/migrate.ts";
+
+const bases: string[] = [];
+after(() => {
+  for (const base of bases) fs.rmSync(base, { recursive: true });
+});
+
+const oldFolder = (): string => {
+  const base = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "ioi-migrate-")));
+  bases.push(base);
+  layOutFormat1(path.join(base, "data"));
+  return path.join(base, "data");
+};
+
+/** Every file with its bytes and mode, but the bookkeeping of opening and migrating. */
+const contents = (folder: string): ReadonlyMap<string, string> =>
+  new Map(
+    fs
+      .readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => !/^(?:lock|backups|FORMAT|vault)(?:\/|$)/.test(name))
+      .toSorted()
+      .map((name) => {
+        const stat = fs.statSync(path.join(folder, name));
+        const bytes = stat.isFile() ? fs.readFileSync(path.join(folder, name), "base64") : "folder";
+        return [name, `${(stat.mode & 0o777).toString(8)} ${bytes}`];
+      }),
+  );
+
+const migrate = async (folder: string): Promise<string | undefined> => {
+  await using data = await openDataFolder(folder);
+  return await migrateDataFolder(data);
+};
+
+const formatOf = (folder: string): string => fs.readFileSync(path.join(folder, "FORMAT"), "utf8");
+
+test("the folder as it was is kept whole, nothing else changes, and once is enough", async () => {
+  const folder = oldFolder();
+  const before = contents(folder);
+  assert.ok(before.size > 20);
+  const copy = await migrate(folder);
+  assert.equal(copy, path.join(folder, "backups/format-1"));
+  assert.deepEqual(contents(folder), before);
+  assert.deepEqual(contents(copy), before);
+  assert.equal(formatOf(copy), '{"format":1}\n');
+  assert.equal(formatOf(folder), `{"format":${dataFormat}}\n`);
+  assert.equal(fs.existsSync(path.join(copy, "vault")), false);
+  assert.equal(await migrate(folder), undefined);
+});
+
+test("stopped anywhere it begins again: a partial copy is made anew, a whole one is kept", async () => {
+  const folder = oldFolder();
+  const before = contents(folder);
+  const partial = path.join(folder, "backups/format-1.partial");
+  fs.mkdirSync(path.join(partial, "guardian"), { recursive: true });
+  fs.writeFileSync(path.join(partial, "guardian/receipts.log"), "half");
+  const copy = (await migrate(folder)) ?? "";
+  assert.deepEqual(contents(copy), before);
+  assert.equal(fs.existsSync(partial), false);
+  fs.writeFileSync(path.join(folder, "FORMAT"), '{"format":1}\n');
+  fs.writeFileSync(path.join(copy, "mark"), "kept");
+  assert.equal(await migrate(folder), copy);
+  assert.equal(fs.existsSync(path.join(copy, "mark")), true);
+});
+
+test("where no copy can be made nothing is changed", async () => {
+  const folder = oldFolder();
+  fs.writeFileSync(path.join(folder, "backups"), "in the way");
+  await assert.rejects(
+    migrate(folder),
+    (error: unknown) => error instanceof OperationError && error.code === "E_DATA_MIGRATION",
+  );
+  assert.equal(formatOf(folder), '{"format":1}\n');
+});
+
+test("a folder of this version is not touched", async () => {
+  const folder = path.join(path.dirname(oldFolder()), "new");
+  await using data = await openDataFolder(folder);
+  assert.equal(await migrateDataFolder(data), undefined);
+  assert.equal(fs.existsSync(path.join(folder, "backups")), false);
+});
