@@ -76,13 +76,14 @@ const unused = (
     .map((name) => ({ at: join(folder, "package.json"), text: `${name} is never imported` }));
 };
 
-/** Run, not imported. */
+/** Run or read, not imported. */
 const programs: ReadonlySet<string> = new Set([
   "@bufbuild/buf",
   "@bufbuild/protoc-gen-es",
   "@types/node",
   "@types/react",
   "@types/react-dom",
+  "axe-core",
   "oxfmt",
   "oxlint",
   "oxlint-tsgolint",
@@ -101,6 +102,7 @@ const isEntry = (root: string): ((file: string) => boolean) => {
     exported.has(file) ||
     /^apps\/[^/]+\/src\/main\.tsx?$/.test(file) ||
     /\.(test|bench)\.ts$/.test(file) ||
+    /\.d\.ts$/.test(file) ||
     /^tests\/(suites|benches)\/[^/]+\.ts$/.test(file) ||
     file === "tests/run.ts" ||
     // Named by an agent.toml.

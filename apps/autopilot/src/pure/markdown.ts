@@ -40,21 +40,24 @@ interface Found {
   readonly end: number;
 }
 
-const isUrl = (url: string): boolean => /^(?:https?:\/\/|mailto:)[^\s<>"]+$/i.test(url);
+const isUrl = (url: string): boolean => /^(?:https?:\/\/|mailto:)[^\s<>"\p{C}]+$/iu.test(url);
 
-const linkAt = (text: string, at: number): Found | undefined => {
-  const middle = text.indexOf("](", at + 1);
-  if (middle === -1) return undefined;
-  const end = text.indexOf(")", middle + 2);
+/** Only so far is the end of a link looked for. */
+const linkCharsMax = 2048;
+
+const linkAt = (whole: string, at: number): Found | undefined => {
+  const text = whole.slice(at, at + linkCharsMax);
+  const middle = text.indexOf("](");
+  const end = middle === -1 ? -1 : text.indexOf(")", middle + 2);
   if (end === -1) return undefined;
-  const label = text.slice(at + 1, middle);
+  const label = text.slice(1, middle);
   const url = text.slice(middle + 2, end);
   if (label.includes("[") || !isUrl(url)) return undefined;
-  return { part: { type: "link", text: label, url }, end: end + 1 };
+  return { part: { type: "link", text: label, url }, end: at + end + 1 };
 };
 
 const bareLinkAt = (text: string, at: number): Found | undefined => {
-  const rest = text.slice(at, at + 2048);
+  const rest = text.slice(at, at + linkCharsMax);
   const url = /^https?:\/\/[^\s<>"'`]+/i.exec(rest)?.[0]?.replace(/[.,;:!?)\]]+$/, "");
   return url === undefined || !isUrl(url)
     ? undefined

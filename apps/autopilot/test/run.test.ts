@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { parseDoctor } from "../src/pure/doctor.ts";
+import { earlierLook, isRunning, parseRun, toneOf } from "../src/pure/run.ts";
+
+const action = (n: number, content: string | null, more: object = {}): object => ({
+  n,
+  target: "fs::read",
+  display: "fs::read scope:/a.txt",
+  verdict: "allow",
+  rule: "scope-read",
+  rules: ["scope-read"],
+  reason: "fs::read is allowed by scope-read.",
+  instead: "",
+  approval: null,
+  ticket: { counter: n, ttlMs: 30_000 },
+  outcome: {
+    status: "confirmed",
+    bytes: 3,
+    handle: null,
+    content,
+    code: null,
+    message: null,
+    reversible: true,
+    reportedBy: "driver",
+    evidence: { bytes: "3" },
+    receipt: { index: 2, leafHash: "ab" },
+  },
+  receipt: { index: 1, leafHash: "cd" },
+  timing: { gateUs: 1500, signUs: 3 },
+  ...more,
+});
+
+const run = (actions: readonly object[]): string =>
+  JSON.stringify({
+    schema: "ioi.run/1",
+    session: "s-1",
+    state: "done",
+    model: null,
+    actions,
+    says: ["Done."],
+    cost: { tokens: 0, usd: 0, actions: actions.length, wallMs: 12 },
+    error: null,
+  });
+
+test("a session is read whole", () => {
+  const view = parseRun(run([action(1, "hi\n")]));
+  assert.deepEqual(view?.actions[0], {
+    n: 1,
+    target: "fs::read",
+    display: "fs::read scope:/a.txt",
+    verdict: "allow",
+    rule: "scope-read",
+    rules: ["scope-read"],
+    reason: "fs::read is allowed by scope-read.",
+    instead: "",
+    approval: undefined,
+    ticket: 1,
+    outcome: {
+      status: "confirmed",
+      bytes: 3,
+      content: "hi\n",
+      hasMore: false,
+      code: undefined,
+      message: undefined,
+      reversible: true,
+      reportedBy: "driver",
+      evidence: [["bytes", "3"]],
+      receipt: { index: 2, leafHash: "ab" },
+    },
+    receipt: { index: 1, leafHash: "cd" },
+    timing: [
+      ["gateUs", 1500],
+      ["signUs", 3],
+    ],
+  });
+  assert.equal(view?.state, "done");
+  assert.deepEqual(view?.says, ["Done."]);
+});
+
+test("a second look that found something else is compared with the first", () => {
+  const view = parseRun(run([action(1, "a"), action(2, "a"), action(3, "b"), action(4, null)]));
+  const looks = view?.actions.map((each) => view && earlierLook(view, each)?.n);
+  assert.deepEqual(looks, [undefined, undefined, 2, undefined]);
+});
+
+test("whatever the console says, the page reads it or leaves it", () => {
+  assert.equal(parseRun("{"), undefined);
+  assert.equal(parseRun("[]"), undefined);
+  assert.equal(parseDoctor('{"schema":"ioi.run/1"}'), undefined);
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
+      const odd = {
+        actions: [a, { outcome: b, ticket: a, timing: b }],
+        cost: a,
+        error: b,
+        says: a,
+      };
+      assert.ok(parseRun(JSON.stringify({ ...odd, schema: "ioi.run/1" })) !== undefined);
+      const report = { gaps: [a], mechanisms: b, processes: [b], anchor: a };
+      assert.ok(parseDoctor(JSON.stringify({ ...report, schema: "ioi.doctor/1" })) !== undefined);
+    }),
+  );
+});
+
+test("states have a tone, those of another version too", () => {
+  assert.equal(toneOf("waiting-approval"), "waits");
+  assert.equal(toneOf("performing"), "running");
+  assert.equal(toneOf("dreaming"), "quiet");
+  assert.ok(isRunning("waiting-model") && !isRunning("paused"));
+});
