@@ -84,12 +84,12 @@ test("restored elsewhere it is the same folder, and goes on", async () => {
   const { code: exit, stderr } = await restore(file, other);
   assert.equal(exit, 0, stderr);
   const bookkeeping = /^(?:\.|lock|run(?:\/.*)?|backups(?:\/.*)?)$/;
+  // Times come back to the millisecond; the unit tests look at those.
   const kept = (folder: string) =>
     Object.entries(treeOf(folder))
       .filter(([name]) => !bookkeeping.test(name))
-      // Times come back to the millisecond.
-      .map(([name, facts]) => [name, facts.replace(/\d{6} (?=[^ ]* ?)/, "")]);
-  assert.deepEqual(kept(other).length, kept(data).length);
+      .map(([name, facts]) => [name, ...facts.split(" ").toSpliced(2, 1)].join(" "));
+  assert.deepEqual(kept(other), kept(data));
   assert.equal(await sizeOf(other), await sizeOf(data));
   await run(other, "/read a.txt");
 });

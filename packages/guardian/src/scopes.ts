@@ -6,7 +6,7 @@
  */
 import { Lru, toHex, utf8Encode } from "@ioi/base";
 import { domainHash, domains } from "@ioi/crypto";
-import { offeredScope, scopeCard, type ScopePick } from "@ioi/firewall";
+import { offeredScope, scopeCard, type ScopePick, visible } from "@ioi/firewall";
 import { type Scope, scopeStatement, schema } from "@ioi/wire";
 import { type GuardianCore, isAccess, printable, rejected } from "./core.ts";
 import { verifiedByDevice } from "./device-signature.ts";
@@ -79,13 +79,15 @@ export class ScopeSide {
     const policy = this.#core.policy();
     if (policy === undefined) throw rejected("E_POLICY_INVALID", this.#core.policyError());
     const { home, productFolders } = this.#core.config;
+    const model = this.#modelOf(request, session);
     const { scope, warnings, pickWanted } = offeredScope({
       session: session.id,
       words: session.words,
       picks: this.#picksOf(request, session),
       home,
-      model: request.model.slice(0, 200),
-      microusdMax: request.microusdMax === 0 ? microusdDefault : request.microusdMax,
+      model: model.id,
+      remark: model.remark,
+      microusdMax: request.microusdMax || policy.budgets.modelMicrousd || microusdDefault,
       wallMinutesMax: request.wallMinutesMax || policy.budgets.wallMinutes,
       actionsMax: request.actionsMax || policy.budgets.actions,
       complaint: (path) => workspaceComplaint(path, productFolders),
@@ -145,6 +147,28 @@ export class ScopeSide {
       device: answer.device,
       signature: answer.signature,
     });
+  }
+
+  /** The model that the person chose, or the confirmed default where a model decides the steps. */
+  #modelOf(
+    { model }: ScopeRequest,
+    { agent }: SessionRecord,
+  ): { readonly id: string; readonly remark: string } {
+    if (model === "" && agent !== "model") return { id: "", remark: "" };
+    const { models } = this.#core.models;
+    const found =
+      model === ""
+        ? models.find(({ isDefault }) => isDefault)
+        : models.find(({ id }) => id === model);
+    if (found === undefined) {
+      const id = model.slice(0, 128).toWellFormed();
+      return { id, remark: id === "" ? "" : `Nobody confirmed a model ${visible(id)}.` };
+    }
+    const { id, loopback, name } = found;
+    const remark = loopback
+      ? ""
+      : `${visible(name)} is not on this machine: what the task reads goes there as it is.`;
+    return { id, remark };
   }
 
   /** A folder picked at the beginning stays picked where no other one is. */

@@ -3,9 +3,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toHex, unwrap } from "@ioi/base";
 import { domainBytes, domains, type PrivateKey } from "@ioi/crypto";
+import { defaultPrices } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { SimFiles } from "@ioi/sim";
 import { type Action, profile, type Scope, schema, scopeStatement, signed } from "@ioi/wire";
-import { type ScopeAnswer, type ScopeOffer, type ScopeRequest, ScopeSide } from "../src/index.ts";
+import {
+  type ModelRecord,
+  ModelRegistry,
+  PriceSource,
+  type ScopeAnswer,
+  type ScopeOffer,
+  type ScopeRequest,
+  ScopeSide,
+} from "../src/index.ts";
+
 import {
   codeOf,
   device,
@@ -45,6 +56,31 @@ const signedBy = (
 /** No rule at all: everything is asked about, unless the task was given it. */
 const bare = `version = 1\n[defaults]\nverdict = "ask"\n[budget.session]\nactions = 200\nwall_minutes = 20\n[approval]\nexpires_minutes = 10\nreversible_without_asking = false\n`;
 
+const model: ModelRecord = {
+  id: "ollama/small",
+  protocol: "openai",
+  url: "http://127.0.0.1:11434/v1",
+  name: "small",
+  secret: "",
+  ownerUid: 1000,
+  program: "/usr/bin/ollama",
+  contextTokens: 8192,
+};
+
+/** Two confirmed models, the first of which is the default. */
+const withModels = async (world: World): Promise<World> => {
+  const prices = { name: "prices.toml", stamp: () => "", text: () => defaultPrices };
+  const source = new PriceSource(prices, world.log);
+  const models = await ModelRegistry.open(new SimFiles({ seed: "scopes" }), source);
+  const consent = { isDefault: false, unscrubbedConsent: true };
+  await models.confirm(model, consent);
+  const url = "https://api.anthropic.com/v1";
+  const remote = { id: "far", protocol: "anthropic", url, name: "claude-sonnet-4-5" };
+  await models.confirm({ ...model, ...remote }, consent);
+  world.core.attachModels(models);
+  return world;
+};
+
 class Task {
   readonly world: World;
   readonly id: string;
@@ -57,7 +93,7 @@ class Task {
   }
 
   static async begin(text = words, policy = bare): Promise<Task> {
-    const world = await World.open({ policy: new PolicyText(policy) });
+    const world = await withModels(await World.open({ policy: new PolicyText(policy) }));
     return new Task(world, await world.utter({ text, workspace: "", agent: "model" }));
   }
 
@@ -102,14 +138,14 @@ const remove = (path: string): Action => ({
 
 test("the words are offered as a card, and what is signed is that card", async () => {
   const task = await Task.begin();
-  const offer = task.offer({ model: "m" });
+  const offer = task.offer();
   assert.deepEqual(offer.scope, {
     version: 1,
     session: task.id,
     folders: [{ path: folder, access: "organise", words: "~/Downloads" }],
     sites: [],
     groups: ["read", "organise"],
-    model: "m",
+    model: "ollama/small",
     microusdMax: 500_000,
     wallMinutesMax: 20,
     actionsMax: 200,
@@ -117,7 +153,7 @@ test("the words are offered as a card, and what is signed is that card", async (
   } satisfies Scope);
   assert.equal(
     offer.card.split("\n")[0],
-    "~/Downloads: read, sort, rename (undoable 7 days) · model m, at most $0.50 · 20 min",
+    "~/Downloads: read, sort, rename (undoable 7 days) · model ollama/small, at most $0.50 · 20 min",
   );
   const statement = unwrap(schema.decode(scopeStatement, offer.canonical), "statement");
   assert.deepEqual(
@@ -158,7 +194,7 @@ test("before it is accepted nothing is reached; afterwards exactly what it says,
   ];
   assert.deepEqual(await task.verdicts(...actions), given);
   const before = stateOf(task.world);
-  const later = new Task(await task.world.restart(), task.id);
+  const later = new Task(await withModels(await task.world.restart()), task.id);
   assert.deepEqual(stateOf(later.world), before);
   assert.deepEqual((await later.verdicts(...actions)).slice(0, 2), given.slice(0, 2));
 });
@@ -256,7 +292,7 @@ test("an offer ends with its policy, its session and its Guardian", async () => 
   assert.equal(await codeOf(Promise.resolve().then(() => closed.offer())), "E_SESSION_CLOSED");
   const old = await Task.begin();
   const before = old.offer();
-  const next = new Task(await old.world.restart(), old.id);
+  const next = new Task(await withModels(await old.world.restart()), old.id);
   assert.equal(await accept(next, signedBy(before.canonical)), "E_SCOPE_UNKNOWN");
   assert.equal(await accept(next, signedBy(next.offer().canonical)), "", "control");
 });
@@ -299,7 +335,7 @@ test("product, system and root folders are never given, whoever asks", async () 
 });
 
 test("direct requests need no card; a folder picked at the beginning stays picked, for what it was picked", async () => {
-  const world = await World.open({ policy: new PolicyText(bare) });
+  const world = await withModels(await World.open({ policy: new PolicyText(bare) }));
   const direct = await world.utter({ text: "/list ." });
   assert.equal(new ScopeSide(world.core).propose(request(direct)).needless, true);
   const given = await world.utter({ text: "tidy up", agent: "model" });
@@ -322,4 +358,19 @@ test("direct requests need no card; a folder picked at the beginning stays picke
     assert.equal(second.verdict, change, access);
   }
   assert.equal(await codeOf(world.utter({ access: "all" })), "E_WORKSPACE_REFUSED");
+});
+
+test("the model on the card is the confirmed one, and what goes away from this machine is said", async () => {
+  const task = await Task.begin();
+  assert.doesNotMatch(task.offer().card, /^warning/m);
+  const far = task.offer({ model: "far" });
+  assert.deepEqual(far.warnings, [
+    "claude-sonnet-4-5 is not on this machine: what the task reads goes there as it is.",
+  ]);
+  assert.equal(far.card.includes(far.warnings[0] ?? "-"), true);
+  assert.deepEqual(task.offer({ model: "none\u202e" }).warnings, [
+    "Nobody confirmed a model none\u27e8U+202E\u27e9.",
+  ]);
+  const folder = await task.world.utter({ text: "tidy ~/a", workspace: "", agent: "sorter" });
+  assert.equal(task.scopes.propose(request(folder)).scope.model, "");
 });

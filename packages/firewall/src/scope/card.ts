@@ -29,6 +29,8 @@ export interface ScopeInput {
   /** Absolute path behind `~`. */
   readonly home: string;
   readonly model: string;
+  /** What the person should know of the model, every character visible; empty: nothing. */
+  readonly remark?: string;
   readonly microusdMax: number;
   readonly wallMinutesMax: number;
   readonly actionsMax: number;
@@ -79,6 +81,7 @@ export const offeredScope = (input: ScopeInput): OfferedScope => {
   const base = picks.find(({ kind }) => kind === "folder")?.value;
   const reading = readWords(input.words, home, base);
   const warnings = [...reading.warnings];
+  if (input.remark) warnings.push(input.remark);
   const folders: ScopeFolder[] = [];
   for (const folder of foldersOf(input, reading)) {
     const why = input.complaint(folder.path);
