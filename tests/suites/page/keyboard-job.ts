@@ -50,7 +50,10 @@ const pair: Step = async (page, stage) => {
 /** Answers the card with its key, once its guard is over. */
 const approve: Step = async (page) => {
   const frame = await cardsFrame(page);
-  await frame.getByRole("button", { name: /^Once/ }).and(frame.locator(":enabled")).waitFor();
+  await frame
+    .getByRole("button", { name: /^Once/ })
+    .and(frame.locator(':not([aria-disabled="true"])'))
+    .waitFor();
   await page.keyboard.press("Tab");
   await tabTo(page, /^(?:Once|Deny|This session|Why it asks)/, frame);
   await page.keyboard.press("a");

@@ -54,6 +54,7 @@ const withKeys = (name: string, keys: string, wait: string): Screen => ({
 export const screensOf = (sessions: {
   readonly task: string;
   readonly waiting: string;
+  readonly answer: string;
 }): readonly Screen[] => [
   screen("tasks", "/"),
   screen("task", `/task/${sessions.task}`),
@@ -66,6 +67,7 @@ export const screensOf = (sessions: {
       await page.waitForSelector(".detail");
     },
   },
+  screen("answer", `/task/${sessions.answer}`),
   screen("card", `/task/${sessions.waiting}`),
   {
     name: "receipts",

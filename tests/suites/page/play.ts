@@ -4,6 +4,7 @@ import path from "node:path";
 import { quantile, rounded } from "../../lib/statistics.ts";
 import type { SuiteContext, SuiteResult } from "../suite.ts";
 import { axeControl, fixedCases, paints } from "./checks.ts";
+import { modelJob } from "./model-job.ts";
 import { keyboardJob } from "./keyboard-job.ts";
 import { casesOf, screensOf, takeLooks, themes } from "./looks.ts";
 import { Stage } from "./stage.ts";
@@ -19,6 +20,8 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   progress("the main job by keyboard");
   const page = await stage.newPage();
   const job = await keyboardJob(stage, page, folder);
+  progress("a task in plain words");
+  const withModel = await modelJob(stage, page, folder);
   progress("first paint");
   const paintsMs = await paints(stage, quick ? 3 : 9);
   progress("what must hold on every screen");
@@ -28,16 +31,22 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   const looks =
     sessions === undefined
       ? []
-      : await takeLooks(page, screensOf(sessions), everywhere, {
-          quick,
-          folder,
-          progress,
-          signal,
-        });
+      : await takeLooks(
+          page,
+          screensOf({ ...sessions, answer: withModel.session ?? sessions.task }),
+          everywhere,
+          {
+            quick,
+            folder,
+            progress,
+            signal,
+          },
+        );
   const axeViolations = looks.reduce((sum, { violations }) => sum + violations.length, 0);
   return {
     cases: [
       ...job,
+      withModel.job,
       ...fixed.cases,
       ...casesOf(looks).map((each) =>
         each.control === undefined || control ? each : { ...each, control: "harmless" as const },
