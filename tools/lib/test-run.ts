@@ -1,5 +1,5 @@
 /** Runs node:test files and collects every test's outcome. */
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { projectRoot, run } from "./project.ts";
@@ -23,6 +23,9 @@ export interface TestOptions {
 
 /** One test, so that a test that hangs is named. */
 const testTimeoutMs = 60_000;
+
+/** What the runtime compiled: of the tests, and of the programs that they start. */
+const codeCache = join(projectRoot, ".cache/node");
 
 /** Runs the files; a run that crashed or tested nothing yields a failed record that says so. */
 export const runTestFiles = async (
@@ -48,7 +51,12 @@ export const runTestFiles = async (
         cwd: projectRoot,
         timeoutMs: options.timeoutMs,
         // A runner inside a runner would report to the outer one.
-        env: { ...options.env, NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined },
+        env: {
+          NODE_COMPILE_CACHE: codeCache,
+          ...options.env,
+          NODE_TEST_CONTEXT: undefined,
+          FORCE_COLOR: undefined,
+        },
       },
     );
     const records = readRecords(events);
@@ -101,28 +109,68 @@ const brokenRecord = (
   return failed(`exit ${ended.code} although no test failed\n${ended.stderr.slice(-4000)}`);
 };
 
+type Times = Readonly<Record<string, number>>;
+
+const timesFile = (root: string): string => join(root, ".cache/test-times.json");
+
+const readTimes = (root: string): Times => {
+  try {
+    return JSON.parse(readFileSync(timesFile(root), "utf8")) as Times;
+  } catch {
+    return {};
+  }
+};
+
+/** For the next run only: whether it can be kept does not matter. */
+const keepTimes = (root: string, times: Times): void => {
+  try {
+    mkdirSync(join(root, ".cache"), { recursive: true });
+    writeFileSync(timesFile(root), JSON.stringify(times));
+  } catch {
+    // The next run deals by size.
+  }
+};
+
+const timesOf = (records: readonly TestRecord[]): Times => {
+  const times: Record<string, number> = {};
+  for (const { file, ms } of records) times[file] = (times[file] ?? 0) + ms;
+  return times;
+};
+
 /**
- * Unit tests over two processes, dealt out by size, which stands for how long they take. All of
- * them in one process would be as good; it only takes longer.
+ * Unit tests over two processes, each file to the one that has less to do. All of them in one
+ * process would be as good; it only takes longer.
  */
 export const runUnitTests = async (
   root: string,
   files: readonly string[],
   timeoutMs: number,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<TestRun> => {
   const started = performance.now();
-  const bySize = files
-    .map((file) => ({ file, size: statSync(join(root, file)).size }))
-    .toSorted((a, b) => b.size - a.size)
-    .map(({ file }) => file);
-  const hands = [0, 1].map((hand) => bySize.filter((_, index) => index % 2 === hand));
+  const times = readTimes(root);
+  const hands: { ms: number; readonly files: string[] }[] = [0, 1].map(() => ({
+    ms: 0,
+    files: [],
+  }));
+  const byTime = files
+    // A file that never ran is taken for one of its size.
+    .map((file) => ({ file, ms: times[file] ?? statSync(join(root, file)).size / 20 }))
+    .toSorted((a, b) => b.ms - a.ms);
+  for (const { file, ms } of byTime) {
+    const hand = hands.reduce((least, each) => (each.ms < least.ms ? each : least));
+    hand.ms += ms;
+    hand.files.push(file);
+  }
   const runs = await Promise.all(
     hands
-      .filter((hand) => hand.length > 0)
-      .map((hand) => runTestFiles(hand, { isolation: "none", timeoutMs })),
+      .filter((hand) => hand.files.length > 0)
+      .map((hand) => runTestFiles(hand.files, { isolation: "none", timeoutMs, env })),
   );
+  const records = runs.flatMap((each) => each.records);
+  keepTimes(root, { ...times, ...timesOf(records) });
   return {
-    records: runs.flatMap(({ records }) => records),
+    records,
     output: runs
       .map(({ output }) => output)
       .join("\n")
