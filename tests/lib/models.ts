@@ -13,6 +13,8 @@ export interface ConfirmOptions {
   readonly priceIn?: number;
   readonly priceOut?: number;
   readonly secret?: string;
+  /** Who is said to run it; absent: who does. */
+  readonly program?: string;
 }
 
 /** It becomes the default. */
@@ -34,8 +36,9 @@ export const confirmModel = async (
         inputMicrousdPerMillion: BigInt(options.priceIn ?? 0),
         outputMicrousdPerMillion: BigInt(options.priceOut ?? 0),
         priceConfirmed: true,
+        ownerKnown: true,
         ownerUid: listener?.uid ?? 0,
-        program: listener?.program ?? "",
+        program: options.program ?? listener?.program ?? "",
         contextTokens: options.contextTokens ?? 65_536,
         isDefault: true,
       },

@@ -463,6 +463,7 @@ export class FakeKernel implements AsyncDisposable {
         return { killed: 2 };
       },
       shutdown: async () => ({}),
+      findModels: async () => ({ listens: false }),
       listFolders: async () => ({ path: "/home/me", names: [], truncated: false }),
       tourFolder: async () => ({ path: "/home/me/ioi-tour" }),
       doctor: async () => ({ json: "{}" }),

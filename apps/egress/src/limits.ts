@@ -28,6 +28,8 @@ export const interimMax = 16;
 export const pieceBytesMax = 65_536;
 /** Counters of tickets that are remembered as used; older ones than all of these are refused. */
 export const countersKept = 65_536;
+/** Wait for the launcher to say who listens on a port, in milliseconds. */
+export const listenerMs = 5_000;
 /** Wait for the Guardian's lease, in milliseconds. */
 export const leaseMs = 5_000;
 /** Bytes of a file of certificate authorities. */

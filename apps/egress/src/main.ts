@@ -23,6 +23,7 @@ import {
 import { client, connect, serve } from "@ioi/host/rpc";
 import { bootKey as bootKeySchema, pb, schema, signed } from "@ioi/wire";
 import { trusting } from "./connect.ts";
+import { launcherListeners } from "./listeners.ts";
 import { serverResolve, systemResolve } from "./resolve.ts";
 import { Egress } from "./service.ts";
 
@@ -86,6 +87,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
       resolve: config.resolver === undefined ? systemResolve : serverResolve(config.resolver),
       context: trusting(checkAuthorities(config.authorities)),
     },
+    listener: launcherListeners(),
     log,
   });
   const running = gauge("ioi_egress_requests", "Requests under way.", []);

@@ -10,6 +10,7 @@ import { pb } from "@ioi/wire";
 import { carry, type CarryPorts } from "./carry.ts";
 import { type CheckedRequest, checkRequest, type ClientIdentity, UsedCounters } from "./check.ts";
 import type { Connection } from "./connect.ts";
+import { checkListener, type FindListener } from "./listeners.ts";
 import { cutRequestsKept, leaseMs, requestsMax, requestsOfClientMax } from "./limits.ts";
 
 interface Running {
@@ -27,6 +28,7 @@ export interface EgressOptions {
   readonly bootKey: Uint8Array;
   readonly leases: Client<typeof pb.Leases>;
   readonly ports: Omit<CarryPorts, "onConnection">;
+  readonly listener: FindListener;
   readonly log: Log;
 }
 
@@ -129,6 +131,9 @@ export class Egress {
         ...checked.headers,
         ...lease.headers.map(({ name, value }) => [name, value] as const),
       ];
+      if (lease.listener !== undefined) {
+        await checkListener(this.#options.listener, checked.request.url.port, lease.listener);
+      }
       if (given.body.length > Number(lease.bytesUpMax)) {
         throw new OperationError("E_EGRESS_REQUEST", "the body is larger than the lease allows");
       }

@@ -19,6 +19,7 @@ import {
 import { trusting } from "../src/connect.ts";
 import type { ClientIdentity } from "../src/check.ts";
 import type { Resolve } from "../src/resolve.ts";
+import type { Listener } from "../src/listeners.ts";
 import { Egress } from "../src/service.ts";
 
 export const bootKey = nodeCrypto.generate("ed25519");
@@ -109,6 +110,10 @@ export interface WorldOptions {
   readonly bytesUpMax?: number;
   readonly authorities?: readonly string[];
   readonly refuse?: OperationError;
+  /** Who must listen, as the lease says. */
+  readonly confirmed?: Listener;
+  /** Who does. */
+  readonly listens?: Listener;
 }
 
 export const worldOf = (options: WorldOptions = {}): World => {
@@ -123,6 +128,7 @@ export const worldOf = (options: WorldOptions = {}): World => {
         bytesUpMax: BigInt(options.bytesUpMax ?? 1_000_000),
         bytesDownMax: BigInt(options.bytesDownMax ?? 1_000_000),
         addressClasses: [...(options.classes ?? ["public"])],
+        ...(options.confirmed === undefined ? {} : { listener: options.confirmed }),
       };
     },
   } as unknown as Client<typeof pb.Leases>;
@@ -138,6 +144,7 @@ export const worldOf = (options: WorldOptions = {}): World => {
     bootKey: bootKey.publicKey,
     leases,
     ports: { resolve, context: trusting(options.authorities ?? []) },
+    listener: async () => options.listens,
     log: createLog({ fields: {}, write: () => undefined }),
   });
   return { egress, lookedUp, leased };

@@ -6,12 +6,14 @@ import { pb } from "@ioi/wire";
 export const leaseService = (gate: Gate): Implementation =>
   implement(pb.Leases, {
     lease: async ({ ticket, action }) => {
-      const { headers, bytesUpMax, bytesDownMax, addressClasses } = gate.lease({ ticket, action });
+      const leased = gate.lease({ ticket, action });
+      const { headers, bytesUpMax, bytesDownMax, addressClasses, listener } = leased;
       return {
         headers: headers.map((header) => ({ ...header })),
         bytesUpMax: BigInt(bytesUpMax),
         bytesDownMax: BigInt(bytesDownMax),
         addressClasses: [...addressClasses],
+        ...(listener === undefined ? {} : { listener }),
       };
     },
   });

@@ -15,6 +15,7 @@ export const modelMessage = (model: ConfirmedModel): MessageInitShape<typeof pb.
   outputMicrousdPerMillion: BigInt(model.priceOut),
   priceConfirmed: model.priceConfirmed,
   ownerUid: model.ownerUid ?? 0,
+  ownerKnown: model.ownerUid !== undefined,
   program: model.program,
   loopback: model.loopback,
   isDefault: model.isDefault,
@@ -38,7 +39,7 @@ const recordOf = (model: pb.Model): ModelRecord => ({
         priceOut: priceOf(model.outputMicrousdPerMillion),
       }
     : {}),
-  ...(model.program === "" ? {} : { ownerUid: model.ownerUid }),
+  ...(model.ownerKnown ? { ownerUid: model.ownerUid } : {}),
   program: model.program,
   contextTokens: model.contextTokens,
 });

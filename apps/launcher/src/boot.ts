@@ -30,6 +30,7 @@ import type {
   WorkloadProcessConfig,
 } from "./config.ts";
 import { bootMs, cutMs, drainMs } from "./limits.ts";
+import { answerListeners } from "./listeners.ts";
 import type { LogFiles } from "./log-files.ts";
 
 export type ProcessName = "guardian" | "egress" | "workload" | "orchestrator";
@@ -269,6 +270,7 @@ export class Kernel {
     configPipe.on("error", () => undefined);
     configPipe.end(JSON.stringify(config));
     if (child.stderr !== null) this.#options.logs.follow(child.stderr, name);
+    if (name === "egress") answerListeners(child);
     const channel = connect(pipeOf(child, descriptors.process));
     if (name === "workload") {
       serve(pipeOf(child, descriptors.launcher), [this.#options.launcherService(this)], {

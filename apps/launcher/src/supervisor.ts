@@ -22,6 +22,7 @@ import { Drivers } from "./drivers.ts";
 import { chainOf, prepareDataFolder } from "./first-run.ts";
 import { listFolders, tourFolder } from "./home.ts";
 import { healthyMs, restartFirstMs, restartMostMs } from "./limits.ts";
+import { findModels } from "./listeners.ts";
 import { LogFiles } from "./log-files.ts";
 import { migrateDataFolder } from "./migrate.ts";
 import { buildPage } from "./page-build.ts";
@@ -291,6 +292,7 @@ export class Supervisor {
         });
         return {};
       },
+      findModels: async ({ url }, { signal }) => await findModels(url, signal),
       listFolders: async ({ path: folder }) => listFolders(os.homedir(), this.#own, folder),
       tourFolder: async () => ({ path: tourFolder(os.homedir()) }),
       doctor: async () => ({ json: await this.#doctor() }),

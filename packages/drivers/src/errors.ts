@@ -418,6 +418,12 @@ export const errors = {
     next: "Type the address itself, or name the host and its address class in a rule of policy.toml.",
     exit: 3,
   },
+  E_EGRESS_LISTENER: {
+    what: "A model of this machine was not asked: another program listens on its port.",
+    why: "Who runs the server is confirmed with the model; any program could take a free port.",
+    next: "If it is your server: ./ioi models add ID again, which confirms who runs it now.",
+    exit: 3,
+  },
   E_EGRESS_NAME: {
     what: "The host of a request has no address.",
     why: "The name does not exist, or the resolver does not answer.",

@@ -38,6 +38,8 @@ export interface Lease {
   readonly bytesUpMax: number;
   readonly bytesDownMax: number;
   readonly addressClasses: readonly AddressClass[];
+  /** Who must listen at an address of this machine. */
+  readonly listener: { readonly uid: number; readonly program: string } | undefined;
 }
 
 const refused = (why: string): Error => rejected("E_LEASE_REFUSED", why);
@@ -85,6 +87,11 @@ const classesOf = (
   return own === "reserved" ? [] : [own];
 };
 
+const listenerOf = (core: GuardianCore, { target, args }: Action): Lease["listener"] => {
+  const model = target === "model::infer" ? args["model"] : undefined;
+  return typeof model === "string" ? core.models.listenerOf(model) : undefined;
+};
+
 /** Checks everything, then burns: a lease that is refused after that was still the only one. */
 export const lease = (
   core: GuardianCore,
@@ -115,5 +122,6 @@ export const lease = (
     bytesUpMax: leaseBytesUpMax,
     bytesDownMax: leaseBytesDownMax,
     addressClasses: classesOf(request.value, entry.addressClasses),
+    listener: listenerOf(core, action.value),
   };
 };

@@ -106,10 +106,13 @@ const checkedModel = (given: ModelRecord): Result<ModelRecord, string> => {
     return err("a price has both sides: what the model is told and what it says");
   }
   const local = url.value.place === "loopback";
+  if (local && given.ownerUid === undefined) {
+    return err("nobody is known to run it: start its server first, then confirm it");
+  }
   return ok({
     ...given,
     url: url.value.url,
-    ...(local ? {} : { program: "" }),
+    program: local ? given.program : "",
   });
 };
 
@@ -243,6 +246,14 @@ export class ModelRegistry {
     });
     this.#changing = changing.catch(() => undefined);
     await changing;
+  }
+
+  /** Who must listen where a model of this machine is asked; undefined for one elsewhere. */
+  listenerOf(id: string): { readonly uid: number; readonly program: string } | undefined {
+    const model = this.find(id);
+    return model?.loopback === true && model.ownerUid !== undefined
+      ? { uid: model.ownerUid, program: model.program }
+      : undefined;
   }
 
   /** Why an action may not ask its model; undefined where it may, or asks none. */

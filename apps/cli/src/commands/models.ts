@@ -26,7 +26,9 @@ const jsonOf = (model: pb.Model) => ({
     output: Number(model.outputMicrousdPerMillion) / 1_000_000,
     from: model.priceConfirmed ? "confirmed" : "prices.toml",
   },
-  owner: model.program === "" ? null : { uid: model.ownerUid, program: model.program },
+  owner: model.ownerKnown
+    ? { uid: model.ownerUid, program: model.program === "" ? null : model.program }
+    : null,
   local: model.loopback,
   default: model.isDefault,
   contextTokens: model.contextTokens,
@@ -150,11 +152,16 @@ const draftOf = async (
 };
 
 /** Who runs the server now: whoever confirms, confirms that one. */
-const ownerOf = (url: string): Pick<pb.Model, "ownerUid" | "program"> => {
+const ownerOf = (url: string): Pick<pb.Model, "ownerKnown" | "ownerUid" | "program"> => {
   const read = readModelUrl(url);
-  const listener =
-    read.ok && read.value.place === "loopback" ? listenerOf(read.value.port) : undefined;
-  return { ownerUid: listener?.uid ?? 0, program: listener?.program ?? "" };
+  if (!read.ok || read.value.place !== "loopback") {
+    return { ownerKnown: false, ownerUid: 0, program: "" };
+  }
+  const listener = listenerOf(read.value.port);
+  if (listener !== undefined) {
+    return { ownerKnown: true, ownerUid: listener.uid, program: listener.program };
+  }
+  throw usage(`nothing listens on port ${read.value.port}: start the server, then add its model`);
 };
 
 const isLocal = (url: string): boolean => {

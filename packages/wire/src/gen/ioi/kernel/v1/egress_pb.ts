@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/egress.proto.
  */
 export const file_ioi_kernel_v1_egress: GenFile = /*@__PURE__*/
-  fileDesc("Chppb2kva2VybmVsL3YxL2VncmVzcy5wcm90bxINaW9pLmtlcm5lbC52MSKBAQoMRmV0Y2hSZXF1ZXN0Eg4KBnRpY2tldBgBIAEoDBIOCgZhY3Rpb24YAiABKAwSDgoGbWV0aG9kGAMgASgJEgsKA3VybBgEIAEoCRImCgdoZWFkZXJzGAUgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXISDAoEYm9keRgGIAEoDCIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSJ3CgpGZXRjaEV2ZW50EigKBGhlYWQYASABKAsyGC5pb2kua2VybmVsLnYxLkZldGNoSGVhZEgAEg4KBGJvZHkYAiABKAxIABImCgNlbmQYAyABKAsyFy5pb2kua2VybmVsLnYxLkZldGNoRW5kSABCBwoFZXZlbnQiQwoJRmV0Y2hIZWFkEg4KBnN0YXR1cxgBIAEoDRImCgdoZWFkZXJzGAIgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXIifgoIRmV0Y2hFbmQSEAoIYnl0ZXNfdXAYASABKAQSEgoKYnl0ZXNfZG93bhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhoKEmNlcnRpZmljYXRlX3NoYTI1NhgEIAEoDBIRCgl0cnVuY2F0ZWQYBSABKAgSDAoEbW9kZRgGIAEoCSIuCgxMZWFzZVJlcXVlc3QSDgoGdGlja2V0GAEgASgMEg4KBmFjdGlvbhgCIAEoDCJ7CgpMZWFzZVJlcGx5EiYKB2hlYWRlcnMYASADKAsyFS5pb2kua2VybmVsLnYxLkhlYWRlchIUCgxieXRlc191cF9tYXgYAiABKAQSFgoOYnl0ZXNfZG93bl9tYXgYAyABKAQSFwoPYWRkcmVzc19jbGFzc2VzGAQgAygJIh0KCkN1dFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSI0CghDdXRSZXBseRIoCgRzZW50GAEgAygLMhouaW9pLmtlcm5lbC52MS5TZW50UmVxdWVzdCJeCgtTZW50UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg8KB2NvdW50ZXIYAiABKAQSDgoGbWV0aG9kGAMgASgJEgsKA3VybBgEIAEoCRIQCghieXRlc191cBgFIAEoBDJLCgZFZ3Jlc3MSQQoFRmV0Y2gSGy5pb2kua2VybmVsLnYxLkZldGNoUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuRmV0Y2hFdmVudDABMkkKBkxlYXNlcxI/CgVMZWFzZRIbLmlvaS5rZXJuZWwudjEuTGVhc2VSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5MZWFzZVJlcGx5MkoKDUVncmVzc0NvbnRyb2wSOQoDQ3V0EhkuaW9pLmtlcm5lbC52MS5DdXRSZXF1ZXN0GhcuaW9pLmtlcm5lbC52MS5DdXRSZXBseWIGcHJvdG8z");
+  fileDesc("Chppb2kva2VybmVsL3YxL2VncmVzcy5wcm90bxINaW9pLmtlcm5lbC52MSKBAQoMRmV0Y2hSZXF1ZXN0Eg4KBnRpY2tldBgBIAEoDBIOCgZhY3Rpb24YAiABKAwSDgoGbWV0aG9kGAMgASgJEgsKA3VybBgEIAEoCRImCgdoZWFkZXJzGAUgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXISDAoEYm9keRgGIAEoDCIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSJ3CgpGZXRjaEV2ZW50EigKBGhlYWQYASABKAsyGC5pb2kua2VybmVsLnYxLkZldGNoSGVhZEgAEg4KBGJvZHkYAiABKAxIABImCgNlbmQYAyABKAsyFy5pb2kua2VybmVsLnYxLkZldGNoRW5kSABCBwoFZXZlbnQiQwoJRmV0Y2hIZWFkEg4KBnN0YXR1cxgBIAEoDRImCgdoZWFkZXJzGAIgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXIifgoIRmV0Y2hFbmQSEAoIYnl0ZXNfdXAYASABKAQSEgoKYnl0ZXNfZG93bhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhoKEmNlcnRpZmljYXRlX3NoYTI1NhgEIAEoDBIRCgl0cnVuY2F0ZWQYBSABKAgSDAoEbW9kZRgGIAEoCSIuCgxMZWFzZVJlcXVlc3QSDgoGdGlja2V0GAEgASgMEg4KBmFjdGlvbhgCIAEoDCKmAQoKTGVhc2VSZXBseRImCgdoZWFkZXJzGAEgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXISFAoMYnl0ZXNfdXBfbWF4GAIgASgEEhYKDmJ5dGVzX2Rvd25fbWF4GAMgASgEEhcKD2FkZHJlc3NfY2xhc3NlcxgEIAMoCRIpCghsaXN0ZW5lchgFIAEoCzIXLmlvaS5rZXJuZWwudjEuTGlzdGVuZXIiKAoITGlzdGVuZXISCwoDdWlkGAEgASgNEg8KB3Byb2dyYW0YAiABKAkiHQoKQ3V0UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIjQKCEN1dFJlcGx5EigKBHNlbnQYASADKAsyGi5pb2kua2VybmVsLnYxLlNlbnRSZXF1ZXN0Il4KC1NlbnRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDwoHY291bnRlchgCIAEoBBIOCgZtZXRob2QYAyABKAkSCwoDdXJsGAQgASgJEhAKCGJ5dGVzX3VwGAUgASgEMksKBkVncmVzcxJBCgVGZXRjaBIbLmlvaS5rZXJuZWwudjEuRmV0Y2hSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5GZXRjaEV2ZW50MAEySQoGTGVhc2VzEj8KBUxlYXNlEhsuaW9pLmtlcm5lbC52MS5MZWFzZVJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkxlYXNlUmVwbHkySgoNRWdyZXNzQ29udHJvbBI5CgNDdXQSGS5pb2kua2VybmVsLnYxLkN1dFJlcXVlc3QaFy5pb2kua2VybmVsLnYxLkN1dFJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message ioi.kernel.v1.FetchRequest
@@ -236,6 +236,13 @@ export type LeaseReply = Message<"ioi.kernel.v1.LeaseReply"> & {
    * @generated from field: repeated string address_classes = 4;
    */
   addressClasses: string[];
+
+  /**
+   * Of a confirmed model of this machine: who must listen there.
+   *
+   * @generated from field: ioi.kernel.v1.Listener listener = 5;
+   */
+  listener?: Listener | undefined;
 };
 
 /**
@@ -244,6 +251,30 @@ export type LeaseReply = Message<"ioi.kernel.v1.LeaseReply"> & {
  */
 export const LeaseReplySchema: GenMessage<LeaseReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_egress, 6);
+
+/**
+ * @generated from message ioi.kernel.v1.Listener
+ */
+export type Listener = Message<"ioi.kernel.v1.Listener"> & {
+  /**
+   * @generated from field: uint32 uid = 1;
+   */
+  uid: number;
+
+  /**
+   * Absolute; empty where it could not be seen when it was confirmed.
+   *
+   * @generated from field: string program = 2;
+   */
+  program: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.Listener.
+ * Use `create(ListenerSchema)` to create a new message.
+ */
+export const ListenerSchema: GenMessage<Listener> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 7);
 
 /**
  * @generated from message ioi.kernel.v1.CutRequest
@@ -262,7 +293,7 @@ export type CutRequest = Message<"ioi.kernel.v1.CutRequest"> & {
  * Use `create(CutRequestSchema)` to create a new message.
  */
 export const CutRequestSchema: GenMessage<CutRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 7);
+  messageDesc(file_ioi_kernel_v1_egress, 8);
 
 /**
  * @generated from message ioi.kernel.v1.CutReply
@@ -279,7 +310,7 @@ export type CutReply = Message<"ioi.kernel.v1.CutReply"> & {
  * Use `create(CutReplySchema)` to create a new message.
  */
 export const CutReplySchema: GenMessage<CutReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 8);
+  messageDesc(file_ioi_kernel_v1_egress, 9);
 
 /**
  * @generated from message ioi.kernel.v1.SentRequest
@@ -318,7 +349,7 @@ export type SentRequest = Message<"ioi.kernel.v1.SentRequest"> & {
  * Use `create(SentRequestSchema)` to create a new message.
  */
 export const SentRequestSchema: GenMessage<SentRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 9);
+  messageDesc(file_ioi_kernel_v1_egress, 10);
 
 /**
  * Driver -> egress, over a descriptor that the driver inherits. No address, no name resolution on

@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Model } from "./models_pb.ts";
+import { file_ioi_kernel_v1_models } from "./models_pb.ts";
 import type { SentRequest } from "./egress_pb.ts";
 import { file_ioi_kernel_v1_egress } from "./egress_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -12,7 +14,62 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/process.proto.
  */
 export const file_ioi_kernel_v1_process: GenFile = /*@__PURE__*/
-  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0SKAoEc2VudBgCIAMoCzIaLmlvaS5rZXJuZWwudjEuU2VudFJlcXVlc3QiKAoRS2lsbERyaXZlclJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwiEQoPS2lsbERyaXZlclJlcGx5IhUKE0tlcm5lbFN0YXR1c1JlcXVlc3QitAEKEUtlcm5lbFN0YXR1c1JlcGx5Ei8KCXByb2Nlc3NlcxgBIAMoCzIcLmlvaS5rZXJuZWwudjEuUHJvY2Vzc1N0YXR1cxITCgtycGNfYWRkcmVzcxgCIAEoCRIUCgxodHRwX2FkZHJlc3MYAyABKAkSEgoKc3RhcnRlZF9tcxgEIAEoBBIQCghyZXN0YXJ0cxgFIAEoDRIPCgdzYW5kYm94GAYgASgJEgwKBHBhZ2UYByABKAkiaAoNUHJvY2Vzc1N0YXR1cxIMCgRuYW1lGAEgASgJEgsKA3BpZBgCIAEoDRILCgN1aWQYAyABKA0SDwoHc2FuZGJveBgEIAMoCRIPCgdwc3Nfa2liGAUgASgEEg0KBXN0YXRlGAYgASgJIhEKD1NodXRkb3duUmVxdWVzdCIPCg1TaHV0ZG93blJlcGx5IiIKEkxpc3RGb2xkZXJzUmVxdWVzdBIMCgRwYXRoGAEgASgJIkIKEExpc3RGb2xkZXJzUmVwbHkSDAoEcGF0aBgBIAEoCRINCgVuYW1lcxgCIAMoCRIRCgl0cnVuY2F0ZWQYAyABKAgiEwoRVG91ckZvbGRlclJlcXVlc3QiHwoPVG91ckZvbGRlclJlcGx5EgwKBHBhdGgYASABKAkiDwoNRG9jdG9yUmVxdWVzdCIbCgtEb2N0b3JSZXBseRIMCgRqc29uGAEgASgJMrQCCgdQcm9jZXNzEj8KBUhlbGxvEhsuaW9pLmtlcm5lbC52MS5IZWxsb1JlcXVlc3QaGS5pb2kua2VybmVsLnYxLkhlbGxvUmVwbHkSPwoFRHJhaW4SGy5pb2kua2VybmVsLnYxLkRyYWluUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuRHJhaW5SZXBseRJFCgdNZXRyaWNzEh0uaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVxdWVzdBobLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcGx5EmAKEFJlZ2lzdGVySW5zdGFuY2USJi5pb2kua2VybmVsLnYxLlJlZ2lzdGVySW5zdGFuY2VSZXF1ZXN0GiQuaW9pLmtlcm5lbC52MS5SZWdpc3Rlckluc3RhbmNlUmVwbHkyUgoGU2NyYXBlEkgKBkdhdGhlchIbLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcGx5Gh0uaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVxdWVzdCgBMAEygAIKCExhdW5jaGVyElEKC1NwYXduRHJpdmVyEiEuaW9pLmtlcm5lbC52MS5TcGF3bkRyaXZlclJlcXVlc3QaHy5pb2kua2VybmVsLnYxLlNwYXduRHJpdmVyUmVwbHkSUQoLS2lsbFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseRJOCgpLaWxsRHJpdmVyEiAuaW9pLmtlcm5lbC52MS5LaWxsRHJpdmVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuS2lsbERyaXZlclJlcGx5MuIDCgZLZXJuZWwSVAoMS2VybmVsU3RhdHVzEiIuaW9pLmtlcm5lbC52MS5LZXJuZWxTdGF0dXNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5LZXJuZWxTdGF0dXNSZXBseRJRCgtTdG9wU2Vzc2lvbhIhLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcGx5EkgKCFNodXRkb3duEh4uaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNodXRkb3duUmVwbHkSUQoLTGlzdEZvbGRlcnMSIS5pb2kua2VybmVsLnYxLkxpc3RGb2xkZXJzUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuTGlzdEZvbGRlcnNSZXBseRJOCgpUb3VyRm9sZGVyEiAuaW9pLmtlcm5lbC52MS5Ub3VyRm9sZGVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuVG91ckZvbGRlclJlcGx5EkIKBkRvY3RvchIcLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVwbHliBnByb3RvMw", [file_ioi_kernel_v1_egress]);
+  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiIAoRRmluZE1vZGVsc1JlcXVlc3QSCwoDdXJsGAEgASgJImwKD0ZpbmRNb2RlbHNSZXBseRIkCgZtb2RlbHMYASADKAsyFC5pb2kua2VybmVsLnYxLk1vZGVsEg8KB2xpc3RlbnMYAiABKAgSEQoJb3duZXJfdWlkGAMgASgNEg8KB3Byb2dyYW0YBCABKAkiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0SKAoEc2VudBgCIAMoCzIaLmlvaS5rZXJuZWwudjEuU2VudFJlcXVlc3QiKAoRS2lsbERyaXZlclJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwiEQoPS2lsbERyaXZlclJlcGx5IhUKE0tlcm5lbFN0YXR1c1JlcXVlc3QitAEKEUtlcm5lbFN0YXR1c1JlcGx5Ei8KCXByb2Nlc3NlcxgBIAMoCzIcLmlvaS5rZXJuZWwudjEuUHJvY2Vzc1N0YXR1cxITCgtycGNfYWRkcmVzcxgCIAEoCRIUCgxodHRwX2FkZHJlc3MYAyABKAkSEgoKc3RhcnRlZF9tcxgEIAEoBBIQCghyZXN0YXJ0cxgFIAEoDRIPCgdzYW5kYm94GAYgASgJEgwKBHBhZ2UYByABKAkiaAoNUHJvY2Vzc1N0YXR1cxIMCgRuYW1lGAEgASgJEgsKA3BpZBgCIAEoDRILCgN1aWQYAyABKA0SDwoHc2FuZGJveBgEIAMoCRIPCgdwc3Nfa2liGAUgASgEEg0KBXN0YXRlGAYgASgJIhEKD1NodXRkb3duUmVxdWVzdCIPCg1TaHV0ZG93blJlcGx5IiIKEkxpc3RGb2xkZXJzUmVxdWVzdBIMCgRwYXRoGAEgASgJIkIKEExpc3RGb2xkZXJzUmVwbHkSDAoEcGF0aBgBIAEoCRINCgVuYW1lcxgCIAMoCRIRCgl0cnVuY2F0ZWQYAyABKAgiEwoRVG91ckZvbGRlclJlcXVlc3QiHwoPVG91ckZvbGRlclJlcGx5EgwKBHBhdGgYASABKAkiDwoNRG9jdG9yUmVxdWVzdCIbCgtEb2N0b3JSZXBseRIMCgRqc29uGAEgASgJMrQCCgdQcm9jZXNzEj8KBUhlbGxvEhsuaW9pLmtlcm5lbC52MS5IZWxsb1JlcXVlc3QaGS5pb2kua2VybmVsLnYxLkhlbGxvUmVwbHkSPwoFRHJhaW4SGy5pb2kua2VybmVsLnYxLkRyYWluUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuRHJhaW5SZXBseRJFCgdNZXRyaWNzEh0uaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVxdWVzdBobLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcGx5EmAKEFJlZ2lzdGVySW5zdGFuY2USJi5pb2kua2VybmVsLnYxLlJlZ2lzdGVySW5zdGFuY2VSZXF1ZXN0GiQuaW9pLmtlcm5lbC52MS5SZWdpc3Rlckluc3RhbmNlUmVwbHkyUgoGU2NyYXBlEkgKBkdhdGhlchIbLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcGx5Gh0uaW9pLmtlcm5lbC52MS5NZXRyaWNzUmVxdWVzdCgBMAEygAIKCExhdW5jaGVyElEKC1NwYXduRHJpdmVyEiEuaW9pLmtlcm5lbC52MS5TcGF3bkRyaXZlclJlcXVlc3QaHy5pb2kua2VybmVsLnYxLlNwYXduRHJpdmVyUmVwbHkSUQoLS2lsbFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseRJOCgpLaWxsRHJpdmVyEiAuaW9pLmtlcm5lbC52MS5LaWxsRHJpdmVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuS2lsbERyaXZlclJlcGx5MrIECgZLZXJuZWwSVAoMS2VybmVsU3RhdHVzEiIuaW9pLmtlcm5lbC52MS5LZXJuZWxTdGF0dXNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5LZXJuZWxTdGF0dXNSZXBseRJRCgtTdG9wU2Vzc2lvbhIhLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcGx5EkgKCFNodXRkb3duEh4uaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNodXRkb3duUmVwbHkSUQoLTGlzdEZvbGRlcnMSIS5pb2kua2VybmVsLnYxLkxpc3RGb2xkZXJzUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuTGlzdEZvbGRlcnNSZXBseRJOCgpUb3VyRm9sZGVyEiAuaW9pLmtlcm5lbC52MS5Ub3VyRm9sZGVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuVG91ckZvbGRlclJlcGx5Ek4KCkZpbmRNb2RlbHMSIC5pb2kua2VybmVsLnYxLkZpbmRNb2RlbHNSZXF1ZXN0Gh4uaW9pLmtlcm5lbC52MS5GaW5kTW9kZWxzUmVwbHkSQgoGRG9jdG9yEhwuaW9pLmtlcm5lbC52MS5Eb2N0b3JSZXF1ZXN0GhouaW9pLmtlcm5lbC52MS5Eb2N0b3JSZXBseWIGcHJvdG8z", [file_ioi_kernel_v1_models, file_ioi_kernel_v1_egress]);
+
+/**
+ * @generated from message ioi.kernel.v1.FindModelsRequest
+ */
+export type FindModelsRequest = Message<"ioi.kernel.v1.FindModelsRequest"> & {
+  /**
+   * Base of one server; empty: those that answer where model servers usually listen.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.FindModelsRequest.
+ * Use `create(FindModelsRequestSchema)` to create a new message.
+ */
+export const FindModelsRequestSchema: GenMessage<FindModelsRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 0);
+
+/**
+ * @generated from message ioi.kernel.v1.FindModelsReply
+ */
+export type FindModelsReply = Message<"ioi.kernel.v1.FindModelsReply"> & {
+  /**
+   * @generated from field: repeated ioi.kernel.v1.Model models = 1;
+   */
+  models: Model[];
+
+  /**
+   * With `url`: whether somebody listens there, and who.
+   *
+   * @generated from field: bool listens = 2;
+   */
+  listens: boolean;
+
+  /**
+   * @generated from field: uint32 owner_uid = 3;
+   */
+  ownerUid: number;
+
+  /**
+   * Absolute; empty where it cannot be seen.
+   *
+   * @generated from field: string program = 4;
+   */
+  program: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.FindModelsReply.
+ * Use `create(FindModelsReplySchema)` to create a new message.
+ */
+export const FindModelsReplySchema: GenMessage<FindModelsReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 1);
 
 /**
  * @generated from message ioi.kernel.v1.HelloRequest
@@ -25,7 +82,7 @@ export type HelloRequest = Message<"ioi.kernel.v1.HelloRequest"> & {
  * Use `create(HelloRequestSchema)` to create a new message.
  */
 export const HelloRequestSchema: GenMessage<HelloRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 0);
+  messageDesc(file_ioi_kernel_v1_process, 2);
 
 /**
  * @generated from message ioi.kernel.v1.HelloReply
@@ -66,7 +123,7 @@ export type HelloReply = Message<"ioi.kernel.v1.HelloReply"> & {
  * Use `create(HelloReplySchema)` to create a new message.
  */
 export const HelloReplySchema: GenMessage<HelloReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 1);
+  messageDesc(file_ioi_kernel_v1_process, 3);
 
 /**
  * @generated from message ioi.kernel.v1.DrainRequest
@@ -79,7 +136,7 @@ export type DrainRequest = Message<"ioi.kernel.v1.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 2);
+  messageDesc(file_ioi_kernel_v1_process, 4);
 
 /**
  * @generated from message ioi.kernel.v1.DrainReply
@@ -92,7 +149,7 @@ export type DrainReply = Message<"ioi.kernel.v1.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 3);
+  messageDesc(file_ioi_kernel_v1_process, 5);
 
 /**
  * @generated from message ioi.kernel.v1.MetricsRequest
@@ -105,7 +162,7 @@ export type MetricsRequest = Message<"ioi.kernel.v1.MetricsRequest"> & {
  * Use `create(MetricsRequestSchema)` to create a new message.
  */
 export const MetricsRequestSchema: GenMessage<MetricsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 4);
+  messageDesc(file_ioi_kernel_v1_process, 6);
 
 /**
  * @generated from message ioi.kernel.v1.MetricsReply
@@ -122,7 +179,7 @@ export type MetricsReply = Message<"ioi.kernel.v1.MetricsReply"> & {
  * Use `create(MetricsReplySchema)` to create a new message.
  */
 export const MetricsReplySchema: GenMessage<MetricsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 5);
+  messageDesc(file_ioi_kernel_v1_process, 7);
 
 /**
  * @generated from message ioi.kernel.v1.RegisterInstanceRequest
@@ -166,7 +223,7 @@ export type RegisterInstanceRequest = Message<"ioi.kernel.v1.RegisterInstanceReq
  * Use `create(RegisterInstanceRequestSchema)` to create a new message.
  */
 export const RegisterInstanceRequestSchema: GenMessage<RegisterInstanceRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 6);
+  messageDesc(file_ioi_kernel_v1_process, 8);
 
 /**
  * @generated from message ioi.kernel.v1.RegisterInstanceReply
@@ -179,7 +236,7 @@ export type RegisterInstanceReply = Message<"ioi.kernel.v1.RegisterInstanceReply
  * Use `create(RegisterInstanceReplySchema)` to create a new message.
  */
 export const RegisterInstanceReplySchema: GenMessage<RegisterInstanceReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 7);
+  messageDesc(file_ioi_kernel_v1_process, 9);
 
 /**
  * @generated from message ioi.kernel.v1.SpawnDriverRequest
@@ -198,7 +255,7 @@ export type SpawnDriverRequest = Message<"ioi.kernel.v1.SpawnDriverRequest"> & {
  * Use `create(SpawnDriverRequestSchema)` to create a new message.
  */
 export const SpawnDriverRequestSchema: GenMessage<SpawnDriverRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 8);
+  messageDesc(file_ioi_kernel_v1_process, 10);
 
 /**
  * @generated from message ioi.kernel.v1.SpawnDriverReply
@@ -215,7 +272,7 @@ export type SpawnDriverReply = Message<"ioi.kernel.v1.SpawnDriverReply"> & {
  * Use `create(SpawnDriverReplySchema)` to create a new message.
  */
 export const SpawnDriverReplySchema: GenMessage<SpawnDriverReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 9);
+  messageDesc(file_ioi_kernel_v1_process, 11);
 
 /**
  * @generated from message ioi.kernel.v1.KillSessionRequest
@@ -232,7 +289,7 @@ export type KillSessionRequest = Message<"ioi.kernel.v1.KillSessionRequest"> & {
  * Use `create(KillSessionRequestSchema)` to create a new message.
  */
 export const KillSessionRequestSchema: GenMessage<KillSessionRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 10);
+  messageDesc(file_ioi_kernel_v1_process, 12);
 
 /**
  * @generated from message ioi.kernel.v1.KillSessionReply
@@ -256,7 +313,7 @@ export type KillSessionReply = Message<"ioi.kernel.v1.KillSessionReply"> & {
  * Use `create(KillSessionReplySchema)` to create a new message.
  */
 export const KillSessionReplySchema: GenMessage<KillSessionReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 11);
+  messageDesc(file_ioi_kernel_v1_process, 13);
 
 /**
  * @generated from message ioi.kernel.v1.KillDriverRequest
@@ -273,7 +330,7 @@ export type KillDriverRequest = Message<"ioi.kernel.v1.KillDriverRequest"> & {
  * Use `create(KillDriverRequestSchema)` to create a new message.
  */
 export const KillDriverRequestSchema: GenMessage<KillDriverRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 12);
+  messageDesc(file_ioi_kernel_v1_process, 14);
 
 /**
  * @generated from message ioi.kernel.v1.KillDriverReply
@@ -286,7 +343,7 @@ export type KillDriverReply = Message<"ioi.kernel.v1.KillDriverReply"> & {
  * Use `create(KillDriverReplySchema)` to create a new message.
  */
 export const KillDriverReplySchema: GenMessage<KillDriverReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 13);
+  messageDesc(file_ioi_kernel_v1_process, 15);
 
 /**
  * @generated from message ioi.kernel.v1.KernelStatusRequest
@@ -299,7 +356,7 @@ export type KernelStatusRequest = Message<"ioi.kernel.v1.KernelStatusRequest"> &
  * Use `create(KernelStatusRequestSchema)` to create a new message.
  */
 export const KernelStatusRequestSchema: GenMessage<KernelStatusRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 14);
+  messageDesc(file_ioi_kernel_v1_process, 16);
 
 /**
  * @generated from message ioi.kernel.v1.KernelStatusReply
@@ -348,7 +405,7 @@ export type KernelStatusReply = Message<"ioi.kernel.v1.KernelStatusReply"> & {
  * Use `create(KernelStatusReplySchema)` to create a new message.
  */
 export const KernelStatusReplySchema: GenMessage<KernelStatusReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 15);
+  messageDesc(file_ioi_kernel_v1_process, 17);
 
 /**
  * @generated from message ioi.kernel.v1.ProcessStatus
@@ -390,7 +447,7 @@ export type ProcessStatus = Message<"ioi.kernel.v1.ProcessStatus"> & {
  * Use `create(ProcessStatusSchema)` to create a new message.
  */
 export const ProcessStatusSchema: GenMessage<ProcessStatus> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 16);
+  messageDesc(file_ioi_kernel_v1_process, 18);
 
 /**
  * @generated from message ioi.kernel.v1.ShutdownRequest
@@ -403,7 +460,7 @@ export type ShutdownRequest = Message<"ioi.kernel.v1.ShutdownRequest"> & {
  * Use `create(ShutdownRequestSchema)` to create a new message.
  */
 export const ShutdownRequestSchema: GenMessage<ShutdownRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 17);
+  messageDesc(file_ioi_kernel_v1_process, 19);
 
 /**
  * @generated from message ioi.kernel.v1.ShutdownReply
@@ -416,7 +473,7 @@ export type ShutdownReply = Message<"ioi.kernel.v1.ShutdownReply"> & {
  * Use `create(ShutdownReplySchema)` to create a new message.
  */
 export const ShutdownReplySchema: GenMessage<ShutdownReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 18);
+  messageDesc(file_ioi_kernel_v1_process, 20);
 
 /**
  * @generated from message ioi.kernel.v1.ListFoldersRequest
@@ -435,7 +492,7 @@ export type ListFoldersRequest = Message<"ioi.kernel.v1.ListFoldersRequest"> & {
  * Use `create(ListFoldersRequestSchema)` to create a new message.
  */
 export const ListFoldersRequestSchema: GenMessage<ListFoldersRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 19);
+  messageDesc(file_ioi_kernel_v1_process, 21);
 
 /**
  * @generated from message ioi.kernel.v1.ListFoldersReply
@@ -464,7 +521,7 @@ export type ListFoldersReply = Message<"ioi.kernel.v1.ListFoldersReply"> & {
  * Use `create(ListFoldersReplySchema)` to create a new message.
  */
 export const ListFoldersReplySchema: GenMessage<ListFoldersReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 20);
+  messageDesc(file_ioi_kernel_v1_process, 22);
 
 /**
  * @generated from message ioi.kernel.v1.TourFolderRequest
@@ -477,7 +534,7 @@ export type TourFolderRequest = Message<"ioi.kernel.v1.TourFolderRequest"> & {
  * Use `create(TourFolderRequestSchema)` to create a new message.
  */
 export const TourFolderRequestSchema: GenMessage<TourFolderRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 21);
+  messageDesc(file_ioi_kernel_v1_process, 23);
 
 /**
  * @generated from message ioi.kernel.v1.TourFolderReply
@@ -494,7 +551,7 @@ export type TourFolderReply = Message<"ioi.kernel.v1.TourFolderReply"> & {
  * Use `create(TourFolderReplySchema)` to create a new message.
  */
 export const TourFolderReplySchema: GenMessage<TourFolderReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 22);
+  messageDesc(file_ioi_kernel_v1_process, 24);
 
 /**
  * @generated from message ioi.kernel.v1.DoctorRequest
@@ -507,7 +564,7 @@ export type DoctorRequest = Message<"ioi.kernel.v1.DoctorRequest"> & {
  * Use `create(DoctorRequestSchema)` to create a new message.
  */
 export const DoctorRequestSchema: GenMessage<DoctorRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 23);
+  messageDesc(file_ioi_kernel_v1_process, 25);
 
 /**
  * @generated from message ioi.kernel.v1.DoctorReply
@@ -524,7 +581,7 @@ export type DoctorReply = Message<"ioi.kernel.v1.DoctorReply"> & {
  * Use `create(DoctorReplySchema)` to create a new message.
  */
 export const DoctorReplySchema: GenMessage<DoctorReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 24);
+  messageDesc(file_ioi_kernel_v1_process, 26);
 
 /**
  * Launcher -> every process of the kernel.
@@ -677,6 +734,16 @@ export const Kernel: GenService<{
     methodKind: "unary";
     input: typeof TourFolderRequestSchema;
     output: typeof TourFolderReplySchema;
+  },
+  /**
+   * Model servers of this machine with who runs them, or who listens where `url` leads.
+   *
+   * @generated from rpc ioi.kernel.v1.Kernel.FindModels
+   */
+  findModels: {
+    methodKind: "unary";
+    input: typeof FindModelsRequestSchema;
+    output: typeof FindModelsReplySchema;
   },
   /**
    * Runs the self-test beside the kernel: `ioi.doctor/1`.
