@@ -18,7 +18,9 @@ export const peerConnectionsMax = 64;
 export const peerCallsPerSecond = 500;
 /** Calls of one peer to the public port at once. */
 export const peerCallsBurst = 1000;
-/** Open streams of blocks of one peer. */
+/** Open streams of one peer. */
 export const eventStreamsMax = 16;
 /** Peers whose calls are counted; the one that called longest ago is forgotten first. */
 export const peersMax = 4096;
+/** A call to the public port that was not answered by then ends, in milliseconds. */
+export const answerMsMax = 15_000;

@@ -13,6 +13,7 @@ import { type CallContext, implement, serve } from "@ioi/host/rpc";
 import { stateKeyBytesMax } from "@ioi/state";
 import { type Block, type ChainNode, listBlocksMax, scanEntriesMax } from "@ioi/validator";
 import { pb } from "@ioi/wire";
+import { answerMsMax } from "./limits.ts";
 import { listenNear } from "./listen.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { reflectionService } from "./reflection.ts";
@@ -209,7 +210,7 @@ export const listenPublic = async (
   const services = [
     nodeService(config, state, limits),
     healthService(state.ready, [pb.Node, pb.Health, pb.ServerReflection]),
-    reflectionService([pb.Node, pb.Health]),
+    reflectionService([pb.Node, pb.Health], limits),
   ];
   const server = net.createServer((socket) => {
     const peer = socket.remoteAddress ?? "unknown";
@@ -219,7 +220,7 @@ export const listenPublic = async (
       return;
     }
     socket.once("close", () => connection[Symbol.dispose]());
-    serve(socket, services, { peer });
+    serve(socket, services, { peer, answerMsMax });
   });
   const port = await listenNear(server, config.host, config.port);
   return `${config.host}:${port}`;

@@ -1,13 +1,14 @@
 /**
  * `grpc.reflection.v1`: what the public services look like, for any client that asks.
  *
- * Source: grpc-proto, reflection.proto. Bounds: one answer for a question; only what is served, and
+ * Source: grpc-proto, reflection.proto. Bounds: those of a peer's calls and streams; one answer for a question; only what is served, and
  * the files that it needs, is shown.
  */
 import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { type Implementation, implement } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
+import type { PeerLimits } from "./peer-limits.ts";
 
 /** Status codes of gRPC. */
 const notFound = 5;
@@ -32,7 +33,10 @@ const symbolsOf = (file: DescFile): readonly string[] => [
   ]),
 ];
 
-export const reflectionService = (served: readonly DescService[]): Implementation => {
+export const reflectionService = (
+  served: readonly DescService[],
+  limits: PeerLimits,
+): Implementation => {
   const services = [...served, pb.ServerReflection];
   const files = new Map<string, DescFile>();
   for (const service of services) withImports(service.file, files);
@@ -69,8 +73,10 @@ export const reflectionService = (served: readonly DescService[]): Implementatio
     }
   };
   return implement(pb.ServerReflection, {
-    serverReflectionInfo: async function* (requests) {
+    serverReflectionInfo: async function* (requests, context) {
+      using _stream = limits.stream(context.peer);
       for await (const request of requests) {
+        limits.call(context.peer);
         yield {
           validHost: request.host,
           originalRequest: request,

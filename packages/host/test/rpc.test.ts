@@ -10,7 +10,15 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { OperationError } from "@ioi/base";
 import { pb } from "@ioi/wire";
 import * as grpc from "@grpc/grpc-js";
-import { client, connect, dial, implement, type Implementation, serve } from "@ioi/host/rpc";
+import {
+  client,
+  connect,
+  dial,
+  implement,
+  type Implementation,
+  serve,
+  type ServeOptions,
+} from "@ioi/host/rpc";
 
 const health: Implementation = implement(pb.Health, {
   check: async (request, context) => {
@@ -51,9 +59,17 @@ const socketPair = async (): Promise<readonly [net.Socket, net.Socket]> => {
 const protocols = ["frames", "grpc"] as const;
 type Protocol = (typeof protocols)[number];
 
-const pairOf = async (protocol: Protocol, onBug?: (error: unknown) => void) => {
+const pairOf = async (
+  protocol: Protocol,
+  onBug?: (error: unknown) => void,
+  options: ServeOptions = {},
+) => {
   const [near, far] = await socketPair();
-  const served = serve(far, [health, carry], { peer: "test", ...(onBug ? { onBug } : {}) });
+  const served = serve(far, [health, carry], {
+    peer: "test",
+    ...options,
+    ...(onBug ? { onBug } : {}),
+  });
   return { channel: connect(near, { protocol }), served, near, far };
 };
 
@@ -96,6 +112,14 @@ const complies = (protocol: Protocol): void => {
         code: "E_RPC_DEADLINE",
       },
     );
+  });
+
+  it("ends a call that takes too long, whatever deadline its caller named", async () => {
+    const { channel: opened } = await pairOf(protocol, undefined, { answerMsMax: 20 });
+    await using channel = opened;
+    const options = { deadlineMs: Number.POSITIVE_INFINITY };
+    const slow = client(pb.Health, channel).check({ service: "slow" }, options);
+    await assert.rejects(slow, { code: "E_RPC_DEADLINE" });
   });
 
   it("ends a call when its signal aborts", async () => {

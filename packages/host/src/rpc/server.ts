@@ -21,7 +21,7 @@ import { OperationError } from "@ioi/base";
 import { preface } from "./frame-codec.ts";
 import { FrameServer } from "./frame-server.ts";
 import { serveGrpc } from "./grpc-server.ts";
-import { statusOfError } from "./status.ts";
+import { grpcStatus, statusOfError } from "./status.ts";
 import type { Answer, AnsweredCall, CallContext, Served } from "./transport.ts";
 
 export type { CallContext, Served } from "./transport.ts";
@@ -79,6 +79,11 @@ export interface ServeOptions {
   readonly peer?: string;
   /** A handler threw something that is not an `OperationError`. */
   readonly onBug?: (error: unknown) => void;
+  /**
+   * For peers that are not ours: a call ends after so long, whatever deadline the caller named; one
+   * that streams only where its request has not come by then.
+   */
+  readonly answerMsMax?: number;
 }
 
 const decodeRequest = (schema: DescMessage, message: Uint8Array): MessageShape<DescMessage> => {
@@ -93,13 +98,26 @@ async function* decodeAll(schema: DescMessage, messages: AsyncIterable<Uint8Arra
   for await (const message of messages) yield decodeRequest(schema, message);
 }
 
+/** Ends a call that takes too long; disposing stops the watch. */
+const watchTime = (call: AnsweredCall, msMax: number | undefined): Disposable => {
+  const timer =
+    msMax === undefined
+      ? undefined
+      : setTimeout(() => {
+          call.fail({ status: grpcStatus.deadlineExceeded, message: `more than ${msMax} ms` });
+        }, msMax);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+};
+
 const answerCall = async (
   call: AnsweredCall,
   method: DescMethod,
   handler: AnyHandler,
+  answerMsMax: number | undefined,
 ): Promise<void> => {
   const encodeReply = (reply: MessageInitShape<DescMessage>): Uint8Array =>
     toBinary(method.output, create(method.output, reply));
+  using watch = watchTime(call, answerMsMax);
   if (method.methodKind === "unary") {
     const request = decodeRequest(method.input, await call.first());
     const reply = await (handler(request, call.context) as Promise<MessageInitShape<DescMessage>>);
@@ -110,6 +128,7 @@ const answerCall = async (
     method.methodKind === "server_streaming"
       ? decodeRequest(method.input, await call.first())
       : decodeAll(method.input, call.messages());
+  watch[Symbol.dispose]();
   const replies = handler(input, call.context) as AsyncIterable<MessageInitShape<DescMessage>>;
   for await (const reply of replies) {
     const full = call.send(encodeReply(reply));
@@ -126,11 +145,13 @@ const answering =
       .find((found) => found !== undefined);
     if (entry === undefined) return undefined;
     const call = begin();
-    return answerCall(call, entry.method, entry.handler).catch((error: unknown) => {
-      const wanted = !call.gone;
-      call.fail(statusOfError(error));
-      if (wanted && !(error instanceof OperationError)) options.onBug?.(error);
-    });
+    return answerCall(call, entry.method, entry.handler, options.answerMsMax).catch(
+      (error: unknown) => {
+        const wanted = !call.gone;
+        call.fail(statusOfError(error));
+        if (wanted && !(error instanceof OperationError)) options.onBug?.(error);
+      },
+    );
   };
 
 /** Answers calls on one duplex stream until it ends. */
