@@ -26,6 +26,8 @@ export interface Said {
   /** Whether the scope card is shown and accepted. */
   readonly scope: boolean;
   readonly answer: (card: pb.Approval) => Answer;
+  /** Folders for which a wider scope is accepted while the first card waits. */
+  readonly widen?: readonly string[];
 }
 
 export interface Counted {
@@ -58,10 +60,13 @@ export class CountedPerson {
     return await use(channel);
   }
 
-  async #acceptScope(session: string): Promise<string> {
+  async #acceptScope(session: string, folders: readonly string[] = []): Promise<string> {
     return await this.#guardian(async (channel) => {
       const scopes = client(pb.Scopes, channel);
-      const { card, canonical, needless } = await scopes.proposeScope({ session });
+      const { card, canonical, needless } = await scopes.proposeScope({
+        session,
+        picks: folders.map((value) => ({ kind: "folder", value, access: "read" })),
+      });
       if (needless) throw new InvariantError("a task in words needs a scope card");
       const { payload, signature } = signPayload(nodeCrypto, this.#key, domains.scope, canonical);
       await scopes.acceptScope({ statement: payload, signature, device: this.#key.publicKey });
@@ -104,7 +109,7 @@ export class CountedPerson {
   }
 
   /** Says the task and sits through it to its end. */
-  async run({ words, actions, workspace, scope, answer }: Said): Promise<Counted> {
+  async run({ words, actions, workspace, scope, answer, widen }: Said): Promise<Counted> {
     const { session } = await this.#guardian((channel) =>
       client(pb.Person, channel).utter({ text: words, workspace, agent: "recorded" }),
     );
@@ -120,6 +125,9 @@ export class CountedPerson {
     for await (const update of updates) {
       last = JSON.parse(update.json) as SessionView;
       const waits = update.state === "waiting-approval" || update.state === "paused";
+      if (waits && widen !== undefined && seen.size === 0) {
+        cards.push(await this.#acceptScope(session, widen));
+      }
       const card = waits ? await this.#answer(session, seen, answer) : undefined;
       if (card !== undefined) {
         seen.add(card.id);

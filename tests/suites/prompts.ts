@@ -184,12 +184,22 @@ const limitsOf = async (desk: Desk) => {
     scope: true,
     answer: once,
   });
-  return { alike, apart, denied, elsewhere };
+  const secret = path.join(desk.folder(), ".x");
+  fs.writeFileSync(secret, "x");
+  const later = await desk.person.run({
+    words: `Read ${path.dirname(secret)}`,
+    actions: `/read ${secret} && /read ${outside}/a.txt`,
+    workspace: "",
+    scope: true,
+    answer: once,
+    widen: [path.dirname(secret), outside],
+  });
+  return { alike, apart, denied, elsewhere, later };
 };
 
 const limitCases = async (desk: Desk, silent: Desk): Promise<readonly SuiteCase[]> => {
   const [atDesk, widened] = await Promise.all([limitsOf(desk), widening(silent)]);
-  const { alike, apart, denied, elsewhere } = atDesk;
+  const { alike, apart, denied, elsewhere, later } = atDesk;
   return [
     {
       ...judged(
@@ -229,6 +239,14 @@ const limitCases = async (desk: Desk, silent: Desk): Promise<readonly SuiteCase[
       "deny, 0 cards",
       `${elsewhere.view.actions[0]?.verdict ?? ""}, ${elsewhere.cards.length - 1} cards`,
     ),
+    {
+      ...judged(
+        "limit:a-scope-widened-meanwhile-opens-it",
+        "done, allow, 3 cards",
+        `${later.view.state}, ${later.view.actions[1]?.verdict ?? ""}, ${later.cards.length} cards`,
+      ),
+      control: elsewhere.view.actions[0]?.verdict === "deny" ? "harmed" : "harmless",
+    },
   ];
 };
 

@@ -34,6 +34,17 @@ const logDecision = (core: GuardianCore, session: string, reply: ProposalReply):
   });
 };
 
+/** The session was given another scope: its drivers need other profiles. */
+const scopeMessage = (session: string) => ({
+  session,
+  approval: "",
+  actionId: none,
+  approved: false,
+  expired: false,
+  reason: "",
+  scopeChanged: true,
+});
+
 /** Said once in each stream; the session ends by it, and its asks with it. */
 const tellExpired = (core: GuardianCore, tell: (answer: LedgerAnswer) => void): (() => void) => {
   const told = new Set<string>();
@@ -51,9 +62,10 @@ const tellExpired = (core: GuardianCore, tell: (answer: LedgerAnswer) => void): 
 
 /** What persons decided, or did not in time: the known answers first, then every new one. */
 async function* decisionsOf(core: GuardianCore, signal: AbortSignal) {
-  const queue = new MessageQueue<LedgerAnswer>();
+  const queue = new MessageQueue<LedgerAnswer | { readonly scopeOf: string }>();
   const stopExpiring = tellExpired(core, (answer) => queue.push(answer));
   const stop = core.watch((leaf) => {
+    if (leaf.type === "scope") queue.push({ scopeOf: leaf.session });
     if (leaf.type !== "decision") return;
     queue.push({
       session: leaf.session,
@@ -66,7 +78,12 @@ async function* decisionsOf(core: GuardianCore, signal: AbortSignal) {
   signal.addEventListener("abort", () => queue.finish(), { once: true });
   try {
     for (const answer of core.ledger.answers.values()) yield answerMessage(core, answer);
-    for await (const answer of queue) yield answerMessage(core, answer);
+    for (const { id, scope, closed } of core.ledger.sessions.values()) {
+      if (scope !== undefined && closed === undefined) yield scopeMessage(id);
+    }
+    for await (const each of queue) {
+      yield "scopeOf" in each ? scopeMessage(each.scopeOf) : answerMessage(core, each);
+    }
   } finally {
     stop();
     stopExpiring();

@@ -88,6 +88,8 @@ export class SessionCalls {
   readonly #onOutput: (output: ActionOutput) => void;
   #opened: OpenedSession | undefined;
   #model: RegisteredModel | undefined;
+  /** What was opened is not what the session may reach now. */
+  #stale = false;
   #watch: Stopwatch = { fromUs: 0, preparedUs: 0 };
   /** An effect that is asked to end. */
   #aborting: Promise<void> = Promise.resolve();
@@ -107,6 +109,7 @@ export class SessionCalls {
 
   async open(effect: Of<"open">, signal: AbortSignal): Promise<SessionInput> {
     const opened = await this.#ends.gate.openSession(this.#state.session, signal);
+    this.#stale = false;
     const model = modelFor(this.#state, opened.models);
     this.#opened = opened;
     this.#model = model;
@@ -119,6 +122,25 @@ export class SessionCalls {
       ...(model === undefined ? {} : { model: modelOf(model) }),
       roots: roots.map(({ name, path, access }) => ({ name, path, write: access === "write" })),
     };
+  }
+
+  scopeChanged(): void {
+    this.#stale = this.#opened !== undefined;
+  }
+
+  /** Between two actions: no driver is in the middle of one. */
+  async #reopen(signal: AbortSignal): Promise<void> {
+    if (!this.#stale) return;
+    const { session } = this.#state;
+    // Before the question: a change that comes meanwhile counts again.
+    this.#stale = false;
+    try {
+      this.#opened = await this.#ends.gate.openSession(session, signal);
+    } catch (error) {
+      this.#stale = true;
+      throw error;
+    }
+    this.#ends.drivers.release(session);
   }
 
   /** Starts the program of this session's agent. */
@@ -149,6 +171,7 @@ export class SessionCalls {
 
   async prepare(effect: Of<"prepare">, signal: AbortSignal): Promise<SessionInput> {
     const fromUs = this.#ends.clock.nowUs();
+    await this.#reopen(signal);
     const roots = this.#opened?.roots ?? [];
     const { target, content } = effect;
     const { home } = this.#ends;

@@ -69,6 +69,8 @@ export interface PersonDecision {
   readonly reason: string;
   /** Nobody answered in time. */
   readonly expired: boolean;
+  /** No answer: the session has another scope now. */
+  readonly scopeChanged?: boolean;
 }
 
 /** The Guardian. Every method throws an `OperationError` where it comes to nothing. */

@@ -153,6 +153,11 @@ export class SessionRunner {
     return updateOf(this.#machine.state);
   }
 
+  /** The next action is prepared by drivers that reach what the session may reach now. */
+  scopeChanged(): void {
+    this.#calls.scopeChanged();
+  }
+
   /** Nothing is to be driven any more. */
   get over(): boolean {
     return isTerminal(this.#machine.state) || this.#broken !== undefined;

@@ -190,9 +190,14 @@ export class Sessions {
     }
   }
 
-  #decided({ session, approval, approved, reason, expired }: PersonDecision): void {
+  #decided(decision: PersonDecision): void {
+    const { session, approval, approved, reason, expired, scopeChanged } = decision;
     const runner = this.#runners.get(session);
     if (runner === undefined) return;
+    if (scopeChanged === true) {
+      runner.scopeChanged();
+      return;
+    }
     void runner.give({
       type: "decision",
       approval,

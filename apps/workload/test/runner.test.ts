@@ -124,3 +124,39 @@ test("a clock that was set back while nothing ran keeps no session waiting", asy
   assert.equal((await last(runner)).state, "done");
   assert.ok(runner.state.lastMs >= startedMs);
 });
+
+test("after another scope the next action is prepared by drivers that reach it", async () => {
+  const world = new World();
+  world.verdict = () => "ask";
+  const ends = endsOf(world);
+  const did: string[] = [];
+  const gate = Object.assign(Object.create(ends.gate) as typeof ends.gate, {
+    openSession: async () => {
+      did.push("open");
+      return await ends.gate.openSession("s-1", signal);
+    },
+    propose: ends.gate.propose.bind(ends.gate),
+    report: ends.gate.report.bind(ends.gate),
+    closeSession: ends.gate.closeSession.bind(ends.gate),
+  });
+  const drivers = Object.assign(Object.create(ends.drivers) as typeof ends.drivers, {
+    of: ends.drivers.of.bind(ends.drivers),
+    running: ends.drivers.running.bind(ends.drivers),
+    release: (session: string) => {
+      did.push("release");
+      ends.drivers.release(session);
+    },
+  });
+  const { journal } = journalOf(world, 1000);
+  const start = { ...startOf("/write b.txt x"), onAsk: "pend" as const };
+  const runner = await SessionRunner.begin({ ...ends, gate, drivers }, journal, start);
+  assert.equal((await last(runner)).state, "waiting-approval");
+  did.length = 0;
+  runner.scopeChanged();
+  world.approved.add("s-1");
+  const approval = runner.state.current?.approval ?? "";
+  await runner.give({ type: "decision", approval, approved: true, reason: "" });
+  assert.equal((await last(runner)).state, "done");
+  assert.deepEqual(did.slice(0, 2), ["open", "release"]);
+  assert.equal(did.filter((each) => each === "open").length, 1);
+});
