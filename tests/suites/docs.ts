@@ -35,7 +35,7 @@ const scratchFor = (root: string, parent: string, document: string): string => {
   const folder = join(parent, document.replaceAll(/\W/g, "-"));
   if (existsSync(folder)) return folder;
   mkdirSync(folder);
-  for (const name of ["ioi", "package.json", "tools"]) {
+  for (const name of ["examples", "ioi", "package.json", "tools"]) {
     symlinkSync(join(root, name), join(folder, name));
   }
   return folder;
