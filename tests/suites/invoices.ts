@@ -33,6 +33,8 @@ import { PatientClient, type SessionView } from "../lib/sessions.ts";
 import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
 
 const withinMs = 60_000;
+/** A session whose kernel is killed again and again. */
+const killedWithinMs = 300_000;
 const protocols: readonly ProtocolName[] = ["openai", "anthropic"];
 
 interface RunView extends SessionView {
@@ -252,9 +254,11 @@ class KilledKernel implements AsyncDisposable {
 
   /** Runs the task, and kills until `killsMax` kills are done or it has ended. */
   async run(task: Task, killsMax: number): Promise<SessionView> {
-    const session = await this.#client.utter(goal, task.folder, withinMs);
+    const session = await this.#client.utter(goal, task.folder, killedWithinMs);
     let ended = false;
     const running = this.#settled(session, task).finally(() => (ended = true));
+    // It is looked at when the killing is over.
+    running.catch(() => undefined);
     while (this.kills < killsMax && !ended) {
       await sleep(150 + this.#random.below(900), undefined, { signal: this.#context.signal });
       if (!ended) await this.#strike();
@@ -263,10 +267,12 @@ class KilledKernel implements AsyncDisposable {
   }
 
   async #settled(session: string, task: Task): Promise<SessionView> {
-    const run = (): Promise<SessionView> => this.#client.run(session, goal, task.folder, withinMs);
+    const run = (): Promise<SessionView> =>
+      this.#client.run(session, goal, task.folder, killedWithinMs);
     let view = await run();
     for (let n = 0; view.state === "paused" && n < 40; n++) {
-      await this.#client.resolve(session, this.#happened(task, view.actions.at(-1)), withinMs);
+      const happened = this.#happened(task, view.actions.at(-1));
+      await this.#client.resolve(session, happened, killedWithinMs);
       view = await run();
     }
     return view;

@@ -67,16 +67,16 @@ const bindingText = (binding: pb.SecretBinding | undefined): string => {
 
 const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
 
-const modelLine = (model: pb.Model) => ({
+const modelLine = (model: pb.Model, confirmed = true) => ({
   id: model.id,
   protocol: model.protocol,
   url: model.url,
   name: model.name,
   secret: model.secret,
-  confirmed: true,
+  confirmed,
   isDefault: model.isDefault,
   loopback: model.loopback,
-  owner: model.loopback ? String(model.ownerUid) : "",
+  owner: model.ownerKnown ? String(model.ownerUid) : "",
   program: model.program,
   inputMicrousdPerMillion: model.inputMicrousdPerMillion,
   outputMicrousdPerMillion: model.outputMicrousdPerMillion,
@@ -84,14 +84,40 @@ const modelLine = (model: pb.Model) => ({
 
 type ModelCalls = Pick<Offered, "listModels" | "confirmModel" | "removeModel">;
 
+/** Servers of this machine that answer, without what is confirmed already. */
+const foundModels = async (
+  kernel: Kernel,
+  confirmed: readonly pb.Model[],
+  signal: AbortSignal,
+): Promise<readonly pb.Model[]> => {
+  const { models } = await (await kernel.launcher()).findModels({ url: "" }, call(signal));
+  return models.filter(
+    ({ url, name }) => !confirmed.some((each) => each.url === url && each.name === name),
+  );
+};
+
+/**
+ * Whoever confirms a model confirms the program that runs its server now. One that is confirmed
+ * already keeps what was said then: choosing it as the default says nothing about a program.
+ */
+const whoRuns = async (kernel: Kernel, url: string, signal: AbortSignal) => {
+  const launcher = await kernel.launcher();
+  const { listens, ownerUid, program } = await launcher.findModels({ url }, call(signal));
+  return { ownerKnown: listens, ownerUid, program };
+};
+
 const modelCalls = (kernel: Kernel, onChange: () => void): ModelCalls => ({
-  listModels: async (_request, { signal }) =>
+  listModels: async ({ discover }, { signal }) =>
     whereOffered(
       async () => {
         const models = await kernel.models();
         const listed = await models.listModels({}, call(signal));
+        const found = discover ? await foundModels(kernel, listed.models, signal) : [];
         return {
-          models: listed.models.map(modelLine),
+          models: [
+            ...listed.models.map((each) => modelLine(each)),
+            ...found.map((each) => modelLine(each, false)),
+          ],
           unscrubbedConsent: listed.unscrubbedConsent,
         };
       },
@@ -99,24 +125,27 @@ const modelCalls = (kernel: Kernel, onChange: () => void): ModelCalls => ({
     ),
   confirmModel: async ({ model, makeDefault, unscrubbedConsent }, { signal }) => {
     if (model === undefined) throw badRequest("there is no model");
-    const { id, protocol, url, name, secret, program, loopback } = model;
+    const { id, protocol, url, name, secret } = model;
     const { inputMicrousdPerMillion, outputMicrousdPerMillion } = model;
-    const ownerUid = /^\d{1,9}$/.test(model.owner) ? Number(model.owner) : 0;
     await offered("models", async () => {
       const models = await kernel.models();
+      const listed = await models.listModels({}, call(signal));
+      const known = listed.models.find((each) => each.id === id && each.url === url);
+      const asListed =
+        known?.inputMicrousdPerMillion === inputMicrousdPerMillion &&
+        known.outputMicrousdPerMillion === outputMicrousdPerMillion;
+      const priced = inputMicrousdPerMillion > 0n || outputMicrousdPerMillion > 0n;
       const one = {
+        ...(known ?? (await whoRuns(kernel, url, signal))),
         id,
         protocol,
         url,
         name,
         secret,
-        program,
-        loopback,
         inputMicrousdPerMillion,
         outputMicrousdPerMillion,
-        ownerUid,
+        priceConfirmed: asListed ? known.priceConfirmed : priced,
         isDefault: makeDefault,
-        contextTokens: 0,
       };
       await models.confirmModel({ model: one, unscrubbedConsent }, call(signal));
     });
