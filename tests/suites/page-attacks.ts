@@ -5,7 +5,8 @@
 import { chromiumMissing, chromiumPath } from "../lib/chromium.ts";
 import { answerAttacks } from "./page-attacks/answers.ts";
 import { type Attack, judge } from "./page-attacks/attack.ts";
-import { browserAttacks, BrowserGround } from "./page-attacks/browser.ts";
+import { browserAttacks } from "./page-attacks/browser-attacks.ts";
+import { BrowserGround } from "./page-attacks/browser.ts";
 import { Ground } from "./page-attacks/ground.ts";
 import { lifeAttacks } from "./page-attacks/life.ts";
 import { lateToken, wallAttacks } from "./page-attacks/walls.ts";

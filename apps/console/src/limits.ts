@@ -53,6 +53,8 @@ export const sessionsFollowedMax = 32;
 export const sessionsListedMax = 1_000;
 /** Tasks that were planned and not begun. */
 export const plansMax = 64;
+/** How long a planned task waits for the answer to its card, in milliseconds. */
+export const planMs = 3_600_000;
 /** Cards in one answer. */
 export const cardsMax = 50;
 /** Receipts in one export. */

@@ -74,6 +74,7 @@ const wire = (config: Config, log: Log) => {
       cardCalls({
         kernel,
         plans,
+        nowMs,
         origin: originOf(place, port),
         begin: (plan) => beginPlan(sessions, plan),
         onChange,
@@ -102,6 +103,7 @@ const wire = (config: Config, log: Log) => {
           port,
           links,
           plans,
+          nowMs,
           deviceOf: (browser) => browsers.deviceOf(browser),
           tourDone: () => false,
         }),

@@ -41,7 +41,7 @@ export class Watch {
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
   #again = false;
-  #cards = -1;
+  #cards = "";
   #lastMs = 0;
 
   constructor(options: WatchOptions) {
@@ -111,10 +111,11 @@ export class Watch {
   async #waiting(signal: AbortSignal): Promise<void> {
     const person = await this.#options.kernel.person();
     const { approvals } = await person.listApprovals({}, { signal, deadlineMs: callMs });
-    const cards = approvals.length + this.#options.plans.waiting().length;
+    // Other cards of the same number are news too.
+    const cards = [...approvals.map(({ id }) => id), this.#options.plans.changes].join(" ");
     if (cards === this.#cards) return;
     this.#cards = cards;
-    this.#options.events.publish({ kind: "cards", pendingCards: cards });
+    this.#options.events.publish({ kind: "cards", pendingCards: approvals.length });
   }
 
   #follow(session: string): void {

@@ -6,7 +6,7 @@ import type { Attack, Tried } from "./attack.ts";
 import { type AskedCard, type Ground, within } from "./ground.ts";
 
 const show = ({ status, code, json }: CallResult): string =>
-  `${status} ${code} ${String(json["message"] ?? "")}`;
+  `${status} ${code} ${JSON.stringify(json["message"] ?? "")}`;
 
 const pairedKey = async (ground: Ground): Promise<BrowserKey> => {
   const key = new BrowserKey();

@@ -9,7 +9,7 @@ import { decisionStatement, type pb, schema } from "@ioi/wire";
 import type { Cards } from "@ioi/wire/console";
 import type { Handlers } from "../http/connect.ts";
 import type { Kernel } from "../kernel.ts";
-import { callMs, cardsMax } from "../limits.ts";
+import { callMs, cardsMax, planMs } from "../limits.ts";
 import { badRequest, offered, whereOffered } from "./optional.ts";
 import type { Plan, Plans } from "./plans.ts";
 import { deviceLines } from "./registry.ts";
@@ -64,9 +64,6 @@ const approvalCard = (approval: pb.Approval) => {
   };
 };
 
-/** Longest that a plan waits for the answer to its card, in milliseconds. */
-const planMs = 3_600_000;
-
 const scopeCard = ({ session, scope, plannedMs }: Plan) => ({
   kind: "scope",
   id: session,
@@ -87,6 +84,7 @@ const scopeCard = ({ session, scope, plannedMs }: Plan) => ({
 export interface CardsOptions {
   readonly kernel: Kernel;
   readonly plans: Plans;
+  readonly nowMs: () => number;
   /** Of the page that these calls are answered for; its keys belong to it. */
   readonly origin: string;
   /** Begins a task whose scope was accepted. */
@@ -136,7 +134,7 @@ const answerScope = async (
 };
 
 export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
-  const { kernel, plans, onChange, onDevice, origin } = options;
+  const { kernel, plans, nowMs, onChange, onDevice, origin } = options;
   const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
   const devicesOf = (signal: AbortSignal): Promise<readonly pb.Device[]> =>
     whereOffered(
@@ -151,7 +149,8 @@ export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
         devicesOf(signal),
       ]);
       if (device.length === 32) onDevice(browser, device);
-      const cards = [...plans.waiting().map(scopeCard), ...approvals.map(approvalCard)];
+      const planned = plans.waiting(browser, nowMs() - planMs);
+      const cards = [...planned.map(scopeCard), ...approvals.map(approvalCard)];
       const shown = cards.filter(fits).slice(0, cardsMax);
       return {
         cards: shown,

@@ -4,7 +4,7 @@ import type { Links } from "../auth/links.ts";
 import type { Handlers } from "../http/connect.ts";
 import { originOf } from "../http/guard.ts";
 import type { Kernel } from "../kernel.ts";
-import { callMs, doctorCallMs, processesKeptMs } from "../limits.ts";
+import { callMs, doctorCallMs, planMs, processesKeptMs } from "../limits.ts";
 import { deviceState } from "./cards.ts";
 import { whereOffered } from "./optional.ts";
 import type { Plans } from "./plans.ts";
@@ -20,6 +20,7 @@ export interface OverviewOptions {
   readonly port: number;
   readonly links: Links;
   readonly plans: Plans;
+  readonly nowMs: () => number;
   /** The key that this browser's approval page holds; empty: none that is known. */
   readonly deviceOf: (browser: string) => Uint8Array;
   /** The tour was played to its end in this folder's life. */
@@ -52,7 +53,7 @@ const processNames = (kernel: Kernel): ((signal: AbortSignal) => Promise<readonl
 };
 
 export const overviewCalls = (options: OverviewOptions): Offered => {
-  const { kernel, links, plans, port, deviceOf, version } = options;
+  const { kernel, links, plans, nowMs, port, deviceOf, version } = options;
   const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
   const namesOf = processNames(kernel);
   const home = async (signal: AbortSignal): Promise<string> =>
@@ -73,13 +74,14 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
         ),
         home(signal),
       ]);
+      const planned = plans.waiting(browser, nowMs() - planMs).length;
       const first = models?.models.find(({ isDefault }) => isDefault) ?? models?.models[0];
       return {
         version,
         anchor: guardian.anchor,
         policyHash: Buffer.from(guardian.policyHash).toString("hex"),
         policyError: guardian.policyError,
-        pendingApprovals: guardian.pendingApprovals + plans.waiting().length,
+        pendingApprovals: guardian.pendingApprovals + planned,
         openSessions: guardian.openSessions,
         logSize: guardian.logSize,
         protection: protectionLine(processes),

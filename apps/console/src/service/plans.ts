@@ -8,6 +8,8 @@ import { plansMax } from "../limits.ts";
 
 export interface Plan {
   readonly session: string;
+  /** Who planned it, and alone is shown its card. */
+  readonly browser: string;
   readonly text: string;
   /** The folder that was picked; empty: none. */
   readonly workspace: string;
@@ -25,11 +27,14 @@ export interface Plan {
 export class Plans {
   readonly #plans: Lru<string, Plan> = new Lru(plansMax);
   readonly #order: Set<string> = new Set();
+  /** Rises with each change. */
+  changes = 0;
 
   put(plan: Plan): void {
     const forgotten = this.#plans.set(plan.session, plan);
     if (forgotten !== undefined) this.#order.delete(forgotten[0]);
     this.#order.add(plan.session);
+    this.changes++;
   }
 
   get(session: string): Plan | undefined {
@@ -40,14 +45,16 @@ export class Plans {
     const plan = this.#plans.get(session);
     this.#plans.delete(session);
     this.#order.delete(session);
+    this.changes++;
     return plan;
   }
 
-  /** Those that wait for an answer, oldest first. */
-  waiting(): readonly Plan[] {
-    return [...this.#order].flatMap((session) => {
+  /** Those of a browser that wait for an answer since `sinceMs`, newest first. */
+  waiting(browser: string, sinceMs: number): readonly Plan[] {
+    return [...this.#order].toReversed().flatMap((session) => {
       const plan = this.#plans.get(session);
-      return plan?.scope === undefined ? [] : [plan];
+      const waits = plan?.scope !== undefined && plan.plannedMs >= sinceMs;
+      return waits && plan.browser === browser ? [plan] : [];
     });
   }
 }

@@ -229,6 +229,7 @@ const plan = async (
   const needed = scope !== undefined && !scope.needless;
   plans.put({
     session,
+    browser: context.browser,
     text: before?.text ?? text,
     workspace,
     agent,
