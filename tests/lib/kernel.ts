@@ -95,6 +95,8 @@ export interface KernelOptions {
   readonly durable?: boolean;
   /** At the latest after so long the chain makes a block. */
   readonly idleBlockMs?: number;
+  /** Authorities and resolver of agents' requests. */
+  readonly egress?: { readonly authorities?: readonly string[]; readonly resolver?: string };
   /** Serve the page on a free port, from this folder of built pages; it is built where it lacks. */
   readonly pages?: string;
 }
@@ -143,6 +145,7 @@ export class TestKernel implements AsyncDisposable {
       port: options.port ?? 0,
       ...(options.durable === undefined ? {} : { durable: options.durable }),
       ...(options.idleBlockMs === undefined ? {} : { idleBlockMs: options.idleBlockMs }),
+      ...(options.egress === undefined ? {} : { egress: options.egress }),
       ...(options.pages === undefined
         ? {}
         : { page: { port: 0, defaultPort: 0, pages: options.pages } }),

@@ -1,13 +1,46 @@
 /**
  * Looking for bytes in a process's memory and in files, as root: for canaries. The memory is read
- * region by region through /proc; regions of devices are passed over.
+ * through /proc, the pages that hold something; regions of devices are passed over. Sources:
+ * proc(5), Documentation/admin-guide/mm/pagemap.rst.
  */
 import fs from "node:fs";
 import path from "node:path";
 
 const blockBytes = 4 * 1024 * 1024;
+const pageBytes = 4096n;
+/** Present in memory, or swapped out: the page holds something of its own. */
+const pageHeld = 0b1100_0000;
 
-const regionsOf = (pid: number): readonly { readonly from: bigint; readonly to: bigint }[] =>
+interface Stretch {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/** The stretches of a region whose pages hold something: runtimes reserve far more than they use. */
+const heldIn = (pagemap: number, { from, to }: Stretch): readonly Stretch[] => {
+  const entries = Buffer.alloc(Number((to - from) / pageBytes) * 8);
+  let got: number;
+  try {
+    got = fs.readSync(pagemap, entries, 0, entries.length, (from / pageBytes) * 8n);
+  } catch {
+    return [{ from, to }];
+  }
+  const stretches: Stretch[] = [];
+  let start: bigint | undefined;
+  for (let at = 0; at <= got; at += 8) {
+    // The highest byte of an entry, little-endian.
+    const held = at < got && ((entries[at + 7] ?? 0) & pageHeld) !== 0;
+    const here = from + BigInt(at / 8) * pageBytes;
+    if (held) start ??= here;
+    else if (start !== undefined) {
+      stretches.push({ from: start, to: here });
+      start = undefined;
+    }
+  }
+  return stretches;
+};
+
+const regionsOf = (pid: number): readonly Stretch[] =>
   fs
     .readFileSync(`/proc/${pid}/maps`, "utf8")
     .split("\n")
@@ -37,10 +70,11 @@ export const hitsInMemory = (pid: number, text: string): { hits: number; bytes: 
   const forms = formsOf(text);
   const overlap = Math.max(...forms.map((form) => form.length)) - 1;
   const memory = fs.openSync(`/proc/${pid}/mem`, "r");
+  const pagemap = fs.openSync(`/proc/${pid}/pagemap`, "r");
   let hits = 0;
   let bytes = 0;
   try {
-    for (const { from, to } of regionsOf(pid)) {
+    for (const { from, to } of regionsOf(pid).flatMap((region) => heldIn(pagemap, region))) {
       let tail = Buffer.alloc(0);
       for (let at = from; at < to; at += BigInt(blockBytes)) {
         const block = Buffer.alloc(Number(to - at < blockBytes ? to - at : BigInt(blockBytes)));
@@ -58,6 +92,7 @@ export const hitsInMemory = (pid: number, text: string): { hits: number; bytes: 
     }
   } finally {
     fs.closeSync(memory);
+    fs.closeSync(pagemap);
   }
   return { hits, bytes };
 };

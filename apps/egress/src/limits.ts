@@ -34,5 +34,5 @@ export const listenerMs = 5_000;
 export const leaseMs = 5_000;
 /** Bytes of a file of certificate authorities. */
 export const authoritiesBytesMax = 1_048_576;
-/** Cut requests that are remembered until a stop asks for them. */
+/** Cut requests that are remembered, for who stops their session. */
 export const cutRequestsKept = 256;

@@ -54,8 +54,8 @@ export class Egress {
   readonly #used = new UsedCounters();
   /** Requests that passed their checks and wait for their lease count as running. */
   readonly #running: Set<Running> = new Set();
-  /** Requests that ended because nobody wanted their answer any more, until a stop asks. */
-  #cut: Sent[] = [];
+  /** Requests that ended because nobody wanted their answer any more; the newest. */
+  readonly #cut: Sent[] = [];
 
   constructor(options: EgressOptions) {
     this.#options = options;
@@ -85,9 +85,8 @@ export class Egress {
       running.abort.abort(stopped());
       running.connection?.socket.destroy();
     }
-    const sent = this.#cut.filter(meant);
-    this.#cut = this.#cut.filter((each) => !meant(each));
-    return { sent };
+    // Told to everybody who stops the session: the Workload and the person both do.
+    return { sent: this.#cut.filter(meant) };
   }
 
   /** Once; a request of which nothing was written is not one. */
