@@ -29,7 +29,7 @@ before(async () => {
 after(() => scratch[Symbol.dispose]());
 
 const code = ({ json }: { readonly json: unknown }): string =>
-  String((json as { readonly code?: unknown } | undefined)?.code ?? "");
+  (json as { readonly code?: string } | undefined)?.code ?? "";
 
 const sizeOf = async (folder: string): Promise<number> => {
   const { code: exit, json } = await ioi(["receipts", "verify", "--data", folder, "--json"]);
@@ -65,19 +65,19 @@ test("keys leave the folder sealed, or in the open by word; never while a kernel
   const plain = await ioi(["backup", scratch.at("open"), "--data", data, "--plain"]);
   assert.equal(plain.code, 0, plain.stderr);
   assert.match(plain.stdout, /NOT sealed/);
-  const sealed = await ioi([
-    ...["backup", file, "--data", data, "--passphrase-file", scratch.at("phrase"), "--json"],
-  ]);
+  const phrase = ["--passphrase-file", scratch.at("phrase")];
+  const sealed = await ioi(["backup", file, "--data", data, "--json", ...phrase]);
   assert.equal(sealed.code, 0, sealed.stderr);
   assert.equal((sealed.json as { readonly sealed: boolean }).sealed, true);
   assert.equal(fs.statSync(file).mode & 0o777, 0o600);
 });
 
 const restore = (from: string, into: string, ...more: readonly string[]) =>
-  ioi([
-    ...["restore", from, "--data", into, "--passphrase-file", scratch.at("phrase"), "--json"],
-    ...more,
-  ]);
+  ioi(
+    ["restore", from, "--data", into, "--json", "--passphrase-file", scratch.at("phrase")].concat(
+      more,
+    ),
+  );
 
 test("restored elsewhere it is the same folder, and goes on", async () => {
   const other = scratch.at("other");

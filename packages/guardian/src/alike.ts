@@ -19,10 +19,13 @@ import {
 import {
   type Action,
   action as actionSchema,
+  alikeActions,
   type CanonicalValue,
   decodeCanonical,
   schema,
 } from "@ioi/wire";
+import type { GuardianCore } from "./core.ts";
+import type { SealedContent } from "./sealing.ts";
 import { alikeActionsMax, alikeBytesMax } from "./limits.ts";
 
 /** Identity of target and arguments alone: nobody has looked at the rest. */
@@ -51,7 +54,7 @@ const argsIn = (encoded: Uint8Array): Action["args"] | undefined => {
 };
 
 /** The later calls that the card of `first` stands for. Hostile ones are left out. */
-export const alikeOf = (
+const alikeOf = (
   policy: CompiledPolicy,
   first: Action,
   { asks }: Decision,
@@ -82,6 +85,21 @@ export const alikeOf = (
     found.push(action);
   }
   return found;
+};
+
+/** The sealed part of an ask that its answer is for as well; nothing where there is none. */
+export const alikePart = (
+  core: Pick<GuardianCore, "seal">,
+  policy: CompiledPolicy,
+  action: Action,
+  decision: Decision,
+  context: DecisionContext,
+  later: readonly Uint8Array[],
+): { readonly alike?: SealedContent } => {
+  if (decision.verdict !== "ask") return {};
+  const alike = alikeOf(policy, action, decision, context, later);
+  if (alike.length === 0) return {};
+  return { alike: core.seal(context.session.session, schema.encode(alikeActions, alike)) };
 };
 
 const lineOf = ({ args }: Action): string => {

@@ -7,8 +7,11 @@
  * Pure: the counts are part of the fold over the log, so that a restart does not forget them.
  */
 import { equalBytes } from "@ioi/base";
-import { widening } from "@ioi/firewall";
-import type { AskSource, Leaf } from "@ioi/wire";
+import { type Decision, visible, widening } from "@ioi/firewall";
+import type { Action, AskSource, Leaf } from "@ioi/wire";
+import { alikeId } from "./alike.ts";
+import type { GuardianCore } from "./core.ts";
+import type { SessionRecord } from "./ledger.ts";
 import { cardMinuteMs, cardsPerMinuteMax, cardsPerTaskMax } from "./limits.ts";
 
 type Intent = Extract<Leaf, { readonly type: "intent" }>;
@@ -40,8 +43,40 @@ export const cardLimit = (
   return recent.length >= cardsPerMinuteMax ? { kind: "cards", id: "minute" } : undefined;
 };
 
-export const isPause = (asks: readonly AskSource[]): boolean =>
-  asks.some(({ kind }) => kind === "cards");
+/**
+ * What was denied once is not asked again, and who is asked too often is asked to look at the whole.
+ * Neither ever turns an ask into an allow.
+ */
+export const patiently = (
+  core: Pick<GuardianCore, "ledger" | "reasons" | "ports" | "wall">,
+  checked: {
+    readonly session: SessionRecord;
+    readonly action: Action;
+    readonly actionId: Uint8Array;
+  },
+  decision: Decision,
+): Decision => {
+  if (decision.verdict !== "ask") return decision;
+  const { session, action, actionId: id } = checked;
+  const denial =
+    core.ledger.deniedBy(session.id, id) ??
+    core.ledger.deniedBy(session.id, alikeId(core.ports.provider, action));
+  if (denial !== undefined) {
+    const rule = { id: "builtin:person", effect: "deny", tier: "builtin", truth: "true" } as const;
+    const said = core.reasons.get(denial) ?? "";
+    const why = said === "" ? "" : `: ${visible(said)}`;
+    return {
+      ...decision,
+      verdict: "deny",
+      rules: [rule, ...decision.rules],
+      grantsUsed: [],
+      reason: `A person denied exactly this before${why}.`,
+      instead: "",
+    };
+  }
+  const limit = cardLimit(session.cards, id, core.wall());
+  return limit === undefined ? decision : { ...decision, asks: [...decision.asks, limit] };
+};
 
 /** What a person could add to the task so that cards like these do not come again. */
 export const offersOf = (cards: readonly Pick<CountedCard, "intent">[]): readonly AskSource[] => {

@@ -17,12 +17,10 @@ import {
   type DecisionContext,
   display,
   targets,
-  visible,
 } from "@ioi/firewall";
 import {
   type Action,
   action as actionSchema,
-  alikeActions,
   encodeCanonical,
   type Leaf,
   type Outcome,
@@ -33,8 +31,8 @@ import {
   type Ticket,
   ticket as ticketSchema,
 } from "@ioi/wire";
-import { alikeId, alikeOf } from "./alike.ts";
-import { cardLimit } from "./cards.ts";
+import { alikePart } from "./alike.ts";
+import { patiently } from "./cards.ts";
 import { type GuardianCore, type Instance, rejected } from "./core.ts";
 import { checkSecret, type Lease, lease, type MintedTicket } from "./leases.ts";
 import type { SessionRecord } from "./ledger.ts";
@@ -163,20 +161,14 @@ export class Gate {
     checkSecret(this.#core, checked.action);
     const policy = this.#requirePolicy();
     const context = this.#context(policy, checked, proposal.headless);
-    const decision = this.#within(checked, decide(policy, checked.action, context));
+    const decision = patiently(this.#core, checked, decide(policy, checked.action, context));
     // A grant is used by what happens, not by what still asks: the log says the same.
     if (decision.verdict === "allow") this.#core.ledger.useGrants(decision.grantsUsed);
     const counter = this.#core.ledger.takeCounter();
     const approval = decision.verdict === "ask" ? this.#newApproval(policy) : undefined;
-    const alike =
-      decision.verdict === "ask"
-        ? alikeOf(policy, checked.action, decision, context, proposal.alike ?? [])
-        : [];
     const leaf: Extract<Leaf, { readonly type: "intent" }> = {
       ...this.#intent(checked, policy, context, decision, counter, approval),
-      ...(alike.length === 0
-        ? {}
-        : { alike: this.#core.seal(proposal.session, schema.encode(alikeActions, alike)) }),
+      ...alikePart(this.#core, policy, checked.action, decision, context, proposal.alike ?? []),
     };
     const decided = clock.now();
     const receipt = await this.#commitIntent(leaf, decision);
@@ -202,38 +194,6 @@ export class Gate {
         sign: Math.round(msBetween(synced, minted) * 1000),
       },
     };
-  }
-
-  /**
-   * What was denied once is not asked again, and who is asked too often is asked to look at the
-   * whole. Neither ever turns an ask into an allow.
-   */
-  #within({ session, action, actionId: id }: Checked, decision: Decision): Decision {
-    if (decision.verdict !== "ask") return decision;
-    const { ledger, reasons } = this.#core;
-    const denial =
-      ledger.deniedBy(session.id, id) ??
-      ledger.deniedBy(session.id, alikeId(this.#core.ports.provider, action));
-    if (denial !== undefined) {
-      const rule = {
-        id: "builtin:person",
-        effect: "deny",
-        tier: "builtin",
-        truth: "true",
-      } as const;
-      const said = reasons.get(denial) ?? "";
-      const why = said === "" ? "" : `: ${visible(said)}`;
-      return {
-        ...decision,
-        verdict: "deny",
-        rules: [rule, ...decision.rules],
-        grantsUsed: [],
-        reason: `A person denied exactly this before${why}.`,
-        instead: "",
-      };
-    }
-    const limit = cardLimit(session.cards, id, this.#core.wall());
-    return limit === undefined ? decision : { ...decision, asks: [...decision.asks, limit] };
   }
 
   async report(report: OutcomeReport): Promise<LoggedLeaf> {
