@@ -206,6 +206,8 @@ export const runReport: Shape = record({
     }),
   ),
   says: list(text),
+  saysAfter: list(count),
+  saysDropped: count,
   cost: record({ tokens: count, usd: number, actions: count, wallMs: count }),
   error: nullable(record({ code: text, message: text, next: nullable(text) })),
 });
