@@ -214,7 +214,7 @@ export class FakeKernel implements AsyncDisposable {
       JSON.stringify({ publicKey: toHex(publicKey), seed: toHex(seed) }),
       { mode: 0o600 },
     );
-    await kernel.#listen("guardian.sock", kernel.#person());
+    await kernel.#listen("guardian.sock", kernel.#person(), kernel.#modelList());
     await kernel.#listen("workload.sock", kernel.#workload());
     await kernel.#listen("launcher.sock", kernel.#launcher());
     const { pid } = process;
@@ -232,9 +232,9 @@ export class FakeKernel implements AsyncDisposable {
     }
   }
 
-  async #listen(name: string, implementation: ReturnType<typeof implement>): Promise<void> {
+  async #listen(name: string, ...services: ReturnType<typeof implement>[]): Promise<void> {
     const server = net.createServer((socket) => {
-      const served = serve(socket, [implementation], {
+      const served = serve(socket, services, {
         onBug: (error) => this.calls.push(`bug: ${String(error)}`),
       });
       this.#connections.add(served);
@@ -259,6 +259,31 @@ export class FakeKernel implements AsyncDisposable {
     return [...this.#sessions]
       .filter(([, { view }]) => view.state === "waiting-approval")
       .map(([session, of]) => ({ id: `ap-${session}`, session, of }));
+  }
+
+  /** Confirmed models: a list in memory. */
+  readonly models: pb.Model[] = [];
+  unscrubbedConsent = false;
+
+  #modelList() {
+    return implement(pb.Models, {
+      listModels: async () => ({
+        models: this.models,
+        unscrubbedConsent: this.unscrubbedConsent,
+      }),
+      confirmModel: async ({ model, unscrubbedConsent }) => {
+        this.unscrubbedConsent ||= unscrubbedConsent;
+        if (model === undefined) return {};
+        const others = this.models.filter(({ id }) => id !== model.id);
+        this.models.splice(0, this.models.length, ...others, model);
+        return {};
+      },
+      removeModel: async ({ id }) => {
+        const at = this.models.findIndex((each) => each.id === id);
+        if (at !== -1) this.models.splice(at, 1);
+        return { removed: at !== -1 };
+      },
+    });
   }
 
   #person() {

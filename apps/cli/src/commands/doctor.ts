@@ -108,6 +108,20 @@ const standing: readonly Gap[] = [
   },
 ];
 
+const modelGap = (status: StatusView | undefined): readonly Gap[] => {
+  const remote = status?.models.remote ?? [];
+  return remote.length === 0
+    ? []
+    : [
+        {
+          id: "unscrubbed",
+          severity: "note",
+          what: `what agents read goes as it is, nothing masked, to ${remote.join(", ")}`,
+          install: null,
+        },
+      ];
+};
+
 const running = async (context: CommandContext): Promise<StatusView | undefined> => {
   if (runningKernel(folderPaths(context.dataFolder)) === undefined) return undefined;
   await using kernel = await openKernel(context, { start: false });
@@ -130,6 +144,7 @@ const viewOf = (
     ...report.gaps.map(sandboxGap),
     ...folderGaps(dataFolder),
     ...policyGap(status),
+    ...modelGap(status),
     ...standing,
     ...notes,
   ];
@@ -155,7 +170,7 @@ const viewOf = (
     inapplicable: report.inapplicable,
     spawnP95Ms: report.tried === 0 ? null : Math.round(report.spawnP95Ms * 10) / 10,
     anchor: { kind: "software", rollbackProtection: false },
-    scrubber: "not available (nothing is sent to a model in this version)",
+    scrubber: "not available (a model that is not on this machine needs --allow-unscrubbed)",
     gaps,
   };
 };

@@ -33,17 +33,31 @@ export interface StatusView {
   readonly receipts: { readonly size: number; readonly durable: boolean };
   readonly anchor: string;
   readonly openSessions: number;
+  readonly models: {
+    /** Id of the model that a task asks where none is named. */
+    readonly default: string | null;
+    readonly confirmed: number;
+    /** The person agreed that text goes to models elsewhere as it is. */
+    readonly unscrubbedConsent: boolean;
+    /** Confirmed models that are not on this machine. */
+    readonly remote: readonly string[];
+  };
 }
 
 const mib = (kib: bigint): number => Math.round(Number(kib) / 102.4) / 10;
 
 export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
   const options = { deadlineMs: callDeadlineMs };
-  const [launcher, person] = await Promise.all([kernel.launcher(), kernel.person()]);
-  const [status, guardian, waiting] = await Promise.all([
+  const [launcher, person, models] = await Promise.all([
+    kernel.launcher(),
+    kernel.person(),
+    kernel.models(),
+  ]);
+  const [status, guardian, waiting, listed] = await Promise.all([
     launcher.kernelStatus({}, options),
     person.guardianStatus({}, options),
     person.listApprovals({}, options),
+    models.listModels({}, options),
   ]);
   return {
     schema: "ioi.status/1",
@@ -74,7 +88,22 @@ export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
     receipts: { size: Number(guardian.logSize), durable: guardian.durable },
     anchor: guardian.anchor,
     openSessions: guardian.openSessions,
+    models: {
+      default: listed.models.find(({ isDefault }) => isDefault)?.id ?? null,
+      confirmed: listed.models.length,
+      unscrubbedConsent: listed.unscrubbedConsent,
+      remote: listed.models.filter(({ loopback }) => !loopback).map(({ id }) => id),
+    },
   };
+};
+
+const modelLines = ({ default: id, remote }: StatusView["models"]): readonly string[] => {
+  if (id === null) return ["no model; ./ioi models discover"];
+  const goes =
+    remote.length === 0
+      ? "no text leaves this machine for a model"
+      : `text goes as it is, nothing masked, to ${remote.map(visible).join(", ")}`;
+  return [`model ${visible(id)}; ${goes}`];
 };
 
 export const printStatus = (context: CommandContext, status: StatusView): void => {
@@ -99,6 +128,7 @@ export const printStatus = (context: CommandContext, status: StatusView): void =
   const durable = status.receipts.durable ? "" : ", NOT DURABLE";
   output.line(`receipts ${status.receipts.size}${durable}; anchor: ${status.anchor}`);
   output.line(`sessions open ${status.openSessions}`);
+  for (const line of modelLines(status.models)) output.line(line);
   if (status.approvals.length === 0) output.line("nothing waits for you");
   for (const { id, target, session, expiresAt } of status.approvals) {
     output.line(`waits for you: ${id}  ${target}  session ${session}  until ${expiresAt}`);
