@@ -387,11 +387,11 @@ export const browserAttacks: readonly Row[] = [
   ...foreignPages,
   ...cardRows,
   ...passkeys,
-].map(({ id, run }) => ({
-  id,
+].map((row) => ({
+  id: row.id,
   run: async (ground) => {
     try {
-      return await run(ground);
+      return await row.run(ground);
     } finally {
       await ground.sweep();
     }
