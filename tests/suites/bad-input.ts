@@ -7,6 +7,7 @@ import type { BadInputCase } from "../lib/bad-input/case.ts";
 import { chainCases, endChain } from "../lib/bad-input/chain.ts";
 import { clockCases } from "../lib/bad-input/clock.ts";
 import { dataCases, endData, withoutMounts } from "../lib/bad-input/data.ts";
+import { endNet, netCases } from "../lib/bad-input/net.ts";
 import { endPaths, pathCases } from "../lib/bad-input/paths.ts";
 import { policyCases } from "../lib/bad-input/policy.ts";
 import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
@@ -42,10 +43,11 @@ export const suite: Suite = {
   summary: "malformed, damaged, missing, full, busy, endless: a clear answer each time",
   async run(context) {
     const { caseId } = context;
-    // The cases of paths share a kernel of their own, so that both lists can go on beside.
+    // The cases of paths share a kernel of their own, so that the lists can go on beside.
     const lists = [
       [...policyCases, ...clockCases, ...dataCases],
       [...pathCases, ...chainCases],
+      netCases,
     ];
     const wanted = lists.map((list) =>
       list.filter(({ id }) => caseId === undefined || id === caseId),
@@ -61,6 +63,7 @@ export const suite: Suite = {
     } finally {
       await endPaths();
       await endChain();
+      await endNet();
       await endData();
     }
     return {
