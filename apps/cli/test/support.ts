@@ -492,6 +492,7 @@ export class FakeKernel implements AsyncDisposable {
       listFolders: async () => ({ path: "/home/me", names: [], truncated: false }),
       tourFolder: async () => ({ path: "/home/me/ioi-tour" }),
       doctor: async () => ({ json: "{}" }),
+      chainStatus: async () => ({}),
     });
   }
 }

@@ -11,7 +11,7 @@ import { type Log, OperationError } from "@ioi/base";
 import { listenUnix } from "@ioi/host/libc";
 import { createLog, type DataFolder, openDataFolder } from "@ioi/host/ports";
 import { startOf } from "@ioi/host/proc";
-import { implement, serve } from "@ioi/host/rpc";
+import { client, implement, serve } from "@ioi/host/rpc";
 import { fillCodeCache, makeCodeCache } from "@ioi/host/sandbox";
 import { pb } from "@ioi/wire";
 import { Kernel } from "./boot.ts";
@@ -21,7 +21,7 @@ import { doctorOf } from "./doctor.ts";
 import { Drivers } from "./drivers.ts";
 import { chainOf, prepareDataFolder } from "./first-run.ts";
 import { listFolders, tourFolder } from "./home.ts";
-import { healthyMs, restartFirstMs, restartMostMs } from "./limits.ts";
+import { healthyMs, metricsMs, restartFirstMs, restartMostMs } from "./limits.ts";
 import { findModels } from "./listeners.ts";
 import { LogFiles } from "./log-files.ts";
 import { migrateDataFolder } from "./migrate.ts";
@@ -226,6 +226,16 @@ export class Supervisor {
   }
 
   /** Drivers end and requests are cut at once; neither waits for the other. */
+  async #chainStatus(signal: AbortSignal) {
+    const kernel = this.#kernel;
+    if (kernel === undefined) throw new OperationError("E_RPC_UNAVAILABLE", "the kernel restarts");
+    const node = client(pb.Node, kernel.orchestrator);
+    const status = await node.status({}, { signal, deadlineMs: metricsMs });
+    const { head, timeMs, receiptsSize, receiptsRoot, anchor, height } = status;
+    const known = height === undefined ? {} : { height };
+    return { ...known, head, timeMs, receiptsSize, receiptsRoot, anchor };
+  }
+
   async #stopSession(kernel: Kernel | undefined, session: string) {
     const [killed, cut] = await Promise.all([
       this.#drivers.kill(session === "" ? undefined : session),
@@ -296,6 +306,7 @@ export class Supervisor {
       listFolders: async ({ path: folder }) => listFolders(os.homedir(), this.#own, folder),
       tourFolder: async () => ({ path: tourFolder(os.homedir()) }),
       doctor: async () => ({ json: await this.#doctor() }),
+      chainStatus: async (_request, { signal }) => await this.#chainStatus(signal),
     });
     this.#server = net.createServer((socket) => {
       serve(socket, [kernelService], { peer: "person" });

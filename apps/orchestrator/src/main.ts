@@ -23,7 +23,7 @@ import { carryService } from "./carry.ts";
 import { type ChainConfig, openChain } from "./chain.ts";
 import { Commitments } from "./commitments.ts";
 import { listenHttp } from "./http.ts";
-import { listenPublic } from "./public.ts";
+import { listenPublic, ownNodeService } from "./public.ts";
 import { Scrapes } from "./scrape.ts";
 
 interface Config extends ChainConfig {
@@ -74,7 +74,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   });
   chain.start(onBug);
   return {
-    services: [scrapes.service],
+    services: [scrapes.service, ownNodeService(config, { ready, chain })],
     hello: () => ({ name: "orchestrator", rpcAddress, httpAddress }),
     drain: async () => {
       await chain.close();

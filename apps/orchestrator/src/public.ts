@@ -9,7 +9,7 @@
 import net from "node:net";
 import type { DescService, MessageInitShape } from "@bufbuild/protobuf";
 import { OperationError, type Rejection, type Result } from "@ioi/base";
-import { type CallContext, implement, serve } from "@ioi/host/rpc";
+import { type CallContext, type Implementation, implement, serve } from "@ioi/host/rpc";
 import { stateKeyBytesMax } from "@ioi/state";
 import { type Block, type ChainNode, listBlocksMax, scanEntriesMax } from "@ioi/validator";
 import { pb } from "@ioi/wire";
@@ -200,6 +200,12 @@ const healthService = (ready: () => boolean, known: readonly DescService[]) => {
     }),
   });
 };
+
+/** The same service over the launcher's own channel: for a page that has no network. */
+export const ownNodeService = (
+  config: PublicOptions,
+  state: { readonly ready: () => boolean; readonly chain: ChainNode },
+): Implementation => nodeService(config, state, new PeerLimits());
 
 /** Returns where it listens, as host:port. */
 export const listenPublic = async (

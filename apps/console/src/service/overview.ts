@@ -1,4 +1,5 @@
 /** The page's first look: what stands, what waits, what protects; and small services of the home. */
+import { toHex } from "@ioi/base";
 import type { Console } from "@ioi/wire/console";
 import type { Links } from "../auth/links.ts";
 import type { Handlers } from "../http/connect.ts";
@@ -105,7 +106,19 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
       const { json } = await launcher.doctor({}, { signal, deadlineMs: doctorCallMs });
       return { json };
     },
-    chainStatus: async () => ({ available: false }),
+    chainStatus: async (_request, { signal }) => {
+      const launcher = await kernel.launcher();
+      const status = await launcher.chainStatus({}, call(signal));
+      return {
+        available: true,
+        height: status.height ?? 0n,
+        blockHash: status.height === undefined ? "" : toHex(status.head),
+        blockMs: status.timeMs < 0n ? 0n : status.timeMs,
+        receiptsSize: status.receiptsSize,
+        receiptsRoot: toHex(status.receiptsRoot),
+        grade: status.anchor,
+      };
+    },
     tourFolder: async (_request, { signal }) => {
       const { path } = await (await kernel.launcher()).tourFolder({}, call(signal));
       return { path };

@@ -38,13 +38,19 @@ const stopGraceMs = 100;
 const reason = "stopped by the person";
 const over = ["E_SESSION_CLOSED", "E_SESSION_UNKNOWN"] as const;
 
-const stopOne = async (kernel: Kernel, session: string, options: CallContext): Promise<void> => {
+/** Returns what servers had received already, in words. */
+const stopOne = async (
+  kernel: Kernel,
+  session: string,
+  options: CallContext,
+): Promise<readonly string[]> => {
   const { signal } = options;
   const call = { signal, deadlineMs: callMs };
   const telling = kernel.sessions().then((sessions) => sessions.stop({ session }, call));
-  const kill = async (): Promise<void> => {
+  const kill = async (): Promise<readonly string[]> => {
     await Promise.race([telling.catch(() => undefined), sleep(stopGraceMs)]);
-    await (await kernel.launcher()).stopSession({ session }, call);
+    const { sent } = await (await kernel.launcher()).stopSession({ session }, call);
+    return sent.map(({ method, url, bytesUp }) => `${method} ${url}: ${bytesUp} bytes were sent`);
   };
   const revoke = async (): Promise<void> => {
     await (await kernel.person()).revoke({ session, reason }, call);
@@ -55,6 +61,7 @@ const stopOne = async (kernel: Kernel, session: string, options: CallContext): P
   for (const each of [revoked, told]) {
     if (each.status === "rejected" && !isCode(each.reason, ...over)) throw each.reason;
   }
+  return killed.value;
 };
 
 const ended: readonly string[] = ["done", "failed", "stopped"];
@@ -309,9 +316,9 @@ export const sessionCalls = (options: SessionsOptions): Offered => {
     },
     stop: async ({ session }, context) => {
       const stopped = await meantToStop(kernel, session, context);
-      await Promise.all(stopped.map((each) => stopOne(kernel, each, context)));
+      const sent = await Promise.all(stopped.map((each) => stopOne(kernel, each, context)));
       onChange();
-      return { stopped: [...stopped], sent: [] };
+      return { stopped: [...stopped], sent: sent.flat() };
     },
     undo: async ({ session, action }, context) => ({
       session: await undoSession(options, session, action, context),
