@@ -6,7 +6,13 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { type CanonicalArguments, takesWhole, type TargetSpec } from "@ioi/firewall";
+import {
+  type CanonicalArguments,
+  type RawValue,
+  takesWhole,
+  targets,
+  type TargetSpec,
+} from "@ioi/firewall";
 import { type Action, type Facts, factsOfPath } from "@ioi/wire";
 import { readBounded } from "../kernel/folder.ts";
 import { folderEntriesMax, programBytesMax } from "../limits.ts";
@@ -86,4 +92,35 @@ export const actionOf = (spec: TargetSpec, made: CanonicalArguments): Action => 
     }
   }
   return { version: 1, target: made.target, args: made.args, facts };
+};
+
+/** Stands for what a session's registry supplies, where nothing is given. */
+const placeholders: Readonly<Record<string, RawValue>> = {
+  url: "http://127.0.0.1/v1",
+  protocol: "openai",
+  name: "model",
+  price_in: 0,
+  price_out: 0,
+};
+
+/** Arguments that a session supplies, apart from those that an agent gives. */
+export const suppliedApart = (
+  target: string,
+  given: RawValue,
+): { readonly args: RawValue; readonly supplied: { readonly [name: string]: RawValue } } => {
+  const names = (targets.get(target)?.arguments ?? [])
+    .filter(({ fromSession, type }) => fromSession === true && type !== "path")
+    .map(({ name }) => name);
+  if (names.length === 0 || typeof given !== "object" || given === null || Array.isArray(given)) {
+    return { args: given, supplied: {} };
+  }
+  const all = given as { readonly [name: string]: RawValue };
+  const entries = Object.entries(all);
+  return {
+    args: Object.fromEntries(entries.filter(([name]) => !names.includes(name))),
+    supplied: {
+      ...Object.fromEntries(names.map((name) => [name, placeholders[name]])),
+      ...Object.fromEntries(entries.filter(([name]) => names.includes(name))),
+    },
+  };
 };

@@ -28,7 +28,7 @@ import type { Output } from "../io.ts";
 import { folderPaths, readBounded } from "../kernel/folder.ts";
 import { projectRoot } from "../program.ts";
 import { failWith, formatError, usage } from "../report.ts";
-import { actionOf } from "./policy-facts.ts";
+import { actionOf, suppliedApart } from "./policy-facts.ts";
 
 interface ActionOptions {
   readonly policy?: string;
@@ -142,9 +142,11 @@ const questionOf = (
   const home = fs.realpathSync(homedir());
   const roots = rootsOf(policy, realFolder(context, options.workspace), home);
   const wanted = wantedAction(context, target, options);
-  const made = canonicalise(wanted.target, wanted.args, {
+  const { args, supplied } = suppliedApart(wanted.target, wanted.args);
+  const made = canonicalise(wanted.target, args, {
     roots,
     home,
+    supplied,
     hashing: nodeCrypto,
     parseUrl,
   });
