@@ -83,6 +83,7 @@ const accepted = new Set([
   "BSD-3-Clause",
   "BlueOak-1.0.0",
   "Unlicense",
+  "Zlib",
   "CC0-1.0",
   "Python-2.0",
 ]);
