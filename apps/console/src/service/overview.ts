@@ -53,9 +53,43 @@ const processNames = (kernel: Kernel): ((signal: AbortSignal) => Promise<readonl
   };
 };
 
+const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
+
+type LauncherCalls = Pick<Offered, "doctor" | "chainStatus" | "tourFolder" | "listFolders">;
+
+/** What only a process outside of a sandbox can look at. */
+const launcherCalls = (kernel: Kernel): LauncherCalls => ({
+  doctor: async (_request, { signal }) => {
+    const launcher = await kernel.launcher();
+    const { json } = await launcher.doctor({}, { signal, deadlineMs: doctorCallMs });
+    return { json };
+  },
+  chainStatus: async (_request, { signal }) => {
+    const launcher = await kernel.launcher();
+    const status = await launcher.chainStatus({}, call(signal));
+    return {
+      available: true,
+      height: status.height ?? 0n,
+      blockHash: status.height === undefined ? "" : toHex(status.head),
+      blockMs: status.timeMs < 0n ? 0n : status.timeMs,
+      receiptsSize: status.receiptsSize,
+      receiptsRoot: toHex(status.receiptsRoot),
+      grade: status.anchor,
+    };
+  },
+  tourFolder: async (_request, { signal }) => {
+    const { path } = await (await kernel.launcher()).tourFolder({}, call(signal));
+    return { path };
+  },
+  listFolders: async ({ path }, { signal }) => {
+    const launcher = await kernel.launcher();
+    const listed = await launcher.listFolders({ path }, call(signal));
+    return { path: listed.path, names: listed.names, truncated: listed.truncated };
+  },
+});
+
 export const overviewCalls = (options: OverviewOptions): Offered => {
   const { kernel, links, plans, nowMs, port, deviceOf, version } = options;
-  const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
   const namesOf = processNames(kernel);
   const home = async (signal: AbortSignal): Promise<string> =>
     (await (await kernel.launcher()).listFolders({ path: "" }, call(signal))).path;
@@ -101,32 +135,6 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
         expiresMs: BigInt(Math.floor(expiresMs)),
       };
     },
-    doctor: async (_request, { signal }) => {
-      const launcher = await kernel.launcher();
-      const { json } = await launcher.doctor({}, { signal, deadlineMs: doctorCallMs });
-      return { json };
-    },
-    chainStatus: async (_request, { signal }) => {
-      const launcher = await kernel.launcher();
-      const status = await launcher.chainStatus({}, call(signal));
-      return {
-        available: true,
-        height: status.height ?? 0n,
-        blockHash: status.height === undefined ? "" : toHex(status.head),
-        blockMs: status.timeMs < 0n ? 0n : status.timeMs,
-        receiptsSize: status.receiptsSize,
-        receiptsRoot: toHex(status.receiptsRoot),
-        grade: status.anchor,
-      };
-    },
-    tourFolder: async (_request, { signal }) => {
-      const { path } = await (await kernel.launcher()).tourFolder({}, call(signal));
-      return { path };
-    },
-    listFolders: async ({ path }, { signal }) => {
-      const launcher = await kernel.launcher();
-      const listed = await launcher.listFolders({ path }, call(signal));
-      return { path: listed.path, names: listed.names, truncated: listed.truncated };
-    },
+    ...launcherCalls(kernel),
   };
 };
