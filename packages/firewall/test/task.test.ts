@@ -1,8 +1,20 @@
 /** What a task was given: its limits ask, its grants spare the default's ask, and nothing else. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { actionId } from "@ioi/crypto";
+import { action as actionSchema, schema } from "@ioi/wire";
 import { decide, type Grant, type SessionContext, type TaskScope, widening } from "../src/index.ts";
-import { act, asked, fileFacts, policy, run, scope, session, withSession } from "./support.ts";
+import {
+  act,
+  asked,
+  fileFacts,
+  hashing,
+  policy,
+  run,
+  scope,
+  session,
+  withSession,
+} from "./support.ts";
 
 const other = "/home/u/other";
 const task: TaskScope = {
@@ -164,5 +176,39 @@ describe("the grant of a task", () => {
     assert.deepEqual(offers("fs::write", ["protected", "path"]), []);
     assert.deepEqual(offers("mail::send", ["default", "default"]), []);
     assert.deepEqual(offers("mcp::call", ["task", "mcp::call"]), []);
+  });
+});
+
+describe("a grant for what a card named before anybody looked", () => {
+  const move = act(
+    "fs::mkdir",
+    { path: "scope:/a" },
+    { path: fileFacts(`${scope}/a`, { exists: false }) },
+  );
+  const named = (changes: Partial<Grant> = {}): Grant => ({
+    ...grant(),
+    scope: "once",
+    target: "fs::mkdir",
+    alikeTo: actionId(hashing, schema.encode(actionSchema, { ...move, facts: {} })),
+    ...changes,
+  });
+  const left = (action: typeof move, given: Grant): readonly string[] =>
+    asked(decide(bare, action, { ...withSession({ roots }), grants: [given] }));
+
+  it("answers the asks that it lists, where the path leads where it says", () => {
+    assert.deepEqual(left(move, named()), []);
+    const elsewhere = { ...move, facts: { path: fileFacts(`${scope}/b`, { exists: false }) } };
+    assert.deepEqual(left(elsewhere, named()), ["default default"]);
+    assert.deepEqual(left(act("fs::mkdir", { path: "scope:/b" }), named()), ["default default"]);
+  });
+
+  it("never answers what needs its own look, even where it lists it", () => {
+    const hook = act("fs::mkdir", { path: "scope:/.git" });
+    const alikeTo = actionId(hashing, schema.encode(actionSchema, { ...hook, facts: {} }));
+    const discharges = [
+      { kind: "default", id: "default" },
+      { kind: "protected", id: "path" },
+    ];
+    assert.deepEqual(left(hook, named({ alikeTo, discharges })), ["protected path"]);
   });
 });
