@@ -198,8 +198,12 @@ export const takeLooks = async (
     const now = quick ? screens.filter((_, index) => index % places.length === turn) : screens;
     for (const { name, open } of now) {
       signal.throwIfAborted();
-      await open(page);
-      const look = await lookAt(page, folder, `${name}-${theme}-${width}`);
+      const look = await open(page)
+        .then(() => lookAt(page, folder, `${name}-${theme}-${width}`))
+        .catch((error: unknown) => ({
+          violations: [`not looked at: ${String(error)}`],
+          overflowPx: 0,
+        }));
       looks.push({ screen: name, theme, width, ...look });
     }
   }

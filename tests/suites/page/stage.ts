@@ -91,19 +91,22 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-/** The screen stands: nothing of it is still on its way. */
-export const settled = async (page: Page): Promise<void> => {
-  await page.waitForSelector("h1");
-  await page.waitForFunction(() => document.querySelector(".waiting") === null);
-};
-
 /** The approval page's frame, once it is there. */
 export const cardsFrame = async (page: Page): Promise<Frame> => {
   const element = await page.waitForSelector("iframe");
   const frame = await element.contentFrame();
   if (frame === null) throw new Error("the frame of the cards has no content");
-  await frame.waitForSelector("h1, h2");
+  // Its link is redeemed first, and then it goes where the cards are.
+  await frame.waitForURL((url) => url.pathname === "/");
+  await frame.waitForSelector("#page h1");
   return frame;
+};
+
+/** The screen stands: nothing of it is still on its way. */
+export const settled = async (page: Page): Promise<void> => {
+  await page.waitForSelector("h1");
+  await page.waitForFunction(() => document.querySelector(".waiting") === null);
+  if ((await page.locator("iframe").count()) > 0) await cardsFrame(page);
 };
 
 /** What a screen reader would call the element that has the focus. */

@@ -8,7 +8,7 @@ import { type ConsoleEvent, ConsoleEventSchema } from "@ioi/wire/console";
 import { announce } from "../view/announce.ts";
 import { toneOf, stateWords } from "../pure/run.ts";
 import { addOutput, forgetOutput } from "./live.ts";
-import { pendingStore } from "./pending.ts";
+import { forgetPlan } from "./plans.ts";
 import { overviewQuery, queryClient, sessionQuery, sessionsQuery } from "./queries.ts";
 import { setLink } from "./link.ts";
 
@@ -36,6 +36,8 @@ const handle = (event: ConsoleEvent): void => {
       if (event.session === undefined) return;
       const { session, state, text } = event.session;
       tellState(session, state, text);
+      // It was begun, here or from its card.
+      forgetPlan(session);
       refresh(sessionsQuery.queryKey, sessionQuery(session).queryKey, overviewQuery.queryKey);
       if (toneOf(state) !== "running") {
         forgetOutput(session);
@@ -44,7 +46,6 @@ const handle = (event: ConsoleEvent): void => {
       return;
     }
     case "cards":
-      pendingStore.set(event.pendingCards);
       if (event.pendingCards > 0) announce(`${event.pendingCards} to decide`);
       refresh(overviewQuery.queryKey, ["devices"]);
       return;
@@ -55,7 +56,6 @@ const handle = (event: ConsoleEvent): void => {
       addOutput(event.sessionId, event.action, event.text);
       return;
     case "reset":
-      pendingStore.set(undefined);
       void queryClient.invalidateQueries();
       return;
     default:

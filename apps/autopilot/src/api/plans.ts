@@ -5,7 +5,7 @@
 import type { PlanReply } from "@ioi/wire/console";
 import { makeStore, type Store } from "../view/store.ts";
 import { api } from "./client.ts";
-import { queryClient } from "./queries.ts";
+import { overviewQuery, queryClient } from "./queries.ts";
 
 export interface Task {
   readonly text: string;
@@ -21,6 +21,7 @@ export interface Task {
 export interface Plan {
   readonly task: Task;
   readonly reply: PlanReply;
+  readonly atMs: number;
 }
 
 export const plansStore: Store<ReadonlyMap<string, Plan>> = makeStore<ReadonlyMap<string, Plan>>(
@@ -39,12 +40,14 @@ export const plan = async (task: Task, session = ""): Promise<Plan> => {
     wallMinutesMax: task.minutesMax,
     session,
   });
-  const made = { task, reply };
+  const made = { task, reply, atMs: Date.now() };
   plansStore.set(new Map([...plansStore.get(), [reply.session, made]]));
+  void queryClient.invalidateQueries({ queryKey: overviewQuery.queryKey });
   return made;
 };
 
 export const forgetPlan = (session: string): void => {
+  if (!plansStore.get().has(session)) return;
   plansStore.set(new Map([...plansStore.get()].filter(([each]) => each !== session)));
 };
 

@@ -7,11 +7,12 @@ import { queryClient } from "../api/queries.ts";
 import { byteCount, micros } from "../pure/format.ts";
 import { diffLines } from "../pure/diff.ts";
 import { contentPieceBytes } from "../pure/limits.ts";
+import { type ModelReply, parseReply } from "../pure/reply.ts";
 import type { Outcome, Receipt, RunAction } from "../pure/run.ts";
 import { visibleLine, visibleText } from "../pure/visible.ts";
 import { Hash, Labelled, VerdictMark } from "../view/marks.tsx";
 import { ProblemNote } from "../view/problem.tsx";
-import { Diff, Lines } from "../view/text.tsx";
+import { Diff, Lines, Said } from "../view/text.tsx";
 import { deciderOf, objectOf } from "./timeline.tsx";
 
 const ReceiptLine = ({
@@ -128,14 +129,49 @@ const More = ({ session, n }: { readonly session: string; readonly n: number }):
   );
 };
 
+/** A model's answer as a person reads it: what it says, and what it wants done. */
+const Answer = ({ reply }: { readonly reply: ModelReply }): ReactElement => (
+  <>
+    {reply.text === "" ? null : <Said text={reply.text} />}
+    {reply.calls.length === 0 ? null : (
+      <ul className="wishes" aria-label="What it wants done">
+        {reply.calls.map(({ name, arguments: given }, index) => (
+          <li key={index}>
+            <code>
+              {visibleLine(name)} {visibleText(given)}
+            </code>
+          </li>
+        ))}
+      </ul>
+    )}
+  </>
+);
+
+const Found = ({
+  content,
+  n,
+  reply,
+}: {
+  readonly content: string;
+  readonly n: number;
+  readonly reply: ModelReply | undefined;
+}): ReactElement =>
+  reply === undefined ? (
+    <Lines text={content} label={`Content of action ${n}`} />
+  ) : (
+    <Answer reply={reply} />
+  );
+
 const Content = ({
   session,
   n,
   outcome,
+  reply,
 }: {
   readonly session: string;
   readonly n: number;
   readonly outcome: Outcome;
+  readonly reply: ModelReply | undefined;
 }): ReactElement => (
   <>
     {outcome.message === undefined ? null : <p>{visibleText(outcome.message)}</p>}
@@ -144,7 +180,7 @@ const Content = ({
         <h3 className="group">
           What it found <span className="muted figure">{byteCount(outcome.bytes)}</span>
         </h3>
-        <Lines text={outcome.content} label={`Content of action ${n}`} />
+        <Found content={outcome.content} n={n} reply={reply} />
       </>
     )}
     {outcome.hasMore ? <More session={session} n={n} /> : null}
@@ -239,6 +275,8 @@ export const ActionDetail = ({
   readonly before: RunAction | undefined;
 }): ReactElement => {
   const { outcome, n } = action;
+  const isModel = action.target.startsWith("model::");
+  const reply = isModel ? parseReply(outcome?.content ?? "") : undefined;
   return (
     <div className="detail">
       <h2 className="detail-title">
@@ -258,7 +296,9 @@ export const ActionDetail = ({
         </p>
       ) : null}
       {outcome?.status === "unknown" ? <Resolve session={session} /> : null}
-      {outcome === undefined ? null : <Content session={session} n={n} outcome={outcome} />}
+      {outcome === undefined ? null : (
+        <Content session={session} n={n} outcome={outcome} reply={reply} />
+      )}
       {before === undefined ? null : <Since before={before} action={action} />}
       <Facts action={action} />
       <Timing action={action} />

@@ -16,11 +16,19 @@ import { ProblemNote, Waiting } from "../view/problem.tsx";
 
 const kinds: Readonly<Record<string, string>> = {
   terminal: "this machine's terminal",
-  "ml-dsa": "this machine's terminal",
-  ed25519: "this machine's terminal",
-  p256: "a browser",
+  webcrypto: "a browser's own key",
   webauthn: "a security key or passkey",
 };
+
+/** The terminal's key was there from the beginning. */
+const Since = ({ atMs, now }: { readonly atMs: bigint; readonly now: number }): ReactElement =>
+  atMs === 0n ? (
+    <>from the start</>
+  ) : (
+    <>
+      paired <Ago at={atMs} now={now} />
+    </>
+  );
 
 const Row = ({ device }: { readonly device: DeviceLine }): ReactElement => {
   const now = useNow();
@@ -38,9 +46,7 @@ const Row = ({ device }: { readonly device: DeviceLine }): ReactElement => {
         {device.waits ? (
           <span className="tag tone-waits">waits for its code</span>
         ) : (
-          <>
-            since <Ago at={device.pairedMs} now={now} />
-          </>
+          <Since atMs={device.pairedMs} now={now} />
         )}
       </span>
     </li>
@@ -53,6 +59,7 @@ const Pairing = (): ReactElement => {
   const paired = data?.device === "paired";
   // Where a decision waits the same page is docked below; one of it is enough.
   const docked = usePending() > 0;
+  if (docked && paired) return <p className="muted">This browser may answer cards.</p>;
   if (docked)
     return <p className="muted">The cards' page is open below: this browser pairs there.</p>;
   return (

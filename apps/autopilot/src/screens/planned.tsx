@@ -3,6 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { api } from "../api/client.ts";
+import { usePending } from "../api/pending.ts";
 import { forgetPlan, type Plan } from "../api/plans.ts";
 import { shortPath } from "../pure/format.ts";
 import { visibleText } from "../pure/visible.ts";
@@ -17,6 +18,7 @@ export const Planned = ({
   readonly home: string;
 }): ReactElement => {
   const { task, reply } = plan;
+  const refused = usePending() === 0;
   const navigate = useNavigate();
   const drop = useMutation({
     mutationFn: () => api.stop({ session: reply.session }),
@@ -35,8 +37,9 @@ export const Planned = ({
         <div className="run-title">
           <h1>{visibleText(task.text)}</h1>
           <p className="muted">
-            Nothing has happened yet. This is what it may do once you start it on the card below;
-            whatever leaves it will ask.
+            {refused
+              ? "It was not started, and nothing has happened."
+              : "Nothing has happened yet. This is what it may do once you start it on the card below; whatever leaves it will ask."}
           </p>
         </div>
         <div className="run-side">

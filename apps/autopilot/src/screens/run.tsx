@@ -76,6 +76,7 @@ const Body = ({
     <div className={wide ? "run-body run-wide" : "run-body"}>
       <div className="run-main">
         <ErrorNote view={view} />
+        <Says texts={view.says} />
         <Timeline
           view={view}
           home={home}
@@ -83,7 +84,6 @@ const Body = ({
           onChoose={(n) => setChosen(n === chosen && !wide ? undefined : n)}
           detail={wide ? undefined : detail}
         />
-        <Says texts={view.says} />
         <SayBar session={view.session} state={view.state} isDirect={isDirect} />
       </div>
       {wide && detail !== null ? (
