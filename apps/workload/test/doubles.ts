@@ -58,6 +58,10 @@ export class World {
   readonly proposals: ProposalInput[] = [];
   readonly approved: Set<string> = new Set();
   models: readonly RegisteredModel[] = [];
+  /** What the model answers to a prompt. */
+  model: (prompt: string) => Promise<string> = async () => "";
+  /** Pieces that an act writes before it ends. */
+  output: readonly string[] = ["out\n"];
   /** Starts the program of an agent. */
   program: ((session: string) => Promise<AgentLink>) | undefined;
   /** Tickets that a driver was given. */
@@ -118,6 +122,8 @@ export class GateDouble implements Gate {
       profiles: new Map<DriverKind, Uint8Array>([
         ["files", utf8Encode("files")],
         ["exec", utf8Encode("exec")],
+        ["model", utf8Encode("model")],
+        ["agent", utf8Encode("agent")],
       ]),
       roots: [{ name: "scope", path: "/w", access: "write" }],
       models: this.#world.models,
@@ -194,6 +200,7 @@ class DriverDouble implements Driver {
     _ticket: Uint8Array,
     content: Uint8Array,
     signal: AbortSignal,
+    onOutput?: (bytes: Uint8Array) => void,
   ): Promise<ActEnd> {
     const world = this.#world;
     const waiting = this.#prepared.get(toHex(nonce));
@@ -204,7 +211,10 @@ class DriverDouble implements Driver {
     world.touch();
     if (world.hangs === "before effect") return await never(signal);
     const { target, args, id } = waiting;
-    const result = this.#effect(target, args, content, counter);
+    const result =
+      target === "model::infer"
+        ? { content: utf8Encode(await world.model(new TextDecoder().decode(content))) }
+        : this.#effect(target, args, content, counter);
     world.touch();
     if (world.hangs === "after effect") return await never(signal);
     const outcome = schema.encode(outcomeSchema, {
@@ -218,7 +228,9 @@ class DriverDouble implements Driver {
       reversible: target !== "fs::restore",
       evidence: target === "sys::exec" ? { exitCode: "0", filesChanged: "1" } : {},
     });
-    const output = target === "sys::exec" ? [utf8Encode("out\n")] : [];
+    const writes = target === "sys::exec" || target === "model::infer";
+    const output = writes ? world.output.map(utf8Encode) : [];
+    for (const piece of output) onOutput?.(piece);
     return {
       outcome,
       outcomeSignature: new Uint8Array(64),
@@ -277,7 +289,7 @@ export class DriversDouble implements Drivers {
   }
 
   release(session: string): void {
-    for (const kind of ["files", "exec"]) this.#drivers.delete(`${session} ${kind}`);
+    for (const kind of ["files", "exec", "model"]) this.#drivers.delete(`${session} ${kind}`);
   }
 }
 
