@@ -6,7 +6,7 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import path from "node:path";
-import type { WorldReport } from "../lib/egress/world.ts";
+import type { WorldReport } from "../lib/egress/place.ts";
 import type { Suite, SuiteContext, SuiteResult } from "./suite.ts";
 
 const worldMain = path.join(import.meta.dirname, "../lib/egress/world.ts");

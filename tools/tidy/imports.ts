@@ -83,6 +83,7 @@ const programs: ReadonlySet<string> = new Set([
   "@types/node",
   "@types/react",
   "@types/react-dom",
+  "@types/whatwg-url",
   "axe-core",
   "oxfmt",
   "oxlint",

@@ -61,8 +61,9 @@ const typed = async (context: CommandContext, name: string): Promise<string> => 
   let text = "";
   for (;;) {
     const keys = await io.readKey(signal);
-    const end = keys.search(/[\r\n\u0004]/);
-    for (const key of end < 0 ? keys : keys.slice(0, end)) {
+    // Enter, or the end of input.
+    const end = [...keys].findIndex((key) => ["\r", "\n", "\u0004"].includes(key));
+    for (const key of end < 0 ? keys : [...keys].slice(0, end)) {
       text = key === "\u007f" || key === "\b" ? text.slice(0, -1) : text + key;
     }
     if (text.length > secretInputBytesMax) throw usage("the value is too long");
