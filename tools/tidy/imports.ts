@@ -102,6 +102,8 @@ const isEntry = (root: string): ((file: string) => boolean) => {
   return (file) =>
     exported.has(file) ||
     /^apps\/[^/]+\/src\/main\.tsx?$/.test(file) ||
+    // Named by the page that stands beside it.
+    /^apps\/console\/static\/(?:approve\/main|open\/open)\.ts$/.test(file) ||
     /\.(test|bench)\.ts$/.test(file) ||
     /\.d\.ts$/.test(file) ||
     /^tests\/(suites|benches)\/[^/]+\.ts$/.test(file) ||

@@ -30,8 +30,9 @@ export const callsMax = 64;
 export const callMs = 30_000;
 /** How long a self-test may take, in milliseconds. */
 export const doctorCallMs = 130_000;
-/** Streams of events at once, of all pages and of one browser. */
+/** Streams of events at once. */
 export const streamsMax = 32;
+/** Streams of events of one browser at once. */
 export const streamsPerBrowserMax = 8;
 /** Events kept for those who come back. */
 export const eventsKeptMax = 1_024;
