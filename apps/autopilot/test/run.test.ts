@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { parseDoctor } from "../src/pure/doctor.ts";
-import { earlierLook, isRunning, parseRun, toneOf } from "../src/pure/run.ts";
+import { answerOf, earlierLook, isRunning, parseRun, saidAfter, toneOf } from "../src/pure/run.ts";
 
 const action = (n: number, content: string | null, more: object = {}): object => ({
   n,
@@ -39,7 +39,8 @@ const run = (actions: readonly object[]): string =>
     state: "done",
     model: null,
     actions,
-    says: ["Done."],
+    says: ["On it.", "Done."],
+    saysAfter: [0, actions.length],
     cost: { tokens: 0, usd: 0, actions: actions.length, wallMs: 12 },
     error: null,
   });
@@ -76,7 +77,17 @@ test("a session is read whole", () => {
     ],
   });
   assert.equal(view?.state, "done");
-  assert.deepEqual(view?.says, ["Done."]);
+});
+
+test("what was said stands where it was said, and the answer first", () => {
+  const view = parseRun(run([action(1, "hi\n")]));
+  assert.ok(view !== undefined);
+  assert.deepEqual(answerOf(view), { text: "Done.", after: 1 });
+  assert.deepEqual(saidAfter(view, 0), [{ text: "On it.", after: 0 }]);
+  assert.deepEqual(saidAfter(view, 1), []);
+  const running = { ...view, state: "performing" };
+  assert.equal(answerOf(running), undefined);
+  assert.deepEqual(saidAfter(running, 1), [{ text: "Done.", after: 1 }]);
 });
 
 test("a second look that found something else is compared with the first", () => {

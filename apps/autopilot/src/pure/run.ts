@@ -42,12 +42,18 @@ export interface RunAction {
   readonly timing: readonly (readonly [string, number])[];
 }
 
+export interface Saying {
+  readonly text: string;
+  readonly after: number;
+}
+
 export interface RunView {
   readonly session: string;
   readonly state: string;
   readonly model: string | undefined;
   readonly actions: readonly RunAction[];
-  readonly says: readonly string[];
+  /** What the agent said, and the number of the last action before it. */
+  readonly says: readonly Saying[];
   readonly cost: {
     readonly tokens: number;
     readonly usd: number;
@@ -124,6 +130,13 @@ const actionOf = (value: unknown): RunAction | undefined => {
   };
 };
 
+const saysOf = (says: unknown, after: unknown): readonly Saying[] => {
+  const places = list(after);
+  return list(says).flatMap((each, index) =>
+    typeof each === "string" ? [{ text: each, after: number(places[index]) }] : [],
+  );
+};
+
 /** Undefined where the text is no `ioi.run/1`. */
 export const parseRun = (json: string): RunView | undefined => {
   let value: unknown;
@@ -143,7 +156,7 @@ export const parseRun = (json: string): RunView | undefined => {
     actions: list(found["actions"])
       .map(actionOf)
       .filter((each) => each !== undefined),
-    says: texts(found["says"]),
+    says: saysOf(found["says"], found["saysAfter"]),
     cost: {
       tokens: number(cost?.["tokens"]),
       usd: number(cost?.["usd"]),
@@ -214,3 +227,13 @@ export const earlierLook = (view: RunView, action: RunAction): RunAction | undef
       !action.outcome.hasMore &&
       each.outcome.content !== action.outcome.content,
   );
+
+/** What a task that is done ended with: its answer, which stands first. */
+export const answerOf = ({ state, says }: RunView): Saying | undefined =>
+  state === "done" ? says.at(-1) : undefined;
+
+/** What was said on the way, after an action; 0 is before the first. */
+export const saidAfter = (view: RunView, n: number): readonly Saying[] => {
+  const answer = answerOf(view);
+  return view.says.filter((each) => each !== answer && each.after === n);
+};

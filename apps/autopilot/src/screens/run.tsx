@@ -7,7 +7,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import { plansStore } from "../api/plans.ts";
 import { overviewQuery, sessionQuery, sessionsQuery } from "../api/queries.ts";
-import { earlierLook, type RunAction, type RunView } from "../pure/run.ts";
+import { answerOf, earlierLook, type RunAction, type RunView } from "../pure/run.ts";
 import { visibleText } from "../pure/visible.ts";
 import { runRoute } from "../router.tsx";
 import { useMedia } from "../view/media.ts";
@@ -33,14 +33,15 @@ const ErrorNote = ({ view }: { readonly view: RunView }): ReactElement | null =>
   );
 };
 
-const Says = ({ texts }: { readonly texts: readonly string[] }): ReactElement | null =>
-  texts.length === 0 ? null : (
-    <section className="says" aria-label="What the agent said">
-      {texts.map((text, index) => (
-        <Said key={index} text={text} />
-      ))}
+/** What the task ended with. */
+const Answer = ({ view }: { readonly view: RunView }): ReactElement | null => {
+  const answer = answerOf(view);
+  return answer === undefined ? null : (
+    <section className="says" aria-label="What the agent ended with">
+      <Said text={answer.text} />
     </section>
   );
+};
 
 /** The action that is shown: the one that was chosen, else the newest that needs looking at. */
 const shownOf = (view: RunView, chosen: number | undefined): RunAction | undefined =>
@@ -76,7 +77,7 @@ const Body = ({
     <div className={wide ? "run-body run-wide" : "run-body"}>
       <div className="run-main">
         <ErrorNote view={view} />
-        <Says texts={view.says} />
+        <Answer view={view} />
         <Timeline
           view={view}
           home={home}

@@ -5,11 +5,18 @@
 import type { ReactElement, ReactNode } from "react";
 import { useOutput } from "../api/live.ts";
 import { micros } from "../pure/format.ts";
-import { gateMicros, outcomeWords, type RunAction, type RunView } from "../pure/run.ts";
+import {
+  gateMicros,
+  outcomeWords,
+  type RunAction,
+  type RunView,
+  saidAfter,
+  type Saying,
+} from "../pure/run.ts";
 import { visibleLine } from "../pure/visible.ts";
 import { Icon, iconOfTarget } from "../view/icons.tsx";
 import { VerdictMark } from "../view/marks.tsx";
-import { Lines } from "../view/text.tsx";
+import { Lines, Said } from "../view/text.tsx";
 
 /** The display begins with the target, which has a column of its own. */
 export const objectOf = ({ target, display }: RunAction): string =>
@@ -85,6 +92,16 @@ const Row = ({ action, isShown, onChoose }: RowProps): ReactElement => {
   );
 };
 
+/** What the agent said between two actions. */
+const Sayings = ({ says }: { readonly says: readonly Saying[] }): ReactElement | null =>
+  says.length === 0 ? null : (
+    <div className="saying">
+      {says.map(({ text }, index) => (
+        <Said key={index} text={text} />
+      ))}
+    </div>
+  );
+
 export const Timeline = ({
   view,
   home,
@@ -103,6 +120,11 @@ export const Timeline = ({
     {view.actions.length === 0 ? (
       <li className="muted timeline-empty">Nothing was proposed yet.</li>
     ) : null}
+    {saidAfter(view, 0).length === 0 ? null : (
+      <li>
+        <Sayings says={saidAfter(view, 0)} />
+      </li>
+    )}
     {view.actions.map((action) => (
       <li key={action.n}>
         <Row
@@ -114,6 +136,7 @@ export const Timeline = ({
         />
         {action.outcome === undefined ? <Live session={view.session} n={action.n} /> : null}
         {action.n === shown && detail !== undefined ? detail : null}
+        <Sayings says={saidAfter(view, action.n)} />
       </li>
     ))}
   </ol>
