@@ -64,6 +64,13 @@ const prompt = {
   ],
 };
 
+/** A counter that is never asked twice needs no file. */
+const claims = {
+  claim: () => new DisposableStack(),
+  finish: () => undefined,
+  settle: () => ({ status: "unknown", reversible: false }) as const,
+};
+
 const bounds = {
   replyBytesMax: 2_000_000,
   firstByteMsMax: 5_000,
@@ -87,6 +94,7 @@ const ask = async (
   } = {},
 ): Promise<Asked> => {
   using driver = new ModelDriver({
+    claims,
     transport: () => options.transport ?? transport,
     bounds: { ...bounds, ...options.bounds },
   });
@@ -429,7 +437,7 @@ describe("a prompt that is none", () => {
 });
 
 test("an address in another spelling is not prepared", async () => {
-  using driver = new ModelDriver({ transport: () => transport, bounds });
+  using driver = new ModelDriver({ transport: () => transport, bounds, claims });
   const content = Buffer.from("{}");
   for (const url of ["http://127.0.0.1:80/v1", "http://127.0.0.1/v1/", "http://LOCALHOST/v1"]) {
     const prepared = await driver.prepare("model::infer", {

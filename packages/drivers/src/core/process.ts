@@ -67,11 +67,12 @@ const openRequester = (start: StartInput, kind: "net" | "model"): DisposableHand
   }
   const socket = new net.Socket({ fd: EGRESS, readable: true, writable: true });
   const egress = client(pb.Egress, connect(socket));
+  const claims = new RequestClaims(start.vault);
   return handlersOf(
     start,
     kind === "model"
-      ? new ModelDriver(modelOptions(egress, start.profile.limits.wallMs))
-      : new NetDriver(egress, new RequestClaims(start.vault)),
+      ? new ModelDriver(modelOptions(egress, start.profile.limits.wallMs, claims))
+      : new NetDriver(egress, claims),
   );
 };
 

@@ -19,6 +19,7 @@ import {
 import type { Settlement } from "../effects/settle.ts";
 import { type DriverRejection, reject } from "../fs/roots.ts";
 import { contentBytesMax } from "../limits.ts";
+import type { RequestClaims } from "../net/claims.ts";
 import type { ChatEnd, ChatFacts } from "./chat.ts";
 import type { ModelBounds, ModelFailure, ModelTransport } from "./exchange.ts";
 import { encodeReply, readPrompt } from "./prompt.ts";
@@ -41,6 +42,8 @@ export interface ModelDriverOptions {
   /** The way out, for one act under its ticket. */
   readonly transport: (context: ActContext) => ModelTransport;
   readonly bounds: ModelBounds;
+  /** Which questions were begun: one counter asks once, also over restarts. */
+  readonly claims: Pick<RequestClaims, "claim" | "finish" | "settle">;
 }
 
 const keepsNothing: ReadonlySet<ObligationType> = new Set();
@@ -150,12 +153,18 @@ export class ModelDriver implements Driver {
     if (complaint !== undefined) return reject("E_ARGUMENTS_INVALID", complaint);
     return ok({
       facts: {},
-      effect: false,
+      effect: true,
       content: decoded.value.prompt,
       keeps: keepsNothing,
-      act: (context) => this.#infer(decoded.value, context),
+      act: (context) => this.#act(decoded.value, context),
       [Symbol.dispose]: () => undefined,
     });
+  }
+
+  async #act(infer: Infer, context: ActContext): Promise<ActReport> {
+    const report = await this.#infer(infer, context);
+    if (report.status !== "refused") this.#options.claims.finish(context.counter, report.status);
+    return report;
   }
 
   async #infer(infer: Infer, context: ActContext): Promise<ActReport> {
@@ -183,14 +192,12 @@ export class ModelDriver implements Driver {
     return reportOf(infer, end);
   }
 
-  /** Asking changes nothing that a claim would have to keep from happening twice. */
-  claim(): Disposable {
-    return new DisposableStack();
+  claim(counter: bigint): Disposable | undefined {
+    return this.#options.claims.claim(counter);
   }
 
-  /** Whether a request was sent before the end cannot be known here. */
-  async settle(): Promise<Settlement> {
-    return { status: "unknown", reversible: false };
+  async settle(counter: bigint): Promise<Settlement> {
+    return this.#options.claims.settle(counter);
   }
 
   [Symbol.dispose](): void {

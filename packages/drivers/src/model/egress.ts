@@ -31,7 +31,9 @@ async function* whole(
 export const modelOptions = (
   egress: Client<typeof pb.Egress>,
   wallMsMax: number,
+  claims: ModelDriverOptions["claims"],
 ): ModelDriverOptions => ({
+  claims,
   transport: (context) => async (request, signal) => {
     const fetch = egressFetch(egress, context);
     const response = await fetch({ method: "POST", ...request }, signal);
