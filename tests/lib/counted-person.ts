@@ -26,6 +26,8 @@ export interface Said {
   /** Whether the scope card is shown and accepted. */
   readonly scope: boolean;
   readonly answer: (card: pb.Approval) => Answer;
+  /** A program that takes the steps instead of the planner: its folder. */
+  readonly agent?: string;
   /** Folders for which a wider scope is accepted while the first card waits. */
   readonly widen?: readonly string[];
 }
@@ -39,7 +41,24 @@ export interface Counted {
   readonly view: SessionView;
 }
 
-const callMs = 20_000;
+const callMs = 60_000;
+
+/** What the recorded steps of a program may use. */
+export const recordedTools = ["fs::read", "fs::delete", "fs::mkdir"] as const;
+
+const agentOf = (folder: string) =>
+  folder === ""
+    ? {}
+    : {
+        agent: "folder",
+        folder: {
+          path: folder,
+          name: "recorded",
+          version: "1.0.0",
+          tools: [...recordedTools],
+          stepMs: 20_000,
+        },
+      };
 
 export class CountedPerson {
   readonly #data: string;
@@ -109,16 +128,22 @@ export class CountedPerson {
   }
 
   /** Says the task and sits through it to its end. */
-  async run({ words, actions, workspace, scope, answer, widen }: Said): Promise<Counted> {
+  async run(said: Said): Promise<Counted> {
+    const { words, actions, workspace, scope, answer, widen, agent = "" } = said;
     const { session } = await this.#guardian((channel) =>
-      client(pb.Person, channel).utter({ text: words, workspace, agent: "recorded" }),
+      client(pb.Person, channel).utter({
+        text: words,
+        workspace,
+        agent: "recorded",
+        agentFolder: agent,
+      }),
     );
     const cards = scope ? [await this.#acceptScope(session)] : [];
     const waited: string[] = [];
     const seen = new Set<string>();
     await using channel = await dial(path.join(this.#data, "run/workload.sock"));
     const updates = client(pb.Sessions, channel).start(
-      { session, text: actions, workspace, onAsk: "prompt" },
+      { session, text: actions, workspace, onAsk: "prompt", ...agentOf(agent) },
       { deadlineMs: callMs },
     );
     let last: SessionView | undefined;

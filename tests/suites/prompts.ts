@@ -9,7 +9,7 @@
  */
 import fs from "node:fs";
 import path from "node:path";
-import { type Answer, type Counted, CountedPerson } from "../lib/counted-person.ts";
+import { type Answer, type Counted, CountedPerson, recordedTools } from "../lib/counted-person.ts";
 import { type EverydayTask, everydayTasks, layOut, placed } from "../lib/everyday-tasks.ts";
 import { Scratch, TestKernel } from "../lib/kernel.ts";
 import { quantile } from "../lib/statistics.ts";
@@ -171,6 +171,43 @@ const widening = async (desk: Desk): Promise<Counted> => {
   });
 };
 
+/** Takes recorded steps one after the other, whatever became of the one before. */
+const recordedProgram = `import json, sys
+steps = json.load(open("steps.json"))
+at = 0
+for line in sys.stdin:
+    told = json.loads(line)
+    if "observation" not in told:
+        continue
+    answer = {"type": "finish", "status": "done"}
+    if at < len(steps):
+        answer = {"type": "propose", "target": steps[at][0], "args": steps[at][1]}
+    at += 1
+    print(json.dumps({**answer, "seq": told["seq"]}), flush=True)
+`;
+
+/** An agent that asks for the same thing again after it was denied, and then for another. */
+const insistent = async (desk: Desk): Promise<Counted> => {
+  const folder = desk.folder();
+  const [first = "", second = ""] = dots(folder, 2, true);
+  const agent = desk.folder();
+  const steps = [first, first, second, first].map((file) => ["fs::read", { path: file }]);
+  fs.writeFileSync(path.join(agent, "steps.json"), JSON.stringify(steps));
+  fs.writeFileSync(path.join(agent, "main.py"), recordedProgram);
+  fs.writeFileSync(
+    path.join(agent, "agent.toml"),
+    `name = "recorded"\nversion = "1.0.0"\nentry = ["python3", "main.py"]\ntools = ${JSON.stringify(recordedTools)}\n`,
+  );
+  return await desk.person.run({
+    words: `Read ${folder}`,
+    actions: `Read ${folder}`,
+    workspace: "",
+    scope: true,
+    agent,
+    answer: ({ card }) => ({ decision: card.includes(first) ? "deny" : "approve", scope: "once" }),
+  });
+};
+
 const limitsOf = async (desk: Desk) => {
   const alike = await readAll(desk, 6, false, once);
   const apart = await readAll(desk, 6, true, once);
@@ -194,12 +231,12 @@ const limitsOf = async (desk: Desk) => {
     answer: once,
     widen: [path.dirname(secret), outside],
   });
-  return { alike, apart, denied, elsewhere, later };
+  return { alike, apart, denied, elsewhere, later, again: await insistent(desk) };
 };
 
 const limitCases = async (desk: Desk, silent: Desk): Promise<readonly SuiteCase[]> => {
   const [atDesk, widened] = await Promise.all([limitsOf(desk), widening(silent)]);
-  const { alike, apart, denied, elsewhere, later } = atDesk;
+  const { alike, apart, denied, elsewhere, later, again } = atDesk;
   return [
     {
       ...judged(
@@ -233,6 +270,11 @@ const limitCases = async (desk: Desk, silent: Desk): Promise<readonly SuiteCase[
       "limit:denial-of-a-group-ends-it",
       "failed E_ACTION_DENIED, 1 card",
       `${denied.view.state} ${denied.view.error?.code ?? ""}, ${denied.cards.length - 1} card`,
+    ),
+    judged(
+      "limit:denied-is-not-asked-again",
+      "deny deny allow deny, 2 cards",
+      `${again.view.actions.map(({ verdict }) => verdict).join(" ")}, ${again.cards.length - 1} cards`,
     ),
     judged(
       "limit:another-folder-stays-closed",
