@@ -19,7 +19,10 @@ interface Bucket {
 }
 
 const tooMuch = (message: string): OperationError =>
-  new OperationError("E_PEER_LIMIT", message, { retryable: true });
+  new OperationError("E_PEER_LIMIT", message, {
+    retryable: true,
+    next: "Wait a second, then call again.",
+  });
 
 /** Counts what is open, by peer; forgets a peer with nothing open. */
 class Open {
