@@ -195,6 +195,7 @@ export class FakeKernel implements AsyncDisposable {
   #next = 1;
   #drops = 1;
   /** The Guardian's word on the card; another one makes a mismatch. */
+  readonly starts: pb.StartRequest[] = [];
   cardHash: Uint8Array = cardHash(nodeCrypto, card);
 
   private constructor(data: string) {
@@ -395,6 +396,7 @@ export class FakeKernel implements AsyncDisposable {
 
   async *#start(request: pb.StartRequest, signal: AbortSignal) {
     this.calls.push(`start ${request.session} ${request.onAsk}`);
+    this.starts.push(request);
     const session = this.#need(request.session);
     session.onAsk = request.onAsk;
     if (session.text.startsWith("/drop") && this.#drops-- > 0) {

@@ -111,9 +111,9 @@ export const errors = {
     exit: 5,
   },
   E_BUDGET_REACHED: {
-    what: "A session reached its budget of actions or of time.",
+    what: "A session reached its budget of actions, time, tokens or money.",
     why: "Budgets end what would not end by itself.",
-    next: "Start a new session, or raise [budget] in policy.toml.",
+    next: "./ioi sessions resume SESSION --actions N --usd X goes on; [budget] in policy.toml bounds all.",
     exit: 5,
   },
   E_AGENT_LOOP: {

@@ -21,7 +21,7 @@ import { type Origin, originOf } from "../origin.ts";
 import type { AgentStep, Goal, Observation } from "../session/messages.ts";
 import { isModelCall } from "../session/spending.ts";
 import { type ActionState, clip } from "../session/state.ts";
-import { inferTarget } from "../tools.ts";
+import { inferTarget, type RawArguments } from "../tools.ts";
 import {
   add,
   type Conversation,
@@ -264,9 +264,18 @@ const nextCall = (talk: Talk, look: Look): AgentStep | undefined => {
       continue;
     }
     talk.open = call;
-    return taken.value;
+    const alike = alikeAfter(talk, taken.value.target);
+    return alike.length === 0 ? taken.value : { ...taken.value, alike };
   }
 };
+
+/** Arguments of later calls of the same reply to the same tool: a person is asked once for all. */
+const alikeAfter = ({ queue }: Talk, target: string): readonly RawArguments[] =>
+  queue.flatMap((call) => {
+    const taken = takeCall(call);
+    const same = taken.ok && taken.value.type === "propose" && taken.value.target === target;
+    return same && taken.value.content === undefined ? [taken.value.args] : [];
+  });
 
 const infer = (talk: Talk, look: Look): AgentStep => {
   const { session } = look;
