@@ -4,6 +4,7 @@ import { duplexPair } from "node:stream";
 import { mock, test } from "node:test";
 import { unwrap } from "@ioi/base";
 import { domainBytes, domains, signPayload } from "@ioi/crypto";
+import { driverKinds } from "@ioi/guardian";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { metricsText } from "@ioi/host/process";
 import { client, connect, serve } from "@ioi/host/rpc";
@@ -87,7 +88,7 @@ test("a whole action over both services: utter, propose, ask, answer, ticket, ou
   const said = { text: "make a folder", workspace, agent: "planner" };
   const { session } = await person.utter(said);
   const opened = await gate.openSession({ session });
-  assert.equal(opened.profiles.length, 2);
+  assert.equal(opened.profiles.length, driverKinds.length);
   assert.deepEqual(
     opened.roots.map(({ name, path, write }) => ({ name, path, write })),
     [{ name: "scope", path: workspace, write: true }],
