@@ -21,7 +21,8 @@ import { Timeline } from "./timeline.tsx";
 
 const ErrorNote = ({ view }: { readonly view: RunView }): ReactElement | null => {
   const { error } = view;
-  if (error === undefined || view.state === "waiting-approval") return null;
+  // A card says what waits, also where it pauses the task.
+  if (error === undefined || error.code === "E_APPROVAL_PENDING") return null;
   return (
     <div className="note note-bad">
       <div>

@@ -166,6 +166,12 @@ const undoSession = async (
   return own;
 };
 
+interface PickedPlace {
+  readonly kind: string;
+  readonly value: string;
+  readonly access: string;
+}
+
 const scopeOf = async (
   kernel: Kernel,
   session: string,
@@ -174,23 +180,26 @@ const scopeOf = async (
 ) =>
   whereOffered(async () => {
     const scopes = await kernel.scopes();
-    return await scopes.proposeScope(
-      {
-        session,
-        picks: await Promise.all(
-          request.picks.map(async ({ kind, value, access }) => ({
-            kind,
-            value: kind === "folder" ? await realPath(kernel, value, signal) : value,
-            access,
-          })),
-        ),
-        model: request.model,
-        microusdMax: request.microusdMax,
-        wallMinutesMax: request.wallMinutesMax,
-        actionsMax: 0,
-      },
-      { signal, deadlineMs: callMs },
-    );
+    const { model, microusdMax, wallMinutesMax } = request;
+    const bounds = { model, microusdMax, wallMinutesMax, actionsMax: 0 };
+    const offer = (picks: readonly PickedPlace[]) =>
+      scopes.proposeScope(
+        { session, picks: [...picks], ...bounds },
+        { signal, deadlineMs: callMs },
+      );
+    const real = async ({ kind, value, access }: PickedPlace): Promise<PickedPlace> => ({
+      kind,
+      value: kind === "folder" ? await realPath(kernel, value, signal) : value,
+      access,
+    });
+    const picked = await Promise.all(request.picks.map(real));
+    const offered = await offer(picked);
+    const named = offered.scope?.folders ?? [];
+    const isPicked = picked.some(({ kind }) => kind === "folder");
+    if (offered.needless || isPicked || named.length === 0) return offered;
+    // The Guardian reads the words and sees no files: what they name is looked up here.
+    const found = named.map(({ path, access }) => real({ kind: "folder", value: path, access }));
+    return await offer([...picked, ...(await Promise.all(found))]);
   }, undefined);
 
 const dollars = (microusd: bigint): string => {
