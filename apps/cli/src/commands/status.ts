@@ -11,6 +11,8 @@ export interface StatusView {
   readonly schema: "ioi.status/1";
   readonly rpc: string;
   readonly http: string;
+  /** Where the page is; null where none is served. */
+  readonly page: string | null;
   readonly startedAt: string;
   readonly restarts: number;
   readonly sandbox: string;
@@ -63,6 +65,7 @@ export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
     schema: "ioi.status/1",
     rpc: status.rpcAddress,
     http: status.httpAddress,
+    page: status.page === "" ? null : status.page,
     startedAt: new Date(Number(status.startedMs)).toISOString(),
     restarts: status.restarts,
     sandbox: status.sandbox,
@@ -111,6 +114,8 @@ export const printStatus = (context: CommandContext, status: StatusView): void =
   output.value(status);
   output.line(`kernel on ${status.rpc}, since ${status.startedAt}, ${status.restarts} restarts`);
   output.line(`health on http://${status.http}/readyz`);
+  const page = status.page === null ? "none is served" : `${status.page}  (./ioi open)`;
+  output.line(`page ${page}`);
   const width = Math.max(0, ...status.processes.map(({ name }) => name.length));
   for (const each of status.processes) {
     const memory = `${each.pssMiB.toFixed(1).padStart(6)} MiB`;
