@@ -7,6 +7,7 @@ import { axeControl, fixedCases, paints } from "./checks.ts";
 import { modelJob } from "./model-job.ts";
 import { keyboardJob } from "./keyboard-job.ts";
 import { casesOf, screensOf, takeLooks, themes } from "./looks.ts";
+import { passkeyJob } from "./passkey-job.ts";
 import { Stage } from "./stage.ts";
 
 const widths = [320, 1280, 2560] as const;
@@ -22,6 +23,7 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   const job = await keyboardJob(stage, page, folder);
   progress("a task in plain words");
   const withModel = await modelJob(stage, page, folder);
+  const withPasskey = await passkeyJob(stage);
   progress("first paint");
   const paintsMs = await paints(stage, quick ? 3 : 9);
   progress("what must hold on every screen");
@@ -47,6 +49,7 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
     cases: [
       ...job,
       withModel.job,
+      withPasskey,
       ...fixed.cases,
       ...casesOf(looks).map((each) =>
         each.control === undefined || control ? each : { ...each, control: "harmless" as const },

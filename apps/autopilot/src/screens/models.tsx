@@ -19,7 +19,9 @@ const price = (microusd: bigint): string => dollars(Number(microusd) / 1_000_000
 
 const Prices = ({ model }: { readonly model: ModelLine }): ReactElement => {
   const { inputMicrousdPerMillion: input, outputMicrousdPerMillion: output } = model;
-  if (input === 0n && output === 0n) return <span className="muted">free</span>;
+  if (input === 0n && output === 0n) {
+    return <span className="muted">{model.loopback ? "free" : "price from the table"}</span>;
+  }
   return (
     <span className="figure">
       {price(input)} <span className="unit">in</span> {price(output)}{" "}
@@ -33,7 +35,7 @@ const Where = ({ model }: { readonly model: ModelLine }): ReactElement => (
     <span className="mono cut">{visibleLine(model.url)}</span>
     <span className="muted">
       {model.loopback
-        ? `on this machine${model.program === "" ? "" : `, ${visibleLine(model.program)} of ${visibleLine(model.owner)}`}`
+        ? `on this machine${model.program === "" ? "" : `: ${visibleLine(model.program)}, run by user ${visibleLine(model.owner)}`}`
         : "elsewhere: text leaves this machine"}
     </span>
   </span>
@@ -132,7 +134,9 @@ export const Models = (): ReactElement => {
   if (error !== null) return <ProblemNote error={error} retry={() => void refetch()} />;
   if (data === undefined) return <Waiting what="Reading the models" />;
   const confirmed = data.models.filter((model) => model.confirmed);
-  const found = discover.data?.models.filter((model) => !model.confirmed) ?? [];
+  const isKnown = ({ url, name }: ModelLine): boolean =>
+    confirmed.some((each) => each.url === url && each.name === name);
+  const found = discover.data?.models.filter((each) => !each.confirmed && !isKnown(each)) ?? [];
   return (
     <>
       {confirmed.length === 0 ? (
