@@ -216,7 +216,8 @@ test("stop: launcher, Guardian and workload are all told", () =>
     await ioi(["run", "/ask", "--on-ask", "pend"]);
     const stopped = await ioi(["stop", "--json"]);
     assert.equal(stopped.exit, 0);
-    assert.deepEqual(JSON.parse(stopped.out).stopped, [{ session: "s1", killed: 2 }]);
+    const sent = [{ method: "GET", url: "https://a.example/x", bytes: 120, ticket: "7" }];
+    assert.deepEqual(JSON.parse(stopped.out).stopped, [{ session: "s1", killed: 2, sent }]);
     assert.deepEqual(kernel.calls.slice(-3).toSorted(), ["kill s1", "revoke s1", "stop s1"]);
     assert.equal((await ioi(["stop"])).out, "nothing ran\n");
   }));

@@ -115,7 +115,7 @@ test("check: what is no action is refused with a code", () =>
       [["check", "--action", twice, ...asked], 2, /E_ARGUMENTS_JSON.*"path"/],
       [["check", "fs::read", "--arg", "x=1", ...asked], 2, /unknown argument "x"\. It takes: path/],
       [["check", "--action", "[]", ...asked], 2, /--action is/],
-      [["check", "net::get", "--arg", "url=http://localhost", ...asked], 7, /no driver/],
+      [["check", "net::listen", "--arg", "port=1", ...asked], 7, /no driver/],
       [["check", "fs::read", "--arg", "path=x", "--workspace", "none"], 5, /is not a folder/],
       [["check", "fs::read", "--arg", "path=x", "--policy", "none"], 5, /cannot read/],
     ];

@@ -185,6 +185,8 @@ export class FakeKernel implements AsyncDisposable {
   readonly device = nodeCrypto.generate("ed25519");
   readonly statements: DecisionStatement[] = [];
   readonly calls: string[] = [];
+  /** Values by name. */
+  readonly secrets = new Map<string, string>();
   /** What is left to undo, by session. */
   readonly undoable = new Map<string, number>();
   /** What actions found, whatever session they are of. */
@@ -215,7 +217,7 @@ export class FakeKernel implements AsyncDisposable {
       JSON.stringify({ publicKey: toHex(publicKey), seed: toHex(seed) }),
       { mode: 0o600 },
     );
-    await kernel.#listen("guardian.sock", kernel.#person(), kernel.#modelList());
+    await kernel.#listen("guardian.sock", kernel.#person(), kernel.#modelList(), kernel.#secrets());
     await kernel.#listen("workload.sock", kernel.#workload());
     await kernel.#listen("launcher.sock", kernel.#launcher());
     const { pid } = process;
@@ -231,6 +233,24 @@ export class FakeKernel implements AsyncDisposable {
     for (const server of this.#servers) {
       await new Promise((resolve) => server.close(resolve));
     }
+  }
+
+  #secrets() {
+    return implement(pb.Secrets, {
+      setSecret: async ({ name, value, binding }) => {
+        this.secrets.set(name, value);
+        this.calls.push(`secret ${name} ${binding?.host} ${binding?.header} ${binding?.template}`);
+        return {};
+      },
+      listSecrets: async () => ({
+        secrets: [...this.secrets.keys()].map((name) => ({
+          name,
+          binding: { scheme: "https", host: "a.example", port: 443, pathPrefix: "/v1" },
+          createdMs: 1000n,
+        })),
+      }),
+      removeSecret: async ({ name }) => ({ removed: this.secrets.delete(name) }),
+    });
   }
 
   async #listen(name: string, ...services: ReturnType<typeof implement>[]): Promise<void> {
@@ -487,7 +507,8 @@ export class FakeKernel implements AsyncDisposable {
       }),
       stopSession: async ({ session }) => {
         this.calls.push(`kill ${session}`);
-        return { killed: 2 };
+        const cut = { method: "GET", url: "https://a.example/x", bytesUp: 120n, counter: 7n };
+        return { killed: 2, sent: [{ session, ...cut }] };
       },
       shutdown: async () => ({}),
       findModels: async () => ({ listens: false }),

@@ -86,7 +86,8 @@ const argumentOf = (target: string, text: string): readonly [string, RawValue] =
   if (at <= 0) throw usage(`--arg takes NAME=VALUE, not "${text}"`);
   const [name, value] = [text.slice(0, at), text.slice(at + 1)];
   const type = targets.get(target)?.arguments.find((each) => each.name === name)?.type;
-  if (type === undefined || type === "path" || type === "text" || type === "content") {
+  const asItIs = ["path", "text", "content", "url"];
+  if (type === undefined || asItIs.includes(type)) {
     return [name, value];
   }
   const parsed = parseJson(value);
