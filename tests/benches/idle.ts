@@ -23,7 +23,7 @@ export const bench: Bench = {
     const windowMs = context.quick ? 10_000 : 60_000;
     const samples = context.quick ? 5 : 12;
     using scratch = new Scratch();
-    await using kernel = await TestKernel.start({ data: scratch.at("data") });
+    await using kernel = await TestKernel.start({ data: scratch.at("data"), pages: "" });
     // What a start leaves behind is let go first.
     await sleep(3000, undefined, { signal: context.signal });
     const pss: number[] = [];

@@ -1,6 +1,6 @@
 /** Receipts for the page: a page of them, and all of them with what verifies them elsewhere. */
 import { OperationError, toHex } from "@ioi/base";
-import { type Bundle, softwareAnchor } from "@ioi/guardian/verify";
+import type { Bundle } from "@ioi/guardian/verify";
 import { leaf as leafSchema, schema } from "@ioi/wire";
 import type { Console } from "@ioi/wire/console";
 import type { Handlers } from "../http/connect.ts";
@@ -81,13 +81,8 @@ export const receiptCalls = (kernel: Kernel): Offered => ({
       }
       from = (receipts.at(-1)?.index ?? size) + 1n;
     }
-    const bundle: Bundle = {
-      schema: "ioi.receipts/1",
-      anchor: softwareAnchor,
-      checkpoint: note,
-      entries,
-    };
-    const { identity } = await person.guardianStatus({}, call);
+    const { identity, anchor } = await person.guardianStatus({}, call);
+    const bundle: Bundle = { schema: "ioi.receipts/1", anchor, checkpoint: note, entries };
     return { bundle: Buffer.from(JSON.stringify(bundle)), identity: toHex(identity) };
   },
 });
