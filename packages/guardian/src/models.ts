@@ -259,13 +259,13 @@ export class ModelRegistry {
   /** Why an action may not ask its model; undefined where it may, or asks none. */
   refusal({ target, args }: Action): DecisionContext["refusal"] {
     if (target !== "model::infer") return undefined;
-    const id = args["model"];
-    const model = typeof id === "string" ? this.find(id) : undefined;
+    const id = typeof args["model"] === "string" ? args["model"] : "";
+    const model = this.find(id);
     const names = this.#state.models.map((each) => each.id);
     if (model === undefined) {
       return {
         id: "builtin:model",
-        reason: `The model ${printable(String(id))} was not confirmed by the person.`,
+        reason: `The model ${printable(id)} was not confirmed by the person.`,
         instead: names.length === 0 ? "" : `Ask one of: ${names.join(", ")}.`,
       };
     }
