@@ -326,6 +326,8 @@ export const sessionCalls = (options: SessionsOptions): Offered => {
     stop: async ({ session }, context) => {
       const stopped = await meantToStop(kernel, session, context);
       const sent = await Promise.all(stopped.map((each) => stopOne(kernel, each, context)));
+      // What was planned and not begun goes with its card.
+      if (plans.get(session) !== undefined) plans.take(session);
       onChange();
       return { stopped: [...stopped], sent: sent.flat() };
     },
