@@ -23,8 +23,8 @@ export const Planned = ({
   const drop = useMutation({
     mutationFn: () => api.stop({ session: reply.session }),
     onSettled: async () => {
-      forgetPlan(reply.session);
       await navigate({ to: "/" });
+      forgetPlan(reply.session);
     },
   });
   const change = (): void => {

@@ -164,7 +164,8 @@ const SpotlightForm = ({
   const { data: overview } = useQuery(overviewQuery);
   const start = useStart();
   const change = (part: Partial<Draft>): void => setTask((before) => ({ ...before, ...part }));
-  const ready = task.text.trim() !== "" && !start.isPending;
+  const hasModel = (overview?.defaultModel ?? "") !== "";
+  const ready = task.text.trim() !== "" && (isCommand(task.text) || hasModel) && !start.isPending;
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     if (ready) start.mutate(task);
@@ -188,7 +189,7 @@ const SpotlightForm = ({
         maxLength={100_000}
       />
       <p className="hint" role="status">
-        {hintOf(task, (overview?.defaultModel ?? "") !== "")}
+        {hintOf(task, hasModel)}
       </p>
       <ScopeFields task={task} change={change} />
       {isCommand(task.text) ? null : <ModelFields task={task} change={change} />}
