@@ -39,7 +39,7 @@ test("models add: a server of this machine is confirmed with who runs it", () =>
       uid: process.getuid?.(),
       program: process.execPath,
     });
-    const [model] = kernel.models;
+    const [model] = kernel.models.list;
     assert.deepEqual(
       [model?.name, model?.protocol, model?.contextTokens, model?.priceConfirmed],
       ["one", "openai", 16_384, false],
@@ -56,7 +56,7 @@ test("models add: where nobody listens nobody can be confirmed", () =>
     const { exit, err } = await ioi(["models", "add", "box/one", "--url", url]);
     assert.equal(exit, 2);
     assert.match(err, /nothing listens on port/);
-    assert.equal(kernel.models.length, 0);
+    assert.equal(kernel.models.list.length, 0);
   }));
 
 test("models add: a provider's id says the rest; prices belong together", () =>
@@ -65,16 +65,19 @@ test("models add: a provider's id says the rest; prices belong together", () =>
     const { exit, err } = await ioi(["models", "add", "anthropic/claude-sonnet-4-5", consent]);
     assert.equal(exit, 0);
     assert.match(err, /no names, addresses, numbers or secrets/);
-    const [model] = kernel.models;
+    const [model] = kernel.models.list;
     assert.deepEqual(
-      [model?.url, model?.protocol, model?.name, model?.secret, kernel.unscrubbedConsent],
+      [model?.url, model?.protocol, model?.name, model?.secret, kernel.models.unscrubbedConsent],
       ["https://api.anthropic.com/v1", "anthropic", "claude-sonnet-4-5", "ANTHROPIC_API_KEY", true],
     );
     const half = ["models", "add", "openai/gpt-5", "--price-in", "1", consent];
     assert.equal((await ioi(half)).exit, 2);
     assert.equal((await ioi([...half, "--price-out", "2.5"])).exit, 0);
     assert.deepEqual(
-      [kernel.models[1]?.inputMicrousdPerMillion, kernel.models[1]?.outputMicrousdPerMillion],
+      [
+        kernel.models.list[1]?.inputMicrousdPerMillion,
+        kernel.models.list[1]?.outputMicrousdPerMillion,
+      ],
       [1_000_000n, 2_500_000n],
     );
     assert.equal((await ioi(["models", "add", "a", "--price-in", "x"])).exit, 2);
@@ -88,7 +91,7 @@ test("models list, default and rm", () =>
       await ioi(["models", "add", id, "--allow-unscrubbed"]);
     }
     assert.equal((await ioi(["models", "default", "anthropic/b"])).exit, 0);
-    assert.equal(kernel.models.find(({ id }) => id === "anthropic/b")?.isDefault, true);
+    assert.equal(kernel.models.list.find(({ id }) => id === "anthropic/b")?.isDefault, true);
     const listed = JSON.parse((await ioi(["models", "list", "--json"])).out);
     assert.equal(listed.schema, "ioi.models/1");
     assert.deepEqual(

@@ -1,7 +1,6 @@
 /** A command line with streams that tests can read, and a kernel that tests can script. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { personRuleId, type RunAction, type RunView } from "@ioi/agent";
 import { concatBytes, equalBytes, OperationError, toHex, unwrap } from "@ioi/base";
@@ -13,6 +12,9 @@ import { decisionStatement, type DecisionStatement, pb, schema } from "@ioi/wire
 import { runCli } from "../src/cli.ts";
 import { cardHash } from "../src/kernel/device.ts";
 import type { Io } from "../src/io.ts";
+import { FakeModels } from "./fake-models.ts";
+
+export { temporaryFolder } from "./folder.ts";
 
 export interface Ran {
   readonly exit: number;
@@ -72,12 +74,6 @@ export const runWith = async (
   const controller = settings.controller ?? new AbortController();
   const exit = await runCli(argv, io, controller.signal);
   return { exit, out, err, bytes: concatBytes(...pieces) };
-};
-
-/** A folder that is gone when the test is. */
-export const temporaryFolder = (): Disposable & { readonly path: string } => {
-  const path = mkdtempSync(join(tmpdir(), "ioi-cli-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 };
 
 const hash = new Uint8Array(32).fill(3);
@@ -217,7 +213,12 @@ export class FakeKernel implements AsyncDisposable {
       JSON.stringify({ publicKey: toHex(publicKey), seed: toHex(seed) }),
       { mode: 0o600 },
     );
-    await kernel.#listen("guardian.sock", kernel.#person(), kernel.#modelList(), kernel.#secrets());
+    await kernel.#listen(
+      "guardian.sock",
+      kernel.#person(),
+      kernel.models.service(),
+      kernel.#secrets(),
+    );
     await kernel.#listen("workload.sock", kernel.#workload());
     await kernel.#listen("launcher.sock", kernel.#launcher());
     const { pid } = process;
@@ -282,30 +283,7 @@ export class FakeKernel implements AsyncDisposable {
       .map(([session, of]) => ({ id: `ap-${session}`, session, of }));
   }
 
-  /** Confirmed models: a list in memory. */
-  readonly models: pb.Model[] = [];
-  unscrubbedConsent = false;
-
-  #modelList() {
-    return implement(pb.Models, {
-      listModels: async () => ({
-        models: this.models,
-        unscrubbedConsent: this.unscrubbedConsent,
-      }),
-      confirmModel: async ({ model, unscrubbedConsent }) => {
-        this.unscrubbedConsent ||= unscrubbedConsent;
-        if (model === undefined) return {};
-        const others = this.models.filter(({ id }) => id !== model.id);
-        this.models.splice(0, this.models.length, ...others, model);
-        return {};
-      },
-      removeModel: async ({ id }) => {
-        const at = this.models.findIndex((each) => each.id === id);
-        if (at !== -1) this.models.splice(at, 1);
-        return { removed: at !== -1 };
-      },
-    });
-  }
+  readonly models: FakeModels = new FakeModels();
 
   #person() {
     return implement(pb.Person, {

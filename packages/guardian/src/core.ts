@@ -12,8 +12,6 @@ import {
   type Random,
   steadyWall,
   toHex,
-  utf8Decode,
-  utf8Encode,
   type WallMs,
 } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
@@ -53,8 +51,11 @@ import { asksKeptMax, goneInstancesMax, reasonCharsMax } from "./limits.ts";
 import { modelAmount, type ModelRegistry } from "./models.ts";
 import type { PolicySourceReader } from "./policy-source.ts";
 import type { LoggedLeaf, ReceiptLog } from "./receipt-log.ts";
+import { printable, rejected } from "./rejections.ts";
 import type { SecretStore } from "./secrets.ts";
 import { openContent, type SealedContent, sealContent } from "./sealing.ts";
+
+export { printable, rejected };
 
 export interface GuardianConfig {
   /** Absolute; refused to every driver. */
@@ -92,10 +93,6 @@ export interface GuardianPorts {
 
 export const isAccess = (value: unknown): value is ScopeAccess =>
   value === "read" || value === "organise" || value === "write";
-
-/** A denial of the Guardian's own making, before any rule. */
-export const rejected = (code: `E_${string}`, message: string): OperationError =>
-  new OperationError(code, message);
 
 export class GuardianCore {
   readonly ports: GuardianPorts;
@@ -389,7 +386,3 @@ export class GuardianCore {
     };
   }
 }
-
-/** Text of a stranger inside a message of ours. */
-export const printable = (text: string): string =>
-  JSON.stringify((utf8Decode(utf8Encode(text)) ?? "").slice(0, 80));

@@ -25,9 +25,9 @@ import {
   readModelUrl,
 } from "@ioi/firewall";
 import { type Action, type CanonicalValue, type Infer, schema } from "@ioi/wire";
-import { printable, rejected } from "./core.ts";
 import { modelsBytesMax, modelsMax } from "./limits.ts";
 import type { PriceSource } from "./price-source.ts";
+import { printable, rejected } from "./rejections.ts";
 
 const { array, bool, int, optional, record, text } = schema;
 
@@ -237,9 +237,9 @@ export class ModelRegistry {
     return true;
   }
 
-  async #change(next: (state: RegistryFile) => RegistryFile): Promise<void> {
+  async #change(changed: (state: RegistryFile) => RegistryFile): Promise<void> {
     const changing = this.#changing.then(async () => {
-      const state = next(this.#state);
+      const state = changed(this.#state);
       const bytes = concatBytes(utf8Encode(format), schema.encode(registryFile, state));
       await this.#files.replaceFile(path, bytes, 0o600);
       this.#state = state;
