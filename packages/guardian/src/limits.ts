@@ -14,6 +14,8 @@ export const leaseBytesDownMax = 8_388_608;
 export const ticketTtlMs = 30_000;
 /** Sessions that are open at once. */
 export const openSessionsMax = 256;
+/** After which words that never became a task end when the room is needed, in milliseconds. */
+export const abandonedSessionMs = 3_600_000;
 /** Asks that wait for a person at once, over all sessions. */
 export const pendingApprovalsMax = 256;
 /** Driver instances that may be registered at once. */

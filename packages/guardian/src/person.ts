@@ -27,7 +27,13 @@ import { alikeText } from "./alike.ts";
 import { offersOf, pauseText } from "./cards.ts";
 import { type GuardianCore, isAccess, printable, rejected } from "./core.ts";
 import type { Ask, SessionRecord } from "./ledger.ts";
-import { openSessionsMax, reasonCharsMax, receiptsPageMax, wordsCharsMax } from "./limits.ts";
+import {
+  abandonedSessionMs,
+  openSessionsMax,
+  reasonCharsMax,
+  receiptsPageMax,
+  wordsCharsMax,
+} from "./limits.ts";
 import type { LoggedLeaf, SignedCheckpoint } from "./receipt-log.ts";
 import type { AnyDeviceKind } from "./device-book.ts";
 import { countsFor, deviceVerdict } from "./device-signature.ts";
@@ -126,7 +132,10 @@ export class PersonSide {
     if (access !== "" && !isAccess(access)) {
       throw rejected("E_WORKSPACE_REFUSED", `access ${printable(access)}: read, organise or write`);
     }
-    if (before === undefined) this.#checkRoom();
+    if (before === undefined) {
+      await this.#forgetAbandoned();
+      this.#checkRoom();
+    }
     const session = before?.id ?? `s-${toHex(this.#core.ports.random.fill(new Uint8Array(6)))}`;
     const leaf: Leaf = {
       type: "session-open",
@@ -158,6 +167,23 @@ export class PersonSide {
     const session = this.#core.ledger.sessions.get(id);
     if (session === undefined) throw rejected("E_SESSION_UNKNOWN", `no session ${printable(id)}`);
     return session;
+  }
+
+  /**
+   * Words that never became a task (a page closed before its scope card, a command that was killed)
+   * end when the room is needed: nothing was permitted in them, and nothing waits.
+   */
+  async #forgetAbandoned(): Promise<void> {
+    const { sessions, budgets } = this.#core.ledger;
+    const open = [...sessions.values()].filter(({ closed }) => closed === undefined);
+    if (open.length + this.#opening < openSessionsMax) return;
+    const nowMs = this.#core.wall();
+    const idle = ({ id, cards, openedMs }: SessionRecord): boolean => {
+      const { actionsSpent = 0, actionsReserved = 0 } = budgets.state(id, nowMs) ?? {};
+      const unused = actionsSpent + actionsReserved + cards.length === 0;
+      return unused && nowMs - openedMs >= abandonedSessionMs;
+    };
+    for (const { id } of open.filter(idle)) await this.#core.closeSession(id, "never begun");
   }
 
   #checkRoom(): void {

@@ -99,6 +99,22 @@ test("sessions opened at once are bounded", async () => {
   assert.equal(await codeOf(world.utter({ session: second ?? "" })), "", "words need no room");
 });
 
+test("words that never became a task make room after an hour; a task that did something does not", async () => {
+  const world = await World.open();
+  const { id, driver } = await world.session();
+  assert.equal((await world.propose(driver, read)).verdict, "allow");
+  for (let n = 1; n < openSessionsMax; n++) await world.utter();
+  await world.clock.advance(3_599_000);
+  assert.equal(await codeOf(world.utter()), "E_SESSIONS_FULL");
+  await world.clock.advance(1000);
+  assert.equal(await codeOf(world.utter()), "");
+  const open = [...world.core.ledger.sessions.values()].filter(
+    ({ closed }) => closed === undefined,
+  );
+  assert.equal(open.length, 2);
+  assert.ok(open.some((session) => session.id === id));
+});
+
 test("what was reserved is spent after a restart, whatever had no outcome", async () => {
   const world = await World.open({ policy: new PolicyText(policyText(5)) });
   const { id, driver } = await world.session();
