@@ -49,6 +49,8 @@ export const paints = async (stage: Stage, loads: number): Promise<readonly numb
 
 /** The control of every look: axe does find what is planted. */
 export const axeControl = async (page: Page): Promise<boolean> => {
+  // A dialog that was left open would hide what is planted.
+  await goTo(page, "/");
   await page.evaluate(() => {
     const planted = document.createElement("div");
     planted.id = "planted";

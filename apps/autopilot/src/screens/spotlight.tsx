@@ -76,7 +76,7 @@ const ScopeFields = ({ task, change }: FieldProps): ReactElement => (
 );
 
 const ModelFields = ({ task, change }: FieldProps): ReactElement => {
-  const { data } = useQuery(modelsQuery);
+  const { data } = useQuery({ ...modelsQuery, refetchOnMount: "always" });
   const models = data?.models.filter(({ confirmed }) => confirmed) ?? [];
   return (
     <div className="field-row">
@@ -161,7 +161,8 @@ const SpotlightForm = ({
   readonly goal: RefObject<HTMLTextAreaElement | null>;
 }): ReactElement => {
   const [task, setTask] = useState(firstTask);
-  const { data: overview } = useQuery(overviewQuery);
+  // A model may have been confirmed elsewhere since the page looked.
+  const { data: overview } = useQuery({ ...overviewQuery, refetchOnMount: "always" });
   const start = useStart();
   const change = (part: Partial<Draft>): void => setTask((before) => ({ ...before, ...part }));
   const hasModel = (overview?.defaultModel ?? "") !== "";
