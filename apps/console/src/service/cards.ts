@@ -54,7 +54,10 @@ const approvalCard = (approval: pb.Approval) => {
     text: card,
     textHash: cardHash,
     target,
-    reasons: asks.map(({ kind, id: what }) => `${because[kind] ?? kind}: ${what}`),
+    reasons: asks.map(({ kind, id: what }) => {
+      const words = because[kind] ?? kind;
+      return kind === "default" ? words : `${words}: ${what}`;
+    }),
     statementOnce: statementOf(approval, "approve", "once"),
     statementSession: sessionScope ? statementOf(approval, "approve", "session") : nothing,
     statementDeny: statementOf(approval, "deny", "once"),
