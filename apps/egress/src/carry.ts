@@ -8,7 +8,7 @@ import http from "node:http";
 import type { SecureContext } from "node:tls";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { OperationError } from "@ioi/base";
-import { hostWithPort, type PermittedRequest } from "@ioi/firewall";
+import { hostWithPort, type PermittedRequest } from "@ioi/firewall/net";
 import type { pb } from "@ioi/wire";
 import { type Connection, connectAny } from "./connect.ts";
 import {

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { equalBytes, err, ok, type Rejection, type Result } from "@ioi/base";
 import { actionId, type CryptoProvider, domains, verifyPayload } from "@ioi/crypto";
-import { driverHeaders, type PermittedRequest, permittedRequest } from "@ioi/firewall";
+import { driverHeaders, type PermittedRequest, permittedRequest } from "@ioi/firewall/net";
 import {
   action as actionSchema,
   type pb,

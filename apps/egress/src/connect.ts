@@ -7,7 +7,7 @@ import net from "node:net";
 import tls from "node:tls";
 import { createHash } from "node:crypto";
 import { InvariantError, OperationError } from "@ioi/base";
-import type { CanonicalUrl } from "@ioi/firewall";
+import type { CanonicalUrl } from "@ioi/firewall/net";
 import { addressesTriedMax, connectMs } from "./limits.ts";
 
 export interface Connection {

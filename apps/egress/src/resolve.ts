@@ -11,7 +11,7 @@ import {
   addressClass,
   canonicalAddress,
   type CanonicalUrl,
-} from "@ioi/firewall";
+} from "@ioi/firewall/net";
 import { addressesMax, resolveMs } from "./limits.ts";
 
 /** All addresses of a name, in the order in which they are tried. */

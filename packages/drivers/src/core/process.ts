@@ -6,27 +6,15 @@ import fs from "node:fs";
 import net from "node:net";
 import { OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { client, connect, implement, serve } from "@ioi/host/rpc";
+import { implement, serve } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
-import { unfinished } from "../effects/settle.ts";
-import { ExecDriver } from "../exec/driver.ts";
-import { FilesDriver } from "../files/driver.ts";
-import { EffectEngine } from "../effects/engine.ts";
-import { Roots } from "../fs/roots.ts";
 import { startLineBytesMax } from "../limits.ts";
-import { Vault } from "../vault/vault.ts";
-import { RequestClaims } from "../net/claims.ts";
-import { ModelDriver } from "../model/driver.ts";
-import { modelOptions } from "../model/egress.ts";
-import { NetDriver } from "../net/driver.ts";
 import type { Driver } from "./driver.ts";
 import { createHandlers, type DisposableHandlers } from "./handlers.ts";
 import { readStart, type StartInput } from "./start.ts";
 
 const CHANNEL = 3;
 const START = 4;
-/** Of a driver that may make requests: to egress. */
-const EGRESS = 5;
 
 const readLine = (fd: number): Uint8Array => {
   const blocks: Buffer[] = [];
@@ -44,7 +32,28 @@ const readLine = (fd: number): Uint8Array => {
   }
 };
 
-const handlersOf = (start: StartInput, driver: Driver): DisposableHandlers => {
+/** The driver of a kind. Each process loads the code of its own kind, and of no other. */
+const driverOf = async (start: StartInput): Promise<Driver> => {
+  const { kind } = start.profile;
+  switch (kind) {
+    case "net":
+    case "model": {
+      const { openRequester } = await import("./requester.ts");
+      return await openRequester(start, kind);
+    }
+    case "files":
+    case "exec": {
+      const { openFolders } = await import("./folders.ts");
+      return await openFolders(start, kind);
+    }
+    case "agent":
+      throw new OperationError("E_DRIVER_START", "an agent's program is no driver");
+  }
+};
+
+/** The handlers of one instance; what a former one left is settled first. */
+export const openDriver = async (start: StartInput): Promise<DisposableHandlers> => {
+  const driver = await driverOf(start);
   const handlers = createHandlers({
     ...start,
     driver,
@@ -58,36 +67,6 @@ const handlersOf = (start: StartInput, driver: Driver): DisposableHandlers => {
       driver[Symbol.dispose]();
     },
   };
-};
-
-/** A driver that sees no folder: its only way is the socket to egress. */
-const openRequester = (start: StartInput, kind: "net" | "model"): DisposableHandlers => {
-  if (start.profile.network !== "egress") {
-    throw new OperationError("E_DRIVER_START", `a ${kind} driver without a way to egress`);
-  }
-  const socket = new net.Socket({ fd: EGRESS, readable: true, writable: true });
-  const egress = client(pb.Egress, connect(socket));
-  const claims = new RequestClaims(start.vault);
-  return handlersOf(
-    start,
-    kind === "model"
-      ? new ModelDriver(modelOptions(egress, start.profile.limits.wallMs, claims))
-      : new NetDriver(egress, claims),
-  );
-};
-
-/** The handlers of one instance over real files; what a former instance left is settled first. */
-export const openDriver = async (start: StartInput): Promise<DisposableHandlers> => {
-  const { kind } = start.profile;
-  if (kind === "net" || kind === "model") return openRequester(start, kind);
-  const engine = new EffectEngine({
-    roots: new Roots(start.profile),
-    vault: new Vault(start.vault, kind),
-    wallMs: () => Date.now(),
-  });
-  const driver = kind === "files" ? new FilesDriver(engine) : new ExecDriver(engine, start.profile);
-  for (const counter of unfinished(engine)) await driver.settle(counter);
-  return handlersOf(start, driver);
 };
 
 const report = (fields: Readonly<Record<string, string>>): void => {

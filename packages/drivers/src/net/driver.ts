@@ -7,7 +7,7 @@
  * Bounds: `fetchContentBytesMax` of an answer, `argumentBytesMax` of a URL and its headers.
  */
 import { OperationError, ok, type Result, toHex, utf8Encode } from "@ioi/base";
-import { parseCanonicalUrl } from "@ioi/firewall";
+import { parseCanonicalUrl } from "@ioi/firewall/net";
 import type { Client } from "@ioi/host/rpc";
 import { type CanonicalValue, contentRef, type pb, schema } from "@ioi/wire";
 import type {
