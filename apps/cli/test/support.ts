@@ -1,6 +1,7 @@
 /** A command line with streams that tests can read, and a kernel that tests can script. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { personRuleId, type RunAction, type RunView } from "@ioi/agent";
 import { concatBytes, equalBytes, OperationError, toHex, unwrap } from "@ioi/base";
