@@ -22,6 +22,7 @@ import {
 import { Complaints } from "./policy-reader.ts";
 import type { ReadRule } from "./read-rule.ts";
 import { type ReadSource, readSource, readWorkspaces, type Workspace } from "./read-source.ts";
+import { makeRuleIndex, type RuleIndex } from "./rule-index.ts";
 import { scopeRoot } from "./roots.ts";
 import { canonicalToml, parseToml, type TomlTable } from "./toml.ts";
 import type { CompiledPolicy, PolicyError, PolicySource, Root } from "./types.ts";
@@ -106,11 +107,9 @@ export const indexRules = (rules: readonly CompiledRule[], hashing: Hashing): En
   const names = new Set(rules.flatMap(({ targets }) => targets));
   for (const name of names) {
     const of = rules.filter(({ targets }) => targets.includes(name));
-    byTarget.set(name, {
-      denies: of.filter(({ effect }) => effect === "deny"),
-      asks: of.filter(({ effect }) => effect === "ask"),
-      allows: of.filter(({ effect }) => effect === "allow"),
-    });
+    const having = (wanted: CompiledRule["effect"]): RuleIndex =>
+      makeRuleIndex(of.filter(({ effect }) => effect === wanted));
+    byTarget.set(name, { denies: having("deny"), asks: having("ask"), allows: having("allow") });
   }
   return { rules, byTarget, hashing };
 };

@@ -120,7 +120,7 @@ const whereAllowed = (rule: CompiledRule): string =>
 
 /** Where rules allow the target, for an action that none of them allows. */
 const allowedElsewhere = (policy: CompiledPolicy, subject: Subject): string => {
-  const allows = policy.engine.byTarget.get(subject.target.name)?.allows ?? [];
+  const allows = policy.engine.byTarget.get(subject.target.name)?.allows.all ?? [];
   const places = allows
     .slice(0, 3)
     .map((rule) => [rule.id, whereAllowed(rule)] as const)

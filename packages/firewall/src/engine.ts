@@ -2,6 +2,7 @@
 import type { TextPosition } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import type { Condition } from "./predicate.ts";
+import type { RuleIndex } from "./rule-index.ts";
 import type { Effect, Tier } from "./types.ts";
 
 export interface CompiledRule {
@@ -18,9 +19,9 @@ export interface CompiledRule {
 }
 
 export interface RulesOfTarget {
-  readonly denies: readonly CompiledRule[];
-  readonly asks: readonly CompiledRule[];
-  readonly allows: readonly CompiledRule[];
+  readonly denies: RuleIndex;
+  readonly asks: RuleIndex;
+  readonly allows: RuleIndex;
 }
 
 export interface Engine {

@@ -10,6 +10,7 @@ import { lexicalSegments, pathComplaint } from "./paths.ts";
 import { predicateTruth } from "./predicate.ts";
 import { protectedReason } from "./protected.ts";
 import { placeOf, type RootTable } from "./roots.ts";
+import { candidates, makeRuleIndex, type RuleIndex } from "./rule-index.ts";
 import { analyseArgv, type Script } from "./shell.ts";
 import type { Subject } from "./subject.ts";
 import { no, type Truth, truthAnd, unknown, yes } from "./truth.ts";
@@ -47,17 +48,13 @@ export interface Judgement {
   readonly protectedRedirect: boolean;
 }
 
-const noRules = { denies: [], asks: [], allows: [] };
+const nothing = makeRuleIndex([]);
+const noRules = { denies: nothing, asks: nothing, allows: nothing };
 
 /** Rules whose truth is at least `least`, in the order of the policy. */
-const firing = (
-  rules: readonly CompiledRule[],
-  values: Values,
-  table: RootTable,
-  least: Truth,
-): Firing[] => {
+const firing = (rules: RuleIndex, values: Values, table: RootTable, least: Truth): Firing[] => {
   const fired: Firing[] = [];
-  for (const rule of rules) {
+  for (const rule of candidates(rules, values, table, least === yes)) {
     const truth = ruleTruth(rule, values, table);
     if (truth >= least) fired.push({ rule, truth });
   }

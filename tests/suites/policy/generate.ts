@@ -183,7 +183,7 @@ const argumentsOf: Readonly<Record<string, readonly string[]>> = {
 const targetNames = Object.keys(argumentsOf);
 /** Programs have the most ways to be described. */
 const drawn = [...targetNames, "sys::exec", "sys::exec"];
-const others = ["net::get", "browser::open", "fs::chmod", "mail::send"];
+const others = ["net::connect", "browser::open", "fs::chmod", "mail::send"];
 
 const isPath = (name: string): boolean => ["path", "to", "paths", "cwd"].includes(name);
 const mustSay = (name: string): boolean => ["path", "to", "paths", "argv"].includes(name);
