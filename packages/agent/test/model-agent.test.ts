@@ -296,6 +296,18 @@ test("the person's messages reach the model after the results, also when it want
   assert.equal(second.at(-1)?.content, "Only the PDF files.");
 });
 
+test("what the person said while the model thought of its last answer is heard before the end", () => {
+  const answers = [finish, reply("All done, and briefly.")];
+  const run = modelled(script(answers, { stopAfter: 7 }));
+  assert.deepEqual(run.view.says, ["All done."]);
+  run.give({ type: "message", text: "Say it briefly." });
+  run.run();
+  run.run();
+  assert.equal(run.view.state, "done");
+  assert.equal(run.prompts.length, 2);
+  assert.equal(run.prompts[1]?.messages.at(-1)?.content, "Say it briefly.");
+});
+
 test("a loop is told of once, then ended", () => {
   const run = modelled(script([], { model: () => reply("", [call("fs_read", { path: "a" })]) }));
   assert.equal(run.view.error?.code, "E_AGENT_LOOP");

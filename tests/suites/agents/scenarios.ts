@@ -48,7 +48,7 @@ export const scenarios: readonly Scenario[] = [
   quick(command("invalid", `/mkdir ${longPath} && /list`)),
   command("help", "/help && /list"),
   command("unicode", "/write ünï.txt äöü€😀 && /read ünï.txt && /move ünï.txt 名.txt"),
-  command("twice", "/read a.txt && /read a.txt && /read a.txt && /read a.txt && /read a.txt"),
+  command("thrice", "/read a.txt && /read a.txt && /read a.txt"),
 ];
 
 /** What is done where agents are not compared with each other but with something else. */
