@@ -30,7 +30,7 @@ export const suite: Suite = {
     const data = scratch.at("data");
     const workspace = scratch.folder("work");
     fs.writeFileSync(path.join(workspace, "secret.txt"), `it is ${word}\n`);
-    await using kernel = await TestKernel.start({ data });
+    await using kernel = await TestKernel.start({ data, pages: "" });
     const common = ["--data", data, "--workspace", workspace, "--json"];
     const requests = [
       "/read secret.txt",
@@ -51,17 +51,20 @@ export const suite: Suite = {
     const cases: SuiteCase[] = [];
     const filesHits = hitsInFiles(path.join(data, "orchestrator"), word);
     const logHits = hitsInFiles(path.join(data, "logs"), word);
+    // All that the console has of the data folder.
+    const consoleHits = hitsInFiles(path.join(data, "run"), word);
     // The control for files: the same search finds the word where it stands.
     const controlFiles = hitsInFiles(workspace, word);
     cases.push(caseOf("orchestrator-files", filesHits, controlFiles));
     cases.push(caseOf("logs", logHits, controlFiles));
+    cases.push(caseOf("console-files", consoleHits, controlFiles));
     cases.push(caseOf("receipt-log", hitsInFiles(path.join(data, "guardian"), word), controlFiles));
     if (process.getuid?.() !== 0) {
       return {
         cases,
         metrics: {
           orchestratorHits: filesHits + logHits,
-          consoleFilesHits: 0,
+          consoleFilesHits: consoleHits,
           workloadHits: controlFiles,
         },
         unavailable: ["reading another process's memory needs root"],
@@ -74,10 +77,7 @@ export const suite: Suite = {
       cases,
       metrics: {
         orchestratorHits: orchestrator.hits + filesHits + logHits,
-        // There is no console process yet; its files would stand here.
-        consoleFilesHits: fs.existsSync(path.join(data, "console"))
-          ? hitsInFiles(path.join(data, "console"), word)
-          : 0,
+        consoleFilesHits: consoleHits,
         workloadHits: workload.hits,
         orchestratorMiB: Math.round(orchestrator.bytes / 1_048_576),
       },

@@ -105,7 +105,6 @@ const wire = (config: Config, log: Log) => {
           plans,
           nowMs,
           deviceOf: (browser) => browsers.deviceOf(browser),
-          tourDone: () => false,
         }),
       }),
       approve: cards("approve"),

@@ -58,6 +58,15 @@ const programItems: readonly (readonly [string, string])[] = [
 ];
 
 /** Left elsewhere where this folder, or a data folder, could not be written. */
+/** The launcher marks what it made for the page's tour. */
+const tourFolders = (home: string | undefined): readonly string[] =>
+  home === undefined || !existsSync(home)
+    ? []
+    : readdirSync(home)
+        .filter((name) => /^ioi-tour(?:-\d)?$/.test(name))
+        .map((name) => join(home, name))
+        .filter((path) => existsSync(join(path, ".ioi-tour")));
+
 const elsewhere = (env: CommandContext["io"]["env"]): readonly (readonly [string, string])[] => {
   const { XDG_CACHE_HOME: given, HOME: home } = env;
   const cache = given || (home ? join(home, ".cache") : undefined);
@@ -67,6 +76,7 @@ const elsewhere = (env: CommandContext["io"]["env"]): readonly (readonly [string
   return [
     ...(cache === undefined ? [] : [[join(cache, "ioi"), "compiled code"] as const]),
     ...reports.map((name) => [join(tmpdir(), name), "report of a bug"] as const),
+    ...tourFolders(home).map((path) => [path, "the tour's folder"] as const),
   ];
 };
 

@@ -24,9 +24,10 @@ export interface OverviewOptions {
   readonly nowMs: () => number;
   /** The key that this browser's approval page holds; empty: none that is known. */
   readonly deviceOf: (browser: string) => Uint8Array;
-  /** The tour was played to its end in this folder's life. */
-  readonly tourDone: () => boolean;
 }
+
+/** As the launcher names the folder that the tour plays in. */
+const tourFolders = /^ioi-tour(?:-\d)?$/;
 
 /** What can be said without measuring: a process that runs, runs in its sandbox or not at all. */
 const protectionLine = (names: readonly string[]): string => {
@@ -91,12 +92,12 @@ const launcherCalls = (kernel: Kernel): LauncherCalls => ({
 export const overviewCalls = (options: OverviewOptions): Offered => {
   const { kernel, links, plans, nowMs, port, deviceOf, version } = options;
   const namesOf = processNames(kernel);
-  const home = async (signal: AbortSignal): Promise<string> =>
-    (await (await kernel.launcher()).listFolders({ path: "" }, call(signal))).path;
+  const homeOf = async (signal: AbortSignal) =>
+    await (await kernel.launcher()).listFolders({ path: "" }, call(signal));
   return {
     overview: async (_request, { browser, signal }) => {
       const person = await kernel.person();
-      const [guardian, processes, devices, models, homePath] = await Promise.all([
+      const [guardian, processes, devices, models, home] = await Promise.all([
         person.guardianStatus({}, call(signal)),
         namesOf(signal),
         whereOffered(
@@ -107,7 +108,7 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
           async () => await (await kernel.models()).listModels({}, call(signal)),
           undefined,
         ),
-        home(signal),
+        homeOf(signal),
       ]);
       const planned = plans.waiting(browser, nowMs() - planMs).length;
       const first = models?.models.find(({ isDefault }) => isDefault) ?? models?.models[0];
@@ -124,8 +125,8 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
         unscrubbed: models?.models.some(({ loopback }) => !loopback) ?? false,
         approveOrigin: originOf("frame", port),
         device: deviceState(devices, deviceOf(browser)),
-        home: homePath,
-        tourDone: options.tourDone(),
+        home: home.path,
+        tourDone: home.names.some((name) => tourFolders.test(name)),
       };
     },
     approveLink: async (_request, { browser }) => {

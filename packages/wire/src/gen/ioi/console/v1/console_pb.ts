@@ -181,6 +181,8 @@ export type OverviewReply = Message<"ioi.console.v1.OverviewReply"> & {
   home: string;
 
   /**
+   * The tour was begun: its folder is there.
+   *
    * @generated from field: bool tour_done = 14;
    */
   tourDone: boolean;
