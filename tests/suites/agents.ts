@@ -170,7 +170,7 @@ export const suite: Suite = {
       },
       goals: [
         { metric: "differing", op: "=", value: 0 },
-        { metric: "scenarios", op: ">=", value: context.quick ? 6 : 26 },
+        { metric: "scenarios", op: ">=", value: context.quick ? 5 : 33 },
       ],
     };
   },
