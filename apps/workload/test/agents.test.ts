@@ -287,7 +287,12 @@ test("one that ended by itself is told everything again; three times, then its e
   assert.equal(mended.state, "done", mended.view.error?.message ?? "");
   assert.equal(mended.view.actions.length, 1);
   assert.ok(once.killed);
-  const dead = await runProgram([1, 2, 3, 4, 5].map(() => new Program(dies)));
+  const mortals = [1, 2, 3, 4, 5].map(() => new Program(dies));
+  const dead = await runProgram(mortals);
+  assert.deepEqual(
+    mortals.map(({ killed }) => killed),
+    [true, true, true, true, false],
+  );
   assert.equal(dead.view.error?.code, "E_AGENT_DIED");
   assert.match(dead.view.error?.message ?? "", /ends with: Traceback: told to/);
 });
