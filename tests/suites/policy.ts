@@ -9,10 +9,24 @@
 import { createHash } from "node:crypto";
 import { InvariantError, SeededRandom } from "@ioi/base";
 import { actionId } from "@ioi/crypto";
-import { type CompiledPolicy, compilePolicy, decide, type DecisionContext } from "@ioi/firewall";
+import {
+  type CompiledPolicy,
+  compilePolicy,
+  decide,
+  type DecisionContext,
+  type Grant,
+  type TaskScope,
+} from "@ioi/firewall";
 import { action as actionSchema, type AskSource, schema } from "@ioi/wire";
 import { makePair, makePolicy } from "./policy/generate.ts";
-import { type Answer, type Pair, type Policy, type Rule, toToml } from "./policy/model.ts";
+import {
+  type Answer,
+  type ModelTask,
+  type Pair,
+  type Policy,
+  type Rule,
+  toToml,
+} from "./policy/model.ts";
 import { oracle } from "./policy/oracle.ts";
 import type { Suite, SuiteCase, SuiteContext, SuiteResult } from "./suite.ts";
 
@@ -50,10 +64,37 @@ const contextOf = (policy: CompiledPolicy, { action, situation }: Pair): Decisio
     home: situation.home,
     roots: situation.roots,
     productFolders: situation.productFolders,
+    ...(situation.task?.limits === true ? { task: taskOf(situation.task) } : {}),
   },
   exceededBudgets: situation.exceeded,
   unavailable: situation.unavailable,
-  grants: situation.grants.map((grant) => ({
+  grants: [...directGrants(policy, action, situation), ...taskGrants(policy, situation)],
+});
+
+const taskOf = ({ groups, folders }: ModelTask): TaskScope => ({ groups, folders, sites: [] });
+
+const taskGrants = (policy: CompiledPolicy, { task }: Pair["situation"]): readonly Grant[] =>
+  task?.grants === true
+    ? [
+        {
+          id: "task",
+          session: "s",
+          scope: "task",
+          target: "",
+          task: taskOf(task),
+          discharges: [{ kind: "default", id: "default" }],
+          policyHash: task.samePolicy ? policy.hash : other,
+          expiresMs: 0,
+        },
+      ]
+    : [];
+
+const directGrants = (
+  policy: CompiledPolicy,
+  action: Pair["action"],
+  situation: Pair["situation"],
+): readonly Grant[] =>
+  situation.grants.map((grant) => ({
     id: grant.id,
     session: grant.session,
     scope: grant.scope,
@@ -68,8 +109,7 @@ const contextOf = (policy: CompiledPolicy, { action, situation }: Pair): Decisio
             : other,
         }
       : {}),
-  })),
-});
+  }));
 
 const sorted = (list: readonly string[]): readonly string[] =>
   [...list].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));

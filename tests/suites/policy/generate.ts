@@ -7,6 +7,7 @@ import type { Action, AskSource, CanonicalValue, Facts } from "@ioi/wire";
 import type {
   Effect,
   ModelGrant,
+  ModelTask,
   Pair,
   Policy,
   Rule,
@@ -408,6 +409,22 @@ const makeGrant = (random: Random, id: string, action: Action, policy: Policy): 
   };
 };
 
+const makeTask = (random: Random): ModelTask => {
+  const access = (): "read" | "organise" | "write" =>
+    pick(random, ["read", "organise", "write"] as const);
+  return {
+    groups: (["read", "organise", "delete", "run"] as const).filter(() => chance(random, 70)),
+    folders: [
+      ...(chance(random, 90) ? [{ path: scope, access: access() }] : []),
+      ...(chance(random, 30) ? [{ path: `${scope}/work`, access: access() }] : []),
+      ...(chance(random, 40) ? [{ path: "/home/u/Docs", access: access() }] : []),
+    ],
+    limits: chance(random, 70),
+    grants: chance(random, 80),
+    samePolicy: chance(random, 80),
+  };
+};
+
 const makeSituation = (random: Random, action: Action, policy: Policy): Situation => ({
   roots: [
     ...(chance(random, 95) ? [{ name: "scope", path: scope, access: "write" as const }] : []),
@@ -430,6 +447,7 @@ const makeSituation = (random: Random, action: Action, policy: Policy): Situatio
   grants: chance(random, 30)
     ? some(random, 2, () => makeGrant(random, `g${random.below(1000)}`, action, policy))
     : [],
+  ...(chance(random, 40) ? { task: makeTask(random) } : {}),
   unavailable: chance(random, 5) ? pick(random, [["snapshot"], ["stage"]] as const) : [],
 });
 

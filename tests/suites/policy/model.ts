@@ -2,7 +2,7 @@
  * A policy as plain data, for the oracle to judge and for the engine to load: the generator makes
  * this, `toToml` writes it as a person would.
  */
-import type { Action, AskSource } from "@ioi/wire";
+import type { Action, AskSource, ScopeGroup } from "@ioi/wire";
 
 export type Effect = "allow" | "ask" | "deny";
 export type Tier = "admin" | "user" | "project" | "skill" | "session" | "delegation";
@@ -68,6 +68,21 @@ export interface ModelGrant {
   readonly discharges: readonly AskSource[];
 }
 
+/** What a person accepted for the task. */
+export interface ModelTask {
+  readonly groups: readonly ScopeGroup[];
+  readonly folders: readonly {
+    readonly path: string;
+    readonly access: "read" | "organise" | "write";
+  }[];
+  /** It limits what is not asked about. */
+  readonly limits: boolean;
+  /** Its grant is live. */
+  readonly grants: boolean;
+  /** Given under the policy in force. */
+  readonly samePolicy: boolean;
+}
+
 export interface Situation {
   readonly roots: readonly {
     readonly name: string;
@@ -79,6 +94,7 @@ export interface Situation {
   readonly headless: boolean;
   readonly exceeded: readonly string[];
   readonly grants: readonly ModelGrant[];
+  readonly task?: ModelTask;
   readonly unavailable: readonly ("snapshot" | "stage")[];
 }
 

@@ -17,6 +17,7 @@ import {
   unknownFacts,
   within,
 } from "./refusals.ts";
+import { taskAsksOf, taskGives } from "./task.ts";
 import { or, type Truth } from "./truth.ts";
 import { scripts } from "./world.ts";
 
@@ -181,6 +182,7 @@ const gatherAsks = (
   if (guardedRedirect(world)) asks.push({ kind: "protected", id: "argv" });
   if (dynamicScript(world)) asks.push({ kind: "dynamic", id: "argv" });
   if (lost !== undefined) asks.push({ kind: "irreversible", id: lost });
+  asks.push(...taskAsksOf(world));
   if (!fired.some(({ effect }) => effect === "allow"))
     asks.push({ kind: "default", id: "default" });
   return asks;
@@ -189,7 +191,13 @@ const gatherAsks = (
 const answerGrants = (
   world: World,
   asks: readonly AskSource[],
+  denyByDefault: boolean,
 ): { left: AskSource[]; discharged: AskSource[]; used: string[] } => {
+  const onlyDefault = asks.every(({ kind }) => kind === "default");
+  const given =
+    !denyByDefault &&
+    taskGives(world) &&
+    (world.situation.task?.samePolicy === true || onlyDefault);
   const live = world.situation.grants.filter((grant) => standing(grant, world, asks));
   const left: AskSource[] = [];
   const discharged: AskSource[] = [];
@@ -198,12 +206,13 @@ const answerGrants = (
     const by = live.find(
       (grant) =>
         grant.discharges.map(show).includes(show(ask)) &&
-        (grant.scope === "once" || ["rule", "default", "budget"].includes(ask.kind)),
+        (grant.scope === "once" || ["rule", "default", "budget", "task"].includes(ask.kind)),
     );
-    if (by === undefined) left.push(ask);
+    const id = by?.id ?? (ask.kind === "default" && given ? "task" : undefined);
+    if (id === undefined) left.push(ask);
     else {
       discharged.push(ask);
-      if (!used.includes(by.id)) used.push(by.id);
+      if (!used.includes(id)) used.push(id);
     }
   }
   return { left, discharged, used };
@@ -244,7 +253,7 @@ export const oracle = (policy: Policy, { action, situation }: Pair): Answer => {
     asks.some(({ kind }) => kind === "default") &&
     inScope(world);
   if (free) asks = asks.filter(({ kind }) => kind !== "default");
-  const { left, discharged, used } = answerGrants(world, asks);
+  const { left, discharged, used } = answerGrants(world, asks, denyByDefault);
   let verdict = "allow";
   if (left.length > 0) verdict = situation.headless ? "deny" : "ask";
   if (denyByDefault && left.some(({ kind }) => kind === "default")) verdict = "deny";
