@@ -24,15 +24,36 @@ export class LogFiles {
 
   /** Appends one line. A log that cannot be written must not stop what it reports. */
   write(line: string): void {
-    const bytes = Buffer.from(`${line}\n`);
+    this.#append([line]);
+  }
+
+  /** Lines that came together are written together, but for those of the next file. */
+  #append(lines: readonly string[]): void {
+    let together: Buffer[] = [];
+    let length = 0;
     try {
-      if (this.#size > 0 && this.#size + bytes.length > logFileBytesMax) this.#rotate();
-      fs.appendFileSync(this.#path, bytes, { mode: 0o600 });
-      this.#size += bytes.length;
+      for (const line of lines) {
+        const bytes = Buffer.from(`${line}\n`);
+        if (this.#size + length > 0 && this.#size + length + bytes.length > logFileBytesMax) {
+          this.#put(together);
+          [together, length] = [[], 0];
+          this.#rotate();
+        }
+        together.push(bytes);
+        length += bytes.length;
+      }
+      this.#put(together);
       this.#broken = false;
     } catch {
       this.#broken = true;
     }
+  }
+
+  #put(pieces: readonly Buffer[]): void {
+    if (pieces.length === 0) return;
+    const bytes = Buffer.concat(pieces);
+    fs.appendFileSync(this.#path, bytes, { mode: 0o600 });
+    this.#size += bytes.length;
   }
 
   /** True while the last line could not be written. */
@@ -47,7 +68,9 @@ export class LogFiles {
     stream.on("data", (chunk: string) => {
       const lines = (rest + chunk).split("\n");
       rest = (lines.pop() ?? "").slice(0, logLineCharsMax);
-      for (const line of lines) if (line !== "") this.write(structured(line, processName));
+      this.#append(
+        lines.filter((line) => line !== "").map((line) => structured(line, processName)),
+      );
     });
     // What a process said last, as it died, may have no end of line.
     stream.on("end", () => {

@@ -30,7 +30,8 @@ type Frame = MessageInitShape<typeof pb.CarryFrameSchema>;
 interface Connection {
   readonly channel: Channel;
   readonly gate: Client<typeof pb.Gate>;
-  readonly frames: MessageQueue<Frame>;
+  /** They leave with the next bytes, before them: one write, and one wake-up, for both. */
+  readonly notices: Frame[];
 }
 
 const wait = (ms: number): Promise<void> =>
@@ -146,7 +147,11 @@ export class GateClient implements Gate {
     const { carrier, credentials } = this.#options;
     const { signal } = this.#abort;
     const frames = new MessageQueue<Frame>();
-    const tunnel = new Tunnel((bytes) => frames.push({ frame: { case: "tls", value: bytes } }));
+    const notices: Frame[] = [];
+    const tunnel = new Tunnel((bytes) => {
+      for (const notice of notices.splice(0)) frames.push(notice);
+      frames.push({ frame: { case: "tls", value: bytes } });
+    });
     const arriving = client(pb.Carry, carrier).carry(frames, {
       deadlineMs: Number.POSITIVE_INFINITY,
       signal,
@@ -166,7 +171,7 @@ export class GateClient implements Gate {
     void carry();
     const socket = await wrapClient(tunnel, { credentials, peer: "guardian", signal });
     const channel = connect(socket);
-    return { channel, gate: client(pb.Gate, channel), frames };
+    return { channel, gate: client(pb.Gate, channel), notices };
   }
 
   /** The connection, waited for if there is none at the moment. */
@@ -218,11 +223,11 @@ export class GateClient implements Gate {
   }
 
   async propose(proposal: ProposalInput, signal: AbortSignal): Promise<ProposalVerdict> {
-    const { gate, frames } = await this.#connected(signal);
+    const { gate, notices } = await this.#connected(signal);
     const salt = nodeCrypto.randomBytes(32);
     const { session, action } = proposal;
     const sequence = BigInt(proposal.sequence);
-    frames.push({
+    notices.push({
       frame: {
         case: "notice",
         value: {

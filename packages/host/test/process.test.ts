@@ -232,3 +232,25 @@ test("metrics of several processes become one text: a metric's samples in one gr
       '# HELP b B.\n# TYPE b histogram\nb_bucket{le="1"} 2\nb_count 2\n',
   );
 });
+
+test("what only informs is written with what follows or at the end, an error at once", async () => {
+  const logModule = new URL("../src/ports/log.ts", import.meta.url).href;
+  const said = async (last: string): Promise<readonly string[]> => {
+    const code = `import { createLog } from ${JSON.stringify(logModule)};
+      const log = createLog(); log.log("info", "a.one"); log.log("info", "a.two"); ${last}`;
+    const child = spawn(process.execPath, ["--no-warnings", "--input-type=module", "-e", code], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let text = "";
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+    await once(child, "close");
+    const lines = text.split("\n").filter((line) => line !== "");
+    return lines.map((line) => (JSON.parse(line) as { event: string }).event);
+  };
+  const killed = "process.kill(process.pid, 'SIGKILL');";
+  assert.deepEqual(await said(""), ["a.one", "a.two"]);
+  assert.deepEqual(await said("process.exit(0);"), ["a.one", "a.two"]);
+  assert.deepEqual(await said(`log.log("error", "a.bad"); ${killed}`), ["a.one", "a.two", "a.bad"]);
+  // The control: they did wait.
+  assert.deepEqual(await said(killed), []);
+});

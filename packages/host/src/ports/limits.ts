@@ -18,3 +18,7 @@ export const keyValueScanMax = 10_000;
 export const machineInputsMax = 4096;
 /** A write up to this size goes to the page cache on the calling thread, in bytes. */
 export const syncWriteBytesMax = 65_536;
+/** How long a line of a log that only informs may wait for others, in milliseconds. */
+export const logDelayMs = 10;
+/** Lines of a log that wait, in characters. */
+export const logDelayCharsMax = 16_384;

@@ -1,12 +1,15 @@
 /**
- * The `Log` port: JSON lines `{time, level, event, ...fields}` on standard error, written at once.
+ * The `Log` port: JSON lines `{time, level, event, ...fields}` on standard error. Warnings and errors
+ * are written at once; what only informs goes out with what comes within `logDelayMs`, since each write
+ * wakes the process that keeps the files. The end of the process, but for a kill, writes the rest.
  * A line says names, numbers and ids, never content; strings are cut, so that a mistake stays
  * small. A log that cannot be written is dropped: it must not stop what it reports.
  */
 import type { Log, LogFields, LogLevel } from "@ioi/base";
 import { assert } from "@ioi/base";
-import { type DestinationStream, type Logger, pino } from "pino";
-import { logFieldsMax, logValueUnitsMax } from "./limits.ts";
+import fs from "node:fs";
+import { type Logger, pino } from "pino";
+import { logDelayCharsMax, logDelayMs, logFieldsMax, logValueUnitsMax } from "./limits.ts";
 
 const reserved = new Set(["time", "level", "event"]);
 
@@ -23,13 +26,25 @@ const cleanFields = (fields: LogFields): Record<string, string | number | boolea
   return clean;
 };
 
+interface Lines {
+  write(line: string): void;
+  /** Nothing is kept back. */
+  flush(): void;
+}
+
 class PinoLog implements Log {
   readonly #logger: Logger;
+  readonly #lines: Lines;
   readonly #fields: Readonly<Record<string, string | number | boolean>>;
 
-  constructor(logger: Logger, fields: Readonly<Record<string, string | number | boolean>>) {
+  constructor(
+    logger: Logger,
+    lines: Lines,
+    fields: Readonly<Record<string, string | number | boolean>>,
+  ) {
     assert(Object.keys(fields).length <= logFieldsMax, "too many log fields");
     this.#logger = logger;
+    this.#lines = lines;
     this.#fields = fields;
   }
 
@@ -37,18 +52,47 @@ class PinoLog implements Log {
     const all = { ...this.#fields, ...cleanFields(fields) };
     assert(Object.keys(all).length <= logFieldsMax, "too many log fields");
     this.#logger[level]({ event, ...all });
+    if (level === "warn" || level === "error") this.#lines.flush();
   }
 
   child(fields: LogFields): Log {
-    return new PinoLog(this.#logger, { ...this.#fields, ...cleanFields(fields) });
+    return new PinoLog(this.#logger, this.#lines, { ...this.#fields, ...cleanFields(fields) });
   }
 }
 
-const standardError = (): DestinationStream => {
-  const destination = pino.destination({ dest: 2, sync: true });
-  destination.on("error", () => undefined);
-  return destination;
+const writeAll = (text: string): void => {
+  const bytes = Buffer.from(text);
+  try {
+    for (let at = 0; at < bytes.length;) at += fs.writeSync(2, bytes, at);
+  } catch {
+    // Nobody reads it, or nobody reads it fast enough: what is reported goes on.
+  }
 };
+
+class StandardError implements Lines {
+  #kept = "";
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor() {
+    process.on("exit", () => this.flush());
+  }
+
+  write(line: string): void {
+    this.#kept += line;
+    if (this.#kept.length >= logDelayCharsMax) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), logDelayMs).unref();
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const text = this.#kept;
+    this.#kept = "";
+    if (text !== "") writeAll(text);
+  }
+}
+
+let standardError: StandardError | undefined;
 
 export const createLog = (
   options: {
@@ -60,6 +104,10 @@ export const createLog = (
   } = {},
 ): Log => {
   const { write } = options;
+  const lines: Lines =
+    write === undefined
+      ? (standardError ??= new StandardError())
+      : { write, flush: () => undefined };
   const logger = pino(
     {
       level: options.level ?? "info",
@@ -67,7 +115,7 @@ export const createLog = (
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    write === undefined ? standardError() : { write },
+    lines,
   );
-  return new PinoLog(logger, cleanFields(options.fields ?? {}));
+  return new PinoLog(logger, lines, cleanFields(options.fields ?? {}));
 };
