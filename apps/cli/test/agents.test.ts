@@ -55,6 +55,13 @@ test("run: commands are the planner's, words a model's, a folder's agent its own
     assert.equal((await ioi("run", "words", ...wrong)).exit, 2, wrong.join(" "));
   }
   assert.equal((await ioi("run", "agent", folder.path, "go")).exit, 2);
+  const toml = join(agent, "agent.toml");
+  for (const tool of ["fs::lst", "model::infer"]) {
+    writeFileSync(toml, `name = "x"\nversion = "1"\nentry = ["python3"]\ntools = ["${tool}"]\n`);
+    const refused = await ioi("run", "agent", agent, "go");
+    assert.equal(refused.exit, 2);
+    assert.match(refused.err, /E_AGENT_MANIFEST.*there is no tool/);
+  }
 });
 
 test("sessions say, pause and resume reach the session", async () => {

@@ -61,7 +61,7 @@ export class World {
   /** What the model answers to a prompt. */
   model: (prompt: string) => Promise<string> = async () => "";
   /** Pieces that an act writes before it ends. */
-  output: readonly string[] = ["out\n"];
+  output: readonly Uint8Array[] = [utf8Encode("out\n")];
   /** Starts the program of an agent. */
   program: ((session: string) => Promise<AgentLink>) | undefined;
   /** Tickets that a driver was given. */
@@ -229,7 +229,7 @@ class DriverDouble implements Driver {
       evidence: target === "sys::exec" ? { exitCode: "0", filesChanged: "1" } : {},
     });
     const writes = target === "sys::exec" || target === "model::infer";
-    const output = writes ? world.output.map(utf8Encode) : [];
+    const output = writes ? world.output : [];
     for (const piece of output) onOutput?.(piece);
     return {
       outcome,

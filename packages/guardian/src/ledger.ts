@@ -205,7 +205,8 @@ export class Ledger {
     this.sessions.set(leaf.session, {
       id: leaf.session,
       ...(agentFolder === undefined ? {} : { agentFolder }),
-      agent: leaf.agent,
+      // Who acts stays who it was; later words are the person's.
+      agent: known?.agent ?? leaf.agent,
       openedMs: known?.openedMs ?? leaf.atMs,
       words: [...(known?.words ?? []), ...(opening === undefined ? [] : [opening.text])],
       workspace: known?.workspace ?? opening?.workspace,

@@ -2,7 +2,15 @@
 import { realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type ExitCode, exitCodes } from "@ioi/base";
-import { agentStepMsDefault, exitOf, type RunView } from "@ioi/agent";
+import {
+  agentStepMsDefault,
+  exitOf,
+  inferTarget,
+  nearest,
+  type RunView,
+  toolOf,
+  tools as allTools,
+} from "@ioi/agent";
 import type { pb } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";
 import { type Kernel, openKernel, retrying } from "../kernel/connection.ts";
@@ -190,6 +198,16 @@ export const runAgent: Handler<RunOptions> = async (context, { args, options }) 
   const { openManifest } = await import("@ioi/drivers/agent");
   const manifest = openManifest(folder);
   const { name, version, tools, actions, minutes, stepSeconds } = manifest;
+  for (const target of tools) {
+    if (toolOf(target) !== undefined && target !== inferTarget) continue;
+    const near = nearest(
+      target,
+      allTools.map((tool) => tool.target),
+    );
+    const hint = near === undefined ? "" : `; did you mean "${near}"?`;
+    const message = `${folder}/agent.toml: there is no tool "${target}"${hint}`;
+    throw failWith({ code: "E_AGENT_MANIFEST", message });
+  }
   const stepMs = stepSeconds === undefined ? agentStepMsDefault : stepSeconds * 1000;
   const own = {
     ...options,
