@@ -495,6 +495,7 @@ export class FakeKernel implements AsyncDisposable {
       tourFolder: async () => ({ path: "/home/me/ioi-tour" }),
       doctor: async () => ({ json: "{}" }),
       chainStatus: async () => ({}),
+      pageCaller: async () => ({ own: true }),
     });
   }
 }

@@ -7,7 +7,7 @@
  */
 import net from "node:net";
 import path from "node:path";
-import { fromHex, InvariantError, type Log, steadyWall, toHex } from "@ioi/base";
+import { fromHex, InvariantError, type Log, OperationError, steadyWall, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { applyNotDumpable } from "@ioi/host/libc";
 import { systemClock } from "@ioi/host/ports";
@@ -29,6 +29,7 @@ import { Pages, StaticFolder } from "./http/files.ts";
 import { originOf, type Place } from "./http/guard.ts";
 import { Site } from "./http/server.ts";
 import { KernelSockets } from "./kernel.ts";
+import { callMs } from "./limits.ts";
 import { cardCalls } from "./service/cards.ts";
 import { overviewCalls } from "./service/overview.ts";
 import { Plans } from "./service/plans.ts";
@@ -53,6 +54,20 @@ const keyOf = (hex: string): Uint8Array => {
 
 const staticFolder = (name: string): StaticFolder =>
   new StaticFolder(path.join(import.meta.dirname, "../static", name));
+
+/** Asks the launcher, which sees the sockets of the machine, whose a connection is. */
+const ownCaller =
+  (kernel: KernelSockets) =>
+  async (callerPort: number): Promise<boolean> => {
+    try {
+      const launcher = await kernel.launcher();
+      return (await launcher.pageCaller({ port: callerPort }, { deadlineMs: callMs })).own;
+    } catch (error) {
+      // Who cannot be asked about is not let in.
+      if (error instanceof OperationError) return false;
+      throw error;
+    }
+  };
 
 const wire = (config: Config, log: Log) => {
   const onBug = dieOnBug(log);
@@ -89,6 +104,7 @@ const wire = (config: Config, log: Log) => {
     cookies,
     events,
     onBug,
+    isOwn: ownCaller(kernel),
     page: new Pages(config.pages),
     open: staticFolder("open"),
     approve: staticFolder("approve"),

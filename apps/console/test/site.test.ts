@@ -166,3 +166,21 @@ test("the approval page is JavaScript where it stands, without types", async () 
   assert.equal((await site.ask({ place: "approve", path: "/main.ts" })).status, 404);
   assert.equal((await site.ask({ place: "app", path: "/main.js" })).status, 404);
 });
+
+test("another user of the machine gets nothing, asked once for each connection", async () => {
+  const asked: number[] = [];
+  await using site = await TestSite.open({
+    isOwn: async (callerPort) => {
+      asked.push(callerPort);
+      return false;
+    },
+  });
+  for (const where of ["/", "/open", "/events", "/main.js"]) {
+    const { status, text } = await site.ask({ path: where });
+    assert.deepEqual([status, text], [403, "the page is another user's of this machine"]);
+  }
+  const call = { method: "POST", path: "/redeem", body: "{}" };
+  assert.equal((await site.ask(call)).status, 403);
+  assert.equal(asked.length, 5);
+  assert.ok(asked.every((port) => port > 0));
+});

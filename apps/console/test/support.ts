@@ -41,6 +41,7 @@ export interface TestSiteOptions {
   readonly app?: Partial<Handlers<typeof Console>>;
   readonly cards?: Partial<Handlers<typeof Cards>>;
   readonly pages?: string;
+  readonly isOwn?: (callerPort: number) => Promise<boolean>;
 }
 
 export class TestSite implements AsyncDisposable {
@@ -73,6 +74,7 @@ export class TestSite implements AsyncDisposable {
         approve: cards,
         frame: cards,
       },
+      isOwn: options.isOwn ?? (async () => true),
       onBug: (error) => this.bugs.push(error),
     }).server();
   }

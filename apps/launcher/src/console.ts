@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { type Log, OperationError, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { listenLoopback } from "@ioi/host/libc";
+import { callerUidOf } from "@ioi/host/proc";
 import { descriptors } from "@ioi/host/process";
 import { type Client, client, connect } from "@ioi/host/rpc";
 import { kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
@@ -94,6 +95,12 @@ export class ConsoleKeeper {
   /** Where cards are answered, in a tab and in a frame; a browser's keys belong to one of them. */
   get approveOrigins(): readonly string[] {
     return ["approve", "approve.app"].map((name) => `http://${name}.localhost:${this.port}`);
+  }
+
+  /** Whether who calls the page from this port is the owner of the kernel, or the superuser. */
+  isOwn(callerPort: number): boolean {
+    const uid = callerUidOf(callerPort, this.port);
+    return uid !== undefined && (uid === 0 || uid === process.getuid?.());
   }
 
   get child(): ChildProcess | undefined {

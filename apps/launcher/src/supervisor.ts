@@ -306,6 +306,7 @@ export class Supervisor {
       listFolders: async ({ path: folder }) => listFolders(os.homedir(), this.#own, folder),
       tourFolder: async () => ({ path: tourFolder(os.homedir()) }),
       doctor: async () => ({ json: await this.#doctor() }),
+      pageCaller: async ({ port }) => ({ own: this.#console?.isOwn(port) === true }),
       chainStatus: async (_request, { signal }) => await this.#chainStatus(signal),
     });
     this.#server = net.createServer((socket) => {

@@ -1,4 +1,5 @@
 /** Attacks on the walls of the HTTP surface, asked byte by byte without a browser. */
+import { execFile } from "node:child_process";
 import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Answered, type Asked, makeLink, PageClient } from "../../lib/page-client.ts";
@@ -341,6 +342,35 @@ const smuggling: readonly Attack<Ground>[] = [
   ambiguous("no-http", () => "\u0016\u0003\u0001\u0002\u0000\u0001\u0000\r\n\r\n"),
 ];
 
+const nobody = 65_534;
+
+/** One request by another user of this machine; what was answered. */
+const askedAs = (uid: number, { page }: Ground, path: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const request = `GET ${path} HTTP/1.1\r\nHost: ${page.host("app")}\r\nCookie: ${page.cookie("app")}\r\nConnection: close\r\n\r\n`;
+    const script = `exec 3<>/dev/tcp/127.0.0.1/${page.port}; printf '%s' "$REQUEST" >&3; cat <&3`;
+    const options = { uid, gid: uid, cwd: "/", env: { REQUEST: request }, timeout: 20_000 };
+    execFile("/bin/bash", ["-c", script], options, (error, stdout) => {
+      if (error === null) resolve(stdout);
+      else reject(error);
+    });
+  });
+
+/** Needs the superuser, who can become another user. */
+const otherUser: Attack<Ground> = {
+  id: "another-user-with-the-cookie",
+  run: async (ground) => {
+    const tried = await askedAs(nobody, ground, "/open");
+    const rightly = await askedAs(0, ground, "/open");
+    return {
+      expected: "403, though the cookie is good",
+      refused: statusesOf(tried)[0] === "403",
+      actual: tried.slice(0, 120),
+      control: statusesOf(rightly)[0] === "200",
+    };
+  },
+};
+
 const slow: Attack<Ground> = {
   id: "slowloris",
   run: async ({ page }) => {
@@ -406,6 +436,7 @@ export const wallAttacks: readonly Attack<Ground>[] = [
   ...sizes,
   ...paths,
   ...smuggling,
+  ...(process.getuid?.() === 0 ? [otherUser] : []),
   flood,
   slow,
 ];

@@ -4,8 +4,8 @@
  * starts anew knows none.
  *
  * SameSite=Strict: no other site's page, form or frame makes a browser send one. A cookie has no
- * port, so a server on another port of this machine that the person visits under one of our names
- * is sent it; SECURITY.md says so.
+ * port, so a server on another port that the person visits under one of our names is sent it; it is
+ * of no use to another user of the machine, whose connections are refused.
  */
 import type { CryptoProvider } from "@ioi/crypto";
 import { cookieMs } from "../limits.ts";

@@ -5,6 +5,7 @@
  * Bounds: headers, body, time for each, connections, calls and streams at once (`limits.ts`).
  */
 import http from "node:http";
+import type { Socket } from "node:net";
 import { OperationError } from "@ioi/base";
 import type { Cookies } from "../auth/cookies.ts";
 import type { Links } from "../auth/links.ts";
@@ -37,6 +38,8 @@ export interface SiteOptions {
   /** What stands in for it until then, and what redeems links. */
   readonly open: StaticFolder;
   readonly approve: StaticFolder;
+  /** Whether who calls from this port of the machine is this user. */
+  readonly isOwn: (callerPort: number) => Promise<boolean>;
   readonly onBug: (error: unknown) => void;
 }
 
@@ -61,6 +64,8 @@ const openFiles: Readonly<Record<string, string>> = {
 export class Site {
   readonly #options: SiteOptions;
   #calls = 0;
+  /** Asked once for each connection. */
+  readonly #own: WeakMap<Socket, Promise<boolean>> = new WeakMap();
 
   constructor(options: SiteOptions) {
     this.#options = options;
@@ -125,11 +130,25 @@ export class Site {
       end(response, 414, { "content-type": text, connection: "close" }, "the address is too long");
       return;
     }
+    if (!(await this.#isOwn(request.socket))) {
+      const why = "the page is another user's of this machine";
+      end(response, 403, { "content-type": text, connection: "close" }, why);
+      return;
+    }
     const { place } = verdict;
     const browser = cookies.read(place, request.headers.cookie);
     const visit: Visit = { request, response, place, path, browser };
     if (request.method === "POST") await this.#post(visit);
     else this.#get(visit);
+  }
+
+  /** A port is open to every user of a machine; the page is not. */
+  #isOwn(socket: Socket): Promise<boolean> {
+    const known = this.#own.get(socket);
+    if (known !== undefined) return known;
+    const asked = this.#options.isOwn(socket.remotePort ?? 0);
+    this.#own.set(socket, asked);
+    return asked;
   }
 
   #send(visit: Visit, status: number, type: string, body: string | Buffer, cache: string): void {

@@ -1,2 +1,3 @@
+export * from "./callers.ts";
 export * from "./listeners.ts";
 export * from "./processes.ts";
