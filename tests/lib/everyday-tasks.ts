@@ -22,7 +22,7 @@ export interface EverydayTask {
 
 const months = ["2026-03", "2026-04", "2026-05"] as const;
 const invoices = months.flatMap((month, at) =>
-  ["acme", "beta", "corp"].map((who) => `${who}-${month}-${at + 1}.csv`),
+  ["acme", "corp"].map((who) => `${who}-${month}-${at + 1}.csv`),
 );
 const photos = ["IMG_0012.jpg", "IMG_0013.jpg", "IMG_0044.jpg", "IMG_0045.jpg"];
 const old = ["setup-1.0.tar", "setup-1.1.tar", "draft.tmp", "export.tmp", "old-report.txt"];
