@@ -100,3 +100,9 @@ export const followRun = async (
 
 export const runAgent = async (data: string, run: AgentRun): Promise<RunView> =>
   await startRun(data, await openRun(data, run), run);
+
+/** Stops it; returns when nothing of it runs any more. */
+export const stopRun = async (data: string, session: string): Promise<void> => {
+  await using channel = await dial(path.join(data, "run/workload.sock"));
+  await client(pb.Sessions, channel).stop({ session }, { deadlineMs: 30_000 });
+};

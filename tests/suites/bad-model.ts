@@ -32,7 +32,7 @@ export const suite: Suite = {
       goals: [
         { metric: "failed", op: "=", value: 0 },
         { metric: "models", op: ">=", value: context.quick ? 6 : 27 },
-        { metric: "programs", op: ">=", value: context.quick ? 7 : 23 },
+        { metric: "programs", op: ">=", value: context.quick ? 7 : 24 },
       ],
     };
   },

@@ -458,8 +458,7 @@ export class FakeKernel implements AsyncDisposable {
         return {};
       },
       resume: async ({ session, budget }) => {
-        const { actions = 0, microusd = 0n } = budget ?? {};
-        this.calls.push(`resume ${session} ${actions} ${microusd}`);
+        this.calls.push(`resume ${session} ${budget?.actions} ${budget?.microusd}`);
         return {};
       },
       content: async ({ session, action, offset }) => {

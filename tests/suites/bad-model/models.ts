@@ -1,8 +1,5 @@
 /** The model's side: one scripted server for each case, confirmed under the case's name. */
-import path from "node:path";
-import { client, dial } from "@ioi/host/rpc";
-import { pb } from "@ioi/wire";
-import { type AgentRun, openRun, startRun } from "../../lib/agent-runs.ts";
+import { type AgentRun, openRun, startRun, stopRun } from "../../lib/agent-runs.ts";
 import { type ModelReply, ModelServer } from "../../lib/model-servers/index.ts";
 import { confirmModel } from "../../lib/models.ts";
 import type { SuiteCase } from "../suite.ts";
@@ -173,15 +170,6 @@ const cases: readonly ModelCase[] = [
   },
 ];
 
-const stopOnce = async (data: string, session: string, asked: () => boolean): Promise<void> => {
-  await using channel = await dial(path.join(data, "run/workload.sock"));
-  const sessions = client(pb.Sessions, channel);
-  for await (const { state } of sessions.follow({ session }, { deadlineMs: 60_000 })) {
-    if (state === "waiting-model" && asked()) break;
-  }
-  await sessions.stop({ session }, { deadlineMs: 30_000 });
-};
-
 const perform = async (
   ground: Ground,
   id: string,
@@ -199,9 +187,8 @@ const perform = async (
   const session = await openRun(data, run);
   const ended = startRun(data, session, run);
   if (stops) {
-    // Its view says that the model is asked before the server hears of it.
     while (server.asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    await stopOnce(data, session, () => server.asked.length > 0);
+    await stopRun(data, session);
   }
   return { view: await ended, files: filesIn(workspace) };
 };

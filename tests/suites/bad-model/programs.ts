@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openRun, startRun } from "../../lib/agent-runs.ts";
+import { openRun, startRun, stopRun } from "../../lib/agent-runs.ts";
 import type { SuiteCase } from "../suite.ts";
 import {
   type Came,
@@ -23,6 +23,8 @@ interface ProgramCase {
   readonly stepMs?: number;
   /** What the suite does meanwhile: kills the program once it says that it waits. */
   readonly kills?: true;
+  /** The person stops the session once the program runs. */
+  readonly stops?: true;
   readonly quick?: true;
 }
 
@@ -111,6 +113,14 @@ const cases: readonly ProgramCase[] = [
     program: `\ntime.sleep(600)`,
     expected: "failed; E_AGENT_HUNG; gone",
     stepMs: 1500,
+  },
+  {
+    id: "program-stopped",
+    program: `
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", MARK])
+time.sleep(600)`,
+    expected: "stopped; E_SESSION_STOPPED; gone",
+    stops: true,
   },
   {
     id: "program-hangs-with-children",
@@ -232,7 +242,7 @@ const killOnce = async (mark: string, came: () => boolean): Promise<void> => {
 };
 
 const perform = async (ground: Ground, each: ProgramCase): Promise<Came> => {
-  const { id, program, stepMs = 20_000, kills } = each;
+  const { id, program, stepMs = 20_000, kills, stops } = each;
   const workspace = workspaceOf(ground, id);
   const folder = pathOf(ground, `agents/${id}`);
   const mark = `mark-${id}-${process.pid}`;
@@ -256,9 +266,13 @@ const perform = async (ground: Ground, each: ProgramCase): Promise<Came> => {
       killOnce(mark, () => actions > 0 && filesIn(workspace).length > 0),
     ]);
   }
+  if (stops === true) {
+    while (marked(mark).length === 0) await sleep(20);
+    await stopRun(ground.data, session);
+  }
   const view = await ended;
   const remarks: string[] = [];
-  if (/hangs/.test(id)) remarks.push(marked(mark).length === 0 ? "gone" : "still there");
+  if (/hangs|stopped/.test(id)) remarks.push(marked(mark).length === 0 ? "gone" : "still there");
   const said = /(?:says |ends with: [\s\S]*?)((?:ValueError|got:)[^\n]*)$/.exec(
     `says ${view.error?.message ?? ""}`,
   )?.[1];
