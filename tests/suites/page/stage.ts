@@ -19,7 +19,14 @@ const collect = (page: Page, problems: string[]): void => {
     if (message.type() === "error" && !isLoad) problems.push(`console: ${message.text()}`);
   });
   page.on("response", (response) => {
-    if (response.status() >= 400) problems.push(`${response.status()}: ${response.url()}`);
+    if (response.status() < 400) return;
+    const said = `${response.status()}: ${response.url()}`;
+    const place = problems.push(said) - 1;
+    // Why, where the page is still there to be asked.
+    response.text().then(
+      (text) => (problems[place] = `${said}: ${text.slice(0, 300)}`),
+      () => undefined,
+    );
   });
 };
 
