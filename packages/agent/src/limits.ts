@@ -100,6 +100,8 @@ export const resultBytesMin = 1024;
 export const promptBytesMax = 1_048_576;
 /** Context of a model of which nothing is known, in tokens. */
 export const contextTokensDefault = 16_384;
+/** A context up to which replies get an eighth of it instead of a fourth, in tokens. */
+export const smallContextTokens = 8192;
 /** The longest reply that a model is asked for, in tokens. */
 export const replyTokensMax = 8192;
 /** Stretches that an agent asks to see at once. */

@@ -14,6 +14,7 @@ import {
   replyTokensMax,
   resultBytesMax,
   resultBytesMin,
+  smallContextTokens,
 } from "../limits.ts";
 import type { SessionModel, SessionRoot } from "../session/messages.ts";
 import type { JsonSchema } from "../tools.ts";
@@ -94,7 +95,9 @@ export interface Room {
 export const roomOf = (model: SessionModel | undefined): Room => {
   const known = model?.contextTokens ?? 0;
   const contextTokens = known === 0 ? contextTokensDefault : known;
-  const replyTokens = Math.max(1, Math.min(replyTokensMax, Math.floor(contextTokens / 4)));
+  // The tools alone take some 2,500 tokens: a small context needs its room for them.
+  const share = contextTokens > smallContextTokens ? 4 : 8;
+  const replyTokens = Math.max(1, Math.min(replyTokensMax, Math.floor(contextTokens / share)));
   const promptTokens = Math.max(1, contextTokens - replyTokens);
   const promptBytes = Math.min(promptBytesMax, promptTokens * promptBytesPerToken);
   const resultBytes = Math.floor(promptBytes / 6);
