@@ -49,7 +49,7 @@ const contextOf = ({ roots, home, actions }: Load): DecisionContext => ({
     // What the person typed: else no URL would be allowed, whatever a rule says.
     urls: [
       ...new Set(
-        actions.flatMap(({ args }) => (args["url"] === undefined ? [] : [`${args["url"]}`])),
+        actions.flatMap(({ args }) => (args["url"] === undefined ? [] : [args["url"] as string])),
       ),
     ],
     headless: false,
@@ -91,15 +91,15 @@ const loadCedar = (): { readonly cedar: Cedar; readonly version: string } | unde
 
 const cedarContext = ({ target, args }: Action): Readonly<Record<string, string>> => {
   if (target === "net::get") {
-    const url = new URL(String(args["url"]));
+    const url = new URL(args["url"] as string);
     return { scheme: url.protocol.slice(0, -1), host: url.hostname, path: url.pathname };
   }
   if (target === "sys::exec") {
     const [program = "", first = ""] = args["argv"] as readonly string[];
     return { program, first };
   }
-  const path = String(args["path"]);
-  return args["to"] === undefined ? { path } : { path, to: String(args["to"]) };
+  const path = args["path"] as string;
+  return args["to"] === undefined ? { path } : { path, to: args["to"] as string };
 };
 
 interface Measured extends Times {
@@ -138,75 +138,96 @@ const unavailablePeer: BenchPeer = {
   metrics: {},
 };
 
+interface Runs {
+  readonly p50: number[];
+  readonly p99: number[];
+  readonly compileMs: number[];
+  allowed: number;
+  readonly cedarP50: number[];
+  readonly cedarP99: number[];
+  cedarAllowed: number;
+}
+
+const measure = (load: Load, cedar: Cedar | undefined, runs: Runs): void => {
+  const context = contextOf(load);
+  const began = performance.now();
+  const policy = compile(load.toml);
+  runs.compileMs.push(performance.now() - began);
+  // The first decisions of a process are its warm-up, not its cost.
+  if (runs.p50.length === 0) for (const action of load.actions) decide(policy, action, context);
+  runs.allowed = 0;
+  const times = timed(load.actions, (action) => {
+    if (decide(policy, action, context).verdict === "allow") runs.allowed++;
+  });
+  runs.p50.push(times.p50);
+  runs.p99.push(times.p99);
+  if (cedar === undefined) return;
+  const peer = measureCedar(cedar, load);
+  runs.cedarAllowed = peer.allowed;
+  runs.cedarP50.push(peer.p50);
+  runs.cedarP99.push(peer.p99);
+};
+
+const median = (values: readonly number[]): number => rounded(quantile(values, 0.5), 2);
+
+/** The peer's entry and what the metrics say of it. */
+const peerOf = (
+  found: ReturnType<typeof loadCedar>,
+  runs: Runs,
+): { readonly peer: BenchPeer; readonly metrics: Readonly<Record<string, number>> } => {
+  if (found === undefined) return { peer: unavailablePeer, metrics: {} };
+  const [cedarP50Us, cedarP99Us] = [median(runs.cedarP50), median(runs.cedarP99)];
+  const ratioP50 = rounded(cedarP50Us / median(runs.p50), 2);
+  return {
+    peer: {
+      name: "cedar-wasm",
+      version: found.version,
+      available: true,
+      metrics: { p50Us: cedarP50Us, p99Us: cedarP99Us, allowed: runs.cedarAllowed },
+      ratio: ratioP50,
+    },
+    metrics: { cedarP50Us, cedarP99Us, ratioP50 },
+  };
+};
+
 export const bench: Bench = {
   name: "firewall",
   summary: "one decision under a thousand rules; Cedar over the same rules and actions",
   async run({ quick, seed, params, progress }) {
     const rules = Number(params["rules"] ?? 1000);
     const actions = Number(params["actions"] ?? (quick ? 2000 : 10_000));
-    const runs = Number(params["runs"] ?? (quick ? 3 : 5));
+    const count = Number(params["runs"] ?? (quick ? 3 : 5));
     const load = makeLoad(new SeededRandom(seed), rules, actions);
-    const context = contextOf(load);
     const found = loadCedar();
-    const cedarRuns = quick ? 1 : runs;
-    const [p50, p99, compileMs, cedarP50, cedarP99] = [[], [], [], [], []] as number[][] as [
-      number[],
-      number[],
-      number[],
-      number[],
-      number[],
-    ];
-    let [allowed, cedarAllowed] = [0, 0];
-    for (let run = 0; run < runs; run++) {
-      const began = performance.now();
-      const policy = compile(load.toml);
-      compileMs.push(performance.now() - began);
-      // The first decisions of a process are its warm-up, not its cost.
-      if (run === 0) for (const action of load.actions) decide(policy, action, context);
-      allowed = 0;
-      const times = timed(load.actions, (action) => {
-        if (decide(policy, action, context).verdict === "allow") allowed++;
-      });
-      p50.push(times.p50);
-      p99.push(times.p99);
-      if (found !== undefined && run < cedarRuns) {
-        const peer = measureCedar(found.cedar, load);
-        cedarAllowed = peer.allowed;
-        cedarP50.push(peer.p50);
-        cedarP99.push(peer.p99);
-      }
-      progress(`${run + 1} of ${runs}`);
+    const runs: Runs = {
+      p50: [],
+      p99: [],
+      compileMs: [],
+      allowed: 0,
+      cedarP50: [],
+      cedarP99: [],
+      cedarAllowed: 0,
+    };
+    for (let run = 0; run < count; run++) {
+      measure(load, quick && run > 0 ? undefined : found?.cedar, runs);
+      progress(`${run + 1} of ${count}`);
     }
-    const median = (values: readonly number[]): number => rounded(quantile(values, 0.5), 2);
-    const ours = { decideP50Us: median(p50), decideP99Us: median(p99) };
-    const theirs =
-      found === undefined ? {} : { cedarP50Us: median(cedarP50), cedarP99Us: median(cedarP99) };
-    const ratio = found === undefined ? undefined : rounded(median(cedarP50) / ours.decideP50Us, 2);
+    const { peer, metrics } = peerOf(found, runs);
     return {
       metrics: {
         rules,
-        ...ours,
-        compileMs: median(compileMs),
-        ...theirs,
-        ...(ratio === undefined ? {} : { ratioP50: ratio }),
-        allowed,
+        decideP50Us: median(runs.p50),
+        decideP99Us: median(runs.p99),
+        compileMs: median(runs.compileMs),
+        ...metrics,
+        allowed: runs.allowed,
       },
       spread: {
-        decideP50Us: spreadOf(p50),
-        decideP99Us: spreadOf(p99),
-        compileMs: spreadOf(compileMs),
+        decideP50Us: spreadOf(runs.p50),
+        decideP99Us: spreadOf(runs.p99),
+        compileMs: spreadOf(runs.compileMs),
       },
-      peers: [
-        found === undefined
-          ? unavailablePeer
-          : {
-              name: "cedar-wasm",
-              version: found.version,
-              available: true,
-              metrics: { p50Us: median(cedarP50), p99Us: median(cedarP99), allowed: cedarAllowed },
-              ...(ratio === undefined ? {} : { ratio }),
-            },
-      ],
+      peers: [peer],
       goals: [
         { metric: "rules", op: ">=", value: 1000 },
         { metric: "decideP50Us", op: "<=", value: 15 },
@@ -214,7 +235,7 @@ export const bench: Bench = {
         // Half of the actions meet a rule that allows them.
         { metric: "allowed", op: ">=", value: actions / 2 },
       ],
-      runs,
+      runs: count,
       params: { rules, actions },
       unavailable:
         found === undefined

@@ -14,10 +14,13 @@ import {
   compilePolicy,
   decide,
   type DecisionContext,
+  diffPolicies,
   type Grant,
+  targets,
   type TaskScope,
 } from "@ioi/firewall";
 import { action as actionSchema, type AskSource, schema } from "@ioi/wire";
+import { type DiffTools, runDiffs } from "./policy/diffs.ts";
 import { makePair, makePolicy } from "./policy/generate.ts";
 import {
   type Answer,
@@ -34,14 +37,19 @@ const pairsOfPolicy = 250;
 const policiesFull = 4000;
 const policiesQuick = 200;
 const failuresShownMax = 20;
+const editsFull = 10_000;
+const editsQuick = 100;
+/** Random actions for every edit after which something is said to be unchanged. */
+const editActionsFull = 10_000;
+const editActionsQuick = 200;
 
 const hashing = {
   sha256: (bytes: Uint8Array): Uint8Array =>
     new Uint8Array(createHash("sha256").update(bytes).digest()),
 };
 
-const compile = (policy: Policy): CompiledPolicy => {
-  const compiled = compilePolicy(
+const compiledFrom = (policy: Policy): ReturnType<typeof compilePolicy> =>
+  compilePolicy(
     policy.sources.map((source) => ({
       tier: source.tier,
       file: `${source.tier}.toml`,
@@ -49,6 +57,9 @@ const compile = (policy: Policy): CompiledPolicy => {
     })),
     hashing,
   );
+
+const compile = (policy: Policy): CompiledPolicy => {
+  const compiled = compiledFrom(policy);
   if (compiled.ok) return compiled.value;
   throw new InvariantError(`a generated policy does not load: ${JSON.stringify(compiled.error)}`);
 };
@@ -297,6 +308,68 @@ const runMutants = (context: SuiteContext): readonly SuiteCase[] =>
     };
   });
 
+/** A comparison that calls every target unchanged. */
+const blind: NonNullable<DiffTools["diff"]> = (before, after) => ({
+  ...diffPolicies(before, after),
+  widened: [],
+  narrowed: [],
+  undecided: [],
+  unchanged: [...targets.keys()],
+});
+
+const judgeDiffs = async (
+  context: SuiteContext,
+): Promise<Required<Pick<SuiteResult, "cases" | "metrics">>> => {
+  const number = (name: string, full: number, quick: number): number =>
+    Number(context.params[name] ?? (context.quick ? quick : full));
+  const actions = number("editActions", editActionsFull, editActionsQuick);
+  const tools: DiffTools = {
+    contextOf,
+    signal: context.signal,
+    progress: context.progress,
+    compile: (policy) => {
+      const compiled = compiledFrom(policy);
+      return compiled.ok ? compiled.value : undefined;
+    },
+  };
+  const edits = number("edits", editsFull, editsQuick);
+  const run = await runDiffs(context.seed, edits, actions, tools);
+  const lying = await runDiffs(context.seed, 20, 200, { ...tools, diff: blind });
+  const { wrong } = run;
+  const cases: SuiteCase[] = [
+    {
+      id: "diff",
+      outcome: wrong.length === 0 ? "passed" : "failed",
+      expected: "every example differs, everything unchanged does not",
+      actual: `${wrong.length} wrong of ${edits} edits`,
+      control: lying.wrong.length > 0 ? "harmed" : "harmless",
+    },
+    ...wrong.slice(0, failuresShownMax).map(({ id, actual }, at): SuiteCase => ({
+      id: `diff:${id}:${at}`,
+      outcome: "failed",
+      expected: "as the comparison says",
+      actual,
+    })),
+    {
+      id: "diff:reached",
+      outcome: run.examples > 0 && run.provenUnchanged > 0 ? "passed" : "failed",
+      expected: "examples, and edits that change nothing",
+      actual: `${run.examples} examples, ${run.provenUnchanged} unchanged`,
+    },
+  ];
+  return {
+    cases,
+    metrics: {
+      diffEdits: run.edits,
+      diffWrong: wrong.length,
+      diffExamples: run.examples,
+      diffUnchangedProven: run.provenUnchanged,
+      diffUndecided: run.undecided,
+      diffActions: run.actionsTried,
+    },
+  };
+};
+
 const replay = (context: SuiteContext, id: string): SuiteResult => {
   const [, policy = "0", pair = "0"] = id.split(":");
   const found = runPolicy(Number(policy), { seed: context.seed, only: Number(pair) });
@@ -331,6 +404,7 @@ export const suite: Suite = {
       }
     }
     const pairs = policies * pairsOfPolicy;
+    const diffs = await judgeDiffs(context);
     const reached = classes.map((name): SuiteCase => {
       const count = reach.counts.get(name) ?? 0;
       return {
@@ -351,10 +425,12 @@ export const suite: Suite = {
         ...failures.map((found): SuiteCase => ({ ...found, outcome: "failed" })),
         ...reached,
         ...runMutants(context),
+        ...diffs.cases,
       ],
-      metrics: { pairs, disagreements },
+      metrics: { pairs, disagreements, ...diffs.metrics },
       goals: [
         { metric: "disagreements", op: "=", value: 0 },
+        { metric: "diffWrong", op: "=", value: 0 },
         { metric: "pairs", op: ">=", value: context.quick ? 50_000 : 1_000_000 },
       ],
     };

@@ -14,20 +14,20 @@ import { err, ok, type Result } from "@ioi/base";
 import { patternAlternativesMax, patternCharsMax, patternSegmentsMax } from "./limits.ts";
 import { foldCase, hasControls } from "./paths.ts";
 
-type Token =
+export type Token =
   | { readonly type: "char"; readonly char: string }
   | { readonly type: "one" }
   | { readonly type: "many" }
   | { readonly type: "class"; readonly ranges: readonly (readonly [number, number])[] };
 
-type Segment =
+export type Segment =
   | { readonly type: "deep" }
   | { readonly type: "any" }
   | { readonly type: "literal"; readonly text: string }
   | { readonly type: "affix"; readonly prefix: string; readonly suffix: string }
   | { readonly type: "tokens"; readonly tokens: readonly Token[] };
 
-interface Alternative {
+export interface Alternative {
   readonly exact: readonly Segment[];
   /** The same for text that went through `foldCase`. */
   readonly folded: readonly Segment[];
@@ -266,7 +266,7 @@ const inClass = (ranges: readonly (readonly [number, number])[], char: string): 
   return ranges.some(([from, to]) => point >= from && point <= to);
 };
 
-const matchesToken = (token: Token, char: string, folded: boolean): boolean => {
+export const matchesToken = (token: Token, char: string, folded: boolean): boolean => {
   if (token.type === "char") return token.char === char;
   if (token.type === "class") {
     return (

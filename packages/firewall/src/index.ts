@@ -5,6 +5,7 @@ export * from "./card.ts";
 export { compilePolicy } from "./compile.ts";
 export { decide, reversibleRuleId } from "./decide.ts";
 export * from "./default-policy.ts";
+export { diffPolicies, type DiffExample, type DiffSetting, type PolicyDiff } from "./diff/diff.ts";
 export * from "./errors.ts";
 export { isSessionDischargeable, sessionScopeOffered } from "./grants.ts";
 export { typedUrls, wordsTokens } from "./grounding.ts";

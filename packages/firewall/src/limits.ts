@@ -104,3 +104,11 @@ export const budgetTokensMax = 1_000_000_000_000;
 export const pricesMax = 1_024;
 /** Price of a model, in micro-dollars for a million tokens. */
 export const modelPriceMax = 1_000_000_000_000;
+/** States of one comparison of patterns; what needs more is undecided. */
+export const diffStatesMax = 2_000;
+/** Steps of the search for an action that one target judges otherwise; beyond, undecided. */
+export const diffStepsMax = 4_000;
+/** Actions that are tried as examples for one target. */
+export const diffTriesMax = 24;
+/** States of one regular expression in a comparison; a larger one is not worked out. */
+export const regexStatesMax = 4_000;

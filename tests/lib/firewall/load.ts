@@ -108,7 +108,7 @@ const actionFor = (random: SeededRandom, { target, name, ending }: LoadRule): Ac
     facts["path"] = factsOf(file);
     if (target === "fs::move" || target === "fs::copy") {
       args["to"] = `${scope}/${name}/c/d${random.below(100)}.${ending}`;
-      facts["to"] = factsOf(String(args["to"]));
+      facts["to"] = factsOf(args["to"] as string);
     }
     if (target === "fs::write") {
       args["content"] = { sha256: new Uint8Array(32), length: 5, head: "hello" };
