@@ -73,6 +73,8 @@ export const screensOf = (sessions: {
     name: "receipts",
     open: async (page) => {
       await goTo(page, "/receipts?open=1");
+      // It scrolls into view as it comes, and would move what is about to be clicked.
+      await page.waitForSelector(".detail");
       await page.getByRole("button", { name: "Verify in this browser" }).click();
       await page.waitForSelector("[data-verified]");
     },
