@@ -142,7 +142,7 @@ const addPageCommands = (program: Command, build: Build): void => {
     .command("list", { isDefault: true })
     .description("the keys that may answer for you, and what each counts for")
     .addOption(data());
-  examples(listed, ["devices", "devices --json"]);
+  examples(listed, ["devices list", "devices --json"]);
   bind(build, listed, async () => (await import("./commands/devices.ts")).list);
   const pair = devices
     .command("pair")
