@@ -11,7 +11,7 @@ export const addModelCommands = (program: Command, build: Build): void => {
     .command("list", { isDefault: true })
     .description("confirmed models, with address, price and who runs them")
     .addOption(data());
-  examples(list, ["models", "models list --json"]);
+  examples(list, ["models list", "models --json"]);
   bind(build, list, async () => (await load()).list);
 
   const discover = models

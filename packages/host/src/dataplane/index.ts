@@ -1,4 +1,4 @@
-export { errors as dataPlaneErrors } from "./errors.ts";
+export { errors } from "./errors.ts";
 export { type PlaneKind } from "./guard.ts";
 export * from "./limits.ts";
 export { type PlaneOptions, PlaneReader, PlaneWriter } from "./plane.ts";
