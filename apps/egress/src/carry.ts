@@ -109,6 +109,7 @@ const send = (
     });
     // Both mean that the server speaks something else from here on.
     outgoing.on("upgrade", (_response, socket) => {
+      clearTimeout(timer);
       socket.destroy();
       reject(brokenOff("the server changed the protocol"));
     });

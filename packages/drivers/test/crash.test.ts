@@ -2,6 +2,7 @@
  * A driver that dies at any point of an effect: the next instance says truly what became of it,
  * nothing is left behind, and what happened can be undone to the nanosecond.
  */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";

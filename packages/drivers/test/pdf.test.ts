@@ -1,4 +1,5 @@
 /** The text of PDFs: real ones, by another library; wrong and hostile ones, by hand. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { after, describe, test } from "node:test";

@@ -1,4 +1,5 @@
 /** Budgets under concurrency and over restarts: what was given out never exceeds them. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ProposalReply } from "../src/index.ts";

@@ -23,6 +23,9 @@ import {
   verifyLog,
 } from "../src/verify/index.ts";
 
+/** `npm run check` looks at fewer; `npm test` at all. */
+const inner = process.env["IOI_TEST"] === "inner";
+
 const origin = "ioi.test/receipts";
 const key = unwrap(nodeCrypto.importPrivate("ml-dsa-65", new Uint8Array(32).fill(7)), "key");
 const other = unwrap(nodeCrypto.importPrivate("ml-dsa-65", new Uint8Array(32).fill(8)), "key");
@@ -131,7 +134,7 @@ test("any changed byte of either file is found", () => {
     changed[at] = (changed[at] ?? 0) ^ 0x41;
     return changed;
   };
-  for (let at = 0; at < sound.receipts.length; at++) {
+  for (let at = 0; at < sound.receipts.length; at += inner ? 11 : 1) {
     const report = verify({ ...sound, receipts: flip(sound.receipts, at) });
     assert.equal(report.ok, false, `byte ${at} of the leaves`);
     assert.ok(Number.isSafeInteger(report.firstBad?.index), `byte ${at} names no leaf`);

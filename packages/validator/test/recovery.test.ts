@@ -2,6 +2,7 @@
  * The end at any point: a loss of power at every change of the disk that chain and signer share, and
  * what is found afterwards. Controls: files whose syncs do nothing, and a signer that forgets.
  */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FileHandle, type Files, toHex, utf8Encode } from "@ioi/base";

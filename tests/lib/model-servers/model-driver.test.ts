@@ -2,6 +2,7 @@
  * The model driver against the scripted servers, over plain sockets in the place of egress: what it
  * makes of right answers and of every wrong one.
  */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OperationError } from "@ioi/base";
