@@ -73,9 +73,9 @@ export const screensOf = (sessions: {
     name: "receipts",
     open: async (page) => {
       await goTo(page, "/receipts?open=1");
-      // It scrolls into view as it comes, and would move what is about to be clicked.
+      // By key: a click at once after a scroll may still go to the frame that stood there.
       await page.waitForSelector(".detail");
-      await page.getByRole("button", { name: "Verify in this browser" }).click();
+      await page.getByRole("button", { name: "Verify in this browser" }).press("Enter");
       await page.waitForSelector("[data-verified]");
     },
   },
@@ -202,10 +202,12 @@ export const takeLooks = async (
       signal.throwIfAborted();
       const look = await open(page)
         .then(() => lookAt(page, folder, `${name}-${theme}-${width}`))
-        .catch((error: unknown) => ({
-          violations: [`not looked at: ${String(error)}`],
-          overflowPx: 0,
-        }));
+        .catch(async (error: unknown) => {
+          await page.screenshot({
+            path: path.join(folder, `failed-${name}-${theme}-${width}.png`),
+          });
+          return { violations: [`not looked at: ${String(error)}`], overflowPx: 0 };
+        });
       looks.push({ screen: name, theme, width, ...look });
     }
   }
