@@ -23,6 +23,8 @@ import { fileURLToPath } from "node:url";
 import { listenUnix, nr, syscall } from "../src/libc/index.ts";
 import { endSandbox, sandboxedCommand, selfTest, spawnSandboxed } from "../src/sandbox/index.ts";
 import { codeCacheFolder, fillCodeCache, programs } from "../src/sandbox/code-cache.ts";
+import { kindProfiles } from "../src/sandbox/profiles.ts";
+import { testedKinds } from "../src/sandbox/self-test/catalogue.ts";
 import { loadOnly } from "../src/sandbox/load-only.ts";
 import type { ConfinerPlan } from "../src/sandbox/plan.ts";
 import type { SandboxSpec } from "../src/sandbox/spec.ts";
@@ -278,6 +280,31 @@ test("the self-test finds nothing on a command's sandbox", async () => {
   assert.deepEqual(wrong, []);
   assert.ok(report.held >= 50 && report.tried === report.held);
   assert.ok(report.spawnP50Ms > 0 && report.spawnP95Ms >= report.spawnP50Ms);
+});
+
+test("every kind of sandbox is tried", () => {
+  const kinds = Object.keys(kindProfiles);
+  const tried = testedKinds.filter((kind) => kind !== "command-in-driver");
+  assert.deepEqual(tried.toSorted(), kinds.toSorted());
+});
+
+test("what speaks to the world sees nothing of the person's, and an agent only its folder", async () => {
+  const kinds = ["egress", "net", "model", "agent"] as const;
+  const { cases, escaped, gaps } = await selfTest({ quick: true, kinds });
+  const wrong = cases.filter((one) => one.outcome === "escaped");
+  assert.deepEqual([escaped, wrong], [0, []]);
+  assert.ok(!gaps.some(({ mechanism }) => mechanism.startsWith("sandbox of")));
+  for (const kind of kinds) {
+    const held = (id: string) => cases.find((one) => one.kind === kind && one.id === id);
+    const ids = ["read-workspace", "write-workspace", "read-data-folder", "write-data-folder"];
+    for (const id of [...ids, "unix-connect", "signal-outside"]) {
+      const { outcome, control } = held(id) ?? {};
+      assert.deepEqual({ outcome, control }, { outcome: "held", control: "harmed" }, id);
+    }
+  }
+  // By design, not by accident: egress alone of them has the network.
+  const reached = cases.filter((one) => one.id === "tcp-connect").map(({ kind }) => kind);
+  assert.deepEqual(reached, ["net", "model", "agent"]);
 });
 
 test("compiled code is read in a sandbox and cannot be planted there, whatever it shows", async () => {

@@ -5,6 +5,7 @@ import {
   closeSync,
   constants,
   linkSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -24,6 +25,7 @@ import {
   refused,
   runs,
   seesCanary,
+  seesText,
   tried,
 } from "./attempt-tools.ts";
 import type { Attempt, AttemptFunction, SceneFacts } from "./scene-facts.ts";
@@ -183,16 +185,33 @@ const remounts = (facts: SceneFacts): Attempt => {
   return answer;
 };
 
+const writes = (path: string): Attempt => {
+  const answer = tried(() => writeFileSync(path, ""));
+  if (answer.done) unlinkSync(path);
+  return answer;
+};
+
+const dataFolders = ["guardian", "workload", "orchestrator", "device"] as const;
+
 export const fileAttempts: Readonly<Record<string, AttemptFunction>> = {
   "read-outside": (facts) => seesCanary(facts, outsideFile(facts)),
   "list-outside": (facts) => tried(() => readdirSync(facts.outside)),
-  "write-outside": (facts) => {
-    const path = `${facts.outside}/new-${process.pid}`;
-    const answer = tried(() => writeFileSync(path, ""));
-    if (answer.done) unlinkSync(path);
-    return answer;
-  },
+  "write-outside": (facts) => writes(`${facts.outside}/new-${process.pid}`),
   "execute-outside": (facts) => runs(`${facts.outside}/tool`, []),
+  "read-workspace": (facts) => seesText(`${facts.workspace}/lower.txt`, "lower"),
+  "write-workspace": (facts) => opens(`${facts.workspace}/lower.txt`, constants.O_WRONLY),
+  "see-home": (facts) =>
+    facts.homeEntry === "" ? refused("nothing there") : tried(() => lstatSync(facts.homeEntry)),
+  "read-data-folder": (facts) => {
+    const paths = dataFolders.map((name) => `${facts.dataFolder}/${name}/canary.txt`);
+    const answers = paths.map((path) => seesCanary(facts, path));
+    return answers.find((answer) => answer.done) ?? answers[0] ?? refused("none");
+  },
+  "write-data-folder": (facts) =>
+    firstOf(
+      dataFolders.map((name) => `${facts.dataFolder}/${name}/canary.txt`),
+      constants.O_WRONLY,
+    ),
   "read-dotdot": (facts) => seesCanary(facts, `${facts.workspace}/../outside/canary.txt`),
   "read-through-link": throughLink,
   "read-through-hard-link": byHardLink,
@@ -212,12 +231,7 @@ export const fileAttempts: Readonly<Record<string, AttemptFunction>> = {
   "unmount-mask": unmounts,
   "write-read-only": (facts) => opens(`${facts.readOnly}/file.txt`, constants.O_WRONLY),
   "truncate-read-only": (facts) => tried(() => truncateSync(`${facts.readOnly}/file.txt`, 4)),
-  "create-in-read-only": (facts) => {
-    const path = `${facts.readOnly}/new-${process.pid}`;
-    const answer = tried(() => writeFileSync(path, ""));
-    if (answer.done) unlinkSync(path);
-    return answer;
-  },
+  "create-in-read-only": (facts) => writes(`${facts.readOnly}/new-${process.pid}`),
   "chmod-read-only": (facts) => tried(() => chmodSync(`${facts.readOnly}/file.txt`, 0o644)),
   "remount-read-only": remounts,
   "write-code": (facts) => opens(facts.codeFile, constants.O_RDWR),

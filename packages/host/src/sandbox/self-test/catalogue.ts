@@ -11,9 +11,13 @@ export const testedKinds: readonly TestedKind[] = [
   "guardian",
   "workload",
   "orchestrator",
+  "egress",
   "console",
   "files",
+  "net",
+  "model",
   "exec",
+  "agent",
   "command",
   "command-in-driver",
 ];
@@ -27,6 +31,11 @@ export interface EscapeEntry {
 
 const direct: readonly TestedKind[] = testedKinds.filter((kind) => kind !== "command-in-driver");
 
+/** They are given no folder of the person's; the others are, or one of their own in its place. */
+const withoutWorkspace: ReadonlySet<TestedKind> = new Set(["egress", "net", "model", "agent"]);
+const withWorkspace = testedKinds.filter((kind) => !withoutWorkspace.has(kind));
+const withNetwork: readonly TestedKind[] = ["orchestrator", "egress"];
+
 /** Tried by one probe inside each kind and once outside. */
 export const probeEntries: readonly EscapeEntry[] = [
   { id: "read-outside", what: "read a file outside the grant" },
@@ -37,7 +46,16 @@ export const probeEntries: readonly EscapeEntry[] = [
   { id: "read-through-link", what: "leave the grant by a symbolic link" },
   { id: "read-through-hard-link", what: "leave the grant by a hard link" },
   { id: "open-by-handle", what: "open a file outside by its kernel handle" },
-  { id: "read-vault", what: "read the driver's own folder", granted: ["exec"] },
+  { id: "read-workspace", what: "read in the person's folder", granted: withWorkspace },
+  { id: "write-workspace", what: "write to the person's folder", granted: withWorkspace },
+  { id: "see-home", what: "see what stands in the home folder" },
+  { id: "read-data-folder", what: "read in the kernel's data folder" },
+  { id: "write-data-folder", what: "write to the kernel's data folder" },
+  {
+    id: "read-vault",
+    what: "read the driver's own folder",
+    granted: ["exec", "net", "model"],
+  },
   { id: "write-below-overlay", what: "write through the overlay to the folder", granted: direct },
   { id: "read-masked-folder", what: "read below a masked folder" },
   { id: "read-masked-file", what: "read a masked file" },
@@ -89,10 +107,10 @@ export const probeEntries: readonly EscapeEntry[] = [
   { id: "hold-capability", what: "hold a capability" },
   { id: "gain-privileges", what: "gain privileges by a set-user-ID file" },
   { id: "change-user", what: "become another user" },
-  { id: "tcp-connect", what: "connect to a TCP listener", granted: ["orchestrator"] },
-  { id: "tcp-listen", what: "listen on TCP", granted: ["orchestrator"] },
-  { id: "udp-send", what: "send a UDP datagram", granted: ["orchestrator"] },
-  { id: "name-lookup", what: "ask a name server", granted: ["orchestrator"] },
+  { id: "tcp-connect", what: "connect to a TCP listener", granted: withNetwork },
+  { id: "tcp-listen", what: "listen on TCP", granted: withNetwork },
+  { id: "udp-send", what: "send a UDP datagram", granted: withNetwork },
+  { id: "name-lookup", what: "ask a name server", granted: withNetwork },
   {
     id: "unix-connect",
     what: "connect to a Unix socket in a granted folder",
@@ -100,7 +118,7 @@ export const probeEntries: readonly EscapeEntry[] = [
   },
   { id: "unix-abstract-connect", what: "connect to an abstract Unix socket" },
   { id: "unix-datagram-redirect", what: "point a datagram pair at a Unix socket" },
-  { id: "socket-netlink", what: "open a routing netlink socket", granted: ["orchestrator"] },
+  { id: "socket-netlink", what: "open a routing netlink socket", granted: withNetwork },
   { id: "socket-netlink-audit", what: "open an audit netlink socket" },
   { id: "socket-raw", what: "open a raw internet socket" },
   { id: "socket-packet", what: "open a packet socket" },

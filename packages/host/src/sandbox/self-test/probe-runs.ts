@@ -9,9 +9,10 @@ import {
   probeFactsVariable,
   probeListVariable,
   type Attempt,
+  type SceneFacts,
 } from "./scene-facts.ts";
 import type { Scene } from "./scene.ts";
-import { driverSpec, kindSpec } from "./specs.ts";
+import { driverSpec, kindSpec, ownFolder } from "./specs.ts";
 
 const probe = fileURLToPath(new URL("./probe.ts", import.meta.url));
 const nestedDriver = fileURLToPath(new URL("./nested-driver.ts", import.meta.url));
@@ -45,8 +46,8 @@ const parse = (text: string): ReadonlyMap<string, Attempt> => {
   return answers;
 };
 
-const variables = (scene: Scene, ids: readonly string[]): Record<string, string> => ({
-  [probeFactsVariable]: JSON.stringify(scene.facts()),
+const variables = (facts: SceneFacts, ids: readonly string[]): Record<string, string> => ({
+  [probeFactsVariable]: JSON.stringify(facts),
   [probeListVariable]: JSON.stringify(ids),
 });
 
@@ -54,7 +55,7 @@ const variables = (scene: Scene, ids: readonly string[]): Record<string, string>
 export const runOutside = async (scene: Scene, ids: readonly string[]): Promise<ProbeRun> => {
   const child = spawn(process.execPath, ["--no-warnings", probe], {
     cwd: `${scene.root}/ws`,
-    env: { ...process.env, ...variables(scene, ids) },
+    env: { ...process.env, ...variables(scene.facts(), ids) },
     stdio: ["ignore", "pipe", "pipe", scene.terminal],
   });
   const text = await collect(child);
@@ -67,11 +68,13 @@ export const runInside = async (
   ids: readonly string[],
 ): Promise<ProbeRun> => {
   const nested = kind === "command-in-driver";
-  const facts = scene.facts();
+  const folder = nested ? scene.facts().workspace : ownFolder(kind, scene.facts());
+  // A socket that a kind cannot see is no attempt.
+  const facts = folder === "/" ? scene.facts() : scene.factsIn(folder);
   const { child, started } = spawnSandboxed(nested ? driverSpec(facts) : kindSpec(kind, facts), {
     entry: nested ? nestedDriver : probe,
-    env: variables(scene, ids),
-    cwd: facts.workspace,
+    env: variables(facts, ids),
+    cwd: folder,
     stdio: ["ignore", "pipe", "pipe", scene.terminal],
   });
   const collected = collect(child);

@@ -6,6 +6,10 @@ export interface SceneFacts {
   readonly workspace: string;
   readonly readOnly: string;
   readonly outside: string;
+  /** Something in the home folder that no sandbox has to show; empty where there is nothing. */
+  readonly homeEntry: string;
+  /** As a kernel's data folder: nothing of it is granted here. */
+  readonly dataFolder: string;
   /** A masked folder and file below the workspace, and a masked folder two levels down. */
   readonly maskedFolder: string;
   readonly maskedFile: string;

@@ -11,9 +11,11 @@ import {
   closeSync,
   constants,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -26,7 +28,7 @@ import {
   type NetConnectOpts,
   type Server,
 } from "node:net";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { cString, nr, syscall } from "../../libc/index.ts";
 import { leakVariable, type SceneFacts } from "./scene-facts.ts";
@@ -94,11 +96,19 @@ const layFiles = (root: string, canary: string): void => {
     "ws/data/vault/work",
     "ro",
     "outside",
+    "data/guardian",
+    "data/workload",
+    "data/orchestrator",
+    "data/device",
   ]) {
     mkdirSync(`${root}/${folder}`, { recursive: true });
   }
   for (const file of [
     "outside/canary.txt",
+    "data/guardian/canary.txt",
+    "data/workload/canary.txt",
+    "data/orchestrator/canary.txt",
+    "data/device/canary.txt",
     "ws/data/vault/canary.txt",
     "ws/data/hidden/key",
     "ws/masked/key",
@@ -110,6 +120,21 @@ const layFiles = (root: string, canary: string): void => {
   writeFileSync(`${root}/ws/lower.txt`, "lower");
   writeFileSync(`${root}/ro/file.txt`, "text");
   writeFileSync(`${root}/outside/tool`, "#!/bin/sh\nexit 0\n", { mode: 0o755 });
+};
+
+/** Ours and the runtime's code are shown, and with them the names of the folders above. */
+const homeEntry = (root: string): string => {
+  const home = homedir();
+  if (home === "/" || home === "") return "";
+  const shown = [fileURLToPath(import.meta.url), process.execPath, root];
+  try {
+    const names = readdirSync(home).filter(
+      (name) => !shown.some((path) => path.startsWith(`${home}/${name}/`)),
+    );
+    return names[0] === undefined ? "" : `${home}/${names[0]}`;
+  } catch {
+    return "";
+  }
 };
 
 const leakDescriptor = (path: string): number => {
@@ -155,6 +180,7 @@ export class Scene {
     scene.#descriptors.push(leakDescriptor(`${scene.root}/outside/canary.txt`));
     scene.#descriptors.push(datagramListener(scene.#datagramPath));
     await scene.#listen();
+    scene.#showSockets();
     const segment = syscall(number.shmget[column], scene.#key, 4096, 0o1600);
     if (segment.ok) scene.#segment = segment.value;
     await scene.#startVictim();
@@ -174,6 +200,16 @@ export class Scene {
   /** The stdio entry of a probe's fourth descriptor. */
   get terminal(): number | "ignore" {
     return this.#terminal?.slave ?? "ignore";
+  }
+
+  /** The same sockets in the other folders that sandboxes show. */
+  #showSockets(): void {
+    for (const folder of ["ro", "ws/data/vault"]) {
+      linkSync(this.#unixPath, `${this.root}/${folder}/canary.sock`);
+      if (existsSync(this.#datagramPath)) {
+        linkSync(this.#datagramPath, `${this.root}/${folder}/canary.dgram`);
+      }
+    }
   }
 
   async #listen(): Promise<void> {
@@ -235,6 +271,8 @@ export class Scene {
       workspace: `${this.root}/ws`,
       readOnly: `${this.root}/ro`,
       outside: `${this.root}/outside`,
+      homeEntry: homeEntry(this.root),
+      dataFolder: `${this.root}/data`,
       maskedFolder: `${this.root}/ws/masked`,
       maskedFile: `${this.root}/ws/masked.txt`,
       maskedDeep: `${this.root}/ws/deep/er/masked`,
@@ -253,6 +291,15 @@ export class Scene {
       handleType: handle.type,
       terminal: this.#terminal === null ? -1 : 3,
       codeFile: fileURLToPath(new URL("../../../package.json", import.meta.url)),
+    };
+  }
+
+  /** With the sockets as they are seen in `folder`. */
+  factsIn(folder: string): SceneFacts {
+    return {
+      ...this.facts(),
+      unixPath: `${folder}/canary.sock`,
+      unixDatagramPath: `${folder}/canary.dgram`,
     };
   }
 

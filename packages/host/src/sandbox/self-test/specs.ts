@@ -1,7 +1,7 @@
 /** The sandboxes under test: each kind's own profile over the folders of the scene. */
 import { codeBinds } from "../code-binds.ts";
 import { kindProfiles } from "../profiles.ts";
-import type { SandboxKind, SandboxSpec } from "../spec.ts";
+import type { SandboxBind, SandboxKind, SandboxSpec } from "../spec.ts";
 import type { SceneFacts } from "./scene-facts.ts";
 
 const masks = (facts: SceneFacts): readonly string[] => [
@@ -10,16 +10,37 @@ const masks = (facts: SceneFacts): readonly string[] => [
   facts.maskedDeep,
 ];
 
+/** What a kind is given, as the launcher gives it. */
+const binds = (kind: SandboxKind, facts: SceneFacts): readonly SandboxBind[] => {
+  switch (kind) {
+    case "egress":
+      return [];
+    case "net":
+    case "model":
+      return [{ path: facts.vault, access: "write" }];
+    case "agent":
+      return [{ path: facts.readOnly, access: "read" }];
+    default:
+      return [
+        { path: facts.workspace, access: "write" },
+        { path: facts.readOnly, access: "read" },
+      ];
+  }
+};
+
+const ownVault: ReadonlySet<SandboxKind> = new Set(["net", "model"]);
+
 export const kindSpec = (kind: SandboxKind, facts: SceneFacts): SandboxSpec => ({
   name: `test-${kind}`,
   kind,
   ...kindProfiles[kind],
-  binds: [
-    { path: facts.workspace, access: "write" },
-    { path: facts.readOnly, access: "read" },
-  ],
-  masks: [...masks(facts), facts.vault, facts.hidden],
+  binds: binds(kind, facts),
+  masks: [...masks(facts), ...(ownVault.has(kind) ? [] : [facts.vault]), facts.hidden],
 });
+
+/** The folder that a kind sees: it starts there, and what listens there is in its reach. */
+export const ownFolder = (kind: SandboxKind, facts: SceneFacts): string =>
+  binds(kind, facts)[0]?.path ?? "/";
 
 /** The driver that starts commands over an overlay; one mask is its own. */
 export const driverSpec = (facts: SceneFacts): SandboxSpec => {
