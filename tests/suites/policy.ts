@@ -4,6 +4,7 @@
  *
  * Invariants: every verdict, effect, tier, truth value, kind of ask and built-in refusal is reached,
  * or its case fails; an engine that was given a changed policy is caught, or the control did no harm.
+ * Comparing and learning are held to what they say in the same way (`policy/diffs.ts`, `learned.ts`).
  * Replays: pair `n:m` is made from the seed, `n` and `m` alone.
  */
 import { createHash } from "node:crypto";
@@ -16,12 +17,14 @@ import {
   type DecisionContext,
   diffPolicies,
   type Grant,
+  learn,
   targets,
   type TaskScope,
 } from "@ioi/firewall";
 import { action as actionSchema, type AskSource, schema } from "@ioi/wire";
 import { type DiffTools, runDiffs } from "./policy/diffs.ts";
 import { makePair, makePolicy } from "./policy/generate.ts";
+import { runLearning } from "./policy/learned.ts";
 import {
   type Answer,
   type ModelTask,
@@ -37,6 +40,7 @@ const pairsOfPolicy = 250;
 const policiesFull = 4000;
 const policiesQuick = 200;
 const failuresShownMax = 20;
+const learnRuns = 20;
 const editsFull = 10_000;
 const editsQuick = 100;
 /** Random actions for every edit after which something is said to be unchanged. */
@@ -370,6 +374,45 @@ const judgeDiffs = async (
   };
 };
 
+/** A learner that takes a file for its folder. */
+const guessing: typeof learn = (own, steps, hash) => {
+  const found = learn(own, steps, hash);
+  if (!found.ok) return found;
+  const toml = found.value.toml.replaceAll(/one_of = \["scope:[^\]]*\]/g, 'glob = "scope:/**"');
+  return { ok: true, value: { ...found.value, toml } };
+};
+
+const judgeLearning = (context: SuiteContext): Required<Pick<SuiteResult, "cases" | "metrics">> => {
+  const tools = { hashing, contextOf };
+  const run = runLearning(context.seed, learnRuns, tools);
+  const guessed = runLearning(context.seed, 4, { ...tools, learn: guessing });
+  const { learned, notReplayed, attacksAllowed, steps, attacks, runs } = run;
+  return {
+    cases: [
+      {
+        id: "learn:replay",
+        outcome: notReplayed === 0 && learned > 0 && runs === learnRuns ? "passed" : "failed",
+        expected: "every step that rules are offered for goes through",
+        actual: `${notReplayed} of ${learned} do not, ${runs} runs`,
+      },
+      {
+        id: "learn:attacks",
+        outcome: attacksAllowed.length === 0 ? "passed" : "failed",
+        expected: "nothing is allowed that was not recorded",
+        actual: `${attacksAllowed.length} of ${attacks}: ${attacksAllowed.slice(0, 3).join(" ")}`,
+        control: guessed.attacksAllowed.length > 0 ? "harmed" : "harmless",
+      },
+    ],
+    metrics: {
+      learnRuns: runs,
+      learnSteps: steps,
+      learnLearned: learned,
+      learnNotReplayed: notReplayed,
+      learnAttacksAllowed: attacksAllowed.length,
+    },
+  };
+};
+
 const replay = (context: SuiteContext, id: string): SuiteResult => {
   const [, policy = "0", pair = "0"] = id.split(":");
   const found = runPolicy(Number(policy), { seed: context.seed, only: Number(pair) });
@@ -405,6 +448,7 @@ export const suite: Suite = {
     }
     const pairs = policies * pairsOfPolicy;
     const diffs = await judgeDiffs(context);
+    const learning = judgeLearning(context);
     const reached = classes.map((name): SuiteCase => {
       const count = reach.counts.get(name) ?? 0;
       return {
@@ -426,11 +470,14 @@ export const suite: Suite = {
         ...reached,
         ...runMutants(context),
         ...diffs.cases,
+        ...learning.cases,
       ],
-      metrics: { pairs, disagreements, ...diffs.metrics },
+      metrics: { pairs, disagreements, ...diffs.metrics, ...learning.metrics },
       goals: [
         { metric: "disagreements", op: "=", value: 0 },
         { metric: "diffWrong", op: "=", value: 0 },
+        { metric: "learnNotReplayed", op: "=", value: 0 },
+        { metric: "learnAttacksAllowed", op: "=", value: 0 },
         { metric: "pairs", op: ">=", value: context.quick ? 50_000 : 1_000_000 },
       ],
     };

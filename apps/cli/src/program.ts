@@ -18,6 +18,7 @@ import {
 } from "./options.ts";
 import { addModelCommands } from "./models-program.ts";
 import { addChainCommands } from "./program-chain.ts";
+import { addPolicyTools } from "./program-policy.ts";
 import { addSecretCommands } from "./program-secrets.ts";
 import { addSessionCommands, onAsk } from "./program-sessions.ts";
 import { failWith, usage } from "./report.ts";
@@ -222,7 +223,7 @@ const actionOptions = (command: Command): Command =>
     .option("--headless", "nobody will answer: an ask is a denial");
 
 const addPolicyCommands = (program: Command, build: Build): void => {
-  const policy = group(program, "policy", "check, lint and explain a policy, offline");
+  const policy = group(program, "policy", "check, test, compare and write a policy, offline");
   const check = actionOptions(policy.command("check")).description(
     "one action: its verdict and every rule that matched",
   );
@@ -243,6 +244,7 @@ const addPolicyCommands = (program: Command, build: Build): void => {
     .addOption(data());
   examples(lint, ["policy lint policy.toml", "policy lint --json"]);
   bind(build, lint, async () => (await import("./commands/policy.ts")).lint);
+  addPolicyTools(policy, build);
 };
 
 const addReceiptCommands = (program: Command, build: Build): void => {
@@ -317,7 +319,6 @@ const PLANNED: Readonly<Record<string, string>> = {
   scs: "the memory file",
   service: "installation as a system service",
 };
-const PLANNED_POLICY = ["test", "diff", "learn", "import", "fmt"] as const;
 
 const addPlanned = (program: Command): void => {
   const refuse = (parent: Command, name: string, what: string): void => {
@@ -334,8 +335,6 @@ const addPlanned = (program: Command): void => {
       });
   };
   for (const [name, what] of Object.entries(PLANNED)) refuse(program, name, what);
-  const policy = program.commands.find((each) => each.name() === "policy");
-  for (const name of PLANNED_POLICY) if (policy) refuse(policy, name, `policy ${name}`);
 };
 
 const addCompletion = (program: Command): void => {

@@ -133,7 +133,6 @@ test("what is described but not there is 7, not unknown", async () => {
     ["scs", "verify", "--x"],
     ["devnet", "up", "--validators", "4"],
     ["gate", "mcp", "--", "server"],
-    ["policy", "diff", "a", "b"],
   ]) {
     const { exit, err } = await runWith(argv);
     assert.equal(exit, 7, argv.join(" "));

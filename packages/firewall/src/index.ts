@@ -39,3 +39,6 @@ export {
 } from "./explain.ts";
 export { lint, type LintFinding } from "./lint.ts";
 export { parseToml, type TomlEntry, type TomlNode, type TomlTable } from "./toml.ts";
+export { formatPolicy, importPolicy, type Imported } from "./tools/format.ts";
+export { type FixtureResult, testPolicy } from "./tools/fixtures.ts";
+export { learn, type Learned, type NotLearned, type RecordedStep } from "./tools/learn.ts";

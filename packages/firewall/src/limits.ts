@@ -112,3 +112,7 @@ export const diffStepsMax = 4_000;
 export const diffTriesMax = 24;
 /** States of one regular expression in a comparison; a larger one is not worked out. */
 export const regexStatesMax = 4_000;
+/** Tests in one file of policy tests. */
+export const fixturesMax = 1_000;
+/** Steps of recorded sessions that rules are learned from. */
+export const learnedStepsMax = 2_000;

@@ -39,13 +39,13 @@ interface ActionOptions {
   readonly headless?: boolean;
 }
 
-interface PolicyText {
+export interface PolicyText {
   readonly file: string;
   readonly text: string;
 }
 
 /** `--policy` or the argument, else the data folder's, else the one that is shipped. */
-const policyText = (context: CommandContext, given: string | undefined): PolicyText => {
+export const policyText = (context: CommandContext, given: string | undefined): PolicyText => {
   if (given !== undefined) {
     const path = resolve(context.io.cwd, given);
     return { file: given, text: Buffer.from(readBounded(path)).toString("utf8") };
@@ -56,7 +56,7 @@ const policyText = (context: CommandContext, given: string | undefined): PolicyT
     : { file: "shipped policy.toml", text: defaultPolicy };
 };
 
-const compiled = (source: PolicyText): CompiledPolicy => {
+export const compiled = (source: PolicyText): CompiledPolicy => {
   const result = compilePolicy([{ tier: "user", ...source }], nodeCrypto);
   if (result.ok) return result.value;
   const [first] = result.error;
@@ -237,7 +237,7 @@ export const explain: Handler<ActionOptions> = async (context, { args, options }
   return exitCodes.done;
 };
 
-const printErrors = (output: Output, found: readonly PolicyError[]): void => {
+export const printErrors = (output: Output, found: readonly PolicyError[]): void => {
   for (const { code, message, at, next } of found) {
     output.line(formatError({ code, message, at, next: next ?? "", cause: [] }));
   }

@@ -11,7 +11,7 @@ import { receiptFileBytesMax } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
 
 /** A path as given, else the journal of a session by the beginning of its id. */
-const journalFile = (context: CommandContext, given: string): string => {
+export const journalFile = (context: CommandContext, given: string): string => {
   const path = resolve(context.io.cwd, given);
   if (existsSync(path)) return path;
   const { journals } = folderPaths(context.dataFolder);
