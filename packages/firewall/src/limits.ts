@@ -116,3 +116,5 @@ export const regexStatesMax = 4_000;
 export const fixturesMax = 1_000;
 /** Steps of recorded sessions that rules are learned from. */
 export const learnedStepsMax = 2_000;
+/** Rules up to which lint compares a policy with itself less one allow. */
+export const lintRulesMax = 200;

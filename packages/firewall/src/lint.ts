@@ -4,7 +4,10 @@
  * found.
  */
 import type { TextPosition } from "@ioi/base";
+import { indexRules } from "./compile.ts";
+import { isNeedless } from "./diff/diff.ts";
 import type { CompiledRule } from "./engine.ts";
+import { lintRulesMax } from "./limits.ts";
 import { canRunAnything } from "./programs.ts";
 import type { Predicate } from "./predicate.ts";
 import type { PathPattern } from "./glob.ts";
@@ -145,7 +148,33 @@ const driverless = (rule: CompiledRule): readonly LintFinding[] =>
     ? [finding("no-driver", rule, `has no effect yet: no driver for ${rule.targets.join(", ")}`)]
     : [];
 
+/** Allows without which the same is allowed; of two that say the same the later one. */
+const needless = (
+  policy: CompiledPolicy,
+  known: readonly LintFinding[],
+): readonly LintFinding[] => {
+  const { rules, hashing } = policy.engine;
+  if (rules.length > lintRulesMax) return [];
+  const found: LintFinding[] = [];
+  let left = policy;
+  for (const rule of rules.toReversed()) {
+    if (rule.effect !== "allow" || known.some((finding) => finding.rule === rule.id)) continue;
+    const others = left.engine.rules.filter((each) => each !== rule);
+    const without = { ...left, engine: indexRules(others, hashing) };
+    if (!isNeedless(left, rule, without)) continue;
+    left = without;
+    found.push(finding("unreachable", rule, "allows nothing that is not allowed without it"));
+  }
+  return found.toReversed();
+};
+
 export const lint = (policy: CompiledPolicy): readonly LintFinding[] => {
   const { rules } = policy.engine;
-  return [...shadows(rules), ...rules.flatMap(breadth), ...rules.flatMap(driverless)];
+  const shadowed = shadows(rules);
+  return [
+    ...shadowed,
+    ...needless(policy, shadowed),
+    ...rules.flatMap(breadth),
+    ...rules.flatMap(driverless),
+  ];
 };

@@ -130,6 +130,21 @@ describe("lint", () => {
       "unreachable e",
     ]);
   });
+  it("finds permissions without which the same is allowed", () => {
+    const allow = (id: string, glob: string): string =>
+      rule(id, "allow", "fs::read", `where.path = { glob = ${JSON.stringify(glob)} }`);
+    assert.deepEqual(codes(allow("a", "scope:/**") + allow("b", "scope:/x/*.txt")), [
+      "unreachable b",
+    ]);
+    assert.deepEqual(
+      codes(allow("a", "scope:/*.a") + allow("b", "scope:/*.b") + allow("c", "scope:/*.{a,b}")),
+      ["unreachable c"],
+    );
+    assert.deepEqual(codes(allow("a", "scope:/x/**") + allow("b", "scope:/x/**")), [
+      "unreachable b",
+    ]);
+    assert.deepEqual(codes(allow("a", "scope:/x/**") + allow("b", "scope:/**/*.txt")), []);
+  });
   it("finds what is wider than it looks", () => {
     assert.deepEqual(codes(rule("a", "allow", "fs::read", 'where.path = { glob = "~/**" }')), [
       "over-broad a",

@@ -360,3 +360,19 @@ export const diffPolicies = (before: CompiledPolicy, after: CompiledPolicy): Pol
     settings.every(({ change }) => change === "narrowed");
   return { widened, narrowed, undecided, unchanged, settings, notWider };
 };
+
+/** Whatever the rule allows is allowed without it. Sound; what is undecided counts as needed. */
+export const isNeedless = (
+  policy: CompiledPolicy,
+  rule: CompiledRule,
+  without: CompiledPolicy,
+): boolean => {
+  const policies = [without, policy] as const;
+  const roots = sessionRoots(policies);
+  return rule.targets.every((name) => {
+    const target = targets.get(name);
+    if (target === undefined) return false;
+    const { widened, narrowed } = compare(target, policies, roots);
+    return widened.type === "none" && narrowed.type === "none";
+  });
+};
