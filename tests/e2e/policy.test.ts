@@ -151,3 +151,19 @@ test("check and explain say what the kernel does", async () => {
   assert.match((await ask("check", "/etc/shadow")).stdout, /"verdict":"deny".*outside/);
   assert.equal((await ask("explain", "/etc/shadow")).code, 0);
 });
+
+test("a rule in the shadow stops nothing; the log says what it would have done", async () => {
+  policy(`${shipped}
+[[rule]]
+id = "tried-out"
+effect = "deny"
+target = ["fs::read"]
+where.path = { glob = "scope:/a.txt" }
+shadow = true
+`);
+  const run = await place.run("/read a.txt");
+  assert.equal(run.code, 0);
+  const logs = path.join(place.data, "logs");
+  const said = fs.readdirSync(logs).map((name) => fs.readFileSync(path.join(logs, name), "utf8"));
+  assert.match(said.join("\n"), /"shadow":"deny tried-out"/);
+});

@@ -31,6 +31,9 @@ const logDecision = (core: GuardianCore, session: string, reply: ProposalReply):
     verdict: reply.verdict,
     approval: reply.approval,
     receipt: reply.receipt.index,
+    ...(reply.decision.shadow === undefined
+      ? {}
+      : { shadow: reply.decision.shadow.map(({ id, effect }) => `${effect} ${id}`).join(", ") }),
   });
 };
 

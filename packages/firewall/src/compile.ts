@@ -102,7 +102,7 @@ const checkRules = (
   }
 };
 
-export const indexRules = (rules: readonly CompiledRule[], hashing: Hashing): Engine => {
+const rulesByTarget = (rules: readonly CompiledRule[]): ReadonlyMap<string, RulesOfTarget> => {
   const byTarget = new Map<string, RulesOfTarget>();
   const names = new Set(rules.flatMap(({ targets }) => targets));
   for (const name of names) {
@@ -111,8 +111,15 @@ export const indexRules = (rules: readonly CompiledRule[], hashing: Hashing): En
       makeRuleIndex(of.filter(({ effect }) => effect === wanted));
     byTarget.set(name, { denies: having("deny"), asks: having("ask"), allows: having("allow") });
   }
-  return { rules, byTarget, hashing };
+  return byTarget;
 };
+
+export const indexRules = (rules: readonly CompiledRule[], hashing: Hashing): Engine => ({
+  rules,
+  byTarget: rulesByTarget(rules.filter(({ shadow }) => shadow !== true)),
+  shadows: rulesByTarget(rules.filter(({ shadow }) => shadow === true)),
+  hashing,
+});
 
 const least = (values: readonly (number | undefined)[], otherwise: number): number => {
   const given = values.filter((value) => value !== undefined);

@@ -178,13 +178,21 @@ export const decide: Decide = (policy, action, context) => {
   return read.ok ? decideSubject(policy, action, read.value, context) : malformed(read.error);
 };
 
+/** What rules in the shadow would have done; nothing where there are none. */
+const shadowPart = (policy: CompiledPolicy, subject: Subject): Pick<Decision, "shadow"> => {
+  if (policy.engine.shadows.size === 0) return {};
+  const { denies, asks } = judge(policy.engine.shadows, subject);
+  const shadow = [...denies, ...asks].map(matchedOf);
+  return shadow.length === 0 ? {} : { shadow };
+};
+
 const decideSubject = (
   policy: CompiledPolicy,
   action: Action,
   subject: Subject,
   context: DecisionContext,
 ): Decision => {
-  const judgement = judge(policy, subject);
+  const judgement = judge(policy.engine.byTarget, subject);
   const keeping = obligationsOf(subject, context);
   const guarded = protectedPaths(subject);
   const reversible =
@@ -219,5 +227,6 @@ const decideSubject = (
     ...(opened.length === 0 ? {} : { addressClasses: opened }),
     ...textOfVerdict(policy, weighed, verdict, left),
     reversible,
+    ...shadowPart(policy, subject),
   };
 };

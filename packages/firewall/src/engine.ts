@@ -16,6 +16,8 @@ export interface CompiledRule {
   readonly reason: string;
   readonly instead: string;
   readonly at: TextPosition;
+  /** Judged and reported, without effect: what it would have refused or asked about. */
+  readonly shadow?: true;
 }
 
 export interface RulesOfTarget {
@@ -27,6 +29,8 @@ export interface RulesOfTarget {
 export interface Engine {
   readonly rules: readonly CompiledRule[];
   readonly byTarget: ReadonlyMap<string, RulesOfTarget>;
+  /** Rules in the shadow, by target; most policies have none. */
+  readonly shadows: ReadonlyMap<string, RulesOfTarget>;
   /** For the identity of an action that `once` grants are compared with. */
   readonly hashing: Hashing;
 }

@@ -29,6 +29,8 @@ export interface EvaluatedRule {
   readonly effect: Effect;
   readonly truth: "false" | "unknown" | "true";
   readonly fired: boolean;
+  /** Without effect: what fired here would have been done. */
+  readonly shadow?: true;
   /** One for each `where.<argument>`. */
   readonly conditions: readonly {
     readonly argument: string;
@@ -83,6 +85,7 @@ const evaluate = (rule: CompiledRule, { values, table }: Subject): EvaluatedRule
     fired: narrow ? truth === yes : truth !== no,
     conditions,
     at: rule.at,
+    ...(rule.shadow === true ? { shadow: true } : {}),
   };
 };
 
@@ -115,7 +118,8 @@ const sentences = (checked: PolicyCheck): readonly string[] => {
   for (const rule of checked.evaluated) {
     const failing = rule.conditions.filter(({ truth }) => truth !== "true");
     const list = failing.map(({ argument, truth }) => `where.${argument} is ${truth}`).join(", ");
-    const outcome = rule.fired ? "fires" : "does not fire";
+    const outcome =
+      (rule.fired ? "fires" : "does not fire") + (rule.shadow === true ? " in the shadow" : "");
     why.push(`Rule "${rule.id}" (${rule.effect}) ${outcome}${list === "" ? "" : `: ${list}`}.`);
   }
   return why;

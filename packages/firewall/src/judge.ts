@@ -106,8 +106,10 @@ const redirectsIntoProtected = (script: Script, subject: Subject): boolean =>
     );
   });
 
-export const judge = (policy: CompiledPolicy, subject: Subject): Judgement => {
-  const { byTarget } = policy.engine;
+export const judge = (
+  byTarget: CompiledPolicy["engine"]["byTarget"],
+  subject: Subject,
+): Judgement => {
   const { table, values, target, argv, program } = subject;
   const rules = byTarget.get(target.name) ?? noRules;
   const denies = firing(rules.denies, values, table, unknown);

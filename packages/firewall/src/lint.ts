@@ -169,7 +169,7 @@ const needless = (
 };
 
 export const lint = (policy: CompiledPolicy): readonly LintFinding[] => {
-  const { rules } = policy.engine;
+  const rules = policy.engine.rules.filter(({ shadow }) => shadow !== true);
   const shadowed = shadows(rules);
   return [
     ...shadowed,

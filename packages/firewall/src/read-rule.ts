@@ -7,6 +7,7 @@ import { didYouMean } from "./names.ts";
 import {
   choiceOf,
   fieldsOf,
+  flagOf,
   listOf,
   type Reading,
   tableOf,
@@ -39,6 +40,7 @@ const ruleKeys = [
   "not_match",
   "reason",
   "instead",
+  "shadow",
 ] as const;
 
 export const idPattern: RegExp = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
@@ -168,6 +170,19 @@ const readId = (reading: Reading, node: TomlNode): string | undefined => {
   return undefined;
 };
 
+/** What allows cannot be tried without effect: it would say what was allowed, and allow nothing. */
+const readShadow = (
+  reading: Reading,
+  entry: TomlEntry | undefined,
+  effect: Effect | undefined,
+): boolean => {
+  const shadow = entry === undefined ? false : flagOf(reading, entry.value) === true;
+  if (!shadow || effect !== "allow") return shadow;
+  const message = "only a rule that denies or asks can be in the shadow";
+  reading.complaints.add("E_POLICY_VALUE", message, entry?.at ?? { file: "", line: 1, column: 1 });
+  return false;
+};
+
 const needed = (
   reading: Reading,
   fields: ReadonlyMap<string, TomlEntry>,
@@ -197,6 +212,7 @@ export const readRule = (reading: Reading, table: TomlTable): ReadRule | undefin
   };
   const reason = text("reason");
   const instead = text("instead");
+  const shadow = readShadow(reading, fields.get("shadow"), effect);
   if (targets === undefined) return undefined;
   const conditions = readConditions(reading, targets, fields.get("where"));
   const examples = (["match", "not_match"] as const).flatMap((key) => {
@@ -215,6 +231,7 @@ export const readRule = (reading: Reading, table: TomlTable): ReadRule | undefin
     reason,
     instead,
     at: idNode?.at ?? table.at,
+    ...(shadow ? { shadow } : {}),
     examples,
   };
   if (effect === "allow") checkConstrained(reading, rule, targets);

@@ -98,6 +98,8 @@ export interface Decision {
   readonly addressClasses?: readonly AddressClass[];
   /** With the obligations kept, the action can be undone. */
   readonly reversible: boolean;
+  /** Rules in the shadow that would have refused it or asked; none: absent. */
+  readonly shadow?: readonly MatchedRule[];
 }
 
 export interface PolicyError {

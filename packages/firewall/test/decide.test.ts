@@ -6,6 +6,7 @@ import type { Action } from "@ioi/wire";
 import {
   act,
   asked,
+  complaints,
   context,
   fileFacts,
   policy,
@@ -419,5 +420,37 @@ describe("a malformed action", () => {
       context,
     );
     assert.deepEqual([decision.verdict, ruleIds(decision)], ["deny", ["builtin:not-available"]]);
+  });
+});
+
+describe("rules in the shadow", () => {
+  const allowed = rule("a", "allow", "fs::read", 'where.path = { glob = "scope:/**" }');
+  const tried = (id: string, effect: string, glob: string): string =>
+    rule(id, effect, "fs::read", `where.path = { glob = "${glob}" }\nshadow = true`);
+
+  it("say what they would have done, and do nothing", () => {
+    const compiled = policy(
+      allowed + tried("d", "deny", "scope:/x/**") + tried("q", "ask", "scope:/**"),
+    );
+    const decision = decide(compiled, act("fs::read", { path: "scope:/x/a" }), context);
+    assert.deepEqual(
+      [decision.verdict, ruleIds(decision), decision.shadow],
+      [
+        "allow",
+        ["a"],
+        [
+          { id: "d", effect: "deny", tier: "user", truth: "true" },
+          { id: "q", effect: "ask", tier: "user", truth: "true" },
+        ],
+      ],
+    );
+    const other = decide(policy(allowed), act("fs::read", { path: "scope:/x/a" }), context);
+    assert.equal("shadow" in other, false);
+  });
+
+  it("never allow", () => {
+    assert.deepEqual(complaints(`version = 1\n${allowed}shadow = true\n`), [
+      "error[E_POLICY_VALUE]: policy.toml:7:1: only a rule that denies or asks can be in the shadow",
+    ]);
   });
 });

@@ -250,7 +250,8 @@ const makeRule = (random: Random, id: string, tier: Tier): Rule => {
   const where = target.some((name) => others.includes(name))
     ? new Map<string, Test>()
     : makeWhere(random, target, effect);
-  return { id, effect, target, where };
+  const shadow = effect !== "allow" && chance(random, 6);
+  return { id, effect, target, where, ...(shadow ? { shadow } : {}) };
 };
 
 const makeSource = (random: Random, tier: Tier, rules: number): Source => ({

@@ -41,6 +41,8 @@ export interface Rule {
   readonly effect: Effect;
   readonly target: readonly string[];
   readonly where: ReadonlyMap<string, Test>;
+  /** Has no effect. */
+  readonly shadow?: boolean;
 }
 
 export interface Source {
@@ -131,6 +133,7 @@ const ruleText = (rule: Rule): string =>
     `id = ${quote(rule.id)}`,
     `effect = ${quote(rule.effect)}`,
     `target = ${valueText(rule.target)}`,
+    ...(rule.shadow === true ? ["shadow = true"] : []),
     ...[...rule.where].map(([argument, test]) => `where.${argument} = ${valueText(test)}`),
   ].join("\n");
 

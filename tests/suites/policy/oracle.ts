@@ -64,6 +64,7 @@ const firedRules = (policy: Policy, world: World): readonly Fired[] => {
   const all: Fired[] = [];
   for (const source of policy.sources) {
     for (const rule of source.rules) {
+      if (rule.shadow === true) continue;
       let truthNow: Truth = "F";
       if (rule.target.includes(world.action.target)) truthNow = ruleTruth(rule, world);
       if (rule.effect !== "allow" && script !== undefined) {

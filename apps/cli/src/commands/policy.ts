@@ -197,7 +197,8 @@ const printCheck = (output: Output, checked: PolicyCheck): void => {
   if (checked.obligations.length > 0) output.line(`  with: ${checked.obligations.join(", ")}`);
   for (const rule of checked.evaluated) {
     const { file, line, column } = rule.at;
-    const fired = rule.fired ? "fires" : "does not fire";
+    const shadow = rule.shadow === true ? " in the shadow" : "";
+    const fired = `${rule.fired ? "fires" : "does not fire"}${shadow}`;
     output.line(`  ${rule.effect} "${rule.id}" ${fired}  ${file}:${line}:${column}`);
     for (const { argument, truth } of rule.conditions) {
       output.line(`    where.${argument} is ${truth}`);

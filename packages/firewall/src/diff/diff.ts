@@ -53,7 +53,7 @@ export interface PolicyDiff {
 const rank: Readonly<Record<Verdict, number>> = { deny: 0, ask: 1, allow: 2 };
 
 const rulesOf = (policy: CompiledPolicy, target: string): readonly CompiledRule[] =>
-  policy.engine.rules.filter((rule) => rule.targets.includes(target));
+  policy.engine.rules.filter((rule) => rule.shadow !== true && rule.targets.includes(target));
 
 const identities = (rules: readonly CompiledRule[]): ReadonlySet<string> =>
   new Set(rules.map(ruleIdentity));
