@@ -1,16 +1,17 @@
 /**
- * README's transcript: a few commands, really run in a scratch folder, and what they print. What
- * differs from run to run (ids, hashes, times, the folder) is replaced by a sign.
+ * README's transcript: a few commands, really run in a scratch home, and what they print. What
+ * differs from run to run (ids, hashes, times, the home) is replaced by a sign. They stand in a
+ * folder of that home, as somebody's clone does: no folder inside of it may be worked on.
  */
-import { mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "./project.ts";
 
 const commands: readonly string[] = [
-  "mkdir W && echo hi > W/a.txt",
-  "./ioi run --workspace W '/move a.txt b.txt'",
-  "./ioi run --workspace W '/read /etc/shadow'",
+  "mkdir ~/W && echo hi > ~/W/a.txt",
+  "./ioi run --workspace ~/W '/move a.txt b.txt'",
+  "./ioi run --workspace ~/W '/read /etc/shadow'",
   "./ioi undo",
   "./ioi receipts verify",
 ];
@@ -22,25 +23,28 @@ const end = "<!-- end of transcript -->";
 const commandTimeoutMs = 60_000;
 
 /** Replaces what no two runs have in common. */
-export const steady = (text: string, folder: string): string =>
+export const steady = (text: string, home: string): string =>
   text
-    .replaceAll(folder, "/home/you/ioi")
+    .replaceAll(home, "/home/you")
     .replaceAll(/\b[0-9a-f]{64}\b/g, "…")
     .replaceAll(/\bs-[0-9a-f]{12}\b/g, "s-…")
     .replaceAll(/\b\d+ ms\b/g, "… ms");
 
 export const makeTranscript = async (root: string): Promise<string> => {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), "ioi-transcript-")));
+  const home = realpathSync(mkdtempSync(join(tmpdir(), "ioi-transcript-")));
+  const folder = join(home, "ioi");
+  const options = { cwd: folder, env: { HOME: home }, timeoutMs: commandTimeoutMs };
   try {
+    mkdirSync(folder);
     symlinkSync(join(root, "ioi"), join(folder, "ioi"));
     const shown: string[] = [];
     for (const command of commands) {
-      const ended = await run("sh", ["-c", command], { cwd: folder, timeoutMs: commandTimeoutMs });
-      shown.push(`$ ${command}\n${steady(ended.stdout, folder)}`);
+      const ended = await run("sh", ["-c", command], options);
+      shown.push(`$ ${command}\n${steady(ended.stdout, home)}`);
     }
     return `${begin}\n\n\`\`\`console\n${shown.join("").trimEnd()}\n\`\`\`\n\n${end}`;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(home, { recursive: true, force: true });
   }
 };
 

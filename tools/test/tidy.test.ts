@@ -139,6 +139,7 @@ describe("wall 4: imports and dead files", () => {
     const around = {
       "packages/firewall/src/a.ts": use("re2js"),
       "packages/firewall/src/b.ts": use("unbash"),
+      "packages/firewall/test/c.test.ts": use("ipaddr.js") + use("whatwg-url"),
     };
     using mini = miniature(around);
     const file = "packages/firewall/package.json";

@@ -48,6 +48,8 @@ export const workspaceComplaint = (
   const system = systemFolders.find((folder) => within(path, folder));
   if (system !== undefined) return `${system} belongs to the system`;
   const product = productFolders.find((folder) => within(path, folder));
-  if (product !== undefined) return "it is part of the product's own program or data folder";
+  if (product !== undefined) {
+    return `a workspace lies outside of ${product}, where the product's own program or data is`;
+  }
   return undefined;
 };
