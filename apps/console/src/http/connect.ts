@@ -85,6 +85,8 @@ const codes: Readonly<Record<string, Code>> = {
   E_RPC_DEADLINE: "deadline_exceeded",
   E_RPC_UNKNOWN_METHOD: "unimplemented",
   E_RPC_MALFORMED: "invalid_argument",
+  E_RPC_TOO_LARGE: "resource_exhausted",
+  E_RPC_INTERNAL: "internal",
   E_CONSOLE_REQUEST: "invalid_argument",
   E_CONSOLE_BUSY: "resource_exhausted",
   E_CONSOLE_UNAVAILABLE: "unimplemented",

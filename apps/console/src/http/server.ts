@@ -26,6 +26,7 @@ import type { Events } from "./events.ts";
 import type { Pages, StaticFile, StaticFolder } from "./files.ts";
 import { guard, type Place } from "./guard.ts";
 import { securityHeaders } from "./policy.ts";
+import { refuseConnection } from "./refuse.ts";
 
 export interface SiteOptions {
   readonly port: number;
@@ -90,9 +91,7 @@ export class Site {
     );
     server.maxHeadersCount = headersMax;
     server.maxConnections = connectionsMax;
-    server.on("clientError", (_error, socket) => {
-      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
-    });
+    server.on("clientError", refuseConnection);
     return server;
   }
 
