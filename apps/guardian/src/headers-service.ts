@@ -4,13 +4,18 @@ import type { GuardianCore, Headers } from "@ioi/guardian";
 import { counter } from "@ioi/host/process";
 import { type Implementation, implement } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
+import type { Anchors } from "./anchors.ts";
 
 const sizeOf = (size: bigint): number => {
   if (size <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(size);
   throw new OperationError("E_RPC_MALFORMED", "a size beyond 2^53 - 1");
 };
 
-export const headersService = (core: GuardianCore, headers: Headers): Implementation => {
+export const headersService = (
+  core: GuardianCore,
+  headers: Headers,
+  anchors: Anchors,
+): Implementation => {
   const signed = counter("ioi_headers_signed_total", "Headers of the chain that were signed.");
   return implement(pb.Headers, {
     signHeader: async ({ header }) => {
@@ -37,6 +42,12 @@ export const headersService = (core: GuardianCore, headers: Headers): Implementa
             header: last.header,
             signature: last.signature,
           };
+    },
+    lastCheckpoint: async () => {
+      if (core.receipts.size === 0) return {};
+      const { uncheckpointed } = core.receipts;
+      const newest = uncheckpointed > 0 ? await anchors.take() : anchors.newest;
+      return newest === undefined ? {} : { note: newest.note };
     },
     consistency: async ({ firstSize, secondSize }) => ({
       proof: [...core.receipts.consistency(sizeOf(firstSize), sizeOf(secondSize))],

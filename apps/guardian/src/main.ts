@@ -175,7 +175,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     log,
     onBug,
   });
-  serveOrchestrator(config, [carry, headersService(core, headers)], onBug);
+  serveOrchestrator(config, [carry, headersService(core, headers, anchors)], onBug);
   serve(inheritedSocket(descriptors.egress), [leaseService(gate)], { peer: "egress", onBug });
   const devices = deviceService(core);
   const server = net.createServer((socket) => {

@@ -305,9 +305,12 @@ export class Kernel {
     return kernelChild;
   }
 
-  /** What the workload has acknowledged first, then the Guardian's log, then the rest. */
+  /**
+   * What the workload has acknowledged first, then a last block of it, which the Guardian signs, then
+   * the Guardian.
+   */
   async drain(): Promise<void> {
-    for (const name of ["workload", "egress", "guardian", "orchestrator"] as const) {
+    for (const name of ["workload", "egress", "orchestrator", "guardian"] as const) {
       const child = this.#children.get(name);
       if (child === undefined || child.child.exitCode !== null) continue;
       try {

@@ -22,6 +22,7 @@ import { Drivers } from "./drivers.ts";
 import { chainOf, prepareDataFolder } from "./first-run.ts";
 import { listFolders, tourFolder } from "./home.ts";
 import { healthyMs, metricsMs, restartFirstMs, restartMostMs } from "./limits.ts";
+import { forgetFailure, rememberFailure } from "./last-failure.ts";
 import { findModels } from "./listeners.ts";
 import { LogFiles } from "./log-files.ts";
 import { migrateDataFolder } from "./migrate.ts";
@@ -171,7 +172,18 @@ export class Supervisor {
     this.#shutdown.push(stop);
   }
 
+  /** Why none runs is there to be asked while none does. */
   async #boot(): Promise<void> {
+    try {
+      await this.#bootKernel();
+    } catch (error) {
+      await rememberFailure(this.#data.path, error);
+      throw error;
+    }
+    forgetFailure(this.#data.path);
+  }
+
+  async #bootKernel(): Promise<void> {
     this.#kernel = await Kernel.boot({
       dataFolder: this.#data.path,
       installFolder,

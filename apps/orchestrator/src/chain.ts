@@ -1,12 +1,12 @@
 /** The chain of this node: the validator's, on the Orchestrator's folder, signed by the Guardian. */
-import { fromHex, InvariantError, type Log, type OperationError, toHex } from "@ioi/base";
+import { fromHex, InvariantError, type Log, OperationError, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles, systemClock, systemRandom } from "@ioi/host/ports";
 import { counter, gauge } from "@ioi/host/process";
 import type { Client } from "@ioi/host/rpc";
-import { ChainNode, type HeaderSigner, idleBlockMs } from "@ioi/validator";
+import { ChainNode, type HeaderSigner, idleBlockMs, settleMs } from "@ioi/validator";
 import type { pb } from "@ioi/wire";
-import { signerMs } from "./limits.ts";
+import { lastCheckpointMs, signerMs } from "./limits.ts";
 
 export interface ChainConfig {
   readonly dir: string;
@@ -74,4 +74,23 @@ export const openChain = async (
     height.set(Number(header.height));
   });
   return chain;
+};
+
+/**
+ * What the Guardian wrote down up to now goes into a last block, so that a log that is set back
+ * after a short life is noticed as well. Without an answer the next life commits it.
+ */
+export const settleChain = async (
+  chain: ChainNode,
+  guardian: Client<typeof pb.Headers>,
+  log: Log,
+): Promise<void> => {
+  try {
+    const { note } = await guardian.lastCheckpoint({}, { deadlineMs: lastCheckpointMs });
+    if (note !== "") chain.offer(note);
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+    log.log("warn", "chain.no-last-checkpoint", { code: error.code });
+  }
+  if (!(await chain.settle(settleMs))) log.log("warn", "chain.not-settled");
 };

@@ -12,6 +12,8 @@ export const scrapeMs = 2000;
 export const commitmentsMax = 100_000;
 /** Wait for the Guardian's answer about the chain, in milliseconds. */
 export const signerMs = 10_000;
+/** Wait of a kernel that ends for the Guardian's last checkpoint, in milliseconds. */
+export const lastCheckpointMs = 1000;
 /** Connections of one peer to the public port. */
 export const peerConnectionsMax = 64;
 /** Calls of one peer to the public port in a second, for longer. */

@@ -20,7 +20,7 @@ import {
 import { client, connect, serve } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { carryService } from "./carry.ts";
-import { type ChainConfig, openChain } from "./chain.ts";
+import { type ChainConfig, openChain, settleChain } from "./chain.ts";
 import { Commitments } from "./commitments.ts";
 import { listenHttp } from "./http.ts";
 import { listenPublic, ownNodeService } from "./public.ts";
@@ -48,7 +48,8 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   guardian.closed.then(() => {
     state.guardian = false;
   }, onBug);
-  const chain = await openChain(config, client(pb.Headers, guardian), log, dieOn(log));
+  const headers = client(pb.Headers, guardian);
+  const chain = await openChain(config, headers, log, dieOn(log));
   const carry = carryService({
     onPoisoned: dieOn(log),
     guardian: client(pb.Carry, guardian),
@@ -77,6 +78,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     services: [scrapes.service, ownNodeService(config, { ready, chain })],
     hello: () => ({ name: "orchestrator", rpcAddress, httpAddress }),
     drain: async () => {
+      await settleChain(chain, headers, log);
       await chain.close();
       await commitments.close();
     },

@@ -2,6 +2,8 @@
 
 /** Transactions that wait for a block. */
 export const mempoolTxsMax = 64;
+/** What a node that ends waits for its last block, in milliseconds. */
+export const settleMs = 1000;
 /** Transactions of one block. */
 export const blockTxsMax = 64;
 /** At the latest after so long a block is made, in milliseconds; `chain.idleBlockMs` changes it. */

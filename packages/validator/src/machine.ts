@@ -44,6 +44,8 @@ export type ChainInput =
   | { readonly type: "sealed" }
   /** The step under way did not succeed; it is tried again. */
   | { readonly type: "failed" }
+  /** The end is near: what waits goes into a block at once. */
+  | { readonly type: "settle" }
   | { readonly type: "tick" };
 
 export type ChainEffect =
@@ -87,6 +89,7 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
   #retryMs = chainRetryMs;
   /** Transactions that wait, each extending the one before. */
   #mempool: { readonly tx: Uint8Array; readonly tip: Tip }[] = [];
+  #settling = false;
   /** Of a checkpoint whose proof is asked for. */
   #asking: Verified | undefined;
   /** The newest of those that wait until something else is done. */
@@ -122,9 +125,16 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
     return this.#mempool.length;
   }
 
+  /** Everything that was offered is in a block, or was refused. */
+  get settled(): boolean {
+    const waits = this.#mempool.length > 0 || (this.#asking ?? this.#offered) !== undefined;
+    return this.#phase.type === "idle" && !waits;
+  }
+
   deadline(): number | undefined {
     if (this.#phase.type !== "idle") return this.#retryAtMs;
     if (this.#lastMs === undefined) return 0;
+    if (this.#settling && this.#mempool.length > 0) return this.#lastMs;
     const { idleMs, minMs } = this.#settings;
     return this.#lastMs + (this.#mempool.length > 0 ? minMs : idleMs);
   }
@@ -154,6 +164,9 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
         this.#retryAtMs = nowMs + this.#retryMs;
         this.#retryMs = Math.min(2 * this.#retryMs, chainRetryMsMax);
         return [];
+      case "settle":
+        this.#settling = true;
+        return this.#advance(nowMs);
       case "tick":
         return this.#advance(nowMs);
     }

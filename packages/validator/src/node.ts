@@ -108,6 +108,7 @@ export class ChainNode {
   readonly #stop = new SignalSource();
   readonly #watchers: Set<(block: Block) => void> = new Set();
   #wake = new SignalSource();
+  #settled: SignalSource | undefined;
   #running: Promise<void> | undefined;
   /** Checkpoints that were refused, and why the last one was. */
   refused = 0;
@@ -167,6 +168,18 @@ export class ChainNode {
   start(onBug: (error: unknown) => void): void {
     assert(this.#running === undefined, "the chain is started once");
     this.#running = this.#run(this.#stop.signal).catch(onBug);
+  }
+
+  /**
+   * Commits at once what was offered and waits for it, `withinMs` at most; whether it got so far.
+   * What did not is offered again by the next life of the Guardian.
+   */
+  async settle(withinMs: number): Promise<boolean> {
+    const { clock } = this.#options;
+    const settled = (this.#settled = new SignalSource());
+    if (!this.#send({ type: "settle" })) return false;
+    await clock.sleepUntil(addMs(clock.now(), withinMs), settled.signal).catch(() => undefined);
+    return this.#machine.settled;
   }
 
   /** Ends after the step under way. */
@@ -258,6 +271,7 @@ export class ChainNode {
     while (!stop.aborted) {
       const input = this.#next();
       if (input === undefined) {
+        if (this.#machine.settled) this.#settled?.abort(undefined);
         await this.#wait();
         continue;
       }

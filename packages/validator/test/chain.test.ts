@@ -124,6 +124,46 @@ test("a checkpoint that does not extend the last one is refused and changes noth
   assert.deepEqual(life.bugs, []);
 });
 
+test("a life that ends puts what was offered into a last block, at once and only then", async () => {
+  const files = freshFiles("settle");
+  const life = await Life.begin({ files });
+  await life.until(0);
+  // The control: without an end nothing is due before the distance of blocks.
+  life.offer(4);
+  assert.equal(life.height, 0);
+  assert.equal(await life.chain.settle(1000), true);
+  assert.deepEqual([life.height, life.chain.head?.header.receiptsSize], [1, 4]);
+  // Nothing new, no block; nothing that is wrong is waited for.
+  life.offer(4);
+  life.chain.offer(new Receipts("another log ").note(9));
+  assert.equal(await life.chain.settle(1000), true);
+  assert.deepEqual([life.height, life.chain.refused], [1, 1]);
+  await life.end();
+  assert.deepEqual(life.bugs, []);
+  const next = await Life.begin({ files, receipts: life.receipts });
+  assert.equal(next.chain.head?.header.receiptsSize, 4);
+  await next.end();
+});
+
+test("an end without a disk is bounded, and the next life commits what it could not", async () => {
+  const files = freshFiles("settle-full");
+  const life = await Life.begin({ files });
+  await life.until(0);
+  files.setBytesMax(0);
+  life.offer(4);
+  const settling = life.chain.settle(1000);
+  await life.clock.advance(1000);
+  assert.equal(await settling, false);
+  assert.equal(life.height, 0);
+  await life.end();
+  files.setBytesMax(Number.POSITIVE_INFINITY);
+  const next = await Life.begin({ files, receipts: life.receipts });
+  next.offer(4);
+  await next.anchored(4);
+  await next.end();
+  assert.deepEqual([...life.bugs, ...next.bugs], []);
+});
+
 test("a clock that is set back delays no block and takes no time back", async () => {
   const life = await Life.begin({ files: freshFiles("back"), idleMs: 10_000 });
   await life.until(0);

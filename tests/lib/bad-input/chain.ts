@@ -187,10 +187,40 @@ const forgottenHeaders: BadInputCase = {
   },
 };
 
+const runOnce = (data: string) =>
+  ioi(["run", "/list .", "--workspace", path.dirname(data), "--data", data]);
+
+/** Two short commands, then guardian/ as it was between them: nothing else ever ran. */
+const shortLives: BadInputCase = {
+  id: "guardian-set-back-between-two-short-runs",
+  run: async () => {
+    using scratch = new Scratch();
+    const data = scratch.at("data");
+    const [guardian, kept] = [path.join(data, "guardian"), scratch.at("kept")];
+    const first = answered(await runOnce(data), 0);
+    execFileSync("cp", ["-a", guardian, kept]);
+    const second = answered(await runOnce(data), 0);
+    fs.rmSync(guardian, { recursive: true });
+    fs.renameSync(kept, guardian);
+    const refused = answered(await runOnce(data), 5, "E_CHAIN_AHEAD", /backup/);
+    const told = answered(
+      await ioi(["status", "--data", data]),
+      5,
+      "E_CHAIN_AHEAD",
+      /did not start at .*chain reset --data/,
+    );
+    const reset = answered(await ioi(["chain", "reset", "--data", data]), 0);
+    const after = answered(await ioi(["status", "--data", data]), 5, "E_CLI_NO_KERNEL");
+    const next = answered(await start(data), 0);
+    return both(first, second, refused, told, reset, after, next);
+  },
+};
+
 export const chainCases: readonly BadInputCase[] = [
   forkedLog,
   tornTail,
   corruptMiddle,
   lostBlocks,
   forgottenHeaders,
+  shortLives,
 ];

@@ -29,6 +29,7 @@ import type { CommandContext, Handler } from "../context.ts";
 import { visible } from "../io.ts";
 import { chainIdIn, openNode } from "../kernel/chain.ts";
 import { type FolderPaths, readBounded, requireFolder, runningKernel } from "../kernel/folder.ts";
+import { forgetFailure } from "../kernel/last-failure.ts";
 import { callDeadlineMs, receiptFileBytesMax } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
 import { keyOf } from "./receipts.ts";
@@ -270,6 +271,7 @@ export const reset: Handler<object> = async (context) => {
   closeSync(openSync(join(folder, chainResetMark), "w", 0o600));
   syncFolder(folder);
   const aside = moveAside(paths);
+  forgetFailure(paths);
   const { output } = context;
   output.value({ schema: "ioi.chain-reset/1", movedTo: aside });
   if (aside !== null) output.line(`the blocks were moved to ${aside}`);

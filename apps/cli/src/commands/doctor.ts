@@ -9,7 +9,9 @@ import type { CommandContext, Handler } from "../context.ts";
 import type { Output } from "../io.ts";
 import { openKernel } from "../kernel/connection.ts";
 import { folderPaths, runningKernel } from "../kernel/folder.ts";
+import { lastFailure } from "../kernel/last-failure.ts";
 import { freeBytesWanted } from "../limits.ts";
+import { failureOf, withData } from "../report.ts";
 import { readStatus, type StatusView } from "./status.ts";
 
 interface Gap {
@@ -128,9 +130,36 @@ const running = async (context: CommandContext): Promise<StatusView | undefined>
   return await readStatus(kernel);
 };
 
+/** Why no kernel runs; one that was never tried is no gap. */
+export const kernelGaps = async (
+  dataFolder: string,
+  dataGiven: string | undefined,
+): Promise<readonly Gap[]> => {
+  const failure = lastFailure(folderPaths(dataFolder));
+  if (failure === undefined) return [];
+  const { report } = await failureOf(failure);
+  const { code, message, next } = withData(report, dataGiven);
+  const what = `${message} [${code}]. ${next}`;
+  return [{ id: "kernel-start", severity: "high", what, install: null }];
+};
+
+/** The kernel as it runs, or why it does not. */
+const kernelOf = async (
+  context: CommandContext,
+): Promise<{ readonly status: StatusView | undefined; readonly gaps: readonly Gap[] }> => {
+  const gaps = await kernelGaps(context.dataFolder, context.dataGiven);
+  try {
+    const status = await running(context);
+    return { status, gaps: status === undefined ? gaps : [] };
+  } catch (error) {
+    if (gaps.length === 0) throw error;
+    return { status: undefined, gaps };
+  }
+};
+
 const viewOf = (
   report: SandboxReport,
-  status: StatusView | undefined,
+  { status, gaps: kernelGaps }: Awaited<ReturnType<typeof kernelOf>>,
   dataFolder: string,
 ): DoctorView => {
   const notes: readonly Gap[] = report.caveats.map((what, index) => ({
@@ -143,6 +172,7 @@ const viewOf = (
     ...escapes(report),
     ...report.gaps.map(sandboxGap),
     ...folderGaps(dataFolder),
+    ...kernelGaps,
     ...policyGap(status),
     ...modelGap(status),
     ...standing,
@@ -211,12 +241,12 @@ const exitOf = (view: DoctorView): ExitCode => {
 };
 
 export const doctor: Handler<object> = async (context) => {
-  const status = await running(context);
+  const kernel = await kernelOf(context);
   const report = await selfTest({
     quick: true,
     onKind: (kind) => context.output.progress(`trying to escape from the sandbox of ${kind}`),
   });
-  const view = viewOf(report, status, context.dataFolder);
+  const view = viewOf(report, kernel, context.dataFolder);
   printDoctor(context.output, view);
   return exitOf(view);
 };

@@ -5,6 +5,7 @@ import type { CommandContext, Handler } from "../context.ts";
 import { visible } from "../io.ts";
 import { isUnavailable, type Kernel, openKernel } from "../kernel/connection.ts";
 import { requireFolder } from "../kernel/folder.ts";
+import { whyNoKernel } from "../kernel/last-failure.ts";
 import { callDeadlineMs, watchIntervalMs } from "../limits.ts";
 
 export interface StatusView {
@@ -162,8 +163,10 @@ const watch = async (context: CommandContext, kernel: Kernel): Promise<never> =>
 };
 
 export const status: Handler<{ readonly watch?: boolean }> = async (context, { options }) => {
-  requireFolder(context.dataFolder);
-  await using kernel = await openKernel(context, { start: false });
+  const paths = requireFolder(context.dataFolder);
+  await using kernel = await openKernel(context, { start: false }).catch((error: unknown) => {
+    throw whyNoKernel(error, paths);
+  });
   if (options.watch === true) return await watch(context, kernel);
   printStatus(context, await readStatus(kernel));
   return exitCodes.done;

@@ -14,6 +14,7 @@ export interface FolderPaths {
   readonly launcherSocket: string;
   readonly consoleSocket: string;
   readonly kernelFile: string;
+  readonly failureFile: string;
   readonly receipts: string;
   readonly checkpoints: string;
   readonly identityKey: string;
@@ -31,6 +32,7 @@ export const folderPaths = (root: string): FolderPaths => ({
   launcherSocket: join(root, "run/launcher.sock"),
   consoleSocket: join(root, "run/console.sock"),
   kernelFile: join(root, "run/kernel.json"),
+  failureFile: join(root, "run/failure.json"),
   receipts: join(root, "guardian/receipts.log"),
   checkpoints: join(root, "guardian/checkpoints.log"),
   identityKey: join(root, "identity/guardian.pub"),

@@ -10,7 +10,39 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/chain.proto.
  */
 export const file_ioi_kernel_v1_chain: GenFile = /*@__PURE__*/
-  fileDesc("Chlpb2kva2VybmVsL3YxL2NoYWluLnByb3RvEg1pb2kua2VybmVsLnYxIiMKEVNpZ25IZWFkZXJSZXF1ZXN0Eg4KBmhlYWRlchgBIAEoDCI1Cg9TaWduSGVhZGVyUmVwbHkSDwoHY291bnRlchgBIAEoBBIRCglzaWduYXR1cmUYAiABKAwiFQoTU2lnbmluZ1N0YXRlUmVxdWVzdCJqChFTaWduaW5nU3RhdGVSZXBseRIMCgRzbG90GAEgASgEEg8KB2NvdW50ZXIYAiABKAQSEwoLaGVhZGVyX2hhc2gYAyABKAwSDgoGaGVhZGVyGAQgASgMEhEKCXNpZ25hdHVyZRgFIAEoDCI9ChJDb25zaXN0ZW5jeVJlcXVlc3QSEgoKZmlyc3Rfc2l6ZRgBIAEoBBITCgtzZWNvbmRfc2l6ZRgCIAEoBCIhChBDb25zaXN0ZW5jeVJlcGx5Eg0KBXByb29mGAEgAygMMoICCgdIZWFkZXJzEk4KClNpZ25IZWFkZXISIC5pb2kua2VybmVsLnYxLlNpZ25IZWFkZXJSZXF1ZXN0Gh4uaW9pLmtlcm5lbC52MS5TaWduSGVhZGVyUmVwbHkSVAoMU2lnbmluZ1N0YXRlEiIuaW9pLmtlcm5lbC52MS5TaWduaW5nU3RhdGVSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5TaWduaW5nU3RhdGVSZXBseRJRCgtDb25zaXN0ZW5jeRIhLmlvaS5rZXJuZWwudjEuQ29uc2lzdGVuY3lSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5Db25zaXN0ZW5jeVJlcGx5YgZwcm90bzM");
+  fileDesc("Chlpb2kva2VybmVsL3YxL2NoYWluLnByb3RvEg1pb2kua2VybmVsLnYxIhcKFUxhc3RDaGVja3BvaW50UmVxdWVzdCIjChNMYXN0Q2hlY2twb2ludFJlcGx5EgwKBG5vdGUYASABKAkiIwoRU2lnbkhlYWRlclJlcXVlc3QSDgoGaGVhZGVyGAEgASgMIjUKD1NpZ25IZWFkZXJSZXBseRIPCgdjb3VudGVyGAEgASgEEhEKCXNpZ25hdHVyZRgCIAEoDCIVChNTaWduaW5nU3RhdGVSZXF1ZXN0ImoKEVNpZ25pbmdTdGF0ZVJlcGx5EgwKBHNsb3QYASABKAQSDwoHY291bnRlchgCIAEoBBITCgtoZWFkZXJfaGFzaBgDIAEoDBIOCgZoZWFkZXIYBCABKAwSEQoJc2lnbmF0dXJlGAUgASgMIj0KEkNvbnNpc3RlbmN5UmVxdWVzdBISCgpmaXJzdF9zaXplGAEgASgEEhMKC3NlY29uZF9zaXplGAIgASgEIiEKEENvbnNpc3RlbmN5UmVwbHkSDQoFcHJvb2YYASADKAwy3gIKB0hlYWRlcnMSTgoKU2lnbkhlYWRlchIgLmlvaS5rZXJuZWwudjEuU2lnbkhlYWRlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLlNpZ25IZWFkZXJSZXBseRJUCgxTaWduaW5nU3RhdGUSIi5pb2kua2VybmVsLnYxLlNpZ25pbmdTdGF0ZVJlcXVlc3QaIC5pb2kua2VybmVsLnYxLlNpZ25pbmdTdGF0ZVJlcGx5ElEKC0NvbnNpc3RlbmN5EiEuaW9pLmtlcm5lbC52MS5Db25zaXN0ZW5jeVJlcXVlc3QaHy5pb2kua2VybmVsLnYxLkNvbnNpc3RlbmN5UmVwbHkSWgoOTGFzdENoZWNrcG9pbnQSJC5pb2kua2VybmVsLnYxLkxhc3RDaGVja3BvaW50UmVxdWVzdBoiLmlvaS5rZXJuZWwudjEuTGFzdENoZWNrcG9pbnRSZXBseWIGcHJvdG8z");
+
+/**
+ * @generated from message ioi.kernel.v1.LastCheckpointRequest
+ */
+export type LastCheckpointRequest = Message<"ioi.kernel.v1.LastCheckpointRequest"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.LastCheckpointRequest.
+ * Use `create(LastCheckpointRequestSchema)` to create a new message.
+ */
+export const LastCheckpointRequestSchema: GenMessage<LastCheckpointRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_chain, 0);
+
+/**
+ * @generated from message ioi.kernel.v1.LastCheckpointReply
+ */
+export type LastCheckpointReply = Message<"ioi.kernel.v1.LastCheckpointReply"> & {
+  /**
+   * A signed note; empty where the log has no leaf.
+   *
+   * @generated from field: string note = 1;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.LastCheckpointReply.
+ * Use `create(LastCheckpointReplySchema)` to create a new message.
+ */
+export const LastCheckpointReplySchema: GenMessage<LastCheckpointReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_chain, 1);
 
 /**
  * @generated from message ioi.kernel.v1.SignHeaderRequest
@@ -29,7 +61,7 @@ export type SignHeaderRequest = Message<"ioi.kernel.v1.SignHeaderRequest"> & {
  * Use `create(SignHeaderRequestSchema)` to create a new message.
  */
 export const SignHeaderRequestSchema: GenMessage<SignHeaderRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 0);
+  messageDesc(file_ioi_kernel_v1_chain, 2);
 
 /**
  * @generated from message ioi.kernel.v1.SignHeaderReply
@@ -53,7 +85,7 @@ export type SignHeaderReply = Message<"ioi.kernel.v1.SignHeaderReply"> & {
  * Use `create(SignHeaderReplySchema)` to create a new message.
  */
 export const SignHeaderReplySchema: GenMessage<SignHeaderReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 1);
+  messageDesc(file_ioi_kernel_v1_chain, 3);
 
 /**
  * @generated from message ioi.kernel.v1.SigningStateRequest
@@ -66,7 +98,7 @@ export type SigningStateRequest = Message<"ioi.kernel.v1.SigningStateRequest"> &
  * Use `create(SigningStateRequestSchema)` to create a new message.
  */
 export const SigningStateRequestSchema: GenMessage<SigningStateRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 2);
+  messageDesc(file_ioi_kernel_v1_chain, 4);
 
 /**
  * @generated from message ioi.kernel.v1.SigningStateReply
@@ -107,7 +139,7 @@ export type SigningStateReply = Message<"ioi.kernel.v1.SigningStateReply"> & {
  * Use `create(SigningStateReplySchema)` to create a new message.
  */
 export const SigningStateReplySchema: GenMessage<SigningStateReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 3);
+  messageDesc(file_ioi_kernel_v1_chain, 5);
 
 /**
  * @generated from message ioi.kernel.v1.ConsistencyRequest
@@ -129,7 +161,7 @@ export type ConsistencyRequest = Message<"ioi.kernel.v1.ConsistencyRequest"> & {
  * Use `create(ConsistencyRequestSchema)` to create a new message.
  */
 export const ConsistencyRequestSchema: GenMessage<ConsistencyRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 4);
+  messageDesc(file_ioi_kernel_v1_chain, 6);
 
 /**
  * @generated from message ioi.kernel.v1.ConsistencyReply
@@ -148,7 +180,7 @@ export type ConsistencyReply = Message<"ioi.kernel.v1.ConsistencyReply"> & {
  * Use `create(ConsistencyReplySchema)` to create a new message.
  */
 export const ConsistencyReplySchema: GenMessage<ConsistencyReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 5);
+  messageDesc(file_ioi_kernel_v1_chain, 7);
 
 /**
  * Orchestrator -> Guardian, beside the carried bytes: headers of the local chain. The Guardian
@@ -184,6 +216,16 @@ export const Headers: GenService<{
     methodKind: "unary";
     input: typeof ConsistencyRequestSchema;
     output: typeof ConsistencyReplySchema;
+  },
+  /**
+   * The newest checkpoint, over everything up to now: what a kernel that ends still anchors.
+   *
+   * @generated from rpc ioi.kernel.v1.Headers.LastCheckpoint
+   */
+  lastCheckpoint: {
+    methodKind: "unary";
+    input: typeof LastCheckpointRequestSchema;
+    output: typeof LastCheckpointReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_kernel_v1_chain, 0);
