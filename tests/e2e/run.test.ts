@@ -104,10 +104,10 @@ test("a program's own failure is told: 5, its exit code and its output", async (
   );
 });
 
-test("what has no driver: 7; what is no command, or nothing: 2", async () => {
+test("what leads to this machine: 3; what is no command, or nothing: 2", async () => {
   const fetched = await place.run("/fetch http://localhost");
-  assert.equal(fetched.code, 7);
-  assert.deepEqual([fetched.action.verdict, fetched.action.outcome], ["unavailable", null]);
+  assert.equal(fetched.code, 3);
+  assert.deepEqual([fetched.action.verdict, fetched.action.outcome], ["deny", null]);
   for (const text of ["/reed a.txt", "/read a.txt |"]) {
     assert.equal((await place.ioi("run", "--json", text)).code, 2, text);
   }

@@ -51,6 +51,19 @@ const driverOf = async (start: StartInput): Promise<Driver> => {
   }
 };
 
+/** The code of every kind, for the runtime's cache. */
+export const loadDrivers = async (): Promise<void> => {
+  await Promise.all([
+    import("./folders.ts"),
+    import("./requester.ts"),
+    import("../exec/driver.ts"),
+    import("../files/driver.ts"),
+    import("../model/driver.ts"),
+    import("../model/egress.ts"),
+    import("../net/driver.ts"),
+  ]);
+};
+
 /** The handlers of one instance; what a former one left is settled first. */
 export const openDriver = async (start: StartInput): Promise<DisposableHandlers> => {
   const driver = await driverOf(start);

@@ -17,6 +17,8 @@ export const openRequester = async (
     throw new OperationError("E_DRIVER_START", `a ${kind} driver without a way to egress`);
   }
   const socket = new net.Socket({ fd: EGRESS, readable: true, writable: true });
+  // The process ends with the Workload's channel, whoever is at the other end of this one.
+  socket.unref();
   const egress = client(pb.Egress, connect(socket));
   const claims = new RequestClaims(vault);
   if (kind === "net") {
