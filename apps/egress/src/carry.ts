@@ -5,7 +5,6 @@
  * Bounds: bytes up and down of the lease, `headMs`, `silenceMs`, `requestMs`, `headBytesMax`.
  */
 import http from "node:http";
-import type { SecureContext } from "node:tls";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { OperationError } from "@ioi/base";
 import { hostWithPort, type PermittedRequest } from "@ioi/firewall/net";
@@ -21,6 +20,7 @@ import {
   silenceMs,
 } from "./limits.ts";
 import { addressesOf, type Resolve } from "./resolve.ts";
+import type { Trust } from "./trust.ts";
 
 export interface CarryLimits {
   readonly bytesDownMax: number;
@@ -29,8 +29,8 @@ export interface CarryLimits {
 
 export interface CarryPorts {
   readonly resolve: Resolve;
-  /** Whose certificates are believed; undefined: the platform's authorities. */
-  readonly context: SecureContext | undefined;
+  /** Whose certificates are believed. */
+  readonly trust: Trust;
   /** The connection is up: its counts can be asked for from now on. */
   readonly onConnection: (connection: Connection) => void;
 }
@@ -192,7 +192,7 @@ export async function* carry(
   try {
     const { url } = request;
     const addresses = await addressesOf(url, limits.addressClasses, ports.resolve, signal);
-    connection = await connectAny(url, addresses, ports.context, signal);
+    connection = await connectAny(url, addresses, ports.trust, signal);
     ports.onConnection(connection);
     const response = await send(connection, request, headers, body, signal);
     const onAbort = (): void => {

@@ -1,7 +1,7 @@
 /**
  * One connection to one checked address. Over TLS the certificate must be valid for the name of the
- * URL, by the authorities of the platform and those of the configuration; there is no way to turn
- * that off. No proxy, whatever an environment says.
+ * URL, by the authorities of the runtime, of the configuration and of the machine; there is no way to
+ * turn that off. No proxy, whatever an environment says.
  */
 import net from "node:net";
 import tls from "node:tls";
@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { InvariantError, OperationError } from "@ioi/base";
 import type { CanonicalUrl } from "@ioi/firewall/net";
 import { addressesTriedMax, connectMs } from "./limits.ts";
+import { isUnknownIssuer, type Trust } from "./trust.ts";
 
 export interface Connection {
   readonly socket: net.Socket;
@@ -17,15 +18,6 @@ export interface Connection {
   /** SHA-256 of the certificate that the server showed; empty without TLS. */
   readonly certificateSha256: Uint8Array;
 }
-
-/** The platform's authorities and these; undefined where there are only the platform's. */
-export const trusting = (authorities: readonly string[]): tls.SecureContext | undefined =>
-  authorities.length === 0
-    ? undefined
-    : tls.createSecureContext({
-        ca: [...tls.rootCertificates, ...authorities],
-        minVersion: "TLSv1.2",
-      });
 
 /** Nothing is ever looked up here. */
 const neverLookUp = (): never => {
@@ -113,17 +105,35 @@ const connectTo = async (
   }
 };
 
+/** Once more, where the machine believes an authority that the others do not know. */
+const connectTrusted = async (
+  url: CanonicalUrl,
+  address: string,
+  trust: Trust,
+  signal: AbortSignal,
+): Promise<Connection> => {
+  const { context } = trust;
+  try {
+    return await connectTo(url, address, context, signal);
+  } catch (error) {
+    const cause = error instanceof OperationError ? error.cause : undefined;
+    if (!isUnknownIssuer(cause) || !(await trust.widened(context))) throw error;
+    signal.throwIfAborted();
+    return await connectTo(url, address, trust.context, signal);
+  }
+};
+
 /** Tries the addresses in their order; a server that does not prove itself is not passed over. */
 export const connectAny = async (
   url: CanonicalUrl,
   addresses: readonly string[],
-  context: tls.SecureContext | undefined,
+  trust: Trust,
   signal: AbortSignal,
 ): Promise<Connection> => {
   let last: unknown;
   for (const address of addresses.slice(0, addressesTriedMax)) {
     try {
-      return await connectTo(url, address, context, signal);
+      return await connectTrusted(url, address, trust, signal);
     } catch (error) {
       if (!(error instanceof OperationError) || error.code !== "E_EGRESS_CONNECT") throw error;
       last = error;

@@ -32,7 +32,9 @@ export const countersKept = 65_536;
 export const listenerMs = 5_000;
 /** Wait for the Guardian's lease, in milliseconds. */
 export const leaseMs = 5_000;
-/** Bytes of a file of certificate authorities. */
-export const authoritiesBytesMax = 1_048_576;
+/** Authorities of this machine that are believed. */
+export const authoritiesMax = 2_000;
+/** Wait for the launcher to say whom this machine believes, in milliseconds. */
+export const authoritiesMs = 8_000;
 /** Cut requests that are remembered, for who stops their session. */
 export const cutRequestsKept = 256;

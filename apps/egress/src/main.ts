@@ -6,7 +6,6 @@
  * come over the launcher's channel of this process, each with the name of its driver.
  */
 import type { Socket } from "node:net";
-import { X509Certificate } from "node:crypto";
 import { fromHex, type Log, OperationError } from "@ioi/base";
 import { openBootKey } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
@@ -22,10 +21,10 @@ import {
 } from "@ioi/host/process";
 import { client, connect, serve } from "@ioi/host/rpc";
 import { bootKey as bootKeySchema, pb, schema, signed } from "@ioi/wire";
-import { trusting } from "./connect.ts";
 import { launcherListeners } from "./listeners.ts";
 import { serverResolve, systemResolve } from "./resolve.ts";
 import { Egress } from "./service.ts";
+import { launcherAuthorities, Trust } from "./trust.ts";
 
 interface Config {
   /** Hex. */
@@ -64,17 +63,6 @@ const bootKeyOf = (config: Config): Uint8Array => {
   return opened.value.publicKey;
 };
 
-const checkAuthorities = (authorities: readonly string[]): readonly string[] => {
-  for (const pem of authorities) {
-    try {
-      void new X509Certificate(pem);
-    } catch (cause) {
-      throw new OperationError("E_EGRESS_CONFIG", "an authority is no certificate", { cause });
-    }
-  }
-  return authorities;
-};
-
 const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   applyNotDumpable();
   startMetrics("egress");
@@ -85,7 +73,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     leases: client(pb.Leases, guardian),
     ports: {
       resolve: config.resolver === undefined ? systemResolve : serverResolve(config.resolver),
-      context: trusting(checkAuthorities(config.authorities)),
+      trust: new Trust(config.authorities, launcherAuthorities, log),
     },
     listener: launcherListeners(),
     log,

@@ -328,6 +328,48 @@ describe("a server's certificate", () => {
     );
     assert.deepEqual([code, server.names], ["E_EGRESS_TLS", []]);
   });
+  it("is believed by the machine's authorities, which are read for the first that needs them", async () => {
+    await using server = await secure("safe-host");
+    let asked = 0;
+    const system = async (): Promise<readonly string[]> => {
+      asked += 1;
+      return ["no certificate", pem];
+    };
+    const url = `https://safe-host:${server.port}/`;
+    // Not for one that the configuration knows.
+    const known = worldOf({ ...loopback, names, authorities: [pem], system });
+    assert.equal((await fetchWith(known, requestOf({ url }))).body, "secure");
+    assert.equal(asked, 0);
+    const world = worldOf({ ...loopback, names, system });
+    const both = [0, 1].map(() => fetchWith(world, requestOf({ url })));
+    for (const answer of await Promise.all(both)) assert.equal(answer.body, "secure");
+    assert.equal((await fetchWith(world, requestOf({ url }))).body, "secure");
+    assert.equal(asked, 1);
+  });
+  it("is refused where the machine knows no better, or says nothing; then it is asked again", async () => {
+    await using server = await secure("safe-host");
+    const url = `https://safe-host:${server.port}/`;
+    const stranger = issueCertificate(makeCertificateAuthority("stranger"), "x").authority;
+    const other = worldOf({ ...loopback, names, system: async () => [stranger] });
+    assert.equal(await codeOf(fetchWith(other, requestOf({ url }))), "E_EGRESS_TLS");
+    let silent = true;
+    const system = async (): Promise<readonly string[]> => {
+      if (silent) throw new OperationError("E_EGRESS_TLS", "nobody says");
+      return [pem];
+    };
+    const world = worldOf({ ...loopback, names, system });
+    assert.equal(await codeOf(fetchWith(world, requestOf({ url }))), "E_EGRESS_TLS");
+    assert.deepEqual(server.names, []);
+    silent = false;
+    assert.equal((await fetchWith(world, requestOf({ url }))).body, "secure");
+  });
+  it("for another name is refused by the machine's authorities as well", async () => {
+    await using server = await secure("other-host");
+    const world = worldOf({ ...loopback, names, system: async () => [pem] });
+    const url = `https://safe-host:${server.port}/`;
+    assert.equal(await codeOf(fetchWith(world, requestOf({ url }))), "E_EGRESS_TLS");
+    assert.deepEqual(server.names, []);
+  });
   it("is refused for another name", async () => {
     await using server = await secure("other-host");
     const world = worldOf({ ...loopback, names, authorities: [pem] });

@@ -16,11 +16,11 @@ import {
   type Ticket,
   ticket as ticketSchema,
 } from "@ioi/wire";
-import { trusting } from "../src/connect.ts";
 import type { ClientIdentity } from "../src/check.ts";
 import type { Resolve } from "../src/resolve.ts";
 import type { Listener } from "../src/listeners.ts";
 import { Egress } from "../src/service.ts";
+import { Trust } from "../src/trust.ts";
 
 export const bootKey = nodeCrypto.generate("ed25519");
 export const driver: ClientIdentity = {
@@ -109,6 +109,8 @@ export interface WorldOptions {
   readonly bytesDownMax?: number;
   readonly bytesUpMax?: number;
   readonly authorities?: readonly string[];
+  /** Of the machine; nobody says where absent. */
+  readonly system?: () => Promise<readonly string[]>;
   readonly refuse?: OperationError;
   /** Who must listen, as the lease says. */
   readonly confirmed?: Listener;
@@ -139,13 +141,15 @@ export const worldOf = (options: WorldOptions = {}): World => {
     if (found === undefined) throw new Error("ENOTFOUND");
     return found;
   };
+  const log = createLog({ fields: {}, write: () => undefined });
+  const system = options.system ?? (() => Promise.resolve([]));
   const egress = new Egress({
     provider: nodeCrypto,
     bootKey: bootKey.publicKey,
     leases,
-    ports: { resolve, context: trusting(options.authorities ?? []) },
+    ports: { resolve, trust: new Trust(options.authorities ?? [], system, log) },
     listener: async () => options.listens,
-    log: createLog({ fields: {}, write: () => undefined }),
+    log,
   });
   return { egress, lookedUp, leased };
 };

@@ -30,6 +30,7 @@ import type {
   WorkloadProcessConfig,
 } from "./config.ts";
 import { bootMs, cutMs, drainMs } from "./limits.ts";
+import { answerAuthorities } from "./authorities.ts";
 import { answerListeners } from "./listeners.ts";
 import type { LogFiles } from "./log-files.ts";
 
@@ -270,7 +271,10 @@ export class Kernel {
     configPipe.on("error", () => undefined);
     configPipe.end(JSON.stringify(config));
     if (child.stderr !== null) this.#options.logs.follow(child.stderr, name);
-    if (name === "egress") answerListeners(child);
+    if (name === "egress") {
+      answerListeners(child);
+      answerAuthorities(child, this.#options.log);
+    }
     const channel = connect(pipeOf(child, descriptors.process));
     if (name === "workload") {
       serve(pipeOf(child, descriptors.launcher), [this.#options.launcherService(this)], {

@@ -32,6 +32,10 @@ export const tourFoldersMax = 9;
 export const doctorBytesMax = 1_048_576;
 /** How long the self-test may take, in milliseconds. */
 export const doctorMs = 120_000;
+/** Authorities of this machine that egress is told. */
+export const authoritiesMax = 2_000;
+/** Certificates of this machine that egress is told, in characters. */
+export const authoritiesBytesMax = 4_194_304;
 /** Ports that are tried for the page when the wanted one is busy. */
 export const pagePortsTriedMax = 50;
 /** How long the build of the page may take, in milliseconds. */

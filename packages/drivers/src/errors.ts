@@ -439,7 +439,7 @@ export const errors = {
   E_EGRESS_TLS: {
     what: "The server of a request did not prove that it is the host it was asked for.",
     why: "Its certificate is not valid for the name, has expired, or no known authority signed it.",
-    next: "Check the name; an authority of your own is added with ./ioi start --ca FILE",
+    next: "Check the name. The machine's authorities are believed; one more: ./ioi start --ca FILE",
     exit: 5,
   },
   E_EGRESS_RESPONSE: {

@@ -17,6 +17,8 @@ const passed: readonly string[] = [
   "NODE_COMPILE_CACHE",
   "NODE_V8_COVERAGE",
   "PATH",
+  "SSL_CERT_DIR",
+  "SSL_CERT_FILE",
   "TERM",
   "TMPDIR",
   "TZ",
