@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { parseDoctor } from "../src/pure/doctor.ts";
-import { answerOf, earlierLook, isRunning, parseRun, saidAfter, toneOf } from "../src/pure/run.ts";
+import {
+  answerOf,
+  earlierLook,
+  isRunning,
+  mayResume,
+  parseRun,
+  reachedBudget,
+  saidAfter,
+  toneOf,
+} from "../src/pure/run.ts";
 
 const action = (n: number, content: string | null, more: object = {}): object => ({
   n,
@@ -120,4 +129,34 @@ test("states have a tone, those of another version too", () => {
   assert.equal(toneOf("performing"), "running");
   assert.equal(toneOf("dreaming"), "quiet");
   assert.ok(isRunning("waiting-model") && !isRunning("paused"));
+});
+
+const paused = (error: object | null) => {
+  const view = parseRun(JSON.stringify({ ...JSON.parse(run([])), state: "paused", error }));
+  assert.ok(view !== undefined);
+  return view;
+};
+
+test("the budget that is used up is read from the session's own words", () => {
+  const reached = (message: string) =>
+    reachedBudget(paused({ code: "E_BUDGET_REACHED", message, next: null }));
+  for (const [message, expected] of [
+    ["the budget of 1 actions is reached", { what: "actions", limit: 1 }],
+    ["the budget of 90000 ms is reached", { what: "minutes", limit: 1.5 }],
+    ["the budget of 200 tokens is reached: 180 are used", { what: "tokens", limit: 200 }],
+    ["the budget of $0.05 is reached: $0.04 are spent", { what: "dollars", limit: 0.05 }],
+    ["it is used up", undefined],
+  ] as const) {
+    assert.deepEqual(reached(message), expected, message);
+  }
+});
+
+test("a person ends a pause and a used-up budget; a card and a question are answered instead", () => {
+  assert.equal(mayResume(paused(null)), true);
+  assert.equal(mayResume(paused({ code: "E_BUDGET_REACHED", message: "x", next: null })), true);
+  for (const code of ["E_APPROVAL_PENDING", "E_OUTCOME_UNKNOWN"]) {
+    assert.equal(mayResume(paused({ code, message: "x", next: null })), false, code);
+  }
+  const running = { ...paused(null), state: "performing" };
+  assert.equal(mayResume(running), false);
 });

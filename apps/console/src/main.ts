@@ -52,6 +52,12 @@ const keyOf = (hex: string): Uint8Array => {
   return key;
 };
 
+/** The command line looks into `ioi-data` beside the program unless it is told. */
+const defaultDataFolder = path.join(import.meta.dirname, "../../../ioi-data");
+
+const dataOptionOf = (folder: string): string =>
+  folder === defaultDataFolder ? "" : ` --data '${folder.replaceAll("'", `'\\''`)}'`;
+
 const staticFolder = (name: string): StaticFolder =>
   new StaticFolder(path.join(import.meta.dirname, "../static", name));
 
@@ -91,6 +97,7 @@ const wire = (config: Config, log: Log) => {
         plans,
         nowMs,
         origin: originOf(place, port),
+        dataOption: dataOptionOf(config.dataFolder),
         begin: (plan) => beginPlan(sessions, plan),
         onChange,
         onDevice: (browser, device) => {

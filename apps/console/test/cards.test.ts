@@ -76,6 +76,7 @@ const worldOf = ({ approvals = [], devices = [], accept }: World = {}) => {
     plans,
     nowMs: () => nowMs,
     origin: "http://approve.localhost:9001",
+    dataOption: " --data '/tmp/d'",
     begin: async ({ session }) => void calls.push(`begin ${session}`),
     onChange: () => void calls.push("change"),
     onDevice: (browser, device) => void calls.push(`device ${browser} ${device.length}`),

@@ -4,6 +4,7 @@ import path from "node:path";
 import { quantile, rounded } from "../../lib/statistics.ts";
 import type { SuiteContext, SuiteResult } from "../suite.ts";
 import { axeControl, fixedCases, paints } from "./checks.ts";
+import { budgetJob } from "./budget-job.ts";
 import { modelJob } from "./model-job.ts";
 import { keyboardJob } from "./keyboard-job.ts";
 import { casesOf, screensOf, takeLooks, themes } from "./looks.ts";
@@ -23,6 +24,7 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   const job = await keyboardJob(stage, page, folder);
   progress("a task in plain words");
   const withModel = await modelJob(stage, page, folder);
+  const atBudget = await budgetJob(stage, page, folder);
   const withPasskey = await passkeyJob(stage);
   progress("first paint");
   const paintsMs = await paints(stage, quick ? 3 : 9);
@@ -49,6 +51,7 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
     cases: [
       ...job,
       withModel.job,
+      atBudget,
       withPasskey,
       ...fixed.cases,
       ...casesOf(looks).map((each) =>

@@ -188,6 +188,41 @@ export const stateWords: Readonly<Record<string, string>> = {
 export const isRunning = (state: string): boolean =>
   ["planning", "waiting-model", "proposing", "waiting-approval", "performing"].includes(state);
 
+/** Neither at work nor over: it can go on, and it can be stopped. */
+export const isResting = (state: string): boolean => state === "paused";
+
+export interface ReachedBudget {
+  readonly what: "actions" | "minutes" | "tokens" | "dollars";
+  /** The most that it had, in units of `what`. */
+  readonly limit: number;
+}
+
+const units: Readonly<Record<string, ReachedBudget["what"]>> = {
+  actions: "actions",
+  ms: "minutes",
+  tokens: "tokens",
+};
+
+/**
+ * Which budget a paused task has used up, as the session's own words name it; undefined where none
+ * is, or where they do not say: then it can go on as it is.
+ */
+export const reachedBudget = ({ state, error }: RunView): ReachedBudget | undefined => {
+  if (!isResting(state) || error?.code !== "E_BUDGET_REACHED") return undefined;
+  const found =
+    /the budget of (\$?)(\d{1,15}(?:\.\d{1,6})?)(?: (actions|ms|tokens))? is reached/.exec(
+      error.message,
+    );
+  const limit = Number(found?.[2]);
+  if (found?.[1] === "$") return { what: "dollars", limit };
+  const what = units[found?.[3] ?? ""];
+  return what && { what, limit: what === "minutes" ? limit / 60_000 : limit };
+};
+
+/** Whether the person ends this rest: no card and no question of an outcome does. */
+export const mayResume = ({ state, error }: RunView): boolean =>
+  isResting(state) && (error === undefined || error.code === "E_BUDGET_REACHED");
+
 export type Tone = "running" | "waits" | "good" | "bad" | "quiet";
 
 const tones: Readonly<Record<string, Tone>> = {

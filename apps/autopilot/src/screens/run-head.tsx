@@ -6,7 +6,7 @@ import type { ReactElement } from "react";
 import { api } from "../api/client.ts";
 import { queryClient } from "../api/queries.ts";
 import { dollars, duration, grouped, shortPath } from "../pure/format.ts";
-import { isRunning, type RunView } from "../pure/run.ts";
+import { isResting, isRunning, type RunView } from "../pure/run.ts";
 import { visibleLine, visibleText } from "../pure/visible.ts";
 import { announce } from "../view/announce.ts";
 import { Ago, Labelled, StateMark } from "../view/marks.tsx";
@@ -60,13 +60,29 @@ const Buttons = ({ session, line, view }: HeadProps): ReactElement => {
       await navigate({ to: "/task/$session", params: { session: own } });
     },
   });
-  const running = isRunning(view?.state ?? line?.state ?? "");
+  const pause = useMutation({
+    mutationFn: () => api.pause({ session }),
+    onSuccess: () => announce("It rests after the action under way"),
+  });
+  const state = view?.state ?? line?.state ?? "";
+  const running = isRunning(state);
+  const open = running || isResting(state);
   const undoable = line?.undoable ?? 0;
-  const failure = stop.error ?? undo.error;
+  const failure = stop.error ?? undo.error ?? pause.error;
   return (
     <>
       <div className="actions">
         {running ? (
+          <button
+            type="button"
+            className="button"
+            disabled={pause.isPending}
+            onClick={() => pause.mutate()}
+          >
+            <Labelled icon="pause">Pause</Labelled>
+          </button>
+        ) : null}
+        {open ? (
           <button
             type="button"
             className="button danger"
@@ -76,7 +92,7 @@ const Buttons = ({ session, line, view }: HeadProps): ReactElement => {
             <Labelled icon="stop">{stop.isPending ? "Stopping" : "Stop"}</Labelled>
           </button>
         ) : null}
-        {!running && undoable > 0 ? (
+        {!open && undoable > 0 ? (
           <button
             type="button"
             className="button"

@@ -15,6 +15,7 @@ import { ProblemNote, Waiting } from "../view/problem.tsx";
 import { Said } from "../view/text.tsx";
 import { ActionDetail } from "./action-detail.tsx";
 import { Planned } from "./planned.tsx";
+import { RestBar } from "./rest-bar.tsx";
 import { RunHead } from "./run-head.tsx";
 import { SayBar } from "./say-bar.tsx";
 import { Timeline } from "./timeline.tsx";
@@ -78,6 +79,7 @@ const Body = ({
     <div className={wide ? "run-body run-wide" : "run-body"}>
       <div className="run-main">
         <ErrorNote view={view} />
+        <RestBar view={view} />
         <Answer view={view} />
         <Timeline
           view={view}

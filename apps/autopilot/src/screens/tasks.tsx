@@ -114,10 +114,10 @@ const First = (): ReactElement => (
 );
 
 const TourOffer = (): ReactElement | null => {
-  const [gone, setGone] = useState(kept.read("tour") === "done");
+  const [gone, setGone] = useState(kept.read("tour") !== undefined);
   if (gone) return null;
   const dismiss = (): void => {
-    kept.write("tour", "done");
+    kept.write("tour", "not now");
     setGone(true);
   };
   return (
@@ -160,7 +160,7 @@ export const Tasks = (): ReactElement => {
               <Key>K</Key>
             </span>
           </button>
-          {overview.data?.tourDone === false ? <TourOffer /> : null}
+          <TourOffer />
           <TaskList title="Waits for you" lines={data.filter(waits)} home={home} />
           <TaskList title="At work" lines={running} home={home} />
           <TaskList title="Earlier" lines={rest} home={home} />

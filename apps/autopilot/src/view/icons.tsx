@@ -20,6 +20,7 @@ const paths = {
   connect: "M6 1.75v3M10 1.75v3M4 4.75h8v2.5a4 4 0 0 1-8 0ZM8 11.25v3",
   shield: "M8 1.5l5.5 2v4c0 3.4-2.2 5.7-5.5 7-3.3-1.3-5.5-3.6-5.5-7v-4Z",
   plus: "M8 3v10M3 8h10",
+  pause: "M5 3.5v9M11 3.5v9",
   stop: "M4 4h8v8H4Z",
   undo: "M5.5 3 2.5 6l3 3M2.5 6h7a4 4 0 0 1 0 8H6",
   folder: "M1.75 3.5h4.5l1.5 1.75h6.5v7.25H1.75Z",

@@ -65,7 +65,10 @@ export const conclude = async (
   const exit = await exitOfView(view);
   const error = runError(view);
   if (exit === exitCodes.done || error === undefined) return exit;
-  output.progress(formatError(withData((await failureOf(error)).report, context.dataGiven)));
+  const { report } = await failureOf(error);
+  // A hint is typed as it stands.
+  const named = { ...report, next: report.next.replaceAll(/\bSESSION\b/g, view.session) };
+  output.progress(formatError(withData(named, context.dataGiven)));
   if (exit === exitCodes.waiting) {
     for (const { approval, outcome } of view.actions) {
       if (approval !== null && outcome === null) output.line(approval);

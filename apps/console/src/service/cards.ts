@@ -93,6 +93,8 @@ export interface CardsOptions {
   /** Begins a task whose scope was accepted. */
   readonly begin: (plan: Plan) => Promise<void>;
   readonly onChange: () => void;
+  /** What a command at the terminal needs to find this data folder. */
+  readonly dataOption: string;
   /** The key that a browser's approval page holds. */
   readonly onDevice: (browser: string, device: Uint8Array) => void;
 }
@@ -137,7 +139,7 @@ const answerScope = async (
 };
 
 export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
-  const { kernel, plans, nowMs, onChange, onDevice, origin } = options;
+  const { kernel, plans, nowMs, onChange, onDevice, origin, dataOption } = options;
   const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
   const devicesOf = (signal: AbortSignal): Promise<readonly pb.Device[]> =>
     whereOffered(
@@ -159,6 +161,7 @@ export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
         cards: shown,
         more: cards.length - shown.length,
         device: deviceState(devices, device),
+        dataOption,
       };
     },
     decide: async (request, { signal }) => {

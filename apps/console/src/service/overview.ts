@@ -26,9 +26,6 @@ export interface OverviewOptions {
   readonly deviceOf: (browser: string) => Uint8Array;
 }
 
-/** As the launcher names the folder that the tour plays in. */
-const tourFolders = /^ioi-tour(?:-\d)?$/;
-
 /** What can be said without measuring: a process that runs, runs in its sandbox or not at all. */
 const protectionLine = (names: readonly string[]): string => {
   const confined = names.includes("guardian") && names.includes("workload");
@@ -126,7 +123,6 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
         approveOrigin: originOf("frame", port),
         device: deviceState(devices, deviceOf(browser)),
         home: home.path,
-        tourDone: home.names.some((name) => tourFolders.test(name)),
       };
     },
     approveLink: async (_request, { browser }) => {

@@ -21,6 +21,8 @@ type Offered = Pick<
   | "stop"
   | "undo"
   | "say"
+  | "pause"
+  | "resume"
   | "resolve"
 >;
 
@@ -342,6 +344,17 @@ export const sessionCalls = (options: SessionsOptions): Offered => {
         await person.utter({ session, text, agent: "person" }, callOf(context));
         await (await kernel.sessions()).say({ session, text }, callOf(context));
       });
+      onChange();
+      return {};
+    },
+    pause: async ({ session }, context) => {
+      await (await kernel.sessions()).pause({ session }, callOf(context));
+      onChange();
+      return {};
+    },
+    resume: async ({ session, actions, minutes, tokens, microusd }, context) => {
+      const budget = { actions, wallMs: BigInt(minutes) * 60_000n, tokens, microusd };
+      await (await kernel.sessions()).resume({ session, budget }, callOf(context));
       onChange();
       return {};
     },

@@ -22,6 +22,8 @@ export interface Listed {
   readonly cards: readonly Card[];
   readonly more: number;
   readonly device: KeyState;
+  /** What follows a command at the terminal, for this data folder. */
+  readonly dataOption: string;
 }
 
 /** What a call failed with, in words for a person. */
@@ -93,6 +95,7 @@ export const listCards = async (device: Bytes): Promise<Listed> => {
     cards: list(reply["cards"]).map(cardOf),
     more: Number(reply["more"] ?? 0),
     device: state === "paired" || state === "waiting" ? state : "none",
+    dataOption: text(reply["dataOption"]),
   };
 };
 

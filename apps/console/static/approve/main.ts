@@ -66,7 +66,7 @@ const draw = (listed: Listed): void => {
   state = listed.device;
   byId("title").textContent = titleOf(listed);
   card.show(listed.cards[0]);
-  pairing.show(state);
+  pairing.show(state, listed.dataOption);
 };
 
 const look = async (): Promise<void> => {

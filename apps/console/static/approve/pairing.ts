@@ -14,6 +14,7 @@ export class Pairing {
   readonly #options: PairingOptions;
   readonly #place: HTMLElement = byId("key");
   #drawn = "";
+  #dataOption = "";
   #offered: Offered | undefined;
   #busy = false;
 
@@ -26,7 +27,8 @@ export class Pairing {
     return this.#offered !== undefined;
   }
 
-  show(state: KeyState): void {
+  show(state: KeyState, dataOption: string = this.#dataOption): void {
+    this.#dataOption = dataOption;
     if (state === "paired") this.#offered = undefined;
     const offered = this.#offered;
     if (offered !== undefined && Date.now() >= offered.expiresMs) this.#offered = undefined;
@@ -71,7 +73,7 @@ export class Pairing {
         "p",
         { class: "muted" },
         "A key is made here and paired once with a code that you type at the terminal. Until then cards are answered there: ",
-        element("code", {}, "./ioi approve ID"),
+        element("code", {}, `./ioi approve ID${this.#dataOption}`),
         ".",
       ),
       actions,
@@ -83,7 +85,7 @@ export class Pairing {
     this.#place.replaceChildren(
       title,
       element("p", { class: "code" }, code),
-      element("p", {}, element("code", {}, `./ioi devices pair ${code}`)),
+      element("p", {}, element("code", {}, `./ioi devices pair ${code}${this.#dataOption}`)),
       element("p", { class: "muted" }, "Good for five minutes. This page notices by itself."),
     );
     title.focus();

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/console/v1/console.proto.
  */
 export const file_ioi_console_v1_console: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb2kvY29uc29sZS92MS9jb25zb2xlLnByb3RvEg5pb2kuY29uc29sZS52MSIgCg9NYWtlTGlua1JlcXVlc3QSDQoFY2FyZHMYASABKAgiMAoNTWFrZUxpbmtSZXBseRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoBCIUChJBcHByb3ZlTGlua1JlcXVlc3QiMwoQQXBwcm92ZUxpbmtSZXBseRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoBCIRCg9PdmVydmlld1JlcXVlc3QipwIKDU92ZXJ2aWV3UmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIOCgZhbmNob3IYAiABKAkSEwoLcG9saWN5X2hhc2gYAyABKAkSFAoMcG9saWN5X2Vycm9yGAQgASgJEhkKEXBlbmRpbmdfYXBwcm92YWxzGAUgASgNEhUKDW9wZW5fc2Vzc2lvbnMYBiABKA0SEAoIbG9nX3NpemUYByABKAQSEgoKcHJvdGVjdGlvbhgIIAEoCRIVCg1kZWZhdWx0X21vZGVsGAkgASgJEhIKCnVuc2NydWJiZWQYCiABKAgSFgoOYXBwcm92ZV9vcmlnaW4YCyABKAkSDgoGZGV2aWNlGAwgASgJEgwKBGhvbWUYDSABKAkSEQoJdG91cl9kb25lGA4gASgIIpABCgtQbGFuUmVxdWVzdBIMCgR0ZXh0GAEgASgJEiMKBXBpY2tzGAIgAygLMhQuaW9pLmNvbnNvbGUudjEuUGljaxINCgVtb2RlbBgDIAEoCRIUCgxtaWNyb3VzZF9tYXgYBCABKAQSGAoQd2FsbF9taW51dGVzX21heBgFIAEoDRIPCgdzZXNzaW9uGAYgASgJIjMKBFBpY2sSDAoEa2luZBgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZhY2Nlc3MYAyABKAkihQEKCVBsYW5SZXBseRIPCgdzZXNzaW9uGAEgASgJEgwKBGNhcmQYAiABKAkSEQoJY2FyZF9oYXNoGAMgASgMEg0KBXNjb3BlGAQgASgMEigKBWxpbmVzGAUgAygLMhkuaW9pLmNvbnNvbGUudjEuU2NvcGVMaW5lEg0KBWFnZW50GAYgASgJIikKCVNjb3BlTGluZRIMCgR3aGF0GAEgASgJEg4KBmRldGFpbBgCIAEoCSKFAQoMQmVnaW5SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDAoEdGV4dBgCIAEoCRIRCgl3b3Jrc3BhY2UYAyABKAkSDQoFbW9kZWwYBCABKAkSEQoJc3RhdGVtZW50GAUgASgMEhEKCXNpZ25hdHVyZRgGIAEoDBIOCgZkZXZpY2UYByABKAwiDAoKQmVnaW5SZXBseSIkChNMaXN0U2Vzc2lvbnNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNIkIKEUxpc3RTZXNzaW9uc1JlcGx5Ei0KCHNlc3Npb25zGAEgAygLMhsuaW9pLmNvbnNvbGUudjEuU2Vzc2lvbkxpbmUihQEKC1Nlc3Npb25MaW5lEg8KB3Nlc3Npb24YASABKAkSDQoFc3RhdGUYAiABKAkSDAoEdGV4dBgDIAEoCRIRCgl3b3Jrc3BhY2UYBCABKAkSEgoKY3JlYXRlZF9tcxgFIAEoBBIPCgdhY3Rpb25zGAYgASgNEhAKCHVuZG9hYmxlGAcgASgNIiQKEUdldFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiPQoPR2V0U2Vzc2lvblJlcGx5EgwKBGpzb24YASABKAkSDQoFc3RhdGUYAiABKAkSDQoFcmVzdHMYAyABKAgiVAoRR2V0Q29udGVudFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZhY3Rpb24YAiABKA0SDgoGb2Zmc2V0GAMgASgEEg4KBmxlbmd0aBgEIAEoDSIvCg9HZXRDb250ZW50UmVwbHkSDQoFYnl0ZXMYASABKAwSDQoFdG90YWwYAiABKAQiHgoLU3RvcFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIqCglTdG9wUmVwbHkSDwoHc3RvcHBlZBgBIAMoCRIMCgRzZW50GAIgAygJIi4KC1VuZG9SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGYWN0aW9uGAIgASgNIhwKCVVuZG9SZXBseRIPCgdzZXNzaW9uGAEgASgJIisKClNheVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJIgoKCFNheVJlcGx5IjUKDlJlc29sdmVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEgoKcmVzb2x1dGlvbhgCIAEoCSIOCgxSZXNvbHZlUmVwbHkiQwoTTGlzdFJlY2VpcHRzUmVxdWVzdBIMCgRmcm9tGAEgASgEEg0KBWxpbWl0GAIgASgNEg8KB3Nlc3Npb24YAyABKAkiUAoRTGlzdFJlY2VpcHRzUmVwbHkSLQoIcmVjZWlwdHMYASADKAsyGy5pb2kuY29uc29sZS52MS5SZWNlaXB0TGluZRIMCgRzaXplGAIgASgEIr4BCgtSZWNlaXB0TGluZRINCgVpbmRleBgBIAEoBBIRCglsZWFmX2hhc2gYAiABKAkSDAoEdHlwZRgDIAEoCRIPCgdzZXNzaW9uGAQgASgJEg0KBWF0X21zGAUgASgEEg8KB2NvdW50ZXIYBiABKAkSDgoGdGFyZ2V0GAcgASgJEg8KB3ZlcmRpY3QYCCABKAkSDgoGc3RhdHVzGAkgASgJEg8KB2Rpc3BsYXkYCiABKAkSDAoEanNvbhgLIAEoCSIXChVFeHBvcnRSZWNlaXB0c1JlcXVlc3QiNwoTRXhwb3J0UmVjZWlwdHNSZXBseRIOCgZidW5kbGUYASABKAwSEAoIaWRlbnRpdHkYAiABKAkiJQoRTGlzdE1vZGVsc1JlcXVlc3QSEAoIZGlzY292ZXIYASABKAgiWAoPTGlzdE1vZGVsc1JlcGx5EikKBm1vZGVscxgBIAMoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIaChJ1bnNjcnViYmVkX2NvbnNlbnQYAiABKAgi9gEKCU1vZGVsTGluZRIKCgJpZBgBIAEoCRIQCghwcm90b2NvbBgCIAEoCRILCgN1cmwYAyABKAkSDAoEbmFtZRgEIAEoCRIOCgZzZWNyZXQYBSABKAkSEQoJY29uZmlybWVkGAYgASgIEhIKCmlzX2RlZmF1bHQYByABKAgSEAoIbG9vcGJhY2sYCCABKAgSDQoFb3duZXIYCSABKAkSDwoHcHJvZ3JhbRgKIAEoCRIiChppbnB1dF9taWNyb3VzZF9wZXJfbWlsbGlvbhgLIAEoBBIjChtvdXRwdXRfbWljcm91c2RfcGVyX21pbGxpb24YDCABKAQicQoTQ29uZmlybU1vZGVsUmVxdWVzdBIoCgVtb2RlbBgBIAEoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIUCgxtYWtlX2RlZmF1bHQYAiABKAgSGgoSdW5zY3J1YmJlZF9jb25zZW50GAMgASgIIhMKEUNvbmZpcm1Nb2RlbFJlcGx5IiAKElJlbW92ZU1vZGVsUmVxdWVzdBIKCgJpZBgBIAEoCSISChBSZW1vdmVNb2RlbFJlcGx5IhQKEkxpc3RTZWNyZXRzUmVxdWVzdCI/ChBMaXN0U2VjcmV0c1JlcGx5EisKB3NlY3JldHMYASADKAsyGi5pb2kuY29uc29sZS52MS5TZWNyZXRMaW5lIlAKClNlY3JldExpbmUSDAoEbmFtZRgBIAEoCRIPCgdiaW5kaW5nGAIgASgJEhIKCmNyZWF0ZWRfbXMYAyABKAQSDwoHdXNlZF9tcxgEIAEoBCJuChBTZXRTZWNyZXRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkSCwoDdXJsGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZoZWFkZXIYBSABKAkSEAoIdGVtcGxhdGUYBiABKAkiEAoOU2V0U2VjcmV0UmVwbHkiIwoTUmVtb3ZlU2VjcmV0UmVxdWVzdBIMCgRuYW1lGAEgASgJIhMKEVJlbW92ZVNlY3JldFJlcGx5IhQKEkxpc3REZXZpY2VzUmVxdWVzdCI/ChBMaXN0RGV2aWNlc1JlcGx5EisKB2RldmljZXMYASADKAsyGi5pb2kuY29uc29sZS52MS5EZXZpY2VMaW5lImYKCkRldmljZUxpbmUSCgoCaWQYASABKAkSDAoEa2luZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCXBhaXJlZF9tcxgEIAEoBBINCgV3YWl0cxgFIAEoCBIOCgZsaW1pdHMYBiABKAkiWwoST2ZmZXJEZXZpY2VSZXF1ZXN0EgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCRISCgpwdWJsaWNfa2V5GAMgASgMEhUKDWNyZWRlbnRpYWxfaWQYBCABKAwiRAoQT2ZmZXJEZXZpY2VSZXBseRIOCgZkZXZpY2UYASABKAwSDAoEY29kZRgCIAEoCRISCgpleHBpcmVzX21zGAMgASgEIg8KDURvY3RvclJlcXVlc3QiGwoLRG9jdG9yUmVwbHkSDAoEanNvbhgBIAEoCSIUChJDaGFpblN0YXR1c1JlcXVlc3QimAEKEENoYWluU3RhdHVzUmVwbHkSEQoJYXZhaWxhYmxlGAEgASgIEg4KBmhlaWdodBgCIAEoBBISCgpibG9ja19oYXNoGAMgASgJEhAKCGJsb2NrX21zGAQgASgEEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoCRINCgVncmFkZRgHIAEoCSITChFUb3VyRm9sZGVyUmVxdWVzdCIfCg9Ub3VyRm9sZGVyUmVwbHkSDAoEcGF0aBgBIAEoCSIiChJMaXN0Rm9sZGVyc1JlcXVlc3QSDAoEcGF0aBgBIAEoCSJCChBMaXN0Rm9sZGVyc1JlcGx5EgwKBHBhdGgYASABKAkSDQoFbmFtZXMYAiADKAkSEQoJdHJ1bmNhdGVkGAMgASgIIiIKEExpc3RDYXJkc1JlcXVlc3QSDgoGZGV2aWNlGAEgASgMIlMKDkxpc3RDYXJkc1JlcGx5EiMKBWNhcmRzGAEgAygLMhQuaW9pLmNvbnNvbGUudjEuQ2FyZBIMCgRtb3JlGAIgASgNEg4KBmRldmljZRgDIAEoCSL1AQoEQ2FyZBIMCgRraW5kGAEgASgJEgoKAmlkGAIgASgJEg8KB3Nlc3Npb24YAyABKAkSDAoEdGV4dBgEIAEoCRIRCgl0ZXh0X2hhc2gYBSABKAwSDgoGdGFyZ2V0GAYgASgJEg8KB3JlYXNvbnMYByADKAkSFgoOc3RhdGVtZW50X29uY2UYCCABKAwSGQoRc3RhdGVtZW50X3Nlc3Npb24YCSABKAwSFgoOc3RhdGVtZW50X2RlbnkYCiABKAwSEgoKZXhwaXJlc19tcxgLIAEoBBISCgpyZXZlcnNpYmxlGAwgASgIEg0KBWdyb3VwGA0gAygJIm8KDURlY2lkZVJlcXVlc3QSEQoJc3RhdGVtZW50GAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIOCgZkZXZpY2UYAyABKAwSDgoGcmVhc29uGAQgASgJEgwKBGtpbmQYBSABKAkSCgoCaWQYBiABKAkiDQoLRGVjaWRlUmVwbHkinwEKDENvbnNvbGVFdmVudBIKCgJpZBgBIAEoBBIMCgRraW5kGAIgASgJEiwKB3Nlc3Npb24YAyABKAsyGy5pb2kuY29uc29sZS52MS5TZXNzaW9uTGluZRISCgpzZXNzaW9uX2lkGAQgASgJEg4KBmFjdGlvbhgFIAEoDRIMCgR0ZXh0GAYgASgJEhUKDXBlbmRpbmdfY2FyZHMYByABKA0y9w4KB0NvbnNvbGUSSgoIT3ZlcnZpZXcSHy5pb2kuY29uc29sZS52MS5PdmVydmlld1JlcXVlc3QaHS5pb2kuY29uc29sZS52MS5PdmVydmlld1JlcGx5Ej4KBFBsYW4SGy5pb2kuY29uc29sZS52MS5QbGFuUmVxdWVzdBoZLmlvaS5jb25zb2xlLnYxLlBsYW5SZXBseRJBCgVCZWdpbhIcLmlvaS5jb25zb2xlLnYxLkJlZ2luUmVxdWVzdBoaLmlvaS5jb25zb2xlLnYxLkJlZ2luUmVwbHkSVgoMTGlzdFNlc3Npb25zEiMuaW9pLmNvbnNvbGUudjEuTGlzdFNlc3Npb25zUmVxdWVzdBohLmlvaS5jb25zb2xlLnYxLkxpc3RTZXNzaW9uc1JlcGx5ElAKCkdldFNlc3Npb24SIS5pb2kuY29uc29sZS52MS5HZXRTZXNzaW9uUmVxdWVzdBofLmlvaS5jb25zb2xlLnYxLkdldFNlc3Npb25SZXBseRJQCgpHZXRDb250ZW50EiEuaW9pLmNvbnNvbGUudjEuR2V0Q29udGVudFJlcXVlc3QaHy5pb2kuY29uc29sZS52MS5HZXRDb250ZW50UmVwbHkSPgoEU3RvcBIbLmlvaS5jb25zb2xlLnYxLlN0b3BSZXF1ZXN0GhkuaW9pLmNvbnNvbGUudjEuU3RvcFJlcGx5Ej4KBFVuZG8SGy5pb2kuY29uc29sZS52MS5VbmRvUmVxdWVzdBoZLmlvaS5jb25zb2xlLnYxLlVuZG9SZXBseRI7CgNTYXkSGi5pb2kuY29uc29sZS52MS5TYXlSZXF1ZXN0GhguaW9pLmNvbnNvbGUudjEuU2F5UmVwbHkSRwoHUmVzb2x2ZRIeLmlvaS5jb25zb2xlLnYxLlJlc29sdmVSZXF1ZXN0GhwuaW9pLmNvbnNvbGUudjEuUmVzb2x2ZVJlcGx5ElYKDExpc3RSZWNlaXB0cxIjLmlvaS5jb25zb2xlLnYxLkxpc3RSZWNlaXB0c1JlcXVlc3QaIS5pb2kuY29uc29sZS52MS5MaXN0UmVjZWlwdHNSZXBseRJcCg5FeHBvcnRSZWNlaXB0cxIlLmlvaS5jb25zb2xlLnYxLkV4cG9ydFJlY2VpcHRzUmVxdWVzdBojLmlvaS5jb25zb2xlLnYxLkV4cG9ydFJlY2VpcHRzUmVwbHkSUAoKTGlzdE1vZGVscxIhLmlvaS5jb25zb2xlLnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh8uaW9pLmNvbnNvbGUudjEuTGlzdE1vZGVsc1JlcGx5ElYKDENvbmZpcm1Nb2RlbBIjLmlvaS5jb25zb2xlLnYxLkNvbmZpcm1Nb2RlbFJlcXVlc3QaIS5pb2kuY29uc29sZS52MS5Db25maXJtTW9kZWxSZXBseRJTCgtSZW1vdmVNb2RlbBIiLmlvaS5jb25zb2xlLnYxLlJlbW92ZU1vZGVsUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLlJlbW92ZU1vZGVsUmVwbHkSUwoLTGlzdFNlY3JldHMSIi5pb2kuY29uc29sZS52MS5MaXN0U2VjcmV0c1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MaXN0U2VjcmV0c1JlcGx5Ek0KCVNldFNlY3JldBIgLmlvaS5jb25zb2xlLnYxLlNldFNlY3JldFJlcXVlc3QaHi5pb2kuY29uc29sZS52MS5TZXRTZWNyZXRSZXBseRJWCgxSZW1vdmVTZWNyZXQSIy5pb2kuY29uc29sZS52MS5SZW1vdmVTZWNyZXRSZXF1ZXN0GiEuaW9pLmNvbnNvbGUudjEuUmVtb3ZlU2VjcmV0UmVwbHkSUwoLTGlzdERldmljZXMSIi5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcGx5ElMKC0FwcHJvdmVMaW5rEiIuaW9pLmNvbnNvbGUudjEuQXBwcm92ZUxpbmtSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuQXBwcm92ZUxpbmtSZXBseRJECgZEb2N0b3ISHS5pb2kuY29uc29sZS52MS5Eb2N0b3JSZXF1ZXN0GhsuaW9pLmNvbnNvbGUudjEuRG9jdG9yUmVwbHkSUwoLQ2hhaW5TdGF0dXMSIi5pb2kuY29uc29sZS52MS5DaGFpblN0YXR1c1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5DaGFpblN0YXR1c1JlcGx5ElAKClRvdXJGb2xkZXISIS5pb2kuY29uc29sZS52MS5Ub3VyRm9sZGVyUmVxdWVzdBofLmlvaS5jb25zb2xlLnYxLlRvdXJGb2xkZXJSZXBseRJTCgtMaXN0Rm9sZGVycxIiLmlvaS5jb25zb2xlLnYxLkxpc3RGb2xkZXJzUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLkxpc3RGb2xkZXJzUmVwbHkyxgIKBUNhcmRzEk0KCUxpc3RDYXJkcxIgLmlvaS5jb25zb2xlLnYxLkxpc3RDYXJkc1JlcXVlc3QaHi5pb2kuY29uc29sZS52MS5MaXN0Q2FyZHNSZXBseRJECgZEZWNpZGUSHS5pb2kuY29uc29sZS52MS5EZWNpZGVSZXF1ZXN0GhsuaW9pLmNvbnNvbGUudjEuRGVjaWRlUmVwbHkSUwoLT2ZmZXJEZXZpY2USIi5pb2kuY29uc29sZS52MS5PZmZlckRldmljZVJlcXVlc3QaIC5pb2kuY29uc29sZS52MS5PZmZlckRldmljZVJlcGx5ElMKC0xpc3REZXZpY2VzEiIuaW9pLmNvbnNvbGUudjEuTGlzdERldmljZXNSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuTGlzdERldmljZXNSZXBseTJTCgVMaW5rcxJKCghNYWtlTGluaxIfLmlvaS5jb25zb2xlLnYxLk1ha2VMaW5rUmVxdWVzdBodLmlvaS5jb25zb2xlLnYxLk1ha2VMaW5rUmVwbHliBnByb3RvMw");
+  fileDesc("Chxpb2kvY29uc29sZS92MS9jb25zb2xlLnByb3RvEg5pb2kuY29uc29sZS52MSIgCg9NYWtlTGlua1JlcXVlc3QSDQoFY2FyZHMYASABKAgiMAoNTWFrZUxpbmtSZXBseRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoBCIUChJBcHByb3ZlTGlua1JlcXVlc3QiMwoQQXBwcm92ZUxpbmtSZXBseRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoBCIRCg9PdmVydmlld1JlcXVlc3QipQIKDU92ZXJ2aWV3UmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIOCgZhbmNob3IYAiABKAkSEwoLcG9saWN5X2hhc2gYAyABKAkSFAoMcG9saWN5X2Vycm9yGAQgASgJEhkKEXBlbmRpbmdfYXBwcm92YWxzGAUgASgNEhUKDW9wZW5fc2Vzc2lvbnMYBiABKA0SEAoIbG9nX3NpemUYByABKAQSEgoKcHJvdGVjdGlvbhgIIAEoCRIVCg1kZWZhdWx0X21vZGVsGAkgASgJEhIKCnVuc2NydWJiZWQYCiABKAgSFgoOYXBwcm92ZV9vcmlnaW4YCyABKAkSDgoGZGV2aWNlGAwgASgJEgwKBGhvbWUYDSABKAlKBAgOEA9SCXRvdXJfZG9uZSKQAQoLUGxhblJlcXVlc3QSDAoEdGV4dBgBIAEoCRIjCgVwaWNrcxgCIAMoCzIULmlvaS5jb25zb2xlLnYxLlBpY2sSDQoFbW9kZWwYAyABKAkSFAoMbWljcm91c2RfbWF4GAQgASgEEhgKEHdhbGxfbWludXRlc19tYXgYBSABKA0SDwoHc2Vzc2lvbhgGIAEoCSIzCgRQaWNrEgwKBGtpbmQYASABKAkSDQoFdmFsdWUYAiABKAkSDgoGYWNjZXNzGAMgASgJIoUBCglQbGFuUmVwbHkSDwoHc2Vzc2lvbhgBIAEoCRIMCgRjYXJkGAIgASgJEhEKCWNhcmRfaGFzaBgDIAEoDBINCgVzY29wZRgEIAEoDBIoCgVsaW5lcxgFIAMoCzIZLmlvaS5jb25zb2xlLnYxLlNjb3BlTGluZRINCgVhZ2VudBgGIAEoCSIpCglTY29wZUxpbmUSDAoEd2hhdBgBIAEoCRIOCgZkZXRhaWwYAiABKAkihQEKDEJlZ2luUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEgwKBHRleHQYAiABKAkSEQoJd29ya3NwYWNlGAMgASgJEg0KBW1vZGVsGAQgASgJEhEKCXN0YXRlbWVudBgFIAEoDBIRCglzaWduYXR1cmUYBiABKAwSDgoGZGV2aWNlGAcgASgMIgwKCkJlZ2luUmVwbHkiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJCChFMaXN0U2Vzc2lvbnNSZXBseRItCghzZXNzaW9ucxgBIAMoCzIbLmlvaS5jb25zb2xlLnYxLlNlc3Npb25MaW5lIoUBCgtTZXNzaW9uTGluZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBHRleHQYAyABKAkSEQoJd29ya3NwYWNlGAQgASgJEhIKCmNyZWF0ZWRfbXMYBSABKAQSDwoHYWN0aW9ucxgGIAEoDRIQCgh1bmRvYWJsZRgHIAEoDSIkChFHZXRTZXNzaW9uUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIj0KD0dldFNlc3Npb25SZXBseRIMCgRqc29uGAEgASgJEg0KBXN0YXRlGAIgASgJEg0KBXJlc3RzGAMgASgIIlQKEUdldENvbnRlbnRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGYWN0aW9uGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKA0iLwoPR2V0Q29udGVudFJlcGx5Eg0KBWJ5dGVzGAEgASgMEg0KBXRvdGFsGAIgASgEIh4KC1N0b3BSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiKgoJU3RvcFJlcGx5Eg8KB3N0b3BwZWQYASADKAkSDAoEc2VudBgCIAMoCSIuCgtVbmRvUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg4KBmFjdGlvbhgCIAEoDSIcCglVbmRvUmVwbHkSDwoHc2Vzc2lvbhgBIAEoCSIrCgpTYXlSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDAoEdGV4dBgCIAEoCSIKCghTYXlSZXBseSIfCgxQYXVzZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIMCgpQYXVzZVJlcGx5ImQKDVJlc3VtZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIPCgdhY3Rpb25zGAIgASgNEg8KB21pbnV0ZXMYAyABKA0SDgoGdG9rZW5zGAQgASgEEhAKCG1pY3JvdXNkGAUgASgEIg0KC1Jlc3VtZVJlcGx5IjUKDlJlc29sdmVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEgoKcmVzb2x1dGlvbhgCIAEoCSIOCgxSZXNvbHZlUmVwbHkiQwoTTGlzdFJlY2VpcHRzUmVxdWVzdBIMCgRmcm9tGAEgASgEEg0KBWxpbWl0GAIgASgNEg8KB3Nlc3Npb24YAyABKAkiUAoRTGlzdFJlY2VpcHRzUmVwbHkSLQoIcmVjZWlwdHMYASADKAsyGy5pb2kuY29uc29sZS52MS5SZWNlaXB0TGluZRIMCgRzaXplGAIgASgEIr4BCgtSZWNlaXB0TGluZRINCgVpbmRleBgBIAEoBBIRCglsZWFmX2hhc2gYAiABKAkSDAoEdHlwZRgDIAEoCRIPCgdzZXNzaW9uGAQgASgJEg0KBWF0X21zGAUgASgEEg8KB2NvdW50ZXIYBiABKAkSDgoGdGFyZ2V0GAcgASgJEg8KB3ZlcmRpY3QYCCABKAkSDgoGc3RhdHVzGAkgASgJEg8KB2Rpc3BsYXkYCiABKAkSDAoEanNvbhgLIAEoCSIXChVFeHBvcnRSZWNlaXB0c1JlcXVlc3QiNwoTRXhwb3J0UmVjZWlwdHNSZXBseRIOCgZidW5kbGUYASABKAwSEAoIaWRlbnRpdHkYAiABKAkiJQoRTGlzdE1vZGVsc1JlcXVlc3QSEAoIZGlzY292ZXIYASABKAgiWAoPTGlzdE1vZGVsc1JlcGx5EikKBm1vZGVscxgBIAMoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIaChJ1bnNjcnViYmVkX2NvbnNlbnQYAiABKAgi9gEKCU1vZGVsTGluZRIKCgJpZBgBIAEoCRIQCghwcm90b2NvbBgCIAEoCRILCgN1cmwYAyABKAkSDAoEbmFtZRgEIAEoCRIOCgZzZWNyZXQYBSABKAkSEQoJY29uZmlybWVkGAYgASgIEhIKCmlzX2RlZmF1bHQYByABKAgSEAoIbG9vcGJhY2sYCCABKAgSDQoFb3duZXIYCSABKAkSDwoHcHJvZ3JhbRgKIAEoCRIiChppbnB1dF9taWNyb3VzZF9wZXJfbWlsbGlvbhgLIAEoBBIjChtvdXRwdXRfbWljcm91c2RfcGVyX21pbGxpb24YDCABKAQicQoTQ29uZmlybU1vZGVsUmVxdWVzdBIoCgVtb2RlbBgBIAEoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIUCgxtYWtlX2RlZmF1bHQYAiABKAgSGgoSdW5zY3J1YmJlZF9jb25zZW50GAMgASgIIhMKEUNvbmZpcm1Nb2RlbFJlcGx5IiAKElJlbW92ZU1vZGVsUmVxdWVzdBIKCgJpZBgBIAEoCSISChBSZW1vdmVNb2RlbFJlcGx5IhQKEkxpc3RTZWNyZXRzUmVxdWVzdCI/ChBMaXN0U2VjcmV0c1JlcGx5EisKB3NlY3JldHMYASADKAsyGi5pb2kuY29uc29sZS52MS5TZWNyZXRMaW5lIlAKClNlY3JldExpbmUSDAoEbmFtZRgBIAEoCRIPCgdiaW5kaW5nGAIgASgJEhIKCmNyZWF0ZWRfbXMYAyABKAQSDwoHdXNlZF9tcxgEIAEoBCJuChBTZXRTZWNyZXRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkSCwoDdXJsGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZoZWFkZXIYBSABKAkSEAoIdGVtcGxhdGUYBiABKAkiEAoOU2V0U2VjcmV0UmVwbHkiIwoTUmVtb3ZlU2VjcmV0UmVxdWVzdBIMCgRuYW1lGAEgASgJIhMKEVJlbW92ZVNlY3JldFJlcGx5IhQKEkxpc3REZXZpY2VzUmVxdWVzdCI/ChBMaXN0RGV2aWNlc1JlcGx5EisKB2RldmljZXMYASADKAsyGi5pb2kuY29uc29sZS52MS5EZXZpY2VMaW5lImYKCkRldmljZUxpbmUSCgoCaWQYASABKAkSDAoEa2luZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCXBhaXJlZF9tcxgEIAEoBBINCgV3YWl0cxgFIAEoCBIOCgZsaW1pdHMYBiABKAkiWwoST2ZmZXJEZXZpY2VSZXF1ZXN0EgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCRISCgpwdWJsaWNfa2V5GAMgASgMEhUKDWNyZWRlbnRpYWxfaWQYBCABKAwiRAoQT2ZmZXJEZXZpY2VSZXBseRIOCgZkZXZpY2UYASABKAwSDAoEY29kZRgCIAEoCRISCgpleHBpcmVzX21zGAMgASgEIg8KDURvY3RvclJlcXVlc3QiGwoLRG9jdG9yUmVwbHkSDAoEanNvbhgBIAEoCSIUChJDaGFpblN0YXR1c1JlcXVlc3QimAEKEENoYWluU3RhdHVzUmVwbHkSEQoJYXZhaWxhYmxlGAEgASgIEg4KBmhlaWdodBgCIAEoBBISCgpibG9ja19oYXNoGAMgASgJEhAKCGJsb2NrX21zGAQgASgEEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoCRINCgVncmFkZRgHIAEoCSITChFUb3VyRm9sZGVyUmVxdWVzdCIfCg9Ub3VyRm9sZGVyUmVwbHkSDAoEcGF0aBgBIAEoCSIiChJMaXN0Rm9sZGVyc1JlcXVlc3QSDAoEcGF0aBgBIAEoCSJCChBMaXN0Rm9sZGVyc1JlcGx5EgwKBHBhdGgYASABKAkSDQoFbmFtZXMYAiADKAkSEQoJdHJ1bmNhdGVkGAMgASgIIiIKEExpc3RDYXJkc1JlcXVlc3QSDgoGZGV2aWNlGAEgASgMImgKDkxpc3RDYXJkc1JlcGx5EiMKBWNhcmRzGAEgAygLMhQuaW9pLmNvbnNvbGUudjEuQ2FyZBIMCgRtb3JlGAIgASgNEg4KBmRldmljZRgDIAEoCRITCgtkYXRhX29wdGlvbhgEIAEoCSL1AQoEQ2FyZBIMCgRraW5kGAEgASgJEgoKAmlkGAIgASgJEg8KB3Nlc3Npb24YAyABKAkSDAoEdGV4dBgEIAEoCRIRCgl0ZXh0X2hhc2gYBSABKAwSDgoGdGFyZ2V0GAYgASgJEg8KB3JlYXNvbnMYByADKAkSFgoOc3RhdGVtZW50X29uY2UYCCABKAwSGQoRc3RhdGVtZW50X3Nlc3Npb24YCSABKAwSFgoOc3RhdGVtZW50X2RlbnkYCiABKAwSEgoKZXhwaXJlc19tcxgLIAEoBBISCgpyZXZlcnNpYmxlGAwgASgIEg0KBWdyb3VwGA0gAygJIm8KDURlY2lkZVJlcXVlc3QSEQoJc3RhdGVtZW50GAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIOCgZkZXZpY2UYAyABKAwSDgoGcmVhc29uGAQgASgJEgwKBGtpbmQYBSABKAkSCgoCaWQYBiABKAkiDQoLRGVjaWRlUmVwbHkinwEKDENvbnNvbGVFdmVudBIKCgJpZBgBIAEoBBIMCgRraW5kGAIgASgJEiwKB3Nlc3Npb24YAyABKAsyGy5pb2kuY29uc29sZS52MS5TZXNzaW9uTGluZRISCgpzZXNzaW9uX2lkGAQgASgJEg4KBmFjdGlvbhgFIAEoDRIMCgR0ZXh0GAYgASgJEhUKDXBlbmRpbmdfY2FyZHMYByABKA0ygBAKB0NvbnNvbGUSSgoIT3ZlcnZpZXcSHy5pb2kuY29uc29sZS52MS5PdmVydmlld1JlcXVlc3QaHS5pb2kuY29uc29sZS52MS5PdmVydmlld1JlcGx5Ej4KBFBsYW4SGy5pb2kuY29uc29sZS52MS5QbGFuUmVxdWVzdBoZLmlvaS5jb25zb2xlLnYxLlBsYW5SZXBseRJBCgVCZWdpbhIcLmlvaS5jb25zb2xlLnYxLkJlZ2luUmVxdWVzdBoaLmlvaS5jb25zb2xlLnYxLkJlZ2luUmVwbHkSVgoMTGlzdFNlc3Npb25zEiMuaW9pLmNvbnNvbGUudjEuTGlzdFNlc3Npb25zUmVxdWVzdBohLmlvaS5jb25zb2xlLnYxLkxpc3RTZXNzaW9uc1JlcGx5ElAKCkdldFNlc3Npb24SIS5pb2kuY29uc29sZS52MS5HZXRTZXNzaW9uUmVxdWVzdBofLmlvaS5jb25zb2xlLnYxLkdldFNlc3Npb25SZXBseRJQCgpHZXRDb250ZW50EiEuaW9pLmNvbnNvbGUudjEuR2V0Q29udGVudFJlcXVlc3QaHy5pb2kuY29uc29sZS52MS5HZXRDb250ZW50UmVwbHkSPgoEU3RvcBIbLmlvaS5jb25zb2xlLnYxLlN0b3BSZXF1ZXN0GhkuaW9pLmNvbnNvbGUudjEuU3RvcFJlcGx5Ej4KBFVuZG8SGy5pb2kuY29uc29sZS52MS5VbmRvUmVxdWVzdBoZLmlvaS5jb25zb2xlLnYxLlVuZG9SZXBseRI7CgNTYXkSGi5pb2kuY29uc29sZS52MS5TYXlSZXF1ZXN0GhguaW9pLmNvbnNvbGUudjEuU2F5UmVwbHkSQQoFUGF1c2USHC5pb2kuY29uc29sZS52MS5QYXVzZVJlcXVlc3QaGi5pb2kuY29uc29sZS52MS5QYXVzZVJlcGx5EkQKBlJlc3VtZRIdLmlvaS5jb25zb2xlLnYxLlJlc3VtZVJlcXVlc3QaGy5pb2kuY29uc29sZS52MS5SZXN1bWVSZXBseRJHCgdSZXNvbHZlEh4uaW9pLmNvbnNvbGUudjEuUmVzb2x2ZVJlcXVlc3QaHC5pb2kuY29uc29sZS52MS5SZXNvbHZlUmVwbHkSVgoMTGlzdFJlY2VpcHRzEiMuaW9pLmNvbnNvbGUudjEuTGlzdFJlY2VpcHRzUmVxdWVzdBohLmlvaS5jb25zb2xlLnYxLkxpc3RSZWNlaXB0c1JlcGx5ElwKDkV4cG9ydFJlY2VpcHRzEiUuaW9pLmNvbnNvbGUudjEuRXhwb3J0UmVjZWlwdHNSZXF1ZXN0GiMuaW9pLmNvbnNvbGUudjEuRXhwb3J0UmVjZWlwdHNSZXBseRJQCgpMaXN0TW9kZWxzEiEuaW9pLmNvbnNvbGUudjEuTGlzdE1vZGVsc1JlcXVlc3QaHy5pb2kuY29uc29sZS52MS5MaXN0TW9kZWxzUmVwbHkSVgoMQ29uZmlybU1vZGVsEiMuaW9pLmNvbnNvbGUudjEuQ29uZmlybU1vZGVsUmVxdWVzdBohLmlvaS5jb25zb2xlLnYxLkNvbmZpcm1Nb2RlbFJlcGx5ElMKC1JlbW92ZU1vZGVsEiIuaW9pLmNvbnNvbGUudjEuUmVtb3ZlTW9kZWxSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuUmVtb3ZlTW9kZWxSZXBseRJTCgtMaXN0U2VjcmV0cxIiLmlvaS5jb25zb2xlLnYxLkxpc3RTZWNyZXRzUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLkxpc3RTZWNyZXRzUmVwbHkSTQoJU2V0U2VjcmV0EiAuaW9pLmNvbnNvbGUudjEuU2V0U2VjcmV0UmVxdWVzdBoeLmlvaS5jb25zb2xlLnYxLlNldFNlY3JldFJlcGx5ElYKDFJlbW92ZVNlY3JldBIjLmlvaS5jb25zb2xlLnYxLlJlbW92ZVNlY3JldFJlcXVlc3QaIS5pb2kuY29uc29sZS52MS5SZW1vdmVTZWNyZXRSZXBseRJTCgtMaXN0RGV2aWNlcxIiLmlvaS5jb25zb2xlLnYxLkxpc3REZXZpY2VzUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLkxpc3REZXZpY2VzUmVwbHkSUwoLQXBwcm92ZUxpbmsSIi5pb2kuY29uc29sZS52MS5BcHByb3ZlTGlua1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5BcHByb3ZlTGlua1JlcGx5EkQKBkRvY3RvchIdLmlvaS5jb25zb2xlLnYxLkRvY3RvclJlcXVlc3QaGy5pb2kuY29uc29sZS52MS5Eb2N0b3JSZXBseRJTCgtDaGFpblN0YXR1cxIiLmlvaS5jb25zb2xlLnYxLkNoYWluU3RhdHVzUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLkNoYWluU3RhdHVzUmVwbHkSUAoKVG91ckZvbGRlchIhLmlvaS5jb25zb2xlLnYxLlRvdXJGb2xkZXJSZXF1ZXN0Gh8uaW9pLmNvbnNvbGUudjEuVG91ckZvbGRlclJlcGx5ElMKC0xpc3RGb2xkZXJzEiIuaW9pLmNvbnNvbGUudjEuTGlzdEZvbGRlcnNSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuTGlzdEZvbGRlcnNSZXBseTLGAgoFQ2FyZHMSTQoJTGlzdENhcmRzEiAuaW9pLmNvbnNvbGUudjEuTGlzdENhcmRzUmVxdWVzdBoeLmlvaS5jb25zb2xlLnYxLkxpc3RDYXJkc1JlcGx5EkQKBkRlY2lkZRIdLmlvaS5jb25zb2xlLnYxLkRlY2lkZVJlcXVlc3QaGy5pb2kuY29uc29sZS52MS5EZWNpZGVSZXBseRJTCgtPZmZlckRldmljZRIiLmlvaS5jb25zb2xlLnYxLk9mZmVyRGV2aWNlUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLk9mZmVyRGV2aWNlUmVwbHkSUwoLTGlzdERldmljZXMSIi5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcGx5MlMKBUxpbmtzEkoKCE1ha2VMaW5rEh8uaW9pLmNvbnNvbGUudjEuTWFrZUxpbmtSZXF1ZXN0Gh0uaW9pLmNvbnNvbGUudjEuTWFrZUxpbmtSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.console.v1.MakeLinkRequest
@@ -179,13 +179,6 @@ export type OverviewReply = Message<"ioi.console.v1.OverviewReply"> & {
    * @generated from field: string home = 13;
    */
   home: string;
-
-  /**
-   * The tour was begun: its folder is there.
-   *
-   * @generated from field: bool tour_done = 14;
-   */
-  tourDone: boolean;
 };
 
 /**
@@ -693,6 +686,90 @@ export const SayReplySchema: GenMessage<SayReply> = /*@__PURE__*/
   messageDesc(file_ioi_console_v1_console, 24);
 
 /**
+ * @generated from message ioi.console.v1.PauseRequest
+ */
+export type PauseRequest = Message<"ioi.console.v1.PauseRequest"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.PauseRequest.
+ * Use `create(PauseRequestSchema)` to create a new message.
+ */
+export const PauseRequestSchema: GenMessage<PauseRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 25);
+
+/**
+ * @generated from message ioi.console.v1.PauseReply
+ */
+export type PauseReply = Message<"ioi.console.v1.PauseReply"> & {
+};
+
+/**
+ * Describes the message ioi.console.v1.PauseReply.
+ * Use `create(PauseReplySchema)` to create a new message.
+ */
+export const PauseReplySchema: GenMessage<PauseReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 26);
+
+/**
+ * @generated from message ioi.console.v1.ResumeRequest
+ */
+export type ResumeRequest = Message<"ioi.console.v1.ResumeRequest"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * The most from now on, of the whole task; 0: as it is.
+   *
+   * @generated from field: uint32 actions = 2;
+   */
+  actions: number;
+
+  /**
+   * @generated from field: uint32 minutes = 3;
+   */
+  minutes: number;
+
+  /**
+   * @generated from field: uint64 tokens = 4;
+   */
+  tokens: bigint;
+
+  /**
+   * Millionths of a dollar.
+   *
+   * @generated from field: uint64 microusd = 5;
+   */
+  microusd: bigint;
+};
+
+/**
+ * Describes the message ioi.console.v1.ResumeRequest.
+ * Use `create(ResumeRequestSchema)` to create a new message.
+ */
+export const ResumeRequestSchema: GenMessage<ResumeRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 27);
+
+/**
+ * @generated from message ioi.console.v1.ResumeReply
+ */
+export type ResumeReply = Message<"ioi.console.v1.ResumeReply"> & {
+};
+
+/**
+ * Describes the message ioi.console.v1.ResumeReply.
+ * Use `create(ResumeReplySchema)` to create a new message.
+ */
+export const ResumeReplySchema: GenMessage<ResumeReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 28);
+
+/**
  * @generated from message ioi.console.v1.ResolveRequest
  */
 export type ResolveRequest = Message<"ioi.console.v1.ResolveRequest"> & {
@@ -712,7 +789,7 @@ export type ResolveRequest = Message<"ioi.console.v1.ResolveRequest"> & {
  * Use `create(ResolveRequestSchema)` to create a new message.
  */
 export const ResolveRequestSchema: GenMessage<ResolveRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 25);
+  messageDesc(file_ioi_console_v1_console, 29);
 
 /**
  * @generated from message ioi.console.v1.ResolveReply
@@ -725,7 +802,7 @@ export type ResolveReply = Message<"ioi.console.v1.ResolveReply"> & {
  * Use `create(ResolveReplySchema)` to create a new message.
  */
 export const ResolveReplySchema: GenMessage<ResolveReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 26);
+  messageDesc(file_ioi_console_v1_console, 30);
 
 /**
  * @generated from message ioi.console.v1.ListReceiptsRequest
@@ -752,7 +829,7 @@ export type ListReceiptsRequest = Message<"ioi.console.v1.ListReceiptsRequest"> 
  * Use `create(ListReceiptsRequestSchema)` to create a new message.
  */
 export const ListReceiptsRequestSchema: GenMessage<ListReceiptsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 27);
+  messageDesc(file_ioi_console_v1_console, 31);
 
 /**
  * @generated from message ioi.console.v1.ListReceiptsReply
@@ -774,7 +851,7 @@ export type ListReceiptsReply = Message<"ioi.console.v1.ListReceiptsReply"> & {
  * Use `create(ListReceiptsReplySchema)` to create a new message.
  */
 export const ListReceiptsReplySchema: GenMessage<ListReceiptsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 28);
+  messageDesc(file_ioi_console_v1_console, 32);
 
 /**
  * @generated from message ioi.console.v1.ReceiptLine
@@ -843,7 +920,7 @@ export type ReceiptLine = Message<"ioi.console.v1.ReceiptLine"> & {
  * Use `create(ReceiptLineSchema)` to create a new message.
  */
 export const ReceiptLineSchema: GenMessage<ReceiptLine> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 29);
+  messageDesc(file_ioi_console_v1_console, 33);
 
 /**
  * @generated from message ioi.console.v1.ExportReceiptsRequest
@@ -856,7 +933,7 @@ export type ExportReceiptsRequest = Message<"ioi.console.v1.ExportReceiptsReques
  * Use `create(ExportReceiptsRequestSchema)` to create a new message.
  */
 export const ExportReceiptsRequestSchema: GenMessage<ExportReceiptsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 30);
+  messageDesc(file_ioi_console_v1_console, 34);
 
 /**
  * @generated from message ioi.console.v1.ExportReceiptsReply
@@ -878,7 +955,7 @@ export type ExportReceiptsReply = Message<"ioi.console.v1.ExportReceiptsReply"> 
  * Use `create(ExportReceiptsReplySchema)` to create a new message.
  */
 export const ExportReceiptsReplySchema: GenMessage<ExportReceiptsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 31);
+  messageDesc(file_ioi_console_v1_console, 35);
 
 /**
  * @generated from message ioi.console.v1.ListModelsRequest
@@ -895,7 +972,7 @@ export type ListModelsRequest = Message<"ioi.console.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 32);
+  messageDesc(file_ioi_console_v1_console, 36);
 
 /**
  * @generated from message ioi.console.v1.ListModelsReply
@@ -917,7 +994,7 @@ export type ListModelsReply = Message<"ioi.console.v1.ListModelsReply"> & {
  * Use `create(ListModelsReplySchema)` to create a new message.
  */
 export const ListModelsReplySchema: GenMessage<ListModelsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 33);
+  messageDesc(file_ioi_console_v1_console, 37);
 
 /**
  * @generated from message ioi.console.v1.ModelLine
@@ -991,7 +1068,7 @@ export type ModelLine = Message<"ioi.console.v1.ModelLine"> & {
  * Use `create(ModelLineSchema)` to create a new message.
  */
 export const ModelLineSchema: GenMessage<ModelLine> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 34);
+  messageDesc(file_ioi_console_v1_console, 38);
 
 /**
  * @generated from message ioi.console.v1.ConfirmModelRequest
@@ -1018,7 +1095,7 @@ export type ConfirmModelRequest = Message<"ioi.console.v1.ConfirmModelRequest"> 
  * Use `create(ConfirmModelRequestSchema)` to create a new message.
  */
 export const ConfirmModelRequestSchema: GenMessage<ConfirmModelRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 35);
+  messageDesc(file_ioi_console_v1_console, 39);
 
 /**
  * @generated from message ioi.console.v1.ConfirmModelReply
@@ -1031,7 +1108,7 @@ export type ConfirmModelReply = Message<"ioi.console.v1.ConfirmModelReply"> & {
  * Use `create(ConfirmModelReplySchema)` to create a new message.
  */
 export const ConfirmModelReplySchema: GenMessage<ConfirmModelReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 36);
+  messageDesc(file_ioi_console_v1_console, 40);
 
 /**
  * @generated from message ioi.console.v1.RemoveModelRequest
@@ -1048,7 +1125,7 @@ export type RemoveModelRequest = Message<"ioi.console.v1.RemoveModelRequest"> & 
  * Use `create(RemoveModelRequestSchema)` to create a new message.
  */
 export const RemoveModelRequestSchema: GenMessage<RemoveModelRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 37);
+  messageDesc(file_ioi_console_v1_console, 41);
 
 /**
  * @generated from message ioi.console.v1.RemoveModelReply
@@ -1061,7 +1138,7 @@ export type RemoveModelReply = Message<"ioi.console.v1.RemoveModelReply"> & {
  * Use `create(RemoveModelReplySchema)` to create a new message.
  */
 export const RemoveModelReplySchema: GenMessage<RemoveModelReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 38);
+  messageDesc(file_ioi_console_v1_console, 42);
 
 /**
  * @generated from message ioi.console.v1.ListSecretsRequest
@@ -1074,7 +1151,7 @@ export type ListSecretsRequest = Message<"ioi.console.v1.ListSecretsRequest"> & 
  * Use `create(ListSecretsRequestSchema)` to create a new message.
  */
 export const ListSecretsRequestSchema: GenMessage<ListSecretsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 39);
+  messageDesc(file_ioi_console_v1_console, 43);
 
 /**
  * @generated from message ioi.console.v1.ListSecretsReply
@@ -1091,7 +1168,7 @@ export type ListSecretsReply = Message<"ioi.console.v1.ListSecretsReply"> & {
  * Use `create(ListSecretsReplySchema)` to create a new message.
  */
 export const ListSecretsReplySchema: GenMessage<ListSecretsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 40);
+  messageDesc(file_ioi_console_v1_console, 44);
 
 /**
  * @generated from message ioi.console.v1.SecretLine
@@ -1125,7 +1202,7 @@ export type SecretLine = Message<"ioi.console.v1.SecretLine"> & {
  * Use `create(SecretLineSchema)` to create a new message.
  */
 export const SecretLineSchema: GenMessage<SecretLine> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 41);
+  messageDesc(file_ioi_console_v1_console, 45);
 
 /**
  * @generated from message ioi.console.v1.SetSecretRequest
@@ -1169,7 +1246,7 @@ export type SetSecretRequest = Message<"ioi.console.v1.SetSecretRequest"> & {
  * Use `create(SetSecretRequestSchema)` to create a new message.
  */
 export const SetSecretRequestSchema: GenMessage<SetSecretRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 42);
+  messageDesc(file_ioi_console_v1_console, 46);
 
 /**
  * @generated from message ioi.console.v1.SetSecretReply
@@ -1182,7 +1259,7 @@ export type SetSecretReply = Message<"ioi.console.v1.SetSecretReply"> & {
  * Use `create(SetSecretReplySchema)` to create a new message.
  */
 export const SetSecretReplySchema: GenMessage<SetSecretReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 43);
+  messageDesc(file_ioi_console_v1_console, 47);
 
 /**
  * @generated from message ioi.console.v1.RemoveSecretRequest
@@ -1199,7 +1276,7 @@ export type RemoveSecretRequest = Message<"ioi.console.v1.RemoveSecretRequest"> 
  * Use `create(RemoveSecretRequestSchema)` to create a new message.
  */
 export const RemoveSecretRequestSchema: GenMessage<RemoveSecretRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 44);
+  messageDesc(file_ioi_console_v1_console, 48);
 
 /**
  * @generated from message ioi.console.v1.RemoveSecretReply
@@ -1212,7 +1289,7 @@ export type RemoveSecretReply = Message<"ioi.console.v1.RemoveSecretReply"> & {
  * Use `create(RemoveSecretReplySchema)` to create a new message.
  */
 export const RemoveSecretReplySchema: GenMessage<RemoveSecretReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 45);
+  messageDesc(file_ioi_console_v1_console, 49);
 
 /**
  * @generated from message ioi.console.v1.ListDevicesRequest
@@ -1225,7 +1302,7 @@ export type ListDevicesRequest = Message<"ioi.console.v1.ListDevicesRequest"> & 
  * Use `create(ListDevicesRequestSchema)` to create a new message.
  */
 export const ListDevicesRequestSchema: GenMessage<ListDevicesRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 46);
+  messageDesc(file_ioi_console_v1_console, 50);
 
 /**
  * @generated from message ioi.console.v1.ListDevicesReply
@@ -1242,7 +1319,7 @@ export type ListDevicesReply = Message<"ioi.console.v1.ListDevicesReply"> & {
  * Use `create(ListDevicesReplySchema)` to create a new message.
  */
 export const ListDevicesReplySchema: GenMessage<ListDevicesReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 47);
+  messageDesc(file_ioi_console_v1_console, 51);
 
 /**
  * @generated from message ioi.console.v1.DeviceLine
@@ -1284,7 +1361,7 @@ export type DeviceLine = Message<"ioi.console.v1.DeviceLine"> & {
  * Use `create(DeviceLineSchema)` to create a new message.
  */
 export const DeviceLineSchema: GenMessage<DeviceLine> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 48);
+  messageDesc(file_ioi_console_v1_console, 52);
 
 /**
  * @generated from message ioi.console.v1.OfferDeviceRequest
@@ -1316,7 +1393,7 @@ export type OfferDeviceRequest = Message<"ioi.console.v1.OfferDeviceRequest"> & 
  * Use `create(OfferDeviceRequestSchema)` to create a new message.
  */
 export const OfferDeviceRequestSchema: GenMessage<OfferDeviceRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 49);
+  messageDesc(file_ioi_console_v1_console, 53);
 
 /**
  * @generated from message ioi.console.v1.OfferDeviceReply
@@ -1343,7 +1420,7 @@ export type OfferDeviceReply = Message<"ioi.console.v1.OfferDeviceReply"> & {
  * Use `create(OfferDeviceReplySchema)` to create a new message.
  */
 export const OfferDeviceReplySchema: GenMessage<OfferDeviceReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 50);
+  messageDesc(file_ioi_console_v1_console, 54);
 
 /**
  * @generated from message ioi.console.v1.DoctorRequest
@@ -1356,7 +1433,7 @@ export type DoctorRequest = Message<"ioi.console.v1.DoctorRequest"> & {
  * Use `create(DoctorRequestSchema)` to create a new message.
  */
 export const DoctorRequestSchema: GenMessage<DoctorRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 51);
+  messageDesc(file_ioi_console_v1_console, 55);
 
 /**
  * @generated from message ioi.console.v1.DoctorReply
@@ -1373,7 +1450,7 @@ export type DoctorReply = Message<"ioi.console.v1.DoctorReply"> & {
  * Use `create(DoctorReplySchema)` to create a new message.
  */
 export const DoctorReplySchema: GenMessage<DoctorReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 52);
+  messageDesc(file_ioi_console_v1_console, 56);
 
 /**
  * @generated from message ioi.console.v1.ChainStatusRequest
@@ -1386,7 +1463,7 @@ export type ChainStatusRequest = Message<"ioi.console.v1.ChainStatusRequest"> & 
  * Use `create(ChainStatusRequestSchema)` to create a new message.
  */
 export const ChainStatusRequestSchema: GenMessage<ChainStatusRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 53);
+  messageDesc(file_ioi_console_v1_console, 57);
 
 /**
  * @generated from message ioi.console.v1.ChainStatusReply
@@ -1433,7 +1510,7 @@ export type ChainStatusReply = Message<"ioi.console.v1.ChainStatusReply"> & {
  * Use `create(ChainStatusReplySchema)` to create a new message.
  */
 export const ChainStatusReplySchema: GenMessage<ChainStatusReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 54);
+  messageDesc(file_ioi_console_v1_console, 58);
 
 /**
  * @generated from message ioi.console.v1.TourFolderRequest
@@ -1446,7 +1523,7 @@ export type TourFolderRequest = Message<"ioi.console.v1.TourFolderRequest"> & {
  * Use `create(TourFolderRequestSchema)` to create a new message.
  */
 export const TourFolderRequestSchema: GenMessage<TourFolderRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 55);
+  messageDesc(file_ioi_console_v1_console, 59);
 
 /**
  * @generated from message ioi.console.v1.TourFolderReply
@@ -1463,7 +1540,7 @@ export type TourFolderReply = Message<"ioi.console.v1.TourFolderReply"> & {
  * Use `create(TourFolderReplySchema)` to create a new message.
  */
 export const TourFolderReplySchema: GenMessage<TourFolderReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 56);
+  messageDesc(file_ioi_console_v1_console, 60);
 
 /**
  * @generated from message ioi.console.v1.ListFoldersRequest
@@ -1480,7 +1557,7 @@ export type ListFoldersRequest = Message<"ioi.console.v1.ListFoldersRequest"> & 
  * Use `create(ListFoldersRequestSchema)` to create a new message.
  */
 export const ListFoldersRequestSchema: GenMessage<ListFoldersRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 57);
+  messageDesc(file_ioi_console_v1_console, 61);
 
 /**
  * @generated from message ioi.console.v1.ListFoldersReply
@@ -1507,7 +1584,7 @@ export type ListFoldersReply = Message<"ioi.console.v1.ListFoldersReply"> & {
  * Use `create(ListFoldersReplySchema)` to create a new message.
  */
 export const ListFoldersReplySchema: GenMessage<ListFoldersReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 58);
+  messageDesc(file_ioi_console_v1_console, 62);
 
 /**
  * @generated from message ioi.console.v1.ListCardsRequest
@@ -1526,7 +1603,7 @@ export type ListCardsRequest = Message<"ioi.console.v1.ListCardsRequest"> & {
  * Use `create(ListCardsRequestSchema)` to create a new message.
  */
 export const ListCardsRequestSchema: GenMessage<ListCardsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 59);
+  messageDesc(file_ioi_console_v1_console, 63);
 
 /**
  * @generated from message ioi.console.v1.ListCardsReply
@@ -1550,6 +1627,13 @@ export type ListCardsReply = Message<"ioi.console.v1.ListCardsReply"> & {
    * @generated from field: string device = 3;
    */
   device: string;
+
+  /**
+   * What a command at the terminal needs to find this data folder; empty: nothing.
+   *
+   * @generated from field: string data_option = 4;
+   */
+  dataOption: string;
 };
 
 /**
@@ -1557,7 +1641,7 @@ export type ListCardsReply = Message<"ioi.console.v1.ListCardsReply"> & {
  * Use `create(ListCardsReplySchema)` to create a new message.
  */
 export const ListCardsReplySchema: GenMessage<ListCardsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 60);
+  messageDesc(file_ioi_console_v1_console, 64);
 
 /**
  * @generated from message ioi.console.v1.Card
@@ -1644,7 +1728,7 @@ export type Card = Message<"ioi.console.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 61);
+  messageDesc(file_ioi_console_v1_console, 65);
 
 /**
  * @generated from message ioi.console.v1.DecideRequest
@@ -1691,7 +1775,7 @@ export type DecideRequest = Message<"ioi.console.v1.DecideRequest"> & {
  * Use `create(DecideRequestSchema)` to create a new message.
  */
 export const DecideRequestSchema: GenMessage<DecideRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 62);
+  messageDesc(file_ioi_console_v1_console, 66);
 
 /**
  * @generated from message ioi.console.v1.DecideReply
@@ -1704,7 +1788,7 @@ export type DecideReply = Message<"ioi.console.v1.DecideReply"> & {
  * Use `create(DecideReplySchema)` to create a new message.
  */
 export const DecideReplySchema: GenMessage<DecideReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 63);
+  messageDesc(file_ioi_console_v1_console, 67);
 
 /**
  * What /events sends; `kind` names the field that is set.
@@ -1757,7 +1841,7 @@ export type ConsoleEvent = Message<"ioi.console.v1.ConsoleEvent"> & {
  * Use `create(ConsoleEventSchema)` to create a new message.
  */
 export const ConsoleEventSchema: GenMessage<ConsoleEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 64);
+  messageDesc(file_ioi_console_v1_console, 68);
 
 /**
  * The page -> console, by Connect (unary, JSON) on the page's own origin, behind the cookie. What
@@ -1848,6 +1932,26 @@ export const Console: GenService<{
     methodKind: "unary";
     input: typeof SayRequestSchema;
     output: typeof SayReplySchema;
+  },
+  /**
+   * Lets a task rest between two actions.
+   *
+   * @generated from rpc ioi.console.v1.Console.Pause
+   */
+  pause: {
+    methodKind: "unary";
+    input: typeof PauseRequestSchema;
+    output: typeof PauseReplySchema;
+  },
+  /**
+   * Ends a pause, or a rest at a budget, which only a higher budget ends for long.
+   *
+   * @generated from rpc ioi.console.v1.Console.Resume
+   */
+  resume: {
+    methodKind: "unary";
+    input: typeof ResumeRequestSchema;
+    output: typeof ResumeReplySchema;
   },
   /**
    * @generated from rpc ioi.console.v1.Console.Resolve
