@@ -95,7 +95,7 @@ test("status: processes that are there, each in its sandbox; policy, receipts, n
   };
   assert.deepEqual(
     status.processes.map(({ name, state }) => `${name} ${state}`),
-    ["launcher", "guardian", "workload", "orchestrator"].map((name) => `${name} running`),
+    ["launcher", "guardian", "workload", "egress", "orchestrator"].map((name) => `${name} running`),
   );
   for (const { name, pid, sandbox, pssMiB } of status.processes) {
     assert.ok(fs.existsSync(`/proc/${pid}`) && pssMiB > 1, name);
