@@ -9,6 +9,7 @@ import {
   mayResume,
   parseRun,
   reachedBudget,
+  restWords,
   saidAfter,
   toneOf,
 } from "../src/pure/run.ts";
@@ -138,16 +139,17 @@ const paused = (error: object | null) => {
 };
 
 test("the budget that is used up is read from the session's own words", () => {
-  const reached = (message: string) =>
-    reachedBudget(paused({ code: "E_BUDGET_REACHED", message, next: null }));
-  for (const [message, expected] of [
-    ["the budget of 1 actions is reached", { what: "actions", limit: 1 }],
-    ["the budget of 90000 ms is reached", { what: "minutes", limit: 1.5 }],
-    ["the budget of 200 tokens is reached: 180 are used", { what: "tokens", limit: 200 }],
-    ["the budget of $0.05 is reached: $0.04 are spent", { what: "dollars", limit: 0.05 }],
-    ["it is used up", undefined],
+  const rested = (message: string) => paused({ code: "E_BUDGET_REACHED", message, next: null });
+  for (const [message, expected, words] of [
+    ["the budget of 1 actions is reached", { what: "actions", limit: 1 }, "of 1 action is"],
+    ["the budget of 90000 ms is reached", { what: "minutes", limit: 1.5 }, "of 1.5 minutes is"],
+    ["the budget of 9 tokens is reached: 8 are used", { what: "tokens", limit: 9 }, "of 9 tokens"],
+    ["the budget of $0.05 is reached: $0.04 are spent", { what: "dollars", limit: 0.05 }, "$0.05"],
+    ["it is used up", undefined, "A budget of this task"],
   ] as const) {
-    assert.deepEqual(reached(message), expected, message);
+    const view = rested(message);
+    assert.deepEqual(reachedBudget(view), expected, message);
+    assert.ok(restWords(view).includes(words), restWords(view));
   }
 });
 

@@ -53,7 +53,7 @@ export const errors = {
   E_CLI_MODEL_UNKNOWN: {
     what: "No model of this name is confirmed.",
     why: "Agents ask only models that a person confirmed; names are exact.",
-    next: "./ioi models shows them; ./ioi models discover looks on this machine.",
+    next: "./ioi models list shows them; ./ioi models discover looks on this machine.",
     exit: 2,
   },
   E_CLI_CARD_MISMATCH: {

@@ -322,10 +322,16 @@ export const errors = {
     next: "Nothing was sent. An agent of your own: compare its prompt with docs/guides.",
     exit: 5,
   },
+  E_MODEL_NO_EMBEDDINGS: {
+    what: "The model's protocol has no embeddings.",
+    why: "Only servers of the OpenAI protocol turn texts into vectors.",
+    next: "Nothing was sent. Confirm a model of the openai protocol for it: ./ioi models add",
+    exit: 7,
+  },
   E_MODEL_UNREACHABLE: {
     what: "The model's server does not answer.",
     why: "Nothing listens there, the name is not known, or the connection was refused or cut.",
-    next: "Start the server, then ./ioi models discover; ./ioi models shows the address asked.",
+    next: "Start the server, then ./ioi models discover; ./ioi models list shows the address asked.",
     exit: 5,
   },
   E_MODEL_BUSY: {

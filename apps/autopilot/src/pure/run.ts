@@ -2,6 +2,7 @@
  * `ioi.run/1` as the page reads it. The JSON comes from the console, yet the page is shown whatever
  * it says: a field that is missing or of another type reads as absent, never as a crash.
  */
+import { count } from "./format.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -217,6 +218,16 @@ export const reachedBudget = ({ state, error }: RunView): ReachedBudget | undefi
   if (found?.[1] === "$") return { what: "dollars", limit };
   const what = units[found?.[3] ?? ""];
   return what && { what, limit: what === "minutes" ? limit / 60_000 : limit };
+};
+
+/** Why a task rests that the person may let go on. */
+export const restWords = (view: RunView): string => {
+  if (view.error === undefined) return "It rests between two actions.";
+  const reached = reachedBudget(view);
+  if (reached === undefined) return "A budget of this task is used up.";
+  const { what, limit } = reached;
+  const budget = what === "dollars" ? `$${limit}` : count(limit, what.slice(0, -1));
+  return `The task's budget of ${budget} is used up.`;
 };
 
 /** Whether the person ends this rest: no card and no question of an outcome does. */

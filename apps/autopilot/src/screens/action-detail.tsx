@@ -178,7 +178,10 @@ const Content = ({
     {outcome.content === undefined || outcome.content === "" ? null : (
       <>
         <h3 className="group">
-          What it found <span className="muted figure">{byteCount(outcome.bytes)}</span>
+          What it found {/* A list or a look has no bytes of its own. */}
+          {outcome.bytes === 0 ? null : (
+            <span className="muted figure">{byteCount(outcome.bytes)}</span>
+          )}
         </h3>
         <Found content={outcome.content} n={n} reply={reply} />
       </>

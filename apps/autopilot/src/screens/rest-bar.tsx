@@ -3,7 +3,13 @@ import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, type ReactElement, useState } from "react";
 import { api } from "../api/client.ts";
 import { queryClient } from "../api/queries.ts";
-import { mayResume, type ReachedBudget, reachedBudget, type RunView } from "../pure/run.ts";
+import {
+  mayResume,
+  type ReachedBudget,
+  reachedBudget,
+  restWords,
+  type RunView,
+} from "../pure/run.ts";
 import { announce } from "../view/announce.ts";
 import { ProblemNote } from "../view/problem.tsx";
 
@@ -63,11 +69,9 @@ const Form = ({ view }: { readonly view: RunView }): ReactElement => {
     if (ready) resume.mutate();
   };
   return (
-    <form className="rest" aria-label="This task rests" onSubmit={submit}>
-      <p className="muted">
-        {view.error === undefined
-          ? "It rests between two actions."
-          : "It goes on once it may use more."}
+    <form className="note note-ask rest" aria-label="This task rests" onSubmit={submit}>
+      <p>
+        <strong>{restWords(view)}</strong>
       </p>
       {reached === undefined ? null : (
         <MostField what={reached.what} most={most} change={setMost} />

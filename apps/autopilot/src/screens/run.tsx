@@ -7,7 +7,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import { plansStore } from "../api/plans.ts";
 import { overviewQuery, sessionQuery, sessionsQuery } from "../api/queries.ts";
-import { answerOf, earlierLook, type RunAction, type RunView } from "../pure/run.ts";
+import { answerOf, earlierLook, mayResume, type RunAction, type RunView } from "../pure/run.ts";
 import { visibleText } from "../pure/visible.ts";
 import { runRoute } from "../router.tsx";
 import { useMedia } from "../view/media.ts";
@@ -22,13 +22,15 @@ import { Timeline } from "./timeline.tsx";
 
 const ErrorNote = ({ view }: { readonly view: RunView }): ReactElement | null => {
   const { error } = view;
-  // A card says what waits, also where it pauses the task.
-  if (error === undefined || error.code === "E_APPROVAL_PENDING") return null;
+  // A card says what waits, also where it pauses the task; a rest has a note of its own.
+  if (error === undefined || error.code === "E_APPROVAL_PENDING" || mayResume(view)) return null;
   return (
     <div className="note note-bad">
       <div>
         <strong>{visibleText(error.message)}</strong>
-        {error.next === undefined ? null : <p>{visibleText(error.next)}</p>}
+        {error.next === undefined ? null : (
+          <p>{visibleText(error.next.replaceAll(/\bSESSION\b/g, view.session))}</p>
+        )}
       </div>
       <code className="muted">{error.code}</code>
     </div>

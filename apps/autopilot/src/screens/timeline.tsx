@@ -23,10 +23,11 @@ export const objectOf = ({ target, display }: RunAction): string =>
   display.startsWith(`${target} `) ? display.slice(target.length + 1) : display;
 
 /** Who decided: a rule, the default, or the person. */
-export const deciderOf = ({ rule, verdict }: RunAction): string => {
+export const deciderOf = ({ rule, verdict, approval }: RunAction): string => {
   if (verdict === undefined) return "";
-  if (rule === undefined) return "default";
-  return rule === "builtin:person" ? "you" : rule;
+  if (rule === "builtin:person") return "you";
+  const by = rule ?? "default";
+  return verdict === "allow" && approval !== undefined ? `${by}, and you` : by;
 };
 
 const OutcomeCell = ({ action }: { readonly action: RunAction }): ReactElement => {

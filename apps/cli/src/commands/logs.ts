@@ -123,11 +123,12 @@ const printLine = (context: CommandContext, line: LogLine): void => {
 export const logs: Handler<LogsOptions> = async (context, { options }) => {
   const paths = requireFolder(context.dataFolder);
   const count = options.lines ?? logLinesDefault;
-  const select = (lines: readonly string[]): readonly LogLine[] =>
-    lines
-      .map(parseLogLine)
-      .filter((line) => line !== undefined)
-      .filter(wanted(options));
+  const known = new Set<string>();
+  const select = (lines: readonly string[]): readonly LogLine[] => {
+    const read = lines.map(parseLogLine).filter((line) => line !== undefined);
+    for (const { process } of read) known.add(process);
+    return read.filter(wanted(options));
+  };
   using tails = new DisposableStack();
   const all: LogLine[] = [];
   const live: Tail[] = [];
@@ -137,7 +138,13 @@ export const logs: Handler<LogsOptions> = async (context, { options }) => {
     if (file.endsWith(".jsonl")) live.push(tail);
   }
   for (const line of count === 0 ? [] : all.slice(-count)) printLine(context, line);
-  if (options.follow !== true) return exitCodes.done;
+  if (options.follow !== true) {
+    if (options.process !== undefined && !known.has(options.process)) {
+      const names = [...known].toSorted((a, b) => (a < b ? -1 : 1)).join(", ") || "no process";
+      context.output.progress(`no line of "${options.process}"; there are lines of ${names}`);
+    }
+    return exitCodes.done;
+  }
   if (live.length === 0) live.push(tails.use(new Tail(join(paths.logs, "kernel.jsonl"))));
   for (;;) {
     await sleep(watchIntervalMs, undefined, { signal: context.signal });

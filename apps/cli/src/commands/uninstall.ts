@@ -36,10 +36,10 @@ const sizeOf = async (path: string, seen: Set<string>, signal: AbortSignal): Pro
 const dataItems = (root: string): readonly (readonly [string, string])[] => {
   if (!existsSync(folderPaths(root).format)) return [];
   const meaning: Readonly<Record<string, string>> = {
-    guardian: "policy, keys, receipts",
+    guardian: "policy, keys, secrets, models, receipts",
     identity: "public keys",
-    workload: "session journals",
-    orchestrator: "commitments",
+    workload: "session journals, and contents that were too long to show",
+    orchestrator: "commitments, the chain",
     backups: "the folder as older versions left it",
     vault: "snapshots that undo needs",
     device: "this terminal's approval key",
@@ -52,12 +52,11 @@ const dataItems = (root: string): readonly (readonly [string, string])[] => {
 };
 
 const programItems: readonly (readonly [string, string])[] = [
-  [".runtime", "the pinned Node and pnpm, and the packages as downloaded"],
+  [".runtime", "the pinned Node and pnpm, the packages as downloaded, the built page"],
   ["node_modules", "packages"],
   [".cache", "compiled code"],
 ];
 
-/** Left elsewhere where this folder, or a data folder, could not be written. */
 /** The launcher marks what it made for the page's tour. */
 const tourFolders = (home: string | undefined): readonly string[] =>
   home === undefined || !existsSync(home)
@@ -67,6 +66,7 @@ const tourFolders = (home: string | undefined): readonly string[] =>
         .map((name) => join(home, name))
         .filter((path) => existsSync(join(path, ".ioi-tour")));
 
+/** Left elsewhere where this folder, or a data folder, could not be written; and the tour's. */
 const elsewhere = (env: CommandContext["io"]["env"]): readonly (readonly [string, string])[] => {
   const { XDG_CACHE_HOME: given, HOME: home } = env;
   const cache = given || (home ? join(home, ".cache") : undefined);

@@ -30,9 +30,10 @@ const isSettled = (action: RunAction): boolean =>
   (action.outcome !== null && action.outcome.receipt !== null);
 
 /** Who decided: a rule, the default, or the person who answered its ask. */
-const deciderOf = ({ rule }: RunAction): string => {
+const deciderOf = ({ rule, verdict, approval }: RunAction): string => {
   if (rule === personRuleId) return "by you";
-  return rule === null ? "by default" : `by ${rule}`;
+  const by = rule === null ? "by default" : `by ${rule}`;
+  return verdict === "allow" && approval !== null ? `${by}, and you` : by;
 };
 
 const verdictLine = (output: Output, action: RunAction): string => {
