@@ -118,3 +118,9 @@ export const fixturesMax = 1_000;
 export const learnedStepsMax = 2_000;
 /** Rules up to which lint compares a policy with itself less one allow. */
 export const lintRulesMax = 200;
+/** Sets of literals that are looked at for one target of a comparison. */
+export const diffChecksMax = 1_500;
+/** Letters that machines read in one comparison; what comes after is undecided. */
+export const diffLettersMax = 10_000_000;
+/** Letters that machines read for one target and one direction of a comparison. */
+export const diffSearchLettersMax = 500_000;

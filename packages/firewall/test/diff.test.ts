@@ -149,7 +149,7 @@ const accepts = (machine: Machine, word: string, isPath: boolean): boolean => {
     folds: false,
     cuts: new Set(Array.from(word, (char) => char.codePointAt(0) ?? 0)),
   };
-  return findWord([into, machine], [], isPath).type === "word";
+  return findWord([into, machine], [], isPath, { left: 1e6 }).type === "word";
 };
 
 const seed = String(process.env["IOI_SEED"] ?? "machines");

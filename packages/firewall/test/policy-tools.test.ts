@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { SeededRandom } from "@ioi/base";
 import {
   decide,
   defaultPolicy,
@@ -120,6 +121,54 @@ suite("a policy as text", () => {
     const shipped = formatPolicy("p", defaultPolicy);
     assert.ok(shipped.ok);
     assert.deepEqual(policy(shipped.value).hash, policy(defaultPolicy).hash);
+  });
+
+  test("keeps its meaning, whatever is in it", () => {
+    const random = new SeededRandom("shapes");
+    const pieces = [
+      '"',
+      "'",
+      '"""',
+      "'''",
+      "[",
+      "]",
+      "{",
+      "}",
+      "#",
+      "\n",
+      " ",
+      "  \n",
+      "\\",
+      "=",
+      "a = 1\n",
+    ];
+    const start = [
+      "version = 1",
+      'a = """x  ',
+      ' y"""',
+      "b = [ 1, # [",
+      " 2 ]",
+      "c = '''z ",
+      "'''",
+      "[t] ",
+      ' d="#"',
+      "",
+    ].join("\n");
+    let formatted = 0;
+    for (let round = 0; round < 3000; round++) {
+      let text = start;
+      for (let edit = 0; edit < 1 + random.below(3); edit++) {
+        const at = random.below(text.length);
+        const piece = pieces[random.below(pieces.length)] ?? "";
+        text = text.slice(0, at) + piece + text.slice(at + random.below(2));
+      }
+      // It throws where the meaning changed.
+      const made = formatPolicy("p", text);
+      if (!made.ok) continue;
+      formatted++;
+      assert.deepEqual(formatPolicy("p", made.value), made, JSON.stringify(text));
+    }
+    assert.ok(formatted > 300, String(formatted));
   });
 
   test("takes in the rules of another, under names of their own", () => {

@@ -5,6 +5,7 @@
 import type { ArgvPredicate, ProgramTest } from "../argv.ts";
 import type { TextTest } from "../values.ts";
 import type { Wanted } from "./domain.ts";
+import type { Work } from "./machine.ts";
 import { shortestOf } from "./text.ts";
 
 const programsWithin = (
@@ -87,15 +88,18 @@ const excludes = (one: Wanted, two: Wanted): boolean => {
 export const argvPossible = (wanted: readonly Wanted[]): boolean =>
   !wanted.some((one) => wanted.some((two) => excludes(one, two)));
 
-const restTexts = (rest: readonly TextTest[]): readonly string[] => {
-  const found = shortestOf(rest);
+const restTexts = (rest: readonly TextTest[], work: Work): readonly string[] => {
+  const found = shortestOf(rest, work);
   return found === undefined ? [] : [found];
 };
 
 const vectorsMax = 512;
 
 /** Vectors of the programs, first arguments, flags and other words that the conditions name. */
-export const argvValues = (wanted: readonly Wanted[]): readonly (readonly string[])[] => {
+export const argvValues = (
+  wanted: readonly Wanted[],
+  work: Work,
+): readonly (readonly string[])[] => {
   const leaves = wanted.flatMap(({ atom }) => (atom.leaf.type === "argv" ? [atom.leaf] : []));
   const programs = new Set<string>();
   const words = new Set<string>();
@@ -106,7 +110,7 @@ export const argvValues = (wanted: readonly Wanted[]): readonly (readonly string
     }
     for (const each of first ?? []) words.add(each);
     for (const each of flags ?? []) words.add(each);
-    for (const each of restTexts(rest ?? [])) words.add(each);
+    for (const each of restTexts(rest ?? [], work)) words.add(each);
   }
   programs.add("/usr/bin/true");
   words.add("other");

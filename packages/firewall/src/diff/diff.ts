@@ -9,6 +9,7 @@
 import type { Action, CanonicalValue } from "@ioi/wire";
 import { decide } from "../decide.ts";
 import type { CompiledRule } from "../engine.ts";
+import { diffLettersMax, diffSearchLettersMax } from "../limits.ts";
 import { nameClass, parseCanonicalUrl } from "../net/url.ts";
 import type { Predicate } from "../predicate.ts";
 import { rootTable } from "../roots.ts";
@@ -16,6 +17,7 @@ import { type TargetSpec, targets } from "../targets.ts";
 import type { CompiledPolicy, DecisionContext, Root, Verdict } from "../types.ts";
 import { actionFor, contextFor, sessionRoots, shownArguments } from "./example.ts";
 import { Atoms, type Formula, ruleIdentity } from "./formula.ts";
+import type { Work } from "./machine.ts";
 import { type Side, solve, type Solved } from "./solve.ts";
 
 export interface DiffExample {
@@ -171,6 +173,7 @@ const search = (
   roots: readonly Root[],
   sign: 1 | -1,
   restricting: boolean,
+  work: Work,
 ): Solved<DiffExample> => {
   const { target } = pairing;
   const [before, after] = policies;
@@ -180,6 +183,9 @@ const search = (
     !restricting &&
     policies.some(({ reversibleWithoutAsking }) => reversibleWithoutAsking);
   const { session } = contextFor(roots, {});
+  // No single question uses up what the others need.
+  const own: Work = { left: Math.min(work.left, diffSearchLettersMax) };
+  const had = own.left;
   let undecided = false;
   for (const reversible of canBeFree ? [true, false] : [false]) {
     const [one, two] = [
@@ -193,13 +199,19 @@ const search = (
         below: sign > 0 ? one : two,
         above: sign > 0 ? two : one,
         first: pairing.changedFormulas,
+        onlyFirst: sameDefaults(before, after),
         table: rootTable(session),
+        work: own,
       },
       (given) => (restricting ? undefined : exampleOf(pairing, policies, roots, given, sign)),
     );
-    if (solved.type === "found") return solved;
     undecided ||= solved.type === "undecided";
+    if (solved.type === "found") {
+      work.left -= had - own.left;
+      return solved;
+    }
   }
+  work.left -= had - own.left;
   return { type: undecided ? "undecided" : "none" };
 };
 
@@ -221,6 +233,7 @@ const restrictsAlike = (
   known: readonly string[],
   policies: readonly [CompiledPolicy, CompiledPolicy],
   roots: readonly Root[],
+  work: Work,
 ): boolean => {
   const target = targets.get(name);
   if (target === undefined) return false;
@@ -237,7 +250,7 @@ const restrictsAlike = (
   if (pairing.changed.length === 0) return true;
   if (pairing.changed.some((rule) => unknown(rule).length > 0)) return false;
   return ([1, -1] as const).every(
-    (sign) => search(pairing, policies, roots, sign, true).type === "none",
+    (sign) => search(pairing, policies, roots, sign, true, work).type === "none",
   );
 };
 
@@ -248,6 +261,7 @@ const implied: Readonly<Record<string, readonly (readonly [string, readonly stri
     ["fs::write", ["path"]],
   ],
   "model::infer": [["net::post", ["url", "method"]]],
+  "model::embed": [["net::post", ["url", "method"]]],
 };
 
 /** Says a host or a class of addresses that is closed otherwise. */
@@ -284,20 +298,21 @@ const compare = (
   target: TargetSpec,
   policies: readonly [CompiledPolicy, CompiledPolicy],
   roots: readonly Root[],
+  work: Work,
 ): Compared => {
   // Whatever a policy says, what has no driver is refused.
   if (target.driver === undefined) return none;
   const [before, after] = policies;
   const [one, two] = [rulesOf(before, target.name), rulesOf(after, target.name)];
   const impliedAlike = (implied[target.name] ?? []).every(([name, known]) =>
-    restrictsAlike(name, known, policies, roots),
+    restrictsAlike(name, known, policies, roots, work),
   );
   const alike = sameDefaults(before, after) && sameRules(one, two);
   if (alike && impliedAlike) return none;
   const pairing = new Pairing(target, policies);
   const found = {
-    widened: search(pairing, policies, roots, 1, false),
-    narrowed: search(pairing, policies, roots, -1, false),
+    widened: search(pairing, policies, roots, 1, false, work),
+    narrowed: search(pairing, policies, roots, -1, false, work),
   };
   const doubtful =
     !impliedAlike ||
@@ -340,12 +355,13 @@ const settingsOf = (before: CompiledPolicy, after: CompiledPolicy): readonly Dif
 export const diffPolicies = (before: CompiledPolicy, after: CompiledPolicy): PolicyDiff => {
   const policies = [before, after] as const;
   const roots = sessionRoots(policies);
+  const work: Work = { left: diffLettersMax };
   const widened: DiffExample[] = [];
   const narrowed: DiffExample[] = [];
   const undecided: string[] = [];
   const unchanged: string[] = [];
   for (const target of targets.values()) {
-    const found = compare(target, policies, roots);
+    const found = compare(target, policies, roots, work);
     if (found.widened.type === "found") widened.push(found.widened.value);
     if (found.narrowed.type === "found") narrowed.push(found.narrowed.value);
     if (found.widened.type === "undecided") undecided.push(target.name);
@@ -369,10 +385,11 @@ export const isNeedless = (
 ): boolean => {
   const policies = [without, policy] as const;
   const roots = sessionRoots(policies);
+  const work: Work = { left: diffLettersMax };
   return rule.targets.every((name) => {
     const target = targets.get(name);
     if (target === undefined) return false;
-    const { widened, narrowed } = compare(target, policies, roots);
+    const { widened, narrowed } = compare(target, policies, roots, work);
     return widened.type === "none" && narrowed.type === "none";
   });
 };

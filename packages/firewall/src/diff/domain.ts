@@ -8,6 +8,7 @@
 import type { CanonicalValue } from "@ioi/wire";
 import type { PathPattern } from "../glob.ts";
 import { contentBytesMax, diffTriesMax } from "../limits.ts";
+import { foldCase } from "../paths.ts";
 import { predicateTruth } from "../predicate.ts";
 import type { RootTable } from "../roots.ts";
 import { type ArgumentSpec, takesWhole, type TargetSpec } from "../targets.ts";
@@ -15,7 +16,7 @@ import { no, yes } from "../truth.ts";
 import type { ArgumentValue } from "../values.ts";
 import { argvPossible, argvValues } from "./argv.ts";
 import type { Atom, Leaf } from "./formula.ts";
-import { findWord, type Machine, pathMachine } from "./machine.ts";
+import { findWord, type Machine, pathMachine, type Work } from "./machine.ts";
 import { textPossible } from "./text.ts";
 import { urlPossible } from "./url.ts";
 
@@ -67,6 +68,42 @@ const machineOf = (
   return made;
 };
 
+/** First names that a leaf needs below a root; undefined where it takes any. */
+const headsOf = (
+  leaf: PathLeaf,
+  root: string,
+  insensitive: boolean,
+): ReadonlySet<string> | undefined => {
+  const heads = new Set<string>();
+  for (const { alternatives } of leaf.patterns.filter((pattern) => pattern.root === root)) {
+    for (const { head, foldedHead } of alternatives) {
+      // Letters are compared folded, which is never too narrow.
+      const name = insensitive || leaf.nocase ? foldedHead : head;
+      if (name === undefined) return undefined;
+      heads.add(foldCase(name));
+    }
+  }
+  return heads;
+};
+
+const meet = (one: ReadonlySet<string> | undefined, two: ReadonlySet<string> | undefined) =>
+  one === undefined || two === undefined || !one.isDisjointFrom(two);
+
+/** The first names that a place inside all of these has; undefined where it may have any. */
+const commonHeads = (
+  atoms: readonly PathWanted["atom"][],
+  root: string,
+  insensitive: boolean,
+): ReadonlySet<string> | undefined => {
+  let common: ReadonlySet<string> | undefined;
+  for (const { leaf } of atoms) {
+    const heads = headsOf(leaf, root, insensitive);
+    if (heads === undefined) continue;
+    common = common === undefined ? heads : common.intersection(heads);
+  }
+  return common;
+};
+
 const rootsOf = (leaf: PathLeaf): readonly string[] => [
   ...new Set(leaf.patterns.map(({ root }) => root)),
 ];
@@ -76,13 +113,19 @@ interface Asked {
   readonly outside: readonly PathWanted["atom"][];
 }
 
-const outsideIn = (asked: Asked, root: string, insensitive: boolean): readonly Machine[] =>
+const outsideIn = (
+  asked: Asked,
+  root: string,
+  insensitive: boolean,
+  heads: ReadonlySet<string> | undefined,
+): readonly Machine[] =>
   asked.outside
+    .filter(({ leaf }) => meet(headsOf(leaf, root, insensitive), heads))
     .map((atom) => machineOf(atom, root, insensitive))
     .filter((machine) => machine !== undefined);
 
 /** Some place is inside all of these and outside all of those, wherever the roots lie. */
-const somewhere = (asked: Asked): boolean => {
+const somewhere = (asked: Asked, work: Work): boolean => {
   if (asked.inside.length === 0) return true;
   const choices = asked.inside.map(({ leaf }) => rootsOf(leaf));
   const count = choices.reduce((product, { length }) => product * length, 1);
@@ -98,10 +141,14 @@ const somewhere = (asked: Asked): boolean => {
         byRoot.set(root, [...(byRoot.get(root) ?? []), atom]);
       }
       const fits = [...byRoot].every(([root, atoms]) => {
+        const heads = commonHeads(atoms, root, insensitive);
+        if (heads?.size === 0) return false;
         const inside = atoms
           .map((atom) => machineOf(atom, root, insensitive))
           .filter((machine) => machine !== undefined);
-        return findWord(inside, outsideIn(asked, root, insensitive), true).type !== "none";
+        return (
+          findWord(inside, outsideIn(asked, root, insensitive, heads), true, work).type !== "none"
+        );
       });
       if (fits) return true;
     }
@@ -109,16 +156,19 @@ const somewhere = (asked: Asked): boolean => {
   return false;
 };
 
-const placeIn = (asked: Asked, table: RootTable): string | undefined => {
+const placeIn = (asked: Asked, table: RootTable, work: Work): string | undefined => {
   const order = ["scope", ...table.roots.map(({ name }) => name)];
   for (const name of new Set(order)) {
     const root = table.roots.find((each) => each.name === name);
     const inside = asked.inside.map((atom) => machineOf(atom, name, false));
     if (root === undefined || inside.some((machine) => machine === undefined)) continue;
+    const heads = commonHeads(asked.inside, name, false);
+    if (heads?.size === 0) continue;
     const found = findWord(
       inside.filter((machine) => machine !== undefined),
-      outsideIn(asked, name, false),
+      outsideIn(asked, name, false, heads),
       true,
+      work,
     );
     if (found.type !== "word") continue;
     const word = found.word.endsWith("/") ? found.word.slice(0, -1) : found.word;
@@ -133,6 +183,7 @@ const pathPossible = (
   spec: ArgumentSpec,
   wanted: readonly PathWanted[],
   table: RootTable,
+  work: Work,
 ): Possible => {
   const pick = (narrow: boolean, holds: boolean): readonly PathWanted["atom"][] =>
     wanted
@@ -150,14 +201,18 @@ const pathPossible = (
   for (const inside of needed) {
     const single = !many && inside === isTrue;
     const outside = single ? [...isNot, ...isFalse] : isFalse;
-    if (!somewhere({ inside, outside })) return never;
+    if (!somewhere({ inside, outside }, work)) return never;
   }
   if (many && isTrue.length > 0) {
     for (const each of isNot) {
-      if (!somewhere({ inside: isTrue, outside: [each, ...isFalse] })) return never;
+      if (!somewhere({ inside: isTrue, outside: [each, ...isFalse] }, work)) return never;
     }
   }
-  const path = placeIn({ inside: [...isTrue, ...mayBe], outside: [...isNot, ...isFalse] }, table);
+  const path = placeIn(
+    { inside: [...isTrue, ...mayBe], outside: [...isNot, ...isFalse] },
+    table,
+    work,
+  );
   if (path === undefined) return sure;
   return { possible: true, value: many ? [path] : path };
 };
@@ -190,11 +245,12 @@ export const possible = (
   spec: ArgumentSpec,
   wanted: readonly Wanted[],
   table: RootTable,
+  work: Work,
 ): Possible => {
   switch (spec.type) {
     case "path":
     case "paths":
-      return pathPossible(target, spec, wanted.filter(isPathWanted), table);
+      return pathPossible(target, spec, wanted.filter(isPathWanted), table, work);
     case "integer": {
       const found = numbersOf(wanted, spec.min, spec.max).find((value) =>
         fits(wanted, { type: "integer", value }, table),
@@ -212,18 +268,18 @@ export const possible = (
       };
     }
     case "text": {
-      const found = textPossible(spec, wanted);
+      const found = textPossible(spec, wanted, work);
       if (found.type === "none") return never;
       return found.type === "word" ? { possible: true, value: found.word } : sure;
     }
     case "url": {
-      const found = urlPossible(wanted, table);
+      const found = urlPossible(wanted, work);
       if (found.type === "none") return never;
       return found.type === "word" ? { possible: true, value: found.word } : sure;
     }
     case "argv": {
       if (!argvPossible(wanted)) return never;
-      const found = argvValues(wanted).find((argv) =>
+      const found = argvValues(wanted, work).find((argv) =>
         fits(wanted, { type: "argv", argv, program: argv[0], implied: false }, table),
       );
       return found === undefined ? sure : { possible: true, value: found };

@@ -262,11 +262,17 @@ interface Walk {
 const keyOf = ({ sets, name }: Walk): string =>
   `${name}|${sets.map((set) => [...set].toSorted((a, b) => a - b).join()).join("|")}`;
 
+/** Letters that machines may still read; what comes after is unknown. */
+export interface Work {
+  left: number;
+}
+
 /** The shortest word that every `inside` accepts and no `outside` does. */
 export const findWord = (
   inside: readonly Machine[],
   outside: readonly Machine[],
   isPath: boolean,
+  work: Work,
 ): Found => {
   const machines = [...inside, ...outside];
   const letters = lettersOf(machines, isPath);
@@ -286,6 +292,8 @@ export const findWord = (
     for (const char of letters) {
       const name = isPath ? nextName(walk.name, char) : "name";
       if (name === undefined) continue;
+      work.left -= machines.length;
+      if (work.left < 0) return { type: "unknown" };
       const sets = machines.map((machine, at) =>
         step(machine, walk.sets[at] ?? new Set(), char, isPath && walk.name === "start"),
       );

@@ -6,11 +6,12 @@
  * `diffTriesMax` examples; beyond, and where no example holds, the answer is "undecided".
  */
 import type { CanonicalValue } from "@ioi/wire";
-import { diffStepsMax, diffTriesMax } from "../limits.ts";
+import { diffChecksMax, diffStepsMax, diffTriesMax } from "../limits.ts";
 import type { RootTable } from "../roots.ts";
 import type { TargetSpec } from "../targets.ts";
 import { type Possible, possible, type Wanted } from "./domain.ts";
 import { type Atom, evaluate, type Formula, openAtom } from "./formula.ts";
+import type { Work } from "./machine.ts";
 
 /** One policy about one target. */
 export interface Side {
@@ -59,9 +60,13 @@ export interface Question {
   /** What must judge less freely, and what more. */
   readonly below: Side;
   readonly above: Side;
-  /** Formulas whose literals are looked at first. */
+  /** What one side has and the other has not; looked at first. */
   readonly first: readonly Formula[];
+  /** Where none of `first` holds, both sides say the same. */
+  readonly onlyFirst: boolean;
   readonly table: RootTable;
+  /** Shared by all that one comparison looks for. */
+  readonly work: Work;
 }
 
 /** An argument with which the difference shows; `present`: whatever it is. */
@@ -99,7 +104,8 @@ class Search<T> {
   }
 
   get #over(): boolean {
-    return this.found !== undefined || this.#tries >= diffTriesMax || this.#steps > diffStepsMax;
+    const used = this.#steps > diffStepsMax || this.#known.size >= diffChecksMax;
+    return this.found !== undefined || this.#tries >= diffTriesMax || used;
   }
 
   #isPresent(argument: string): Trial {
@@ -123,8 +129,16 @@ class Search<T> {
     }
     const known = this.#known.get(key);
     if (known !== undefined) return known;
+    // Where there is no time left to look, it counts as possible.
+    if (this.#known.size >= diffChecksMax) {
+      this.#open = true;
+      return { possible: true };
+    }
     const spec = target.arguments.find(({ name }) => name === argument);
-    const made = spec === undefined ? { possible: true } : possible(target, spec, wanted, table);
+    const made =
+      spec === undefined
+        ? { possible: true }
+        : possible(target, spec, wanted, table, this.#question.work);
     this.#known.set(key, made);
     return made;
   }
@@ -143,12 +157,21 @@ class Search<T> {
     return given;
   }
 
-  #next(): number | undefined {
+  /** What is looked at next, and which way first: towards what changed and away from the rest. */
+  #next(): { readonly at: number; readonly hoped: boolean } | undefined {
     const { first, below, above } = this.#question;
-    const all = [...first, below.deny, above.deny, above.allow, below.allow, above.ask, below.ask];
-    for (const formula of all) {
+    const order: readonly (readonly [Formula, boolean])[] = [
+      ...first.map((formula) => [formula, true] as const),
+      [below.deny, false],
+      [above.deny, false],
+      [above.allow, true],
+      [below.allow, true],
+      [above.ask, false],
+      [below.ask, false],
+    ];
+    for (const [formula, towards] of order) {
       const at = openAtom(formula, this.#values);
-      if (at !== undefined) return at;
+      if (at !== undefined) return { at, hoped: towards };
     }
     return undefined;
   }
@@ -159,7 +182,8 @@ class Search<T> {
       return;
     }
     this.#steps++;
-    const { below, above, atoms } = this.#question;
+    const { below, above, atoms, first, onlyFirst } = this.#question;
+    if (onlyFirst && first.every((each) => evaluate(each, this.#values) === false)) return;
     const [leastBelow, mostBelow] = rangeOf(below, this.#values);
     const [leastAbove, mostAbove] = rangeOf(above, this.#values);
     if (mostAbove <= leastBelow) return;
@@ -169,10 +193,11 @@ class Search<T> {
       this.#open = true;
       return;
     }
-    const at = this.#next();
-    if (at === undefined) return;
+    const next = this.#next();
+    if (next === undefined) return;
+    const { at, hoped } = next;
     const argument = atoms[at]?.argument ?? "";
-    for (const value of [true, false]) {
+    for (const value of [hoped, !hoped]) {
       this.#values[at] = value;
       if (this.#possible(argument).possible) this.run();
       this.#values[at] = undefined;

@@ -4,7 +4,7 @@ import { yes } from "../truth.ts";
 import { textTruth, type TextTest } from "../values.ts";
 import type { Wanted } from "./domain.ts";
 import { identityOf } from "./formula.ts";
-import { Builder, type Found, findWord, type Machine } from "./machine.ts";
+import { Builder, type Found, findWord, type Machine, type Work } from "./machine.ts";
 import { regexMachine } from "./regex.ts";
 
 const any = (): boolean => true;
@@ -35,10 +35,10 @@ const testMachine = (test: TextTest): Machine | undefined => {
 };
 
 /** The shortest text of which all tests hold, where one is found. */
-export const shortestOf = (tests: readonly TextTest[]): string | undefined => {
+export const shortestOf = (tests: readonly TextTest[], work: Work): string | undefined => {
   const machines = tests.map(testMachine).filter((machine) => machine !== undefined);
   if (machines.length < tests.length) return undefined;
-  const found = findWord(machines, [], false);
+  const found = findWord(machines, [], false, work);
   return found.type === "word" ? found.word : undefined;
 };
 
@@ -63,7 +63,7 @@ const askedOf = (wanted: readonly Wanted[]): readonly Asked[] | undefined => {
 const meets = (asked: readonly Asked[], text: string): boolean =>
   asked.every(({ test, holds }) => (textTruth(test, text) === yes) === holds);
 
-const known = (spec: ArgumentSpec, wanted: readonly Wanted[]): Found => {
+const known = (spec: ArgumentSpec, wanted: readonly Wanted[], work: Work): Found => {
   const asked = askedOf(wanted);
   if (asked === undefined) return { type: "none" };
   const choices = spec.type === "text" ? spec.choices : undefined;
@@ -77,13 +77,13 @@ const known = (spec: ArgumentSpec, wanted: readonly Wanted[]): Found => {
       .map(({ test }) => testMachine(test))
       .filter((machine) => machine !== undefined),
   );
-  const found = findWord(sides[0] ?? [], sides[1] ?? [], false);
+  const found = findWord(sides[0] ?? [], sides[1] ?? [], false, work);
   if (found.type !== "word") return found;
   return meets(asked, found.word) ? found : { type: "unknown" };
 };
 
-export const textPossible = (spec: ArgumentSpec, wanted: readonly Wanted[]): Found => {
-  const found = known(spec, wanted);
+export const textPossible = (spec: ArgumentSpec, wanted: readonly Wanted[], work: Work): Found => {
+  const found = known(spec, wanted, work);
   if (found.type !== "none") return found;
   const free = spec.type === "text" && spec.choices === undefined;
   return free && wanted.every(({ atom, holds }) => holds !== atom.narrow)

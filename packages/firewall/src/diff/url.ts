@@ -2,10 +2,9 @@
 import type { CanonicalUrl } from "../net/url.ts";
 import { parseCanonicalUrl } from "../net/url.ts";
 import { type UrlTest, urlTruth } from "../net/test-url.ts";
-import type { RootTable } from "../roots.ts";
 import { no, yes } from "../truth.ts";
 import type { Wanted } from "./domain.ts";
-import { type Found, findWord, type Machine, pathMachine } from "./machine.ts";
+import { type Found, findWord, type Machine, pathMachine, type Work } from "./machine.ts";
 
 interface Asked {
   readonly test: UrlTest;
@@ -60,13 +59,13 @@ const machineOf = ({ test, narrow }: Asked): Machine | undefined =>
     : undefined;
 
 /** A path that the conditions on paths want; the word of a path that servers differ on is `//`. */
-const pathOf = (asked: readonly Asked[]): Found => {
+const pathOf = (asked: readonly Asked[], work: Work): Found => {
   const side = (holds: boolean): readonly Machine[] =>
     asked
       .filter((each) => each.holds === holds)
       .map(machineOf)
       .filter((machine) => machine !== undefined);
-  const found = findWord(side(true), side(false), true);
+  const found = findWord(side(true), side(false), true, work);
   if (found.type === "word") {
     const segments = found.word.split("/").filter((segment) => segment !== "");
     return { type: "word", word: `/${segments.map(encodeURIComponent).join("/")}` };
@@ -76,7 +75,7 @@ const pathOf = (asked: readonly Asked[]): Found => {
   return found.type === "none" && open ? { type: "word", word: "//" } : found;
 };
 
-export const urlPossible = (wanted: readonly Wanted[], _table: RootTable): Found => {
+export const urlPossible = (wanted: readonly Wanted[], work: Work): Found => {
   const asked = wanted.flatMap(({ atom, holds }): readonly Asked[] =>
     atom.leaf.type === "url" ? [{ test: atom.leaf.test, narrow: atom.narrow, holds }] : [],
   );
@@ -88,7 +87,7 @@ export const urlPossible = (wanted: readonly Wanted[], _table: RootTable): Found
     }
     return { type: "none" };
   }
-  const path = pathOf(asked);
+  const path = pathOf(asked, work);
   if (path.type === "none") return path;
   const rest = asked.filter(({ test }) => test.type !== "path" && test.type !== "exact");
   let somewhere = false;

@@ -54,7 +54,7 @@ const linesOf = (text: string): readonly Line[] => {
 };
 
 const tidyLine = (text: string): string => {
-  const header = /^\s*(\[\[?)\s*([\w.-]+)\s*(\]\]?)(\s*#.*)?$/.exec(text);
+  const header = /^\s*(\[\[?)\s*([\w.-]+)\s*(\]\]?)(\s*#.*)?\s*$/.exec(text);
   if (header !== null) return `${header[1]}${header[2]}${header[3]}${header[4]?.trimEnd() ?? ""}`;
   const pair = /^\s*([\w-]+(?:\.[\w-]+)*)\s*=\s*(.*)$/.exec(text);
   if (pair !== null) return `${pair[1]} = ${pair[2]?.trimEnd() ?? ""}`;
@@ -71,12 +71,15 @@ export const formatPolicy = (file: string, given: string): Result<string, Policy
   const before = meaning(file, given);
   if (!before.ok) return before;
   const out: string[] = [];
-  for (const { text, free } of linesOf(given.replaceAll("\r\n", "\n"))) {
+  const lines = linesOf(given.replaceAll("\r\n", "\n"));
+  for (const [at, { text, free }] of lines.entries()) {
     if (!free) {
       out.push(text);
       continue;
     }
-    const tidy = tidyLine(text);
+    // What a string goes on with after the line's end belongs to it.
+    const goesOn = lines[at + 1]?.free === false;
+    const tidy = tidyLine(text) + (goesOn ? (/\s*$/.exec(text)?.[0] ?? "") : "");
     const last = out.at(-1);
     if (tidy === "" && (last === "" || last === undefined)) continue;
     const opens = tidy.startsWith("[");
