@@ -52,10 +52,12 @@ const runBlock = async (root: string, parent: string, block: Block): Promise<Sui
     return { id, outcome, expected: ".ci/run ends with npm test", actual: `${same}` };
   }
   const cwd = scratchFor(root, parent, id.split(":")[0] ?? "");
+  const home = `${cwd}-home`;
+  mkdirSync(home, { recursive: true });
   const ended = await run("sh", ["-euc", script], {
     cwd,
     timeoutMs: blockTimeoutMs,
-    env: { CI: undefined, INIT_CWD: undefined, npm_package_json: undefined },
+    env: { HOME: home, CI: undefined, INIT_CWD: undefined, npm_package_json: undefined },
   });
   const said = (ended.stdout + ended.stderr).trim().slice(-600);
   return {
@@ -63,6 +65,23 @@ const runBlock = async (root: string, parent: string, block: Block): Promise<Sui
     outcome: ended.code === 0 ? "passed" : "failed",
     expected: `${document} ends with 0`,
     actual: `exit ${ended.code}${ended.timedOut ? " (too slow)" : ""}: ${said}`,
+  };
+};
+
+/** The scratch folder is no clone: there, a folder beside the program is refused as a workspace. */
+const workspacesOutside = (root: string): SuiteCase => {
+  const inside = filesOf(root)
+    .filter((file) => file === "README.md" || /^docs\/guides\/.*\.md$/.test(file))
+    .flatMap((file) =>
+      [...readText(root, file).matchAll(/^(?:\$ )?\.\/ioi .*--workspace (?!~\/).*$/gm)].map(
+        ([line]) => `${file}: ${line}`,
+      ),
+    );
+  return {
+    id: "workspaces",
+    outcome: inside.length === 0 ? "passed" : "failed",
+    expected: "workspaces stand in the home, not in the clone",
+    actual: inside.join("; "),
   };
 };
 
@@ -96,6 +115,7 @@ export const suite: Suite = {
         context.progress(block.id);
         cases.push(await runBlock(context.root, parent, block));
       }
+      if (wanted(context, "workspaces")) cases.push(workspacesOutside(context.root));
       if (wanted(context, "README.md: transcript")) {
         cases.push(await compareTranscript(context.root));
       }

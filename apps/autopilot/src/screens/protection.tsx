@@ -169,7 +169,7 @@ const Chain = (): ReactElement => {
             </dd>
           </div>
           <div>
-            <dt>Commit grade</dt>
+            <dt>Anchor</dt>
             <dd>{data.grade}</dd>
           </div>
         </dl>

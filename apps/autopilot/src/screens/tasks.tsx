@@ -33,7 +33,7 @@ const Row = ({
   <li>
     <Link to="/task/$session" params={{ session: line.session }} className="row task-row" data-row>
       <StateMark state={line.state} />
-      <span className="task-text">{visibleLine(line.text)}</span>
+      <span className="task-text">{visibleLine(line.text) || "(no words)"}</span>
       <span className="mono muted cut task-folder">
         {visibleLine(shortPath(line.workspace, home))}
       </span>

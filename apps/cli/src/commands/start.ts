@@ -125,6 +125,10 @@ export const start: Handler<StartOptions> = async (context, { options }) => {
       aborted(signal),
       orphaned(io.env[parentVariable], signal).catch(() => undefined),
     ]);
+    if (end === 0) {
+      output.progress("the kernel was stopped");
+      return exitCodes.done;
+    }
     if (typeof end === "number") {
       throw failWith({
         code: "E_CLI_KERNEL_GONE",
