@@ -5,7 +5,12 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { followRun, openRun, startRun } from "../lib/agent-runs.ts";
 import { projectRoot } from "../lib/kernel.ts";
-import { type ModelReply, ModelServer, type Script } from "../lib/model-servers/index.ts";
+import {
+  type ModelReply,
+  ModelServer,
+  type Script,
+  scriptedVector,
+} from "../lib/model-servers/index.ts";
 import { confirmModel } from "../lib/models.ts";
 import { Place, ranOf, treeOf, until } from "./support.ts";
 
@@ -29,6 +34,24 @@ const modelServer = async (id: string, script: Script): Promise<ModelServer> => 
   return server;
 };
 
+/** Asks for the vectors of two texts, and writes down what it was told. */
+const vectorsAgent = `
+import { createInterface } from "node:readline";
+let model = "";
+for await (const line of createInterface({ input: process.stdin })) {
+  const { type, seq, goal, observation: seen } = JSON.parse(line);
+  const say = (step) => console.log(JSON.stringify({ ...step, seq }));
+  if (type === "start") model = goal;
+  else if (seen.type === "goal") {
+    const args = { model, input: JSON.stringify(["alpha", "beta"]) };
+    say({ type: "propose", target: "model::embed", args });
+  } else if (seen.target === "model::embed" && seen.status === "confirmed") {
+    const args = { path: "vectors.json", content: seen.content, create: "new" };
+    say({ type: "propose", target: "fs::write", args });
+  } else say({ type: "finish", status: seen.status === "confirmed" ? "done" : "failed" });
+}
+`;
+
 const write: ModelReply = {
   type: "reply",
   text: "First I write the file.",
@@ -50,6 +73,42 @@ test("a folder's agent runs in its sandbox through the gate, and what it did is 
   await place.quiet();
   assert.equal((await place.undo(ran.view.session)).code, 0);
   assert.deepEqual(treeOf(folder), was);
+});
+
+test("a folder's agent turns texts into vectors of a confirmed model, within its budget", async () => {
+  const folder = place.scratch.folder("vectors");
+  const agent = place.scratch.folder("vectors-agent");
+  const toml = [
+    'name = "vectors"',
+    'version = "1.0.0"',
+    'entry = ["node", "main.ts"]',
+    'tools = ["model::embed", "fs::write"]',
+  ];
+  fs.writeFileSync(path.join(agent, "agent.toml"), `${toml.join("\n")}\n`);
+  fs.writeFileSync(path.join(agent, "main.ts"), vectorsAgent);
+  await using server = await ModelServer.start({ protocol: "openai", script: [] });
+  const id = "test/vectors";
+  await confirmModel(place.data, server, { id, protocol: "openai", priceIn: 1_000_000 });
+  const run = ["--workspace", folder, "--json", "--on-ask", "deny"];
+  const ran = ranOf(await place.ioi("run", "agent", agent, ...run, id));
+  assert.equal(ran.code, 0, ran.stderr);
+  const [embedded, wrote] = ran.view.actions;
+  assert.deepEqual(
+    [embedded?.target, embedded?.verdict, wrote?.verdict],
+    ["model::embed", "allow", "allow"],
+  );
+  const vector = JSON.stringify(scriptedVector("alpha"));
+  assert.match(
+    fs.readFileSync(path.join(folder, "vectors.json"), "utf8"),
+    RegExp(`^.{0,20}\\${vector}`),
+  );
+  assert.deepEqual(server.seen, ["POST /v1/embeddings"]);
+  const { cost } = ran.view as unknown as { readonly cost: Readonly<Record<string, number>> };
+  assert.deepEqual([cost["tokens"], cost["usd"]], [3, 0.000003]);
+  // One that nobody confirmed is not asked, whatever the agent says.
+  const other = ranOf(await place.ioi("run", "agent", agent, ...run, "test/unknown"));
+  assert.notEqual(other.view.actions[0]?.verdict, "allow");
+  assert.equal(server.seen.length, 1);
 });
 
 test("a manifest that does not fit is refused with its line before anything runs", async () => {

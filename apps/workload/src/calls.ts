@@ -3,6 +3,7 @@
  * the session waits for; a failure of the world is thrown as an `OperationError`.
  */
 import {
+  embedTarget,
   inferTarget,
   outcomeContentBytesMax,
   plan,
@@ -156,9 +157,15 @@ export class SessionCalls {
   }
 
   /** What the agent may not choose: where its model is reached, and at which price. */
-  #supplied(target: string): { readonly [name: string]: string | number } {
-    const model = this.#model;
-    if (target !== inferTarget || model === undefined) return {};
+  #supplied(
+    target: string,
+    args: Of<"prepare">["args"],
+  ): { readonly [name: string]: string | number } {
+    const { models = [] } = this.#opened ?? {};
+    // A task's own model is asked; vectors may come from any that was confirmed.
+    const model =
+      target === embedTarget ? models.find(({ id }) => id === args["model"]) : this.#model;
+    if ((target !== inferTarget && target !== embedTarget) || model === undefined) return {};
     const { url, protocol, name, inputMicrousd, outputMicrousd } = model;
     return { url, protocol, name, price_in: inputMicrousd, price_out: outputMicrousd };
   }
@@ -175,7 +182,7 @@ export class SessionCalls {
     const roots = this.#opened?.roots ?? [];
     const { target, content } = effect;
     const { home } = this.#ends;
-    const supplied = this.#supplied(target);
+    const supplied = this.#supplied(target, effect.args);
     const made = canonicalArguments(target, effect.args, content, roots, home, supplied);
     if (!made.ok) {
       throw new OperationError(made.error.code as `E_${string}`, made.error.message);

@@ -83,6 +83,7 @@ export {
   type Argument,
   type ArgumentType,
   type CallError,
+  embedTarget,
   inferTarget,
   type JsonSchema,
   type RawArguments,

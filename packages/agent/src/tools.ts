@@ -122,6 +122,9 @@ const absent = (target: string, about: string, args: readonly Argument[]): Tool 
 /** How a model agent asks its model. */
 export const inferTarget = "model::infer";
 
+/** How an agent turns texts into vectors. */
+export const embedTarget = "model::embed";
+
 /** Every tool, those without a driver included: they answer that they are not available. */
 export const tools: readonly Tool[] = [
   read("fs::stat", "Describe a file or folder.", [path("path", "What to describe.")]),
@@ -216,6 +219,18 @@ export const tools: readonly Tool[] = [
         required: true,
         about: "The longest answer.",
       },
+    ],
+    undoes: [],
+  },
+  {
+    target: embedTarget,
+    about: "Turn texts into vectors. For programs; no tool of the model.",
+    driver: "model",
+    risk: "model",
+    reversible: false,
+    arguments: [
+      text("model", "Which confirmed model."),
+      { name: "input", of: { type: "content" }, required: true, about: "A JSON list of texts." },
     ],
     undoes: [],
   },

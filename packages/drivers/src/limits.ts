@@ -98,6 +98,10 @@ export const modelCallsMax = 64;
 export const modelMessagesMax = 4_096;
 /** Tools that one prompt offers. */
 export const modelToolsMax = 256;
+/** Texts that one action turns into vectors. */
+export const embedTextsMax = 256;
+/** Numbers of one vector. */
+export const embedDimensionsMax = 16_384;
 /** Characters of a model's name as its server gives it. */
 export const modelNameCharsMax = 128;
 /** Bytes that are read of an error's body. */

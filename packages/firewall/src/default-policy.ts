@@ -96,7 +96,7 @@ match = [{ target = "sys::exec", argv = ["/usr/bin/sort", "a.txt"], cwd = "scope
 [[rule]]
 id = "models"                       # only those that you confirmed: ./ioi models; any other is
 effect = "allow"                    # refused, whatever stands here
-target = ["model::infer"]
+target = ["model::infer", "model::embed"]
 
 # --- The web -----------------------------------------------------------------------------------
 

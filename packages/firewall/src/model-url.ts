@@ -23,6 +23,10 @@ export const isModelProtocol = (text: string): text is ModelProtocol =>
 export const modelRequestUrl = (protocol: string, base: string): string | undefined =>
   isModelProtocol(protocol) ? base + suffixes[protocol] : undefined;
 
+/** What `model::embed` asks with POST; undefined for a protocol that has no embeddings. */
+export const modelEmbedUrl = (protocol: string, base: string): string | undefined =>
+  protocol === "openai" ? `${base}/embeddings` : undefined;
+
 /** What lists a server's models, in both protocols. */
 export const modelListUrl = (base: string): string => `${base}/models`;
 

@@ -238,17 +238,34 @@ const price = (name: string, what: string): ArgumentSpec => ({
   what,
 });
 
+const confirmedModel: readonly ArgumentSpec[] = [
+  { name: "model", type: "text", role: "flag", charsMax: 128, what: "which confirmed model" },
+  fromRegistry("url", 2048, "base of its API"),
+  fromRegistry("protocol", 16, "the protocol it speaks"),
+  fromRegistry("name", 256, "the provider's name for it"),
+  price("price_in", "micro-dollars for a million tokens that it is told"),
+  price("price_out", "micro-dollars for a million tokens that it says"),
+];
+
+const embed: TargetSpec = {
+  name: "model::embed",
+  group: "model",
+  what: "turn texts into vectors",
+  arguments: [
+    ...confirmedModel,
+    { name: "input", type: "content", role: "content", what: "a JSON list of texts" },
+  ],
+  consequential: true,
+  reversible: false,
+  driver: "model",
+};
+
 const infer: TargetSpec = {
   name: "model::infer",
   group: "model",
   what: "ask a model",
   arguments: [
-    { name: "model", type: "text", role: "flag", charsMax: 128, what: "which confirmed model" },
-    fromRegistry("url", 2048, "base of its API"),
-    fromRegistry("protocol", 16, "the protocol it speaks"),
-    fromRegistry("name", 256, "the provider's name for it"),
-    price("price_in", "micro-dollars for a million tokens that it is told"),
-    price("price_out", "micro-dollars for a million tokens that it says"),
+    ...confirmedModel,
     { name: "prompt", type: "content", role: "content", what: "what it is told" },
     {
       name: "max_tokens",
@@ -343,7 +360,7 @@ const others: readonly string[] = [
   "wallet::sign",
   "wallet::send",
   "mcp::call",
-  ..."embed local".split(" ").map((name) => `model::${name}`),
+  "model::local",
   ..."remember recall forget share".split(" ").map((name) => `memory::${name}`),
   "agent::delegate",
   "skill::run",
@@ -361,7 +378,7 @@ const withoutDriver = (name: string): TargetSpec => ({
 
 /** Every target of the language by name. */
 export const targets: ReadonlyMap<string, TargetSpec> = new Map(
-  [...files, exec, infer, ...requests, ...others.map(withoutDriver)].map(
+  [...files, exec, infer, embed, ...requests, ...others.map(withoutDriver)].map(
     (spec) => [spec.name, spec] as const,
   ),
 );

@@ -184,6 +184,7 @@ describe("the registry", () => {
         "fs::restore",
         "sys::exec",
         "model::infer",
+        "model::embed",
         "net::get",
         "net::post",
       ],

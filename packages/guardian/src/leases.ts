@@ -15,6 +15,7 @@ import {
 import { type Action, action as actionSchema, schema, signed, ticket } from "@ioi/wire";
 import { type GuardianCore, rejected } from "./core.ts";
 import { leaseBytesDownMax, leaseBytesUpMax } from "./limits.ts";
+import { asksModel } from "./models.ts";
 
 /** What is known of a ticket that was minted in this boot and has no outcome yet. */
 export interface MintedTicket {
@@ -51,7 +52,7 @@ const secretOf = (
   request: PermittedRequest,
 ): string => {
   if (request.secret !== undefined) return request.secret;
-  const model = target === "model::infer" ? args["model"] : undefined;
+  const model = asksModel(target) ? args["model"] : undefined;
   return typeof model === "string" ? core.secretOfModel(model) : "";
 };
 
@@ -88,7 +89,7 @@ const classesOf = (
 };
 
 const listenerOf = (core: GuardianCore, { target, args }: Action): Lease["listener"] => {
-  const model = target === "model::infer" ? args["model"] : undefined;
+  const model = asksModel(target) ? args["model"] : undefined;
   return typeof model === "string" ? core.models.listenerOf(model) : undefined;
 };
 

@@ -130,10 +130,15 @@ const mapOf = (value: CanonicalValue | undefined): { readonly [name: string]: Ca
 const numberOf = (value: CanonicalValue | undefined): number =>
   typeof value === "number" && value >= 0 ? value : 0;
 
+/** What goes to a confirmed model and nowhere else. */
+export const asksModel = (target: string): boolean =>
+  target === "model::infer" || target === "model::embed";
+
 /** What a question to a model costs at most, by its own arguments; undefined for any other action. */
 export const modelAmount = ({ target, args }: Action): ModelAmount | undefined => {
-  if (target !== "model::infer") return undefined;
-  const told = Math.ceil(numberOf(mapOf(args["prompt"])["length"]) / bytesOfToken);
+  if (!asksModel(target)) return undefined;
+  const content = args[target === "model::embed" ? "input" : "prompt"];
+  const told = Math.ceil(numberOf(mapOf(content)["length"]) / bytesOfToken);
   const says = numberOf(args["max_tokens"]);
   const cost =
     BigInt(told) * BigInt(numberOf(args["price_in"])) +
@@ -258,7 +263,7 @@ export class ModelRegistry {
 
   /** Why an action may not ask its model; undefined where it may, or asks none. */
   refusal({ target, args }: Action): DecisionContext["refusal"] {
-    if (target !== "model::infer") return undefined;
+    if (!asksModel(target)) return undefined;
     const id = typeof args["model"] === "string" ? args["model"] : "";
     const model = this.find(id);
     const names = this.#state.models.map((each) => each.id);

@@ -8,4 +8,5 @@ export {
   type Script,
   type Usage,
 } from "./script.ts";
+export { scriptedVector } from "./openai.ts";
 export { ModelServer, type ModelServerOptions, type ProtocolName } from "./server.ts";

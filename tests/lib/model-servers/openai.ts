@@ -159,10 +159,40 @@ function* events(reply: Reply, asked: Asked): Generator<string> {
   yield "data: [DONE]\n\n";
 }
 
+/** Four numbers from the bytes of a text: the same for the same, others for others. */
+export const scriptedVector = (text: string): readonly number[] => {
+  const numbers = [0.5, -0.25, 0.125, 1];
+  for (const [at, byte] of Buffer.from(text).entries()) {
+    numbers[at % 4] = (numbers[at % 4] ?? 0) + byte / 256;
+  }
+  return numbers;
+};
+
+/** As servers may: the last text first. */
+const embeddings = (body: unknown): Json | string => {
+  if (!isRecord(body) || typeof body["model"] !== "string") return "you must provide a model";
+  const input = body["input"];
+  const texts = typeof input === "string" ? [input] : Array.isArray(input) ? input : [];
+  if (texts.length === 0) return "input must not be empty";
+  const items = texts.map((text, index) => ({
+    object: "embedding",
+    index,
+    embedding: scriptedVector(String(text)),
+  }));
+  const tokens = Math.ceil(texts.join("").length / 4);
+  return {
+    object: "list",
+    model: body["model"],
+    data: items.toReversed(),
+    usage: { prompt_tokens: tokens, total_tokens: tokens },
+  };
+};
+
 export const openai: Protocol = {
   path: "/v1/chat/completions",
   read,
   whole,
+  embeddings,
   events,
   textEvent: (asked, text) => chunk(asked, { content: text }),
   beginCall: (asked) =>

@@ -26,6 +26,8 @@ export interface Protocol {
   errorEvent(message: string): string;
   error(status: number, message: string): unknown;
   models(names: readonly string[]): unknown;
+  /** The answer to a request for vectors, or why it is none; absent: not of this protocol. */
+  embeddings?(body: unknown): Readonly<Record<string, unknown>> | string;
   authorised(headers: Headers, key: string): boolean;
 }
 
@@ -39,6 +41,8 @@ export interface ModelServerOptions {
   readonly models?: readonly string[];
   /** Refuses with 401 what does not carry it. */
   readonly key?: string;
+  /** Changes what is answered to a request for vectors. */
+  readonly embeddings?: (answer: Readonly<Record<string, unknown>>) => unknown;
   /** Answers with one JSON document also where a stream was asked for. */
   readonly neverStreams?: boolean;
   readonly port?: number;
@@ -138,6 +142,12 @@ export class ModelServer implements AsyncDisposable {
     if (key !== undefined && !protocol.authorised(headers, key)) return refuse(401, "invalid key");
     if (request.method === "GET" && path === "/v1/models") {
       return this.#json(response, 200, protocol.models(this.#options.models ?? ["scripted-1"]));
+    }
+    if (request.method === "POST" && path === "/v1/embeddings" && protocol.embeddings) {
+      const answer = protocol.embeddings(body);
+      return typeof answer === "string"
+        ? refuse(400, answer)
+        : this.#json(response, 200, this.#options.embeddings?.(answer) ?? answer);
     }
     if (request.method !== "POST" || path !== protocol.path) return refuse(404, "not found");
     const asked = protocol.read(body, path, headers);

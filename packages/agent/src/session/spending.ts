@@ -6,7 +6,7 @@
  * committed twice. Bounds: the estimates round up. Amounts: tokens, millionths of a dollar.
  */
 import { promptBytesPerToken } from "../limits.ts";
-import { inferTarget } from "../tools.ts";
+import { embedTarget, inferTarget } from "../tools.ts";
 import type { AgentStep, SessionModel } from "./messages.ts";
 import type { ActionState, Cost, OutcomeState, Session } from "./state.ts";
 
@@ -36,16 +36,23 @@ export const reservationFor = (
   s: Session,
   step: Extract<AgentStep, { readonly type: "propose" }>,
 ): Cost | undefined => {
+  if (step.target === embedTarget) return reservationOf(s, step);
   const longest = step.args["max_tokens"];
   if (!isModelCall(step) || typeof longest !== "number") return undefined;
   return reservationOf(s, step);
 };
 
 /** The same for a call that is under way. */
-export const reservationOf = (s: Session, call: Pick<ActionState, "args" | "content">): Cost => {
+export const reservationOf = (
+  s: Session,
+  call: Pick<ActionState, "args" | "content"> & { readonly target: string },
+): Cost => {
+  const told = estimateTokens(call.content?.length ?? 0);
+  // Its model may be another than the session's: the Guardian sets the money aside by that one's price.
+  if (call.target === embedTarget) return { tokens: told, microusd: 0 };
   const longest = call.args["max_tokens"];
   const output = typeof longest === "number" ? longest : 0;
-  return costOf(s.model, estimateTokens(call.content?.length ?? 0), output);
+  return costOf(s.model, told, output);
 };
 
 /** Which budget this would go beyond, as a sentence; undefined where there is room. */

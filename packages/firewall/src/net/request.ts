@@ -4,7 +4,7 @@
  */
 import { err, ok, type Result } from "@ioi/base";
 import type { Action, CanonicalValue } from "@ioi/wire";
-import { modelRequestUrl } from "../model-url.ts";
+import { modelEmbedUrl, modelRequestUrl } from "../model-url.ts";
 import { type CanonicalUrl, parseCanonicalUrl } from "./url.ts";
 
 export interface PermittedRequest {
@@ -74,9 +74,12 @@ const netRequest = (action: Action, method: string): Result<PermittedRequest, st
   return ok({ method, url: url.value, headers: headers.value, body: body.value, secret });
 };
 
-const modelRequest = ({ args }: Action): Result<PermittedRequest, string> => {
-  const wanted = modelRequestUrl(textOf(args, "protocol") ?? "", textOf(args, "url") ?? "");
-  if (wanted === undefined) return err("the protocol is not known");
+const modelRequest = (
+  { args }: Action,
+  urlOf: (protocol: string, base: string) => string | undefined,
+): Result<PermittedRequest, string> => {
+  const wanted = urlOf(textOf(args, "protocol") ?? "", textOf(args, "url") ?? "");
+  if (wanted === undefined) return err("the protocol has no such request");
   const url = parseCanonicalUrl(wanted);
   if (!url.ok) return url;
   return ok({
@@ -96,7 +99,9 @@ export const permittedRequest = (action: Action): Result<PermittedRequest, strin
     case "net::post":
       return netRequest(action, textOf(action.args, "method") ?? "");
     case "model::infer":
-      return modelRequest(action);
+      return modelRequest(action, modelRequestUrl);
+    case "model::embed":
+      return modelRequest(action, modelEmbedUrl);
     default:
       return err(`${action.target} makes no request`);
   }
