@@ -12,6 +12,7 @@ import {
   foldCase,
   learn,
   type RecordedStep,
+  type Root,
 } from "@ioi/firewall";
 import type { Action } from "@ioi/wire";
 import { makePair, makePolicy } from "./generate.ts";
@@ -62,12 +63,30 @@ const partsOf = (action: Action): ReadonlySet<string> => {
   return parts;
 };
 
+/** A root is the same root however a mount that folds case spells it; what is below is as it is. */
+const inRoot = (path: string, roots: readonly Root[]): string => {
+  const root = roots.find((each) => foldCase(path).startsWith(foldCase(`${each.path}/`)));
+  return root === undefined ? path : root.path + path.slice(root.path.length);
+};
+
 /** Nothing in it but what some step of that target had: fewer words, fewer of a list's paths. */
-const wasRecorded = (action: Action, recorded: readonly Action[]): boolean => {
+const wasRecorded = (
+  action: Action,
+  recorded: readonly Action[],
+  roots: readonly Root[],
+): boolean => {
   const parts = partsOf(action);
   return recorded.some((each) => {
     if (each.target !== action.target) return false;
-    const known = partsOf(each);
+    // As it is written, and as a mount that folds case compares it.
+    const facts = Object.entries(each.facts).map(
+      ([name, found]) =>
+        [
+          name,
+          { ...found, realPath: inRoot(found.realPath, roots), caseInsensitive: false },
+        ] as const,
+    );
+    const known = partsOf({ ...each, facts: Object.fromEntries(facts) });
     const folded = new Set([...known].map(foldCase));
     return [...parts].every((part) => known.has(part) || folded.has(part));
   });
@@ -135,7 +154,7 @@ const runOnce = (random: SeededRandom, tools: LearnTools): Omit<LearnRun, "runs"
     const { action: other } = makePair(chance, made);
     const base = recorded[chance.below(Math.max(1, recorded.length))];
     const action = base === undefined || at % 2 === 0 ? other : bent(chance, base, other);
-    if (wasRecorded(action, recorded)) continue;
+    if (wasRecorded(action, recorded, context.session.roots)) continue;
     const allowed = (policy: CompiledPolicy): boolean =>
       decide(policy, action, context).verdict === "allow";
     if (!allowed(after.value) || allowed(compiled.value)) continue;
