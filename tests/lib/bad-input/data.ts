@@ -69,7 +69,9 @@ const newer: BadInputCase = {
   run: async () => {
     using scratch = new Scratch();
     const { data } = await usedFolder(scratch);
-    fs.writeFileSync(path.join(data, "FORMAT"), '{"format":2}\n');
+    const file = path.join(data, "FORMAT");
+    const { format } = JSON.parse(fs.readFileSync(file, "utf8")) as { readonly format: number };
+    fs.writeFileSync(file, `{"format":${format + 1}}\n`);
     const before = treeOf(data);
     const result = await start(data);
     const verdict = answered(result, 5, "E_DATA_NEWER");
