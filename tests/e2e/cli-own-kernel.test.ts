@@ -95,6 +95,22 @@ describe("commands that start a kernel", { concurrency: 2 }, () => {
     assert.equal(fs.statSync(data).mode & 0o777, 0o700);
   });
 
+  test("start whose kernel is asked to stop ends with 0; one that is killed is a failure", async (t) => {
+    const data = scratch.at("asked");
+    for (const [signal, exit, says] of [
+      ["SIGTERM", 0, /the kernel was stopped/],
+      ["SIGKILL", 5, /E_CLI_KERNEL_GONE/],
+    ] as const) {
+      const child = await started(t, data, "start", "--port", "0", "--no-page");
+      let said = "";
+      child.stderr?.setEncoding("utf8").on("data", (text: string) => (said += text));
+      process.kill(Number.parseInt(fs.readFileSync(path.join(data, "lock"), "utf8"), 10), signal);
+      assert.equal(await exitOf(child), exit, said);
+      await untilGone(data);
+      assert.match(said, says);
+    }
+  });
+
   test("run starts a kernel, does the work, and takes the kernel with it", async () => {
     const data = scratch.at("own");
     const workspace = workspaceOf("own-w");

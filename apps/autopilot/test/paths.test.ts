@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { absolute, folderOf, join, trimmed } from "../src/pure/paths.ts";
+import { absolute, folderOf, isListed, join, trimmed } from "../src/pure/paths.ts";
 import { tourSteps } from "../src/pure/tour.ts";
 
 test("a typed folder is spelled out", () => {
@@ -22,4 +22,14 @@ test("the tour shows one of each, and only direct commands", () => {
     ["allow", "ask", "deny", "undo", "verify"],
   );
   assert.ok(tourSteps.every(({ command, id }) => command.startsWith("/") || id === "verify"));
+});
+
+test("names are completed in the home and nowhere else", () => {
+  for (const typed of ["", "~/Down", "/home/a/x/y", "notes"]) {
+    assert.equal(isListed(typed, "/home/a"), true, typed);
+  }
+  for (const typed of ["/tmp/x", "/home/ab/x", "/home/b/"]) {
+    assert.equal(isListed(typed, "/home/a"), false, typed);
+  }
+  assert.equal(isListed("~/x", ""), false);
 });

@@ -178,7 +178,7 @@ export const formatError = (report: ErrorReport): string => {
 
 /** Commands that look into a data folder, with the sub-command where they have one. */
 const onData =
-  /\.\/ioi ((?:sessions|policy|receipts|chain) [a-z]+|approve|deny|run|undo|stop|status|logs|keys|replay|start|doctor)\b(?!.*--data)/g;
+  /\.\/ioi ((?:sessions|policy|receipts|chain|models|secrets|devices) [a-z]+|approve|deny|run|undo|stop|status|logs|keys|replay|start|doctor|open|backup)\b(?!.*--data)/g;
 
 /** A hint is typed as it stands: its command names the data folder that this one was given. */
 export const hint = (text: string, data: string | undefined): string => {

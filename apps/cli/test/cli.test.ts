@@ -121,6 +121,8 @@ test("a hint names the data folder that the command was given, typed as it stand
     ["./ioi sessions list shows it.", "../D", "./ioi sessions list --data ../D shows it."],
     ["./ioi logs", "it's here", "./ioi logs --data 'it'\\''s here'"],
     ["./ioi start --data D makes it.", "E", "./ioi start --data D makes it."],
+    ["./ioi models discover, or", "D", "./ioi models discover --data D, or"],
+    ["./ioi open gives it", "a b", "./ioi open --data 'a b' gives it"],
     ["./ioi suite --list", "D", "./ioi suite --list"],
     ["Look, then wait.", "D", "Look, then wait."],
   ];

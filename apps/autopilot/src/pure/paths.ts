@@ -16,5 +16,12 @@ export const folderOf = (path: string): string => {
 export const join = (folder: string, name: string): string =>
   folder.endsWith("/") ? `${folder}${name}` : `${folder}/${name}`;
 
+/** Whether names there are offered: beyond the home a folder is typed without help. */
+export const isListed = (typed: string, home: string): boolean => {
+  const path = absolute(typed, home);
+  const parent = path.startsWith("/") ? folderOf(path) : home;
+  return home !== "" && (parent === home || parent.startsWith(`${home}/`));
+};
+
 /** Without a slash at the end, but for the root. */
 export const trimmed = (path: string): string => (path === "/" ? path : path.replace(/\/+$/, ""));

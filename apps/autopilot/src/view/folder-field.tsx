@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { foldersQuery, overviewQuery, sessionsQuery } from "../api/queries.ts";
 import { shortPath } from "../pure/format.ts";
-import { absolute, folderOf, join } from "../pure/paths.ts";
+import { absolute, folderOf, isListed, join } from "../pure/paths.ts";
 import { visibleLine } from "../pure/visible.ts";
 
 /** Folders of earlier tasks that are offered before anything is typed. */
@@ -13,9 +13,8 @@ const recentMax = 6;
 const useSuggestions = (typed: string, home: string): readonly string[] => {
   const path = absolute(typed, home);
   const parent = path.startsWith("/") ? folderOf(path) : home;
-  // Beyond the home nothing is listed; a path there can be typed all the same.
-  const listed = home !== "" && (parent === home || parent.startsWith(`${home}/`));
-  const { data } = useQuery({ ...foldersQuery(parent), enabled: listed, retry: false });
+  const enabled = isListed(typed, home);
+  const { data } = useQuery({ ...foldersQuery(parent), enabled, retry: false });
   const { data: sessions = [] } = useQuery(sessionsQuery);
   if (typed.trim() === "") {
     const recent = new Set(
@@ -37,7 +36,8 @@ export const FolderField = ({
   readonly onChange: (next: string) => void;
 }): ReactElement => {
   const { data: overview } = useQuery(overviewQuery);
-  const items = useSuggestions(value, overview?.home ?? "");
+  const home = overview?.home ?? "";
+  const items = useSuggestions(value, home);
   return (
     <Autocomplete.Root items={items} value={value} onValueChange={onChange} openOnInputClick>
       <label className="field grow">
@@ -48,7 +48,11 @@ export const FolderField = ({
         <Autocomplete.Positioner className="popup-place" sideOffset={4} align="start">
           <Autocomplete.Popup className="popup" aria-label="Folders">
             <Autocomplete.Empty>
-              <p className="palette-empty">No folder of that name here.</p>
+              <p className="palette-empty">
+                {isListed(value, home)
+                  ? "No folder of that name here."
+                  : "Not in your home, so its name is not completed. It can be used all the same."}
+              </p>
             </Autocomplete.Empty>
             <Autocomplete.List className="popup-list">
               {(path: string) => (

@@ -8,7 +8,7 @@ import { keysIn } from "../kernel/environment.ts";
 import { readBounded } from "../kernel/folder.ts";
 import { type EgressConfig, launchKernel, type PageConfig } from "../kernel/launch.ts";
 import { projectRoot } from "../program.ts";
-import { failWith, SignalExit, usage } from "../report.ts";
+import { failWith, hint, SignalExit, usage } from "../report.ts";
 import { hasDisplay, openPage } from "./open.ts";
 
 interface StartOptions {
@@ -50,8 +50,7 @@ const pageOf = ({ page, pagePort, port, exitWhenReady }: StartOptions): PageConf
 /** The page's address for who reads, its opened link for who has a display. */
 const showPage = async (context: CommandContext, page: string, open: boolean): Promise<void> => {
   const { output, io, dataGiven } = context;
-  const data = dataGiven === undefined ? "" : ` --data ${dataGiven}`;
-  output.progress(`page: ${page}  (./ioi open${data} gives the link)`);
+  output.progress(`page: ${page}  (${hint("./ioi open", dataGiven)} gives the link)`);
   if (!open || output.json || !io.stdoutIsTerminal || !hasDisplay(io.env)) return;
   try {
     await openPage(context);

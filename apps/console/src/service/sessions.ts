@@ -209,11 +209,20 @@ const dollars = (microusd: bigint): string => {
   return `$${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`;
 };
 
+const accessWords: Readonly<Record<string, string>> = {
+  read: "read only",
+  organise: "read, sort, rename",
+  write: "read and write",
+};
+
 const linesOf = (scope: Awaited<ReturnType<typeof scopeOf>>) => {
   const read = scope?.scope;
   if (scope === undefined || read === undefined || scope.needless) return [];
   return [
-    ...read.folders.map(({ path, access }) => ({ what: "folder", detail: `${path}: ${access}` })),
+    ...read.folders.map(({ path, access }) => ({
+      what: "folder",
+      detail: `${path}: ${accessWords[access] ?? access}`,
+    })),
     ...read.sites.map((site) => ({ what: "site", detail: site })),
     ...(read.groups.length === 0 ? [] : [{ what: "may", detail: read.groups.join(", ") }]),
     ...(read.model === ""
