@@ -9,6 +9,7 @@ import { actionId, type CryptoProvider, domains, verifyPayload } from "@ioi/cryp
 import { driverHeaders, type PermittedRequest, permittedRequest } from "@ioi/firewall/net";
 import {
   action as actionSchema,
+  type Obligation,
   type pb,
   schema,
   signed,
@@ -28,7 +29,14 @@ export interface CheckedRequest {
   readonly ticket: Ticket;
   readonly request: PermittedRequest;
   readonly headers: readonly (readonly [name: string, value: string])[];
+  /** What the ticket allows beyond one request. */
+  readonly flow: FlowBounds | undefined;
 }
+
+export type FlowBounds = Extract<Obligation, { readonly type: "flow" }>;
+
+const flowOf = ({ obligations }: Ticket): FlowBounds | undefined =>
+  obligations.find((each) => each.type === "flow");
 
 export type Refusal = Rejection<"E_EGRESS_TICKET" | "E_EGRESS_REQUEST">;
 
@@ -125,5 +133,10 @@ export const checkRequest = (
   if (!headers.ok) return differs(headers.error);
   const wrong = bodyComplaint(given.body, request.value.body);
   if (wrong !== undefined) return differs(wrong);
-  return ok({ ticket: ticket.value, request: request.value, headers: headers.value });
+  return ok({
+    ticket: ticket.value,
+    request: request.value,
+    headers: headers.value,
+    flow: flowOf(ticket.value),
+  });
 };

@@ -26,6 +26,8 @@ export const answerHeadersMax = 128;
 export const interimMax = 16;
 /** Bytes of one piece of an answer's body. */
 export const pieceBytesMax = 65_536;
+/** Flows that may be continued; the oldest is forgotten first. */
+export const flowsKept = 256;
 /** Counters of tickets that are remembered as used; older ones than all of these are refused. */
 export const countersKept = 65_536;
 /** Wait for the launcher to say who listens on a port, in milliseconds. */

@@ -9,6 +9,7 @@ import type { Socket } from "node:net";
 import { fromHex, type Log, OperationError } from "@ioi/base";
 import { openBootKey } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { systemClock } from "@ioi/host/ports";
 import { applyNotDumpable } from "@ioi/host/libc";
 import {
   descriptors,
@@ -76,6 +77,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
       trust: new Trust(config.authorities, launcherAuthorities, log),
     },
     listener: launcherListeners(),
+    clock: systemClock,
     log,
   });
   const running = gauge("ioi_egress_requests", "Requests under way.", []);

@@ -3,13 +3,14 @@
  * it and can say what servers had received.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Log, OperationError } from "@ioi/base";
+import { type Clock, type Log, OperationError } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
 import { type Client, type Implementation, implement } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { carry, type CarryPorts } from "./carry.ts";
 import { type CheckedRequest, checkRequest, type ClientIdentity, UsedCounters } from "./check.ts";
 import type { Connection } from "./connect.ts";
+import { Flow, Flows, tagOf } from "./flow.ts";
 import { checkListener, type FindListener } from "./listeners.ts";
 import { cutRequestsKept, leaseMs, requestsMax, requestsOfClientMax } from "./limits.ts";
 
@@ -29,6 +30,7 @@ export interface EgressOptions {
   readonly leases: Client<typeof pb.Leases>;
   readonly ports: Omit<CarryPorts, "onConnection">;
   readonly listener: FindListener;
+  readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }
 
@@ -49,9 +51,24 @@ const noted = (checked: CheckedRequest) => ({
   ticket: checked.ticket.counter.toString(),
 });
 
+type Event = MessageInitShape<typeof pb.FetchEventSchema>;
+
+const changed = (): OperationError =>
+  new OperationError("E_EGRESS_RESPONSE", "the server does not go on where its answer broke off");
+
+/** What makes a request the rest of an earlier one; nothing in it is the driver's to choose. */
+const continuing = (flow: Flow | undefined): readonly (readonly [string, string])[] =>
+  flow === undefined
+    ? []
+    : [
+        ["range", `bytes=${flow.received}-`],
+        ["if-range", flow.tag],
+      ];
+
 export class Egress {
   readonly #options: EgressOptions;
   readonly #used = new UsedCounters();
+  readonly #flows = new Flows();
   /** Requests that passed their checks and wait for their lease count as running. */
   readonly #running: Set<Running> = new Set();
   /** Requests that ended because nobody wanted their answer any more; the newest. */
@@ -85,6 +102,7 @@ export class Egress {
       running.abort.abort(stopped());
       running.connection?.socket.destroy();
     }
+    this.#flows.cut(session);
     // Told to everybody who stops the session: the Workload and the person both do.
     return { sent: this.#cut.filter(meant) };
   }
@@ -111,7 +129,9 @@ export class Egress {
     given: pb.FetchRequest,
     signal: AbortSignal,
   ): AsyncGenerator<MessageInitShape<typeof pb.FetchEventSchema>> {
-    const checked = this.#checked(client, given);
+    const { checked, flow: known } = this.#checked(client, given);
+    if (known !== undefined) known.running = true;
+    let flow = known;
     const running: Running = {
       client,
       checked,
@@ -122,13 +142,17 @@ export class Egress {
     this.#running.add(running);
     const stop = AbortSignal.any([signal, running.abort.signal]);
     try {
-      const lease = await this.#options.leases.lease(
-        { ticket: given.ticket, action: given.action },
-        { signal: stop, deadlineMs: leaseMs },
-      );
+      const lease =
+        flow?.lease ??
+        (await this.#options.leases.lease(
+          { ticket: given.ticket, action: given.action },
+          { signal: stop, deadlineMs: leaseMs },
+        ));
+      flow ??= this.#begun(client, checked, lease);
       const headers = [
         ...checked.headers,
         ...lease.headers.map(({ name, value }) => [name, value] as const),
+        ...continuing(known),
       ];
       if (lease.listener !== undefined) {
         await checkListener(this.#options.listener, checked.request.url.port, lease.listener);
@@ -136,12 +160,12 @@ export class Egress {
       if (given.body.length > Number(lease.bytesUpMax)) {
         throw new OperationError("E_EGRESS_REQUEST", "the body is larger than the lease allows");
       }
-      yield* carry(
+      const events = carry(
         checked.request,
         headers,
         given.body,
         {
-          bytesDownMax: Number(lease.bytesDownMax),
+          bytesDownMax: Math.min(Number(lease.bytesDownMax), flow?.bytesDownLeft ?? Infinity),
           addressClasses: new Set(lease.addressClasses),
         },
         {
@@ -152,6 +176,8 @@ export class Egress {
         },
         stop,
       );
+      if (flow === undefined) yield* events;
+      else yield* this.#logged(events, flow, running);
     } catch (error) {
       if (stop.aborted) this.#remember(running);
       const code = error instanceof OperationError ? error.code : "bug";
@@ -162,7 +188,59 @@ export class Egress {
     }
   }
 
-  #checked(client: ClientIdentity, given: pb.FetchRequest): CheckedRequest {
+  #begun(client: ClientIdentity, checked: CheckedRequest, lease: pb.LeaseReply): Flow | undefined {
+    const { clock, provider } = this.#options;
+    if (checked.flow === undefined) return undefined;
+    const flow = new Flow(client, lease, checked.flow, clock.now(), provider);
+    flow.running = true;
+    this.#flows.add(checked.ticket.counter, flow);
+    return flow;
+  }
+
+  /** The events of one request of a flow; its end says what all of them were. */
+  async *#logged(
+    events: AsyncGenerator<Event>,
+    flow: Flow,
+    running: Running,
+  ): AsyncGenerator<Event> {
+    const { checked } = running;
+    const before = flow.received;
+    let status = 0;
+    let noted = false;
+    const note = (): void => {
+      if (noted) return;
+      noted = true;
+      const bytesUp = running.connection?.socket.bytesWritten ?? 0;
+      flow.ended(checked, status, bytesUp, flow.received - before);
+    };
+    try {
+      for await (const message of events) {
+        const { event } = message;
+        if (event?.case === "head") {
+          status = event.value.status ?? 0;
+          if (before === 0) flow.tag = tagOf(event.value);
+          else if (status !== 206) throw changed();
+        } else if (event?.case === "body") flow.received += event.value.length;
+        if (event?.case !== "end") {
+          yield message;
+          continue;
+        }
+        note();
+        // Whole: there is nothing to go on with.
+        flow.over = true;
+        this.#flows.end(checked.ticket.counter);
+        const more = { requests: flow.requests, requestLog: flow.log };
+        yield { event: { case: "end", value: { ...event.value, ...more } } };
+      }
+    } finally {
+      note();
+    }
+  }
+
+  #checked(
+    client: ClientIdentity,
+    given: pb.FetchRequest,
+  ): { readonly checked: CheckedRequest; readonly flow: Flow | undefined } {
     const { provider, bootKey, log } = this.#options;
     const checked = checkRequest(provider, bootKey, client, given);
     if (!checked.ok) {
@@ -176,9 +254,16 @@ export class Egress {
         retryable: true,
       });
     }
-    if (!this.#used.take(checked.value.ticket.counter)) {
+    const { counter } = checked.value.ticket;
+    if (given.offset > 0n) {
+      const now = this.#options.clock.now();
+      const flow = this.#flows.continued(counter, client, Number(given.offset), now);
+      if (!flow.ok) throw new OperationError(flow.error.code, flow.error.message);
+      return { checked: checked.value, flow: flow.value };
+    }
+    if (!this.#used.take(counter)) {
       throw new OperationError("E_EGRESS_TICKET", "the ticket was used before");
     }
-    return checked.value;
+    return { checked: checked.value, flow: undefined };
   }
 }

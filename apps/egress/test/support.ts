@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { once } from "node:events";
-import { OperationError } from "@ioi/base";
+import { type Clock, OperationError } from "@ioi/base";
 import { actionId, domains, signPayload } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { createLog } from "@ioi/host/ports";
+import { createLog, systemClock } from "@ioi/host/ports";
 import type { Client } from "@ioi/host/rpc";
 import {
   action as actionSchema,
@@ -109,6 +109,7 @@ export interface WorldOptions {
   readonly bytesDownMax?: number;
   readonly bytesUpMax?: number;
   readonly authorities?: readonly string[];
+  readonly clock?: Pick<Clock, "now">;
   /** Of the machine; nobody says where absent. */
   readonly system?: () => Promise<readonly string[]>;
   readonly refuse?: OperationError;
@@ -149,6 +150,7 @@ export const worldOf = (options: WorldOptions = {}): World => {
     leases,
     ports: { resolve, trust: new Trust(options.authorities ?? [], system, log) },
     listener: async () => options.listens,
+    clock: options.clock ?? systemClock,
     log,
   });
   return { egress, lookedUp, leased };

@@ -56,6 +56,8 @@ export const domains = {
   proposal: "ioi/workload/proposal/v1",
   /** Signature by the identity: the manifest of a backup. Also derives its keys. */
   backup: "ioi/guardian/backup/v1",
+  /** Hash chain over the requests of a flow. */
+  flowLog: "ioi/egress/flow-log/v1",
   /** Key derivation and associated data of a sealed box. */
   sealedBox: "ioi/crypto/sealed-box/v1",
   /** Key derivation and associated data of the key store. */

@@ -14,6 +14,7 @@ import {
   decodeCanonical,
   encodeCanonical,
   outcome as outcomeSchema,
+  type Obligation,
   pb,
   prepared as preparedSchema,
   type Profile,
@@ -60,6 +61,7 @@ class Net implements AsyncDisposable {
   readonly #close: () => void;
   offsetMs = 0;
   behaviour: Behaviour = async () => [head(200), body("hello"), end()];
+  obligations: readonly Obligation[] = [];
   #counter = 0n;
 
   constructor() {
@@ -129,7 +131,7 @@ class Net implements AsyncDisposable {
       policyHash: new Uint8Array(32),
       grantsHash: new Uint8Array(32),
       profileHash: this.profileHash,
-      obligations: [],
+      obligations: this.obligations,
       instanceId: this.instanceId,
       nonce: prepared.value.nonce,
       ttlMs: 30_000,
@@ -164,6 +166,58 @@ class Net implements AsyncDisposable {
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
 }
+
+const flow: Obligation = {
+  type: "flow",
+  requests: 4,
+  bytesUp: 1000,
+  bytesDown: 1000,
+  ms: 120_000,
+};
+const breaks = new OperationError("E_EGRESS_RESPONSE", "aborted");
+
+describe("an answer that breaks off", () => {
+  const offsets = ({ requests }: Net): number[] => requests.map(({ offset }) => Number(offset));
+  const get = (net: Net) => net.run("net::get", { url: "http://a.example/" });
+  const rest = (range: string) => [
+    head(206, { "content-range": range }),
+    body("lo"),
+    end({ requests: 2, requestLog: new Uint8Array([1, 2]) }),
+  ];
+  it("goes on where it ended, under a flow", async () => {
+    await using net = new Net();
+    net.obligations = [flow];
+    net.behaviour = async ({ offset }) =>
+      offset === 0n ? [head(200), body("hel"), breaks] : rest("bytes 3-4/5");
+    const ran = await get(net);
+    assert.deepEqual(
+      [ran.status, Buffer.from(ran.result["content"] as Uint8Array).toString(), offsets(net)],
+      ["confirmed", "hello", [0, 3]],
+    );
+    const evidence: Readonly<Record<string, string>> = ran.evidence;
+    assert.deepEqual([evidence["requests"], evidence["request_log"]], ["2", "0102"]);
+  });
+  it("stays broken without a flow, before its first byte, and where something else comes", async () => {
+    const behaviours: readonly (readonly [Obligation[], Behaviour, number[]])[] = [
+      [[], async () => [head(200), body("hel"), breaks], [0]],
+      [[flow], async () => [head(200), breaks], [0]],
+      [
+        [flow],
+        async ({ offset }) =>
+          offset === 0n ? [head(200), body("hel"), breaks] : rest("bytes 0-4/5"),
+        [0, 3],
+      ],
+      [[flow], async () => [head(200), body("hel"), breaks], [0, 3]],
+    ];
+    for (const [obligations, behaviour, wanted] of behaviours) {
+      await using net = new Net();
+      net.obligations = obligations;
+      net.behaviour = behaviour;
+      const ran = await get(net);
+      assert.deepEqual([ran.code, offsets(net)], ["E_EGRESS_RESPONSE", wanted]);
+    }
+  });
+});
 
 const place = (): CompliancePlace => {
   const net = new Net();

@@ -164,7 +164,7 @@ const textsOf = (value: CanonicalValue): readonly string[] => {
 
 const undoLine = (decision: Decision): string =>
   decision.reversible
-    ? decision.obligations.length === 0
+    ? decision.obligations.every(({ type }) => type === "flow")
       ? "nothing is lost"
       : "kept for undo before it happens"
     : "cannot be undone by itself, or is protected";

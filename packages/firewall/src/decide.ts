@@ -26,6 +26,7 @@ import { explainAsks, explainDefault, explainDenial } from "./decision-text.ts";
 import { discharge } from "./grants.ts";
 import { ungrounded } from "./grounding.ts";
 import { type Firing, judge, type Judgement } from "./judge.ts";
+import { flowBytesDownMax, flowBytesUpMax, flowMsMax, flowRequestsMax } from "./limits.ts";
 import { isGroundedUrl, openedClasses, urlAsks, urlDenials } from "./net/judge-url.ts";
 import type { CanonicalUrl } from "./net/url.ts";
 import { rootTable } from "./roots.ts";
@@ -75,11 +76,28 @@ const needsSnapshot = ({ target, paths }: Subject): boolean =>
   target.obligation === "snapshot" &&
   (target.name !== "fs::copy" || paths.find(({ key }) => key === "to")?.facts?.exists !== false);
 
+/** One request for one ticket, but for an answer that breaks off: it is asked for again from there. */
+const flow: Obligation = {
+  type: "flow",
+  requests: flowRequestsMax,
+  bytesUp: flowBytesUpMax,
+  bytesDown: flowBytesDownMax,
+  ms: flowMsMax,
+};
+
+/** A secret is used for one connection; only a whole page has a place to go on from. */
+const continues = ({ values }: Subject): boolean => {
+  const method = values.get("method");
+  const gets = method === undefined || (method.type === "text" && method.text === "GET");
+  return gets && !values.has("secret") && !values.has("headers");
+};
+
 const obligationsOf = (subject: Subject, context: DecisionContext): Keeping => {
   const type = subject.target.obligation;
   if (type === undefined || (type === "snapshot" && !needsSnapshot(subject))) {
     return { obligations: [], lost: [] };
   }
+  if (type === "flow") return { obligations: continues(subject) ? [flow] : [], lost: [] };
   const lost =
     context.unavailable?.includes(type) === true ||
     (type === "snapshot" && exceedsSnapshot(subject));

@@ -124,3 +124,11 @@ export const diffChecksMax = 1_500;
 export const diffLettersMax = 10_000_000;
 /** Letters that machines read for one target and one direction of a comparison. */
 export const diffSearchLettersMax = 500_000;
+/** Requests of one ticket for a page whose answer breaks off, with the first. */
+export const flowRequestsMax = 4;
+/** Bytes that the requests of a flow send together. */
+export const flowBytesUpMax = 65_536;
+/** Bytes of the answer of a flow, all of its pieces together. */
+export const flowBytesDownMax = 8_388_608;
+/** Time from the first request of a flow to its last, in milliseconds. */
+export const flowMsMax = 120_000;

@@ -7,7 +7,7 @@
  * `destination`, `credential` and `selector` must be grounded in the person's words. No argument
  * of files or programs is a destination: what leaves the machine goes through `net` and `model`.
  */
-import type { DriverKind } from "@ioi/wire";
+import type { DriverKind, Obligation } from "@ioi/wire";
 import { modelPriceMax } from "./limits.ts";
 
 export type Role =
@@ -51,7 +51,7 @@ export interface TargetSpec {
   readonly consequential: boolean;
   /** Leaves nothing to undo, or can be undone with its obligation kept. */
   readonly reversible: boolean;
-  readonly obligation?: "snapshot" | "stage";
+  readonly obligation?: Obligation["type"];
   /** Which driver performs it; undefined where this version has none. */
   readonly driver: DriverKind | undefined;
 }
@@ -321,6 +321,7 @@ const request = (
   ],
   consequential: name === "post",
   reversible: false,
+  ...(name === "get" ? { obligation: "flow" as const } : {}),
   driver: "net",
 });
 

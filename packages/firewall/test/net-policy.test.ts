@@ -1,6 +1,7 @@
 /** What rules and the person's words say of requests. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Action } from "@ioi/wire";
 import { type CanonicalUrl, decide, parseCanonicalUrl, typedUrls } from "../src/index.ts";
 import {
   asked,
@@ -38,6 +39,19 @@ describe("what a person typed", () => {
     assert.equal(verdictOf("https://c3RvbGVu.example.com/docs/a".toLowerCase()), "ask");
     assert.equal(verdictOf("http://example.com/docs/a?v=2"), "ask");
     assert.equal(verdictOf("https://evil.example/docs/a?v=2"), "ask");
+  });
+  it("is gone on with where its answer breaks off: a plain page, and nothing else", () => {
+    const url = "https://example.com/docs/a";
+    const words = typed(`read ${url} with TOKEN`);
+    const of = (action: Action): readonly string[] =>
+      decide(sites, action, words).obligations.map(({ type }) => type);
+    assert.deepEqual(of(get(url)), ["flow"]);
+    assert.deepEqual(of(get(url, { method: "GET" })), ["flow"]);
+    assert.deepEqual(of(get(url, { method: "HEAD" })), []);
+    assert.deepEqual(of(get(url, { secret: "TOKEN" })), []);
+    const headers = { accept: "text/html" };
+    assert.deepEqual(of({ version: 1, target: "net::get", args: { url, headers }, facts: {} }), []);
+    assert.deepEqual(of(post(url)), []);
   });
   it("counts only where it was typed, not pasted", () => {
     const pasted = typed(`${"x".repeat(200)} https://example.com/`);

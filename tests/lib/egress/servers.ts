@@ -40,7 +40,22 @@ export interface Site extends AsyncDisposable {
   arrived(): Promise<http.ServerResponse>;
 }
 
-/** Answers `/`, sends on from `/to?URL`, and keeps `/wait` waiting. */
+export const brokenPage = "a page that breaks off, and goes on";
+
+/** Half of the page and no more; the rest to who asks for it, where it is `/broken`. */
+const breakOff = (request: http.IncomingMessage, response: http.ServerResponse): void => {
+  const half = brokenPage.slice(0, 10);
+  const headers = { etag: '"page"', "content-type": "text/plain" };
+  if (request.headers.range === "bytes=10-" && request.url === "/broken") {
+    const range = `bytes 10-${brokenPage.length - 1}/${brokenPage.length}`;
+    response.writeHead(206, { ...headers, "content-range": range }).end(brokenPage.slice(10));
+    return;
+  }
+  response.writeHead(200, { ...headers, "content-length": brokenPage.length });
+  response.write(half, () => response.destroy());
+};
+
+/** Answers `/`, breaks off `/broken`, sends on from `/to?URL`, and keeps `/wait` waiting. */
 export const site = async (
   address: string,
   port: number,
@@ -60,7 +75,8 @@ export const site = async (
       const take = awaited.shift();
       if (take === undefined) waiting.push(response);
       else take(response);
-    } else response.end(`page of ${headers.host}\n`);
+    } else if (url.startsWith("/broken")) breakOff(request, response);
+    else response.end(`page of ${headers.host}\n`);
   };
   const server =
     secure === undefined ? http.createServer(answer) : https.createServer(secure, answer);

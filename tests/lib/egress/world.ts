@@ -4,8 +4,10 @@
  * nothing else. Prints the cases as JSON.
  */
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { encodeCanonical } from "@ioi/wire";
 import { TestKernel } from "../kernel.ts";
 import { dnsStub } from "./dns-stub.ts";
 import {
@@ -22,7 +24,7 @@ import {
 } from "./place.ts";
 import { closedKinds, probeInside, probeOutside } from "./probes.ts";
 import { environmentCase, secretCases, stopCase } from "./secret-cases.ts";
-import { canary, certificateFor, site } from "./servers.ts";
+import { brokenPage, canary, certificateFor, site } from "./servers.ts";
 
 /** Names: what is decided on before it is looked up, and what is dialled. */
 const nameCases = async (world: World): Promise<void> => {
@@ -75,6 +77,45 @@ const nameCases = async (world: World): Promise<void> => {
     ),
   );
   await rebindingCases(world);
+  await flowCases(world);
+};
+
+/** By the definition: what the outcome says of a flow can be computed again. */
+const flowLog = (url: string, entries: readonly (readonly [number, number])[]): string => {
+  let link: Uint8Array = new Uint8Array(32);
+  for (const [status, bytes] of entries) {
+    const entry = encodeCanonical({ method: "GET", url, status, bytes });
+    const domain = Buffer.from("ioi/egress/flow-log/v1\0");
+    link = createHash("sha256")
+      .update(Buffer.concat([domain, link, entry]))
+      .digest();
+  }
+  return Buffer.from(link).toString("hex");
+};
+
+/** An answer that breaks off goes on under the same ticket. */
+const flowCases = async (world: World): Promise<void> => {
+  const { cases, web } = world;
+  const url = "http://site.test/broken";
+  const run = await world.run(`/fetch ${url}`);
+  const { content, evidence } = run.actions[0]?.outcome ?? {};
+  const log = flowLog(url, [
+    [200, 10],
+    [206, brokenPage.length - 10],
+  ]);
+  const whole = content === brokenPage && evidence?.["request_log"] === log;
+  const seen = (path: string): number => web.requests.filter((each) => each.endsWith(path)).length;
+  // The control: a server that does not go on leaves it broken, after one more request.
+  const other = await world.run(`/fetch ${url}-for-good`);
+  cases.push(
+    caseOf(
+      "an answer that breaks off goes on under its ticket, and its log says so",
+      "1 action, whole and logged, 2 requests",
+      `${run.actions.length} action, ${whole ? "whole and logged" : `${content} ${JSON.stringify(evidence)}`}, ` +
+        `${seen("/broken")} requests`,
+      other.actions[0]?.outcome?.code === "E_EGRESS_RESPONSE" && seen("/broken-for-good") === 2,
+    ),
+  );
 };
 
 const rebindingCases = async (world: World): Promise<void> => {

@@ -8,7 +8,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { Settlement } from "../effects/settle.ts";
 import type { DriverRejection } from "../fs/roots.ts";
 
-export type ObligationType = "snapshot" | "stage";
+export type ObligationType = "snapshot" | "stage" | "flow";
 
 export interface ActContext {
   readonly counter: bigint;

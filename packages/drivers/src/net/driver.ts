@@ -23,7 +23,13 @@ import { decodeArguments } from "../files/arguments.ts";
 import { type DriverRejection, reject } from "../fs/roots.ts";
 import { fetchContentBytesMax } from "../limits.ts";
 import type { RequestClaims } from "./claims.ts";
-import { type EgressEnd, egressFetch, type EgressResponse, readBody } from "./egress-client.ts";
+import {
+  continued,
+  type EgressEnd,
+  egressFetch,
+  type EgressResponse,
+  readBody,
+} from "./egress-client.ts";
 
 const { mapOf, optional, record, text } = schema;
 
@@ -51,6 +57,7 @@ interface Request {
 const shownHeaders = ["content-language", "content-type", "etag", "last-modified", "retry-after"];
 
 const keepsNothing: ReadonlySet<ObligationType> = new Set();
+const keepsFlow: ReadonlySet<ObligationType> = new Set<ObligationType>(["flow"]);
 
 /** Egress refused before anything left, or nobody could be reached. */
 const nothingLeft: ReadonlySet<string> = new Set([
@@ -88,6 +95,9 @@ const evidenceOf = (
         bytes_up: String(end.bytesUp),
         address: end.address,
         mode: end.mode,
+        ...(end.requests === 0
+          ? {}
+          : { requests: String(end.requests), request_log: toHex(end.requestLog) }),
         ...(end.truncated ? { truncated: "yes" } : {}),
         ...(end.certificateSha256.length === 0
           ? {}
@@ -168,7 +178,7 @@ export class NetDriver implements Driver {
       facts: {},
       effect,
       content,
-      keeps: keepsNothing,
+      keeps: effect ? keepsNothing : keepsFlow,
       act: (context) => this.#act(request, effect, context),
       [Symbol.dispose]: () => undefined,
     });
@@ -192,7 +202,11 @@ export class NetDriver implements Driver {
     const fetch = egressFetch(this.#egress, context);
     let response: EgressResponse | undefined;
     try {
-      response = await fetch({ ...request, body: context.content }, context.signal);
+      const whole = { ...request, body: context.content };
+      response = await fetch(whole, context.signal);
+      if (context.obligations.has("flow")) {
+        response = continued(fetch, whole, response, context.signal);
+      }
       return await reportOf(response, request);
     } catch (error) {
       const stopped = context.signal.aborted && error === context.signal.reason;

@@ -14,6 +14,8 @@ export interface EgressRequest {
   /** Names in small letters. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array;
+  /** Goes on with an answer that broke off after so many bytes. */
+  readonly offset?: number;
 }
 
 /** What egress says when all of the answer was passed on. */
@@ -25,6 +27,9 @@ export interface EgressEnd {
   readonly certificateSha256: Uint8Array;
   readonly truncated: boolean;
   readonly mode: string;
+  /** Of a flow: how many requests it took, and the hash of their log; 0 without one. */
+  readonly requests: number;
+  readonly requestLog: Uint8Array;
 }
 
 export interface EgressResponse {
@@ -52,6 +57,8 @@ const endOf = (end: pb.FetchEnd): EgressEnd => ({
   certificateSha256: end.certificateSha256,
   truncated: end.truncated,
   mode: end.mode,
+  requests: end.requests,
+  requestLog: end.requestLog,
 });
 
 const headersOf = (head: pb.FetchHead): ReadonlyMap<string, string> => {
@@ -69,7 +76,7 @@ const malformed = (): OperationError =>
 /** Requests under one permission; a ticket is good for the first one only. */
 export const egressFetch =
   (client: Client<typeof pb.Egress>, { ticket, action }: Permission): EgressFetch =>
-  async ({ method, url, headers, body }, signal) => {
+  async ({ method, url, headers, body, offset = 0 }, signal) => {
     const events = client
       .fetch(
         {
@@ -79,6 +86,7 @@ export const egressFetch =
           url,
           headers: headers.map(([name, value]) => ({ name, value })),
           body,
+          offset: BigInt(offset),
         },
         { signal, deadlineMs: egressDeadlineMs },
       )
@@ -103,6 +111,46 @@ export const egressFetch =
     }
     return { status: head.status, headers: headersOf(head), body: pieces(), end: () => end };
   };
+
+/** The way out may be free again in a moment; what was refused stays refused. */
+const brokeOff: ReadonlySet<string> = new Set(["E_EGRESS_RESPONSE", "E_EGRESS_TIMEOUT"]);
+
+const goesOn = (response: EgressResponse, offset: number): boolean =>
+  response.status === 206 &&
+  (response.headers.get("content-range") ?? "").startsWith(`bytes ${offset}-`);
+
+/**
+ * The answer, gone on with where it breaks off, as far as egress lets it under the ticket's flow. Where
+ * it cannot be gone on with, it broke off as it did at first.
+ */
+export const continued = (
+  fetch: EgressFetch,
+  request: EgressRequest,
+  first: EgressResponse,
+  signal: AbortSignal,
+): EgressResponse => {
+  let current = first;
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    let received = 0;
+    for (;;) {
+      try {
+        for await (const piece of current.body) {
+          received += piece.length;
+          yield piece;
+        }
+        return;
+      } catch (error) {
+        const code = error instanceof OperationError ? error.code : "";
+        if (!brokeOff.has(code) || received === 0 || signal.aborted) throw error;
+        const rest = await fetch({ ...request, offset: received }, signal).catch(() => undefined);
+        if (rest === undefined || !goesOn(rest, received)) throw error;
+        current = rest;
+      }
+    }
+  }
+  const { status, headers } = first;
+  return { status, headers, body: pieces(), end: () => current.end() };
+};
 
 /** The first bytes of a body, and whether there were more. Stops reading at the bound. */
 export const readBody = async (

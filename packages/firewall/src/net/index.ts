@@ -1,5 +1,6 @@
 /** What those need who carry requests: addresses, URLs, the one request of an action. */
 export * from "./addresses.ts";
+export * from "./flow-log.ts";
 export * from "./headers.ts";
 export * from "./request.ts";
 export * from "./url.ts";

@@ -26,6 +26,16 @@ export const obligation = union({
   snapshot: {},
   /** Run in an overlay; what was written is applied after the program ended, with a snapshot. */
   stage: {},
+  /**
+   * The action's request may be continued where its answer broke off: so many requests with the first,
+   * so many bytes both ways together, so long from the first. Egress decides each.
+   */
+  flow: {
+    requests: int(1, 64),
+    bytesUp: int(1, 67_108_864),
+    bytesDown: int(1, 67_108_864),
+    ms: int(1, 600_000),
+  },
 });
 export type Obligation = Infer<typeof obligation>;
 
