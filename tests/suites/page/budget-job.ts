@@ -5,12 +5,31 @@
 import path from "node:path";
 import type { Page } from "playwright-core";
 import type { SuiteCase } from "../suite.ts";
+import { axeOf, goTo } from "./looks.ts";
 import { type Stage, tabTo } from "./stage.ts";
 
 const commands = "/list . && /read notes.txt && /list .";
 
 const shown = async (page: Page, state: string): Promise<void> =>
   await page.locator(".facts").getByText(state, { exact: true }).waitFor();
+
+/** The same task in a narrow browser of its own: what axe finds there. */
+const lookOf = async (
+  stage: Stage,
+  session: string,
+  pictures: string,
+): Promise<string | undefined> => {
+  const narrow = await stage.newPage({ width: 320, height: 640, theme: "light" });
+  try {
+    await goTo(narrow, `/task/${session}`);
+    await narrow.locator(".rest").waitFor();
+    await narrow.screenshot({ path: path.join(pictures, "paused-light-320.png") });
+    const found = await axeOf(narrow);
+    return found.length === 0 ? undefined : `axe: ${found.join("; ")}`;
+  } finally {
+    await narrow.context().close();
+  }
+};
 
 const play = async (stage: Stage, page: Page, pictures: string): Promise<string | undefined> => {
   const folder = stage.at("home-work");
@@ -22,7 +41,8 @@ const play = async (stage: Stage, page: Page, pictures: string): Promise<string 
   await shown(page, "Paused");
   if ((await page.getByRole("button", { name: "Stop" }).count()) !== 1)
     return "it cannot be stopped";
-  await page.screenshot({ path: path.join(pictures, "paused.png") });
+  const seen = await lookOf(stage, session, pictures);
+  if (seen !== undefined) return seen;
   await tabTo(page, "Actions, at most");
   const offered = await page.getByLabel("Actions, at most").inputValue();
   if (offered !== "2") return `it offers ${offered} actions`;
