@@ -1,3 +1,4 @@
+/** A folder of a test of the command line; it goes with the test. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
