@@ -160,7 +160,12 @@ test("typing into a terminal is refused whatever the upper half of the command h
 
 test("sockets: who may call Unix sockets connects streams of that kind and binds nothing", () => {
   for (const arch of ["x64", "arm64"] as const) {
-    const choice = { arch, network: "none", unixSockets: true, mayCreateNamespaces: false } as const;
+    const choice = {
+      arch,
+      network: "none",
+      unixSockets: true,
+      mayCreateNamespaces: false,
+    } as const;
     const nr = numberOf(choice, "socket");
     const connect = refusedWithoutNetwork.connect[arch === "x64" ? 0 : 1];
     const bind = refusedWithoutNetwork.bind[arch === "x64" ? 0 : 1];
