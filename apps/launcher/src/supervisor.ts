@@ -64,6 +64,9 @@ export class Supervisor {
   readonly #listeners: { readonly guardian: number; readonly workload: number };
   readonly #startedMs: number = Date.now();
   readonly #shutdown: (() => void)[] = [];
+  /** Ends what runs beside the kernel and nobody waits for. */
+  readonly #beside: AbortController = new AbortController();
+  readonly #besides: Promise<void>[] = [];
   readonly #doctor: () => Promise<string>;
   readonly #metrics = launcherMetrics(() => this.#views());
   readonly #console: ConsoleKeeper | undefined;
@@ -139,20 +142,20 @@ export class Supervisor {
 
   /** What the runtime compiled of our programs, for the next of them; nothing waits for it. */
   #keepCode(): void {
-    const abort = new AbortController();
-    this.#shutdown.push(() => abort.abort());
-    fillCodeCache(abort.signal).then(
-      (filled) => {
-        if (filled) this.log.log("info", "launcher.code-kept");
-      },
-      () => this.log.log("warn", "launcher.code-not-kept"),
+    this.#besides.push(
+      fillCodeCache(this.#beside.signal).then(
+        (filled) => {
+          if (filled) this.log.log("info", "launcher.code-kept");
+        },
+        () => this.log.log("warn", "launcher.code-not-kept"),
+      ),
     );
   }
 
   #startPage(): void {
     this.#console?.start();
     const { pages = "" } = this.#config.page ?? {};
-    if (pages !== "") this.#shutdown.push(buildPage(pages, this.log));
+    if (pages !== "") this.#besides.push(buildPage(pages, this.log, this.#beside.signal));
   }
 
   get rpcAddress(): string {
@@ -366,11 +369,13 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.log.log("info", "launcher.stopping");
+    this.#beside.abort();
     await this.#console?.stop();
     await this.#kernel?.drain();
     await this.#drivers.kill();
     this.#vaultCare[Symbol.dispose]();
     this.#server?.close();
+    await Promise.all(this.#besides);
     for (const name of [
       "guardian.sock",
       "workload.sock",

@@ -20,7 +20,7 @@ const script = `set -e
 mount --bind "$1" "$2"
 mount --bind "$3" "$4"
 runtime=$4 entry=$2/$6
-export TMPDIR=$5 HOME=$5
+export TMPDIR=$5 HOME=$5/home
 shift 6
 cd /
 exec setpriv --reuid ${userId} --regid ${userId} --clear-groups \\
@@ -44,6 +44,8 @@ export const selfTestAsUser = async (
     mkdirSync(project);
     writeFileSync(runtime, "");
     mkdirSync(temporary);
+    mkdirSync(`${temporary}/home`);
+    writeFileSync(`${temporary}/home/letter.txt`, "not for a sandbox");
     chownSync(temporary, userId, userId);
     const places = [root, project, process.execPath, runtime, temporary, relative(root, entry)];
     const child = spawn(

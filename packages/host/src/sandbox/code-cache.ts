@@ -90,7 +90,9 @@ const load = (program: string, signal: AbortSignal | undefined): Promise<void> =
       killSignal: "SIGKILL",
       ...(signal === undefined ? {} : { signal }),
     });
-    child.once("error", () => resolve());
+    child.once("error", () => {
+      if (child.pid === undefined) resolve();
+    });
     child.once("close", () => resolve());
   });
 
@@ -114,7 +116,10 @@ export const fillCodeCache = async (signal?: AbortSignal): Promise<boolean> => {
   if (!makeCodeCache()) return false;
   const stamp = stampOf();
   if (isFilled(stamp)) return false;
-  for (const program of programs()) await load(program, signal);
+  for (const program of programs()) {
+    if (signal?.aborted === true) return false;
+    await load(program, signal);
+  }
   if (signal?.aborted === true) return false;
   nameForInside();
   writeFileSync(stampFile, stamp, { mode: 0o600 });

@@ -129,7 +129,7 @@ const homeEntry = (root: string): string => {
   const shown = [fileURLToPath(import.meta.url), process.execPath, root];
   try {
     const names = readdirSync(home).filter(
-      (name) => !shown.some((path) => path.startsWith(`${home}/${name}/`)),
+      (name) => !shown.some((path) => `${path}/`.startsWith(`${home}/${name}/`)),
     );
     return names[0] === undefined ? "" : `${home}/${names[0]}`;
   } catch {
