@@ -105,7 +105,7 @@ const isEntry = (root: string): ((file: string) => boolean) => {
     // Named by the page that stands beside it.
     /^apps\/console\/static\/(?:approve\/main|open\/open)\.ts$/.test(file) ||
     /\.(test|bench)\.ts$/.test(file) ||
-    /\.d\.ts$/.test(file) ||
+    file.endsWith(".d.ts") ||
     /^tests\/(suites|benches)\/[^/]+\.ts$/.test(file) ||
     file === "tests/run.ts" ||
     // Named by an agent.toml.
