@@ -7,7 +7,7 @@ import type { Page } from "playwright-core";
 import { openLink } from "../../lib/chromium.ts";
 import type { SuiteCase } from "../suite.ts";
 import { axeOf, goTo } from "./looks.ts";
-import { patienceMs, type Stage } from "./stage.ts";
+import { cardsFrame, patienceMs, type Stage } from "./stage.ts";
 
 const caseOf = (
   id: string,
@@ -211,6 +211,29 @@ const waitingTask = async (stage: Stage): Promise<string> => {
   return (json as { readonly session: string }).session;
 };
 
+/** A card that comes while somebody types takes neither the focus nor a key. */
+const typingStays = async (page: Page, stage: Stage): Promise<string | undefined> => {
+  const words = "a sad tale as typed";
+  await goTo(page, "/");
+  await page.locator("main").focus();
+  await page.keyboard.press("Control+k");
+  await page.waitForSelector(".goal");
+  const half = words.length / 2;
+  await page.keyboard.type(words.slice(0, half));
+  const session = await waitingTask(stage);
+  const frame = await cardsFrame(page);
+  await frame.waitForSelector("#card-title");
+  // Longer than a new card takes no key.
+  await frame.waitForSelector('button:not([aria-disabled="true"]):has-text("Deny")');
+  await page.keyboard.type(words.slice(half));
+  const typed = await page.locator(".goal").inputValue();
+  const stole = await frame.evaluate(() => document.hasFocus());
+  await page.keyboard.press("Escape");
+  await stage.ioi("stop", session);
+  if (stole) return "the card has the focus";
+  return typed === words ? undefined : `typed "${words}", there stands "${typed}"`;
+};
+
 const richTask = async (stage: Stage): Promise<string> => {
   const folder = stage.at("home-work");
   const text =
@@ -245,6 +268,9 @@ export const fixedCases = async (
     await guarded("text-stays-text", "markup is shown, not run", () => textStaysText(page, stage)),
     await guarded("altered-found", "an altered export does not verify", () => alteredIsFound(page)),
     await guarded("keys-off", "single keys can be switched off", () => keysCanBeSwitchedOff(page)),
+    await guarded("typing-stays", "a card takes nothing of what is typed elsewhere", () =>
+      typingStays(page, stage),
+    ),
     await still(stage),
   ];
   const task = await richTask(stage);

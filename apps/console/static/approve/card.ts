@@ -4,7 +4,7 @@
  */
 import { type Card, decide, Failure, type Signed } from "./api.ts";
 import { type Bytes, contains, equal, inDomain, sha256, utf8 } from "./bytes.ts";
-import { button, byId, element, enable, visible } from "./dom.ts";
+import { button, byId, element, enable, focusWithin, visible } from "./dom.ts";
 import { sign, type StoredKey } from "./keys.ts";
 
 /** How long a new card takes nothing, in milliseconds. */
@@ -63,12 +63,12 @@ export class CardView {
     clearTimeout(this.#timer);
     if (card === undefined) {
       this.#buttons = [];
-      if (hadFocus) byId("page").focus();
+      if (hadFocus) focusWithin(byId("page"));
       return;
     }
     this.#draw(card);
     // Focus goes to the card as a whole, never to a button that approves.
-    if (hadFocus || document.activeElement === document.body) byId("card-title").focus();
+    if (hadFocus || document.activeElement === document.body) focusWithin(byId("card-title"));
     this.#takesFrom = performance.now() + guardMs;
     this.#timer = setTimeout(() => this.#allow(), guardMs);
     this.#allow();

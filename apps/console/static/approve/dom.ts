@@ -30,6 +30,14 @@ export const byId = (id: string): HTMLElement => {
   return found;
 };
 
+/**
+ * Moves the focus within this page, never to it: framed, it would take the keys of somebody who
+ * types elsewhere, and some of them answer cards.
+ */
+export const focusWithin = (target: HTMLElement): void => {
+  if (document.hasFocus()) target.focus();
+};
+
 /** An operable button; one that is not now stays reachable and says so. */
 export const button = (
   words: string,

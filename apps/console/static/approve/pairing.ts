@@ -1,6 +1,6 @@
 /** This browser's key on screen: none yet, waiting for its code, or paired. */
 import { Failure, type KeyState } from "./api.ts";
-import { button, byId, element } from "./dom.ts";
+import { button, byId, element, focusWithin } from "./dom.ts";
 import { hasAuthenticators, type Offered, offerKey, type StoredKey } from "./keys.ts";
 
 export interface PairingOptions {
@@ -88,7 +88,7 @@ export class Pairing {
       element("p", {}, element("code", {}, `./ioi devices pair ${code}${this.#dataOption}`)),
       element("p", { class: "muted" }, "Good for five minutes. This page notices by itself."),
     );
-    title.focus();
+    focusWithin(title);
     const spelled = [...code].join(" ");
     this.#options.announce(`Type this code at the terminal: ${spelled}`);
   }
