@@ -1,4 +1,5 @@
 /** Sessions from their start to their end, over processes that end in between. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";

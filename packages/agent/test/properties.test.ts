@@ -1,4 +1,5 @@
 /** Properties of the machine: under any inputs, and in a world with crashes, stops and refusals. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import test from "node:test";
 import { wallMs } from "@ioi/base";

@@ -1,4 +1,5 @@
 /** Random trees, random sequences, undone backwards: the tree is the same to the nanosecond. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";

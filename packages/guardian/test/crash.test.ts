@@ -2,6 +2,7 @@
  * The whole Guardian when the machine stops: at every point of several lives, over several losses
  * of power. What was told to anybody is still true afterwards.
  */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OperationError, toHex } from "@ioi/base";

@@ -2,6 +2,7 @@
  * The ledger: against an oracle that keeps nothing but the list of leaves, and the ledger of a
  * running Guardian against the one that its log gives back.
  */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "@ioi/base";

@@ -2,6 +2,7 @@
  * The receipt log alone: order, durability at every point where the machine can stop, and the tree
  * against a recomputation that shares no code with it.
  */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";

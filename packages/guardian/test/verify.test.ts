@@ -1,3 +1,4 @@
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -2,6 +2,7 @@
  * The Jellyfish tree against its definition, written down as a recursion over sorted leaves, and
  * against a plain map over random operations.
  */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compareBytes, concatBytes, SeededRandom, utf8Encode } from "@ioi/base";

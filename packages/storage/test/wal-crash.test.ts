@@ -3,6 +3,7 @@
  * there, and what is there is a prefix of what was appended. The control is the same log on files
  * whose syncs do nothing.
  */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FileHandle, Files } from "@ioi/base";
