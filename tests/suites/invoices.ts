@@ -14,7 +14,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SeededRandom } from "@ioi/base";
+import { OperationError, SeededRandom } from "@ioi/base";
 import {
   bookkeeper,
   euros,
@@ -290,6 +290,15 @@ interface Killed {
   readonly twice: number;
 }
 
+/** A call whose answer a kill lost counts as spent: many kills want more than a task's money. */
+const richPolicy = (data: string): void => {
+  const file = path.join(data, "guardian", "policy.toml");
+  const text = fs.readFileSync(file, "utf8");
+  const rich = text.replace(/^model_usd = [\d.]+/m, "model_usd = 50.00");
+  if (rich === text) throw new OperationError("E_TEST", "the policy names no budget of money");
+  fs.writeFileSync(file, rich);
+};
+
 /** Kills one kernel again and again, its sessions asking each protocol in turn. */
 const runKilled = async (
   { context, scratch }: Place,
@@ -301,6 +310,7 @@ const runKilled = async (
   await using openai = await ModelServer.start({ protocol: "openai", script: bookkeeper });
   await using anthropic = await ModelServer.start({ protocol: "anthropic", script: bookkeeper });
   await using killed = new KilledKernel(context, random, data, await TestKernel.start({ data }));
+  richPolicy(data);
   const cases: SuiteCase[] = [];
   let twice = 0;
   for (let round = 0; killed.kills < kills && round < kills; round++) {
