@@ -97,7 +97,7 @@ describe("wall 4: text", () => {
       "a path of somebody's machine",
       "docs/guides/a.md",
       `# A\n\nSee /${"work"}/main.\n`,
-      "# A\n\nSee /home/you/work/main.\n",
+      "# A\n\nSee /home/you/notes.\n",
       /somebody's machine/,
     ],
   ];

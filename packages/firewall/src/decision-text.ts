@@ -140,6 +140,10 @@ const insteadOf = (
   if (left.some(({ kind }) => kind === "dynamic")) {
     return "Give the program and its arguments as they are, without variables, globs or substitutions.";
   }
+  const spent = left.filter(({ kind }) => kind === "budget").map(({ id }) => id);
+  if (spent.length > 0) {
+    return `More of ${spent.join(" and ")} comes from the person: by the answer to its card, or under [budget.session] in policy.toml.`;
+  }
   if (left.some(({ kind }) => kind === "default")) return allowedElsewhere(policy, subject);
   return "";
 };
@@ -166,6 +170,7 @@ export const explainDefault = (
   const why = byDefault
     ? "The policy denies what no rule allows."
     : "It would be asked about, and nobody is there to answer.";
-  const nearby = instead === "" ? visible(reachable(subject.table)) : instead;
+  const onPaths = subject.target.arguments.some(({ type }) => type === "path" || type === "paths");
+  const nearby = instead === "" && onPaths ? visible(reachable(subject.table)) : instead;
   return { reason: `${reason} ${why}`, instead: nearby };
 };

@@ -247,6 +247,11 @@ describe("asks", () => {
       [decision.verdict, asked(decision)],
       ["ask", ["budget actions", "budget wall_minutes"]],
     );
+    const exceededBudgets = ["actions", "model_usd"];
+    const nobody = { ...withSession({ headless: true }), exceededBudgets };
+    const { verdict: end, instead } = decide(policy(allowRead), a, nobody);
+    assert.equal(end, "deny");
+    assert.match(instead, /^More of actions and model_usd .* \[budget\.session\] in policy\.toml/);
   });
   it("come from programs that were not found or hashed", () => {
     const compiled = policy(rule("r", "allow", "sys::exec", 'where.argv = { profile = "closed" }'));
