@@ -1,4 +1,5 @@
 export { SeededRandom as SimRandom } from "@ioi/base";
+export { carelessFiles } from "./careless.ts";
 export * from "./clock.ts";
 export { SimFiles, type SimFilesOptions, SimStopped } from "./files.ts";
 export * from "./key-value.ts";

@@ -6,9 +6,9 @@
 // Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FileHandle, Files } from "@ioi/base";
+import type { Files } from "@ioi/base";
 import { SeededRandom } from "@ioi/base";
-import { SimFiles } from "@ioi/sim";
+import { carelessFiles, SimFiles } from "@ioi/sim";
 import { numberOf, openLog, payloadOf } from "./support.ts";
 
 /** `npm run check` looks at fewer; `npm test` at all. */
@@ -92,32 +92,6 @@ const examine = async (
 
 const honest = (files: SimFiles): Files => files;
 
-/** The control: the same files, with syncs that report success and do nothing. */
-const careless = (files: SimFiles): Files => {
-  const wrap = (handle: FileHandle): FileHandle => ({
-    read: (offset, length) => handle.read(offset, length),
-    write: (offset, bytes) => handle.write(offset, bytes),
-    writeDurable: (offset, bytes) => handle.write(offset, bytes),
-    sync: () => Promise.resolve(),
-    truncate: (length) => handle.truncate(length),
-    size: () => handle.size(),
-    close: () => handle.close(),
-    [Symbol.asyncDispose]: () => handle.close(),
-  });
-  return {
-    open: async (at, mode) => wrap(await files.open(at, mode)),
-    readFile: (at, bytesMax) => files.readFile(at, bytesMax),
-    replaceFile: (at, bytes, mode) => files.replaceFile(at, bytes, mode),
-    stat: (at) => files.stat(at),
-    list: (at) => files.list(at),
-    makeDirectory: (at, mode) => files.makeDirectory(at, mode),
-    rename: (from, to) => files.rename(from, to),
-    remove: (at) => files.remove(at),
-    syncDirectory: (at) => files.syncDirectory(at),
-    lock: (at) => files.lock(at),
-  };
-};
-
 const crashSeeds = inner ? 3 : 12;
 
 const everyStop = async (
@@ -148,7 +122,7 @@ for (const sectorBytes of [512, 4096] as const) {
 }
 
 test("the control: without syncs acknowledged records are lost", async () => {
-  const { lost } = await everyStop("one", 512, careless);
+  const { lost } = await everyStop("one", 512, carelessFiles);
   assert.ok(lost > 0, "nothing was lost");
 });
 

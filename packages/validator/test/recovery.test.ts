@@ -5,8 +5,8 @@
 // Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type FileHandle, type Files, toHex, utf8Encode } from "@ioi/base";
-import type { SimFiles } from "@ioi/sim";
+import { type Files, toHex, utf8Encode } from "@ioi/base";
+import { carelessFiles, type SimFiles } from "@ioi/sim";
 import { chainFolder, chainResetMark } from "@ioi/validator";
 import { freshFiles, idOf, Life, openHeaders, quickCrypto, Receipts } from "./support.ts";
 
@@ -102,31 +102,6 @@ const everyStop = async (
   }
 };
 
-const careless = (files: SimFiles): Files => {
-  const wrap = (handle: FileHandle): FileHandle => ({
-    read: (offset, length) => handle.read(offset, length),
-    write: (offset, bytes) => handle.write(offset, bytes),
-    writeDurable: (offset, bytes) => handle.write(offset, bytes),
-    sync: () => Promise.resolve(),
-    truncate: (length) => handle.truncate(length),
-    size: () => handle.size(),
-    close: () => handle.close(),
-    [Symbol.asyncDispose]: () => handle.close(),
-  });
-  return {
-    open: async (at, mode) => wrap(await files.open(at, mode)),
-    readFile: (at, bytesMax) => files.readFile(at, bytesMax),
-    replaceFile: (at, bytes, mode) => files.replaceFile(at, bytes, mode),
-    stat: (at) => files.stat(at),
-    list: (at) => files.list(at),
-    makeDirectory: (at, mode) => files.makeDirectory(at, mode),
-    rename: (from, to) => files.rename(from, to),
-    remove: (at) => files.remove(at),
-    syncDirectory: (at) => files.syncDirectory(at),
-    lock: (at) => files.lock(at),
-  };
-};
-
 // Every change of the disk is a point in one of the tests.
 const parts = 4;
 for (let first = 0; first < parts; first++) {
@@ -140,7 +115,7 @@ for (let first = 0; first < parts; first++) {
 }
 
 test("control: with syncs that do nothing, what was committed is lost, or the loss is found", async () => {
-  const { lost, refused } = await everyStop("careless", careless, { first: 0, step: 7 });
+  const { lost, refused } = await everyStop("careless", carelessFiles, { first: 0, step: 7 });
   assert.ok(lost + refused > 0);
 });
 

@@ -5,6 +5,8 @@ import {
   finishOf,
   isRecord,
   joinedText,
+  type Json,
+  list,
   type ModelReply,
   pieces,
   textOf,
@@ -13,7 +15,6 @@ import {
 import type { Protocol } from "./server.ts";
 
 type Reply = Extract<ModelReply, { readonly type: "reply" }>;
-type Json = Readonly<Record<string, unknown>>;
 
 const finishWords = {
   stop: "end_turn",
@@ -21,9 +22,6 @@ const finishWords = {
   length: "max_tokens",
   filter: "refusal",
 } as const;
-
-const list = (value: unknown): readonly Json[] =>
-  Array.isArray(value) ? value.filter(isRecord) : [];
 
 /** One message of the API may hold a text, calls and results of tools; each becomes one of ours. */
 const messagesOf = (message: Json): readonly AskedMessage[] => {

@@ -5,6 +5,8 @@ import {
   finishOf,
   isRecord,
   joinedText,
+  type Json,
+  list,
   type ModelReply,
   pieces,
   textOf,
@@ -13,7 +15,6 @@ import {
 import type { Protocol } from "./server.ts";
 
 type Reply = Extract<ModelReply, { readonly type: "reply" }>;
-type Json = Readonly<Record<string, unknown>>;
 
 const finishWords = {
   stop: "stop",
@@ -21,9 +22,6 @@ const finishWords = {
   length: "length",
   filter: "content_filter",
 } as const;
-
-const list = (value: unknown): readonly Json[] =>
-  Array.isArray(value) ? value.filter(isRecord) : [];
 
 const messageOf = (message: Json): AskedMessage => ({
   role: message["role"] === "tool" || message["role"] === "assistant" ? message["role"] : "user",

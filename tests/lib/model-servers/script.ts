@@ -127,8 +127,14 @@ export const pieces = (text: string): readonly string[] => {
   return parts;
 };
 
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+export type Json = Readonly<Record<string, unknown>>;
+
+export const isRecord = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The records of an array; none of anything else. */
+export const list = (value: unknown): readonly Json[] =>
+  Array.isArray(value) ? value.filter(isRecord) : [];
 
 export const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
 
