@@ -27,19 +27,19 @@ const hex = (text: string): Uint8Array => {
   return bytes;
 };
 
-test(
-  "public vectors of jmt",
-  { skip: existsSync(publicVectors) ? false : `no vectors at ${publicVectors}` },
-  () => {
-    const { vectors } = JSON.parse(readFileSync(publicVectors, "utf8")) as PublicVectors;
-    assert.ok(vectors.length > 0);
-    for (const { expected_root, data } of vectors) {
-      const tree = jellyfish.open(new MemoryStore(), hashing);
-      for (const { key, value } of data) tree.set(hex(key), hex(value));
-      assert.equal(toHex(tree.commit(0n)), expected_root);
-    }
-  },
-);
+test("public vectors of jmt", (t) => {
+  if (!existsSync(publicVectors)) {
+    t.skip(`no public vectors at ${publicVectors}`);
+    return;
+  }
+  const { vectors } = JSON.parse(readFileSync(publicVectors, "utf8")) as PublicVectors;
+  assert.ok(vectors.length > 0);
+  for (const { expected_root, data } of vectors) {
+    const tree = jellyfish.open(new MemoryStore(), hashing);
+    for (const { key, value } of data) tree.set(hex(key), hex(value));
+    assert.equal(toHex(tree.commit(0n)), expected_root);
+  }
+});
 
 interface CrateVectors {
   readonly versions: readonly {

@@ -19,6 +19,7 @@ const harms = async (ground: BrowserGround): Promise<boolean> => {
   return await isHit(page);
 };
 
+/** Tries every way in turn; one that is refused throws, and the next is tried. */
 const inline = `(() => {
   try {
     const script = document.createElement("script");
