@@ -1,5 +1,6 @@
 /** Receipts: complete, verifiable offline and elsewhere; any change of them is found and located. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -7,6 +8,7 @@ import { fromHex, SeededRandom, toHex } from "@ioi/base";
 import { readLog, verifyLog } from "@ioi/guardian/verify";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { ioi } from "../lib/kernel.ts";
+import { projectRoot } from "../report/conditions.ts";
 import * as shapes from "../report/shapes.ts";
 import { Place, until } from "./support.ts";
 
@@ -19,6 +21,14 @@ interface Verified {
 }
 
 const seed = "receipts-1";
+
+/** The exit of the stand-alone verifier, which shares no code with `ioi receipts verify`. */
+const verifyAlone = (cwd: string, bundle: string, key: string): number | null =>
+  spawnSync(
+    process.execPath,
+    [path.join(projectRoot, "apps/verify/src/main.ts"), bundle, "--key", key],
+    { cwd },
+  ).status;
 
 let place: Place;
 before(async () => {
@@ -132,6 +142,7 @@ test("an export verifies elsewhere with the public key alone; a changed one does
   assert.equal(good.code, 0, good.stdout);
   const { checked, size } = verified(good.json);
   assert.deepEqual([checked, size > 10], [size, true]);
+  assert.equal(verifyAlone(elsewhere, "all.json", "guardian.pub"), 0);
 
   const text = fs.readFileSync(at("all.json"), "utf8");
   const random = new SeededRandom(seed);
@@ -143,9 +154,11 @@ test("an export verifies elsewhere with the public key alone; a changed one does
     fs.writeFileSync(at("bad.json"), text.slice(0, where) + digit + text.slice(where + 1));
     const bad = await check("bad.json");
     assert.ok(bad.code === 6 || bad.code === 2, `digit ${where}: exit ${bad.code}`);
+    assert.equal(verifyAlone(elsewhere, "bad.json", "guardian.pub"), 6, `digit ${where}`);
   }
   fs.writeFileSync(at("foreign.pub"), toHex(nodeCrypto.generate("ml-dsa-65").publicKey));
   assert.equal((await check("all.json", "foreign.pub")).code, 6);
+  assert.equal(verifyAlone(elsewhere, "all.json", "foreign.pub"), 6);
   const noKey = await ioi(["receipts", "verify", "--bundle", "all.json"], { cwd: elsewhere });
   assert.equal(noKey.code, 2);
 });
@@ -160,6 +173,7 @@ test("prove and a single export: one receipt is in the log, and shows no other",
   const args = ["receipts", "verify", "--bundle", "proof.json", "--key", key, "--json"];
   const proved = await ioi(args, { cwd: elsewhere });
   assert.equal(proved.code, 0, proved.stdout);
+  assert.equal(verifyAlone(elsewhere, "proof.json", key), 0);
   const { entries } = proof.json as { entries: { index: number }[] };
   assert.deepEqual(
     entries.map(({ index }) => index),

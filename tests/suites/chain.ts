@@ -9,6 +9,7 @@
  * Control: the same chain and signer on a disk that keeps nothing: the same judge finds blocks that
  * are lost and slots that were signed twice.
  */
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
@@ -21,6 +22,7 @@ import { pb } from "@ioi/wire";
 import { ioi, Scratch, TestKernel } from "../lib/kernel.ts";
 import { PatientClient } from "../lib/sessions.ts";
 import { quantile, rounded } from "../lib/statistics.ts";
+import { projectRoot } from "../report/conditions.ts";
 import { twoLives } from "./chain/control.ts";
 import { type Judgement, judgeChain, type Shown, shownOf } from "./chain/judge.ts";
 import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
@@ -200,6 +202,8 @@ const rootsOf = (data: string, identity: Uint8Array) => {
     size <= tree.size ? tree.root(size) : undefined;
 };
 
+const verifier = path.join(projectRoot, "apps/verify/src/main.ts");
+
 /** Every field of a proof, changed: each must be refused, offline. */
 const proofCases = async (
   scratch: Scratch,
@@ -207,15 +211,18 @@ const proofCases = async (
   made: string,
   quick: boolean,
 ): Promise<readonly SuiteCase[]> => {
+  const identity = path.join(data, "identity/guardian.pub");
   const verify = async (id: string, text: string, exit: number): Promise<SuiteCase> => {
     const file = scratch.at(`${id}.json`);
     fs.writeFileSync(file, text);
     const ran = await ioi(["chain", "verify", file, "--data", data, "--json"]);
+    // A second implementation, which shares no code with the first, on the same file.
+    const alone = spawnSync(process.execPath, [verifier, file, "--key", identity]);
     return {
       id,
-      outcome: ran.code === exit ? "passed" : "failed",
-      expected: `exit ${exit}`,
-      actual: `exit ${ran.code} ${ran.stdout.slice(0, 200)}${ran.stderr.slice(0, 200)}`,
+      outcome: ran.code === exit && alone.status === exit ? "passed" : "failed",
+      expected: `exit ${exit}, by both verifiers`,
+      actual: `exits ${ran.code} and ${alone.status} ${ran.stdout.slice(0, 200)}${ran.stderr.slice(0, 200)}`,
     };
   };
   const proof = JSON.parse(made) as Readonly<Record<string, string>>;

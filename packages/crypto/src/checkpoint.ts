@@ -18,12 +18,13 @@ import {
   concatBytes,
   equalBytes,
   err,
+  fromBase64,
   ok,
   type Rejection,
   type Result,
+  toBase64,
   utf8Encode,
 } from "@ioi/base";
-import { fromBase64, toBase64 } from "./base64.ts";
 import { domainBytes, domains } from "./domains.ts";
 import { checkpointBytesMax, checkpointExtensionsMax, checkpointSignaturesMax } from "./limits.ts";
 import { hashBytes } from "./merkle-tree.ts";

@@ -38,6 +38,8 @@ export const domains = {
   secrets: "ioi/guardian/secrets/v1",
   /** Signature by the instance key: what `prepare` found. */
   prepared: "ioi/driver/prepared/v1",
+  /** Signature by the instance key: what a prepared action would change. Also hashes its text. */
+  preview: "ioi/driver/preview/v1",
   /** Signature by the instance key: what `act` did. */
   outcome: "ioi/driver/outcome/v1",
   /** Hash: what a driver returned. */
@@ -48,6 +50,10 @@ export const domains = {
   scope: "ioi/device/scope/v1",
   /** Signature by the person's device: another device may answer, or may no more. */
   pair: "ioi/device/pair/v1",
+  /** Signature by the person's device: another text of the policy. */
+  policyChange: "ioi/device/policy/v1",
+  /** Hash: the text of a policy, letter by letter. */
+  policyText: "ioi/guardian/policy-text/v1",
   /** Hash: the identity of a device. */
   deviceKey: "ioi/device/key/v1",
   /** Hash: the text of the card that the person saw. */

@@ -1,4 +1,3 @@
-export * from "./base64.ts";
 export * from "./checkpoint.ts";
 export * from "./domains.ts";
 export * from "./errors.ts";

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { toBase64 } from "@ioi/base";
 import {
   type Checkpoint,
   checkpointKeyId,
   formatCheckpoint,
   parseCheckpoint,
   signCheckpoint,
-  toBase64,
   verifyCheckpoint,
 } from "@ioi/crypto";
 import { seededProvider } from "./seeded-provider.ts";

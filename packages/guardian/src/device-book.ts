@@ -7,7 +7,7 @@
  * somebody touched an authenticator that holds the key, for this very statement, on the approval
  * page. Source of its checks: Web Authentication Level 3, 7.2, steps 11 to 22.
  */
-import { concatBytes, equalBytes, toHex, utf8Encode } from "@ioi/base";
+import { concatBytes, equalBytes, toBase64, toHex, utf8Encode } from "@ioi/base";
 import { type CryptoProvider, type Domain, domainBytes, domainHash, domains } from "@ioi/crypto";
 import {
   deviceKey,
@@ -66,19 +66,9 @@ const relyingParty = (origin: string): string =>
 const framerOf = (origin: string): string =>
   `http://app.localhost${origin.slice(origin.lastIndexOf(":"))}`;
 
-const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
 /** Without padding, as browsers write a challenge. */
-const toBase64url = (bytes: Uint8Array): string => {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 3) {
-    const [a = 0, b = 0, c = 0] = bytes.subarray(i, i + 3);
-    const word = (a << 16) | (b << 8) | c;
-    const digits = Math.min(bytes.length - i, 3) + 1;
-    for (let k = 0; k < digits; k++) text += base64url.charAt((word >> (18 - 6 * k)) & 63);
-  }
-  return text;
-};
+const toBase64url = (bytes: Uint8Array): string =>
+  toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
 const refuse = (why: string): DeviceVerdict => ({ ok: false, why });
 
@@ -173,6 +163,7 @@ export class DeviceBook {
       }
       case "decision":
       case "scope":
+      case "policy-change":
         this.#counted(leaf.device, leaf.signature);
         return;
       default:

@@ -9,6 +9,7 @@ import { leafHash, MerkleTree, type PrivateKey, signCheckpoint } from "@ioi/cryp
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
 import { openWal } from "@ioi/storage";
+import { verifyReceipts } from "@ioi/verifier";
 import { type Leaf, leaf as leafSchema, schema } from "@ioi/wire";
 import {
   type Bundle,
@@ -17,12 +18,32 @@ import {
   type LogFiles,
   makeBundle,
   makeProof,
-  parseBundle,
+  parseBundle as parseOwn,
   readLog,
   softwareAnchor,
-  verifyBundle,
+  verifyBundle as verifyOwn,
+  type VerifyReport,
   verifyLog,
 } from "../src/verify/index.ts";
+
+/** Both verifiers on every bundle: the stand-alone one shares no code with ours and must agree. */
+const verifyBundle: typeof verifyOwn = (provider, bundle, publicKey) => {
+  const own = verifyOwn(provider, bundle, publicKey);
+  const alone = unwrap(verifyReceipts(JSON.parse(JSON.stringify(bundle)), publicKey), "export");
+  const said = ({ ok, firstBad, size, root }: VerifyReport): unknown[] => [
+    ok,
+    firstBad?.index,
+    size,
+    root,
+  ];
+  assert.deepEqual(said(alone), said(own), JSON.stringify([alone, own]));
+  return own;
+};
+const parseBundle: typeof parseOwn = (value) => {
+  const own = parseOwn(value);
+  assert.equal(verifyReceipts(value, key.publicKey).ok, own.ok, JSON.stringify(value));
+  return own;
+};
 
 /** `npm run check` looks at fewer; `npm test` at all. */
 const inner = process.env["IOI_TEST"] === "inner";
@@ -307,6 +328,7 @@ test("what is not an export is refused with a code", () => {
     { ...fine, entries: [{ ...entry, proof: [1] }] },
     { ...fine, entries: [entry, entry] },
     { ...fine, consistency: { checkpoint: 1, proof: [] } },
+    { ...fine, consistency: { checkpoint: "x", proof: [], extra: 1 } },
   ];
   for (const value of malformed) {
     const parsed = parseBundle(value);

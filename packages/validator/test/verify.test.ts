@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { SeededRandom, toHex, utf8Encode } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { type ChainProof, keyText, parseChainProof, verifyChainProof } from "@ioi/validator/verify";
+import { verifyChain } from "@ioi/verifier";
 import { freshFiles, identity, Life, params, stranger } from "./support.ts";
 
 const proofs = async (): Promise<readonly ChainProof[]> => {
@@ -38,9 +39,12 @@ const made = await proofs();
 
 const accepted = (value: unknown): boolean => {
   const parsed = parseChainProof(value);
-  return (
-    parsed.ok && verifyChainProof(nodeCrypto, parsed.value, identity.publicKey, params.chain).ok
-  );
+  const good =
+    parsed.ok && verifyChainProof(nodeCrypto, parsed.value, identity.publicKey, params.chain).ok;
+  // The stand-alone verifier shares no code with this one, and must agree on every input.
+  const alone = verifyChain(value, identity.publicKey, params.chain);
+  assert.equal(alone.ok && alone.value.ok, good, JSON.stringify(value));
+  return good;
 };
 
 test("what the node proves verifies with its key alone: values and absences", () => {

@@ -140,7 +140,9 @@ export const parseBundle = (value: unknown): Result<Bundle, BundleError> => {
   const consistency = recordOf(fields["consistency"]);
   const proof = consistency?.["proof"];
   const earlier = consistency?.["checkpoint"];
-  return typeof earlier === "string" && isHexList(proof)
+  return typeof earlier === "string" &&
+    isHexList(proof) &&
+    onlyFields(consistency ?? {}, ["checkpoint", "proof"])
     ? ok({ ...bundle, consistency: { checkpoint: earlier, proof } })
     : invalid("the proof of consistency is malformed");
 };

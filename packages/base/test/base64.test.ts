@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { fromBase64, toBase64 } from "@ioi/crypto";
+import { fromBase64, toBase64 } from "@ioi/base";
 
 const seed = Number(process.env["IOI_SEED"] ?? 4648);
 

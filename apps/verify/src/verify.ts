@@ -1,0 +1,97 @@
+/**
+ * `ioi-verify FILE --key KEY`: one file, one public key, one report. Shares no code with the product
+ * but the vocabulary and the definitions of messages; see `@ioi/verifier`.
+ *
+ * Bounds: files of `fileBytesMax`.
+ */
+import { readFileSync, statSync } from "node:fs";
+import { err, type ExitCode, exitCodes, fromHex, ok, type Result, utf8Decode } from "@ioi/base";
+import { verifyChain, verifyReceipts } from "@ioi/verifier";
+import { parseJson } from "@ioi/wire";
+import { fileBytesMax } from "./limits.ts";
+
+export const help = `Verifies what IOI exported, with the Guardian's public key alone.
+
+Usage: ioi-verify FILE --key KEY
+
+  FILE   an export of receipts (./ioi receipts export FILE) or a proof of the chain
+         (./ioi chain proof KEY --json > FILE)
+  KEY    the Guardian's public key: a file that holds it in hex, or the hex itself
+         (ioi-data/identity; get it from its owner, not together with the file)
+
+Prints a report as JSON. Exit: 0 good · 2 usage · 5 a file cannot be read · 6 wrong, or no such file.
+
+A good report shows that what the file holds is what the owner of the key signed. It does not show
+that the file is the newest, nor, while the report says "anchor: software", that nothing was rolled back.
+`;
+
+interface Outcome {
+  readonly exit: ExitCode;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
+const readText = (path: string): Result<string, string> => {
+  try {
+    if (statSync(path).size > fileBytesMax) {
+      return err(`${path} is larger than ${fileBytesMax} bytes`);
+    }
+    const text = utf8Decode(readFileSync(path));
+    return text === undefined ? err(`${path} is not UTF-8`) : ok(text);
+  } catch (error) {
+    return err(`${path} cannot be read: ${error instanceof Error ? error.message : "unknown"}`);
+  }
+};
+
+const readKey = (given: string): Result<Uint8Array, string> => {
+  const direct = fromHex(given);
+  if (direct !== undefined && direct.length > 0) return ok(direct);
+  const text = readText(given);
+  if (!text.ok) return text;
+  const key = fromHex(text.value.trim());
+  return key === undefined || key.length === 0 ? err(`${given} holds no key in hex`) : ok(key);
+};
+
+const failed = (exit: ExitCode, why: string, next: string): Outcome => ({
+  exit,
+  stderr: `error: ${why}. Next: ${next}\n`,
+});
+
+/** The report on a file's text; a text that is no export and no proof is a rejection. */
+const judge = (text: string, key: Uint8Array): Outcome => {
+  const json = parseJson(text);
+  const malformed = (why: string): Outcome =>
+    failed(exitCodes.wrong, why, "make the file again: ./ioi receipts export FILE");
+  if (!json.ok) return malformed(`the file is not JSON: ${json.error.message}`);
+  const value: unknown = json.value;
+  const isChain =
+    typeof value === "object" &&
+    value !== null &&
+    "schema" in value &&
+    value.schema === "ioi.chain-proof/1";
+  const report = isChain ? verifyChain(value, key) : verifyReceipts(value, key);
+  if (!report.ok) return malformed(report.error.message);
+  return {
+    exit: report.value.ok ? exitCodes.done : exitCodes.wrong,
+    stdout: `${JSON.stringify(report.value)}\n`,
+  };
+};
+
+/** What the program does with its arguments. */
+export const run = (args: readonly string[]): Outcome => {
+  if (args.length === 1 && (args[0] === "--help" || args[0] === "-h")) {
+    return { exit: exitCodes.done, stdout: help };
+  }
+  const at = args.indexOf("--key");
+  const given = at < 0 ? undefined : args[at + 1];
+  const rest = args.filter((_, index) => at < 0 || (index !== at && index !== at + 1));
+  const [file] = rest;
+  if (given === undefined || file === undefined || rest.length !== 1) {
+    return failed(exitCodes.usage, "one FILE and --key KEY are wanted", "ioi-verify --help");
+  }
+  const key = readKey(given);
+  if (!key.ok) return failed(exitCodes.failed, key.error, "name the file of the public key");
+  const text = readText(file);
+  if (!text.ok) return failed(exitCodes.failed, text.error, "name a file that can be read");
+  return judge(text.value, key.value);
+};

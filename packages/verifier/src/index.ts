@@ -1,0 +1,4 @@
+export * from "./chain.ts";
+export { errors as verifierErrors } from "./errors.ts";
+export * from "./limits.ts";
+export * from "./receipts.ts";
