@@ -3,3 +3,4 @@ export * from "./ffi.ts";
 export * from "./process-hardening.ts";
 export * from "./sockets.ts";
 export * from "./memory-files.ts";
+export * from "./pass-descriptor.ts";

@@ -4,7 +4,12 @@ import { stripTypeScriptTypes } from "node:module";
 import { assert, OperationError } from "@ioi/base";
 import { nr } from "../libc/index.ts";
 import { landlockPlan, landlockVersion } from "./landlock.ts";
-import { sandboxPlanBytesMax, sandboxPlanPieceMax, sandboxRootBytes } from "./limits.ts";
+import {
+  sandboxBridgePort,
+  sandboxPlanBytesMax,
+  sandboxPlanPieceMax,
+  sandboxRootBytes,
+} from "./limits.ts";
 import {
   mountSteps,
   noOuterSandbox,
@@ -32,6 +37,8 @@ export interface CommandOptions {
    * other that the parent leaks is closed. Default none.
    */
   readonly descriptors?: readonly number[];
+  /** Where the socket of the sandbox's way out is sent, with which words; needs `network: "own"`. */
+  readonly bridge?: { readonly descriptor: number; readonly words: string };
   /** A descriptor that reports `started` or a failed set-up; the program does not get it. */
   readonly status?: number;
 }
@@ -130,6 +137,16 @@ const planPieces = (plan: ConfinerPlan): Record<string, string> => {
   return pieces;
 };
 
+const bridgeOf = (
+  { name, network }: SandboxSpec,
+  { bridge }: CommandOptions,
+): ConfinerPlan["bridge"] => {
+  if (bridge === undefined) return null;
+  if (network !== "own")
+    throw new OperationError("E_SANDBOX_SPEC", `${name}: a way out of nothing`);
+  return { ...bridge, port: sandboxBridgePort };
+};
+
 export const sandboxPlan = (
   spec: SandboxSpec,
   argv: readonly string[],
@@ -144,6 +161,7 @@ export const sandboxPlan = (
   descriptors: options.descriptors ?? [],
   status: options.status ?? null,
   started: startedMark,
+  bridge: bridgeOf(spec, options),
   limits: resourceLimits(spec.limits),
   landlock: landlockPlan(spec, landlockAbi()),
   filter: Buffer.from(

@@ -51,6 +51,7 @@ const ATTR_NOSUID = 2;
 const ATTR_NODEV = 4;
 const ATTR_NOEXEC = 8;
 const MNT_DETACH = 2;
+const BRIDGE_BACKLOG = 64;
 
 class SetupError extends Error {
   readonly errno: number;
@@ -463,6 +464,43 @@ const keepDescriptors = (channel: string | undefined): void => {
   for (const descriptor of kept) call("fcntl", descriptor, F_SETFD, 0);
 };
 
+/** Before capabilities go: the device comes up, one socket listens, and leaves for who serves it. */
+const buildBridge = ({ descriptor, port, words }: NonNullable<ConfinerPlan["bridge"]>): void => {
+  const SIOCGIFFLAGS = 0x8913;
+  const SIOCSIFFLAGS = 0x8914;
+  const IFF_UP = 1;
+  const socket = call("socket", 2, 1 | 0o2000000, 0);
+  const request = Buffer.alloc(40);
+  request.write("lo");
+  call("ioctl", socket, SIOCGIFFLAGS, request);
+  request.writeInt16LE(request.readInt16LE(16) | IFF_UP, 16);
+  call("ioctl", socket, SIOCSIFFLAGS, request);
+  const address = Buffer.alloc(16);
+  address.writeUInt16LE(2, 0);
+  address.writeUInt16BE(port, 2);
+  address.set([127, 0, 0, 1], 4);
+  call("bind", socket, address, address.length);
+  call("listen", socket, BRIDGE_BACKLOG);
+  const text = Buffer.from(words, "hex");
+  const control = Buffer.alloc(24);
+  control.writeBigUInt64LE(20n, 0);
+  control.writeInt32LE(1, 8);
+  control.writeInt32LE(1, 12);
+  control.writeInt32LE(socket, 16);
+  const vector = Buffer.alloc(16);
+  vector.writeBigUInt64LE(ffi.getRawPointer(text), 0);
+  vector.writeBigUInt64LE(BigInt(text.length), 8);
+  const header = Buffer.alloc(56);
+  header.writeBigUInt64LE(ffi.getRawPointer(vector), 16);
+  header.writeBigUInt64LE(1n, 24);
+  header.writeBigUInt64LE(ffi.getRawPointer(control), 32);
+  header.writeBigUInt64LE(BigInt(control.length), 40);
+  call("sendmsg", descriptor, header, 0x4040);
+  // Reachable until the kernel has read them.
+  void [text, control, vector];
+  fs.closeSync(socket);
+};
+
 const confine = (): void => {
   const PR_SET_PDEATHSIG = 1;
   const PR_SET_NO_NEW_PRIVS = 38;
@@ -474,6 +512,7 @@ const confine = (): void => {
   buildRoot();
   enterRoot();
   const ruleset = plan.landlock === null ? null : landlockRuleset(plan.landlock);
+  if (plan.bridge !== null) buildBridge(plan.bridge);
   limitResources();
   dropCapabilities();
   call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

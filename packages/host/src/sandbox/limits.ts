@@ -27,6 +27,12 @@ export const sandboxPidsFloor = 301;
 /** How long loading one program for the cache of compiled code may take, in milliseconds. */
 export const codeFillMs = 20_000;
 
+/** Port of 127.0.0.1 inside a sandbox that leads to egress. */
+export const sandboxBridgePort = 3128;
+
+/** Connections to a sandbox's way out that wait to be taken. */
+export const sandboxBridgeBacklog = 64;
+
 /** Instructions of one seccomp program (the kernel allows 4096). */
 export const sandboxFilterMax = 4096;
 

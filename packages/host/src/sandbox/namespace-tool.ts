@@ -6,9 +6,10 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { err, ok, type Rejection, type Result } from "@ioi/base";
+import type { SandboxNetwork } from "./spec.ts";
 
 export interface NamespaceRequest {
-  readonly network: "none" | "host";
+  readonly network: SandboxNetwork;
   /** What the caller's user and group are called inside. */
   readonly user: number;
   readonly group: number;
@@ -60,7 +61,7 @@ const unshareTool = (unshare: string, setpriv: string): NamespaceTool => ({
     "--kill-child=KILL",
     "--ipc",
     "--uts",
-    ...(request.network === "none" ? ["--net"] : []),
+    ...(request.network !== "host" ? ["--net"] : []),
     "--",
     ...inner,
   ],

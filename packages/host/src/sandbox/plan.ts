@@ -73,6 +73,15 @@ export interface ConfinerPlan {
   /** Takes `started`, or what failed as JSON; the program does not get it. */
   readonly status: number | null;
   readonly started: string;
+  /**
+   * The loopback device is brought up, and the socket that listens on this port of 127.0.0.1 goes out
+   * over the descriptor with these words; the program gets neither.
+   */
+  readonly bridge: {
+    readonly descriptor: number;
+    readonly port: number;
+    readonly words: string;
+  } | null;
   /** [resource, value], soft and hard alike. */
   readonly limits: readonly (readonly [number, number])[];
   readonly landlock: LandlockPlan | null;

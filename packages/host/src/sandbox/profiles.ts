@@ -2,10 +2,10 @@
  * What every sandbox of a kind has in common. The launcher, the drivers and the self-test all take
  * it from here, so that what is tested is what runs.
  */
-import type { SandboxKind, SandboxLimits } from "./spec.ts";
+import type { SandboxKind, SandboxLimits, SandboxNetwork } from "./spec.ts";
 
 export interface KindProfile {
-  readonly network: "none" | "host";
+  readonly network: SandboxNetwork;
   readonly unixSockets?: boolean;
   readonly mayCreateNamespaces: boolean;
   readonly limits: SandboxLimits;
@@ -29,8 +29,9 @@ export const kindProfiles: Readonly<Record<SandboxKind, KindProfile>> = {
   files: own("none"),
   net: own("none"),
   model: own("none"),
+  // Its own namespace is empty and stays so; a command's filter cannot allow what this one refuses.
   exec: {
-    network: "none",
+    network: "own",
     mayCreateNamespaces: true,
     limits: { openFiles: 4096, processes: 2048 },
   },

@@ -23,12 +23,13 @@ import {
   refusedWithoutNamespaces,
   refusedWithoutNetwork,
 } from "./syscall-table.ts";
+import type { SandboxNetwork } from "./spec.ts";
 
 export type FilterArchitecture = "x64" | "arm64";
 
 export interface FilterChoice {
   readonly arch: FilterArchitecture;
-  readonly network: "none" | "host";
+  readonly network: SandboxNetwork;
   /** Default: no socket but by inheritance. */
   readonly unixSockets?: boolean;
   readonly mayCreateNamespaces: boolean;
@@ -51,6 +52,7 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 const AF_NETLINK = 16;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_SEQPACKET = 5;
 /** Bits of a socket type beside SOCK_NONBLOCK and SOCK_CLOEXEC. */
 const socketTypeMask = 0xf;
@@ -78,6 +80,15 @@ const pair: readonly Instruction[] = [
   refuse,
 ];
 
+/** By the type of a socket, which is loaded here. */
+const internetType: readonly Instruction[] = [
+  argument(1),
+  and(socketTypeMask),
+  ...whenEqual(SOCK_STREAM, [allow]),
+  ...whenEqual(SOCK_DGRAM, [allow]),
+  refuse,
+];
+
 /** Internet streams and datagrams, and the routing table for the list of interfaces. */
 const networkSocket: readonly Instruction[] = [
   argument(0),
@@ -86,6 +97,15 @@ const networkSocket: readonly Instruction[] = [
   ...whenNotEqual(AF_NETLINK, [refuse]),
   argument(2),
   ...whenEqual(0, [allow]),
+  refuse,
+];
+
+/** The same without raw sockets: of a namespace that holds a loopback device at most. */
+const ownSocket: readonly Instruction[] = [
+  argument(0),
+  ...whenEqual(AF_NETLINK, [argument(2), ...whenEqual(0, [allow]), refuse]),
+  ...whenEqual(AF_INET, internetType),
+  ...whenEqual(AF_INET6, internetType),
   refuse,
 ];
 
@@ -135,6 +155,7 @@ export const filterProgram = (choice: FilterChoice): readonly Instruction[] => {
   rule(examined.socketpair, pair);
   refuseAll(refusedAlways);
   if (choice.network === "host") rule(examined.socket, networkSocket);
+  else if (choice.network === "own") rule(examined.socket, ownSocket);
   else if (choice.unixSockets === true) {
     rule(examined.socket, unixSocket);
     rule(refusedWithoutNetwork.bind, [refuse]);

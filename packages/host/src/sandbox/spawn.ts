@@ -25,6 +25,11 @@ export interface SpawnOptions {
   readonly cwd?: string;
   readonly stdio?: readonly StdioEntry[];
   readonly serialization?: "json" | "advanced";
+  /**
+   * The index in `stdio` of a message socket (`messagePair`) that takes the listening end of the
+   * sandbox's way out, with these words (hex); the program does not get it. Needs `network: "own"`.
+   */
+  readonly bridge?: { readonly descriptor: number; readonly words: string };
   /** A session of its own, without the caller's terminal. */
   readonly detached?: boolean;
 }
@@ -66,7 +71,7 @@ const startReport = (child: ChildProcess, status: number): SandboxedChild["start
   });
 
 export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): SandboxedChild => {
-  const { entry, program } = options;
+  const { entry, program, bridge } = options;
   if ((entry === undefined) === (program === undefined)) {
     throw new OperationError("E_SANDBOX_SPEC", "either an entry or a program");
   }
@@ -85,10 +90,13 @@ export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): Sandbo
       : { NODE_COMPILE_CACHE: codeCacheFolder, ...options.env },
     {
       descriptors: stdio
-        .map((given, index) => (index > 2 && given !== "ignore" && index !== status ? index : -1))
+        .map((given, index) =>
+          given !== "ignore" && index !== status && index !== bridge?.descriptor ? index : -1,
+        )
         .filter((index) => index > 2),
       status,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(bridge === undefined ? {} : { bridge }),
     },
   );
   const child = spawn(command.program, command.args, {

@@ -18,6 +18,13 @@ export type SandboxKind =
   | "model"
   | "agent";
 
+/**
+ * `none`: no socket but by inheritance. `own`: an empty network namespace in which sockets may be
+ * made; with a `bridge` its loopback device is up and one port leads out, over a descriptor that the
+ * program never has. `host`: the machine's.
+ */
+export type SandboxNetwork = "none" | "own" | "host";
+
 export interface SandboxBind {
   readonly path: string;
   readonly access: "read" | "write";
@@ -53,7 +60,7 @@ export interface SandboxSpec {
    * sandbox also hold in every sandbox that is built inside it.
    */
   readonly masks: readonly string[];
-  readonly network: "none" | "host";
+  readonly network: SandboxNetwork;
   /**
    * Unix stream sockets may be connected: to those that a bind shows, since the network namespace,
    * and with it every abstract name, is empty. Default: a socket comes only by inheritance.

@@ -35,6 +35,8 @@ const direct: readonly TestedKind[] = testedKinds.filter((kind) => kind !== "com
 const withoutWorkspace: ReadonlySet<TestedKind> = new Set(["egress", "net", "model", "agent"]);
 const withWorkspace = testedKinds.filter((kind) => !withoutWorkspace.has(kind));
 const withNetwork: readonly TestedKind[] = ["orchestrator", "egress"];
+/** They may make sockets; those of `exec` are in a namespace without any device. */
+const withSockets: readonly TestedKind[] = [...withNetwork, "exec"];
 
 /** Tried by one probe inside each kind and once outside. */
 export const probeEntries: readonly EscapeEntry[] = [
@@ -108,7 +110,7 @@ export const probeEntries: readonly EscapeEntry[] = [
   { id: "gain-privileges", what: "gain privileges by a set-user-ID file" },
   { id: "change-user", what: "become another user" },
   { id: "tcp-connect", what: "connect to a TCP listener", granted: withNetwork },
-  { id: "tcp-listen", what: "listen on TCP", granted: withNetwork },
+  { id: "tcp-listen", what: "listen on TCP", granted: withSockets },
   { id: "udp-send", what: "send a UDP datagram", granted: withNetwork },
   { id: "name-lookup", what: "ask a name server", granted: withNetwork },
   {
@@ -118,7 +120,7 @@ export const probeEntries: readonly EscapeEntry[] = [
   },
   { id: "unix-abstract-connect", what: "connect to an abstract Unix socket" },
   { id: "unix-datagram-redirect", what: "point a datagram pair at a Unix socket" },
-  { id: "socket-netlink", what: "open a routing netlink socket", granted: withNetwork },
+  { id: "socket-netlink", what: "open a routing netlink socket", granted: withSockets },
   { id: "socket-netlink-audit", what: "open an audit netlink socket" },
   { id: "socket-raw", what: "open a raw internet socket" },
   { id: "socket-packet", what: "open a packet socket" },
