@@ -54,6 +54,10 @@ export const domains = {
   policyChange: "ioi/device/policy/v1",
   /** Hash: the text of a policy, letter by letter. */
   policyText: "ioi/guardian/policy-text/v1",
+  /** Hash: who an MCP server is. */
+  mcpServer: "ioi/mcp/server/v1",
+  /** Hash: the definition of an MCP tool. */
+  mcpTool: "ioi/mcp/tool/v1",
   /** Hash: the identity of a device. */
   deviceKey: "ioi/device/key/v1",
   /** Hash: the text of the card that the person saw. */

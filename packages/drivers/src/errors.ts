@@ -178,6 +178,12 @@ export const errors = {
     next: "Run the action again; it is prepared and decided on what is there now.",
     exit: 5,
   },
+  E_PREVIEW_NONE: {
+    what: "There is no preview of this action.",
+    why: "It changes no file's content, or its driver shows none.",
+    next: "The card says what it does; it can be decided without a preview.",
+    exit: 7,
+  },
   E_FS_OTHER_DEVICE: {
     what: "Source and destination are on different file systems.",
     why: "A rename works within one file system; between two, a move is a copy and a removal.",

@@ -36,6 +36,22 @@ export const searchMsMax = 20_000;
 export const searchAnswerBytesMax = 1_048_576;
 /** Characters of a line that a match shows. */
 export const searchLineCharsMax = 512;
+/** Bytes of a file that are hashed before a write or removal of it is decided. */
+export const beforeBytesMax = 16_777_216;
+/** Bytes of a file that a preview compares; what a write carries always fits. */
+export const previewSourceBytesMax = 4_194_304;
+/** Lines that a preview compares, without what both contents begin and end with. */
+export const previewCompareLinesMax = 20_000;
+/** Lines that differ in a comparison; more are shown without one. */
+export const previewEditsMax = 1_000;
+/** Time of one comparison, in milliseconds. */
+export const previewCompareMsMax = 500;
+/** Lines of a preview. */
+export const previewLinesMax = 200;
+/** Characters of one line of a preview. */
+export const previewLineCharsMax = 240;
+/** Characters of a preview. */
+export const previewCharsMax = 16_384;
 /** Entries one effect may touch (files, folders and links of a tree). */
 export const effectEntriesMax = 20_000;
 /** Depth of a folder tree that is copied, deleted or searched. */

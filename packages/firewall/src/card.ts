@@ -48,6 +48,11 @@ const pathLines = (
     ),
   );
   if (facts.dotNames === true) lines.push(line("", "holds names that begin with a dot"));
+  if (facts.before !== undefined) {
+    lines.push(line("", `its content goes: sha256 ${toHex(facts.before).slice(0, 16)}`));
+  }
+  // Neither copy nor move replaces anything.
+  if (label === "to" && facts.exists) lines.push(line("", "is not replaced: this will be refused"));
   return lines;
 };
 

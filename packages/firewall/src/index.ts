@@ -29,7 +29,7 @@ export { offeredScope, scopeCard, type ScopeInput, type ScopePick } from "./scop
 export { taskGroupOf, type TaskScope, widening } from "./scope/task.ts";
 export { readWords, scopeGroups, widerAccess, type WordsReading } from "./scope/words.ts";
 export * from "./types.ts";
-export { letterWarnings, visible } from "./visible.ts";
+export { isVisible, letterWarnings, visible } from "./visible.ts";
 export {
   check,
   explain,
@@ -40,5 +40,10 @@ export {
 export { lint, type LintFinding } from "./lint.ts";
 export { parseToml, type TomlEntry, type TomlNode, type TomlTable } from "./toml.ts";
 export { formatPolicy, importPolicy, type Imported } from "./tools/format.ts";
-export { type FixtureResult, testPolicy } from "./tools/fixtures.ts";
+export {
+  type FixtureResult,
+  type HandAction,
+  handQuestion,
+  testPolicy,
+} from "./tools/fixtures.ts";
 export { learn, type Learned, type NotLearned, type RecordedStep } from "./tools/learn.ts";

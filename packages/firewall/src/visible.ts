@@ -17,6 +17,12 @@ const stacked = /\p{M}{4,}/gu;
 export const visible = (text: string): string =>
   text.replace(hidden, numbered).replace(stacked, (marks) => Array.from(marks, numbered).join(""));
 
+/** Whether a text holds nothing that {@link visible} would show by number; its own numbers may stand. */
+export const isVisible = (text: string): boolean => {
+  const plain = text.replace(/\u27e8U\+[0-9A-F]{4,6}\u27e9/g, "");
+  return visible(plain) === plain;
+};
+
 const scripts: readonly (readonly [string, RegExp])[] = [
   ["Latin", /\p{Script=Latin}/u],
   ["Cyrillic", /\p{Script=Cyrillic}/u],

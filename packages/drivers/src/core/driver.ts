@@ -36,6 +36,13 @@ export interface ActReport {
   readonly evidence: Readonly<Record<string, string>>;
 }
 
+/** What an action would change, for a person: the contents it goes between, and the text. */
+export interface Preview {
+  readonly before?: Uint8Array;
+  readonly after?: Uint8Array;
+  readonly text: string;
+}
+
 /** An action with everything it speaks of held open. */
 export interface PreparedAction extends Disposable {
   readonly facts: Readonly<Record<string, Facts>>;
@@ -45,6 +52,8 @@ export interface PreparedAction extends Disposable {
   /** Obligations that this action can keep. */
   readonly keeps: ReadonlySet<ObligationType>;
   act(context: ActContext): Promise<ActReport>;
+  /** Of an action that changes a file's content. Takes what `act` would be given, verified. */
+  readonly preview?: (content: Uint8Array) => Promise<Result<Preview, DriverRejection>>;
 }
 
 export interface Driver extends Disposable {

@@ -7,7 +7,16 @@
  * too. Bounds: one act at a time for each prepared action, `preparedMax` of those.
  */
 import { randomBytes } from "node:crypto";
-import { equalBytes, err, InvariantError, OperationError, toHex, utf8Decode } from "@ioi/base";
+import {
+  equalBytes,
+  err,
+  InvariantError,
+  OperationError,
+  type Result,
+  toHex,
+  utf8Decode,
+  utf8Encode,
+} from "@ioi/base";
 import {
   actionId as identify,
   type CryptoProvider,
@@ -24,6 +33,7 @@ import {
   encodeCanonical,
   outcome as outcomeSchema,
   prepared as preparedSchema,
+  previewStatement,
   schema,
 } from "@ioi/wire";
 import type { ErrorCode } from "../errors.ts";
@@ -51,6 +61,17 @@ export interface PrepareOutput {
   readonly errorCode: string;
   readonly errorMessage: string;
 }
+export interface PreviewInput {
+  readonly nonce: Uint8Array;
+  readonly content: Uint8Array;
+}
+export interface PreviewOutput {
+  readonly statement: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly text: string;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+}
 export interface ActInput {
   readonly nonce: Uint8Array;
   readonly ticket: Uint8Array;
@@ -70,9 +91,18 @@ interface CallContext {
   readonly signal: AbortSignal;
 }
 
+const noPreview = (error: DriverRejection): PreviewOutput => ({
+  statement: nothing,
+  signature: nothing,
+  text: "",
+  errorCode: error.code,
+  errorMessage: error.message,
+});
+
 /** The shape of `pb.Driver`'s methods. */
 export interface DriverHandlers {
   prepare(request: PrepareInput, context: CallContext): Promise<PrepareOutput>;
+  preview(request: PreviewInput, context: CallContext): Promise<PreviewOutput>;
   act(request: ActInput, context: CallContext): AsyncIterable<ActOutputEvent>;
   abort(request: { readonly nonce: Uint8Array }, context: CallContext): Promise<object>;
   settle(request: { readonly counter: bigint }, context: CallContext): Promise<Settlement>;
@@ -182,8 +212,42 @@ class Instance {
     };
   }
 
+  /** The action goes on waiting: a preview permits nothing and uses nothing up. */
+  async preview({ nonce, content }: PreviewInput): Promise<PreviewOutput> {
+    const { provider, instanceId, instanceKey, profile, nowMs } = this.#options;
+    const waiting = this.#nonces.look(nonce, nowMs());
+    if (waiting === undefined) {
+      return noPreview({ code: "E_TICKET_MISSING", message: "no action waits under this nonce" });
+    }
+    const { prepared: held, actionId } = waiting;
+    if (held.preview === undefined) {
+      return noPreview({ code: "E_PREVIEW_NONE", message: `${waiting.target} has no preview` });
+    }
+    if (!contentMatches(provider, held.content, content)) {
+      const message = "the content is not what the action commits to";
+      return noPreview({ code: "E_CONTENT_MISMATCH", message });
+    }
+    const made = await this.#look(held.preview(content));
+    if (!made.ok) return noPreview(made.error);
+    const { before, after, text } = made.value;
+    const statement = schema.encode(previewStatement, {
+      version: 1,
+      instanceId,
+      nonce,
+      session: profile.session,
+      actionId,
+      ...(before === undefined ? {} : { before }),
+      ...(after === undefined ? {} : { after }),
+      textHash: domainHash(provider, domains.preview, utf8Encode(text)),
+    });
+    const { signature } = signPayload(provider, instanceKey, domains.preview, statement);
+    return { statement, signature, text, errorCode: "", errorMessage: "" };
+  }
+
   /** A failure of the system while looking is a rejection; a bug goes up. */
-  async #look(looking: ReturnType<Driver["prepare"]>): ReturnType<Driver["prepare"]> {
+  async #look<T>(
+    looking: Promise<Result<T, DriverRejection>>,
+  ): Promise<Result<T, DriverRejection>> {
     try {
       return await looking;
     } catch (error) {
@@ -385,6 +449,7 @@ export const createHandlers = (options: HandlerOptions): DisposableHandlers => {
   const instance = new Instance(options);
   return {
     prepare: (request, context) => instance.prepare(request, context),
+    preview: (request) => instance.preview(request),
     act: (request, context) => instance.act(request, context),
     abort: (request) => instance.abort(request.nonce),
     settle: (request) => instance.settle(request.counter),

@@ -39,6 +39,12 @@ export class NonceTable implements Disposable {
     return entry;
   }
 
+  /** What waits goes on waiting. */
+  look(nonce: Uint8Array, nowMs: number): Waiting | undefined {
+    this.#dropOld(nowMs);
+    return this.#waiting.get(toHex(nonce));
+  }
+
   get size(): number {
     return this.#waiting.size;
   }

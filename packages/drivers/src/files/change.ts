@@ -17,6 +17,7 @@ import { capture, type Captured } from "../fs/entries.ts";
 import { type DriverRejection, isWithin, recheck, reject, type Spot } from "../fs/roots.ts";
 import { hasDotNames, readTree, type TreeItem, type TreeOptions } from "../fs/tree.ts";
 import { copyBytesMax, snapshotBytesMax } from "../limits.ts";
+import { type Before, changedSince } from "./before.ts";
 import type { Change, Effect, Entry, FolderTimes } from "../vault/record.ts";
 
 type Changes = Result<readonly Planned[], DriverRejection>;
@@ -80,6 +81,7 @@ const noParent = (spot: Spot): DriverRejection | undefined =>
 const planWrite = async (
   engine: EffectEngine,
   spot: Spot,
+  looked: Before,
   args: { readonly content: ContentRef; readonly create: "new" | "replace" | "any" },
   context: ActContext,
 ): Promise<Changes> => {
@@ -103,6 +105,8 @@ const planWrite = async (
   }
   const before = await captureSpot(spot, context.signal);
   if (before === undefined || !before.ok) return before ?? reject("E_FS_CHANGED", path);
+  const changed = changedSince(path, looked, before.value);
+  if (changed !== undefined) return changed;
   const { mode, uid, gid, attributes } = before.value.entry;
   const after: Entry = {
     kind: "file",
@@ -120,11 +124,12 @@ const planWrite = async (
 export const writeTarget = async (
   engine: EffectEngine,
   spot: Spot,
+  looked: Before,
   args: { readonly content: ContentRef; readonly create: "new" | "replace" | "any" },
   context: ActContext,
 ): Promise<ActReport> => {
   const bytes = context.content.length;
-  const plan = await planWrite(engine, spot, args, context);
+  const plan = await planWrite(engine, spot, looked, args, context);
   return perform(engine, "fs::write", context, plan, { bytes, result: { bytes } });
 };
 
@@ -295,7 +300,7 @@ const moveAcross = async (
 
 export const deleteTarget = async (
   engine: EffectEngine,
-  whole: Whole,
+  whole: Whole & { readonly before: Before },
   context: ActContext,
 ): Promise<ActReport> => {
   const { spot } = whole;
@@ -310,6 +315,9 @@ export const deleteTarget = async (
   const bytesMax = snapshotBytesMax;
   const items = await readWhole(engine, whole, object, { content: true, bytesMax, signal });
   if (!items.ok) return refused(items.error);
+  const [top] = items.value;
+  const changed = top?.entry.kind === "file" ? changedSince(path, whole.before, top) : undefined;
+  if (changed !== undefined) return refused(changed.error);
   const report = {
     bytes: contentBytes(items.value),
     result: { deleted: items.value.length },

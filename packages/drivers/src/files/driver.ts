@@ -4,6 +4,7 @@
  * `prepare` opens every place of the action without following a link and without touching content;
  * `act` works from those descriptors and checks first that the paths still lead to them.
  */
+import { createHash } from "node:crypto";
 import { ok, type Result } from "@ioi/base";
 import type { CanonicalValue, ContentRef, Facts } from "@ioi/wire";
 import {
@@ -43,6 +44,7 @@ import {
   type Whole,
   writeTarget,
 } from "./change.ts";
+import { factsWith, lookBefore, previewOf } from "./before.ts";
 import { listTarget, readTarget, statTarget } from "./look.ts";
 import { PdfReader } from "../pdf/pdf.ts";
 import { searchTarget } from "./search.ts";
@@ -85,6 +87,7 @@ const preparedOf = (
     readonly effect: boolean;
     readonly content?: ContentRef;
     readonly act: (context: ActContext) => Promise<ActReport>;
+    readonly preview?: PreparedAction["preview"];
   },
 ): PreparedAction => ({
   facts,
@@ -92,6 +95,7 @@ const preparedOf = (
   content: options.content,
   keeps: keepsSnapshot,
   act: options.act,
+  ...(options.preview === undefined ? {} : { preview: options.preview }),
   [Symbol.dispose]: () => held[Symbol.dispose](),
 });
 
@@ -130,6 +134,9 @@ const withWhole = (
 ): Record<string, Facts> =>
   dotNames === undefined ? facts : { ...facts, path: { ...factsOf(spot), dotNames } };
 
+const sha256 = (bytes: Uint8Array): Uint8Array =>
+  Uint8Array.from(createHash("sha256").update(bytes).digest());
+
 export class FilesDriver implements Driver {
   readonly kind = "files";
   readonly #engine: EffectEngine;
@@ -141,11 +148,11 @@ export class FilesDriver implements Driver {
     this.#roots = engine.roots;
   }
 
-  async prepare(target: string, args: Args): Promise<Prepared> {
+  async prepare(target: string, args: Args, signal: AbortSignal): Promise<Prepared> {
     if (!isFilesTarget(target)) {
       return reject("E_TARGET_UNKNOWN", `the files driver does not perform ${target}`);
     }
-    const prepared = this.#prepare(target, args);
+    const prepared = await this.#prepare(target, args, signal);
     return prepared.ok || prepared.error.code !== "E_FS_OUTSIDE"
       ? prepared
       : ok(beyond(prepared.error, target, args));
@@ -159,7 +166,7 @@ export class FilesDriver implements Driver {
     return settle(this.#engine, counter);
   }
 
-  #prepare(target: FilesTarget, args: Args): Prepared {
+  #prepare(target: FilesTarget, args: Args, signal: AbortSignal): Prepared | Promise<Prepared> {
     switch (target) {
       case "fs::stat":
         return this.#look(target, args, async (spot) => statTarget(this.#roots, spot));
@@ -189,9 +196,9 @@ export class FilesDriver implements Driver {
         );
       }
       case "fs::delete":
-        return this.#delete(args);
+        return this.#delete(args, signal);
       case "fs::write":
-        return this.#write(args);
+        return this.#write(args, signal);
       case "fs::copy":
       case "fs::move":
         return this.#pair(target, args);
@@ -214,49 +221,60 @@ export class FilesDriver implements Driver {
     need: "read" | "write",
     effect: boolean,
     act: (spot: Spot, context: ActContext) => Promise<ActReport>,
-    content?: ContentRef,
   ): Prepared {
     const opened = places(this.#roots, [{ name: "path", path, need }]);
     if (!opened.ok) return opened;
     const { spots, held } = opened.value;
     const spot = spots.get("path") as Spot;
     return ok(
-      preparedOf(held, factsOfAll(spots), {
-        effect,
-        act: (context) => act(spot, context),
-        ...(content === undefined ? {} : { content }),
-      }),
+      preparedOf(held, factsOfAll(spots), { effect, act: (context) => act(spot, context) }),
     );
   }
 
-  #write(args: Args): Prepared {
+  async #write(args: Args, signal: AbortSignal): Promise<Prepared> {
     const write = decodeArguments(schemas["fs::write"], args);
     if (!write.ok) return write;
     const { path, content } = write.value;
     if (content.length > contentBytesMax) {
       return reject("E_FS_TOO_LARGE", `one write carries at most ${contentBytesMax} bytes`);
     }
-    return this.#onPath(
-      path,
-      "write",
-      true,
-      (spot, context) => writeTarget(this.#engine, spot, write.value, context),
-      content,
+    const opened = places(this.#roots, [{ name: "path", path, need: "write" }]);
+    if (!opened.ok) return opened;
+    using held = opened.value.held;
+    const spot = opened.value.spots.get("path") as Spot;
+    const before = await lookBefore(spot, signal);
+    if (!before.ok) return before;
+    return ok(
+      preparedOf(
+        held.move(),
+        { path: factsWith(spot, before.value) },
+        {
+          effect: true,
+          act: (context) => writeTarget(this.#engine, spot, before.value, write.value, context),
+          preview: (bytes) =>
+            previewOf(spot, before.value, { bytes, sha256: content.sha256 }, sha256),
+          content,
+        },
+      ),
     );
   }
 
-  #delete(args: Args): Prepared {
+  async #delete(args: Args, signal: AbortSignal): Promise<Prepared> {
     const one = decodeArguments(schemas["fs::delete"], args);
     if (!one.ok) return one;
     const { path } = one.value;
     const opened = places(this.#roots, [{ name: "path", path, need: "write" }]);
     if (!opened.ok) return opened;
-    const { spots, held } = opened.value;
-    const whole = wholeOf(spots.get("path") as Spot);
+    using held = opened.value.held;
+    const spot = opened.value.spots.get("path") as Spot;
+    const before = await lookBefore(spot, signal);
+    if (!before.ok) return before;
+    const whole = { ...wholeOf(spot), before: before.value };
     return ok(
-      preparedOf(held, withWhole(factsOfAll(spots), whole), {
+      preparedOf(held.move(), withWhole({ path: factsWith(spot, before.value) }, whole), {
         effect: true,
         act: (context) => deleteTarget(this.#engine, whole, context),
+        preview: () => previewOf(spot, before.value, undefined, sha256),
       }),
     );
   }

@@ -43,6 +43,11 @@ export const facts = record({
   mode: optional(int(0, 0o7777)),
   /** SHA-256 of a program's bytes. */
   sha256: optional(bytes(32)),
+  /**
+   * SHA-256 of the file whose content the action would end, so that it ends no other. Absent where
+   * there is none, and where it is too large to be read before it is permitted.
+   */
+  before: optional(bytes(32)),
   /** The mount folds case. */
   caseInsensitive: optional(bool),
   /** Below a folder that is taken whole, some name begins with a dot. */
@@ -108,5 +113,24 @@ export const prepared = record({
   actionId: bytes(32),
 });
 export type Prepared = Infer<typeof prepared>;
+
+/**
+ * What a driver shows of a prepared action's change, for a person who decides. It is signed with the
+ * instance key over the two states that the action names and over the text itself.
+ */
+export const previewStatement = record({
+  version: int(1, 1),
+  instanceId: bytes(16),
+  nonce: bytes(16),
+  session: text(64),
+  actionId: bytes(32),
+  /** Content that would go: the fact `before`; absent where there is none. */
+  before: optional(bytes(32)),
+  /** Content that would come; absent where none would. */
+  after: optional(bytes(32)),
+  /** Of the text, under the domain of previews. */
+  textHash: bytes(32),
+});
+export type PreviewStatement = Infer<typeof previewStatement>;
 
 export const stringList: Schema<readonly string[]> = array(text(131_072), 4096);

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/carry.proto.
  */
 export const file_ioi_kernel_v1_carry: GenFile = /*@__PURE__*/
-  fileDesc("Chlpb2kva2VybmVsL3YxL2NhcnJ5LnByb3RvEg1pb2kua2VybmVsLnYxInYKCkNhcnJ5RnJhbWUSDQoDdGxzGAEgASgMSAASJwoGbm90aWNlGAIgASgLMhUuaW9pLmtlcm5lbC52MS5Ob3RpY2VIABInCgZhbmNob3IYAyABKAsyFS5pb2kua2VybmVsLnYxLkFuY2hvckgAQgcKBWZyYW1lIl4KBk5vdGljZRIPCgdzZXNzaW9uGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEg4KBmxlbmd0aBgDIAEoDRISCgpjb21taXRtZW50GAQgASgMEg0KBW9yZGVyGAUgASgEIjcKBkFuY2hvchIMCgRzaXplGAEgASgEEgwKBHJvb3QYAiABKAwSEQoJc2lnbmF0dXJlGAMgASgMMkoKBUNhcnJ5EkEKBUNhcnJ5EhkuaW9pLmtlcm5lbC52MS5DYXJyeUZyYW1lGhkuaW9pLmtlcm5lbC52MS5DYXJyeUZyYW1lKAEwAWIGcHJvdG8z");
+  fileDesc("Chlpb2kva2VybmVsL3YxL2NhcnJ5LnByb3RvEg1pb2kua2VybmVsLnYxIpsBCgpDYXJyeUZyYW1lEg0KA3RscxgBIAEoDEgAEicKBm5vdGljZRgCIAEoCzIVLmlvaS5rZXJuZWwudjEuTm90aWNlSAASJwoGYW5jaG9yGAMgASgLMhUuaW9pLmtlcm5lbC52MS5BbmNob3JIABIjCgRidWxrGAQgASgLMhMuaW9pLmtlcm5lbC52MS5CdWxrSABCBwoFZnJhbWUiJgoEQnVsaxIOCgZudW1iZXIYASABKAQSDgoGbGVuZ3RoGAIgASgNIl4KBk5vdGljZRIPCgdzZXNzaW9uGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEg4KBmxlbmd0aBgDIAEoDRISCgpjb21taXRtZW50GAQgASgMEg0KBW9yZGVyGAUgASgEIjcKBkFuY2hvchIMCgRzaXplGAEgASgEEgwKBHJvb3QYAiABKAwSEQoJc2lnbmF0dXJlGAMgASgMMkoKBUNhcnJ5EkEKBUNhcnJ5EhkuaW9pLmtlcm5lbC52MS5DYXJyeUZyYW1lGhkuaW9pLmtlcm5lbC52MS5DYXJyeUZyYW1lKAEwAWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.kernel.v1.CarryFrame
@@ -37,6 +37,14 @@ export type CarryFrame = Message<"ioi.kernel.v1.CarryFrame"> & {
      */
     value: Anchor;
     case: "anchor";
+  } | {
+    /**
+     * Workload and Orchestrator only.
+     *
+     * @generated from field: ioi.kernel.v1.Bulk bulk = 4;
+     */
+    value: Bulk;
+    case: "bulk";
   } | { case: undefined; value?: undefined };
 };
 
@@ -46,6 +54,32 @@ export type CarryFrame = Message<"ioi.kernel.v1.CarryFrame"> & {
  */
 export const CarryFrameSchema: GenMessage<CarryFrame> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_carry, 0);
+
+/**
+ * Bytes of the same TLS session, here in their turn, that stand in shared memory.
+ *
+ * @generated from message ioi.kernel.v1.Bulk
+ */
+export type Bulk = Message<"ioi.kernel.v1.Bulk"> & {
+  /**
+   * Of the messages in that memory, from 0.
+   *
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * @generated from field: uint32 length = 2;
+   */
+  length: number;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.Bulk.
+ * Use `create(BulkSchema)` to create a new message.
+ */
+export const BulkSchema: GenMessage<Bulk> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_carry, 1);
 
 /**
  * @generated from message ioi.kernel.v1.Notice
@@ -86,7 +120,7 @@ export type Notice = Message<"ioi.kernel.v1.Notice"> & {
  * Use `create(NoticeSchema)` to create a new message.
  */
 export const NoticeSchema: GenMessage<Notice> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_carry, 1);
+  messageDesc(file_ioi_kernel_v1_carry, 2);
 
 /**
  * Guardian -> Orchestrator: a checkpoint of the receipt log.
@@ -115,7 +149,7 @@ export type Anchor = Message<"ioi.kernel.v1.Anchor"> & {
  * Use `create(AnchorSchema)` to create a new message.
  */
 export const AnchorSchema: GenMessage<Anchor> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_carry, 2);
+  messageDesc(file_ioi_kernel_v1_carry, 3);
 
 /**
  * Workload -> Orchestrator and Orchestrator -> Guardian: the bytes of one TLS session between the

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/driver.proto.
  */
 export const file_ioi_kernel_v1_driver: GenFile = /*@__PURE__*/
-  fileDesc("Chppb2kva2VybmVsL3YxL2RyaXZlci5wcm90bxINaW9pLmtlcm5lbC52MSIuCg5QcmVwYXJlUmVxdWVzdBIOCgZ0YXJnZXQYASABKAkSDAoEYXJncxgCIAEoDCJ3CgxQcmVwYXJlUmVwbHkSDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBISCgplcnJvcl9jb2RlGAQgASgJEhUKDWVycm9yX21lc3NhZ2UYBSABKAkiPAoKQWN0UmVxdWVzdBINCgVub25jZRgBIAEoDBIOCgZ0aWNrZXQYAiABKAwSDwoHY29udGVudBgDIAEoDCJRCghBY3RFdmVudBIQCgZvdXRwdXQYASABKAxIABIqCgZyZXN1bHQYAiABKAsyGC5pb2kua2VybmVsLnYxLkFjdFJlc3VsdEgAQgcKBWV2ZW50Il4KCUFjdFJlc3VsdBIPCgdvdXRjb21lGAEgASgMEhkKEW91dGNvbWVfc2lnbmF0dXJlGAIgASgMEg4KBnJlc3VsdBgDIAEoDBIVCg1lcnJvcl9tZXNzYWdlGAQgASgJIh0KDEFib3J0UmVxdWVzdBINCgVub25jZRgBIAEoDCIMCgpBYm9ydFJlcGx5IiAKDVNldHRsZVJlcXVlc3QSDwoHY291bnRlchgBIAEoBCIxCgtTZXR0bGVSZXBseRIOCgZzdGF0dXMYASABKAkSEgoKcmV2ZXJzaWJsZRgCIAEoCDKRAgoGRHJpdmVyEkUKB1ByZXBhcmUSHS5pb2kua2VybmVsLnYxLlByZXBhcmVSZXF1ZXN0GhsuaW9pLmtlcm5lbC52MS5QcmVwYXJlUmVwbHkSOwoDQWN0EhkuaW9pLmtlcm5lbC52MS5BY3RSZXF1ZXN0GhcuaW9pLmtlcm5lbC52MS5BY3RFdmVudDABEj8KBUFib3J0EhsuaW9pLmtlcm5lbC52MS5BYm9ydFJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkFib3J0UmVwbHkSQgoGU2V0dGxlEhwuaW9pLmtlcm5lbC52MS5TZXR0bGVSZXF1ZXN0GhouaW9pLmtlcm5lbC52MS5TZXR0bGVSZXBseWIGcHJvdG8z");
+  fileDesc("Chppb2kva2VybmVsL3YxL2RyaXZlci5wcm90bxINaW9pLmtlcm5lbC52MSIuCg5QcmVwYXJlUmVxdWVzdBIOCgZ0YXJnZXQYASABKAkSDAoEYXJncxgCIAEoDCJ3CgxQcmVwYXJlUmVwbHkSDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBISCgplcnJvcl9jb2RlGAQgASgJEhUKDWVycm9yX21lc3NhZ2UYBSABKAkiMAoOUHJldmlld1JlcXVlc3QSDQoFbm9uY2UYASABKAwSDwoHY29udGVudBgCIAEoDCJtCgxQcmV2aWV3UmVwbHkSEQoJc3RhdGVtZW50GAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIMCgR0ZXh0GAMgASgJEhIKCmVycm9yX2NvZGUYBCABKAkSFQoNZXJyb3JfbWVzc2FnZRgFIAEoCSI8CgpBY3RSZXF1ZXN0Eg0KBW5vbmNlGAEgASgMEg4KBnRpY2tldBgCIAEoDBIPCgdjb250ZW50GAMgASgMIlEKCEFjdEV2ZW50EhAKBm91dHB1dBgBIAEoDEgAEioKBnJlc3VsdBgCIAEoCzIYLmlvaS5rZXJuZWwudjEuQWN0UmVzdWx0SABCBwoFZXZlbnQiXgoJQWN0UmVzdWx0Eg8KB291dGNvbWUYASABKAwSGQoRb3V0Y29tZV9zaWduYXR1cmUYAiABKAwSDgoGcmVzdWx0GAMgASgMEhUKDWVycm9yX21lc3NhZ2UYBCABKAkiHQoMQWJvcnRSZXF1ZXN0Eg0KBW5vbmNlGAEgASgMIgwKCkFib3J0UmVwbHkiIAoNU2V0dGxlUmVxdWVzdBIPCgdjb3VudGVyGAEgASgEIjEKC1NldHRsZVJlcGx5Eg4KBnN0YXR1cxgBIAEoCRISCgpyZXZlcnNpYmxlGAIgASgIMtgCCgZEcml2ZXISRQoHUHJlcGFyZRIdLmlvaS5rZXJuZWwudjEuUHJlcGFyZVJlcXVlc3QaGy5pb2kua2VybmVsLnYxLlByZXBhcmVSZXBseRJFCgdQcmV2aWV3Eh0uaW9pLmtlcm5lbC52MS5QcmV2aWV3UmVxdWVzdBobLmlvaS5rZXJuZWwudjEuUHJldmlld1JlcGx5EjsKA0FjdBIZLmlvaS5rZXJuZWwudjEuQWN0UmVxdWVzdBoXLmlvaS5rZXJuZWwudjEuQWN0RXZlbnQwARI/CgVBYm9ydBIbLmlvaS5rZXJuZWwudjEuQWJvcnRSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5BYm9ydFJlcGx5EkIKBlNldHRsZRIcLmlvaS5rZXJuZWwudjEuU2V0dGxlUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuU2V0dGxlUmVwbHliBnByb3RvMw");
 
 /**
  * @generated from message ioi.kernel.v1.PrepareRequest
@@ -76,6 +76,69 @@ export const PrepareReplySchema: GenMessage<PrepareReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 1);
 
 /**
+ * @generated from message ioi.kernel.v1.PreviewRequest
+ */
+export type PreviewRequest = Message<"ioi.kernel.v1.PreviewRequest"> & {
+  /**
+   * @generated from field: bytes nonce = 1;
+   */
+  nonce: Uint8Array;
+
+  /**
+   * What a ContentRef argument commits to.
+   *
+   * @generated from field: bytes content = 2;
+   */
+  content: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.PreviewRequest.
+ * Use `create(PreviewRequestSchema)` to create a new message.
+ */
+export const PreviewRequestSchema: GenMessage<PreviewRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_driver, 2);
+
+/**
+ * @generated from message ioi.kernel.v1.PreviewReply
+ */
+export type PreviewReply = Message<"ioi.kernel.v1.PreviewReply"> & {
+  /**
+   * Canonical `previewStatement` and its signature by the instance key.
+   *
+   * @generated from field: bytes statement = 1;
+   */
+  statement: Uint8Array;
+
+  /**
+   * @generated from field: bytes signature = 2;
+   */
+  signature: Uint8Array;
+
+  /**
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * @generated from field: string error_code = 4;
+   */
+  errorCode: string;
+
+  /**
+   * @generated from field: string error_message = 5;
+   */
+  errorMessage: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.PreviewReply.
+ * Use `create(PreviewReplySchema)` to create a new message.
+ */
+export const PreviewReplySchema: GenMessage<PreviewReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_driver, 3);
+
+/**
  * @generated from message ioi.kernel.v1.ActRequest
  */
 export type ActRequest = Message<"ioi.kernel.v1.ActRequest"> & {
@@ -104,7 +167,7 @@ export type ActRequest = Message<"ioi.kernel.v1.ActRequest"> & {
  * Use `create(ActRequestSchema)` to create a new message.
  */
 export const ActRequestSchema: GenMessage<ActRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 2);
+  messageDesc(file_ioi_kernel_v1_driver, 4);
 
 /**
  * @generated from message ioi.kernel.v1.ActEvent
@@ -133,7 +196,7 @@ export type ActEvent = Message<"ioi.kernel.v1.ActEvent"> & {
  * Use `create(ActEventSchema)` to create a new message.
  */
 export const ActEventSchema: GenMessage<ActEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 3);
+  messageDesc(file_ioi_kernel_v1_driver, 5);
 
 /**
  * @generated from message ioi.kernel.v1.ActResult
@@ -169,7 +232,7 @@ export type ActResult = Message<"ioi.kernel.v1.ActResult"> & {
  * Use `create(ActResultSchema)` to create a new message.
  */
 export const ActResultSchema: GenMessage<ActResult> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 4);
+  messageDesc(file_ioi_kernel_v1_driver, 6);
 
 /**
  * @generated from message ioi.kernel.v1.AbortRequest
@@ -186,7 +249,7 @@ export type AbortRequest = Message<"ioi.kernel.v1.AbortRequest"> & {
  * Use `create(AbortRequestSchema)` to create a new message.
  */
 export const AbortRequestSchema: GenMessage<AbortRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 5);
+  messageDesc(file_ioi_kernel_v1_driver, 7);
 
 /**
  * @generated from message ioi.kernel.v1.AbortReply
@@ -199,7 +262,7 @@ export type AbortReply = Message<"ioi.kernel.v1.AbortReply"> & {
  * Use `create(AbortReplySchema)` to create a new message.
  */
 export const AbortReplySchema: GenMessage<AbortReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 6);
+  messageDesc(file_ioi_kernel_v1_driver, 8);
 
 /**
  * @generated from message ioi.kernel.v1.SettleRequest
@@ -216,7 +279,7 @@ export type SettleRequest = Message<"ioi.kernel.v1.SettleRequest"> & {
  * Use `create(SettleRequestSchema)` to create a new message.
  */
 export const SettleRequestSchema: GenMessage<SettleRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 7);
+  messageDesc(file_ioi_kernel_v1_driver, 9);
 
 /**
  * @generated from message ioi.kernel.v1.SettleReply
@@ -240,7 +303,7 @@ export type SettleReply = Message<"ioi.kernel.v1.SettleReply"> & {
  * Use `create(SettleReplySchema)` to create a new message.
  */
 export const SettleReplySchema: GenMessage<SettleReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 8);
+  messageDesc(file_ioi_kernel_v1_driver, 10);
 
 /**
  * Workload -> driver, over a socket pair that the launcher made.
@@ -257,6 +320,16 @@ export const Driver: GenService<{
     methodKind: "unary";
     input: typeof PrepareRequestSchema;
     output: typeof PrepareReplySchema;
+  },
+  /**
+   * What a prepared action would change, for a person who decides; the action goes on waiting.
+   *
+   * @generated from rpc ioi.kernel.v1.Driver.Preview
+   */
+  preview: {
+    methodKind: "unary";
+    input: typeof PreviewRequestSchema;
+    output: typeof PreviewReplySchema;
   },
   /**
    * @generated from rpc ioi.kernel.v1.Driver.Act

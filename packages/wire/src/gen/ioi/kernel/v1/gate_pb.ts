@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { DefinedTool, McpServer } from "./mcp_pb.ts";
+import { file_ioi_kernel_v1_mcp } from "./mcp_pb.ts";
 import type { Model } from "./models_pb.ts";
 import { file_ioi_kernel_v1_models } from "./models_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -12,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/gate.proto.
  */
 export const file_ioi_kernel_v1_gate: GenFile = /*@__PURE__*/
-  fileDesc("Chhpb2kva2VybmVsL3YxL2dhdGUucHJvdG8SDWlvaS5rZXJuZWwudjEiJQoST3BlblNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkizAEKEE9wZW5TZXNzaW9uUmVwbHkSEAoIcHJvZmlsZXMYASADKAwSEwoLcG9saWN5X2hhc2gYAiABKAwSGAoQYm9vdF9jZXJ0aWZpY2F0ZRgDIAEoDBIiCgVyb290cxgEIAMoCzITLmlvaS5rZXJuZWwudjEuUm9vdBITCgthY3Rpb25zX21heBgFIAEoDRIYChB3YWxsX21pbnV0ZXNfbWF4GAYgASgNEiQKBm1vZGVscxgHIAMoCzIULmlvaS5rZXJuZWwudjEuTW9kZWwiMQoEUm9vdBIMCgRuYW1lGAEgASgJEgwKBHBhdGgYAiABKAkSDQoFd3JpdGUYAyABKAgioAEKDlByb3Bvc2VSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEAoIc2VxdWVuY2UYAiABKAQSDAoEc2FsdBgDIAEoDBIOCgZhY3Rpb24YBCABKAwSEAoIcHJlcGFyZWQYBSABKAwSGgoScHJlcGFyZWRfc2lnbmF0dXJlGAYgASgMEhAKCGhlYWRsZXNzGAcgASgIEg0KBWFsaWtlGAggAygMIsECCgxQcm9wb3NlUmVwbHkSDgoGdGlja2V0GAEgASgMEg8KB3ZlcmRpY3QYAiABKAkSDQoFcnVsZXMYAyADKAkSJgoEYXNrcxgEIAMoCzIYLmlvaS5rZXJuZWwudjEuQXNrU291cmNlEg4KBnJlYXNvbhgFIAEoCRIPCgdpbnN0ZWFkGAYgASgJEhAKCGFwcHJvdmFsGAcgASgJEg8KB2NvdW50ZXIYCCABKAQSDgoGdHRsX21zGAkgASgNEhUKDXJlY2VpcHRfaW5kZXgYCiABKAQSGQoRcmVjZWlwdF9sZWFmX2hhc2gYCyABKAwSDwoHZGlzcGxheRgMIAEoCRINCgVvcmRlchgNIAEoBBIRCglkZWNpZGVfdXMYDiABKA0SDwoHc3luY191cxgPIAEoDRIPCgdzaWduX3VzGBAgASgNIiUKCUFza1NvdXJjZRIMCgRraW5kGAEgASgJEgoKAmlkGAIgASgJIoIBCg1SZXBvcnRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDwoHY291bnRlchgCIAEoBBIPCgdvdXRjb21lGAMgASgMEhkKEW91dGNvbWVfc2lnbmF0dXJlGAQgASgMEg4KBnN0YXR1cxgFIAEoCRITCgtyZXBvcnRlZF9ieRgGIAEoCSI/CgtSZXBvcnRSZXBseRIVCg1yZWNlaXB0X2luZGV4GAEgASgEEhkKEXJlY2VpcHRfbGVhZl9oYXNoGAIgASgMIhcKFVdhdGNoRGVjaXNpb25zUmVxdWVzdCKSAQoQQXBwcm92YWxEZWNpc2lvbhIPCgdzZXNzaW9uGAEgASgJEhAKCGFwcHJvdmFsGAIgASgJEhEKCWFjdGlvbl9pZBgDIAEoDBIQCghhcHByb3ZlZBgEIAEoCBIOCgZyZWFzb24YBSABKAkSDwoHZXhwaXJlZBgGIAEoCBIVCg1zY29wZV9jaGFuZ2VkGAcgASgIIjUKE0Nsb3NlU2Vzc2lvblJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRINCgVzdGF0ZRgCIAEoCSITChFDbG9zZVNlc3Npb25SZXBseTKVAwoER2F0ZRJRCgtPcGVuU2Vzc2lvbhIhLmlvaS5rZXJuZWwudjEuT3BlblNlc3Npb25SZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5PcGVuU2Vzc2lvblJlcGx5EkUKB1Byb3Bvc2USHS5pb2kua2VybmVsLnYxLlByb3Bvc2VSZXF1ZXN0GhsuaW9pLmtlcm5lbC52MS5Qcm9wb3NlUmVwbHkSQgoGUmVwb3J0EhwuaW9pLmtlcm5lbC52MS5SZXBvcnRSZXF1ZXN0GhouaW9pLmtlcm5lbC52MS5SZXBvcnRSZXBseRJZCg5XYXRjaERlY2lzaW9ucxIkLmlvaS5rZXJuZWwudjEuV2F0Y2hEZWNpc2lvbnNSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5BcHByb3ZhbERlY2lzaW9uMAESVAoMQ2xvc2VTZXNzaW9uEiIuaW9pLmtlcm5lbC52MS5DbG9zZVNlc3Npb25SZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5DbG9zZVNlc3Npb25SZXBseWIGcHJvdG8z", [file_ioi_kernel_v1_models]);
+  fileDesc("Chhpb2kva2VybmVsL3YxL2dhdGUucHJvdG8SDWlvaS5rZXJuZWwudjEiJQoST3BlblNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAki+wEKEE9wZW5TZXNzaW9uUmVwbHkSEAoIcHJvZmlsZXMYASADKAwSEwoLcG9saWN5X2hhc2gYAiABKAwSGAoQYm9vdF9jZXJ0aWZpY2F0ZRgDIAEoDBIiCgVyb290cxgEIAMoCzITLmlvaS5rZXJuZWwudjEuUm9vdBITCgthY3Rpb25zX21heBgFIAEoDRIYChB3YWxsX21pbnV0ZXNfbWF4GAYgASgNEi0KC21jcF9zZXJ2ZXJzGAggAygLMhguaW9pLmtlcm5lbC52MS5NY3BTZXJ2ZXISJAoGbW9kZWxzGAcgAygLMhQuaW9pLmtlcm5lbC52MS5Nb2RlbCIxCgRSb290EgwKBG5hbWUYASABKAkSDAoEcGF0aBgCIAEoCRINCgV3cml0ZRgDIAEoCCKgAQoOUHJvcG9zZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBIMCgRzYWx0GAMgASgMEg4KBmFjdGlvbhgEIAEoDBIQCghwcmVwYXJlZBgFIAEoDBIaChJwcmVwYXJlZF9zaWduYXR1cmUYBiABKAwSEAoIaGVhZGxlc3MYByABKAgSDQoFYWxpa2UYCCADKAwiwQIKDFByb3Bvc2VSZXBseRIOCgZ0aWNrZXQYASABKAwSDwoHdmVyZGljdBgCIAEoCRINCgVydWxlcxgDIAMoCRImCgRhc2tzGAQgAygLMhguaW9pLmtlcm5lbC52MS5Bc2tTb3VyY2USDgoGcmVhc29uGAUgASgJEg8KB2luc3RlYWQYBiABKAkSEAoIYXBwcm92YWwYByABKAkSDwoHY291bnRlchgIIAEoBBIOCgZ0dGxfbXMYCSABKA0SFQoNcmVjZWlwdF9pbmRleBgKIAEoBBIZChFyZWNlaXB0X2xlYWZfaGFzaBgLIAEoDBIPCgdkaXNwbGF5GAwgASgJEg0KBW9yZGVyGA0gASgEEhEKCWRlY2lkZV91cxgOIAEoDRIPCgdzeW5jX3VzGA8gASgNEg8KB3NpZ25fdXMYECABKA0iJQoJQXNrU291cmNlEgwKBGtpbmQYASABKAkSCgoCaWQYAiABKAkifAoSR2F0ZVByZXZpZXdSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEAoIYXBwcm92YWwYAiABKAkSEQoJc3RhdGVtZW50GAMgASgMEhEKCXNpZ25hdHVyZRgEIAEoDBIMCgR0ZXh0GAUgASgJEg8KB21pc3NpbmcYBiABKAkiEgoQR2F0ZVByZXZpZXdSZXBseSKCAQoNUmVwb3J0UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg8KB2NvdW50ZXIYAiABKAQSDwoHb3V0Y29tZRgDIAEoDBIZChFvdXRjb21lX3NpZ25hdHVyZRgEIAEoDBIOCgZzdGF0dXMYBSABKAkSEwoLcmVwb3J0ZWRfYnkYBiABKAkiPwoLUmVwb3J0UmVwbHkSFQoNcmVjZWlwdF9pbmRleBgBIAEoBBIZChFyZWNlaXB0X2xlYWZfaGFzaBgCIAEoDCIXChVXYXRjaERlY2lzaW9uc1JlcXVlc3QikgEKEEFwcHJvdmFsRGVjaXNpb24SDwoHc2Vzc2lvbhgBIAEoCRIQCghhcHByb3ZhbBgCIAEoCRIRCglhY3Rpb25faWQYAyABKAwSEAoIYXBwcm92ZWQYBCABKAgSDgoGcmVhc29uGAUgASgJEg8KB2V4cGlyZWQYBiABKAgSFQoNc2NvcGVfY2hhbmdlZBgHIAEoCCI1ChNDbG9zZVNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDQoFc3RhdGUYAiABKAkiEwoRQ2xvc2VTZXNzaW9uUmVwbHkiYgoURGVzY3JpYmVUb29sc1JlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZzZXJ2ZXIYAiABKAkSKQoFdG9vbHMYAyADKAsyGi5pb2kua2VybmVsLnYxLkRlZmluZWRUb29sIlMKEkRlc2NyaWJlVG9vbHNSZXBseRItCgh3aXRoaGVsZBgBIAMoCzIbLmlvaS5rZXJuZWwudjEuV2l0aGhlbGRUb29sEg4KBnBpbm5lZBgCIAEoDSI4CgxXaXRoaGVsZFRvb2wSDAoEbmFtZRgBIAEoCRINCgVzdGF0ZRgCIAEoCRILCgN3aHkYAyABKAkyvQQKBEdhdGUSUQoLT3BlblNlc3Npb24SIS5pb2kua2VybmVsLnYxLk9wZW5TZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuT3BlblNlc3Npb25SZXBseRJFCgdQcm9wb3NlEh0uaW9pLmtlcm5lbC52MS5Qcm9wb3NlUmVxdWVzdBobLmlvaS5rZXJuZWwudjEuUHJvcG9zZVJlcGx5Ek0KB1ByZXZpZXcSIS5pb2kua2VybmVsLnYxLkdhdGVQcmV2aWV3UmVxdWVzdBofLmlvaS5rZXJuZWwudjEuR2F0ZVByZXZpZXdSZXBseRJCCgZSZXBvcnQSHC5pb2kua2VybmVsLnYxLlJlcG9ydFJlcXVlc3QaGi5pb2kua2VybmVsLnYxLlJlcG9ydFJlcGx5ElkKDldhdGNoRGVjaXNpb25zEiQuaW9pLmtlcm5lbC52MS5XYXRjaERlY2lzaW9uc1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLkFwcHJvdmFsRGVjaXNpb24wARJXCg1EZXNjcmliZVRvb2xzEiMuaW9pLmtlcm5lbC52MS5EZXNjcmliZVRvb2xzUmVxdWVzdBohLmlvaS5rZXJuZWwudjEuRGVzY3JpYmVUb29sc1JlcGx5ElQKDENsb3NlU2Vzc2lvbhIiLmlvaS5rZXJuZWwudjEuQ2xvc2VTZXNzaW9uUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuQ2xvc2VTZXNzaW9uUmVwbHliBnByb3RvMw", [file_ioi_kernel_v1_mcp, file_ioi_kernel_v1_models]);
 
 /**
  * @generated from message ioi.kernel.v1.OpenSessionRequest
@@ -68,6 +70,13 @@ export type OpenSessionReply = Message<"ioi.kernel.v1.OpenSessionReply"> & {
    * @generated from field: uint32 wall_minutes_max = 6;
    */
   wallMinutesMax: number;
+
+  /**
+   * Confirmed MCP servers that this session may call, with their pinned tools.
+   *
+   * @generated from field: repeated ioi.kernel.v1.McpServer mcp_servers = 8;
+   */
+  mcpServers: McpServer[];
 
   /**
    * Confirmed models that this session may ask.
@@ -294,6 +303,65 @@ export const AskSourceSchema: GenMessage<AskSource> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_gate, 5);
 
 /**
+ * @generated from message ioi.kernel.v1.GatePreviewRequest
+ */
+export type GatePreviewRequest = Message<"ioi.kernel.v1.GatePreviewRequest"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * @generated from field: string approval = 2;
+   */
+  approval: string;
+
+  /**
+   * Canonical `previewStatement` and its signature by the instance key.
+   *
+   * @generated from field: bytes statement = 3;
+   */
+  statement: Uint8Array;
+
+  /**
+   * @generated from field: bytes signature = 4;
+   */
+  signature: Uint8Array;
+
+  /**
+   * @generated from field: string text = 5;
+   */
+  text: string;
+
+  /**
+   * Set instead of these: a code that says why there is none.
+   *
+   * @generated from field: string missing = 6;
+   */
+  missing: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.GatePreviewRequest.
+ * Use `create(GatePreviewRequestSchema)` to create a new message.
+ */
+export const GatePreviewRequestSchema: GenMessage<GatePreviewRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_gate, 6);
+
+/**
+ * @generated from message ioi.kernel.v1.GatePreviewReply
+ */
+export type GatePreviewReply = Message<"ioi.kernel.v1.GatePreviewReply"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.GatePreviewReply.
+ * Use `create(GatePreviewReplySchema)` to create a new message.
+ */
+export const GatePreviewReplySchema: GenMessage<GatePreviewReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_gate, 7);
+
+/**
  * @generated from message ioi.kernel.v1.ReportRequest
  */
 export type ReportRequest = Message<"ioi.kernel.v1.ReportRequest"> & {
@@ -337,7 +405,7 @@ export type ReportRequest = Message<"ioi.kernel.v1.ReportRequest"> & {
  * Use `create(ReportRequestSchema)` to create a new message.
  */
 export const ReportRequestSchema: GenMessage<ReportRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_gate, 6);
+  messageDesc(file_ioi_kernel_v1_gate, 8);
 
 /**
  * @generated from message ioi.kernel.v1.ReportReply
@@ -359,7 +427,7 @@ export type ReportReply = Message<"ioi.kernel.v1.ReportReply"> & {
  * Use `create(ReportReplySchema)` to create a new message.
  */
 export const ReportReplySchema: GenMessage<ReportReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_gate, 7);
+  messageDesc(file_ioi_kernel_v1_gate, 9);
 
 /**
  * @generated from message ioi.kernel.v1.WatchDecisionsRequest
@@ -372,7 +440,7 @@ export type WatchDecisionsRequest = Message<"ioi.kernel.v1.WatchDecisionsRequest
  * Use `create(WatchDecisionsRequestSchema)` to create a new message.
  */
 export const WatchDecisionsRequestSchema: GenMessage<WatchDecisionsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_gate, 8);
+  messageDesc(file_ioi_kernel_v1_gate, 10);
 
 /**
  * @generated from message ioi.kernel.v1.ApprovalDecision
@@ -423,7 +491,7 @@ export type ApprovalDecision = Message<"ioi.kernel.v1.ApprovalDecision"> & {
  * Use `create(ApprovalDecisionSchema)` to create a new message.
  */
 export const ApprovalDecisionSchema: GenMessage<ApprovalDecision> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_gate, 9);
+  messageDesc(file_ioi_kernel_v1_gate, 11);
 
 /**
  * @generated from message ioi.kernel.v1.CloseSessionRequest
@@ -445,7 +513,7 @@ export type CloseSessionRequest = Message<"ioi.kernel.v1.CloseSessionRequest"> &
  * Use `create(CloseSessionRequestSchema)` to create a new message.
  */
 export const CloseSessionRequestSchema: GenMessage<CloseSessionRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_gate, 10);
+  messageDesc(file_ioi_kernel_v1_gate, 12);
 
 /**
  * @generated from message ioi.kernel.v1.CloseSessionReply
@@ -458,7 +526,89 @@ export type CloseSessionReply = Message<"ioi.kernel.v1.CloseSessionReply"> & {
  * Use `create(CloseSessionReplySchema)` to create a new message.
  */
 export const CloseSessionReplySchema: GenMessage<CloseSessionReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_gate, 11);
+  messageDesc(file_ioi_kernel_v1_gate, 13);
+
+/**
+ * @generated from message ioi.kernel.v1.DescribeToolsRequest
+ */
+export type DescribeToolsRequest = Message<"ioi.kernel.v1.DescribeToolsRequest"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * @generated from field: string server = 2;
+   */
+  server: string;
+
+  /**
+   * @generated from field: repeated ioi.kernel.v1.DefinedTool tools = 3;
+   */
+  tools: DefinedTool[];
+};
+
+/**
+ * Describes the message ioi.kernel.v1.DescribeToolsRequest.
+ * Use `create(DescribeToolsRequestSchema)` to create a new message.
+ */
+export const DescribeToolsRequestSchema: GenMessage<DescribeToolsRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_gate, 14);
+
+/**
+ * @generated from message ioi.kernel.v1.DescribeToolsReply
+ */
+export type DescribeToolsReply = Message<"ioi.kernel.v1.DescribeToolsReply"> & {
+  /**
+   * Those that are not offered, each with why.
+   *
+   * @generated from field: repeated ioi.kernel.v1.WithheldTool withheld = 1;
+   */
+  withheld: WithheldTool[];
+
+  /**
+   * Pinned by this very list.
+   *
+   * @generated from field: uint32 pinned = 2;
+   */
+  pinned: number;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.DescribeToolsReply.
+ * Use `create(DescribeToolsReplySchema)` to create a new message.
+ */
+export const DescribeToolsReplySchema: GenMessage<DescribeToolsReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_gate, 15);
+
+/**
+ * @generated from message ioi.kernel.v1.WithheldTool
+ */
+export type WithheldTool = Message<"ioi.kernel.v1.WithheldTool"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * changed | new | refused
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string why = 3;
+   */
+  why: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.WithheldTool.
+ * Use `create(WithheldToolSchema)` to create a new message.
+ */
+export const WithheldToolSchema: GenMessage<WithheldTool> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_gate, 16);
 
 /**
  * Workload -> Guardian, inside the TLS session whose bytes the Orchestrator carries.
@@ -485,6 +635,16 @@ export const Gate: GenService<{
     output: typeof ProposeReplySchema;
   },
   /**
+   * What an action that asks would change, as its driver signed it; or why it cannot be shown.
+   *
+   * @generated from rpc ioi.kernel.v1.Gate.Preview
+   */
+  preview: {
+    methodKind: "unary";
+    input: typeof GatePreviewRequestSchema;
+    output: typeof GatePreviewReplySchema;
+  },
+  /**
    * @generated from rpc ioi.kernel.v1.Gate.Report
    */
   report: {
@@ -502,6 +662,16 @@ export const Gate: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchDecisionsRequestSchema;
     output: typeof ApprovalDecisionSchema;
+  },
+  /**
+   * What a server says its tools are: which of them a client may see.
+   *
+   * @generated from rpc ioi.kernel.v1.Gate.DescribeTools
+   */
+  describeTools: {
+    methodKind: "unary";
+    input: typeof DescribeToolsRequestSchema;
+    output: typeof DescribeToolsReplySchema;
   },
   /**
    * @generated from rpc ioi.kernel.v1.Gate.CloseSession

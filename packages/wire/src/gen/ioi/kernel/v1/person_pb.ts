@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/person.proto.
  */
 export const file_ioi_kernel_v1_person: GenFile = /*@__PURE__*/
-  fileDesc("Chppb2kva2VybmVsL3YxL3BlcnNvbi5wcm90bxINaW9pLmtlcm5lbC52MSKFAQoMVXR0ZXJSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDAoEdGV4dBgCIAEoCRIRCgl3b3Jrc3BhY2UYAyABKAkSDQoFYWdlbnQYBCABKAkSDgoGdW5kb2VzGAUgASgJEg4KBmFjY2VzcxgGIAEoCRIUCgxhZ2VudF9mb2xkZXIYByABKAkiMgoKVXR0ZXJSZXBseRIPCgdzZXNzaW9uGAEgASgJEhMKC3BvbGljeV9oYXNoGAIgASgMIhYKFExpc3RBcHByb3ZhbHNSZXF1ZXN0IkAKEkxpc3RBcHByb3ZhbHNSZXBseRIqCglhcHByb3ZhbHMYASADKAsyFy5pb2kua2VybmVsLnYxLkFwcHJvdmFsIucBCghBcHByb3ZhbBIKCgJpZBgBIAEoCRIPCgdzZXNzaW9uGAIgASgJEhEKCWFjdGlvbl9pZBgDIAEoDBIOCgZ0YXJnZXQYBCABKAkSDAoEY2FyZBgFIAEoCRIRCgljYXJkX2hhc2gYBiABKAwSJgoEYXNrcxgHIAMoCzIYLmlvaS5rZXJuZWwudjEuQXNrU291cmNlEhMKC3BvbGljeV9oYXNoGAggASgMEhIKCmNyZWF0ZWRfbXMYCSABKAQSEgoKZXhwaXJlc19tcxgKIAEoBBIVCg1zZXNzaW9uX3Njb3BlGAsgASgIIlUKDURlY2lkZVJlcXVlc3QSEQoJc3RhdGVtZW50GAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIOCgZkZXZpY2UYAyABKAwSDgoGcmVhc29uGAQgASgJIiQKC0RlY2lkZVJlcGx5EhUKDXJlY2VpcHRfaW5kZXgYASABKAQiMAoNUmV2b2tlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg4KBnJlYXNvbhgCIAEoCSINCgtSZXZva2VSZXBseSJDChNMaXN0UmVjZWlwdHNSZXF1ZXN0EgwKBGZyb20YASABKAQSDQoFbGltaXQYAiABKA0SDwoHc2Vzc2lvbhgDIAEoCSJLChFMaXN0UmVjZWlwdHNSZXBseRIoCghyZWNlaXB0cxgBIAMoCzIWLmlvaS5rZXJuZWwudjEuUmVjZWlwdBIMCgRzaXplGAIgASgEIkoKB1JlY2VpcHQSDQoFaW5kZXgYASABKAQSEQoJbGVhZl9oYXNoGAIgASgMEgwKBGxlYWYYAyABKAwSDwoHZGlzcGxheRgEIAEoCSITChFDaGVja3BvaW50UmVxdWVzdCI7Cg9DaGVja3BvaW50UmVwbHkSDAoEbm90ZRgBIAEoCRIMCgRzaXplGAIgASgEEgwKBHJvb3QYAyABKAwiFwoVR3VhcmRpYW5TdGF0dXNSZXF1ZXN0IsgBChNHdWFyZGlhblN0YXR1c1JlcGx5EhAKCGlkZW50aXR5GAEgASgMEg8KB2Jvb3RfaWQYAiABKAwSEwoLcG9saWN5X2hhc2gYAyABKAwSFAoMcG9saWN5X2Vycm9yGAQgASgJEhAKCGxvZ19zaXplGAUgASgEEhkKEXBlbmRpbmdfYXBwcm92YWxzGAYgASgNEg4KBmFuY2hvchgHIAEoCRIPCgdkdXJhYmxlGAggASgIEhUKDW9wZW5fc2Vzc2lvbnMYCSABKA0yrAQKBlBlcnNvbhI/CgVVdHRlchIbLmlvaS5rZXJuZWwudjEuVXR0ZXJSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5VdHRlclJlcGx5ElcKDUxpc3RBcHByb3ZhbHMSIy5pb2kua2VybmVsLnYxLkxpc3RBcHByb3ZhbHNSZXF1ZXN0GiEuaW9pLmtlcm5lbC52MS5MaXN0QXBwcm92YWxzUmVwbHkSQgoGRGVjaWRlEhwuaW9pLmtlcm5lbC52MS5EZWNpZGVSZXF1ZXN0GhouaW9pLmtlcm5lbC52MS5EZWNpZGVSZXBseRJCCgZSZXZva2USHC5pb2kua2VybmVsLnYxLlJldm9rZVJlcXVlc3QaGi5pb2kua2VybmVsLnYxLlJldm9rZVJlcGx5ElQKDExpc3RSZWNlaXB0cxIiLmlvaS5rZXJuZWwudjEuTGlzdFJlY2VpcHRzUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuTGlzdFJlY2VpcHRzUmVwbHkSTgoKQ2hlY2twb2ludBIgLmlvaS5rZXJuZWwudjEuQ2hlY2twb2ludFJlcXVlc3QaHi5pb2kua2VybmVsLnYxLkNoZWNrcG9pbnRSZXBseRJaCg5HdWFyZGlhblN0YXR1cxIkLmlvaS5rZXJuZWwudjEuR3VhcmRpYW5TdGF0dXNSZXF1ZXN0GiIuaW9pLmtlcm5lbC52MS5HdWFyZGlhblN0YXR1c1JlcGx5YgZwcm90bzM", [file_ioi_kernel_v1_gate]);
+  fileDesc("Chppb2kva2VybmVsL3YxL3BlcnNvbi5wcm90bxINaW9pLmtlcm5lbC52MSKZAQoMVXR0ZXJSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDAoEdGV4dBgCIAEoCRIRCgl3b3Jrc3BhY2UYAyABKAkSDQoFYWdlbnQYBCABKAkSDgoGdW5kb2VzGAUgASgJEg4KBmFjY2VzcxgGIAEoCRIUCgxhZ2VudF9mb2xkZXIYByABKAkSEgoKbWNwX3NlcnZlchgIIAEoCSIyCgpVdHRlclJlcGx5Eg8KB3Nlc3Npb24YASABKAkSEwoLcG9saWN5X2hhc2gYAiABKAwiFgoUTGlzdEFwcHJvdmFsc1JlcXVlc3QiQAoSTGlzdEFwcHJvdmFsc1JlcGx5EioKCWFwcHJvdmFscxgBIAMoCzIXLmlvaS5rZXJuZWwudjEuQXBwcm92YWwikAIKCEFwcHJvdmFsEgoKAmlkGAEgASgJEg8KB3Nlc3Npb24YAiABKAkSEQoJYWN0aW9uX2lkGAMgASgMEg4KBnRhcmdldBgEIAEoCRIMCgRjYXJkGAUgASgJEhEKCWNhcmRfaGFzaBgGIAEoDBImCgRhc2tzGAcgAygLMhguaW9pLmtlcm5lbC52MS5Bc2tTb3VyY2USEwoLcG9saWN5X2hhc2gYCCABKAwSEgoKY3JlYXRlZF9tcxgJIAEoBBISCgpleHBpcmVzX21zGAogASgEEhUKDXNlc3Npb25fc2NvcGUYCyABKAgSJwoHcHJldmlldxgMIAEoCzIWLmlvaS5rZXJuZWwudjEuUHJldmlldyJGCgdQcmV2aWV3Eg0KBXN0YXRlGAEgASgJEgwKBHRleHQYAiABKAkSEQoJc3RhdGVtZW50GAMgASgMEgsKA3doeRgEIAEoCSJVCg1EZWNpZGVSZXF1ZXN0EhEKCXN0YXRlbWVudBgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwSDgoGZGV2aWNlGAMgASgMEg4KBnJlYXNvbhgEIAEoCSIkCgtEZWNpZGVSZXBseRIVCg1yZWNlaXB0X2luZGV4GAEgASgEIjAKDVJldm9rZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZyZWFzb24YAiABKAkiDQoLUmV2b2tlUmVwbHkiQwoTTGlzdFJlY2VpcHRzUmVxdWVzdBIMCgRmcm9tGAEgASgEEg0KBWxpbWl0GAIgASgNEg8KB3Nlc3Npb24YAyABKAkiSwoRTGlzdFJlY2VpcHRzUmVwbHkSKAoIcmVjZWlwdHMYASADKAsyFi5pb2kua2VybmVsLnYxLlJlY2VpcHQSDAoEc2l6ZRgCIAEoBCJKCgdSZWNlaXB0Eg0KBWluZGV4GAEgASgEEhEKCWxlYWZfaGFzaBgCIAEoDBIMCgRsZWFmGAMgASgMEg8KB2Rpc3BsYXkYBCABKAkiEwoRQ2hlY2twb2ludFJlcXVlc3QiOwoPQ2hlY2twb2ludFJlcGx5EgwKBG5vdGUYASABKAkSDAoEc2l6ZRgCIAEoBBIMCgRyb290GAMgASgMIhcKFUd1YXJkaWFuU3RhdHVzUmVxdWVzdCLIAQoTR3VhcmRpYW5TdGF0dXNSZXBseRIQCghpZGVudGl0eRgBIAEoDBIPCgdib290X2lkGAIgASgMEhMKC3BvbGljeV9oYXNoGAMgASgMEhQKDHBvbGljeV9lcnJvchgEIAEoCRIQCghsb2dfc2l6ZRgFIAEoBBIZChFwZW5kaW5nX2FwcHJvdmFscxgGIAEoDRIOCgZhbmNob3IYByABKAkSDwoHZHVyYWJsZRgIIAEoCBIVCg1vcGVuX3Nlc3Npb25zGAkgASgNMqwECgZQZXJzb24SPwoFVXR0ZXISGy5pb2kua2VybmVsLnYxLlV0dGVyUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuVXR0ZXJSZXBseRJXCg1MaXN0QXBwcm92YWxzEiMuaW9pLmtlcm5lbC52MS5MaXN0QXBwcm92YWxzUmVxdWVzdBohLmlvaS5rZXJuZWwudjEuTGlzdEFwcHJvdmFsc1JlcGx5EkIKBkRlY2lkZRIcLmlvaS5rZXJuZWwudjEuRGVjaWRlUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuRGVjaWRlUmVwbHkSQgoGUmV2b2tlEhwuaW9pLmtlcm5lbC52MS5SZXZva2VSZXF1ZXN0GhouaW9pLmtlcm5lbC52MS5SZXZva2VSZXBseRJUCgxMaXN0UmVjZWlwdHMSIi5pb2kua2VybmVsLnYxLkxpc3RSZWNlaXB0c1JlcXVlc3QaIC5pb2kua2VybmVsLnYxLkxpc3RSZWNlaXB0c1JlcGx5Ek4KCkNoZWNrcG9pbnQSIC5pb2kua2VybmVsLnYxLkNoZWNrcG9pbnRSZXF1ZXN0Gh4uaW9pLmtlcm5lbC52MS5DaGVja3BvaW50UmVwbHkSWgoOR3VhcmRpYW5TdGF0dXMSJC5pb2kua2VybmVsLnYxLkd1YXJkaWFuU3RhdHVzUmVxdWVzdBoiLmlvaS5rZXJuZWwudjEuR3VhcmRpYW5TdGF0dXNSZXBseWIGcHJvdG8z", [file_ioi_kernel_v1_gate]);
 
 /**
  * @generated from message ioi.kernel.v1.UtterRequest
@@ -62,6 +62,13 @@ export type UtterRequest = Message<"ioi.kernel.v1.UtterRequest"> & {
    * @generated from field: string agent_folder = 7;
    */
   agentFolder: string;
+
+  /**
+   * The session is a gate before this confirmed MCP server; empty: it is a task.
+   *
+   * @generated from field: string mcp_server = 8;
+   */
+  mcpServer: string;
 };
 
 /**
@@ -185,6 +192,11 @@ export type Approval = Message<"ioi.kernel.v1.Approval"> & {
    * @generated from field: bool session_scope = 11;
    */
   sessionScope: boolean;
+
+  /**
+   * @generated from field: ioi.kernel.v1.Preview preview = 12;
+   */
+  preview?: Preview | undefined;
 };
 
 /**
@@ -193,6 +205,45 @@ export type Approval = Message<"ioi.kernel.v1.Approval"> & {
  */
 export const ApprovalSchema: GenMessage<Approval> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 4);
+
+/**
+ * What the action would change in a file.
+ *
+ * @generated from message ioi.kernel.v1.Preview
+ */
+export type Preview = Message<"ioi.kernel.v1.Preview"> & {
+  /**
+   * none: the action changes no file's content. coming: its driver is making it. there: `text` is
+   * what the driver signed for this action. missing: `why` says why it cannot be shown.
+   *
+   * @generated from field: string state = 1;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * Canonical `previewStatement`; the Guardian has verified its signature.
+   *
+   * @generated from field: bytes statement = 3;
+   */
+  statement: Uint8Array;
+
+  /**
+   * @generated from field: string why = 4;
+   */
+  why: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.Preview.
+ * Use `create(PreviewSchema)` to create a new message.
+ */
+export const PreviewSchema: GenMessage<Preview> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_person, 5);
 
 /**
  * @generated from message ioi.kernel.v1.DecideRequest
@@ -226,7 +277,7 @@ export type DecideRequest = Message<"ioi.kernel.v1.DecideRequest"> & {
  * Use `create(DecideRequestSchema)` to create a new message.
  */
 export const DecideRequestSchema: GenMessage<DecideRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 5);
+  messageDesc(file_ioi_kernel_v1_person, 6);
 
 /**
  * @generated from message ioi.kernel.v1.DecideReply
@@ -243,7 +294,7 @@ export type DecideReply = Message<"ioi.kernel.v1.DecideReply"> & {
  * Use `create(DecideReplySchema)` to create a new message.
  */
 export const DecideReplySchema: GenMessage<DecideReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 6);
+  messageDesc(file_ioi_kernel_v1_person, 7);
 
 /**
  * @generated from message ioi.kernel.v1.RevokeRequest
@@ -265,7 +316,7 @@ export type RevokeRequest = Message<"ioi.kernel.v1.RevokeRequest"> & {
  * Use `create(RevokeRequestSchema)` to create a new message.
  */
 export const RevokeRequestSchema: GenMessage<RevokeRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 7);
+  messageDesc(file_ioi_kernel_v1_person, 8);
 
 /**
  * @generated from message ioi.kernel.v1.RevokeReply
@@ -278,7 +329,7 @@ export type RevokeReply = Message<"ioi.kernel.v1.RevokeReply"> & {
  * Use `create(RevokeReplySchema)` to create a new message.
  */
 export const RevokeReplySchema: GenMessage<RevokeReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 8);
+  messageDesc(file_ioi_kernel_v1_person, 9);
 
 /**
  * @generated from message ioi.kernel.v1.ListReceiptsRequest
@@ -305,7 +356,7 @@ export type ListReceiptsRequest = Message<"ioi.kernel.v1.ListReceiptsRequest"> &
  * Use `create(ListReceiptsRequestSchema)` to create a new message.
  */
 export const ListReceiptsRequestSchema: GenMessage<ListReceiptsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 9);
+  messageDesc(file_ioi_kernel_v1_person, 10);
 
 /**
  * @generated from message ioi.kernel.v1.ListReceiptsReply
@@ -327,7 +378,7 @@ export type ListReceiptsReply = Message<"ioi.kernel.v1.ListReceiptsReply"> & {
  * Use `create(ListReceiptsReplySchema)` to create a new message.
  */
 export const ListReceiptsReplySchema: GenMessage<ListReceiptsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 10);
+  messageDesc(file_ioi_kernel_v1_person, 11);
 
 /**
  * @generated from message ioi.kernel.v1.Receipt
@@ -363,7 +414,7 @@ export type Receipt = Message<"ioi.kernel.v1.Receipt"> & {
  * Use `create(ReceiptSchema)` to create a new message.
  */
 export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 11);
+  messageDesc(file_ioi_kernel_v1_person, 12);
 
 /**
  * @generated from message ioi.kernel.v1.CheckpointRequest
@@ -376,7 +427,7 @@ export type CheckpointRequest = Message<"ioi.kernel.v1.CheckpointRequest"> & {
  * Use `create(CheckpointRequestSchema)` to create a new message.
  */
 export const CheckpointRequestSchema: GenMessage<CheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 12);
+  messageDesc(file_ioi_kernel_v1_person, 13);
 
 /**
  * @generated from message ioi.kernel.v1.CheckpointReply
@@ -405,7 +456,7 @@ export type CheckpointReply = Message<"ioi.kernel.v1.CheckpointReply"> & {
  * Use `create(CheckpointReplySchema)` to create a new message.
  */
 export const CheckpointReplySchema: GenMessage<CheckpointReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 13);
+  messageDesc(file_ioi_kernel_v1_person, 14);
 
 /**
  * @generated from message ioi.kernel.v1.GuardianStatusRequest
@@ -418,7 +469,7 @@ export type GuardianStatusRequest = Message<"ioi.kernel.v1.GuardianStatusRequest
  * Use `create(GuardianStatusRequestSchema)` to create a new message.
  */
 export const GuardianStatusRequestSchema: GenMessage<GuardianStatusRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 14);
+  messageDesc(file_ioi_kernel_v1_person, 15);
 
 /**
  * @generated from message ioi.kernel.v1.GuardianStatusReply
@@ -475,7 +526,7 @@ export type GuardianStatusReply = Message<"ioi.kernel.v1.GuardianStatusReply"> &
  * Use `create(GuardianStatusReplySchema)` to create a new message.
  */
 export const GuardianStatusReplySchema: GenMessage<GuardianStatusReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 15);
+  messageDesc(file_ioi_kernel_v1_person, 16);
 
 /**
  * The person -> Guardian, over the Guardian's own Unix socket in the data folder.
