@@ -2,6 +2,7 @@ export * from "./base64.ts";
 export * from "./brand.ts";
 export * from "./bytes.ts";
 export * from "./collections.ts";
+export * from "./crc32c.ts";
 export * from "./errors.ts";
 export * from "./limits.ts";
 export * from "./machine.ts";

@@ -68,6 +68,22 @@ export const domains = {
   backup: "ioi/guardian/backup/v1",
   /** Hash chain over the requests of a flow. */
   flowLog: "ioi/egress/flow-log/v1",
+  /** Hash: the superblock of a memory file. */
+  scsSuperblock: "ioi/scs/superblock/v1",
+  /** Hash: the records between two commits of a memory file. */
+  scsSpan: "ioi/scs/span/v1",
+  /** Hash, and authentication under the seal key: a commit of a memory file. */
+  scsCommit: "ioi/scs/commit/v1",
+  /** Hash: salted content of a memory. */
+  scsContent: "ioi/scs/content/v1",
+  /** Key derivation, hash and associated data: the wrapped key of a memory. */
+  scsKey: "ioi/scs/key/v1",
+  /** Associated data: the content of a memory. */
+  scsFrame: "ioi/scs/frame/v1",
+  /** Key derivation: the key that authenticates commits. */
+  scsSeal: "ioi/scs/seal/v1",
+  /** Associated data: the master key in a slot of the superblock. */
+  scsSlot: "ioi/scs/slot/v1",
   /** Key derivation and associated data of a sealed box. */
   sealedBox: "ioi/crypto/sealed-box/v1",
   /** Key derivation and associated data of the key store. */

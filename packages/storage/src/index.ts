@@ -1,4 +1,3 @@
-export { crc32c } from "./crc32c.ts";
 export * from "./errors.ts";
 export * from "./limits.ts";
 export type { WalRecord } from "./wal-format.ts";

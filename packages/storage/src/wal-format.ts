@@ -11,8 +11,7 @@
  * disk when it wrote this one. It tells damage from interruption: a bad record that a later one
  * calls durable has changed since it was stored, every other bad record was never acknowledged.
  */
-import { concatBytes } from "@ioi/base";
-import { crc32c } from "./crc32c.ts";
+import { concatBytes, crc32c } from "@ioi/base";
 
 export const walFormat = 1;
 export const walHeaderBytes = 32;

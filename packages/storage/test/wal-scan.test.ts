@@ -1,10 +1,10 @@
 /** Verification of the bytes of a log, and what recovery makes of damage. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concatBytes, OperationError, SeededRandom, utf8Encode } from "@ioi/base";
+import { concatBytes, crc32c, OperationError, SeededRandom, utf8Encode } from "@ioi/base";
 import { SimFiles } from "@ioi/sim";
 import fc from "fast-check";
-import { crc32c, scanWal, type WalBad } from "../src/index.ts";
+import { scanWal, type WalBad } from "../src/index.ts";
 import { encodeRecord, encodeWalHeader, recordOverheadBytes } from "../src/wal-format.ts";
 import { bytesOf, filesWith, makeLog, openLog, payloadOf, readAll, repairHint } from "./support.ts";
 
