@@ -16,8 +16,11 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { Channel, client, type Client } from "@ioi/host/rpc";
 import { endSandbox, kindProfiles, spawnSandboxed } from "@ioi/host/sandbox";
 import {
+  type Action,
+  action as actionSchema,
   bootKey,
   type CanonicalValue,
+  decodeCanonical,
   encodeCanonical,
   type Outcome,
   outcome as outcomeSchema,
@@ -73,12 +76,16 @@ export const contentRef = (content: Uint8Array): CanonicalValue => ({
 export interface Preparation {
   readonly target: string;
   readonly prepared: Prepared;
+  /** With what the driver found; the policy judges it. */
+  readonly action: Action;
 }
 
 export interface Ended {
   readonly status: Outcome["status"];
   readonly code: string;
   readonly message: string;
+  /** What the driver answers with beside its outcome. */
+  readonly result: Args;
 }
 
 export interface DriverOptions {
@@ -169,12 +176,22 @@ export class DriverProcess implements AsyncDisposable {
     }).child;
   }
 
-  async prepare(target: string, args: Args): Promise<Preparation> {
-    const reply = await this.#driver.prepare({ target, args: encodeCanonical(args) });
-    if (reply.errorCode !== "") throw new OperationError("E_TEST", reply.errorMessage);
+  prepare(target: string, args: Args): Promise<Preparation> {
+    return this.prepareRaw(target, encodeCanonical(args));
+  }
+
+  /** With bytes that no encoder of ours would make. */
+  async prepareRaw(target: string, args: Uint8Array): Promise<Preparation> {
+    const reply = await this.#driver.prepare({ target, args });
+    if (reply.errorCode !== "") {
+      throw new OperationError(reply.errorCode as `E_${string}`, reply.errorMessage);
+    }
     const statement = schema.decode(preparedSchema, reply.prepared);
-    if (!statement.ok) throw new OperationError("E_TEST", "the driver's statement is malformed");
-    return { target, prepared: statement.value };
+    const action = schema.decode(actionSchema, reply.action);
+    if (!statement.ok || !action.ok) {
+      throw new OperationError("E_TEST", "the driver's statement is malformed");
+    }
+    return { target, prepared: statement.value, action: action.value };
   }
 
   /** The ticket that the Guardian would make for what was prepared, with changes. */
@@ -208,7 +225,13 @@ export class DriverProcess implements AsyncDisposable {
       const report = schema.decode(outcomeSchema, event.value.outcome);
       if (!report.ok) throw new OperationError("E_TEST", "the driver's outcome is malformed");
       const { status, code = "" } = report.value;
-      return { status, code, message: event.value.errorMessage };
+      const result = decodeCanonical(event.value.result);
+      return {
+        status,
+        code,
+        message: event.value.errorMessage,
+        result: result.ok ? (result.value as Args) : {},
+      };
     }
     throw new OperationError("E_TEST", "the driver gave no outcome");
   }

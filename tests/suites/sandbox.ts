@@ -3,8 +3,9 @@
  * user. Each has its control: the same attempt without the sandbox must succeed, else the case is
  * inapplicable. What arrives outside is counted outside.
  */
+import { fileURLToPath } from "node:url";
 import { type SandboxReport, selfTest } from "@ioi/host/sandbox";
-import { selfTestAsUser } from "./sandbox/as-user.ts";
+import { runAsUser } from "./sandbox/as-user.ts";
 import { escapesInDriver } from "../lib/escapes-in-driver.ts";
 import { ticketAttacks } from "../lib/ticket-attacks.ts";
 import type { Goal, Metrics, Suite, SuiteCase, SuiteContext } from "./suite.ts";
@@ -56,6 +57,8 @@ const resultOf = (name: string, report: SandboxReport): GroupResult => ({
   ),
 });
 
+const selfTestRun = fileURLToPath(new URL("./sandbox/self-test-run.ts", import.meta.url));
+
 const isRoot = process.getuid?.() === 0;
 
 const own: Group = {
@@ -74,10 +77,11 @@ const ordinaryUser: Group = {
   name: "user",
   run: async (context) => {
     context.progress("user: all kinds");
-    const { report, failure } = await selfTestAsUser(context.root, context.quick, context.signal);
-    return report === null
+    const { root, quick, signal } = context;
+    const { out, failure } = await runAsUser(root, selfTestRun, quick ? ["--quick"] : [], signal);
+    return out === null
       ? { cases: [], unavailable: [`as an ordinary user: ${failure}`] }
-      : resultOf("user", report);
+      : resultOf("user", JSON.parse(out) as SandboxReport);
   },
 };
 

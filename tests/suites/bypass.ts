@@ -1,0 +1,117 @@
+/**
+ * `suite bypass`: the catalogue of known ways around a gate, each executed against the real driver in
+ * its real sandbox, or through a real kernel and its egress, as the superuser and as an ordinary
+ * user. Each has its control: the same with the protection off does the harm. An item whose surface
+ * this version does not have is listed with the reason, and does not count.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { OperationError } from "@ioi/base";
+import { absent, items } from "../lib/bypass/catalogue.ts";
+import { runAsUser } from "./sandbox/as-user.ts";
+import type { Goal, Suite, SuiteCase, SuiteContext } from "./suite.ts";
+
+const main = fileURLToPath(new URL("../lib/bypass/main.ts", import.meta.url));
+const isRoot = process.getuid?.() === 0;
+
+const runHere = async (args: readonly string[], signal: AbortSignal): Promise<string> => {
+  const child = spawn(process.execPath, ["--no-warnings", main, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    signal,
+  });
+  const text = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (piece: string) => (text.out += piece));
+  child.stderr.setEncoding("utf8").on("data", (piece: string) => (text.err += piece));
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0) throw new OperationError("E_TEST", text.err.slice(-2000));
+  return text.out;
+};
+
+interface Group {
+  readonly name: string;
+  readonly run: (
+    only: string,
+    context: SuiteContext,
+  ) => Promise<{ readonly cases: readonly SuiteCase[]; readonly unavailable?: readonly string[] }>;
+}
+
+const parse = (name: string, out: string): readonly SuiteCase[] =>
+  (JSON.parse(out) as readonly SuiteCase[]).map((one) => ({ ...one, id: `${name}/${one.id}` }));
+
+const own: Group = {
+  name: isRoot ? "root" : "user",
+  run: async (only, { signal }) => ({ cases: parse(own.name, await runHere([only], signal)) }),
+};
+
+const ordinaryUser: Group = {
+  name: "user",
+  run: async (only, { root, signal }) => {
+    const { out, failure } = await runAsUser(root, main, [only], signal);
+    return out === null
+      ? { cases: [], unavailable: [`as an ordinary user: ${failure}`] }
+      : { cases: parse("user", out) };
+  },
+};
+
+const groups: readonly Group[] = isRoot ? [own, ordinaryUser] : [own];
+
+/** Each item of the catalogue is tried, or it is said why not. */
+const coverage = (cases: readonly SuiteCase[]): readonly SuiteCase[] =>
+  items.map((item) => {
+    const tried = cases.filter(
+      ({ id, outcome }) => id.split("/")[1] === item && outcome !== "inapplicable",
+    ).length;
+    return {
+      id: `catalogue/${item}`,
+      outcome: tried > 0 ? "passed" : "failed",
+      expected: "at least one case that counts",
+      actual: `${tried} cases`,
+    };
+  });
+
+const goals: readonly Goal[] = [
+  { metric: "tried", op: ">=", value: 60 },
+  { metric: "escaped", op: "=", value: 0 },
+  { metric: "notExecuted", op: "=", value: 0 },
+];
+
+export const suite: Suite = {
+  name: "bypass",
+  covers: ["firewall 8", "firewall 4"],
+  summary: "known ways around a gate, against the real drivers, sandboxes and egress",
+  async run(context) {
+    const { caseId } = context;
+    const ran = await Promise.all(
+      groups
+        .filter(({ name }) => caseId === undefined || caseId.startsWith(`${name}/`))
+        .map(async ({ name, run }) => {
+          context.progress(`as ${name}`);
+          return await run(caseId?.slice(name.length + 1) ?? "", context);
+        }),
+    );
+    const cases = ran.flatMap((each) => each.cases);
+    const count = (...outcomes: readonly SuiteCase["outcome"][]): number =>
+      cases.filter(({ outcome }) => outcomes.includes(outcome)).length;
+    const tried = count("passed", "failed");
+    const executedAgainstDriver = cases.filter(
+      ({ outcome, control }) => outcome !== "inapplicable" && control === "harmed",
+    ).length;
+    return {
+      cases: caseId === undefined ? [...cases, ...coverage(cases)] : cases,
+      metrics: {
+        tried,
+        held: count("passed"),
+        escaped: count("failed"),
+        inapplicable: count("inapplicable"),
+        executedAgainstDriver,
+        notExecuted: tried - executedAgainstDriver,
+      },
+      goals,
+      unavailable: [
+        ...ran.flatMap((each) => each.unavailable ?? []),
+        ...Object.entries(absent).map(([item, reason]) => `${item}: ${reason}`),
+      ],
+    };
+  },
+};
