@@ -31,6 +31,8 @@ export interface SessionRecord {
   readonly access: ScopeAccess;
   /** The folder that holds the agent's program, which it may read. */
   readonly agentFolder?: string;
+  /** The session is a gate before this server, and calls no other. */
+  readonly mcpServer?: string;
   /** What a person accepted for the task; undefined: no card was answered. */
   readonly scope: Scope | undefined;
   /** What a person added later, group by group, and `write`. */
@@ -73,6 +75,8 @@ export interface Opening {
   readonly access: ScopeAccess;
   /** The folder that holds the agent; undefined: a built-in one. */
   readonly agentFolder?: string;
+  /** The confirmed server that the session is a gate before; undefined: it is a task. */
+  readonly mcpServer?: string;
 }
 
 /** What a leaf seals, as far as the fold needs it. */
@@ -172,6 +176,7 @@ export class Ledger {
         return;
       case "device":
       case "policy":
+      case "policy-change":
         return;
     }
   }
@@ -202,9 +207,11 @@ export class Ledger {
   #openSession(leaf: LeafOf<"session-open">, opening: Opening | undefined): void {
     const known = this.sessions.get(leaf.session);
     const agentFolder = known === undefined ? opening?.agentFolder : known.agentFolder;
+    const mcpServer = known === undefined ? opening?.mcpServer : known.mcpServer;
     this.sessions.set(leaf.session, {
       id: leaf.session,
       ...(agentFolder === undefined ? {} : { agentFolder }),
+      ...(mcpServer === undefined ? {} : { mcpServer }),
       // Who acts stays who it was; later words are the person's.
       agent: known?.agent ?? leaf.agent,
       openedMs: known?.openedMs ?? leaf.atMs,

@@ -27,16 +27,9 @@ import { targets } from "../targets.ts";
 import { parseToml, type TomlEntry, type TomlNode, type TomlTable } from "../toml.ts";
 import type { CompiledPolicy, Decision, DecisionContext, PolicyError, Verdict } from "../types.ts";
 
-interface Fixture {
+interface Fixture extends HandAction {
   readonly name: string;
-  readonly target: string;
-  readonly args: RawValue;
   readonly verdict: Verdict;
-  readonly words: readonly string[];
-  readonly headless: boolean;
-  /** Where a path argument really is. */
-  readonly real: ReadonlyMap<string, string>;
-  readonly exists: boolean;
   readonly line: number;
 }
 
@@ -143,8 +136,19 @@ const readFixtures = (
   return complaints.count > 0 ? err(complaints.all) : ok(fixtures);
 };
 
+/** An action as a person writes it down, in folders that stand for the workspaces. */
+export interface HandAction {
+  readonly target: string;
+  readonly args: RawValue;
+  readonly words: readonly string[];
+  readonly headless: boolean;
+  /** Where a path argument really is, where that is another place. */
+  readonly real: ReadonlyMap<string, string>;
+  readonly exists: boolean;
+}
+
 const factsOf = (
-  fixture: Fixture,
+  fixture: HandAction,
   args: { readonly [name: string]: CanonicalValue },
   realPath: (text: string) => string,
 ): { readonly [name: string]: Facts } => {
@@ -187,18 +191,48 @@ const supplied: { readonly [name: string]: RawValue } = {
   name: "model",
   price_in: 0,
   price_out: 0,
+  page: "https://page.example/",
+  app: "app",
+  from: `eip155:1:0x${"0".repeat(40)}`,
+  definition: "0".repeat(64),
 };
 
-const decideFixture = (
+/** What the session supplies may stand among the arguments of an action by hand. */
+const dealt = (
+  target: string,
+  args: RawValue,
+): { readonly args: RawValue; readonly given: { readonly [name: string]: RawValue } } => {
+  const session = new Set(
+    (targets.get(target)?.arguments ?? [])
+      .filter((spec) => spec.fromSession === true && spec.type !== "path")
+      .map(({ name }) => name),
+  );
+  const entries = Object.entries(args as { readonly [name: string]: RawValue });
+  return {
+    args: Object.fromEntries(entries.filter(([name]) => !session.has(name))),
+    given: Object.fromEntries(entries.filter(([name]) => session.has(name))),
+  };
+};
+
+/** The action and the session in which it is judged; a sentence where it is no action at all. */
+export const handQuestion = (
   policy: CompiledPolicy,
-  fixture: Fixture,
+  given: HandAction,
   parseUrl: UrlParser,
-): Decision | string => {
+): { readonly action: Action; readonly context: DecisionContext } | string => {
   const roots = sessionRoots([policy]);
   const home = "/roots/home";
   const { hashing } = policy.engine;
-  const env = { roots, home, hashing, parseUrl, supplied };
-  const made = canonicalise(fixture.target, fixture.args, env);
+  const { args, given: own } = dealt(given.target, given.args);
+  const env = {
+    roots,
+    home,
+    hashing,
+    parseUrl,
+    supplied: { ...supplied, ...own },
+    undriven: true as const,
+  };
+  const made = canonicalise(given.target, args, env);
   if (!made.ok) return made.error.message;
   const realPath = (text: string): string => {
     const path = canonicalise("fs::stat", { path: text }, env);
@@ -206,25 +240,37 @@ const decideFixture = (
   };
   const action: Action = {
     version: 1,
-    target: fixture.target,
+    target: given.target,
     args: made.value.args,
-    facts: factsOf(fixture, made.value.args, realPath),
+    facts: factsOf(given, made.value.args, realPath),
   };
   const context: DecisionContext = {
     session: {
       session: "test",
       agent: "test",
       roots,
-      words: fixture.words,
-      urls: typedUrls(fixture.words, parseUrl),
-      headless: fixture.headless,
+      words: given.words,
+      urls: typedUrls(given.words, parseUrl),
+      headless: given.headless,
       productFolders: [],
       home,
     },
     exceededBudgets: [],
     grants: [],
+    undriven: true,
   };
-  return decide(policy, action, context);
+  return { action, context };
+};
+
+const decideFixture = (
+  policy: CompiledPolicy,
+  fixture: Fixture,
+  parseUrl: UrlParser,
+): Decision | string => {
+  const question = handQuestion(policy, fixture, parseUrl);
+  return typeof question === "string"
+    ? question
+    : decide(policy, question.action, question.context);
 };
 
 /** Judges every test of the file; complaints where the file is not one of tests. */

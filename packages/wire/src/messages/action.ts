@@ -114,6 +114,9 @@ export const prepared = record({
 });
 export type Prepared = Infer<typeof prepared>;
 
+/** Targets whose driver can show what they would change. */
+export const previewTargets: ReadonlySet<string> = new Set(["fs::write", "fs::delete"]);
+
 /**
  * What a driver shows of a prepared action's change, for a person who decides. It is signed with the
  * instance key over the two states that the action names and over the text itself.

@@ -119,6 +119,19 @@ export const leaf = union({
   },
   revoke: { atMs: int(), session: text(64), reason: text(256) },
   policy: { atMs: int(), policyHash: bytes(32) },
+  /** Another text of the policy, accepted by a person; durable before it is in force. */
+  "policy-change": {
+    atMs: int(),
+    /** Of the texts. */
+    before: bytes(32),
+    after: bytes(32),
+    /** Of the policy that the new text makes. */
+    policyHash: bytes(32),
+    /** The device that said so, its canonical `policyStatement` and its signature. */
+    device: bytes(32),
+    statement: bytes(undefined, 256),
+    signature: bytes(undefined, 8192),
+  },
   /** A key that may answer for the person, or may no more. */
   device: {
     atMs: int(),

@@ -20,6 +20,7 @@ import {
   u64,
   union,
 } from "../schema.ts";
+import { mcpServer } from "./mcp.ts";
 
 export const obligation = union({
   /** Copy what would be lost to the vault and verify the copy, then act. */
@@ -74,7 +75,7 @@ export const signed = record({
 });
 export type Signed = Infer<typeof signed>;
 
-export const driverKind = oneOf("files", "exec", "net", "model", "agent");
+export const driverKind = oneOf("files", "exec", "net", "model", "agent", "mcp");
 export type DriverKind = Infer<typeof driverKind>;
 
 /** What a driver of one kind may reach in one session. Compiled from the policy by the Guardian. */
@@ -89,6 +90,8 @@ export const profile = record({
   masks: array(text(4096), 64),
   /** `egress`: an inherited descriptor to the egress process, nothing else. */
   network: oneOf("none", "egress"),
+  /** Of kind `mcp`: the servers that it may start or call, and nothing else. */
+  servers: optional(array(mcpServer, 16)),
   limits: record({
     wallMs: int(),
     outputBytes: int(),

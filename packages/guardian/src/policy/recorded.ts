@@ -1,0 +1,91 @@
+/**
+ * Actions of the log, as a text of the policy can judge them again: what was proposed, in the session
+ * as it then was, with what a person had answered. Budgets and the clock of then are not rebuilt, and
+ * nothing here permits anything. Bounds: `recordedLeavesMax`, `recordedVerdictsMax`.
+ */
+import { type DecisionContext, typedUrls } from "@ioi/firewall";
+import { action as actionSchema, type Leaf, schema } from "@ioi/wire";
+import type { GuardianCore } from "../core.ts";
+import { recordedLeavesMax, recordedVerdictsMax } from "../limits.ts";
+import type { RecordedVerdict } from "./tasks.ts";
+
+type Intent = Extract<Leaf, { readonly type: "intent" }>;
+
+/** Under which a recorded action is judged; workspaces are the judging policy's own. */
+const noWorkspaces = { workspaces: [] } as const;
+
+const answeredThen = (leaf: Intent): DecisionContext["grants"] =>
+  leaf.discharged.length === 0
+    ? []
+    : [
+        {
+          id: "recorded",
+          session: leaf.session,
+          scope: "once",
+          actionId: leaf.actionId,
+          target: leaf.target,
+          discharges: leaf.discharged,
+          policyHash: leaf.policyHash,
+          expiresMs: Number.MAX_SAFE_INTEGER,
+        },
+      ];
+
+const recorded = (
+  core: GuardianCore,
+  leaf: Intent,
+  receipt: number,
+  words: readonly string[],
+): RecordedVerdict | undefined => {
+  const session = core.ledger.sessions.get(leaf.session);
+  const plain = core.open(leaf.session, leaf.action);
+  const action = plain === undefined ? undefined : schema.decode(actionSchema, plain);
+  if (session === undefined || action?.ok !== true) return undefined;
+  const context = core.sessionContext(noWorkspaces, session, false);
+  return {
+    action: action.value,
+    session: {
+      ...context,
+      words: [...words, ...context.words.filter((each) => !words.includes(each))],
+      urls: typedUrls(words, core.ports.parseUrl),
+    },
+    receipt,
+    atMs: leaf.atMs,
+    verdict: leaf.verdict,
+    rules: leaf.rules,
+    grants: answeredThen(leaf),
+  };
+};
+
+export interface Wanted {
+  /** Empty: of every session. */
+  readonly sessions: readonly string[];
+  /** Up to this receipt, itself included; undefined: the newest. */
+  readonly until?: number;
+}
+
+/** The newest verdicts that are wanted, newest first. */
+export const recordedVerdicts = async (
+  core: GuardianCore,
+  { sessions, until }: Wanted,
+): Promise<readonly RecordedVerdict[]> => {
+  const last = Math.min(until ?? core.receipts.size - 1, core.receipts.size - 1);
+  const first = Math.max(0, last + 1 - recordedLeavesMax);
+  const words = new Map<string, string[]>();
+  const found: { readonly leaf: Intent; readonly index: number }[] = [];
+  for await (const { index, leaf } of core.receipts.read(first)) {
+    if (index > last) break;
+    if (leaf.type === "session-open") {
+      const text = core.openingOf(leaf)?.text ?? "";
+      const said = words.get(leaf.session) ?? [];
+      words.set(leaf.session, [...said, text]);
+    }
+    if (leaf.type !== "intent") continue;
+    if (sessions.length > 0 && !sessions.includes(leaf.session)) continue;
+    found.push({ leaf, index });
+    if (found.length > recordedVerdictsMax) found.shift();
+  }
+  return found.toReversed().flatMap(({ leaf, index }) => {
+    const each = recorded(core, leaf, index, words.get(leaf.session) ?? []);
+    return each === undefined ? [] : [each];
+  });
+};
