@@ -4,6 +4,7 @@ import type { Gate, GuardianCore, LedgerAnswer, ProposalReply } from "@ioi/guard
 import { type Implementation, implement, MessageQueue } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { expiryCheckMs } from "./limits.ts";
+import { serverMessage } from "./mcp-service.ts";
 import { modelMessage } from "./models-service.ts";
 
 const none = new Uint8Array(0);
@@ -105,6 +106,7 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
         actionsMax: policy.budgets.actions,
         wallMinutesMax: policy.budgets.wallMinutes,
         models: core.models.models.map(modelMessage),
+        mcpServers: core.mcpServers.map(serverMessage),
       };
     },
     propose: async (request) => {
@@ -130,6 +132,10 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
         signUs: reply.timing.sign,
       };
     },
+    preview: async (given) => {
+      gate.preview(given);
+      return {};
+    },
     report: async ({ session, counter, outcome, outcomeSignature, status, reportedBy }) => {
       const { index, hash } = await gate.report({
         session,
@@ -144,6 +150,17 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
       return { receiptIndex: BigInt(index), receiptLeafHash: hash };
     },
     watchDecisions: (_request, context) => decisionsOf(core, context.signal),
+    describeTools: async ({ session, server, tools }) => {
+      const { mcpServer } = core.requireSession(session);
+      if (mcpServer !== undefined && mcpServer !== server) {
+        throw new OperationError("E_MCP_UNKNOWN", "the session is a gate before another server");
+      }
+      const seen = tools.map(({ name, hash, definition }) => ({ name, hash, text: definition }));
+      const { withheld, pinned } = await core.mcp.describe(server, seen);
+      const states = withheld.map(({ name, state }) => `${state} ${name}`).join(", ");
+      core.ports.log.log("info", "mcp.described", { session, server, pinned, withheld: states });
+      return { withheld: [...withheld], pinned };
+    },
     closeSession: async ({ session, state }) => {
       if (state.length > 64) throw new OperationError("E_PROPOSAL_INVALID", "a state is a word");
       await gate.closeSession(session, state);

@@ -14,12 +14,15 @@ import {
   goneInstancesMax,
   Headers,
   instancesMax,
+  McpRegistry,
   ModelRegistry,
   openGuardianKeys,
   PersonSide,
   type PolicyFile,
   PriceSource,
+  PolicySide,
   PolicySourceReader,
+  PolicyTexts,
   ReceiptLog,
   receiptsPath,
   SecretStore,
@@ -45,9 +48,12 @@ import { deviceService } from "./device-service.ts";
 import { gateService } from "./gate-service.ts";
 import { headersService } from "./headers-service.ts";
 import { leaseService } from "./lease-service.ts";
+import { mcpServersService } from "./mcp-service.ts";
 import { modelsService } from "./models-service.ts";
 import { observe } from "./observe.ts";
 import { takeOffered } from "./offered-keys.ts";
+import { PolicyThread } from "./policy-bench.ts";
+import { policyService } from "./policy-service.ts";
 import { personService } from "./person-service.ts";
 import { secretsService } from "./secrets-service.ts";
 import { scopesService } from "./scopes-service.ts";
@@ -128,12 +134,19 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
   core.secrets = secrets;
   const prices = new PriceSource(editedFile(config.dir, "prices.toml"), log);
   core.attachModels(await ModelRegistry.open(files, prices));
+  core.attachMcp(await McpRegistry.open(files, nodeCrypto));
   log.log("info", "guardian.opened", {
     receipts: receipts.size,
     cutBytes: receipts.cutBytes,
     durable: config.durable,
   });
   return core;
+};
+
+/** What a crash left half done of a change of the policy is ended before anything is decided. */
+const openPolicies = async (config: Config, core: GuardianCore): Promise<PolicySide> => {
+  const texts = await PolicyTexts.open(openFiles(config.dir), nodeCrypto, core.policyBook.last);
+  return new PolicySide(core, texts, new PolicyThread());
 };
 
 const openHeaders = (config: Config, core: GuardianCore): Promise<Headers> =>
@@ -161,6 +174,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   startMetrics("guardian");
   const onBug = dieOnBug(log);
   const core = await openCore(config, log);
+  const policies = await openPolicies(config, core);
   const headers = await openHeaders(config, core);
   observe(core);
   const gate = new Gate(core);
@@ -185,6 +199,8 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
       devices,
       secretsService(core),
       modelsService(core),
+      policyService(core, policies),
+      mcpServersService(core),
     ];
     serve(socket, services, { peer: "person", onBug });
   });

@@ -52,12 +52,14 @@ const otherSide = (name: string): { readonly seen: Seen; readonly gate: GateClie
         receiptLeafHash: new Uint8Array(32),
       };
     },
+    preview: async () => ({}),
     report: async () => {
       throw new OperationError("E_OUTCOME_INVALID", "no ticket waits for an outcome");
     },
     async *watchDecisions() {
       yield { session: "s-1", approval: "a-1", approved: true };
     },
+    describeTools: async () => ({}),
     closeSession: async () => ({}),
   });
   async function* carry(frames: AsyncIterable<pb.CarryFrame>, context: CallContext) {

@@ -48,7 +48,10 @@ import {
   taskOf,
 } from "./ledger.ts";
 import { asksKeptMax, goneInstancesMax, reasonCharsMax } from "./limits.ts";
+import type { McpRegistry, RegisteredServer } from "./mcp/registry.ts";
 import { modelAmount, type ModelRegistry } from "./models.ts";
+import { PolicyBook } from "./policy/book.ts";
+import { Previews } from "./previews.ts";
 import type { PolicySourceReader } from "./policy-source.ts";
 import type { LoggedLeaf, ReceiptLog } from "./receipt-log.ts";
 import { printable, rejected } from "./rejections.ts";
@@ -100,7 +103,10 @@ export class GuardianCore {
   readonly keys: GuardianKeys;
   readonly ledger: Ledger = new Ledger();
   readonly deviceBook: DeviceBook = new DeviceBook();
+  readonly policyBook: PolicyBook = new PolicyBook();
   readonly instances: Map<string, Instance> = new Map();
+  /** What actions that ask would change; in memory only. */
+  readonly previews: Previews = new Previews();
   /** What a person said with an answer, by approval: for the session that hears it, in no receipt. */
   readonly reasons: Lru<string, string> = new Lru(asksKeptMax);
   /** Values that a request's lease may carry; undefined until they are opened. */
@@ -111,6 +117,7 @@ export class GuardianCore {
   readonly #steadyWall: () => WallMs;
   #receipts: ReceiptLog | undefined;
   #models: ModelRegistry | undefined;
+  #mcp: McpRegistry | undefined;
   readonly #watchers: Set<(leaf: Leaf) => void> = new Set();
   /** Sessions whose end is on its way to the disk. */
   readonly #closing: Map<string, Promise<void>> = new Map();
@@ -144,6 +151,21 @@ export class GuardianCore {
     return this.#models;
   }
 
+  /** Called once; without it no server may be called. */
+  attachMcp(mcp: McpRegistry): void {
+    this.#mcp = mcp;
+  }
+
+  get mcp(): McpRegistry {
+    if (this.#mcp === undefined) throw new OperationError("E_GUARDIAN_KEYS", "not opened");
+    return this.#mcp;
+  }
+
+  /** What a person confirmed; none where no registry was opened. */
+  get mcpServers(): readonly RegisteredServer[] {
+    return this.#mcp?.servers ?? [];
+  }
+
   /** What an action asks of its session's budgets, and why it may not be at all. */
   weigh(
     session: string,
@@ -151,13 +173,20 @@ export class GuardianCore {
   ): Pick<DecisionContext, "exceededBudgets"> & Partial<Pick<DecisionContext, "refusal">> {
     const amount = modelAmount(action);
     const exceededBudgets = this.ledger.budgets.exceeded(session, this.wall(), amount);
-    const refusal = amount === undefined ? undefined : this.models.refusal(action);
+    const refusal = this.#refusal(session, action, amount !== undefined);
     return refusal === undefined ? { exceededBudgets } : { exceededBudgets, refusal };
+  }
+
+  #refusal(session: string, action: Action, asksModel: boolean): DecisionContext["refusal"] {
+    if (asksModel) return this.models.refusal(action);
+    if (action.target !== "mcp::call") return undefined;
+    return this.mcp.refusal(action, this.ledger.sessions.get(session)?.mcpServer);
   }
 
   restore(leaf: Leaf, index: number): void {
     this.ledger.apply(leaf, index, this.#sealedIn(leaf));
     this.deviceBook.apply(leaf);
+    this.policyBook.apply(leaf, index);
   }
 
   get receipts(): ReceiptLog {
@@ -175,6 +204,7 @@ export class GuardianCore {
     const logged = await this.#append(leaf, soon);
     this.ledger.apply(leaf, logged.index, this.#sealedIn(leaf));
     this.deviceBook.apply(leaf);
+    this.policyBook.apply(leaf, logged.index);
     for (const watcher of this.#watchers) watcher(leaf);
     return logged;
   }
@@ -214,25 +244,27 @@ export class GuardianCore {
     return () => this.#watchers.delete(watcher);
   }
 
-  #openingOf(leaf: Leaf): Opening | undefined {
+  /** What a session was opened with; undefined where the leaf opens none. */
+  openingOf(leaf: Leaf): Opening | undefined {
     if (leaf.type !== "session-open") return undefined;
     const plain = this.open(leaf.session, leaf.words);
     const value = plain === undefined ? undefined : decodeCanonical(plain);
     if (value === undefined || !value.ok) return undefined;
-    const { text, workspace, access, agentFolder } = value.value as Partial<
-      Record<"text" | "workspace" | "access" | "agentFolder", unknown>
+    const { text, workspace, access, agentFolder, mcpServer } = value.value as Partial<
+      Record<"text" | "workspace" | "access" | "agentFolder" | "mcpServer", unknown>
     >;
     return {
       text: typeof text === "string" ? text : "",
       workspace: typeof workspace === "string" && workspace !== "" ? workspace : undefined,
       access: isAccess(access) ? access : "write",
       ...(typeof agentFolder === "string" ? { agentFolder } : {}),
+      ...(typeof mcpServer === "string" ? { mcpServer } : {}),
     };
   }
 
   /** What the fold needs of the sealed parts. */
   #sealedIn(leaf: Leaf): Sealed {
-    const opening = this.#openingOf(leaf);
+    const opening = this.openingOf(leaf);
     const scope = this.#scopeOf(leaf);
     const alike = leaf.type === "intent" ? this.alikeIn(leaf) : [];
     return {
@@ -266,6 +298,7 @@ export class GuardianCore {
         workspace: opening.workspace ?? "",
         access: opening.access,
         ...(opening.agentFolder === undefined ? {} : { agentFolder: opening.agentFolder }),
+        ...(opening.mcpServer === undefined ? {} : { mcpServer: opening.mcpServer }),
       }),
     );
   }
@@ -295,6 +328,13 @@ export class GuardianCore {
       );
     }
     return policy.ok ? policy.value : undefined;
+  }
+
+  /** The policy that decides in a session: a gate may have one of its own. */
+  policyFor(session: SessionRecord | undefined): CompiledPolicy | undefined {
+    const server = session?.mcpServer;
+    const own = server === undefined ? undefined : this.mcp.policyOf(server);
+    return own ?? this.policy();
   }
 
   /** Asks that nobody can answer any more: their minutes are over, or lie in a future set back. */
@@ -348,7 +388,7 @@ export class GuardianCore {
     await this.commit({ type: "revoke", atMs: this.wall(), session, reason });
   }
 
-  roots(policy: CompiledPolicy, session: SessionRecord): readonly Root[] {
+  roots(policy: Pick<CompiledPolicy, "workspaces">, session: SessionRecord): readonly Root[] {
     const named = policy.workspaces.map((root) => ({
       ...root,
       path:
@@ -367,7 +407,7 @@ export class GuardianCore {
   }
 
   sessionContext(
-    policy: CompiledPolicy,
+    policy: Pick<CompiledPolicy, "workspaces">,
     session: SessionRecord,
     headless: boolean,
   ): SessionContext {

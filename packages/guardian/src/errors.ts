@@ -2,6 +2,36 @@
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {
+  E_POLICY_BASE: {
+    what: "The policy was changed meanwhile.",
+    why: "A change is for the text that its author saw; another one is in force now.",
+    next: "Load the policy again, look at what it says now, and make the change on it.",
+    exit: 5,
+  },
+  E_POLICY_CHANGE_UNKNOWN: {
+    what: "No such change of the policy waits.",
+    why: "It was saved, withdrawn, took too long, or newer ones took its place.",
+    next: "./ioi policy set FILE",
+    exit: 2,
+  },
+  E_POLICY_TEXT_UNKNOWN: {
+    what: "This text of the policy is not kept.",
+    why: "The newest texts are kept, by their hash; four digits or more must name one.",
+    next: "./ioi policy history",
+    exit: 2,
+  },
+  E_POLICY_QUESTION: {
+    what: "The policy cannot be asked this.",
+    why: "The action, the tests, the receipt or the sessions do not fit.",
+    next: "./ioi policy --help",
+    exit: 2,
+  },
+  E_POLICY_SLOW: {
+    what: "The policy took too long to be worked out.",
+    why: "Comparing and testing texts is bounded in time and memory, so that decisions never wait.",
+    next: "Ask about a smaller text, or offline: ./ioi policy diff OLD NEW",
+    exit: 5,
+  },
   E_SECRET_UNKNOWN: {
     what: "There is no secret of that name.",
     why: "It was never entered, or was removed.",
@@ -152,6 +182,12 @@ export const errors = {
     next: "./ioi devices revoke ID",
     exit: 5,
   },
+  E_PREVIEW_INVALID: {
+    what: "What a driver showed of an action does not fit it.",
+    why: "It is not signed by the action's driver, speaks of other contents, or hides characters.",
+    next: "The card says that there is no preview. ./ioi doctor shows what runs.",
+    exit: 5,
+  },
   E_OUTCOME_INVALID: {
     what: "A reported outcome does not fit its ticket.",
     why: "Counter, action and instance must be those of the ticket, signed by the instance.",
@@ -196,6 +232,48 @@ export const errors = {
   },
   E_MODELS_FORMAT: {
     what: "The list of confirmed models is of a newer version.",
+    why: "A newer IOI has written it; this one would lose what it does not know.",
+    next: "Start the newer version, or restore the data folder from a backup.",
+    exit: 5,
+  },
+  E_MCP_INVALID: {
+    what: "This cannot be confirmed as an MCP server.",
+    why: "Its name, command, address, files or folders are not what a server has, or there are too many.",
+    next: "./ioi mcp add --help shows the form.",
+    exit: 2,
+  },
+  E_MCP_CHANGED: {
+    what: "An MCP server is not the one that was confirmed.",
+    why: "Its command, program, folders or address differ from what a person agreed to.",
+    next: "./ioi mcp review NAME shows the difference; ./ioi mcp add NAME --replace ... takes it.",
+    exit: 3,
+  },
+  E_MCP_UNKNOWN: {
+    what: "There is no MCP server of that name.",
+    why: "Nobody confirmed it, or it was removed.",
+    next: "./ioi mcp list; ./ioi mcp add NAME -- COMMAND",
+    exit: 5,
+  },
+  E_MCP_REVIEW: {
+    what: "A tool's definition was not taken.",
+    why: "It has changed since it was shown, or can never be taken.",
+    next: "./ioi mcp review NAME shows what waits now.",
+    exit: 5,
+  },
+  E_MCP_TOOLS: {
+    what: "An MCP server lists more than is kept.",
+    why: "The number and size of definitions are bounded.",
+    next: "docs/limits.md names the bounds; the server is not offered.",
+    exit: 5,
+  },
+  E_MCP_FILE: {
+    what: "The list of confirmed MCP servers cannot be read.",
+    why: "guardian/mcp-servers was changed or cut.",
+    next: "Restore it from a backup, or delete it and confirm the servers again with ./ioi mcp add.",
+    exit: 5,
+  },
+  E_MCP_FORMAT: {
+    what: "The list of confirmed MCP servers is of a newer version.",
     why: "A newer IOI has written it; this one would lose what it does not know.",
     next: "Start the newer version, or restore the data folder from a backup.",
     exit: 5,

@@ -45,7 +45,8 @@ import {
 } from "./limits.ts";
 import { modelAmount } from "./models.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
-import { agentProfile, compileProfile, driverKinds, signProfile } from "./profiles.ts";
+import type { GivenPreview } from "./previews.ts";
+import { agentProfile, compileProfile, driverKinds, mcpProfile, signProfile } from "./profiles.ts";
 
 /** A proposal's number and commitment, as the Orchestrator forwarded them. */
 export interface Notice {
@@ -138,13 +139,15 @@ export class Gate {
     }[];
   } {
     const session = this.#core.requireSession(id);
-    const policy = this.#requirePolicy();
+    const policy = this.#requirePolicy(session);
     const profiles = driverKinds.map((kind) => compileProfile(this.#core, policy, session, kind));
     const { agentFolder } = session;
-    const all =
-      agentFolder === undefined
-        ? profiles
-        : [...profiles, agentProfile(policy, session, agentFolder)];
+    const mcp = mcpProfile(this.#core, policy, session);
+    const all = [
+      ...(session.mcpServer === undefined ? profiles : []),
+      ...(mcp === undefined ? [] : [mcp]),
+      ...(agentFolder === undefined ? [] : [agentProfile(policy, session, agentFolder)]),
+    ];
     return {
       profiles: all.map((profile) => signProfile(this.#core, profile).signed),
       policy,
@@ -159,7 +162,7 @@ export class Gate {
     const started = clock.now();
     const checked = this.#check(proposal);
     checkSecret(this.#core, checked.action);
-    const policy = this.#requirePolicy();
+    const policy = this.#requirePolicy(checked.session);
     const context = this.#context(policy, checked, proposal.headless);
     const decision = patiently(this.#core, checked, decide(policy, checked.action, context));
     // A grant is used by what happens, not by what still asks: the log says the same.
@@ -170,6 +173,7 @@ export class Gate {
       ...this.#intent(checked, policy, context, decision, counter, approval),
       ...alikePart(this.#core, policy, checked.action, decision, context, proposal.alike ?? []),
     };
+    if (approval !== undefined) this.#core.previews.asked(approval, checked, this.#core.wall());
     const decided = clock.now();
     const receipt = await this.#commitIntent(leaf, decision);
     const synced = clock.now();
@@ -194,6 +198,11 @@ export class Gate {
         sign: Math.round(msBetween(synced, minted) * 1000),
       },
     };
+  }
+
+  /** What an action that asks would change, before a person decides. */
+  preview(given: GivenPreview): void {
+    this.#core.previews.give(this.#core, given);
   }
 
   async report(report: OutcomeReport): Promise<LoggedLeaf> {
@@ -257,8 +266,8 @@ export class Gate {
     await this.#core.closeSession(id, `closed: ${state.slice(0, 64)}`);
   }
 
-  #requirePolicy(): CompiledPolicy {
-    const policy = this.#core.policy();
+  #requirePolicy(session: SessionRecord): CompiledPolicy {
+    const policy = this.#core.policyFor(session);
     if (policy === undefined) throw rejected("E_POLICY_INVALID", this.#core.policyError());
     return policy;
   }

@@ -28,9 +28,25 @@ export {
 } from "./person.ts";
 export { ScopeSide, type ScopeAnswer, type ScopeOffer, type ScopeRequest } from "./scopes.ts";
 export { type ConfirmedModel, modelAmount, type ModelRecord, ModelRegistry } from "./models.ts";
+export {
+  type PolicyBench,
+  type PolicyChange,
+  type PolicyNow,
+  PolicySide,
+  type PolicyVersion,
+} from "./policy/side.ts";
+export { PolicyTexts } from "./policy/texts.ts";
+export { type GivenPreview, type ShownPreview } from "./previews.ts";
+export {
+  type Described,
+  McpRegistry,
+  type RegisteredServer,
+  type WaitingTool,
+  type Withheld,
+} from "./mcp/registry.ts";
 export { PriceSource } from "./price-source.ts";
 export { type PolicyFile, PolicySourceReader } from "./policy-source.ts";
-export { compileProfile, driverKinds, signProfile } from "./profiles.ts";
+export { compileProfile, driverKinds, mcpProfile, signProfile } from "./profiles.ts";
 export {
   checkpointRecord,
   checkpointsPath,

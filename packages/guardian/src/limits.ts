@@ -28,6 +28,12 @@ export const wordsCharsMax = 65_536;
 export const actionBytesMax = 262_084;
 /** Largest outcome that a driver may sign, in bytes: what one receipt can hold. */
 export const outcomeBytesMax = 65_000;
+/** Characters of a driver's preview. */
+export const previewCharsMax = 32_768;
+/** Lines of a driver's preview. */
+export const previewLinesMax = 400;
+/** How long a card waits for its preview before it says that there is none, in milliseconds. */
+export const previewWaitMs = 10_000;
 /** Asks that are remembered, expired ones included; the oldest is forgotten first. */
 export const asksKeptMax = 512;
 /** Characters of what a person says with an answer or at the end of a session. */
@@ -76,3 +82,41 @@ export const devicesMax = 16;
 export const pairCodeMs = 300_000;
 /** Wrong codes after which an offered device is forgotten. */
 export const pairTriesMax = 10;
+/** Changes of the policy that wait for a device; the oldest goes for a newer one. */
+export const policyChangesMax = 8;
+/** How long a change of the policy waits for a device, in milliseconds. */
+export const policyChangeMs = 1_800_000;
+/** Earlier texts of the policy that are kept. */
+export const policyTextsKeptMax = 64;
+/** Changes of the policy that one list has. */
+export const policyHistoryMax = 200;
+/** Leaves of the log that are looked through for recorded actions, newest first. */
+export const recordedLeavesMax = 20_000;
+/** Recorded actions that a text is tried on. */
+export const recordedVerdictsMax = 2_000;
+/** Recorded actions that are shown for one rule in the shadow. */
+export const shadowExamplesMax = 5;
+/** Sessions that rules are learned from at once. */
+export const learnedSessionsMax = 32;
+/** Changed lines on the card of a change of the policy. */
+export const cardLinesMax = 200;
+/** Edits between two texts of the policy up to which their lines are compared. */
+export const patchEditsMax = 2_000;
+/** Bytes of a file of policy tests, and of an action made by hand. */
+export const policyTestsBytesMax = 262_144;
+/** MCP servers that a person may confirm. */
+export const mcpServersMax = 16;
+/** Tools of one MCP server, pinned and waiting together. */
+export const mcpToolsMax = 512;
+/** Definition of one MCP tool, in characters of its canonical JSON. */
+export const mcpDefinitionBytesMax = 65_536;
+/** Definitions of all tools of one MCP server together, in characters. */
+export const mcpDefinitionsBytesMax = 1_048_576;
+/** The file of confirmed MCP servers, in bytes. */
+export const mcpServersBytesMax = 16_777_216;
+/** Calls of one gate's session. */
+export const gateActionsMax = 1_000_000;
+/** Life of one gate's session, in minutes. */
+export const gateWallMinutesMax = 43_200;
+/** Policy of one MCP server, in characters. */
+export const mcpPolicyCharsMax = 65_536;

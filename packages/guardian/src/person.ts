@@ -29,12 +29,15 @@ import { type GuardianCore, isAccess, printable, rejected } from "./core.ts";
 import type { Ask, SessionRecord } from "./ledger.ts";
 import {
   abandonedSessionMs,
+  gateActionsMax,
+  gateWallMinutesMax,
   openSessionsMax,
   reasonCharsMax,
   receiptsPageMax,
   wordsCharsMax,
 } from "./limits.ts";
 import type { LoggedLeaf, SignedCheckpoint } from "./receipt-log.ts";
+import type { ShownPreview } from "./previews.ts";
 import type { AnyDeviceKind } from "./device-book.ts";
 import { countsFor, deviceVerdict } from "./device-signature.ts";
 import { agentFolderComplaint, workspaceComplaint } from "./workspace.ts";
@@ -49,6 +52,8 @@ export interface Utterance {
   readonly access?: string;
   /** Absolute real path of the folder that holds the agent; empty: a built-in one. */
   readonly agentFolder?: string;
+  /** The confirmed server that the session is a gate before; empty: it is a task. */
+  readonly mcpServer?: string;
   readonly agent: string;
   /** The session that this one undoes; empty: none. */
   readonly undoes: string;
@@ -66,6 +71,7 @@ export interface ApprovalCard {
   readonly createdMs: number;
   readonly expiresMs: number;
   readonly sessionScope: boolean;
+  readonly preview: ShownPreview;
 }
 
 export interface Answer {
@@ -132,6 +138,10 @@ export class PersonSide {
     if (access !== "" && !isAccess(access)) {
       throw rejected("E_WORKSPACE_REFUSED", `access ${printable(access)}: read, organise or write`);
     }
+    const { mcpServer = "" } = utterance;
+    if (mcpServer !== "" && this.#core.mcp.find(mcpServer) === undefined) {
+      throw rejected("E_MCP_UNKNOWN", `no server ${printable(mcpServer)} was confirmed`);
+    }
     if (before === undefined) {
       await this.#forgetAbandoned();
       this.#checkRoom();
@@ -143,8 +153,9 @@ export class PersonSide {
       session,
       agent: utterance.agent,
       policyHash: policy.hash,
-      actionsMax: policy.budgets.actions,
-      wallMinutesMax: policy.budgets.wallMinutes,
+      // A gate is no task: it lives as long as its client does.
+      actionsMax: mcpServer === "" ? policy.budgets.actions : gateActionsMax,
+      wallMinutesMax: mcpServer === "" ? policy.budgets.wallMinutes : gateWallMinutesMax,
       ...modelBudgetsOf(policy),
       ...(undone === undefined ? {} : { undoes: undone.vault }),
       words: this.#core.sealOpening(session, {
@@ -152,6 +163,7 @@ export class PersonSide {
         workspace,
         access: undone?.access ?? (access === "" ? "write" : access),
         ...(agentFolder === "" ? {} : { agentFolder }),
+        ...(mcpServer === "" ? {} : { mcpServer }),
       }),
     };
     if (before === undefined) this.#opening++;
@@ -216,8 +228,8 @@ export class PersonSide {
   }
 
   #cardOf(ask: Ask): ApprovalCard | undefined {
-    const policy = this.#core.policy();
     const session = this.#core.ledger.sessions.get(ask.session);
+    const policy = this.#core.policyFor(session);
     const action = this.#actionOf(ask.session, ask.intent);
     if (policy === undefined || session === undefined || action === undefined) return undefined;
     const context: DecisionContext = {
@@ -243,6 +255,7 @@ export class PersonSide {
       createdMs: ask.atMs,
       expiresMs: ask.atMs + policy.approvalExpiresMinutes * 60_000,
       sessionScope: sessionScopeOffered(decision.asks) || offered,
+      preview: this.#core.previews.of(ask.approval, ask.target, this.#core.wall()),
     };
   }
 
@@ -288,7 +301,9 @@ export class PersonSide {
     }
     this.#answering.add(ask.approval);
     try {
-      return await this.#commitAnswer(ask, shown, statement, answer);
+      const logged = await this.#commitAnswer(ask, shown, statement, answer);
+      this.#core.previews.forget(ask.approval);
+      return logged;
     } finally {
       this.#answering.delete(ask.approval);
     }

@@ -44,6 +44,42 @@ export const compileProfile = (
   policyHash: policy.hash,
 });
 
+/** Of the driver that starts and calls MCP servers: theirs to see, and nothing of the session's. */
+export const mcpProfile = (
+  core: GuardianCore,
+  policy: CompiledPolicy,
+  session: SessionRecord,
+): Profile | undefined => {
+  const { mcpServer } = session;
+  const servers = core.mcpServers
+    .map(({ server }) => server)
+    .filter(({ name }) => mcpServer === undefined || name === mcpServer);
+  if (servers.length === 0) return undefined;
+  const overHttp = servers.some(({ url }) => url !== "");
+  const folders = new Map<string, "read" | "write">();
+  for (const { path, access } of servers.flatMap(({ roots }) => roots)) {
+    if (folders.get(path) !== "write") folders.set(path, access);
+  }
+  return {
+    version: 1,
+    kind: "mcp",
+    session: session.id,
+    vault: session.vault,
+    roots: [...folders].map(([path, access], at) => ({ name: `mcp${at + 1}`, path, access })),
+    masks: [...core.config.productFolders],
+    network: overHttp ? "egress" : "none",
+    servers,
+    limits: {
+      wallMs: commandWallMs,
+      outputBytes: commandOutputBytes,
+      memoryBytes: commandMemoryBytes,
+      processes: commandProcesses,
+      fileBytes: driverFileBytes,
+    },
+    policyHash: policy.hash,
+  };
+};
+
 /** Of the program that is the session's agent: its own folder for reading, and nothing else. */
 export const agentProfile = (
   policy: CompiledPolicy,

@@ -46,6 +46,8 @@ const driverOf = async (start: StartInput): Promise<Driver> => {
       const { openFolders } = await import("./folders.ts");
       return await openFolders(start, kind);
     }
+    case "mcp":
+      throw new OperationError("E_DRIVER_START", "no MCP driver yet");
     case "agent":
       throw new OperationError("E_DRIVER_START", "an agent's program is no driver");
   }

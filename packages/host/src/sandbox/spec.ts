@@ -16,7 +16,8 @@ export type SandboxKind =
   | "command"
   | "net"
   | "model"
-  | "agent";
+  | "agent"
+  | "mcp";
 
 /**
  * `none`: no socket but by inheritance. `own`: an empty network namespace in which sockets may be

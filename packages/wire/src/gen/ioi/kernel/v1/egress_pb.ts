@@ -10,7 +10,367 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/egress.proto.
  */
 export const file_ioi_kernel_v1_egress: GenFile = /*@__PURE__*/
-  fileDesc("Chppb2kva2VybmVsL3YxL2VncmVzcy5wcm90bxINaW9pLmtlcm5lbC52MSKRAQoMRmV0Y2hSZXF1ZXN0Eg4KBnRpY2tldBgBIAEoDBIOCgZhY3Rpb24YAiABKAwSDgoGbWV0aG9kGAMgASgJEgsKA3VybBgEIAEoCRImCgdoZWFkZXJzGAUgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXISDAoEYm9keRgGIAEoDBIOCgZvZmZzZXQYByABKAQiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkidwoKRmV0Y2hFdmVudBIoCgRoZWFkGAEgASgLMhguaW9pLmtlcm5lbC52MS5GZXRjaEhlYWRIABIOCgRib2R5GAIgASgMSAASJgoDZW5kGAMgASgLMhcuaW9pLmtlcm5lbC52MS5GZXRjaEVuZEgAQgcKBWV2ZW50IkMKCUZldGNoSGVhZBIOCgZzdGF0dXMYASABKA0SJgoHaGVhZGVycxgCIAMoCzIVLmlvaS5rZXJuZWwudjEuSGVhZGVyIqUBCghGZXRjaEVuZBIQCghieXRlc191cBgBIAEoBBISCgpieXRlc19kb3duGAIgASgEEg8KB2FkZHJlc3MYAyABKAkSGgoSY2VydGlmaWNhdGVfc2hhMjU2GAQgASgMEhEKCXRydW5jYXRlZBgFIAEoCBIMCgRtb2RlGAYgASgJEhAKCHJlcXVlc3RzGAcgASgNEhMKC3JlcXVlc3RfbG9nGAggASgMIi4KDExlYXNlUmVxdWVzdBIOCgZ0aWNrZXQYASABKAwSDgoGYWN0aW9uGAIgASgMIqYBCgpMZWFzZVJlcGx5EiYKB2hlYWRlcnMYASADKAsyFS5pb2kua2VybmVsLnYxLkhlYWRlchIUCgxieXRlc191cF9tYXgYAiABKAQSFgoOYnl0ZXNfZG93bl9tYXgYAyABKAQSFwoPYWRkcmVzc19jbGFzc2VzGAQgAygJEikKCGxpc3RlbmVyGAUgASgLMhcuaW9pLmtlcm5lbC52MS5MaXN0ZW5lciIoCghMaXN0ZW5lchILCgN1aWQYASABKA0SDwoHcHJvZ3JhbRgCIAEoCSIdCgpDdXRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiNAoIQ3V0UmVwbHkSKAoEc2VudBgBIAMoCzIaLmlvaS5rZXJuZWwudjEuU2VudFJlcXVlc3QiXgoLU2VudFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIPCgdjb3VudGVyGAIgASgEEg4KBm1ldGhvZBgDIAEoCRILCgN1cmwYBCABKAkSEAoIYnl0ZXNfdXAYBSABKAQySwoGRWdyZXNzEkEKBUZldGNoEhsuaW9pLmtlcm5lbC52MS5GZXRjaFJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkZldGNoRXZlbnQwATJJCgZMZWFzZXMSPwoFTGVhc2USGy5pb2kua2VybmVsLnYxLkxlYXNlUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuTGVhc2VSZXBseTJKCg1FZ3Jlc3NDb250cm9sEjkKA0N1dBIZLmlvaS5rZXJuZWwudjEuQ3V0UmVxdWVzdBoXLmlvaS5rZXJuZWwudjEuQ3V0UmVwbHliBnByb3RvMw");
+  fileDesc("Chppb2kva2VybmVsL3YxL2VncmVzcy5wcm90bxINaW9pLmtlcm5lbC52MSI8CgtPcGVuUmVxdWVzdBIOCgZ0aWNrZXQYASABKAwSDgoGYWN0aW9uGAIgASgMEg0KBXdvcmRzGAMgASgMImIKCU9wZW5FdmVudBInCgZvcGVuZWQYASABKAsyFS5pb2kua2VybmVsLnYxLk9wZW5lZEgAEiMKBHdhbnQYAiABKAsyEy5pb2kua2VybmVsLnYxLldhbnRIAEIHCgVldmVudCIICgZPcGVuZWQiMAoEV2FudBIKCgJpZBgBIAEoDRIOCgZ0YXJnZXQYAiABKAkSDAoEYXJncxgDIAEoDCJcCg1BbnN3ZXJSZXF1ZXN0Eg8KB2NvdW50ZXIYASABKAQSCgoCaWQYAiABKA0SDgoGdGlja2V0GAMgASgMEg4KBmFjdGlvbhgEIAEoDBIOCgZyZWFzb24YBSABKAkiDQoLQW5zd2VyUmVwbHkiHwoMQ2xvc2VSZXF1ZXN0Eg8KB2NvdW50ZXIYASABKAQiiQEKCkNsb3NlUmVwbHkSJQoFbGVhc2UYASABKAsyFi5pb2kua2VybmVsLnYxLkZsb3dTdW0SKQoHcGVybWl0cxgCIAMoCzIYLmlvaS5rZXJuZWwudjEuUGVybWl0U3VtEikKB2VudHJpZXMYAyADKAsyGC5pb2kua2VybmVsLnYxLkZsb3dFbnRyeSJ2CgdGbG93U3VtEhAKCHJlcXVlc3RzGAEgASgNEhAKCGJ5dGVzX3VwGAIgASgEEhIKCmJ5dGVzX2Rvd24YAyABKAQSEwoLcmVxdWVzdF9sb2cYBCABKAwSDwoHcmVmdXNlZBgFIAEoDRINCgVlbmRlZBgGIAEoCSKDAQoJUGVybWl0U3VtEgoKAmlkGAEgASgNEhAKCHJlcXVlc3RzGAIgASgNEhAKCGJ5dGVzX3VwGAMgASgEEhIKCmJ5dGVzX2Rvd24YBCABKAQSEwoLcmVxdWVzdF9sb2cYBSABKAwSDAoEbW9kZRgGIAEoCRIPCgdhZGRyZXNzGAcgASgJInoKCUZsb3dFbnRyeRIOCgZtZXRob2QYASABKAkSCwoDdXJsGAIgASgJEg4KBnN0YXR1cxgDIAEoDRIQCghieXRlc191cBgEIAEoBBISCgpieXRlc19kb3duGAUgASgEEgwKBG1vZGUYBiABKAkSDAoEd2FudBgHIAEoDSKRAQoMRmV0Y2hSZXF1ZXN0Eg4KBnRpY2tldBgBIAEoDBIOCgZhY3Rpb24YAiABKAwSDgoGbWV0aG9kGAMgASgJEgsKA3VybBgEIAEoCRImCgdoZWFkZXJzGAUgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXISDAoEYm9keRgGIAEoDBIOCgZvZmZzZXQYByABKAQiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkidwoKRmV0Y2hFdmVudBIoCgRoZWFkGAEgASgLMhguaW9pLmtlcm5lbC52MS5GZXRjaEhlYWRIABIOCgRib2R5GAIgASgMSAASJgoDZW5kGAMgASgLMhcuaW9pLmtlcm5lbC52MS5GZXRjaEVuZEgAQgcKBWV2ZW50IkMKCUZldGNoSGVhZBIOCgZzdGF0dXMYASABKA0SJgoHaGVhZGVycxgCIAMoCzIVLmlvaS5rZXJuZWwudjEuSGVhZGVyIqUBCghGZXRjaEVuZBIQCghieXRlc191cBgBIAEoBBISCgpieXRlc19kb3duGAIgASgEEg8KB2FkZHJlc3MYAyABKAkSGgoSY2VydGlmaWNhdGVfc2hhMjU2GAQgASgMEhEKCXRydW5jYXRlZBgFIAEoCBIMCgRtb2RlGAYgASgJEhAKCHJlcXVlc3RzGAcgASgNEhMKC3JlcXVlc3RfbG9nGAggASgMIi4KDExlYXNlUmVxdWVzdBIOCgZ0aWNrZXQYASABKAwSDgoGYWN0aW9uGAIgASgMIqYBCgpMZWFzZVJlcGx5EiYKB2hlYWRlcnMYASADKAsyFS5pb2kua2VybmVsLnYxLkhlYWRlchIUCgxieXRlc191cF9tYXgYAiABKAQSFgoOYnl0ZXNfZG93bl9tYXgYAyABKAQSFwoPYWRkcmVzc19jbGFzc2VzGAQgAygJEikKCGxpc3RlbmVyGAUgASgLMhcuaW9pLmtlcm5lbC52MS5MaXN0ZW5lciIoCghMaXN0ZW5lchILCgN1aWQYASABKA0SDwoHcHJvZ3JhbRgCIAEoCSIdCgpDdXRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiNAoIQ3V0UmVwbHkSKAoEc2VudBgBIAMoCzIaLmlvaS5rZXJuZWwudjEuU2VudFJlcXVlc3QiXgoLU2VudFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIPCgdjb3VudGVyGAIgASgEEg4KBm1ldGhvZBgDIAEoCRILCgN1cmwYBCABKAkSEAoIYnl0ZXNfdXAYBSABKAQykAIKBkVncmVzcxJBCgVGZXRjaBIbLmlvaS5rZXJuZWwudjEuRmV0Y2hSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5GZXRjaEV2ZW50MAESPgoET3BlbhIaLmlvaS5rZXJuZWwudjEuT3BlblJlcXVlc3QaGC5pb2kua2VybmVsLnYxLk9wZW5FdmVudDABEkIKBkFuc3dlchIcLmlvaS5rZXJuZWwudjEuQW5zd2VyUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuQW5zd2VyUmVwbHkSPwoFQ2xvc2USGy5pb2kua2VybmVsLnYxLkNsb3NlUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuQ2xvc2VSZXBseTJJCgZMZWFzZXMSPwoFTGVhc2USGy5pb2kua2VybmVsLnYxLkxlYXNlUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuTGVhc2VSZXBseTJKCg1FZ3Jlc3NDb250cm9sEjkKA0N1dBIZLmlvaS5rZXJuZWwudjEuQ3V0UmVxdWVzdBoXLmlvaS5rZXJuZWwudjEuQ3V0UmVwbHliBnByb3RvMw");
+
+/**
+ * @generated from message ioi.kernel.v1.OpenRequest
+ */
+export type OpenRequest = Message<"ioi.kernel.v1.OpenRequest"> & {
+  /**
+   * Canonical `signed` ticket and the canonical `action` that it permits.
+   *
+   * @generated from field: bytes ticket = 1;
+   */
+  ticket: Uint8Array;
+
+  /**
+   * @generated from field: bytes action = 2;
+   */
+  action: Uint8Array;
+
+  /**
+   * Words that came with the socket.
+   *
+   * @generated from field: bytes words = 3;
+   */
+  words: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.OpenRequest.
+ * Use `create(OpenRequestSchema)` to create a new message.
+ */
+export const OpenRequestSchema: GenMessage<OpenRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 0);
+
+/**
+ * @generated from message ioi.kernel.v1.OpenEvent
+ */
+export type OpenEvent = Message<"ioi.kernel.v1.OpenEvent"> & {
+  /**
+   * @generated from oneof ioi.kernel.v1.OpenEvent.event
+   */
+  event: {
+    /**
+     * @generated from field: ioi.kernel.v1.Opened opened = 1;
+     */
+    value: Opened;
+    case: "opened";
+  } | {
+    /**
+     * @generated from field: ioi.kernel.v1.Want want = 2;
+     */
+    value: Want;
+    case: "want";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ioi.kernel.v1.OpenEvent.
+ * Use `create(OpenEventSchema)` to create a new message.
+ */
+export const OpenEventSchema: GenMessage<OpenEvent> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 1);
+
+/**
+ * @generated from message ioi.kernel.v1.Opened
+ */
+export type Opened = Message<"ioi.kernel.v1.Opened"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.Opened.
+ * Use `create(OpenedSchema)` to create a new message.
+ */
+export const OpenedSchema: GenMessage<Opened> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 2);
+
+/**
+ * What the program asks for outside of its lease: an action of its own. The program waits.
+ *
+ * @generated from message ioi.kernel.v1.Want
+ */
+export type Want = Message<"ioi.kernel.v1.Want"> & {
+  /**
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * @generated from field: string target = 2;
+   */
+  target: string;
+
+  /**
+   * Canonical map of canonical arguments.
+   *
+   * @generated from field: bytes args = 3;
+   */
+  args: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.Want.
+ * Use `create(WantSchema)` to create a new message.
+ */
+export const WantSchema: GenMessage<Want> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 3);
+
+/**
+ * @generated from message ioi.kernel.v1.AnswerRequest
+ */
+export type AnswerRequest = Message<"ioi.kernel.v1.AnswerRequest"> & {
+  /**
+   * @generated from field: uint64 counter = 1;
+   */
+  counter: bigint;
+
+  /**
+   * @generated from field: uint32 id = 2;
+   */
+  id: number;
+
+  /**
+   * Canonical `signed` ticket of the want's action; empty: refused.
+   *
+   * @generated from field: bytes ticket = 3;
+   */
+  ticket: Uint8Array;
+
+  /**
+   * @generated from field: bytes action = 4;
+   */
+  action: Uint8Array;
+
+  /**
+   * Why it is refused, for the program.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.AnswerRequest.
+ * Use `create(AnswerRequestSchema)` to create a new message.
+ */
+export const AnswerRequestSchema: GenMessage<AnswerRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 4);
+
+/**
+ * @generated from message ioi.kernel.v1.AnswerReply
+ */
+export type AnswerReply = Message<"ioi.kernel.v1.AnswerReply"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.AnswerReply.
+ * Use `create(AnswerReplySchema)` to create a new message.
+ */
+export const AnswerReplySchema: GenMessage<AnswerReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 5);
+
+/**
+ * @generated from message ioi.kernel.v1.CloseRequest
+ */
+export type CloseRequest = Message<"ioi.kernel.v1.CloseRequest"> & {
+  /**
+   * @generated from field: uint64 counter = 1;
+   */
+  counter: bigint;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.CloseRequest.
+ * Use `create(CloseRequestSchema)` to create a new message.
+ */
+export const CloseRequestSchema: GenMessage<CloseRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 6);
+
+/**
+ * @generated from message ioi.kernel.v1.CloseReply
+ */
+export type CloseReply = Message<"ioi.kernel.v1.CloseReply"> & {
+  /**
+   * @generated from field: ioi.kernel.v1.FlowSum lease = 1;
+   */
+  lease?: FlowSum | undefined;
+
+  /**
+   * By want, those that were permitted.
+   *
+   * @generated from field: repeated ioi.kernel.v1.PermitSum permits = 2;
+   */
+  permits: PermitSum[];
+
+  /**
+   * Every request in order, as far as `flowEntriesKept` goes; `lease.request_log` covers all of them.
+   *
+   * @generated from field: repeated ioi.kernel.v1.FlowEntry entries = 3;
+   */
+  entries: FlowEntry[];
+};
+
+/**
+ * Describes the message ioi.kernel.v1.CloseReply.
+ * Use `create(CloseReplySchema)` to create a new message.
+ */
+export const CloseReplySchema: GenMessage<CloseReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 7);
+
+/**
+ * @generated from message ioi.kernel.v1.FlowSum
+ */
+export type FlowSum = Message<"ioi.kernel.v1.FlowSum"> & {
+  /**
+   * @generated from field: uint32 requests = 1;
+   */
+  requests: number;
+
+  /**
+   * @generated from field: uint64 bytes_up = 2;
+   */
+  bytesUp: bigint;
+
+  /**
+   * @generated from field: uint64 bytes_down = 3;
+   */
+  bytesDown: bigint;
+
+  /**
+   * Hash chain over the entries.
+   *
+   * @generated from field: bytes request_log = 4;
+   */
+  requestLog: Uint8Array;
+
+  /**
+   * Requests that were refused or malformed.
+   *
+   * @generated from field: uint32 refused = 5;
+   */
+  refused: number;
+
+  /**
+   * Why nothing more was carried: "" | bytes | requests | time
+   *
+   * @generated from field: string ended = 6;
+   */
+  ended: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.FlowSum.
+ * Use `create(FlowSumSchema)` to create a new message.
+ */
+export const FlowSumSchema: GenMessage<FlowSum> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 8);
+
+/**
+ * @generated from message ioi.kernel.v1.PermitSum
+ */
+export type PermitSum = Message<"ioi.kernel.v1.PermitSum"> & {
+  /**
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * @generated from field: uint32 requests = 2;
+   */
+  requests: number;
+
+  /**
+   * @generated from field: uint64 bytes_up = 3;
+   */
+  bytesUp: bigint;
+
+  /**
+   * @generated from field: uint64 bytes_down = 4;
+   */
+  bytesDown: bigint;
+
+  /**
+   * @generated from field: bytes request_log = 5;
+   */
+  requestLog: Uint8Array;
+
+  /**
+   * mediated | tunnel
+   *
+   * @generated from field: string mode = 6;
+   */
+  mode: string;
+
+  /**
+   * The address that was connected to last; empty where none was.
+   *
+   * @generated from field: string address = 7;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.PermitSum.
+ * Use `create(PermitSumSchema)` to create a new message.
+ */
+export const PermitSumSchema: GenMessage<PermitSum> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 9);
+
+/**
+ * @generated from message ioi.kernel.v1.FlowEntry
+ */
+export type FlowEntry = Message<"ioi.kernel.v1.FlowEntry"> & {
+  /**
+   * @generated from field: string method = 1;
+   */
+  method: string;
+
+  /**
+   * Absolute; of a tunnel `host:port`.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * 0: no answer; of a tunnel 200 where it was opened.
+   *
+   * @generated from field: uint32 status = 3;
+   */
+  status: number;
+
+  /**
+   * @generated from field: uint64 bytes_up = 4;
+   */
+  bytesUp: bigint;
+
+  /**
+   * @generated from field: uint64 bytes_down = 5;
+   */
+  bytesDown: bigint;
+
+  /**
+   * mediated | tunnel
+   *
+   * @generated from field: string mode = 6;
+   */
+  mode: string;
+
+  /**
+   * Number of the want that permitted it; 0: the lease.
+   *
+   * @generated from field: uint32 want = 7;
+   */
+  want: number;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.FlowEntry.
+ * Use `create(FlowEntrySchema)` to create a new message.
+ */
+export const FlowEntrySchema: GenMessage<FlowEntry> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 10);
 
 /**
  * @generated from message ioi.kernel.v1.FetchRequest
@@ -63,7 +423,7 @@ export type FetchRequest = Message<"ioi.kernel.v1.FetchRequest"> & {
  * Use `create(FetchRequestSchema)` to create a new message.
  */
 export const FetchRequestSchema: GenMessage<FetchRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 0);
+  messageDesc(file_ioi_kernel_v1_egress, 11);
 
 /**
  * @generated from message ioi.kernel.v1.Header
@@ -85,7 +445,7 @@ export type Header = Message<"ioi.kernel.v1.Header"> & {
  * Use `create(HeaderSchema)` to create a new message.
  */
 export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 1);
+  messageDesc(file_ioi_kernel_v1_egress, 12);
 
 /**
  * @generated from message ioi.kernel.v1.FetchEvent
@@ -120,7 +480,7 @@ export type FetchEvent = Message<"ioi.kernel.v1.FetchEvent"> & {
  * Use `create(FetchEventSchema)` to create a new message.
  */
 export const FetchEventSchema: GenMessage<FetchEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 2);
+  messageDesc(file_ioi_kernel_v1_egress, 13);
 
 /**
  * @generated from message ioi.kernel.v1.FetchHead
@@ -142,7 +502,7 @@ export type FetchHead = Message<"ioi.kernel.v1.FetchHead"> & {
  * Use `create(FetchHeadSchema)` to create a new message.
  */
 export const FetchHeadSchema: GenMessage<FetchHead> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 3);
+  messageDesc(file_ioi_kernel_v1_egress, 14);
 
 /**
  * @generated from message ioi.kernel.v1.FetchEnd
@@ -202,7 +562,7 @@ export type FetchEnd = Message<"ioi.kernel.v1.FetchEnd"> & {
  * Use `create(FetchEndSchema)` to create a new message.
  */
 export const FetchEndSchema: GenMessage<FetchEnd> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 4);
+  messageDesc(file_ioi_kernel_v1_egress, 15);
 
 /**
  * @generated from message ioi.kernel.v1.LeaseRequest
@@ -224,7 +584,7 @@ export type LeaseRequest = Message<"ioi.kernel.v1.LeaseRequest"> & {
  * Use `create(LeaseRequestSchema)` to create a new message.
  */
 export const LeaseRequestSchema: GenMessage<LeaseRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 5);
+  messageDesc(file_ioi_kernel_v1_egress, 16);
 
 /**
  * @generated from message ioi.kernel.v1.LeaseReply
@@ -269,7 +629,7 @@ export type LeaseReply = Message<"ioi.kernel.v1.LeaseReply"> & {
  * Use `create(LeaseReplySchema)` to create a new message.
  */
 export const LeaseReplySchema: GenMessage<LeaseReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 6);
+  messageDesc(file_ioi_kernel_v1_egress, 17);
 
 /**
  * @generated from message ioi.kernel.v1.Listener
@@ -293,7 +653,7 @@ export type Listener = Message<"ioi.kernel.v1.Listener"> & {
  * Use `create(ListenerSchema)` to create a new message.
  */
 export const ListenerSchema: GenMessage<Listener> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 7);
+  messageDesc(file_ioi_kernel_v1_egress, 18);
 
 /**
  * @generated from message ioi.kernel.v1.CutRequest
@@ -312,7 +672,7 @@ export type CutRequest = Message<"ioi.kernel.v1.CutRequest"> & {
  * Use `create(CutRequestSchema)` to create a new message.
  */
 export const CutRequestSchema: GenMessage<CutRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 8);
+  messageDesc(file_ioi_kernel_v1_egress, 19);
 
 /**
  * @generated from message ioi.kernel.v1.CutReply
@@ -329,7 +689,7 @@ export type CutReply = Message<"ioi.kernel.v1.CutReply"> & {
  * Use `create(CutReplySchema)` to create a new message.
  */
 export const CutReplySchema: GenMessage<CutReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 9);
+  messageDesc(file_ioi_kernel_v1_egress, 20);
 
 /**
  * @generated from message ioi.kernel.v1.SentRequest
@@ -368,7 +728,7 @@ export type SentRequest = Message<"ioi.kernel.v1.SentRequest"> & {
  * Use `create(SentRequestSchema)` to create a new message.
  */
 export const SentRequestSchema: GenMessage<SentRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 10);
+  messageDesc(file_ioi_kernel_v1_egress, 21);
 
 /**
  * Driver -> egress, over a descriptor that the driver inherits. No address, no name resolution on
@@ -386,6 +746,37 @@ export const Egress: GenService<{
     methodKind: "server_streaming";
     input: typeof FetchRequestSchema;
     output: typeof FetchEventSchema;
+  },
+  /**
+   * Serves the way out of one sandboxed program under its ticket's flow, until it is closed or the
+   * caller leaves. The socket that listens inside came over the message socket before.
+   *
+   * @generated from rpc ioi.kernel.v1.Egress.Open
+   */
+  open: {
+    methodKind: "server_streaming";
+    input: typeof OpenRequestSchema;
+    output: typeof OpenEventSchema;
+  },
+  /**
+   * What became of a want: a ticket of its own, or a refusal.
+   *
+   * @generated from rpc ioi.kernel.v1.Egress.Answer
+   */
+  answer: {
+    methodKind: "unary";
+    input: typeof AnswerRequestSchema;
+    output: typeof AnswerReplySchema;
+  },
+  /**
+   * Ends the way out; says what went over it.
+   *
+   * @generated from rpc ioi.kernel.v1.Egress.Close
+   */
+  close: {
+    methodKind: "unary";
+    input: typeof CloseRequestSchema;
+    output: typeof CloseReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_kernel_v1_egress, 0);
