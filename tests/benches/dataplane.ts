@@ -5,16 +5,31 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import fs from "node:fs";
 import type net from "node:net";
 import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";
-import { InvariantError, OperationError } from "@ioi/base";
+import { InvariantError, type Log, OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { type PlaneKind, PlaneReader, regionBytes, SharedRegion } from "@ioi/host/dataplane";
+import {
+  makePlanes,
+  type PlaneKind,
+  PlaneReader,
+  regionBytes,
+  SharedRegion,
+  takePlanes,
+} from "@ioi/host/dataplane";
+import { descriptors, inheritedSocket } from "@ioi/host/process";
+import { implement, serve } from "@ioi/host/rpc";
+import { pb } from "@ioi/wire";
 import { grpcPath, messageBytes, planeOf } from "../lib/dataplane/shape.ts";
 import { Scratch } from "../lib/kernel.ts";
 import { quantile, rounded } from "../lib/statistics.ts";
 import type { Bench } from "./bench.ts";
+
+const carrierMain = fileURLToPath(new URL("../lib/dataplane/carrier.ts", import.meta.url));
+/** Pieces as the tunnel has them: a record of TLS, several, and as many as travel together. */
+const carriedBytes = [4_096, 16_384, 32_768, 65_536, 131_072, 262_144] as const;
 
 const writerMain = fileURLToPath(new URL("../lib/dataplane/writer.ts", import.meta.url));
 
@@ -103,6 +118,77 @@ const throughGrpc = async (scratch: Scratch, messages: number): Promise<number> 
   return meter.gBps;
 };
 
+/** Microseconds between pieces of each size, as `carrier.ts` sends them. */
+const carriedUs = async (how: "frame" | "memory", pieces: number): Promise<readonly number[]> => {
+  const [near, far] = makePlanes("ioi-bench");
+  const stdio: (number | "ignore" | "inherit" | "pipe")[] = [
+    "ignore",
+    "inherit",
+    "inherit",
+    "pipe",
+  ];
+  for (const name of ["outMemory", "outBell", "inMemory", "inBell"] as const) {
+    stdio[descriptors[name]] = far[name];
+  }
+  const child = spawn(
+    process.execPath,
+    ["--no-warnings", carrierMain, how, carriedBytes.join(), String(pieces)],
+    { stdio: Array.from(stdio, (given) => given ?? "ignore") },
+  );
+  for (const descriptor of Object.values(far)) fs.closeSync(descriptor);
+  const ended = once(child, "close");
+  const log: Log = { log: () => undefined, child: () => log };
+  const planes = takePlanes(near, inheritedSocket, log);
+  const times = carriedBytes.map((): number[] => []);
+  const carry = implement(pb.Carry, {
+    carry: async function* (frames) {
+      let last = 0;
+      let seen = 0;
+      for await (const { frame } of frames) {
+        const piece = frame.case === "bulk" ? await planes.in?.take(frame.value) : frame.value;
+        const size = Math.floor(seen / pieces);
+        const isDue =
+          piece instanceof Uint8Array &&
+          piece.length === carriedBytes[size] &&
+          new DataView(piece.buffer, piece.byteOffset).getUint32(0, true) === seen;
+        if (!isDue) throw new InvariantError(`piece ${seen} is not what was sent`);
+        const now = performance.now();
+        if (seen % pieces > pieces / 10) times[size]?.push((now - last) * 1000);
+        last = now;
+        seen++;
+        yield { frame: { case: "tls", value: new Uint8Array(1) } };
+      }
+    },
+  });
+  const served = serve(child.stdio[3] as net.Socket, [carry], { peer: "bench" });
+  const [code] = (await ended) as [number];
+  await served.closed;
+  if (code !== 0) throw new OperationError("E_TEST", `the carrier ended with ${code}`);
+  return times.map((each) => quantile(each, 0.5));
+};
+
+/** Medians of both ways by size, and the smallest size from which memory is always faster. */
+const throughCarry = async (runs: number, pieces: number): Promise<Record<string, number>> => {
+  const found = carriedBytes.map(() => ({ frame: [] as number[], memory: [] as number[] }));
+  for (let run = 0; run < runs; run++) {
+    for (const how of ["frame", "memory"] as const) {
+      const times = await carriedUs(how, pieces);
+      for (const [i, us] of times.entries()) found[i]?.[how].push(us);
+    }
+  }
+  const metrics: Record<string, number> = {};
+  let evenBytes = 0;
+  for (const [i, bytes] of carriedBytes.entries()) {
+    const { frame = [], memory = [] } = found[i] ?? {};
+    const [frameUs, memoryUs] = [rounded(quantile(frame, 0.5)), rounded(quantile(memory, 0.5))];
+    metrics[`frameUs${bytes >> 10}k`] = frameUs;
+    metrics[`memoryUs${bytes >> 10}k`] = memoryUs;
+    if (memoryUs >= frameUs) evenBytes = 0;
+    else if (evenBytes === 0) evenBytes = bytes;
+  }
+  return { ...metrics, evenBytes };
+};
+
 export const bench: Bench = {
   name: "dataplane",
   summary: "64 KiB messages between two processes: shared memory bare, checked, sealed; grpc-js",
@@ -129,6 +215,7 @@ export const bench: Bench = {
       max: rounded(Math.max(...values)),
     });
     const [sealedGBps, grpcGBps] = [median(found.sealed), median(found.grpc)];
+    const carried = await throughCarry(runs, Math.ceil(messages / 25));
     const ratioSealed = rounded(sealedGBps / grpcGBps);
     return {
       metrics: {
@@ -137,6 +224,7 @@ export const bench: Bench = {
         sealedGBps,
         grpcGBps,
         ratioSealed,
+        ...carried,
       },
       spread: {
         rawGBps: spreadOf(found.raw),

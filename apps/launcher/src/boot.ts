@@ -10,6 +10,7 @@ import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type Log, OperationError, toHex } from "@ioi/base";
 import { issueCertificate, makeCertificateAuthority } from "@ioi/host/crypto";
+import { makePlanes, type PlaneEnd } from "@ioi/host/dataplane";
 import { socketPair } from "@ioi/host/libc";
 import { descriptors } from "@ioi/host/process";
 import {
@@ -183,7 +184,9 @@ export class Kernel {
       durable,
       keysOffered: keysDescriptor !== undefined,
     };
-    const workloadConfig: WorkloadProcessConfig = { ...common("workload"), home };
+    const [workloadPlanes, orchestratorPlanes] = this.#makePlanes();
+    const planes = workloadPlanes !== undefined;
+    const workloadConfig: WorkloadProcessConfig = { ...common("workload"), home, planes };
     const guardian = this.#spawn("guardian", guardianConfig, {
       peer: guardianEnd,
       second: listeners.guardian,
@@ -193,6 +196,7 @@ export class Kernel {
     const workload = this.#spawn("workload", workloadConfig, {
       peer: workloadEnd,
       second: listeners.workload,
+      ...workloadPlanes,
     });
     const guardianHello = await guardian.control.hello({}, { deadlineMs: bootMs });
     const egress = this.#spawn("egress", this.#egressConfig(guardianHello), { peer: egressEnd });
@@ -203,6 +207,7 @@ export class Kernel {
       port: this.#options.port,
       chainId,
       identity: toHex(guardianHello.identity),
+      planes,
       ...(this.#options.idleBlockMs === undefined
         ? {}
         : { idleBlockMs: this.#options.idleBlockMs }),
@@ -210,12 +215,25 @@ export class Kernel {
     const orchestrator = this.#spawn("orchestrator", orchestratorConfig, {
       peer: orchestratorToWorkload,
       second: orchestratorToGuardian,
+      ...orchestratorPlanes,
     });
     const hello = await orchestrator.control.hello({}, { deadlineMs: bootMs });
     this.rpcAddress = hello.rpcAddress;
     this.httpAddress = hello.httpAddress;
     await egress.control.hello({}, { deadlineMs: bootMs });
     await workload.control.hello({}, { deadlineMs: bootMs });
+  }
+
+  /** For what is large between Workload and Orchestrator; without it the frames carry that too. */
+  #makePlanes(): readonly [PlaneEnd, PlaneEnd] | readonly [undefined, undefined] {
+    try {
+      return makePlanes("ioi-bulk");
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      const { code, message } = error;
+      this.#options.log.log("warn", "launcher.no-dataplane", { code, message });
+      return [undefined, undefined];
+    }
   }
 
   #egressConfig({ identity, bootCertificate }: pb.HelloReply): EgressProcessConfig {

@@ -70,11 +70,17 @@ export interface GuardianProcessConfig extends Common {
   readonly keysOffered: boolean;
 }
 
-export interface WorkloadProcessConfig extends Common {
+/** Of the Workload and the Orchestrator. */
+interface BulkConfig {
+  /** Descriptors of shared memory between the two were handed over. */
+  readonly planes: boolean;
+}
+
+export interface WorkloadProcessConfig extends Common, BulkConfig {
   readonly home: string;
 }
 
-export interface OrchestratorProcessConfig extends Common {
+export interface OrchestratorProcessConfig extends Common, BulkConfig {
   readonly host: string;
   readonly port: number;
   /** Hex. */

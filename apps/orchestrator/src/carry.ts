@@ -1,11 +1,13 @@
 /**
- * Carrying: frames of the Workload to the Guardian and back. TLS bytes pass unread; a notice gets
- * its number; a checkpoint goes to the chain.
+ * Carrying: frames of the Workload to the Guardian and back. TLS bytes pass unread, between Workload
+ * and here through shared memory where they are many; a notice gets its number; a checkpoint goes to
+ * the chain.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { OperationError } from "@ioi/base";
+import type { Planes } from "@ioi/host/dataplane";
 import { type Client, type Implementation, implement, MessageQueue } from "@ioi/host/rpc";
-import { counter } from "@ioi/host/process";
+import { counter, gauge } from "@ioi/host/process";
 import { pb } from "@ioi/wire";
 import type { Commitments } from "./commitments.ts";
 
@@ -14,6 +16,8 @@ type Frame = MessageInitShape<typeof pb.CarryFrameSchema>;
 export interface CarryOptions {
   readonly guardian: Client<typeof pb.Carry>;
   readonly commitments: Commitments;
+  /** Memory shared with the Workload. */
+  readonly planes?: Planes;
   /** A checkpoint of the receipt log, as the signed note that it is. */
   readonly onCheckpoint: (note: Uint8Array) => void;
   readonly onCarrying: (carrying: boolean) => void;
@@ -32,9 +36,67 @@ const numberOf = async (options: CarryOptions, notice: pb.Notice): Promise<bigin
   }
 };
 
+type Direction = "to-guardian" | "to-workload";
+
+/** What large pieces come and go through, and how often. */
+class Bulk {
+  readonly #planes: Planes | undefined;
+  readonly #messages = counter(
+    "ioi_dataplane_messages_total",
+    "Pieces between Workload and Orchestrator that went through shared memory.",
+    ["direction"],
+  );
+  readonly #bytes = counter(
+    "ioi_dataplane_bytes_total",
+    "Bytes between Workload and Orchestrator that went through shared memory.",
+    ["direction"],
+  );
+  readonly #open = gauge(
+    "ioi_dataplane_open",
+    "1 while memory is shared with the Workload, by direction.",
+    ["direction"],
+  );
+
+  constructor(planes: Planes | undefined) {
+    this.#planes = planes;
+    for (const [direction, plane] of [
+      ["to-guardian", planes?.in],
+      ["to-workload", planes?.out],
+    ] as const) {
+      this.#messages.inc({ direction }, 0);
+      this.#open.set({ direction }, plane === undefined ? 0 : 1);
+      void plane?.closed.then(() => this.#open.set({ direction }, 0));
+    }
+  }
+
+  #count(direction: Direction, bytes: number): void {
+    this.#messages.inc({ direction });
+    this.#bytes.inc({ direction }, bytes);
+  }
+
+  async take(announced: pb.Bulk): Promise<Uint8Array> {
+    const plane = this.#planes?.in;
+    if (plane === undefined) {
+      throw new OperationError("E_DATAPLANE_CLOSED", "no memory is shared with the Workload");
+    }
+    const bytes = await plane.take(announced);
+    this.#count("to-guardian", bytes.length);
+    return bytes;
+  }
+
+  /** The frame for bytes to the Workload, and what to wait for before the next. */
+  frameOf(bytes: Uint8Array): { readonly frame: Frame; readonly placed?: Promise<void> } {
+    const bulk = this.#planes?.out?.put(bytes);
+    if (bulk === undefined) return { frame: { frame: { case: "tls", value: bytes } } };
+    this.#count("to-workload", bytes.length);
+    return { frame: { frame: { case: "bulk", value: bulk.announced } }, placed: bulk.placed };
+  }
+}
+
 export const carryService = (options: CarryOptions): Implementation => {
   const numbered = counter("ioi_proposals_numbered_total", "Commitments that got a number.");
   const carried = counter("ioi_carried_bytes_total", "Bytes carried, by direction.", ["direction"]);
+  const bulk = new Bulk(options.planes);
 
   let carrying = 0;
 
@@ -43,6 +105,10 @@ export const carryService = (options: CarryOptions): Implementation => {
       if (frame.case === "tls") {
         carried.inc({ direction: "to-guardian" }, frame.value.length);
         yield { frame };
+      } else if (frame.case === "bulk") {
+        const value = await bulk.take(frame.value);
+        carried.inc({ direction: "to-guardian" }, value.length);
+        yield { frame: { case: "tls", value } };
       } else if (frame.case === "notice") {
         const order = await numberOf(options, frame.value);
         numbered.inc();
@@ -62,7 +128,9 @@ export const carryService = (options: CarryOptions): Implementation => {
         for await (const { frame } of toGuardian) {
           if (frame.case === "tls") {
             carried.inc({ direction: "to-workload" }, frame.value.length);
-            out.push({ frame });
+            const { frame: own, placed } = bulk.frameOf(frame.value);
+            out.push(own);
+            await placed;
           } else if (frame.case === "anchor") {
             // The chain judges it by its signature; what stands beside the note says nothing.
             options.onCheckpoint(frame.value.signature);

@@ -6,6 +6,7 @@
  */
 import { type Log, utf8Decode } from "@ioi/base";
 import { type Credentials, wrapClient } from "@ioi/host/crypto";
+import { takePlanes } from "@ioi/host/dataplane";
 import { applyNotDumpable } from "@ioi/host/libc";
 import { openFiles, systemRandom } from "@ioi/host/ports";
 import {
@@ -31,6 +32,8 @@ interface Config extends ChainConfig {
   readonly host: string;
   readonly port: number;
   readonly version: string;
+  /** Memory shared with the Workload was handed over. */
+  readonly planes: boolean;
 }
 
 const start = async (config: Config, log: Log): Promise<KernelProcess> => {
@@ -54,6 +57,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     onPoisoned: dieOn(log),
     guardian: client(pb.Carry, guardian),
     commitments,
+    planes: takePlanes(config.planes ? descriptors : undefined, inheritedSocket, log),
     onCheckpoint: (note) => {
       chain.offer(utf8Decode(note) ?? "");
     },

@@ -10,6 +10,7 @@ import type { OutcomeStatus, ReceiptRef } from "@ioi/agent";
 import { concatBytes, type Log, OperationError } from "@ioi/base";
 import { domainHash, domains } from "@ioi/crypto";
 import { type Credentials, nodeCrypto, wrapClient } from "@ioi/host/crypto";
+import type { Planes } from "@ioi/host/dataplane";
 import { type Channel, type Client, client, connect, MessageQueue, Tunnel } from "@ioi/host/rpc";
 import { pb, profile as profileSchema, schema, signed } from "@ioi/wire";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -18,6 +19,7 @@ import type {
   Gate,
   OpenedSession,
   PersonDecision,
+  PreviewInput,
   ProposalInput,
   ProposalVerdict,
   RegisteredModel,
@@ -101,11 +103,18 @@ const verdictOf = (reply: pb.ProposeReply): ProposalVerdict => {
   };
 };
 
+const bulkOf = async (planes: Planes | undefined, announced: pb.Bulk): Promise<Uint8Array> => {
+  if (planes?.in !== undefined) return await planes.in.take(announced);
+  throw new OperationError("E_DATAPLANE_CLOSED", "no memory is shared with the Orchestrator");
+};
+
 export interface GateClientOptions {
   /** To the Orchestrator. */
   readonly carrier: Channel;
   readonly credentials: Credentials;
   readonly log: Log;
+  /** For what is large. */
+  readonly planes?: Planes;
 }
 
 export class GateClient implements Gate {
@@ -144,13 +153,16 @@ export class GateClient implements Gate {
   }
 
   async #connect(): Promise<Connection> {
-    const { carrier, credentials } = this.#options;
+    const { carrier, credentials, planes } = this.#options;
     const { signal } = this.#abort;
     const frames = new MessageQueue<Frame>();
     const notices: Frame[] = [];
     const tunnel = new Tunnel((bytes) => {
       for (const notice of notices.splice(0)) frames.push(notice);
-      frames.push({ frame: { case: "tls", value: bytes } });
+      const bulk = planes?.out?.put(bytes);
+      if (bulk === undefined) frames.push({ frame: { case: "tls", value: bytes } });
+      else frames.push({ frame: { case: "bulk", value: bulk.announced } });
+      return bulk?.placed;
     });
     const arriving = client(pb.Carry, carrier).carry(frames, {
       deadlineMs: Number.POSITIVE_INFINITY,
@@ -160,6 +172,7 @@ export class GateClient implements Gate {
       try {
         for await (const { frame } of arriving) {
           if (frame.case === "tls") tunnel.receive(frame.value);
+          else if (frame.case === "bulk") tunnel.receive(await bulkOf(planes, frame.value));
         }
       } catch (error) {
         if (!(error instanceof OperationError)) throw error;
@@ -243,6 +256,11 @@ export class GateClient implements Gate {
       { signal, deadlineMs: gateDeadlineMs },
     );
     return verdictOf(reply);
+  }
+
+  async preview(preview: PreviewInput, signal: AbortSignal): Promise<void> {
+    const { gate } = await this.#connected(signal);
+    await gate.preview({ ...preview }, { signal, deadlineMs: gateDeadlineMs });
   }
 
   async report(report: ReportInput, signal: AbortSignal): Promise<ReceiptRef> {

@@ -7,6 +7,7 @@ import net from "node:net";
 import path from "node:path";
 import { type Log, OperationError, steadyWall } from "@ioi/base";
 import type { Credentials } from "@ioi/host/crypto";
+import { takePlanes } from "@ioi/host/dataplane";
 import { openFiles, openKeyValue, systemClock } from "@ioi/host/ports";
 import {
   descriptors,
@@ -35,6 +36,8 @@ interface WorkloadConfig {
   readonly version: string;
   /** Absolute path behind `~`. */
   readonly home: string;
+  /** Memory shared with the Orchestrator was handed over. */
+  readonly planes: boolean;
 }
 
 const sessionClock = (): SessionClock => ({
@@ -69,7 +72,8 @@ const start = async (config: WorkloadConfig, log: Log): Promise<KernelProcess> =
   const store = await openKeyValue(path.join(config.dir, "index"));
   const { credentials, home } = config;
   const carrier = connect(inheritedSocket(descriptors.peer));
-  const gate = new GateClient({ carrier, credentials, log });
+  const planes = takePlanes(config.planes ? descriptors : undefined, inheritedSocket, log);
+  const gate = new GateClient({ carrier, credentials, log, planes });
   const launcher = client(pb.Launcher, connect(inheritedSocket(descriptors.launcher)));
   const drivers = new DriverPool(launcher, parentSockets, log);
   const sessions = new Sessions({

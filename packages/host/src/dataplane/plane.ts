@@ -238,12 +238,38 @@ export class PlaneReader {
     }
   }
 
-  async #wait(): Promise<{ readonly content: Uint8Array; readonly more: boolean }> {
+  /**
+   * The next message, which was announced to be so long: copied once, to where it stays. Throws as
+   * `receive`; another length is a broken order.
+   */
+  async receiveExactly(length: number): Promise<Uint8Array> {
+    const end = this.#end;
+    const broken = (what: string): OperationError =>
+      end.fail(new OperationError("E_DATAPLANE_BROKEN", what));
+    if (length > planeMessageBytesMax) throw broken(`a message of ${length} bytes is announced`);
+    const message = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    for (let at = 0; ;) {
+      const room = message.subarray(at);
+      const { content, more } = this.#take(room) ?? (await this.#wait(room));
+      if (content.length > room.length)
+        throw broken(`more than the ${length} bytes that were announced`);
+      if (content.buffer !== message.buffer) room.set(content);
+      at += content.length;
+      if (this.#next % planeTurnMax === 0) await new Promise((go) => setImmediate(go));
+      if (!more && at < length) throw broken(`${at} bytes where ${length} were announced`);
+      if (!more) return message;
+      if (content.length === 0) throw broken("a fragment of nothing that goes on");
+    }
+  }
+
+  async #wait(
+    into: Uint8Array = this.#copy,
+  ): Promise<{ readonly content: Uint8Array; readonly more: boolean }> {
     const place = placeOf(this.#next, this.#end.shape);
     for (;;) {
       this.#end.ring();
       await this.#end.sleep(() => !this.#isFull(place));
-      const taken = this.#take();
+      const taken = this.#take(into);
       if (taken !== undefined) return taken;
     }
   }
@@ -253,7 +279,10 @@ export class PlaneReader {
     return this.#end.isTurn(place, place.full, place.free);
   }
 
-  #take(): { readonly content: Uint8Array; readonly more: boolean } | undefined {
+  /** `into`: where the private copy may lie, if it has room. */
+  #take(
+    into: Uint8Array = this.#copy,
+  ): { readonly content: Uint8Array; readonly more: boolean } | undefined {
     const end = this.#end;
     const place = placeOf(this.#next, end.shape);
     if (!this.#isFull(place)) return undefined;
@@ -265,7 +294,7 @@ export class PlaneReader {
     if (length < 0 || length > end.shape.slotBytes || (flags & ~flagMore) !== 0) {
       throw end.fail(new OperationError("E_DATAPLANE_BROKEN", `a fragment of ${length} bytes`));
     }
-    const copy = this.#copy.subarray(0, length);
+    const copy = (length <= into.length ? into : this.#copy).subarray(0, length);
     copy.set(end.region.bytes.subarray(place.offset, place.offset + length));
     const content = this.#opened(copy, flags, words);
     this.#next++;

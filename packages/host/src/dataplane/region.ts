@@ -71,14 +71,25 @@ export class SharedRegion implements Disposable {
     need(mapped, "mmap");
   }
 
-  /** New memory, all zeros; `name` is what the system's lists call it. */
-  static create(name: string, bytes: number): SharedRegion {
+  /** The descriptor of new memory, all zeros, sealed, for two others to share. */
+  static allocate(name: string, bytes: number): number {
     checkSize(bytes);
     const made = syscall(nr.memfd_create, cString(name), MFD_CLOEXEC_ALLOW_SEALING);
     const descriptor = Number(need(made, "memfd_create"));
     try {
       fs.ftruncateSync(descriptor, bytes);
       need(syscall(nr.fcntl, descriptor, F_ADD_SEALS, seals), "sealing");
+      return descriptor;
+    } catch (error) {
+      fs.closeSync(descriptor);
+      throw error;
+    }
+  }
+
+  /** New memory, all zeros; `name` is what the system's lists call it. */
+  static create(name: string, bytes: number): SharedRegion {
+    const descriptor = SharedRegion.allocate(name, bytes);
+    try {
       return new SharedRegion(descriptor, bytes);
     } catch (error) {
       fs.closeSync(descriptor);

@@ -25,6 +25,11 @@ export const descriptors = {
   egress: 8,
   /** Guardian: keys of the environment that the kernel was started in, to be read in place. */
   offered: 9,
+  /** Workload and Orchestrator: shared memory to the other and from it, each with its bell. */
+  outMemory: 10,
+  outBell: 11,
+  inMemory: 12,
+  inBell: 13,
 } as const;
 
 /** An inherited connected socket. */

@@ -16,3 +16,5 @@ export const rpcWindowBytes = 1_048_576;
 export const rpcConnectionBytes = 16_777_216;
 /** What a message costs of the windows beside its bytes, so that empty ones are bounded too. */
 export const rpcMessageCostBytes = 64;
+/** Bytes of a tunnel that travel as one piece where they were written in smaller ones. */
+export const tunnelPieceBytesMax = 262_144;
