@@ -277,7 +277,7 @@ export const errors = {
   E_EXEC_PROTECTED: {
     what: "The command changed a file that makes other programs do something.",
     why: "Hooks, package manifests, build and start-up files ask each time; a command did not.",
-    next: "Nothing it wrote was applied. Write that file with /write, which asks.",
+    next: "That part was held back, the rest is as the message says. Write it with /write, which asks.",
     exit: 3,
   },
   E_EXEC_TIMEOUT: {

@@ -84,6 +84,8 @@ export const programBytesMax = 1_073_741_824;
 export const stagedBytesMax = 1_073_741_824;
 /** Changed paths that an answer lists by name; the evidence counts all. */
 export const changedPathsMax = 1_000;
+/** Paths held back that a message names. */
+export const heldNamedMax = 8;
 /** Interval at which a staging area is measured, in milliseconds. */
 export const stagedCheckMs = 500;
 /** Time in which everything that a command started has ended after a stop, in milliseconds. */
@@ -128,3 +130,31 @@ export const modelErrorCharsMax = 300;
 export const modelFirstByteMsMax = 300_000;
 /** Time between two pieces of a model's answer, in milliseconds. */
 export const modelIdleMsMax = 60_000;
+/** One message of the Model Context Protocol, either way, in bytes. */
+export const mcpMessageBytesMax = 4_000_000;
+/** Requests of one client, or of one MCP server, that wait for their answers. */
+export const mcpRequestsMax = 256;
+/** Messages that one relay holds until they are decided. */
+export const mcpHeldMax = 32;
+/** Tools that one MCP server lists; a longer list is refused whole. */
+export const mcpToolsMax = 512;
+/** Pages of one list that are asked for by ourselves. */
+export const mcpPagesMax = 32;
+/** Bytes of `_meta` that go along with a judged message. */
+export const mcpMetaBytesMax = 16_384;
+/** Characters of an id or a method. */
+export const mcpNameCharsMax = 256;
+/** Messages of an MCP server that break the protocol before it is ended. */
+export const mcpFaultsMax = 64;
+/** Messages to a gate's client that wait for it; beyond this the server is not read. */
+export const mcpQueueMax = 256;
+/** The end of an MCP server's error output that is kept, in bytes. */
+export const mcpErrorsBytesMax = 8_192;
+/** Time in which a permitted call is answered, in milliseconds. */
+export const mcpCallMsMax = 600_000;
+/** Time in which an MCP server begins to speak, in milliseconds. */
+export const mcpStartMsMax = 60_000;
+/** Clients of MCP servers that one driver relays. */
+export const mcpRelaysMax = 8;
+/** Content of one MCP call that an agent sees, in bytes. */
+export const mcpResultBytesMax = 1_048_576;

@@ -259,40 +259,66 @@ test("a driver that died during a command settles it as without effect", async (
   assert.deepEqual(leftovers(s), []);
 });
 
-test("a command that changes a protected path has no effect at all", async () => {
-  for (const [script, path] of [
-    ["echo x > .git/hooks/pre-commit", ".git/hooks/pre-commit"],
-    ["echo x > .git/config", ".git/config"],
-    ["echo '{}' > package.json", "package.json"],
-    ["echo '{}' > d/Package.JSON", "d/Package.JSON"],
-    ["rm Makefile", "Makefile"],
-    ["mv plain .envrc", ".envrc"],
-    ["mv d .husky", ".husky"],
-    ["chmod 700 Makefile; touch .bashrc", ".bashrc"],
-    ["ln -s plain .profile; exit 3", ".profile"],
+const stateOf = (file: string): string => {
+  const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) return "absent";
+  return stat.isFile() ? `${stat.mode} ${fs.readFileSync(file, "utf8")}` : "folder";
+};
+
+test("a protected path is held back and named, and the rest is applied", async () => {
+  for (const [script, path, alsoHeld] of [
+    ["echo x > .git/hooks/pre-commit", ".git/hooks/pre-commit", []],
+    ["echo x > .git/config", ".git/config", []],
+    ["echo '{}' > package.json", "package.json", []],
+    ["echo '{}' > d/Package.JSON", "d/Package.JSON", []],
+    ["rm Makefile", "Makefile", []],
+    // What was moved to a place that is held stays where it was.
+    ["mv plain .envrc", ".envrc", ["plain"]],
+    ["mv d .husky", ".husky", [".husky/in", "d", "d/in"]],
+    ["mkdir run.service; echo x > run.service/in", "run.service", ["run.service/in"]],
+    ["mkdir e; mv Makefile e", "Makefile", ["e/Makefile"]],
+    ["rm -r d; mkdir d; echo x > d/package.json", "d/package.json", []],
+    ["chmod 700 Makefile; touch .bashrc", ".bashrc", ["Makefile"]],
+    ["ln -s plain .profile; exit 3", ".profile", []],
   ] as const) {
     await using s = execSession();
     fs.mkdirSync(s.path(".git/hooks"), { recursive: true });
     fs.mkdirSync(s.path("d"));
-    for (const file of ["Makefile", "plain", ".git/config"]) fs.writeFileSync(s.path(file), "old");
+    fs.writeFileSync(s.path("d/in"), "in");
+    for (const file of ["Makefile", "plain", ".git/config"]) fs.writeFileSync(s.path(file), file);
     const before = treeState(s.root);
+    const was = stateOf(s.path(path));
     const ran = await sh(s, `echo new > a; echo told; ${script}`);
+    assert.deepEqual([ran.outcome?.status, ran.errorCode], ["partial", "E_EXEC_PROTECTED"], script);
+    assert.ok(ran.message.includes(`${s.path(path)} (`), ran.message);
     assert.deepEqual(
-      [ran.outcome?.status, ran.errorCode],
-      ["no-effect", "E_EXEC_PROTECTED"],
+      ran.result["held"],
+      [path, ...alsoHeld].map((each) => s.path(each)).sort(),
       script,
     );
-    assert.ok(ran.message.includes(` ${s.path(path)}, `), ran.message);
+    assert.equal(ran.outcome?.evidence["heldBack"], String(alsoHeld.length + 1));
     assert.equal(text(ran.result["stdout"]), "told\n");
-    assert.deepEqual(ran.result["changed"], []);
-    assert.deepEqual(treeState(s.root), before, script);
+    assert.equal(fs.readFileSync(s.path("a"), "utf8"), "new\n");
+    assert.equal(stateOf(s.path(path)), was, script);
+    assert.equal(fs.readFileSync(s.path("plain"), "utf8"), "plain", script);
     await using files = new Session({ base: s.base });
-    assert.equal((await files.undo(ran.counter, [s.path("a")])).errorCode, "E_RESTORE_UNKNOWN");
-    // Control: without that line the same command is applied.
+    const undone = await files.undo(ran.counter, ran.result["changed"] as readonly string[]);
+    assert.equal(undone.errorCode, "", undone.message);
+    assert.deepEqual(treeState(s.root), before, script);
+    // Control: without that line the same command is confirmed.
     const plain = await sh(s, "echo new > a; echo told; cat .git/config Makefile");
     assert.equal(plain.outcome?.status, "confirmed", plain.message);
-    assert.equal(fs.readFileSync(s.path("a"), "utf8"), "new\n");
+    assert.deepEqual(plain.result["held"], []);
   }
+});
+
+test("a command that changed protected paths alone has no effect at all", async () => {
+  await using s = execSession();
+  const ran = await sh(s, "echo '{}' > package.json");
+  assert.deepEqual([ran.outcome?.status, ran.errorCode], ["no-effect", "E_EXEC_PROTECTED"]);
+  assert.match(ran.message, /package\.json \(.*nothing it wrote was applied/);
+  assert.deepEqual(ran.result["held"], [s.path("package.json")]);
+  assert.deepEqual(fs.readdirSync(s.root), []);
 });
 
 test("special files that a command leaves are not taken over, and said so", async () => {

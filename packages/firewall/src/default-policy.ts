@@ -86,7 +86,7 @@ reason = "Names that begin with a dot often hold settings and secrets."
 id = "compute"                      # any program, judged by its sandbox: no network, only the
 effect = "allow"                    # session's folders, and what it writes is held back until it
 target = ["sys::exec"]              # ends, then applied with a copy for undo; if it wrote hooks,
-                                    # package manifests, start-up files, ..., none of it is applied
+                                    # package manifests, start-up files, ..., that part is not applied
 where.argv = { profile = "closed" }
 where.cwd  = { glob = "scope:/**" }
 match = [{ target = "sys::exec", argv = ["/usr/bin/sort", "a.txt"], cwd = "scope:/" }]

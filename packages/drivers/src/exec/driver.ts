@@ -7,12 +7,12 @@
  * changes are applied, the outcome is `confirmed`, and code and signal stand in the evidence. One
  * whose sandbox could not be built, or ended before the program began, has not: whether it began is
  * what the sandbox itself says, never the exit code, which any program can choose. A command that was stopped, or ran over a
- * limit, has no effect: its staging area is dropped. So is that of one that changed a protected path
- * (hooks, manifests, start-up files): such a change asks each time, and a command did not.
+ * limit, has no effect: its staging area is dropped. A change of a protected path (hooks, manifests,
+ * start-up files) asks each time, and a command did not: it is held back and named, the rest is
+ * applied, and the outcome is `partial`.
  */
 import path from "node:path";
 import { ok, type Result } from "@ioi/base";
-import { protectedReason } from "@ioi/firewall";
 import type { SandboxSpec } from "@ioi/host/sandbox";
 import { type CanonicalValue, type Profile, schema, stringList } from "@ioi/wire";
 import {
@@ -24,8 +24,7 @@ import {
   refused,
 } from "../core/driver.ts";
 import type { EffectEngine, EffectReport } from "../effects/engine.ts";
-import { parentOf, pathsOf } from "../effects/folders.ts";
-import type { Planned } from "../effects/plan.ts";
+import { parentOf } from "../effects/folders.ts";
 import { settle, type Settlement } from "../effects/settle.ts";
 import type { ErrorCode } from "../errors.ts";
 import { decodeArguments } from "../files/arguments.ts";
@@ -37,7 +36,8 @@ import {
   reject,
   type Spot,
 } from "../fs/roots.ts";
-import { argumentBytesMax, argumentsMax, changedPathsMax } from "../limits.ts";
+import { argumentBytesMax, argumentsMax, changedPathsMax, heldNamedMax } from "../limits.ts";
+import { divide, type HeldPath } from "./held.ts";
 import { findProgram, type Program, recheckProgram } from "./program.ts";
 import { type RunEnd, type RunResult, runCommand } from "./run.ts";
 import { openStage, readStage, removeStage, type Stage } from "./stage.ts";
@@ -79,18 +79,14 @@ const named = (changed: readonly string[]): readonly string[] => {
   return all.filter((each) => !above(each)).slice(0, changedPathsMax);
 };
 
-/** Refuses changes that a rule of the firewall wants asked about one by one. */
-const unprotected = (changes: readonly Planned[]): Result<null, DriverRejection> => {
-  const paths = changes.flatMap(({ change }) => pathsOf(change)).sort();
-  for (const each of paths) {
-    const why = protectedReason(each.split("/").filter((name) => name !== ""));
-    if (why === undefined) continue;
-    return reject(
-      "E_EXEC_PROTECTED",
-      `the command changed ${each}, which is protected (${why}); nothing it wrote was applied`,
-    );
-  }
-  return ok(null);
+/** What a person reads of what was held back. */
+const heldMessage = (held: readonly HeldPath[], applied: number): string => {
+  const named = held.filter(({ why }) => why !== "");
+  const first = named.slice(0, heldNamedMax).map(({ path: at, why }) => `${at} (${why})`);
+  const more = held.length - first.length;
+  const also = more > 0 ? ` and ${more} more` : "";
+  const rest = applied > 0 ? "the rest was applied" : "nothing it wrote was applied";
+  return `held back, because such a change asks: ${first.join(", ")}${also}; ${rest}`;
 };
 
 const resultOf = (
@@ -111,6 +107,7 @@ const evidenceOf = (
   run: RunResult,
   changed: readonly string[],
   skipped: number,
+  held: number,
 ): ActReport["evidence"] => ({
   ...(run.end.type === "exited"
     ? { exitCode: String(run.end.code ?? -1), signal: run.end.signal ?? "" }
@@ -118,7 +115,11 @@ const evidenceOf = (
   filesChanged: String(changed.length),
   outputBytes: String(run.stdout.bytes + run.stderr.bytes),
   ...(skipped === 0 ? {} : { specialFilesSkipped: String(skipped) }),
+  ...(held === 0 ? {} : { heldBack: String(held) }),
 });
+
+const heldPaths = (held: readonly HeldPath[]): readonly string[] =>
+  named(held.map((each) => each.path));
 
 interface Command {
   readonly argv: readonly string[];
@@ -233,28 +234,42 @@ export class ExecDriver implements Driver {
     const staged = await readStage(this.#engine.roots, stage, context.signal);
     if (!staged.ok) return this.#noEffect(run, context, staged.error);
     const { changes, skipped } = staged.value;
-    const allowed = unprotected(changes);
-    if (!allowed.ok) return this.#noEffect(run, context, allowed.error);
+    const { applied, held } = divide(changes);
+    const heldBack =
+      held.length === 0
+        ? undefined
+        : ({ code: "E_EXEC_PROTECTED", message: heldMessage(held, applied.length) } as const);
+    if (heldBack !== undefined && applied.length === 0) {
+      return this.#noEffect(run, context, heldBack, held);
+    }
     const effect = await this.#engine.perform({
       counter: context.counter,
       target: "sys::exec",
       actionId: context.actionId,
-      changes,
+      changes: applied,
       snapshot: true,
       signal: context.signal,
     });
-    return this.#report(run, effect, skipped);
+    return this.#report(run, effect, skipped, held, heldBack);
   }
 
-  #report(run: RunResult, effect: EffectReport, skipped: number): ActReport {
-    const { error, status, changed, reversible } = effect;
+  #report(
+    run: RunResult,
+    effect: EffectReport,
+    skipped: number,
+    held: readonly HeldPath[],
+    heldBack: { readonly code: ErrorCode; readonly message: string } | undefined,
+  ): ActReport {
+    const { status, changed, reversible } = effect;
+    const error = effect.error ?? heldBack;
     return {
-      status,
+      // Not all of what the command did has happened.
+      status: heldBack !== undefined && status === "confirmed" ? "partial" : status,
       ...(error === undefined ? {} : { code: error.code, message: error.message }),
-      result: resultOf(run, run.end, changed),
+      result: { ...resultOf(run, run.end, changed), held: heldPaths(held) },
       bytes: run.stdout.bytes + run.stderr.bytes,
       reversible,
-      evidence: evidenceOf(run, changed, skipped),
+      evidence: evidenceOf(run, changed, skipped, held.length),
     };
   }
 
@@ -262,15 +277,16 @@ export class ExecDriver implements Driver {
     run: RunResult,
     context: ActContext,
     error: { readonly code: ErrorCode; readonly message: string } | undefined,
+    held: readonly HeldPath[] = [],
   ): ActReport {
     this.#nothing(context);
     return {
       status: "no-effect",
       ...(error === undefined ? {} : { code: error.code, message: error.message }),
-      result: resultOf(run, run.end, []),
+      result: { ...resultOf(run, run.end, []), held: heldPaths(held) },
       bytes: run.stdout.bytes + run.stderr.bytes,
       reversible: false,
-      evidence: evidenceOf(run, [], 0),
+      evidence: evidenceOf(run, [], 0, held.length),
     };
   }
 
