@@ -167,8 +167,9 @@ const addDecisionCommands = (program: Command, build: Build): void => {
     .description("approve what waits, and see it through")
     .argument("<approval>", "its id, or the beginning of it")
     .addOption(data())
-    .option("--session-scope", "for the rest of the session, where the card offers it");
-  examples(approve, ["approve a-9c41", "approve a-9c41 --session-scope"]);
+    .option("--session-scope", "for the rest of the session, where the card offers it")
+    .option("--show", "only show the card and what it changes; answer nothing");
+  examples(approve, ["approve a-9c41 --show", "approve a-9c41", "approve a-9c41 --session-scope"]);
   bind(build, approve, async () => (await import("./commands/decide.ts")).approve);
   const deny = program
     .command("deny")

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { OperationError, utf8Encode } from "@ioi/base";
 import { domainHash, domains } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { decisionStatement, pb, schema } from "@ioi/wire";
+import { decisionStatement, pb, previewStatement, type PreviewStatement, schema } from "@ioi/wire";
 import { create } from "@bufbuild/protobuf";
 import type { CallContext } from "../src/http/connect.ts";
 import type { Kernel } from "../src/kernel.ts";
@@ -219,4 +219,49 @@ test("plans are bounded: of too many the oldest is forgotten", () => {
   for (let n = 0; n <= plansMax; n++) plans.put(planOf(`s-${n}`));
   assert.equal(plans.get("s-0"), undefined);
   assert.equal(plans.waiting("mine", 0).length, plansMax);
+});
+
+test("a change is shown where its driver signed it for this action, else in words", async () => {
+  const text = "1 byte becomes 2\n-a\n+\u27e8U+202E\u27e9b\n";
+  const statement = (changes: Partial<PreviewStatement> = {}): Uint8Array =>
+    schema.encode(previewStatement, {
+      version: 1,
+      instanceId: hash(1).slice(0, 16),
+      nonce: hash(2).slice(0, 16),
+      session: "s-1",
+      actionId: hash(1),
+      textHash: domainHash(nodeCrypto, domains.preview, utf8Encode(text)),
+      ...changes,
+    });
+  const none = new Uint8Array(0);
+  const shownOf = async (preview: Partial<pb.Preview> | undefined): Promise<string[]> => {
+    const approval = approvalOf("a-1", "write a");
+    const made = preview === undefined ? undefined : create(pb.PreviewSchema, preview);
+    const { cards } = worldOf({ approvals: [made ? { ...approval, preview: made } : approval] });
+    const request = { device: none } as Parameters<typeof cards.listCards>[0];
+    const { cards: [card] = [] } = await cards.listCards(request, context());
+    return [card?.previewState ?? "", card?.preview ?? ""];
+  };
+  const there = { state: "there", text, statement: statement() };
+  assert.deepEqual(await shownOf(there), ["there", text]);
+  const foreign = ["missing", "not available: it is not of this action"];
+  for (const lie of [
+    { ...there, text: `${text}+more\n` },
+    { ...there, statement: statement({ actionId: hash(9) }) },
+    { ...there, statement: none },
+    {
+      ...there,
+      text: "\u202E",
+      statement: statement({
+        textHash: domainHash(nodeCrypto, domains.preview, utf8Encode("\u202E")),
+      }),
+    },
+  ]) {
+    assert.deepEqual(await shownOf(lie), foreign);
+  }
+  assert.deepEqual(await shownOf({ state: "coming" }), ["coming", "is being made"]);
+  const why = "the file may not be read";
+  assert.deepEqual(await shownOf({ state: "missing", why }), ["missing", `not available: ${why}`]);
+  assert.deepEqual(await shownOf({ state: "none" }), ["none", ""]);
+  assert.deepEqual(await shownOf(undefined), ["none", ""]);
 });

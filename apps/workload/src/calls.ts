@@ -17,7 +17,12 @@ import {
 import { assert, type Log, OperationError, toHex, utf8Decode } from "@ioi/base";
 import { actionId } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { encodeCanonical, prepared as preparedSchema, schema } from "@ioi/wire";
+import {
+  encodeCanonical,
+  prepared as preparedSchema,
+  previewTargets,
+  schema,
+} from "@ioi/wire";
 import { canonicalArguments } from "./arguments.ts";
 import type {
   AgentLink,
@@ -230,6 +235,7 @@ export class SessionCalls {
       signal,
     );
     const nowUs = this.#ends.clock.nowUs();
+    if (reply.verdict === "ask") await this.#showChange(reply.approval, signal);
     const timing = {
       gateUs: Math.round(nowUs - watch.fromUs),
       prepareUs: Math.round(watch.preparedUs - watch.fromUs),
@@ -263,6 +269,29 @@ export class SessionCalls {
           ? { type: "ask", ...judged, approval }
           : { type: "deny", ...judged };
     return { type: "verdict", call: effect.call, verdict };
+  }
+
+  /** Before anybody is told that it asks: the card shows what the action would change. */
+  async #showChange(approval: string, signal: AbortSignal): Promise<void> {
+    const { session, current } = this.#state;
+    if (current?.prepared === undefined || !previewTargets.has(current.target)) return;
+    const content = current.content ?? noContent;
+    const given = { session, approval };
+    const none = { statement: noContent, signature: noContent, text: "" };
+    try {
+      const driver = await this.#driver(current.target, signal);
+      const made = await driver.preview(current.prepared.nonce, content, signal);
+      await this.#ends.gate.preview({ ...given, ...made, missing: "" }, signal);
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      this.#log.log("warn", "session.no-preview", { approval, code: error.code });
+      // The Guardian says so by itself where this does not reach it either.
+      await this.#ends.gate
+        .preview({ ...given, ...none, missing: error.code }, signal)
+        .catch((failed: unknown) => {
+          if (!(failed instanceof OperationError)) throw failed;
+        });
+    }
   }
 
   async act(effect: Of<"act">, signal: AbortSignal): Promise<SessionInput> {

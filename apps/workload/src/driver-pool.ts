@@ -14,6 +14,7 @@ import {
   actDeadlineMs,
   driverDeadlineMs,
   driverSocketMs,
+  previewDeadlineMs,
   programKillMs,
 } from "./limits.ts";
 import { ProgramLink } from "./program-link.ts";
@@ -61,6 +62,26 @@ class RemoteDriver implements Driver {
       throw new OperationError(reply.errorCode as `E_${string}`, reply.errorMessage);
     }
     return reply;
+  }
+
+  async preview(
+    nonce: Uint8Array,
+    content: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<{
+    readonly statement: Uint8Array;
+    readonly signature: Uint8Array;
+    readonly text: string;
+  }> {
+    const reply = await this.#client.preview(
+      { nonce, content },
+      { signal, deadlineMs: previewDeadlineMs },
+    );
+    if (reply.errorCode !== "") {
+      throw new OperationError(reply.errorCode as `E_${string}`, reply.errorMessage);
+    }
+    const { statement, signature, text } = reply;
+    return { statement, signature, text };
   }
 
   async act(

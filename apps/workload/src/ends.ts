@@ -53,6 +53,16 @@ export interface ProposalVerdict {
   readonly signUs: number;
 }
 
+/** What an action that asks would change; `missing` instead of the rest: why it cannot be shown. */
+export interface PreviewInput {
+  readonly session: string;
+  readonly approval: string;
+  readonly statement: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly text: string;
+  readonly missing: string;
+}
+
 export interface ReportInput {
   readonly session: string;
   readonly counter: bigint;
@@ -77,6 +87,7 @@ export interface PersonDecision {
 export interface Gate {
   openSession(session: string, signal: AbortSignal): Promise<OpenedSession>;
   propose(proposal: ProposalInput, signal: AbortSignal): Promise<ProposalVerdict>;
+  preview(preview: PreviewInput, signal: AbortSignal): Promise<void>;
   report(report: ReportInput, signal: AbortSignal): Promise<ReceiptRef>;
   closeSession(session: string, state: string, signal: AbortSignal): Promise<void>;
   /** Decisions as they come, the known ones first; ends only by its signal. */
@@ -105,6 +116,12 @@ export interface ActEnd {
 export interface Driver {
   /** Canonical map of canonical arguments. A refusal is an `OperationError` that is not retryable. */
   prepare(target: string, args: Uint8Array, signal: AbortSignal): Promise<PreparedAction>;
+  /** What the prepared action would change, signed; a refusal is an `OperationError`. */
+  preview(
+    nonce: Uint8Array,
+    content: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Pick<PreviewInput, "statement" | "signature" | "text">>;
   act(
     nonce: Uint8Array,
     ticket: Uint8Array,

@@ -26,6 +26,8 @@ export const gateRetryMs = 100;
 export const gateDeadlineMs = 15_000;
 /** Deadline of `prepare` and `settle`, in milliseconds. */
 export const driverDeadlineMs = 15_000;
+/** Wait for a driver to show what an action that asks would change, in milliseconds. */
+export const previewDeadlineMs = 5_000;
 /** Deadline of `act`, in milliseconds; the profile's own bound comes first. */
 export const actDeadlineMs = 660_000;
 /** Wait for the socket of a driver that was started, in milliseconds. */

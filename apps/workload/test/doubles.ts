@@ -26,6 +26,7 @@ import type {
   Gate,
   PersonDecision,
   PreparedAction,
+  PreviewInput,
   ProposalInput,
   ProposalVerdict,
   RegisteredModel,
@@ -64,6 +65,9 @@ export class World {
   output: readonly Uint8Array[] = [utf8Encode("out\n")];
   /** Starts the program of an agent. */
   program: ((session: string) => Promise<AgentLink>) | undefined;
+  /** What the Guardian was shown of actions that ask. */
+  readonly previews: PreviewInput[] = [];
+  previewFails: OperationError | undefined;
   /** Tickets that a driver was given. */
   acts = 0;
   readonly #waiting: Set<() => void> = new Set();
@@ -142,6 +146,11 @@ export class GateDouble implements Gate {
     return reply(granted ? "allow" : asked, world.counter);
   }
 
+  async preview(preview: PreviewInput): Promise<void> {
+    this.#world.previews.push(preview);
+    this.#world.touch();
+  }
+
   async report(report: ReportInput, signal: AbortSignal): ReturnType<Gate["report"]> {
     if (this.#world.reports.some(({ counter }) => counter === report.counter)) {
       throw new OperationError("E_OUTCOME_INVALID", "no ticket waits for an outcome");
@@ -193,6 +202,17 @@ class DriverDouble implements Driver {
       actionId: id,
     });
     return { action, prepared, preparedSignature: new Uint8Array(64) };
+  }
+
+  async preview(
+    nonce: Uint8Array,
+    content: Uint8Array,
+  ): Promise<Pick<PreviewInput, "statement" | "signature" | "text">> {
+    const waiting = this.#prepared.get(toHex(nonce));
+    if (waiting === undefined) throw new OperationError("E_TICKET_MISSING", "no nonce");
+    if (this.#world.previewFails !== undefined) throw this.#world.previewFails;
+    const text = `${waiting.target} ${new TextDecoder().decode(content)}`;
+    return { statement: nonce, signature: waiting.id, text };
   }
 
   async act(

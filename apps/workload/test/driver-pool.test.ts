@@ -22,6 +22,7 @@ const driverService = implement(pb.Driver, {
     target === "fs::read"
       ? { action: new Uint8Array([1]), prepared: new Uint8Array([2]) }
       : { errorCode: "E_TARGET_UNKNOWN", errorMessage: `no ${target}` },
+  preview: async () => ({ errorCode: "E_PREVIEW_NONE", errorMessage: "nothing" }),
   async *act() {
     yield { event: { case: "output", value: new Uint8Array([7]) } };
     yield {

@@ -136,6 +136,7 @@ test("after another scope the next action is prepared by drivers that reach it",
       return await ends.gate.openSession("s-1", signal);
     },
     propose: ends.gate.propose.bind(ends.gate),
+    preview: ends.gate.preview.bind(ends.gate),
     report: ends.gate.report.bind(ends.gate),
     closeSession: ends.gate.closeSession.bind(ends.gate),
   });
@@ -159,4 +160,42 @@ test("after another scope the next action is prepared by drivers that reach it",
   assert.equal((await last(runner)).state, "done");
   assert.deepEqual(did.slice(0, 2), ["open", "release"]);
   assert.equal(did.filter((each) => each === "open").length, 1);
+});
+
+test("who asks to write shows first what it would change, or why it cannot", async () => {
+  for (const fails of [undefined, new OperationError("E_FS_CHANGED", "meanwhile")]) {
+    const world = new World();
+    world.verdict = () => "ask";
+    world.previewFails = fails;
+    const { journal } = journalOf(world, 1000);
+    const start = { ...startOf("/write b.txt x"), onAsk: "pend" as const };
+    const runner = await SessionRunner.begin(endsOf(world), journal, start);
+    assert.equal((await last(runner)).state, "waiting-approval");
+    const { current } = runner.state;
+    const none = new Uint8Array(0);
+    const there = {
+      statement: current?.prepared?.nonce ?? none,
+      signature: current?.prepared?.actionId ?? none,
+      text: "fs::write x",
+      missing: "",
+    };
+    assert.deepEqual(world.previews, [
+      {
+        session: "s-1",
+        approval: current?.approval,
+        ...(fails === undefined
+          ? there
+          : { statement: none, signature: none, text: "", missing: "E_FS_CHANGED" }),
+      },
+    ]);
+  }
+  // What is allowed is shown to nobody beforehand.
+  const world = new World();
+  const runner = await SessionRunner.begin(
+    endsOf(world),
+    journalOf(world, 1000).journal,
+    startOf("/write b.txt x"),
+  );
+  assert.equal((await last(runner)).state, "done");
+  assert.deepEqual(world.previews, []);
 });

@@ -82,6 +82,12 @@ export class Broken implements CompliancePlace, DriverHandlers {
     this.#flaw = flaw;
   }
 
+  async preview(): ReturnType<DriverHandlers["preview"]> {
+    const none = new Uint8Array(0);
+    const errorMessage = "it shows nothing";
+    return { statement: none, signature: none, text: "", errorCode: "E_PREVIEW_NONE", errorMessage };
+  }
+
   get instancePublicKey(): Uint8Array {
     return this.#instanceKey.publicKey;
   }

@@ -7,7 +7,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { SeededRandom, toHex, utf8Encode } from "@ioi/base";
 import { domainHash, domains, verifyPayload } from "@ioi/crypto";
-import { isVisible } from "@ioi/firewall";
+import { isVisible } from "@ioi/firewall/preview";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { previewStatement, type PreviewStatement, schema } from "@ioi/wire";
 import type { PreviewOutput } from "../src/core/handlers.ts";
@@ -48,7 +48,7 @@ const writeOf = (s: Session, name: string, content: Uint8Array): Promise<Prepara
     create: "any",
   });
 
-const previewed = (s: Session, { prepared: { nonce } }: Preparation, content = new Uint8Array()) =>
+const previewed = (s: Session, { prepared: { nonce } }: Preparation, content: Uint8Array = new Uint8Array()) =>
   s.handlers.preview({ nonce, content }, { signal });
 
 /** The statement, once its signature and its text are known to fit. */

@@ -9,6 +9,7 @@ export { diffPolicies, type DiffExample, type DiffSetting, type PolicyDiff } fro
 export * from "./errors.ts";
 export { isSessionDischargeable, sessionScopeOffered } from "./grants.ts";
 export { typedUrls, wordsTokens } from "./grounding.ts";
+export { canonicalJson, jsonOfCanonical, readJson } from "./kinds/data.ts";
 export * from "./limits.ts";
 export * from "./model-url.ts";
 export * from "./prices.ts";
@@ -20,6 +21,7 @@ export { analyseArgv, type Script, type ScriptRedirect } from "./shell.ts";
 export {
   argumentOf,
   type ArgumentSpec,
+  mustConstrain,
   type Role,
   takesWhole,
   targets,
@@ -40,10 +42,6 @@ export {
 export { lint, type LintFinding } from "./lint.ts";
 export { parseToml, type TomlEntry, type TomlNode, type TomlTable } from "./toml.ts";
 export { formatPolicy, importPolicy, type Imported } from "./tools/format.ts";
-export {
-  type FixtureResult,
-  type HandAction,
-  handQuestion,
-  testPolicy,
-} from "./tools/fixtures.ts";
+export { type FixtureResult, type HandAction, handQuestion, testPolicy } from "./tools/fixtures.ts";
 export { learn, type Learned, type NotLearned, type RecordedStep } from "./tools/learn.ts";
+export { vocabulary, type Vocabulary, type VocabularyTarget } from "./tools/vocabulary.ts";

@@ -1,5 +1,5 @@
 /** `ioi approve` and `ioi deny`: the person's signed answer, then the session seen through. */
-import type { ExitCode } from "@ioi/base";
+import { type ExitCode, exitCodes } from "@ioi/base";
 import type { CommandContext, Handler } from "../context.ts";
 import { openKernel } from "../kernel/connection.ts";
 import type { Decision } from "../kernel/device.ts";
@@ -7,7 +7,7 @@ import { findApproval } from "../kernel/find.ts";
 import { decide, seeThrough } from "../kernel/follow.ts";
 import { requireFolder } from "../kernel/folder.ts";
 import { usage } from "../report.ts";
-import { cardText, explainAsks } from "../view/card.ts";
+import { cardText, changeOf, explainAsks } from "../view/card.ts";
 import { RunPrinter } from "../view/run-view.ts";
 import { conclude } from "./run.ts";
 
@@ -38,8 +38,33 @@ const answer = async (
   return await conclude(context, view, printer);
 };
 
-export const approve: Handler<{ readonly sessionScope?: boolean }> = (context, invocation) =>
-  answer(
+/** The card as it waits; with `--json` as `ioi.card/1`. */
+const show = async (context: CommandContext, given: string): Promise<ExitCode> => {
+  requireFolder(context.dataFolder);
+  await using kernel = await openKernel(context, { start: true });
+  const approval = await findApproval(kernel, given);
+  const { id, session, target, card, asks, expiresMs, sessionScope } = approval;
+  context.output.line(`${cardText(approval).trim()}\n\n${explainAsks(approval)}`);
+  context.output.value({
+    schema: "ioi.card/1",
+    id,
+    session,
+    target,
+    card,
+    change: changeOf(approval),
+    asks: asks.map(({ kind, id: what }) => ({ kind, id: what })),
+    sessionScope,
+    expiresAt: new Date(Number(expiresMs)).toISOString(),
+  });
+  return exitCodes.done;
+};
+
+export const approve: Handler<{ readonly sessionScope?: boolean; readonly show?: boolean }> = (
+  context,
+  invocation,
+) => {
+  if (invocation.options.show === true) return show(context, invocation.args[0] ?? "");
+  return answer(
     context,
     invocation.args[0] ?? "",
     {
@@ -48,6 +73,7 @@ export const approve: Handler<{ readonly sessionScope?: boolean }> = (context, i
     },
     "",
   );
+};
 
 /** A denial that was carried out is what was asked for: whatever the session ends as, it is done. */
 export const deny: Handler<{ readonly reason?: string }> = async (context, invocation) => {

@@ -149,6 +149,8 @@ const describe = (leaf: Leaf): string => {
       return `device ${toHex(leaf.device).slice(0, 16)} ${leaf.change === "pair" ? "paired" : "revoked"}: ${leaf.kind}, ${leaf.name}`;
     case "policy":
       return `policy ${toHex(leaf.policyHash).slice(0, 16)} in force`;
+    case "policy-change":
+      return `policy ${toHex(leaf.policyHash).slice(0, 16)} saved: text ${toHex(leaf.before).slice(0, 12)} -> ${toHex(leaf.after).slice(0, 12)}`;
   }
 };
 

@@ -7,6 +7,7 @@ import { isUnavailable, type Kernel, openKernel } from "../kernel/connection.ts"
 import { requireFolder } from "../kernel/folder.ts";
 import { whyNoKernel } from "../kernel/last-failure.ts";
 import { callDeadlineMs, watchIntervalMs } from "../limits.ts";
+import { changeOf, type ShownChange } from "../view/card.ts";
 
 export interface StatusView {
   readonly schema: "ioi.status/1";
@@ -32,6 +33,9 @@ export interface StatusView {
     readonly session: string;
     readonly target: string;
     readonly expiresAt: string;
+    readonly card: string;
+    /** What it would change in a file. */
+    readonly change: ShownChange;
   }[];
   readonly receipts: { readonly size: number; readonly durable: boolean };
   readonly anchor: string;
@@ -83,11 +87,13 @@ export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
       hash: toHex(guardian.policyHash),
       error: guardian.policyError === "" ? null : guardian.policyError,
     },
-    approvals: waiting.approvals.map(({ id, session, target, expiresMs }) => ({
-      id,
-      session,
-      target,
-      expiresAt: new Date(Number(expiresMs)).toISOString(),
+    approvals: waiting.approvals.map((approval) => ({
+      id: approval.id,
+      session: approval.session,
+      target: approval.target,
+      expiresAt: new Date(Number(approval.expiresMs)).toISOString(),
+      card: approval.card,
+      change: changeOf(approval),
     })),
     receipts: { size: Number(guardian.logSize), durable: guardian.durable },
     anchor: guardian.anchor,

@@ -3,15 +3,52 @@
  * default, and a card that just appeared takes none for a moment, so that what was typed for
  * something else does not answer it.
  */
+import { previewAbsence, previewFits } from "@ioi/firewall/preview";
+import { nodeCrypto } from "@ioi/host/crypto";
 import type { pb } from "@ioi/wire";
 import type { CommandContext } from "../context.ts";
 import { visible } from "../io.ts";
 import type { Decision } from "../kernel/device.ts";
 import { cardGuardMs } from "../limits.ts";
 
+const indented = (text: string): readonly string[] =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => `    ${line}`);
+
+export interface ShownChange {
+  /** none | coming | there | missing */
+  readonly state: string;
+  /** What the driver signed for this action; empty where nothing is there. */
+  readonly text: string;
+  readonly why: string;
+}
+
+/** What the action would change, once it is known to be of this action. */
+export const changeOf = ({ preview, actionId }: pb.Approval): ShownChange => {
+  const { state = "none", text = "", why = "" } = preview ?? {};
+  if (preview === undefined || state !== "there") return { state, text: "", why };
+  return previewFits(nodeCrypto, preview, actionId)
+    ? { state, text, why: "" }
+    : { state: "missing", text: "", why: "it is not of this action" };
+};
+
+const changeText = (approval: pb.Approval): string | undefined => {
+  const change = changeOf(approval);
+  return change.state === "there" ? visible(change.text) : previewAbsence(change);
+};
+
 export const cardText = (approval: pb.Approval): string => {
   const lines = visible(approval.card).trimEnd().split("\n");
-  return ["", `approval ${approval.id}`, ...lines.map((line) => `  ${line}`), ""].join("\n");
+  const change = changeText(approval);
+  return [
+    "",
+    `approval ${approval.id}`,
+    ...lines.map((line) => `  ${line}`),
+    ...(change === undefined ? [] : ["", "  what changes", ...indented(change)]),
+    "",
+  ].join("\n");
 };
 
 const because: Readonly<Record<string, string>> = {

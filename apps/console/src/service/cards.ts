@@ -4,6 +4,7 @@
  */
 import { equalBytes, OperationError, utf8Encode } from "@ioi/base";
 import { domainHash, domains } from "@ioi/crypto";
+import { previewAbsence, previewFits } from "@ioi/firewall/preview";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { decisionStatement, type pb, schema } from "@ioi/wire";
 import type { Cards } from "@ioi/wire/console";
@@ -45,6 +46,18 @@ const statementOf = (
 
 const nothing = new Uint8Array(0);
 
+/** What the card shows of the change; a text that its driver did not sign for it is none. */
+const previewOf = ({ preview, actionId }: pb.Approval) => {
+  if (preview === undefined) return { previewState: "none", preview: "" };
+  const { state, text, statement, why } = preview;
+  if (state === "there" && previewFits(nodeCrypto, { text, statement }, actionId)) {
+    return { previewState: "there", preview: text };
+  }
+  const absent =
+    state === "there" ? { state: "missing", why: "it is not of this action" } : { state, why };
+  return { previewState: absent.state, preview: previewAbsence(absent) ?? "" };
+};
+
 const approvalCard = (approval: pb.Approval) => {
   const { id, session, card, cardHash, target, asks, expiresMs, sessionScope } = approval;
   return {
@@ -64,6 +77,7 @@ const approvalCard = (approval: pb.Approval) => {
     expiresMs,
     reversible: !asks.some(({ kind }) => kind === "irreversible"),
     group: [id],
+    ...previewOf(approval),
   };
 };
 
@@ -82,6 +96,8 @@ const scopeCard = ({ session, scope, plannedMs }: Plan) => ({
   expiresMs: BigInt(plannedMs + planMs),
   reversible: true,
   group: [session],
+  previewState: "none",
+  preview: "",
 });
 
 export interface CardsOptions {

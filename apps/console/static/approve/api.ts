@@ -14,6 +14,10 @@ export interface Card {
   readonly deny: Bytes;
   readonly expiresMs: number;
   readonly group: readonly string[];
+  /** What it would change in a file: none | coming | there | missing. */
+  readonly previewState: string;
+  /** The driver's text where it is there, else why it is not. */
+  readonly preview: string;
 }
 
 export type KeyState = "none" | "waiting" | "paired";
@@ -85,6 +89,8 @@ const cardOf = (value: unknown): Card => {
     deny: bytes("statementDeny"),
     expiresMs: Number(text(card["expiresMs"])),
     group: list(card["group"]).map(text),
+    previewState: text(card["previewState"]),
+    preview: text(card["preview"]),
   };
 };
 

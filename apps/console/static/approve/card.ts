@@ -29,6 +29,28 @@ const minutesLeft = (expiresMs: number): string => {
   return minutes > 60 ? "" : `answer within ${minutes} min`;
 };
 
+/** What the action would change: each line with its sign, so that no colour has to carry it. */
+const changeOf = (card: Card): readonly HTMLElement[] => {
+  if (card.previewState === "" || card.previewState === "none") return [];
+  const title = element("h3", { id: "change-title" }, "What changes");
+  if (card.previewState !== "there") {
+    return [title, element("p", { class: "muted", id: "change" }, visible(card.preview))];
+  }
+  const shown = element("pre", {
+    class: "text change",
+    id: "change",
+    tabindex: "0",
+    role: "group",
+    "aria-labelledby": "change-title",
+  });
+  const kinds: Readonly<Record<string, string>> = { "+": "came", "-": "went", "@": "place" };
+  for (const [index, each] of card.preview.replace(/\n$/, "").split("\n").entries()) {
+    const kind = index === 0 ? "sum" : (kinds[each[0] ?? ""] ?? "stays");
+    shown.append(element("span", { class: kind }, each), "\n");
+  }
+  return [title, shown];
+};
+
 export class CardView {
   readonly #options: CardViewOptions;
   readonly #place: HTMLElement = byId("card");
@@ -77,7 +99,13 @@ export class CardView {
   }
 
   #sameText(card: Card | undefined): boolean {
-    return card === undefined || card.text === this.#card?.text;
+    const shown = this.#card;
+    return (
+      card === undefined ||
+      (card.text === shown?.text &&
+        card.previewState === shown.previewState &&
+        card.preview === shown.preview)
+    );
   }
 
   #draw(card: Card): void {
@@ -110,6 +138,7 @@ export class CardView {
     this.#place.append(
       element("div", { class: "row" }, title, element("span", { class: "muted" }, aside)),
       text,
+      ...changeOf(card),
       this.#reasons,
       ...(isScope ? [] : [reason]),
       this.#actions(card, isScope),

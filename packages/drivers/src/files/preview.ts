@@ -10,7 +10,7 @@
  * the middle, `previewLinesMax` and `previewCharsMax` of the answer.
  */
 import { utf8Decode } from "@ioi/base";
-import { visible } from "@ioi/firewall";
+import { visible } from "@ioi/firewall/preview";
 import {
   previewCharsMax,
   previewCompareLinesMax,
