@@ -135,13 +135,16 @@ const changeDenial = (
   return undefined;
 };
 
+/** No driver of this version performs the target. */
+export const notAvailableId = "builtin:not-available";
+
 /** Every built-in denial, first come first. */
 export const builtinDenials = (subject: Subject): readonly BuiltinDenial[] => {
   const { target, program, argv, table } = subject;
   if (target.driver === undefined) {
     return [
       {
-        id: "builtin:not-available",
+        id: notAvailableId,
         reason: `${target.name} has no driver in this version.`,
         instead: "",
       },
@@ -175,6 +178,10 @@ export const missingFacts = (subject: Subject): readonly AskSource[] => {
         !fills ||
         (facts.kind !== undefined && (facts.kind !== "file" || facts.nlink !== undefined)));
     if (!known) asks.push({ kind: "fact", id: key });
+  }
+  // Bytes that nobody decoded say nothing of what they do.
+  if (target.group === "wallet" && subject.values.has("data")) {
+    asks.push({ kind: "fact", id: "data" });
   }
   if (subject.argv !== undefined) {
     const { program } = subject;

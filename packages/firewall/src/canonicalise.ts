@@ -18,6 +18,10 @@ import {
   contentHeadCharsMax,
   restorePathsMax,
 } from "./limits.ts";
+import { canonicalBytes, canonicalJson } from "./kinds/data.ts";
+import { canonicalAccount, canonicalAmount } from "./kinds/money.ts";
+import { canonicalEmails, canonicalHostOf } from "./kinds/names.ts";
+import { canonicalElement, canonicalPoint } from "./kinds/screen.ts";
 import { didYouMean } from "./names.ts";
 import { checkHeaders } from "./net/headers.ts";
 import { canonicalUrl, type UrlParser } from "./net/url.ts";
@@ -46,6 +50,8 @@ export interface CanonicaliseEnv {
   readonly hashing: Hashing;
   /** The platform's WHATWG parser. */
   readonly parseUrl: UrlParser;
+  /** Also for targets without a driver: to see what a policy would say of them. */
+  readonly undriven?: true;
 }
 
 export interface CanonicalArguments {
@@ -247,7 +253,7 @@ const fromSession = (
     const supplied = env.supplied?.[spec.name];
     return supplied === undefined
       ? refuse("E_ARGUMENT_NO_SCOPE", `the session supplies no "${spec.name}" for ${target}`)
-      : canonicalPlain(spec, supplied, target);
+      : canonicalArgument(spec, supplied, target, env);
   }
   const base = baseOf(env);
   return base === undefined
@@ -280,6 +286,43 @@ const canonicalHeaders = (
   return headers.ok ? ok(headers.value) : mismatch(target, headers.error);
 };
 
+const kindOf = (
+  spec: ArgumentSpec,
+  value: RawValue,
+  { parseUrl }: CanonicaliseEnv,
+): Result<CanonicalValue, string> => {
+  switch (spec.type) {
+    case "host":
+      return typeof value === "string" ? canonicalHostOf(value, parseUrl) : err("it is no text");
+    case "emails":
+      return canonicalEmails(value, parseUrl);
+    case "amount":
+      return canonicalAmount(value);
+    case "account":
+      return canonicalAccount(value);
+    case "element":
+      return canonicalElement(value);
+    case "point":
+      return canonicalPoint(value);
+    case "json":
+      return canonicalJson(value);
+    case "bytes":
+      return canonicalBytes(value, spec.length);
+    default:
+      return err("it cannot be read");
+  }
+};
+
+const canonicalKind = (
+  spec: ArgumentSpec,
+  value: RawValue,
+  target: string,
+  env: CanonicaliseEnv,
+): Made<CanonicalValue> => {
+  const made = kindOf(spec, value, env);
+  return made.ok ? made : mismatch(target, `"${spec.name}": ${made.error}`);
+};
+
 const canonicalArgument = (
   spec: ArgumentSpec,
   value: RawValue,
@@ -299,6 +342,15 @@ const canonicalArgument = (
       return canonicalUrlArgument(spec, value, target, env);
     case "headers":
       return canonicalHeaders(spec, value, target);
+    case "host":
+    case "emails":
+    case "amount":
+    case "account":
+    case "element":
+    case "point":
+    case "json":
+    case "bytes":
+      return canonicalKind(spec, value, target, env);
     default:
       return canonicalPlain(spec, value, target);
   }
@@ -331,7 +383,7 @@ export const canonicalise = (
     const hint = didYouMean(target, targets.keys());
     return refuse("E_TOOL_UNKNOWN", `there is no target ${shown(target)}${hint}`);
   }
-  if (spec.driver === undefined) {
+  if (spec.driver === undefined && env.undriven !== true) {
     return refuse("E_TARGET_NOT_AVAILABLE", `${target} has no driver in this version`);
   }
   let record = raw;

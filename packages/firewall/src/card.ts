@@ -8,6 +8,8 @@ import type { Action, AskSource, CanonicalValue, Facts } from "@ioi/wire";
 import { protectedPaths } from "./builtin.ts";
 import { cardArgumentsMax, cardValueCharsMax } from "./limits.ts";
 import { sessionScopeOffered } from "./grants.ts";
+import { jsonOfCanonical } from "./kinds/data.ts";
+import { readHost } from "./kinds/names.ts";
 import { nameClass, parseCanonicalUrl } from "./net/url.ts";
 import { canRunAnything } from "./programs.ts";
 import { type Place, placeOf, rootTable, type RootTable, showPath } from "./roots.ts";
@@ -60,7 +62,9 @@ const pathLines = (
 const plainText = (value: CanonicalValue): string =>
   typeof value === "string" || typeof value === "number" || typeof value === "bigint"
     ? `${value}`
-    : "?";
+    : value instanceof Uint8Array
+      ? toHex(value)
+      : "?";
 
 const quoted = (text: string): string =>
   /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? bounded(text) : `"${bounded(text)}"`;
@@ -153,6 +157,20 @@ const argumentLines = (spec: ArgumentSpec, action: Action, table: RootTable): re
     return Object.entries(value).map(([name, text]) =>
       line("header", bounded(`${name}: ${plainText(text)}`)),
     );
+  }
+  if (spec.type === "host" && typeof value === "string") {
+    const host = readHost(value);
+    const kind = host.ok ? nameClass(host.value) : "public";
+    const more = kind === "public" ? "" : `, a ${kind} address`;
+    return [line(spec.name, bounded(`${value}${more}`))];
+  }
+  if (spec.type === "emails" && Array.isArray(value)) {
+    return (value as readonly CanonicalValue[]).map((each) =>
+      line(spec.name, bounded(plainText(each))),
+    );
+  }
+  if (spec.type === "json" || spec.type === "element" || spec.type === "point") {
+    return [line(spec.name, bounded(JSON.stringify(jsonOfCanonical(value) ?? null)))];
   }
   return [line(spec.name, bounded(plainText(value)))];
 };

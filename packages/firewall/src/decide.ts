@@ -20,6 +20,7 @@ import {
   exceedsSnapshot,
   isInScope,
   missingFacts,
+  notAvailableId,
   protectedPaths,
 } from "./builtin.ts";
 import { explainAsks, explainDefault, explainDenial } from "./decision-text.ts";
@@ -32,6 +33,7 @@ import type { CanonicalUrl } from "./net/url.ts";
 import { rootTable } from "./roots.ts";
 import { taskAsks } from "./scope/task.ts";
 import { readSubject, type Subject } from "./subject.ts";
+import { targets } from "./targets.ts";
 import { yes } from "./truth.ts";
 import type { CompiledPolicy, Decide, Decision, DecisionContext, MatchedRule } from "./types.ts";
 import { visible } from "./visible.ts";
@@ -191,9 +193,20 @@ const textOfVerdict = (
     : explainDefault(policy, subject, judgement, left);
 };
 
+/** Of a target that nothing performs, that is what there is to say. */
+const unperformed = (target: string): Decision => ({
+  ...malformed(""),
+  rules: [builtinMatch(notAvailableId, "deny")],
+  reason: visible(`${target} has no driver in this version.`),
+});
+
 export const decide: Decide = (policy, action, context) => {
   const read = readSubject(action, rootTable(context.session));
-  return read.ok ? decideSubject(policy, action, read.value, context) : malformed(read.error);
+  if (read.ok) return decideSubject(policy, action, read.value, context);
+  const target = targets.get(action.target);
+  return target !== undefined && target.driver === undefined && context.undriven !== true
+    ? unperformed(target.name)
+    : malformed(read.error);
 };
 
 /** What rules in the shadow would have done; nothing where there are none. */
@@ -210,6 +223,7 @@ const decideSubject = (
   subject: Subject,
   context: DecisionContext,
 ): Decision => {
+  const { undriven: assumed } = context;
   const judgement = judge(policy.engine.byTarget, subject);
   const keeping = obligationsOf(subject, context);
   const guarded = protectedPaths(subject);
@@ -220,13 +234,13 @@ const decideSubject = (
     !judgement.protectedRedirect;
   const denials = [
     ...(context.refusal === undefined ? [] : [context.refusal]),
-    ...builtinDenials(subject),
+    ...builtinDenials(subject).filter(({ id }) => assumed !== true || id !== notAvailableId),
     ...urlDenials(subject, judgement),
   ];
   const opened = openedClasses(subject, judgement);
   const weighed: Weighed = { subject, judgement, denials, keeping, reversible };
   const all =
-    subject.target.driver === undefined
+    subject.target.driver === undefined && assumed !== true
       ? []
       : collectAsks(subject, judgement, keeping, guarded, context);
   const free = goesWithoutAsking(policy, subject, reversible, all);

@@ -3,7 +3,8 @@
  * for folders of their own that no real path lies in, so that an example means the same everywhere;
  * paths of an example are taken as real and present.
  */
-import type { TextPosition } from "@ioi/base";
+import { fromHex, type TextPosition } from "@ioi/base";
+import type { CanonicalValue } from "@ioi/wire";
 import type { CompiledRule } from "./engine.ts";
 import {
   argvItemCharsMax,
@@ -16,6 +17,7 @@ import {
 import { didYouMean } from "./names.ts";
 import { parseCanonicalUrl } from "./net/url.ts";
 import { lexicalSegments, pathComplaint } from "./paths.ts";
+import { readKind } from "./subject.ts";
 import { integerOf, listOf, type Reading, tableOf, textOf } from "./policy-reader.ts";
 import { predicateTruth } from "./predicate.ts";
 import { homeRoot, placeOf, rootTable, type RootTable } from "./roots.ts";
@@ -38,6 +40,29 @@ type ExampleValue =
   | { readonly type: "paths"; readonly texts: readonly string[]; readonly many: boolean }
   | { readonly type: "value"; readonly value: ArgumentValue };
 
+/** TOML as the canonical value that it writes down; bytes are hexadecimal. */
+const canonicalOfToml = (spec: ArgumentSpec, node: TomlNode): CanonicalValue => {
+  switch (node.type) {
+    case "table":
+      return Object.fromEntries(
+        [...node.entries].map(([key, { value }]) => [key, canonicalOfToml(spec, value)]),
+      );
+    case "array":
+      return node.items.map((item) => canonicalOfToml(spec, item));
+    case "integer":
+      return spec.type === "amount" ? node.value.toString() : Number(node.value);
+    case "float":
+      return spec.type === "amount" ? node.text : Number(node.text.replaceAll("_", ""));
+    case "time":
+      return node.text;
+    case "string":
+      if (spec.type === "emails") return [node.value];
+      return spec.type === "bytes" ? (fromHex(node.value) ?? null) : node.value;
+    case "boolean":
+      return node.value;
+  }
+};
+
 const pathText = (reading: Reading, node: TomlNode): string | undefined => {
   const text = textOf(reading, node, "a path", patternCharsMax);
   if (text === undefined) return undefined;
@@ -48,6 +73,19 @@ const pathText = (reading: Reading, node: TomlNode): string | undefined => {
   if (fits) return text;
   const message = `expected a path as root:/rest, ~/rest or /rest${named === undefined ? "" : didYouMean(named, reading.roots)}`;
   reading.complaints.add("E_POLICY_EXAMPLE", message, node.at);
+  return undefined;
+};
+
+/** The value in its canonical form, as an action would have it. */
+const kindExample = (
+  reading: Reading,
+  spec: ArgumentSpec,
+  node: TomlNode,
+): ExampleValue | undefined => {
+  const value = readKind(spec, canonicalOfToml(spec, node));
+  if (value?.ok === true) return { type: "value", value: value.value };
+  const why = value === undefined ? `${spec.name} has no example` : value.error;
+  reading.complaints.add("E_POLICY_EXAMPLE", why, node.at);
   return undefined;
 };
 
@@ -95,6 +133,15 @@ const exampleValue = (
       const value = integerOf(reading, node, spec.min, spec.max);
       return value === undefined ? undefined : { type: "value", value: { type: "integer", value } };
     }
+    case "host":
+    case "emails":
+    case "amount":
+    case "account":
+    case "element":
+    case "point":
+    case "json":
+    case "bytes":
+      return kindExample(reading, spec, node);
     case "content": {
       const bytes = textOf(reading, node, "text", argvItemCharsMax)?.length;
       return bytes === undefined ? undefined : { type: "value", value: { type: "content", bytes } };

@@ -8,6 +8,7 @@ import type { Action, AskSource } from "@ioi/wire";
 import { compilePolicy, indexRules } from "./compile.ts";
 import { decide } from "./decide.ts";
 import type { CompiledRule } from "./engine.ts";
+import { exactCondition } from "./exact.ts";
 import { predicateTruth } from "./predicate.ts";
 import { homeRoot, isScopeName, rootTable, showPath } from "./roots.ts";
 import { readSubject, type Subject } from "./subject.ts";
@@ -140,8 +141,6 @@ const allowingRule = (subject: Subject): string | undefined => {
     const value = subject.values.get(spec.name);
     if (value?.type === "argv" && value.program !== undefined) {
       lines.push(`where.${spec.name} = { program = ${quote(value.program)}, profile = "closed" }`);
-    } else if (value?.type === "url") {
-      lines.push(`where.${spec.name} = { equals = ${quote(value.url.text)} }`);
     } else if (value?.type === "path" || value?.type === "paths") {
       const items = value.type === "path" ? [value] : value.items;
       const patterns = items.map(({ real, given }) => showPath(real ?? given, table));
@@ -149,7 +148,11 @@ const allowingRule = (subject: Subject): string | undefined => {
       const distinct = [...new Set(patterns)];
       const list = distinct.map(quote).join(", ");
       lines.push(`where.${spec.name} = { one_of = [${list}] }`);
-    } else return undefined;
+    } else {
+      const exact = exactCondition(spec, value);
+      if (exact === undefined) return undefined;
+      lines.push(`where.${spec.name} = ${exact}`);
+    }
   }
   return `${lines.join("\n")}\n`;
 };

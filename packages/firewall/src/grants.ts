@@ -11,10 +11,14 @@ import { actionId } from "@ioi/crypto";
 import { type Action, type AskSource, action as actionSchema, schema } from "@ioi/wire";
 import { taskCovers } from "./scope/task.ts";
 import type { Subject } from "./subject.ts";
+import type { TargetSpec } from "./targets.ts";
 import type { CompiledPolicy, DecisionContext, Grant } from "./types.ts";
 
 /** Answered once for a whole session; every other kind of ask is answered each time. */
 const sessionKinds: ReadonlySet<string> = new Set(["rule", "default", "budget", "task"]);
+
+/** Money is asked about each time, whatever was answered before. */
+export const isOnceOnly = ({ group }: TargetSpec): boolean => group === "wallet";
 
 export const isSessionDischargeable = ({ kind }: AskSource): boolean => sessionKinds.has(kind);
 

@@ -6,6 +6,7 @@
  * native arguments of files and programs have none of these roles, so nothing of theirs is
  * ungrounded; the rule is here for every target whose registry entry says so.
  */
+import { amountText } from "./kinds/money.ts";
 import { canonicalUrl, type CanonicalUrl, type UrlParser } from "./net/url.ts";
 import type { ArgumentSpec } from "./targets.ts";
 import type { ArgumentValue } from "./values.ts";
@@ -60,9 +61,18 @@ const textsOf = (value: ArgumentValue): readonly string[] => {
       return value.argv;
     case "url":
       return [value.url.text];
+    case "host":
+      return [value.url.host];
+    case "texts":
+      return value.items;
+    case "amount":
+      return [amountText(value.scaled)];
     case "headers":
       return Object.values(value.headers);
     case "content":
+    case "element":
+    case "point":
+    case "json":
       return [];
   }
 };

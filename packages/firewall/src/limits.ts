@@ -132,3 +132,49 @@ export const flowBytesUpMax = 65_536;
 export const flowBytesDownMax = 8_388_608;
 /** Time from the first request of a flow to its last, in milliseconds. */
 export const flowMsMax = 120_000;
+/** Addresses of mail in one argument. */
+export const emailsMax = 100;
+/** Characters of the name of an element of a page or window. */
+export const elementNameCharsMax = 1_024;
+/** The last pixel of a picture, in either direction. */
+export const pixelMax = 65_535;
+/** Values of one JSON argument, its objects, lists and keys' values together. */
+export const jsonArgumentValuesMax = 10_000;
+/** Objects and lists inside each other in one JSON argument. */
+export const jsonArgumentDepthMax = 32;
+/** Characters of all texts and keys of one JSON argument. */
+export const jsonArgumentTextMax = 262_144;
+/** Characters of what counts as typed where nobody saw the typing; longer is a paste. */
+export const typedCharsMax = 200;
+/** Characters of one typed text that are read for tokens. */
+export const wordsCharsMax = 65_536;
+/** Tokens of one typed text; what comes after grounds nothing. */
+export const wordTokensMax = 8192;
+/** Characters of a value that can be a token; a longer one equals nothing. */
+export const groundedCharsMax = 512;
+/** Links of one text that are looked at. */
+export const linksMax = 64;
+/** Characters of a text that is searched for links; a longer one counts as one. */
+export const linkTextCharsMax = 262_144;
+/** Values in the arguments of one call of a tool; with more it asks. */
+export const toolLeavesMax = 4096;
+/** Characters of the name of a server, a tool, a field. */
+export const toolNameCharsMax = 128;
+/** Roles of one tool. */
+export const rolesOfToolMax = 256;
+/** Tools over which a policy says something. */
+export const toolsMax = 4096;
+/** Fields of answers that a policy trusts. */
+export const trustedFieldsMax = 256;
+/** Values of trusted fields in one answer; the rest grounds nothing. */
+export const trustedPerAnswerMax = 256;
+/** Addresses of one answer that are remembered. */
+export const seenPerAnswerMax = 512;
+/** Characters of one text of an answer that are searched for addresses. */
+export const answerTextCharsMax = 262_144;
+/** Characters of the name of what an ask is about. */
+export const askIdCharsMax = 128;
+/** Steps of checking arguments against the schema of a tool. */
+export const schemaStepsMax = 200_000;
+/** Schemas inside each other. */
+export const schemaDepthMax = 64;

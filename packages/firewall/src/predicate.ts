@@ -39,6 +39,22 @@ export type Predicate =
     }
   | { readonly type: "bytes"; readonly max: number }
   | { readonly type: "url"; readonly test: UrlTest }
+  /** Scaled; what is absent does not bound. */
+  | {
+      readonly type: "amount";
+      readonly min?: bigint;
+      readonly max?: bigint;
+      readonly values?: ReadonlySet<bigint>;
+    }
+  | { readonly type: "element"; readonly part: "role" | "name"; readonly test: TextTest }
+  /** The right and the lower edge are outside. */
+  | {
+      readonly type: "within";
+      readonly x: number;
+      readonly y: number;
+      readonly width: number;
+      readonly height: number;
+    }
   | ({ readonly type: "argv" } & ArgvPredicate);
 
 export interface Condition {
@@ -69,6 +85,28 @@ const pathTruth = (
   return mayHold(given) || (real !== given && mayHold(real)) ? unknown : no;
 };
 
+const amountTruth = ({ min, max, values }: Predicate & { type: "amount" }, scaled: bigint): Truth =>
+  truthOf(
+    (min === undefined || scaled >= min) &&
+      (max === undefined || scaled <= max) &&
+      (values === undefined || values.has(scaled)),
+  );
+
+const screenTruth = (predicate: Predicate, value: ArgumentValue): Truth => {
+  if (predicate.type === "amount" && value.type === "amount") {
+    return amountTruth(predicate, value.scaled);
+  }
+  if (predicate.type === "element" && value.type === "element") {
+    return textTruth(predicate.test, value.element[predicate.part]);
+  }
+  if (predicate.type === "within" && value.type === "point") {
+    const { x, y } = value.point;
+    const { x: left, y: top, width, height } = predicate;
+    return truthOf(x >= left && x < left + width && y >= top && y < top + height);
+  }
+  return unknown;
+};
+
 const leafTruth = (
   predicate: Exclude<Predicate, { type: "all" | "any" | "not" | "absent" }>,
   value: ArgumentValue,
@@ -88,7 +126,15 @@ const leafTruth = (
   if (predicate.type === "text" && value.type === "text") {
     return textTruth(predicate.test, value.text);
   }
-  if (predicate.type === "url" && value.type === "url") {
+  if (predicate.type === "text" && value.type === "texts") {
+    let truth: Truth = narrow ? yes : no;
+    for (const item of value.items) {
+      const each = textTruth(predicate.test, item);
+      truth = narrow ? truthAnd(truth, each) : truthOr(truth, each);
+    }
+    return truth;
+  }
+  if (predicate.type === "url" && (value.type === "url" || value.type === "host")) {
     return urlTruth(predicate.test, value.url, table.sites, narrow);
   }
   if (predicate.type === "integer" && value.type === "integer") {
@@ -104,7 +150,7 @@ const leafTruth = (
   if (predicate.type === "argv" && value.type === "argv") {
     return argvTruth(predicate, value, table, narrow);
   }
-  return unknown;
+  return screenTruth(predicate, value);
 };
 
 /** The truth of a predicate; an optional argument that is absent makes it false. */

@@ -3,7 +3,6 @@
  * of its argument; what a later driver would have to check (`contains_kind`, hosts, schemes) is
  * refused as not available rather than ignored.
  */
-import { RE2JS, RE2JSException } from "re2js";
 import type { ArgvPredicate, ProgramTest } from "./argv.ts";
 import { urlPredicate } from "./net/read-url.ts";
 import { parseLiteral, parsePattern, type PathPattern } from "./glob.ts";
@@ -13,8 +12,8 @@ import {
   conditionValuesMax,
   contentBytesMax,
   patternCharsMax,
-  regexCharsMax,
 } from "./limits.ts";
+import { kindKeys, kindPredicate } from "./kinds/read-kinds.ts";
 import { didYouMean } from "./names.ts";
 import { normalisePath, pathComplaint } from "./paths.ts";
 import {
@@ -29,6 +28,7 @@ import {
   wrongType,
 } from "./policy-reader.ts";
 import type { Predicate } from "./predicate.ts";
+import { textTest } from "./read-text.ts";
 import { homeRoot } from "./roots.ts";
 import type { ArgumentSpec } from "./targets.ts";
 import type { TomlEntry, TomlNode } from "./toml.ts";
@@ -37,7 +37,7 @@ import type { TextTest } from "./values.ts";
 const combining = ["any", "not", "absent"] as const;
 
 /** Keys by type of argument. */
-const keysOf: Readonly<Record<ArgumentSpec["type"], readonly string[]>> = {
+export const keysOf: Readonly<Record<ArgumentSpec["type"], readonly string[]>> = {
   path: ["glob", "glob_nocase", "equals", "one_of", "prefix", ...combining],
   paths: ["glob", "glob_nocase", "equals", "one_of", "prefix", ...combining],
   text: ["equals", "one_of", "matches", "prefix", "suffix", ...combining],
@@ -45,6 +45,14 @@ const keysOf: Readonly<Record<ArgumentSpec["type"], readonly string[]>> = {
   content: ["bytes_max", ...combining],
   url: ["host", "site", "scheme", "port", "path_glob", "address", "equals", "one_of", ...combining],
   headers: [...combining],
+  json: [...combining],
+  host: [...kindKeys.host, ...combining],
+  emails: [...kindKeys.emails, ...combining],
+  amount: [...kindKeys.amount, ...combining],
+  account: [...kindKeys.account, ...combining],
+  element: [...kindKeys.element, ...combining],
+  point: [...kindKeys.point, ...combining],
+  bytes: [...kindKeys.bytes, ...combining],
   argv: ["program", "first", "flags", "rest", "profile", ...combining],
 };
 
@@ -109,55 +117,6 @@ const pathPredicate = (reading: Reading, key: string, node: TomlNode): Predicate
     patterns: patterns.filter((pattern) => pattern !== undefined),
     nocase: key === "glob_nocase",
   };
-};
-
-const regexOf = (reading: Reading, node: TomlNode): RE2JS | undefined => {
-  const text = textOf(reading, node, "a regular expression", regexCharsMax);
-  if (text === undefined) return undefined;
-  try {
-    return RE2JS.compile(text);
-  } catch (error) {
-    if (!(error instanceof RE2JSException)) throw error;
-    reading.complaints.add("E_POLICY_PATTERN", error.message.slice(0, 200), node.at);
-    return undefined;
-  }
-};
-
-const checkChoice = (
-  reading: Reading,
-  node: TomlNode,
-  text: string,
-  choices: readonly string[] | undefined,
-): void => {
-  if (choices === undefined || choices.includes(text)) return;
-  const message = `the argument is never ${JSON.stringify(text.slice(0, 80))}${didYouMean(text, choices)}`;
-  reading.complaints.add("E_POLICY_VALUE", message, node.at);
-};
-
-const textTest = (
-  reading: Reading,
-  key: string,
-  node: TomlNode,
-  choices?: readonly string[],
-): TextTest | undefined => {
-  if (key === "matches") {
-    const pattern = regexOf(reading, node);
-    return pattern === undefined ? undefined : { type: "matches", pattern };
-  }
-  if (key === "prefix" || key === "suffix") {
-    const text = textOf(reading, node, "text", argvItemCharsMax);
-    return text === undefined ? undefined : { type: key, text };
-  }
-  const list = listOf(reading, node, conditionValuesMax, key === "equals");
-  if (list === undefined) return undefined;
-  const values = new Set<string>();
-  for (const item of list) {
-    const text = textOf(reading, item, "text", argvItemCharsMax);
-    if (text === undefined) return undefined;
-    checkChoice(reading, item, text, choices);
-    values.add(text);
-  }
-  return { type: "one-of", values };
 };
 
 const integerPredicate = (reading: Reading, key: string, node: TomlNode): Predicate | undefined => {
@@ -302,7 +261,16 @@ const plainPredicate = (
     }
     case "url":
       return urlPredicate(reading, key, node);
+    case "host":
+    case "emails":
+    case "amount":
+    case "account":
+    case "element":
+    case "point":
+    case "bytes":
+      return kindPredicate(reading, spec, key, node);
     case "headers":
+    case "json":
     case "argv":
       return undefined;
   }
@@ -370,8 +338,9 @@ export const constrains = (predicate: Predicate): boolean => {
     case "any":
       return predicate.of.every(constrains);
     case "not":
-    case "absent":
       return false;
+    case "absent":
+      return predicate.wanted;
     case "argv":
       return predicate.program.length > 0 || predicate.profile;
     case "url":

@@ -31,7 +31,7 @@ export interface ReadRule extends CompiledRule {
   readonly examples: readonly Example[];
 }
 
-const ruleKeys = [
+export const ruleKeys = [
   "id",
   "effect",
   "target",
@@ -49,10 +49,7 @@ export const idPattern: RegExp = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
 export const qualifiedId = (tier: Tier, id: string): string =>
   tier === "user" ? id : `${tier}/${id}`;
 
-/**
- * The targets that `fs::read` or `fs::*` name; undefined after a complaint. A group stands for what
- * can happen in this version.
- */
+/** The targets that `fs::read` or `fs::*` name; undefined after a complaint. */
 export const targetsNamed = (
   reading: Reading,
   node: TomlNode,
@@ -63,9 +60,7 @@ export const targetsNamed = (
   if (known !== undefined) return [known];
   const group = /^([a-z]+)::\*$/.exec(name)?.[1];
   if (group !== undefined && targetGroups.includes(group)) {
-    const all = [...registry.values()].filter((target) => target.group === group);
-    const performed = all.filter(({ driver }) => driver !== undefined);
-    return performed.length > 0 ? performed : all;
+    return [...registry.values()].filter((target) => target.group === group);
   }
   const all = [...registry.keys(), ...targetGroups.map((each) => `${each}::*`)];
   const shown = JSON.stringify(name.slice(0, 80));
@@ -91,11 +86,6 @@ const commonArgument = (
 ): ArgumentSpec | undefined => {
   let found: ArgumentSpec | undefined;
   for (const target of targets) {
-    if (target.driver === undefined) {
-      const message = `conditions on ${target.name} are not available in this version`;
-      reading.complaints.add("E_POLICY_NOT_AVAILABLE", message, at);
-      return undefined;
-    }
     const spec = argumentOf(target, name);
     if (spec === undefined) {
       const known = target.arguments.map((argument) => argument.name);
@@ -132,11 +122,6 @@ const checkConstrained = (
   targets: readonly TargetSpec[],
 ): void => {
   for (const target of targets) {
-    if (target.driver === undefined) {
-      const message = `${target.name} cannot be allowed: it is not available in this version`;
-      reading.complaints.add("E_POLICY_NOT_AVAILABLE", message, rule.at);
-      return;
-    }
     const open = target.arguments.filter(
       (argument) =>
         mustConstrain(argument) &&

@@ -131,7 +131,7 @@ const valueKeys = (
   table: RootTable,
   narrow: boolean,
 ): readonly string[] | undefined => {
-  if (value?.type === "url") return hostKeys(value.url.host);
+  if (value?.type === "url" || value?.type === "host") return hostKeys(value.url.host);
   if (value?.type === "argv") {
     const { program, implied, argv } = value;
     if (narrow) return program === undefined ? [] : [program];

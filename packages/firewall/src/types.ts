@@ -69,6 +69,11 @@ export interface DecisionContext {
     readonly reason: string;
     readonly instead: string;
   };
+  /**
+   * As though every target had a driver: what a policy would say, for its tests and comparisons. The
+   * Guardian never sets it.
+   */
+  readonly undriven?: true;
   /** Obligations that the driver on this machine cannot keep: what needs one is irreversible. */
   readonly unavailable?: readonly Obligation["type"][];
 }

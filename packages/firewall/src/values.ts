@@ -2,8 +2,10 @@
 import type { RE2JS } from "re2js";
 import { matchPattern, mayMatchBelow, type PathPattern } from "./glob.ts";
 import { regexInputCharsMax } from "./limits.ts";
+import type { JsonValue } from "@ioi/wire";
 import type { Headers } from "./net/headers.ts";
 import type { CanonicalUrl } from "./net/url.ts";
+import type { ElementValue, PointValue } from "./kinds/screen.ts";
 import { foldedOf, type Place, type RootTable, someBelow } from "./roots.ts";
 import { type Truth, truthOf, unknown } from "./truth.ts";
 
@@ -35,6 +37,13 @@ export type ArgumentValue =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "integer"; readonly value: number }
   | { readonly type: "url"; readonly url: CanonicalUrl }
+  /** As the URL of its root. */
+  | { readonly type: "host"; readonly url: CanonicalUrl }
+  | { readonly type: "texts"; readonly items: readonly string[] }
+  | { readonly type: "amount"; readonly scaled: bigint }
+  | { readonly type: "element"; readonly element: ElementValue }
+  | { readonly type: "point"; readonly point: PointValue }
+  | { readonly type: "json"; readonly json: JsonValue }
   | { readonly type: "headers"; readonly headers: Headers }
   | { readonly type: "content"; readonly bytes: number };
 

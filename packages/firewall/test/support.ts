@@ -57,7 +57,7 @@ export const policy = (
     ),
     hashing,
   );
-  assert.ok(compiled.ok, JSON.stringify(compiled));
+  assert.ok(compiled.ok, compiled.ok ? "" : JSON.stringify(compiled));
   return compiled.value;
 };
 

@@ -4,7 +4,7 @@
  */
 import type { ArgvPredicate, ProgramTest } from "../argv.ts";
 import type { TextTest } from "../values.ts";
-import type { Wanted } from "./domain.ts";
+import type { Wanted } from "./wanted.ts";
 import type { Work } from "./machine.ts";
 import { shortestOf } from "./text.ts";
 

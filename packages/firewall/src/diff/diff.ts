@@ -300,8 +300,6 @@ const compare = (
   roots: readonly Root[],
   work: Work,
 ): Compared => {
-  // Whatever a policy says, what has no driver is refused.
-  if (target.driver === undefined) return none;
   const [before, after] = policies;
   const [one, two] = [rulesOf(before, target.name), rulesOf(after, target.name)];
   const impliedAlike = (implied[target.name] ?? []).every(([name, known]) =>

@@ -5,32 +5,18 @@
  * Assumed: paths below two roots of different names are independent of each other, and folders of
  * a session that share the name `scope` do not lie in each other.
  */
-import type { CanonicalValue } from "@ioi/wire";
 import type { PathPattern } from "../glob.ts";
 import { contentBytesMax, diffTriesMax } from "../limits.ts";
 import { foldCase } from "../paths.ts";
-import { predicateTruth } from "../predicate.ts";
 import type { RootTable } from "../roots.ts";
 import { type ArgumentSpec, takesWhole, type TargetSpec } from "../targets.ts";
-import { no, yes } from "../truth.ts";
-import type { ArgumentValue } from "../values.ts";
 import { argvPossible, argvValues } from "./argv.ts";
-import type { Atom, Leaf } from "./formula.ts";
+import type { Leaf } from "./formula.ts";
 import { findWord, type Machine, pathMachine, type Work } from "./machine.ts";
+import { kindPossible } from "./kinds.ts";
 import { textPossible } from "./text.ts";
 import { urlPossible } from "./url.ts";
-
-/** One literal and what is asked of it. */
-export interface Wanted {
-  readonly atom: Atom & { readonly leaf: Leaf };
-  readonly holds: boolean;
-}
-
-export interface Possible {
-  readonly possible: boolean;
-  /** A value with which all of it holds, where one was found. */
-  readonly value?: CanonicalValue;
-}
+import { fits, type Possible, type Wanted } from "./wanted.ts";
 
 const sure: Possible = { possible: true };
 const never: Possible = { possible: false };
@@ -233,12 +219,6 @@ const numbersOf = (wanted: readonly Wanted[], min: number, max: number): readonl
   return [...points].filter((point) => point >= min && point <= max).toSorted((a, b) => a - b);
 };
 
-const fits = (wanted: readonly Wanted[], value: ArgumentValue, table: RootTable): boolean =>
-  wanted.every(({ atom, holds }) => {
-    const truth = predicateTruth(atom.leaf, value, table, atom.narrow);
-    return (atom.narrow ? truth === yes : truth !== no) === holds;
-  });
-
 /** Whether the literals of one argument that is there can hold together. */
 export const possible = (
   target: TargetSpec,
@@ -285,6 +265,15 @@ export const possible = (
       return found === undefined ? sure : { possible: true, value: found };
     }
     case "headers":
+    case "json":
       return { possible: true, value: {} };
+    case "host":
+    case "emails":
+    case "amount":
+    case "account":
+    case "element":
+    case "point":
+    case "bytes":
+      return kindPossible(spec, wanted, table, work);
   }
 };

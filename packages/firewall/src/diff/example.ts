@@ -22,19 +22,24 @@ export const sessionRoots = (policies: readonly CompiledPolicy[]): readonly Root
   return [...roots.values()];
 };
 
+const textsIn = (value: CanonicalValue): readonly string[] => {
+  if (typeof value === "string") return [value];
+  return Array.isArray(value) ? (value as readonly CanonicalValue[]).flatMap(textsIn) : [];
+};
+
 export const contextFor = (
   roots: readonly Root[],
   args: { readonly [name: string]: CanonicalValue },
 ): DecisionContext => {
   const url = args["url"];
   const typed = typeof url === "string" ? [url] : [];
-  const secret = args["secret"];
   return {
     session: {
       session: "example",
       agent: "example",
       roots,
-      words: [...typed, ...(typeof secret === "string" ? [secret] : [])],
+      // The person typed every destination and every name.
+      words: Object.values(args).flatMap(textsIn),
       urls: typed,
       headless: false,
       productFolders: [],
@@ -42,6 +47,7 @@ export const contextFor = (
     },
     exceededBudgets: [],
     grants: [],
+    undriven: true,
   };
 };
 
@@ -62,6 +68,22 @@ const usual = (spec: ArgumentSpec): CanonicalValue => {
       return "https://other.example/";
     case "headers":
       return {};
+    case "host":
+      return "other.example";
+    case "emails":
+      return ["someone@other.example"];
+    case "amount":
+      return "1";
+    case "account":
+      return `eip155:1:0x${"0".repeat(40)}`;
+    case "element":
+      return { snapshot: "s1", role: "button", name: "OK" };
+    case "point":
+      return { snapshot: "s1", x: 0, y: 0 };
+    case "json":
+      return {};
+    case "bytes":
+      return new Uint8Array(spec.length);
     case "text":
       if (spec.choices !== undefined) return spec.choices[0] ?? "";
       if (spec.name === "url") return "https://models.example/v1";

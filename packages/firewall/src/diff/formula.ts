@@ -29,6 +29,7 @@ export type Formula =
 
 const plain = (_key: string, value: unknown): unknown => {
   if (value instanceof Set) return [...value].map(String).toSorted((a, b) => (a < b ? -1 : 1));
+  if (typeof value === "bigint") return `${value}n`;
   return value instanceof RE2JS ? value.pattern() : value;
 };
 

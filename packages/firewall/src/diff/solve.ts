@@ -9,7 +9,8 @@ import type { CanonicalValue } from "@ioi/wire";
 import { diffChecksMax, diffStepsMax, diffTriesMax } from "../limits.ts";
 import type { RootTable } from "../roots.ts";
 import type { TargetSpec } from "../targets.ts";
-import { type Possible, possible, type Wanted } from "./domain.ts";
+import { possible } from "./domain.ts";
+import type { Possible, Wanted } from "./wanted.ts";
 import { type Atom, evaluate, type Formula, openAtom } from "./formula.ts";
 import type { Work } from "./machine.ts";
 

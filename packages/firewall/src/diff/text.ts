@@ -2,7 +2,7 @@
 import type { ArgumentSpec } from "../targets.ts";
 import { yes } from "../truth.ts";
 import { textTruth, type TextTest } from "../values.ts";
-import type { Wanted } from "./domain.ts";
+import type { Wanted } from "./wanted.ts";
 import { identityOf } from "./formula.ts";
 import { Builder, type Found, findWord, type Machine, type Work } from "./machine.ts";
 import { regexMachine } from "./regex.ts";

@@ -3,7 +3,7 @@ import type { CanonicalUrl } from "../net/url.ts";
 import { parseCanonicalUrl } from "../net/url.ts";
 import { type UrlTest, urlTruth } from "../net/test-url.ts";
 import { no, yes } from "../truth.ts";
-import type { Wanted } from "./domain.ts";
+import type { Wanted } from "./wanted.ts";
 import { type Found, findWord, type Machine, pathMachine, type Work } from "./machine.ts";
 
 interface Asked {

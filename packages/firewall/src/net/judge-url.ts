@@ -16,9 +16,9 @@ import { type CanonicalUrl, nameClass, parseCanonicalUrl } from "./url.ts";
 const builtCharsMax = 256;
 
 const urlsOf = (subject: Subject): readonly CanonicalUrl[] =>
-  subject.target.arguments.flatMap(({ name, type }) => {
-    const value = type === "url" ? subject.values.get(name) : undefined;
-    return value?.type === "url" ? [value.url] : [];
+  subject.target.arguments.flatMap(({ name, role }) => {
+    const value = role === "destination" ? subject.values.get(name) : undefined;
+    return value?.type === "url" || value?.type === "host" ? [value.url] : [];
   });
 
 /** A rule says this very host or URL, in whatever combination. */
@@ -49,7 +49,9 @@ const closedReason: Readonly<Record<AddressClass | "reserved", string>> = {
   reserved: "an address that no host has",
 };
 
-const isTyped = (url: CanonicalUrl, { table }: Subject): boolean => table.urls.has(url.text);
+/** A tunnel has a host alone: typed is what the host of a typed URL is. */
+const isTyped = (url: CanonicalUrl, { table, target }: Subject): boolean =>
+  table.urls.has(url.text) || (target.name === "net::connect" && table.sites.has(url.host));
 
 /** Addresses that are not public are closed: a rule or the person names them, or nobody does. */
 export const urlDenials = (subject: Subject, judgement: Judgement): readonly BuiltinDenial[] =>

@@ -11,6 +11,8 @@ import type { Hashing } from "@ioi/crypto";
 import type { Action } from "@ioi/wire";
 import { compilePolicy } from "../compile.ts";
 import { decide } from "../decide.ts";
+import { exactCondition } from "../exact.ts";
+import { isOnceOnly } from "../grants.ts";
 import { conditionValuesMax, learnedStepsMax } from "../limits.ts";
 import { canRunAnything } from "../programs.ts";
 import { rootTable, showPath } from "../roots.ts";
@@ -85,8 +87,12 @@ interface Draft {
 const lineOf = ({ argument, key, values }: Condition): string =>
   `where.${argument} = { ${key} = ${listOf(values)} }`;
 
+/** Said as it was, also where a rule need not say it. */
+const exactToo: ReadonlySet<string> = new Set(["amount", "element"]);
+
 const draftOf = (subject: Subject): Draft | string => {
   const { target } = subject;
+  if (isOnceOnly(target)) return "it is asked about each time";
   let first: Condition | undefined;
   const rest: string[] = [];
   for (const spec of target.arguments) {
@@ -101,13 +107,17 @@ const draftOf = (subject: Subject): Draft | string => {
         return `${visible(value.program)} can run anything; no rule bounds that`;
       }
       rest.push(argvCondition(spec, subject));
-    } else if (value?.type === "url") {
+    } else if (spec.type === "url" && spec.bounds !== true && value?.type === "url") {
       first = { argument: spec.name, key: "one_of", values: [value.url.text] };
     } else if (value?.type === "text" && spec.name === "method") {
       rest.push(`where.method = { equals = ${quote(value.text)} }`);
     } else if (spec.role === "credential" && spec.optional === true) {
       const test = value?.type === "text" ? `equals = ${quote(value.text)}` : "absent = true";
       rest.push(`where.${spec.name} = { ${test} }`);
+    } else if (mustConstrain(spec) || exactToo.has(spec.type)) {
+      const exact = exactCondition(spec, value);
+      if (exact === undefined) return `no condition says what its ${spec.name} was`;
+      rest.push(`where.${spec.name} = ${exact}`);
     }
   }
   return { target: target.name, first, rest };
