@@ -19,6 +19,7 @@ export interface Kernel {
   secrets(): Promise<Client<typeof pb.Secrets>>;
   sessions(): Promise<Client<typeof pb.Sessions>>;
   launcher(): Promise<Client<typeof pb.Kernel>>;
+  policy(): Promise<Client<typeof pb.Policy>>;
 }
 
 export class KernelSockets implements Kernel {
@@ -66,6 +67,10 @@ export class KernelSockets implements Kernel {
 
   secrets(): Promise<Client<typeof pb.Secrets>> {
     return this.#client(pb.Secrets, "guardian");
+  }
+
+  policy(): Promise<Client<typeof pb.Policy>> {
+    return this.#client(pb.Policy, "guardian");
   }
 
   sessions(): Promise<Client<typeof pb.Sessions>> {

@@ -33,6 +33,7 @@ import { callMs } from "./limits.ts";
 import { cardCalls } from "./service/cards.ts";
 import { overviewCalls } from "./service/overview.ts";
 import { Plans } from "./service/plans.ts";
+import { policyCalls } from "./service/policy.ts";
 import { receiptCalls } from "./service/receipts.ts";
 import { registryCalls } from "./service/registry.ts";
 import { beginPlan, sessionCalls } from "./service/sessions.ts";
@@ -119,6 +120,11 @@ const wire = (config: Config, log: Log) => {
       app: callsOf(Console, {
         ...sessionCalls(sessions),
         ...receiptCalls(kernel),
+        ...policyCalls({
+          kernel,
+          deviceOf: (browser) => browsers.deviceOf(browser),
+          onChange,
+        }),
         ...registryCalls(kernel, () => events.publish({ kind: "overview" })),
         ...overviewCalls({
           kernel,

@@ -16,6 +16,7 @@ import {
   watchSoonMs,
 } from "./limits.ts";
 import type { Plans } from "./service/plans.ts";
+import { waitingChanges } from "./service/policy.ts";
 
 export interface WatchOptions {
   readonly kernel: Kernel;
@@ -112,10 +113,12 @@ export class Watch {
     const person = await this.#options.kernel.person();
     const { approvals } = await person.listApprovals({}, { signal, deadlineMs: callMs });
     // Other cards of the same number are news too.
-    const cards = [...approvals.map(({ id }) => id), this.#options.plans.changes].join(" ");
+    const changes = await waitingChanges(this.#options.kernel, { signal });
+    const ids = [...approvals, ...changes].map(({ id }) => id);
+    const cards = [...ids, this.#options.plans.changes].join(" ");
     if (cards === this.#cards) return;
     this.#cards = cards;
-    this.#options.events.publish({ kind: "cards", pendingCards: approvals.length });
+    this.#options.events.publish({ kind: "cards", pendingCards: ids.length });
   }
 
   #follow(session: string): void {

@@ -40,9 +40,10 @@ interface World {
   readonly approvals?: readonly pb.Approval[];
   readonly devices?: readonly pb.Device[] | "unknown";
   readonly accept?: () => Promise<object>;
+  readonly changes?: readonly pb.PolicyChange[];
 }
 
-const worldOf = ({ approvals = [], devices = [], accept }: World = {}) => {
+const worldOf = ({ approvals = [], devices = [], accept, changes = [] }: World = {}) => {
   const calls: string[] = [];
   const kernel = {
     person: async () => ({
@@ -60,6 +61,17 @@ const worldOf = ({ approvals = [], devices = [], accept }: World = {}) => {
       listDevices: async () => {
         if (devices !== "unknown") return { devices };
         throw new OperationError("E_RPC_UNKNOWN_METHOD", "no such method");
+      },
+    }),
+    policy: async () => ({
+      listPolicyChanges: async () => ({ changes }),
+      savePolicy: async ({ statement }: { readonly statement: Uint8Array }) => {
+        calls.push(`save ${statement.length}`);
+        return {};
+      },
+      withdrawPolicy: async ({ id }: { readonly id: string }) => {
+        calls.push(`withdraw ${id}`);
+        return {};
       },
     }),
     scopes: async () => ({
@@ -264,4 +276,39 @@ test("a change is shown where its driver signed it for this action, else in word
   assert.deepEqual(await shownOf({ state: "missing", why }), ["missing", `not available: ${why}`]);
   assert.deepEqual(await shownOf({ state: "none" }), ["none", ""]);
   assert.deepEqual(await shownOf(undefined), ["none", ""]);
+});
+
+test("a change of the policy is a card whose statement is the Guardian's; a refusal withdraws it", async () => {
+  const text = "Put another text of policy.toml in force\n";
+  const change = (id: string, cardHash: Uint8Array): pb.PolicyChange =>
+    create(pb.PolicyChangeSchema, {
+      id,
+      card: text,
+      cardHash,
+      statement: utf8Encode("signed as it is"),
+      expiresMs: 5n,
+    });
+  // The second card's hash is of another text: it is not shown.
+  const world = worldOf({ changes: [change("p-1", hashOf(text)), change("p-2", hash(3))] });
+  assert.deepEqual(await listed(world), ["policy p-1"]);
+  const request = { device: hash(9) } as Parameters<typeof world.cards.listCards>[0];
+  const { cards: [card] = [] } = await world.cards.listCards(request, context());
+  assert.deepEqual(card?.statementOnce, utf8Encode("signed as it is"));
+  assert.deepEqual(
+    [card?.statementSession, card?.statementDeny],
+    [new Uint8Array(0), new Uint8Array(0)],
+  );
+  const answer = (statement: Uint8Array) =>
+    world.cards.decide(
+      { kind: "policy", id: "p-1", statement, signature: hash(1), device: hash(2) } as Parameters<
+        typeof world.cards.decide
+      >[0],
+      context(),
+    );
+  await answer(utf8Encode("signed as it is"));
+  await answer(new Uint8Array(0));
+  assert.deepEqual(
+    world.calls.filter((each) => !each.startsWith("device")),
+    ["save 15", "change", "withdraw p-1", "change"],
+  );
 });

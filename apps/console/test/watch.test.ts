@@ -31,6 +31,7 @@ const worldOf = () => {
   const world = {
     sessions: [] as Line[],
     approvals: [] as { readonly id: string }[],
+    changes: [] as { readonly id: string }[],
     lists: 0,
     failing: undefined as Error | undefined,
     outputs: [] as string[],
@@ -51,6 +52,7 @@ const worldOf = () => {
       },
     }),
     person: async () => ({ listApprovals: async () => ({ approvals: world.approvals }) }),
+    policy: async () => ({ listPolicyChanges: async () => ({ changes: world.changes }) }),
   } as unknown as Kernel;
   const publish = (event: Event): void => {
     const { session, kind, text } = event;

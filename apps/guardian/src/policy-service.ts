@@ -1,6 +1,7 @@
 /** `Policy` over RPC: the person reads, tries and changes the policy. */
 import { OperationError, toHex } from "@ioi/base";
 import type { GuardianCore, PolicyChange, PolicySide } from "@ioi/guardian";
+import { vocabulary } from "@ioi/firewall";
 import { type Implementation, implement } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 
@@ -70,6 +71,7 @@ export const policyService = (core: GuardianCore, side: PolicySide): Implementat
       log.log("info", "policy.proposed", { change: change.id });
       return { change: changeMessage(change) };
     },
+    policyWords: async () => ({ json: JSON.stringify(vocabulary()) }),
     listPolicyChanges: async () => ({ changes: side.changes().map(changeMessage) }),
     savePolicy: async (request) => {
       const { index, policyHash, textHash } = await side.save(request);

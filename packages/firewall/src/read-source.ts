@@ -47,7 +47,7 @@ export interface ReadSource {
   readonly mayAllow: ReadonlySet<string> | undefined;
 }
 
-const topKeys = [
+export const topKeys = [
   "version",
   "defaults",
   "workspace",
@@ -71,7 +71,7 @@ const ownTables: readonly string[] = [
 ];
 
 /** Part of the language; nothing in this version would heed them. */
-const laterTables: readonly string[] = ["grounding", "fill", "tool"];
+export const laterTables: readonly string[] = ["grounding", "fill", "tool"];
 
 const isOwn = ({ tier }: Reading): boolean => tier === "admin" || tier === "user";
 

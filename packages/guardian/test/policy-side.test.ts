@@ -377,7 +377,10 @@ verdict = "allow"
   const tested = (await side.test("", tests)) as Shown;
   assert.deepEqual([tested["total"], tested["passed"], tested["ok"]], [2, 1, false]);
   const diff = (await side.diff("", wider)) as { readonly widened: readonly Shown[] };
-  assert.deepEqual(diff.widened.map(({ target }) => target), ["fs::write"]);
+  assert.deepEqual(
+    diff.widened.map(({ target }) => target),
+    ["fs::write"],
+  );
   await assert.rejects(
     side.tryAction("", { target: "fs::fly", arguments: "{}", words: "", headless: false }),
     code("E_POLICY_QUESTION"),

@@ -7,12 +7,13 @@ import { domainHash, domains } from "@ioi/crypto";
 import { previewAbsence, previewFits } from "@ioi/firewall/preview";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { decisionStatement, type pb, schema } from "@ioi/wire";
-import type { Cards } from "@ioi/wire/console";
+import type { Cards, DecideRequest } from "@ioi/wire/console";
 import type { Handlers } from "../http/connect.ts";
 import type { Kernel } from "../kernel.ts";
 import { callMs, cardsMax, planMs } from "../limits.ts";
 import { badRequest, offered, whereOffered } from "./optional.ts";
 import type { Plan, Plans } from "./plans.ts";
+import { waitingChanges } from "./policy.ts";
 import { deviceLines } from "./registry.ts";
 
 const because: Readonly<Record<string, string>> = {
@@ -100,6 +101,36 @@ const scopeCard = ({ session, scope, plannedMs }: Plan) => ({
   preview: "",
 });
 
+/** What is signed is the Guardian's statement, letter by letter; a refusal only withdraws. */
+const changeCard = ({ id, card, cardHash, statement, expiresMs }: pb.PolicyChange) => ({
+  kind: "policy",
+  id,
+  session: "",
+  text: card,
+  textHash: cardHash,
+  target: "policy::change",
+  reasons: [],
+  statementOnce: statement,
+  statementSession: nothing,
+  statementDeny: nothing,
+  expiresMs,
+  reversible: true,
+  group: [id],
+  previewState: "none",
+  preview: "",
+});
+
+/** A change of the policy, put in force or withdrawn. */
+const answerChange = async (
+  kernel: Kernel,
+  request: Pick<DecideRequest, "id" | "statement" | "signature" | "device">,
+): Promise<void> => {
+  const policy = await kernel.policy();
+  const { id, statement, signature, device } = request;
+  if (statement.length === 0) await policy.withdrawPolicy({ id }, { deadlineMs: callMs });
+  else await policy.savePolicy({ statement, signature, device }, { deadlineMs: callMs });
+};
+
 export interface CardsOptions {
   readonly kernel: Kernel;
   readonly plans: Plans;
@@ -165,13 +196,18 @@ export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
   return {
     listCards: async ({ device }, { signal, browser }) => {
       const person = await kernel.person();
-      const [{ approvals }, devices] = await Promise.all([
+      const [{ approvals }, devices, changes] = await Promise.all([
         person.listApprovals({}, call(signal)),
         devicesOf(signal),
+        waitingChanges(kernel, { signal }),
       ]);
       if (device.length === 32) onDevice(browser, device);
       const planned = plans.waiting(browser, nowMs() - planMs);
-      const cards = [...planned.map(scopeCard), ...approvals.map(approvalCard)];
+      const cards = [
+        ...planned.map(scopeCard),
+        ...approvals.map(approvalCard),
+        ...changes.map(changeCard),
+      ];
       const shown = cards.filter(fits).slice(0, cardsMax);
       return {
         cards: shown,
@@ -183,10 +219,11 @@ export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
     decide: async (request, { signal }) => {
       const { kind, statement, signature, device, reason } = request;
       if (kind === "scope") await answerScope(options, request);
+      else if (kind === "policy") await answerChange(kernel, request);
       else if (kind === "approval") {
         const person = await kernel.person();
         await person.decide({ statement, signature, device, reason }, call(signal));
-      } else throw badRequest("a card is an approval or a scope");
+      } else throw badRequest("a card is an approval, a scope or a policy");
       onChange();
       return {};
     },

@@ -9,6 +9,7 @@ import { callMs, doctorCallMs, planMs, processesKeptMs } from "../limits.ts";
 import { deviceState } from "./cards.ts";
 import { whereOffered } from "./optional.ts";
 import type { Plans } from "./plans.ts";
+import { waitingChanges } from "./policy.ts";
 
 type Offered = Pick<
   Handlers<typeof Console>,
@@ -94,7 +95,7 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
   return {
     overview: async (_request, { browser, signal }) => {
       const person = await kernel.person();
-      const [guardian, processes, devices, models, home] = await Promise.all([
+      const [guardian, processes, devices, models, home, changes] = await Promise.all([
         person.guardianStatus({}, call(signal)),
         namesOf(signal),
         whereOffered(
@@ -106,6 +107,7 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
           undefined,
         ),
         homeOf(signal),
+        waitingChanges(kernel, { signal }),
       ]);
       const planned = plans.waiting(browser, nowMs() - planMs).length;
       const first = models?.models.find(({ isDefault }) => isDefault) ?? models?.models[0];
@@ -114,7 +116,7 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
         anchor: guardian.anchor,
         policyHash: Buffer.from(guardian.policyHash).toString("hex"),
         policyError: guardian.policyError,
-        pendingApprovals: guardian.pendingApprovals + planned,
+        pendingApprovals: guardian.pendingApprovals + planned + changes.length,
         openSessions: guardian.openSessions,
         logSize: guardian.logSize,
         protection: protectionLine(processes),

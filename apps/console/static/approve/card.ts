@@ -13,12 +13,59 @@ const reasonCharsMax = 256;
 
 type Answer = "once" | "session" | "deny";
 
+interface Kind {
+  readonly title: (card: Card) => string;
+  readonly announced: (card: Card) => string;
+  readonly deny: string;
+  readonly once: string;
+  readonly domain: string;
+  /** Nothing is signed to refuse, and nobody is told why. */
+  readonly plainDenial: boolean;
+  /** A key that any program of the person may use does not count. */
+  readonly strong: boolean;
+}
+
+const approvalKind: Kind = {
+  title: ({ target }) => visible(target),
+  announced: ({ target }) => `${target} asks`,
+  deny: "Deny",
+  once: "Once",
+  domain: "ioi/device/decision/v1",
+  plainDenial: false,
+  strong: false,
+};
+
+const kinds: Readonly<Record<string, Kind>> = {
+  scope: {
+    title: () => "May this task begin?",
+    announced: () => "A task asks to begin",
+    deny: "No",
+    once: "Start",
+    domain: "ioi/device/scope/v1",
+    plainDenial: true,
+    strong: false,
+  },
+  policy: {
+    title: () => "Change the policy?",
+    announced: () => "A change of the policy waits",
+    deny: "Discard",
+    once: "Save",
+    domain: "ioi/device/policy/v1",
+    plainDenial: true,
+    strong: true,
+  },
+};
+
+const kindOf = (card: Card | undefined): Kind => kinds[card?.kind ?? ""] ?? approvalKind;
+
 export interface CardViewOptions {
   readonly key: () => StoredKey | undefined;
   readonly paired: () => boolean;
   readonly say: (text: string, tone?: "bad") => void;
   readonly announce: (text: string) => void;
   readonly onAnswered: () => void;
+  /** What a command at the terminal needs to find this data folder. */
+  readonly dataOption: () => string;
 }
 
 const nothing: Bytes = new Uint8Array(0);
@@ -58,6 +105,7 @@ export class CardView {
   #buttons: readonly HTMLElement[] = [];
   #reason: HTMLInputElement | undefined;
   #reasons: HTMLElement | undefined;
+  #weak: HTMLElement | undefined;
   #takesFrom = Number.POSITIVE_INFINITY;
   #answering = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -94,8 +142,8 @@ export class CardView {
     this.#takesFrom = performance.now() + guardMs;
     this.#timer = setTimeout(() => this.#allow(), guardMs);
     this.#allow();
-    const what = card.kind === "scope" ? "A task asks to begin" : `${card.target} asks`;
-    this.#options.announce(`${what}. ${card.text.split("\n")[0] ?? ""}`);
+    const first = card.text.split("\n")[0] ?? "";
+    this.#options.announce(`${kindOf(card).announced(card)}. ${first}`);
   }
 
   #sameText(card: Card | undefined): boolean {
@@ -109,9 +157,9 @@ export class CardView {
   }
 
   #draw(card: Card): void {
-    const isScope = card.kind === "scope";
+    const kind = kindOf(card);
     const title = element("h2", { id: "card-title", tabindex: "-1" });
-    title.textContent = isScope ? "May this task begin?" : visible(card.target);
+    title.textContent = kind.title(card);
     const many = card.group.length > 1 ? `${card.group.length} alike · ` : "";
     const left = minutesLeft(card.expiresMs);
     const aside = `${many}${visible(card.id)}${left === "" ? "" : ` · ${left}`}`;
@@ -140,14 +188,31 @@ export class CardView {
       text,
       ...changeOf(card),
       this.#reasons,
-      ...(isScope ? [] : [reason]),
-      this.#actions(card, isScope),
+      ...(kind.plainDenial ? [] : [reason]),
+      ...(kind.strong ? [this.#atTheTerminal(card)] : []),
+      this.#actions(card, kind),
     );
   }
 
-  #actions(card: Card, isScope: boolean): HTMLElement {
-    const deny = button(isScope ? "No" : "Deny", "d", "plain", () => this.#answer("deny"));
-    const once = button(isScope ? "Start" : "Once", "a", "main", () => this.#answer("once"));
+  /** The browser's own key does not count for this card. */
+  #isTooWeak(): boolean {
+    return kindOf(this.#card).strong && this.#options.key()?.kind !== "webauthn";
+  }
+
+  #atTheTerminal({ id }: Card): HTMLElement {
+    const command = `./ioi approve ${visible(id)}${this.#options.dataOption()}`;
+    this.#weak = element(
+      "p",
+      { class: "muted" },
+      "A key of this browser does not count for the policy; a passkey or security key does. At the terminal: ",
+      element("code", {}, command),
+    );
+    return this.#weak;
+  }
+
+  #actions(card: Card, kind: Kind): HTMLElement {
+    const deny = button(kind.deny, "d", "plain", () => this.#answer("deny"));
+    const once = button(kind.once, "a", "main", () => this.#answer("once"));
     const buttons = [deny, once];
     if (card.forSession.length > 0) {
       buttons.push(button("This session", "s", "plain", () => this.#answer("session")));
@@ -175,12 +240,19 @@ export class CardView {
   }
 
   #allow(): void {
-    const { paired } = this.#options;
+    if (this.#weak !== undefined) this.#weak.hidden = !this.#isTooWeak();
     for (const [index, each] of this.#buttons.entries()) {
-      // A refused scope needs no signature.
-      const needsKey = !(index === 0 && this.#card?.kind === "scope");
-      enable(each, this.#takes() && (paired() || !needsKey));
+      const needsKey = this.#needsKey(index === 0 ? "deny" : "once");
+      enable(each, this.#takes() && (!needsKey || this.#counts()));
     }
+  }
+
+  #needsKey(answer: Answer): boolean {
+    return answer !== "deny" || !kindOf(this.#card).plainDenial;
+  }
+
+  #counts(): boolean {
+    return this.#options.paired() && !this.#isTooWeak();
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -197,8 +269,8 @@ export class CardView {
 
   #answer(answer: Answer): void {
     const card = this.#card;
-    const needsKey = answer !== "deny" || card?.kind !== "scope";
-    if (card === undefined || !this.#takes() || (needsKey && !this.#options.paired())) return;
+    const needsKey = this.#needsKey(answer);
+    if (card === undefined || !this.#takes() || (needsKey && !this.#counts())) return;
     if (answer === "session" && card.forSession.length === 0) return;
     this.#answering = true;
     this.#allow();
@@ -234,7 +306,6 @@ export class CardView {
     if (!equal(shown, card.textHash) || !contains(statement, shown)) {
       throw new Failure("The card is not the one that would be signed. Nothing was.", false);
     }
-    const domain = card.kind === "scope" ? "ioi/device/scope/v1" : "ioi/device/decision/v1";
-    await decide(card, await sign(key, domain, statement), reason);
+    await decide(card, await sign(key, kindOf(card).domain, statement), reason);
   }
 }

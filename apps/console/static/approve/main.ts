@@ -17,6 +17,7 @@ let key: StoredKey | undefined;
 let state: KeyState = "none";
 let looking = false;
 let again = false;
+let dataOption = "";
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 const say = (text: string, tone?: "bad"): void => {
@@ -53,6 +54,7 @@ const card = new CardView({
   say,
   announce,
   onAnswered: () => soon(0),
+  dataOption: () => dataOption,
 });
 
 const titleOf = ({ cards, more }: Listed): string => {
@@ -64,6 +66,7 @@ const titleOf = ({ cards, more }: Listed): string => {
 const draw = (listed: Listed): void => {
   if (state !== "paired" && listed.device === "paired") say("This browser may answer now.");
   state = listed.device;
+  dataOption = listed.dataOption;
   byId("title").textContent = titleOf(listed);
   card.show(listed.cards[0]);
   pairing.show(state, listed.dataOption);

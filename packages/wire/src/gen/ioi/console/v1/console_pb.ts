@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/console/v1/console.proto.
  */
 export const file_ioi_console_v1_console: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb2kvY29uc29sZS92MS9jb25zb2xlLnByb3RvEg5pb2kuY29uc29sZS52MSIgCg9NYWtlTGlua1JlcXVlc3QSDQoFY2FyZHMYASABKAgiMAoNTWFrZUxpbmtSZXBseRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoBCIUChJBcHByb3ZlTGlua1JlcXVlc3QiMwoQQXBwcm92ZUxpbmtSZXBseRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoBCIRCg9PdmVydmlld1JlcXVlc3QipQIKDU92ZXJ2aWV3UmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIOCgZhbmNob3IYAiABKAkSEwoLcG9saWN5X2hhc2gYAyABKAkSFAoMcG9saWN5X2Vycm9yGAQgASgJEhkKEXBlbmRpbmdfYXBwcm92YWxzGAUgASgNEhUKDW9wZW5fc2Vzc2lvbnMYBiABKA0SEAoIbG9nX3NpemUYByABKAQSEgoKcHJvdGVjdGlvbhgIIAEoCRIVCg1kZWZhdWx0X21vZGVsGAkgASgJEhIKCnVuc2NydWJiZWQYCiABKAgSFgoOYXBwcm92ZV9vcmlnaW4YCyABKAkSDgoGZGV2aWNlGAwgASgJEgwKBGhvbWUYDSABKAlKBAgOEA9SCXRvdXJfZG9uZSKQAQoLUGxhblJlcXVlc3QSDAoEdGV4dBgBIAEoCRIjCgVwaWNrcxgCIAMoCzIULmlvaS5jb25zb2xlLnYxLlBpY2sSDQoFbW9kZWwYAyABKAkSFAoMbWljcm91c2RfbWF4GAQgASgEEhgKEHdhbGxfbWludXRlc19tYXgYBSABKA0SDwoHc2Vzc2lvbhgGIAEoCSIzCgRQaWNrEgwKBGtpbmQYASABKAkSDQoFdmFsdWUYAiABKAkSDgoGYWNjZXNzGAMgASgJIoUBCglQbGFuUmVwbHkSDwoHc2Vzc2lvbhgBIAEoCRIMCgRjYXJkGAIgASgJEhEKCWNhcmRfaGFzaBgDIAEoDBINCgVzY29wZRgEIAEoDBIoCgVsaW5lcxgFIAMoCzIZLmlvaS5jb25zb2xlLnYxLlNjb3BlTGluZRINCgVhZ2VudBgGIAEoCSIpCglTY29wZUxpbmUSDAoEd2hhdBgBIAEoCRIOCgZkZXRhaWwYAiABKAkihQEKDEJlZ2luUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEgwKBHRleHQYAiABKAkSEQoJd29ya3NwYWNlGAMgASgJEg0KBW1vZGVsGAQgASgJEhEKCXN0YXRlbWVudBgFIAEoDBIRCglzaWduYXR1cmUYBiABKAwSDgoGZGV2aWNlGAcgASgMIgwKCkJlZ2luUmVwbHkiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJCChFMaXN0U2Vzc2lvbnNSZXBseRItCghzZXNzaW9ucxgBIAMoCzIbLmlvaS5jb25zb2xlLnYxLlNlc3Npb25MaW5lIoUBCgtTZXNzaW9uTGluZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBHRleHQYAyABKAkSEQoJd29ya3NwYWNlGAQgASgJEhIKCmNyZWF0ZWRfbXMYBSABKAQSDwoHYWN0aW9ucxgGIAEoDRIQCgh1bmRvYWJsZRgHIAEoDSIkChFHZXRTZXNzaW9uUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIj0KD0dldFNlc3Npb25SZXBseRIMCgRqc29uGAEgASgJEg0KBXN0YXRlGAIgASgJEg0KBXJlc3RzGAMgASgIIlQKEUdldENvbnRlbnRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGYWN0aW9uGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKA0iLwoPR2V0Q29udGVudFJlcGx5Eg0KBWJ5dGVzGAEgASgMEg0KBXRvdGFsGAIgASgEIh4KC1N0b3BSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiKgoJU3RvcFJlcGx5Eg8KB3N0b3BwZWQYASADKAkSDAoEc2VudBgCIAMoCSIuCgtVbmRvUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg4KBmFjdGlvbhgCIAEoDSIcCglVbmRvUmVwbHkSDwoHc2Vzc2lvbhgBIAEoCSIrCgpTYXlSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDAoEdGV4dBgCIAEoCSIKCghTYXlSZXBseSIfCgxQYXVzZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIMCgpQYXVzZVJlcGx5ImQKDVJlc3VtZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIPCgdhY3Rpb25zGAIgASgNEg8KB21pbnV0ZXMYAyABKA0SDgoGdG9rZW5zGAQgASgEEhAKCG1pY3JvdXNkGAUgASgEIg0KC1Jlc3VtZVJlcGx5IjUKDlJlc29sdmVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEgoKcmVzb2x1dGlvbhgCIAEoCSIOCgxSZXNvbHZlUmVwbHkiQwoTTGlzdFJlY2VpcHRzUmVxdWVzdBIMCgRmcm9tGAEgASgEEg0KBWxpbWl0GAIgASgNEg8KB3Nlc3Npb24YAyABKAkiUAoRTGlzdFJlY2VpcHRzUmVwbHkSLQoIcmVjZWlwdHMYASADKAsyGy5pb2kuY29uc29sZS52MS5SZWNlaXB0TGluZRIMCgRzaXplGAIgASgEIr4BCgtSZWNlaXB0TGluZRINCgVpbmRleBgBIAEoBBIRCglsZWFmX2hhc2gYAiABKAkSDAoEdHlwZRgDIAEoCRIPCgdzZXNzaW9uGAQgASgJEg0KBWF0X21zGAUgASgEEg8KB2NvdW50ZXIYBiABKAkSDgoGdGFyZ2V0GAcgASgJEg8KB3ZlcmRpY3QYCCABKAkSDgoGc3RhdHVzGAkgASgJEg8KB2Rpc3BsYXkYCiABKAkSDAoEanNvbhgLIAEoCSIXChVFeHBvcnRSZWNlaXB0c1JlcXVlc3QiNwoTRXhwb3J0UmVjZWlwdHNSZXBseRIOCgZidW5kbGUYASABKAwSEAoIaWRlbnRpdHkYAiABKAkiJQoRTGlzdE1vZGVsc1JlcXVlc3QSEAoIZGlzY292ZXIYASABKAgiWAoPTGlzdE1vZGVsc1JlcGx5EikKBm1vZGVscxgBIAMoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIaChJ1bnNjcnViYmVkX2NvbnNlbnQYAiABKAgi9gEKCU1vZGVsTGluZRIKCgJpZBgBIAEoCRIQCghwcm90b2NvbBgCIAEoCRILCgN1cmwYAyABKAkSDAoEbmFtZRgEIAEoCRIOCgZzZWNyZXQYBSABKAkSEQoJY29uZmlybWVkGAYgASgIEhIKCmlzX2RlZmF1bHQYByABKAgSEAoIbG9vcGJhY2sYCCABKAgSDQoFb3duZXIYCSABKAkSDwoHcHJvZ3JhbRgKIAEoCRIiChppbnB1dF9taWNyb3VzZF9wZXJfbWlsbGlvbhgLIAEoBBIjChtvdXRwdXRfbWljcm91c2RfcGVyX21pbGxpb24YDCABKAQicQoTQ29uZmlybU1vZGVsUmVxdWVzdBIoCgVtb2RlbBgBIAEoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIUCgxtYWtlX2RlZmF1bHQYAiABKAgSGgoSdW5zY3J1YmJlZF9jb25zZW50GAMgASgIIhMKEUNvbmZpcm1Nb2RlbFJlcGx5IiAKElJlbW92ZU1vZGVsUmVxdWVzdBIKCgJpZBgBIAEoCSISChBSZW1vdmVNb2RlbFJlcGx5IhQKEkxpc3RTZWNyZXRzUmVxdWVzdCI/ChBMaXN0U2VjcmV0c1JlcGx5EisKB3NlY3JldHMYASADKAsyGi5pb2kuY29uc29sZS52MS5TZWNyZXRMaW5lIlAKClNlY3JldExpbmUSDAoEbmFtZRgBIAEoCRIPCgdiaW5kaW5nGAIgASgJEhIKCmNyZWF0ZWRfbXMYAyABKAQSDwoHdXNlZF9tcxgEIAEoBCJuChBTZXRTZWNyZXRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkSCwoDdXJsGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZoZWFkZXIYBSABKAkSEAoIdGVtcGxhdGUYBiABKAkiEAoOU2V0U2VjcmV0UmVwbHkiIwoTUmVtb3ZlU2VjcmV0UmVxdWVzdBIMCgRuYW1lGAEgASgJIhMKEVJlbW92ZVNlY3JldFJlcGx5IhQKEkxpc3REZXZpY2VzUmVxdWVzdCI/ChBMaXN0RGV2aWNlc1JlcGx5EisKB2RldmljZXMYASADKAsyGi5pb2kuY29uc29sZS52MS5EZXZpY2VMaW5lImYKCkRldmljZUxpbmUSCgoCaWQYASABKAkSDAoEa2luZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCXBhaXJlZF9tcxgEIAEoBBINCgV3YWl0cxgFIAEoCBIOCgZsaW1pdHMYBiABKAkiWwoST2ZmZXJEZXZpY2VSZXF1ZXN0EgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCRISCgpwdWJsaWNfa2V5GAMgASgMEhUKDWNyZWRlbnRpYWxfaWQYBCABKAwiRAoQT2ZmZXJEZXZpY2VSZXBseRIOCgZkZXZpY2UYASABKAwSDAoEY29kZRgCIAEoCRISCgpleHBpcmVzX21zGAMgASgEIg8KDURvY3RvclJlcXVlc3QiGwoLRG9jdG9yUmVwbHkSDAoEanNvbhgBIAEoCSIUChJDaGFpblN0YXR1c1JlcXVlc3QimAEKEENoYWluU3RhdHVzUmVwbHkSEQoJYXZhaWxhYmxlGAEgASgIEg4KBmhlaWdodBgCIAEoBBISCgpibG9ja19oYXNoGAMgASgJEhAKCGJsb2NrX21zGAQgASgEEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoCRINCgVncmFkZRgHIAEoCSITChFUb3VyRm9sZGVyUmVxdWVzdCIfCg9Ub3VyRm9sZGVyUmVwbHkSDAoEcGF0aBgBIAEoCSIiChJMaXN0Rm9sZGVyc1JlcXVlc3QSDAoEcGF0aBgBIAEoCSJCChBMaXN0Rm9sZGVyc1JlcGx5EgwKBHBhdGgYASABKAkSDQoFbmFtZXMYAiADKAkSEQoJdHJ1bmNhdGVkGAMgASgIIiIKEExpc3RDYXJkc1JlcXVlc3QSDgoGZGV2aWNlGAEgASgMImgKDkxpc3RDYXJkc1JlcGx5EiMKBWNhcmRzGAEgAygLMhQuaW9pLmNvbnNvbGUudjEuQ2FyZBIMCgRtb3JlGAIgASgNEg4KBmRldmljZRgDIAEoCRITCgtkYXRhX29wdGlvbhgEIAEoCSKdAgoEQ2FyZBIMCgRraW5kGAEgASgJEgoKAmlkGAIgASgJEg8KB3Nlc3Npb24YAyABKAkSDAoEdGV4dBgEIAEoCRIRCgl0ZXh0X2hhc2gYBSABKAwSDgoGdGFyZ2V0GAYgASgJEg8KB3JlYXNvbnMYByADKAkSFgoOc3RhdGVtZW50X29uY2UYCCABKAwSGQoRc3RhdGVtZW50X3Nlc3Npb24YCSABKAwSFgoOc3RhdGVtZW50X2RlbnkYCiABKAwSEgoKZXhwaXJlc19tcxgLIAEoBBISCgpyZXZlcnNpYmxlGAwgASgIEg0KBWdyb3VwGA0gAygJEhUKDXByZXZpZXdfc3RhdGUYDiABKAkSDwoHcHJldmlldxgPIAEoCSJvCg1EZWNpZGVSZXF1ZXN0EhEKCXN0YXRlbWVudBgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwSDgoGZGV2aWNlGAMgASgMEg4KBnJlYXNvbhgEIAEoCRIMCgRraW5kGAUgASgJEgoKAmlkGAYgASgJIg0KC0RlY2lkZVJlcGx5Ip8BCgxDb25zb2xlRXZlbnQSCgoCaWQYASABKAQSDAoEa2luZBgCIAEoCRIsCgdzZXNzaW9uGAMgASgLMhsuaW9pLmNvbnNvbGUudjEuU2Vzc2lvbkxpbmUSEgoKc2Vzc2lvbl9pZBgEIAEoCRIOCgZhY3Rpb24YBSABKA0SDAoEdGV4dBgGIAEoCRIVCg1wZW5kaW5nX2NhcmRzGAcgASgNMoAQCgdDb25zb2xlEkoKCE92ZXJ2aWV3Eh8uaW9pLmNvbnNvbGUudjEuT3ZlcnZpZXdSZXF1ZXN0Gh0uaW9pLmNvbnNvbGUudjEuT3ZlcnZpZXdSZXBseRI+CgRQbGFuEhsuaW9pLmNvbnNvbGUudjEuUGxhblJlcXVlc3QaGS5pb2kuY29uc29sZS52MS5QbGFuUmVwbHkSQQoFQmVnaW4SHC5pb2kuY29uc29sZS52MS5CZWdpblJlcXVlc3QaGi5pb2kuY29uc29sZS52MS5CZWdpblJlcGx5ElYKDExpc3RTZXNzaW9ucxIjLmlvaS5jb25zb2xlLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIS5pb2kuY29uc29sZS52MS5MaXN0U2Vzc2lvbnNSZXBseRJQCgpHZXRTZXNzaW9uEiEuaW9pLmNvbnNvbGUudjEuR2V0U2Vzc2lvblJlcXVlc3QaHy5pb2kuY29uc29sZS52MS5HZXRTZXNzaW9uUmVwbHkSUAoKR2V0Q29udGVudBIhLmlvaS5jb25zb2xlLnYxLkdldENvbnRlbnRSZXF1ZXN0Gh8uaW9pLmNvbnNvbGUudjEuR2V0Q29udGVudFJlcGx5Ej4KBFN0b3ASGy5pb2kuY29uc29sZS52MS5TdG9wUmVxdWVzdBoZLmlvaS5jb25zb2xlLnYxLlN0b3BSZXBseRI+CgRVbmRvEhsuaW9pLmNvbnNvbGUudjEuVW5kb1JlcXVlc3QaGS5pb2kuY29uc29sZS52MS5VbmRvUmVwbHkSOwoDU2F5EhouaW9pLmNvbnNvbGUudjEuU2F5UmVxdWVzdBoYLmlvaS5jb25zb2xlLnYxLlNheVJlcGx5EkEKBVBhdXNlEhwuaW9pLmNvbnNvbGUudjEuUGF1c2VSZXF1ZXN0GhouaW9pLmNvbnNvbGUudjEuUGF1c2VSZXBseRJECgZSZXN1bWUSHS5pb2kuY29uc29sZS52MS5SZXN1bWVSZXF1ZXN0GhsuaW9pLmNvbnNvbGUudjEuUmVzdW1lUmVwbHkSRwoHUmVzb2x2ZRIeLmlvaS5jb25zb2xlLnYxLlJlc29sdmVSZXF1ZXN0GhwuaW9pLmNvbnNvbGUudjEuUmVzb2x2ZVJlcGx5ElYKDExpc3RSZWNlaXB0cxIjLmlvaS5jb25zb2xlLnYxLkxpc3RSZWNlaXB0c1JlcXVlc3QaIS5pb2kuY29uc29sZS52MS5MaXN0UmVjZWlwdHNSZXBseRJcCg5FeHBvcnRSZWNlaXB0cxIlLmlvaS5jb25zb2xlLnYxLkV4cG9ydFJlY2VpcHRzUmVxdWVzdBojLmlvaS5jb25zb2xlLnYxLkV4cG9ydFJlY2VpcHRzUmVwbHkSUAoKTGlzdE1vZGVscxIhLmlvaS5jb25zb2xlLnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh8uaW9pLmNvbnNvbGUudjEuTGlzdE1vZGVsc1JlcGx5ElYKDENvbmZpcm1Nb2RlbBIjLmlvaS5jb25zb2xlLnYxLkNvbmZpcm1Nb2RlbFJlcXVlc3QaIS5pb2kuY29uc29sZS52MS5Db25maXJtTW9kZWxSZXBseRJTCgtSZW1vdmVNb2RlbBIiLmlvaS5jb25zb2xlLnYxLlJlbW92ZU1vZGVsUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLlJlbW92ZU1vZGVsUmVwbHkSUwoLTGlzdFNlY3JldHMSIi5pb2kuY29uc29sZS52MS5MaXN0U2VjcmV0c1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MaXN0U2VjcmV0c1JlcGx5Ek0KCVNldFNlY3JldBIgLmlvaS5jb25zb2xlLnYxLlNldFNlY3JldFJlcXVlc3QaHi5pb2kuY29uc29sZS52MS5TZXRTZWNyZXRSZXBseRJWCgxSZW1vdmVTZWNyZXQSIy5pb2kuY29uc29sZS52MS5SZW1vdmVTZWNyZXRSZXF1ZXN0GiEuaW9pLmNvbnNvbGUudjEuUmVtb3ZlU2VjcmV0UmVwbHkSUwoLTGlzdERldmljZXMSIi5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcGx5ElMKC0FwcHJvdmVMaW5rEiIuaW9pLmNvbnNvbGUudjEuQXBwcm92ZUxpbmtSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuQXBwcm92ZUxpbmtSZXBseRJECgZEb2N0b3ISHS5pb2kuY29uc29sZS52MS5Eb2N0b3JSZXF1ZXN0GhsuaW9pLmNvbnNvbGUudjEuRG9jdG9yUmVwbHkSUwoLQ2hhaW5TdGF0dXMSIi5pb2kuY29uc29sZS52MS5DaGFpblN0YXR1c1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5DaGFpblN0YXR1c1JlcGx5ElAKClRvdXJGb2xkZXISIS5pb2kuY29uc29sZS52MS5Ub3VyRm9sZGVyUmVxdWVzdBofLmlvaS5jb25zb2xlLnYxLlRvdXJGb2xkZXJSZXBseRJTCgtMaXN0Rm9sZGVycxIiLmlvaS5jb25zb2xlLnYxLkxpc3RGb2xkZXJzUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLkxpc3RGb2xkZXJzUmVwbHkyxgIKBUNhcmRzEk0KCUxpc3RDYXJkcxIgLmlvaS5jb25zb2xlLnYxLkxpc3RDYXJkc1JlcXVlc3QaHi5pb2kuY29uc29sZS52MS5MaXN0Q2FyZHNSZXBseRJECgZEZWNpZGUSHS5pb2kuY29uc29sZS52MS5EZWNpZGVSZXF1ZXN0GhsuaW9pLmNvbnNvbGUudjEuRGVjaWRlUmVwbHkSUwoLT2ZmZXJEZXZpY2USIi5pb2kuY29uc29sZS52MS5PZmZlckRldmljZVJlcXVlc3QaIC5pb2kuY29uc29sZS52MS5PZmZlckRldmljZVJlcGx5ElMKC0xpc3REZXZpY2VzEiIuaW9pLmNvbnNvbGUudjEuTGlzdERldmljZXNSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuTGlzdERldmljZXNSZXBseTJTCgVMaW5rcxJKCghNYWtlTGluaxIfLmlvaS5jb25zb2xlLnYxLk1ha2VMaW5rUmVxdWVzdBodLmlvaS5jb25zb2xlLnYxLk1ha2VMaW5rUmVwbHliBnByb3RvMw");
+  fileDesc("Chxpb2kvY29uc29sZS92MS9jb25zb2xlLnByb3RvEg5pb2kuY29uc29sZS52MSIgCg9NYWtlTGlua1JlcXVlc3QSDQoFY2FyZHMYASABKAgiMAoNTWFrZUxpbmtSZXBseRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoBCIUChJBcHByb3ZlTGlua1JlcXVlc3QiMwoQQXBwcm92ZUxpbmtSZXBseRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoBCIRCg9PdmVydmlld1JlcXVlc3QipQIKDU92ZXJ2aWV3UmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIOCgZhbmNob3IYAiABKAkSEwoLcG9saWN5X2hhc2gYAyABKAkSFAoMcG9saWN5X2Vycm9yGAQgASgJEhkKEXBlbmRpbmdfYXBwcm92YWxzGAUgASgNEhUKDW9wZW5fc2Vzc2lvbnMYBiABKA0SEAoIbG9nX3NpemUYByABKAQSEgoKcHJvdGVjdGlvbhgIIAEoCRIVCg1kZWZhdWx0X21vZGVsGAkgASgJEhIKCnVuc2NydWJiZWQYCiABKAgSFgoOYXBwcm92ZV9vcmlnaW4YCyABKAkSDgoGZGV2aWNlGAwgASgJEgwKBGhvbWUYDSABKAlKBAgOEA9SCXRvdXJfZG9uZSKQAQoLUGxhblJlcXVlc3QSDAoEdGV4dBgBIAEoCRIjCgVwaWNrcxgCIAMoCzIULmlvaS5jb25zb2xlLnYxLlBpY2sSDQoFbW9kZWwYAyABKAkSFAoMbWljcm91c2RfbWF4GAQgASgEEhgKEHdhbGxfbWludXRlc19tYXgYBSABKA0SDwoHc2Vzc2lvbhgGIAEoCSIzCgRQaWNrEgwKBGtpbmQYASABKAkSDQoFdmFsdWUYAiABKAkSDgoGYWNjZXNzGAMgASgJIoUBCglQbGFuUmVwbHkSDwoHc2Vzc2lvbhgBIAEoCRIMCgRjYXJkGAIgASgJEhEKCWNhcmRfaGFzaBgDIAEoDBINCgVzY29wZRgEIAEoDBIoCgVsaW5lcxgFIAMoCzIZLmlvaS5jb25zb2xlLnYxLlNjb3BlTGluZRINCgVhZ2VudBgGIAEoCSIpCglTY29wZUxpbmUSDAoEd2hhdBgBIAEoCRIOCgZkZXRhaWwYAiABKAkihQEKDEJlZ2luUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEgwKBHRleHQYAiABKAkSEQoJd29ya3NwYWNlGAMgASgJEg0KBW1vZGVsGAQgASgJEhEKCXN0YXRlbWVudBgFIAEoDBIRCglzaWduYXR1cmUYBiABKAwSDgoGZGV2aWNlGAcgASgMIgwKCkJlZ2luUmVwbHkiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJCChFMaXN0U2Vzc2lvbnNSZXBseRItCghzZXNzaW9ucxgBIAMoCzIbLmlvaS5jb25zb2xlLnYxLlNlc3Npb25MaW5lIoUBCgtTZXNzaW9uTGluZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBHRleHQYAyABKAkSEQoJd29ya3NwYWNlGAQgASgJEhIKCmNyZWF0ZWRfbXMYBSABKAQSDwoHYWN0aW9ucxgGIAEoDRIQCgh1bmRvYWJsZRgHIAEoDSIkChFHZXRTZXNzaW9uUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIj0KD0dldFNlc3Npb25SZXBseRIMCgRqc29uGAEgASgJEg0KBXN0YXRlGAIgASgJEg0KBXJlc3RzGAMgASgIIlQKEUdldENvbnRlbnRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGYWN0aW9uGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKA0iLwoPR2V0Q29udGVudFJlcGx5Eg0KBWJ5dGVzGAEgASgMEg0KBXRvdGFsGAIgASgEIh4KC1N0b3BSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiKgoJU3RvcFJlcGx5Eg8KB3N0b3BwZWQYASADKAkSDAoEc2VudBgCIAMoCSIuCgtVbmRvUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg4KBmFjdGlvbhgCIAEoDSIcCglVbmRvUmVwbHkSDwoHc2Vzc2lvbhgBIAEoCSIrCgpTYXlSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDAoEdGV4dBgCIAEoCSIKCghTYXlSZXBseSIfCgxQYXVzZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIMCgpQYXVzZVJlcGx5ImQKDVJlc3VtZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIPCgdhY3Rpb25zGAIgASgNEg8KB21pbnV0ZXMYAyABKA0SDgoGdG9rZW5zGAQgASgEEhAKCG1pY3JvdXNkGAUgASgEIg0KC1Jlc3VtZVJlcGx5IjUKDlJlc29sdmVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEgoKcmVzb2x1dGlvbhgCIAEoCSIOCgxSZXNvbHZlUmVwbHkiQwoTTGlzdFJlY2VpcHRzUmVxdWVzdBIMCgRmcm9tGAEgASgEEg0KBWxpbWl0GAIgASgNEg8KB3Nlc3Npb24YAyABKAkiUAoRTGlzdFJlY2VpcHRzUmVwbHkSLQoIcmVjZWlwdHMYASADKAsyGy5pb2kuY29uc29sZS52MS5SZWNlaXB0TGluZRIMCgRzaXplGAIgASgEIr4BCgtSZWNlaXB0TGluZRINCgVpbmRleBgBIAEoBBIRCglsZWFmX2hhc2gYAiABKAkSDAoEdHlwZRgDIAEoCRIPCgdzZXNzaW9uGAQgASgJEg0KBWF0X21zGAUgASgEEg8KB2NvdW50ZXIYBiABKAkSDgoGdGFyZ2V0GAcgASgJEg8KB3ZlcmRpY3QYCCABKAkSDgoGc3RhdHVzGAkgASgJEg8KB2Rpc3BsYXkYCiABKAkSDAoEanNvbhgLIAEoCSIXChVFeHBvcnRSZWNlaXB0c1JlcXVlc3QiNwoTRXhwb3J0UmVjZWlwdHNSZXBseRIOCgZidW5kbGUYASABKAwSEAoIaWRlbnRpdHkYAiABKAkiJQoRTGlzdE1vZGVsc1JlcXVlc3QSEAoIZGlzY292ZXIYASABKAgiWAoPTGlzdE1vZGVsc1JlcGx5EikKBm1vZGVscxgBIAMoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIaChJ1bnNjcnViYmVkX2NvbnNlbnQYAiABKAgi9gEKCU1vZGVsTGluZRIKCgJpZBgBIAEoCRIQCghwcm90b2NvbBgCIAEoCRILCgN1cmwYAyABKAkSDAoEbmFtZRgEIAEoCRIOCgZzZWNyZXQYBSABKAkSEQoJY29uZmlybWVkGAYgASgIEhIKCmlzX2RlZmF1bHQYByABKAgSEAoIbG9vcGJhY2sYCCABKAgSDQoFb3duZXIYCSABKAkSDwoHcHJvZ3JhbRgKIAEoCRIiChppbnB1dF9taWNyb3VzZF9wZXJfbWlsbGlvbhgLIAEoBBIjChtvdXRwdXRfbWljcm91c2RfcGVyX21pbGxpb24YDCABKAQicQoTQ29uZmlybU1vZGVsUmVxdWVzdBIoCgVtb2RlbBgBIAEoCzIZLmlvaS5jb25zb2xlLnYxLk1vZGVsTGluZRIUCgxtYWtlX2RlZmF1bHQYAiABKAgSGgoSdW5zY3J1YmJlZF9jb25zZW50GAMgASgIIhMKEUNvbmZpcm1Nb2RlbFJlcGx5IiAKElJlbW92ZU1vZGVsUmVxdWVzdBIKCgJpZBgBIAEoCSISChBSZW1vdmVNb2RlbFJlcGx5IhQKEkxpc3RTZWNyZXRzUmVxdWVzdCI/ChBMaXN0U2VjcmV0c1JlcGx5EisKB3NlY3JldHMYASADKAsyGi5pb2kuY29uc29sZS52MS5TZWNyZXRMaW5lIlAKClNlY3JldExpbmUSDAoEbmFtZRgBIAEoCRIPCgdiaW5kaW5nGAIgASgJEhIKCmNyZWF0ZWRfbXMYAyABKAQSDwoHdXNlZF9tcxgEIAEoBCJuChBTZXRTZWNyZXRSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkSCwoDdXJsGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZoZWFkZXIYBSABKAkSEAoIdGVtcGxhdGUYBiABKAkiEAoOU2V0U2VjcmV0UmVwbHkiIwoTUmVtb3ZlU2VjcmV0UmVxdWVzdBIMCgRuYW1lGAEgASgJIhMKEVJlbW92ZVNlY3JldFJlcGx5IhQKEkxpc3REZXZpY2VzUmVxdWVzdCI/ChBMaXN0RGV2aWNlc1JlcGx5EisKB2RldmljZXMYASADKAsyGi5pb2kuY29uc29sZS52MS5EZXZpY2VMaW5lImYKCkRldmljZUxpbmUSCgoCaWQYASABKAkSDAoEa2luZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCXBhaXJlZF9tcxgEIAEoBBINCgV3YWl0cxgFIAEoCBIOCgZsaW1pdHMYBiABKAkiWwoST2ZmZXJEZXZpY2VSZXF1ZXN0EgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCRISCgpwdWJsaWNfa2V5GAMgASgMEhUKDWNyZWRlbnRpYWxfaWQYBCABKAwiRAoQT2ZmZXJEZXZpY2VSZXBseRIOCgZkZXZpY2UYASABKAwSDAoEY29kZRgCIAEoCRISCgpleHBpcmVzX21zGAMgASgEIg8KDURvY3RvclJlcXVlc3QiGwoLRG9jdG9yUmVwbHkSDAoEanNvbhgBIAEoCSIUChJDaGFpblN0YXR1c1JlcXVlc3QimAEKEENoYWluU3RhdHVzUmVwbHkSEQoJYXZhaWxhYmxlGAEgASgIEg4KBmhlaWdodBgCIAEoBBISCgpibG9ja19oYXNoGAMgASgJEhAKCGJsb2NrX21zGAQgASgEEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoCRINCgVncmFkZRgHIAEoCSITChFUb3VyRm9sZGVyUmVxdWVzdCIfCg9Ub3VyRm9sZGVyUmVwbHkSDAoEcGF0aBgBIAEoCSIiChJMaXN0Rm9sZGVyc1JlcXVlc3QSDAoEcGF0aBgBIAEoCSJCChBMaXN0Rm9sZGVyc1JlcGx5EgwKBHBhdGgYASABKAkSDQoFbmFtZXMYAiADKAkSEQoJdHJ1bmNhdGVkGAMgASgIIiUKEEdldFBvbGljeVJlcXVlc3QSEQoJdGV4dF9oYXNoGAEgASgJIrwBCg5HZXRQb2xpY3lSZXBseRIMCgR0ZXh0GAEgASgJEhEKCXRleHRfaGFzaBgCIAEoCRITCgtwb2xpY3lfaGFzaBgDIAEoCRINCgVlcnJvchgEIAEoCRIOCgZvcmlnaW4YBSABKAkSDQoFd29yZHMYBiABKAkSMQoHd2FpdGluZxgHIAMoCzIgLmlvaS5jb25zb2xlLnYxLlBvbGljeUNoYW5nZUxpbmUSEwoLZGV2aWNlX2tpbmQYCCABKAkiVAoQUG9saWN5Q2hhbmdlTGluZRIKCgJpZBgBIAEoCRINCgVhZnRlchgCIAEoCRISCgpleHBpcmVzX21zGAMgASgEEhEKCW5vdF93aWRlchgEIAEoCCIiChJDaGVja1BvbGljeVJlcXVlc3QSDAoEdGV4dBgBIAEoCSIgChBDaGVja1BvbGljeVJlcGx5EgwKBGpzb24YASABKAkiMAoRVGVzdFBvbGljeVJlcXVlc3QSDAoEdGV4dBgBIAEoCRINCgV0ZXN0cxgCIAEoCSIfCg9UZXN0UG9saWN5UmVwbHkSDAoEanNvbhgBIAEoCSJSChBUcnlQb2xpY3lSZXF1ZXN0EgwKBHRleHQYASABKAkSDgoGdGFyZ2V0GAIgASgJEhEKCWFyZ3VtZW50cxgDIAEoCRINCgV3b3JkcxgEIAEoCSIeCg5UcnlQb2xpY3lSZXBseRIMCgRqc29uGAEgASgJIjIKEURpZmZQb2xpY3lSZXF1ZXN0Eg4KBmJlZm9yZRgBIAEoCRINCgVhZnRlchgCIAEoCSIfCg9EaWZmUG9saWN5UmVwbHkSDAoEanNvbhgBIAEoCSJWChRFeHBsYWluUG9saWN5UmVxdWVzdBIMCgR0ZXh0GAEgASgJEg8KB3JlY2VpcHQYAiABKAQSDwoHc2Vzc2lvbhgDIAEoCRIOCgZhY3Rpb24YBCABKA0iIgoSRXhwbGFpblBvbGljeVJlcGx5EgwKBGpzb24YASABKAkiNAoSTGVhcm5Qb2xpY3lSZXF1ZXN0EgwKBHRleHQYASABKAkSEAoIc2Vzc2lvbnMYAiADKAkiIAoQTGVhcm5Qb2xpY3lSZXBseRIMCgRqc29uGAEgASgJIiMKE1NoYWRvd1BvbGljeVJlcXVlc3QSDAoEdGV4dBgBIAEoCSIhChFTaGFkb3dQb2xpY3lSZXBseRIMCgRqc29uGAEgASgJIjcKFFByb3Bvc2VQb2xpY3lSZXF1ZXN0EgwKBHRleHQYASABKAkSEQoJYmFzZV9oYXNoGAIgASgJIkYKElByb3Bvc2VQb2xpY3lSZXBseRIwCgZjaGFuZ2UYASABKAsyIC5pb2kuY29uc29sZS52MS5Qb2xpY3lDaGFuZ2VMaW5lIiMKFVdpdGhkcmF3UG9saWN5UmVxdWVzdBIKCgJpZBgBIAEoCSIVChNXaXRoZHJhd1BvbGljeVJlcGx5IhYKFFBvbGljeUhpc3RvcnlSZXF1ZXN0IkkKElBvbGljeUhpc3RvcnlSZXBseRIzCgh2ZXJzaW9ucxgBIAMoCzIhLmlvaS5jb25zb2xlLnYxLlBvbGljeVZlcnNpb25MaW5lInYKEVBvbGljeVZlcnNpb25MaW5lEhUKDXJlY2VpcHRfaW5kZXgYASABKAQSDQoFYXRfbXMYAiABKAQSDgoGYmVmb3JlGAMgASgJEg0KBWFmdGVyGAQgASgJEg4KBmRldmljZRgFIAEoCRIMCgRrZXB0GAYgASgIIiIKEExpc3RDYXJkc1JlcXVlc3QSDgoGZGV2aWNlGAEgASgMImgKDkxpc3RDYXJkc1JlcGx5EiMKBWNhcmRzGAEgAygLMhQuaW9pLmNvbnNvbGUudjEuQ2FyZBIMCgRtb3JlGAIgASgNEg4KBmRldmljZRgDIAEoCRITCgtkYXRhX29wdGlvbhgEIAEoCSKdAgoEQ2FyZBIMCgRraW5kGAEgASgJEgoKAmlkGAIgASgJEg8KB3Nlc3Npb24YAyABKAkSDAoEdGV4dBgEIAEoCRIRCgl0ZXh0X2hhc2gYBSABKAwSDgoGdGFyZ2V0GAYgASgJEg8KB3JlYXNvbnMYByADKAkSFgoOc3RhdGVtZW50X29uY2UYCCABKAwSGQoRc3RhdGVtZW50X3Nlc3Npb24YCSABKAwSFgoOc3RhdGVtZW50X2RlbnkYCiABKAwSEgoKZXhwaXJlc19tcxgLIAEoBBISCgpyZXZlcnNpYmxlGAwgASgIEg0KBWdyb3VwGA0gAygJEhUKDXByZXZpZXdfc3RhdGUYDiABKAkSDwoHcHJldmlldxgPIAEoCSJvCg1EZWNpZGVSZXF1ZXN0EhEKCXN0YXRlbWVudBgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwSDgoGZGV2aWNlGAMgASgMEg4KBnJlYXNvbhgEIAEoCRIMCgRraW5kGAUgASgJEgoKAmlkGAYgASgJIg0KC0RlY2lkZVJlcGx5Ip8BCgxDb25zb2xlRXZlbnQSCgoCaWQYASABKAQSDAoEa2luZBgCIAEoCRIsCgdzZXNzaW9uGAMgASgLMhsuaW9pLmNvbnNvbGUudjEuU2Vzc2lvbkxpbmUSEgoKc2Vzc2lvbl9pZBgEIAEoCRIOCgZhY3Rpb24YBSABKA0SDAoEdGV4dBgGIAEoCRIVCg1wZW5kaW5nX2NhcmRzGAcgASgNMrMXCgdDb25zb2xlEkoKCE92ZXJ2aWV3Eh8uaW9pLmNvbnNvbGUudjEuT3ZlcnZpZXdSZXF1ZXN0Gh0uaW9pLmNvbnNvbGUudjEuT3ZlcnZpZXdSZXBseRI+CgRQbGFuEhsuaW9pLmNvbnNvbGUudjEuUGxhblJlcXVlc3QaGS5pb2kuY29uc29sZS52MS5QbGFuUmVwbHkSQQoFQmVnaW4SHC5pb2kuY29uc29sZS52MS5CZWdpblJlcXVlc3QaGi5pb2kuY29uc29sZS52MS5CZWdpblJlcGx5ElYKDExpc3RTZXNzaW9ucxIjLmlvaS5jb25zb2xlLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIS5pb2kuY29uc29sZS52MS5MaXN0U2Vzc2lvbnNSZXBseRJQCgpHZXRTZXNzaW9uEiEuaW9pLmNvbnNvbGUudjEuR2V0U2Vzc2lvblJlcXVlc3QaHy5pb2kuY29uc29sZS52MS5HZXRTZXNzaW9uUmVwbHkSUAoKR2V0Q29udGVudBIhLmlvaS5jb25zb2xlLnYxLkdldENvbnRlbnRSZXF1ZXN0Gh8uaW9pLmNvbnNvbGUudjEuR2V0Q29udGVudFJlcGx5Ej4KBFN0b3ASGy5pb2kuY29uc29sZS52MS5TdG9wUmVxdWVzdBoZLmlvaS5jb25zb2xlLnYxLlN0b3BSZXBseRI+CgRVbmRvEhsuaW9pLmNvbnNvbGUudjEuVW5kb1JlcXVlc3QaGS5pb2kuY29uc29sZS52MS5VbmRvUmVwbHkSOwoDU2F5EhouaW9pLmNvbnNvbGUudjEuU2F5UmVxdWVzdBoYLmlvaS5jb25zb2xlLnYxLlNheVJlcGx5EkEKBVBhdXNlEhwuaW9pLmNvbnNvbGUudjEuUGF1c2VSZXF1ZXN0GhouaW9pLmNvbnNvbGUudjEuUGF1c2VSZXBseRJECgZSZXN1bWUSHS5pb2kuY29uc29sZS52MS5SZXN1bWVSZXF1ZXN0GhsuaW9pLmNvbnNvbGUudjEuUmVzdW1lUmVwbHkSRwoHUmVzb2x2ZRIeLmlvaS5jb25zb2xlLnYxLlJlc29sdmVSZXF1ZXN0GhwuaW9pLmNvbnNvbGUudjEuUmVzb2x2ZVJlcGx5ElYKDExpc3RSZWNlaXB0cxIjLmlvaS5jb25zb2xlLnYxLkxpc3RSZWNlaXB0c1JlcXVlc3QaIS5pb2kuY29uc29sZS52MS5MaXN0UmVjZWlwdHNSZXBseRJcCg5FeHBvcnRSZWNlaXB0cxIlLmlvaS5jb25zb2xlLnYxLkV4cG9ydFJlY2VpcHRzUmVxdWVzdBojLmlvaS5jb25zb2xlLnYxLkV4cG9ydFJlY2VpcHRzUmVwbHkSUAoKTGlzdE1vZGVscxIhLmlvaS5jb25zb2xlLnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh8uaW9pLmNvbnNvbGUudjEuTGlzdE1vZGVsc1JlcGx5ElYKDENvbmZpcm1Nb2RlbBIjLmlvaS5jb25zb2xlLnYxLkNvbmZpcm1Nb2RlbFJlcXVlc3QaIS5pb2kuY29uc29sZS52MS5Db25maXJtTW9kZWxSZXBseRJTCgtSZW1vdmVNb2RlbBIiLmlvaS5jb25zb2xlLnYxLlJlbW92ZU1vZGVsUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLlJlbW92ZU1vZGVsUmVwbHkSUwoLTGlzdFNlY3JldHMSIi5pb2kuY29uc29sZS52MS5MaXN0U2VjcmV0c1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MaXN0U2VjcmV0c1JlcGx5Ek0KCVNldFNlY3JldBIgLmlvaS5jb25zb2xlLnYxLlNldFNlY3JldFJlcXVlc3QaHi5pb2kuY29uc29sZS52MS5TZXRTZWNyZXRSZXBseRJWCgxSZW1vdmVTZWNyZXQSIy5pb2kuY29uc29sZS52MS5SZW1vdmVTZWNyZXRSZXF1ZXN0GiEuaW9pLmNvbnNvbGUudjEuUmVtb3ZlU2VjcmV0UmVwbHkSUwoLTGlzdERldmljZXMSIi5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcGx5ElMKC0FwcHJvdmVMaW5rEiIuaW9pLmNvbnNvbGUudjEuQXBwcm92ZUxpbmtSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuQXBwcm92ZUxpbmtSZXBseRJECgZEb2N0b3ISHS5pb2kuY29uc29sZS52MS5Eb2N0b3JSZXF1ZXN0GhsuaW9pLmNvbnNvbGUudjEuRG9jdG9yUmVwbHkSUwoLQ2hhaW5TdGF0dXMSIi5pb2kuY29uc29sZS52MS5DaGFpblN0YXR1c1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5DaGFpblN0YXR1c1JlcGx5ElAKClRvdXJGb2xkZXISIS5pb2kuY29uc29sZS52MS5Ub3VyRm9sZGVyUmVxdWVzdBofLmlvaS5jb25zb2xlLnYxLlRvdXJGb2xkZXJSZXBseRJTCgtMaXN0Rm9sZGVycxIiLmlvaS5jb25zb2xlLnYxLkxpc3RGb2xkZXJzUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLkxpc3RGb2xkZXJzUmVwbHkSTQoJR2V0UG9saWN5EiAuaW9pLmNvbnNvbGUudjEuR2V0UG9saWN5UmVxdWVzdBoeLmlvaS5jb25zb2xlLnYxLkdldFBvbGljeVJlcGx5ElMKC0NoZWNrUG9saWN5EiIuaW9pLmNvbnNvbGUudjEuQ2hlY2tQb2xpY3lSZXF1ZXN0GiAuaW9pLmNvbnNvbGUudjEuQ2hlY2tQb2xpY3lSZXBseRJQCgpUZXN0UG9saWN5EiEuaW9pLmNvbnNvbGUudjEuVGVzdFBvbGljeVJlcXVlc3QaHy5pb2kuY29uc29sZS52MS5UZXN0UG9saWN5UmVwbHkSTQoJVHJ5UG9saWN5EiAuaW9pLmNvbnNvbGUudjEuVHJ5UG9saWN5UmVxdWVzdBoeLmlvaS5jb25zb2xlLnYxLlRyeVBvbGljeVJlcGx5ElAKCkRpZmZQb2xpY3kSIS5pb2kuY29uc29sZS52MS5EaWZmUG9saWN5UmVxdWVzdBofLmlvaS5jb25zb2xlLnYxLkRpZmZQb2xpY3lSZXBseRJZCg1FeHBsYWluUG9saWN5EiQuaW9pLmNvbnNvbGUudjEuRXhwbGFpblBvbGljeVJlcXVlc3QaIi5pb2kuY29uc29sZS52MS5FeHBsYWluUG9saWN5UmVwbHkSUwoLTGVhcm5Qb2xpY3kSIi5pb2kuY29uc29sZS52MS5MZWFyblBvbGljeVJlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MZWFyblBvbGljeVJlcGx5ElYKDFNoYWRvd1BvbGljeRIjLmlvaS5jb25zb2xlLnYxLlNoYWRvd1BvbGljeVJlcXVlc3QaIS5pb2kuY29uc29sZS52MS5TaGFkb3dQb2xpY3lSZXBseRJZCg1Qcm9wb3NlUG9saWN5EiQuaW9pLmNvbnNvbGUudjEuUHJvcG9zZVBvbGljeVJlcXVlc3QaIi5pb2kuY29uc29sZS52MS5Qcm9wb3NlUG9saWN5UmVwbHkSXAoOV2l0aGRyYXdQb2xpY3kSJS5pb2kuY29uc29sZS52MS5XaXRoZHJhd1BvbGljeVJlcXVlc3QaIy5pb2kuY29uc29sZS52MS5XaXRoZHJhd1BvbGljeVJlcGx5ElkKDVBvbGljeUhpc3RvcnkSJC5pb2kuY29uc29sZS52MS5Qb2xpY3lIaXN0b3J5UmVxdWVzdBoiLmlvaS5jb25zb2xlLnYxLlBvbGljeUhpc3RvcnlSZXBseTLGAgoFQ2FyZHMSTQoJTGlzdENhcmRzEiAuaW9pLmNvbnNvbGUudjEuTGlzdENhcmRzUmVxdWVzdBoeLmlvaS5jb25zb2xlLnYxLkxpc3RDYXJkc1JlcGx5EkQKBkRlY2lkZRIdLmlvaS5jb25zb2xlLnYxLkRlY2lkZVJlcXVlc3QaGy5pb2kuY29uc29sZS52MS5EZWNpZGVSZXBseRJTCgtPZmZlckRldmljZRIiLmlvaS5jb25zb2xlLnYxLk9mZmVyRGV2aWNlUmVxdWVzdBogLmlvaS5jb25zb2xlLnYxLk9mZmVyRGV2aWNlUmVwbHkSUwoLTGlzdERldmljZXMSIi5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcXVlc3QaIC5pb2kuY29uc29sZS52MS5MaXN0RGV2aWNlc1JlcGx5MlMKBUxpbmtzEkoKCE1ha2VMaW5rEh8uaW9pLmNvbnNvbGUudjEuTWFrZUxpbmtSZXF1ZXN0Gh0uaW9pLmNvbnNvbGUudjEuTWFrZUxpbmtSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.console.v1.MakeLinkRequest
@@ -1587,6 +1587,549 @@ export const ListFoldersReplySchema: GenMessage<ListFoldersReply> = /*@__PURE__*
   messageDesc(file_ioi_console_v1_console, 62);
 
 /**
+ * @generated from message ioi.console.v1.GetPolicyRequest
+ */
+export type GetPolicyRequest = Message<"ioi.console.v1.GetPolicyRequest"> & {
+  /**
+   * A text that was in force, by the beginning of its hash in hex; empty: the present one.
+   *
+   * @generated from field: string text_hash = 1;
+   */
+  textHash: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.GetPolicyRequest.
+ * Use `create(GetPolicyRequestSchema)` to create a new message.
+ */
+export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 63);
+
+/**
+ * @generated from message ioi.console.v1.GetPolicyReply
+ */
+export type GetPolicyReply = Message<"ioi.console.v1.GetPolicyReply"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * @generated from field: string text_hash = 2;
+   */
+  textHash: string;
+
+  /**
+   * Empty where it does not load.
+   *
+   * @generated from field: string policy_hash = 3;
+   */
+  policyHash: string;
+
+  /**
+   * @generated from field: string error = 4;
+   */
+  error: string;
+
+  /**
+   * first | saved | edited
+   *
+   * @generated from field: string origin = 5;
+   */
+  origin: string;
+
+  /**
+   * The words of the language, as JSON.
+   *
+   * @generated from field: string words = 6;
+   */
+  words: string;
+
+  /**
+   * Changes that wait for a device, oldest first.
+   *
+   * @generated from field: repeated ioi.console.v1.PolicyChangeLine waiting = 7;
+   */
+  waiting: PolicyChangeLine[];
+
+  /**
+   * Kind of this browser's key: empty | webcrypto | webauthn.
+   *
+   * @generated from field: string device_kind = 8;
+   */
+  deviceKind: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.GetPolicyReply.
+ * Use `create(GetPolicyReplySchema)` to create a new message.
+ */
+export const GetPolicyReplySchema: GenMessage<GetPolicyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 64);
+
+/**
+ * @generated from message ioi.console.v1.PolicyChangeLine
+ */
+export type PolicyChangeLine = Message<"ioi.console.v1.PolicyChangeLine"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string after = 2;
+   */
+  after: string;
+
+  /**
+   * @generated from field: uint64 expires_ms = 3;
+   */
+  expiresMs: bigint;
+
+  /**
+   * @generated from field: bool not_wider = 4;
+   */
+  notWider: boolean;
+};
+
+/**
+ * Describes the message ioi.console.v1.PolicyChangeLine.
+ * Use `create(PolicyChangeLineSchema)` to create a new message.
+ */
+export const PolicyChangeLineSchema: GenMessage<PolicyChangeLine> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 65);
+
+/**
+ * @generated from message ioi.console.v1.CheckPolicyRequest
+ */
+export type CheckPolicyRequest = Message<"ioi.console.v1.CheckPolicyRequest"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.CheckPolicyRequest.
+ * Use `create(CheckPolicyRequestSchema)` to create a new message.
+ */
+export const CheckPolicyRequestSchema: GenMessage<CheckPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 66);
+
+/**
+ * @generated from message ioi.console.v1.CheckPolicyReply
+ */
+export type CheckPolicyReply = Message<"ioi.console.v1.CheckPolicyReply"> & {
+  /**
+   * @generated from field: string json = 1;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.CheckPolicyReply.
+ * Use `create(CheckPolicyReplySchema)` to create a new message.
+ */
+export const CheckPolicyReplySchema: GenMessage<CheckPolicyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 67);
+
+/**
+ * @generated from message ioi.console.v1.TestPolicyRequest
+ */
+export type TestPolicyRequest = Message<"ioi.console.v1.TestPolicyRequest"> & {
+  /**
+   * Empty: the text in force.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * @generated from field: string tests = 2;
+   */
+  tests: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.TestPolicyRequest.
+ * Use `create(TestPolicyRequestSchema)` to create a new message.
+ */
+export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 68);
+
+/**
+ * @generated from message ioi.console.v1.TestPolicyReply
+ */
+export type TestPolicyReply = Message<"ioi.console.v1.TestPolicyReply"> & {
+  /**
+   * @generated from field: string json = 1;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.TestPolicyReply.
+ * Use `create(TestPolicyReplySchema)` to create a new message.
+ */
+export const TestPolicyReplySchema: GenMessage<TestPolicyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 69);
+
+/**
+ * @generated from message ioi.console.v1.TryPolicyRequest
+ */
+export type TryPolicyRequest = Message<"ioi.console.v1.TryPolicyRequest"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * @generated from field: string target = 2;
+   */
+  target: string;
+
+  /**
+   * JSON.
+   *
+   * @generated from field: string arguments = 3;
+   */
+  arguments: string;
+
+  /**
+   * @generated from field: string words = 4;
+   */
+  words: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.TryPolicyRequest.
+ * Use `create(TryPolicyRequestSchema)` to create a new message.
+ */
+export const TryPolicyRequestSchema: GenMessage<TryPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 70);
+
+/**
+ * @generated from message ioi.console.v1.TryPolicyReply
+ */
+export type TryPolicyReply = Message<"ioi.console.v1.TryPolicyReply"> & {
+  /**
+   * @generated from field: string json = 1;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.TryPolicyReply.
+ * Use `create(TryPolicyReplySchema)` to create a new message.
+ */
+export const TryPolicyReplySchema: GenMessage<TryPolicyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 71);
+
+/**
+ * @generated from message ioi.console.v1.DiffPolicyRequest
+ */
+export type DiffPolicyRequest = Message<"ioi.console.v1.DiffPolicyRequest"> & {
+  /**
+   * @generated from field: string before = 1;
+   */
+  before: string;
+
+  /**
+   * @generated from field: string after = 2;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.DiffPolicyRequest.
+ * Use `create(DiffPolicyRequestSchema)` to create a new message.
+ */
+export const DiffPolicyRequestSchema: GenMessage<DiffPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 72);
+
+/**
+ * @generated from message ioi.console.v1.DiffPolicyReply
+ */
+export type DiffPolicyReply = Message<"ioi.console.v1.DiffPolicyReply"> & {
+  /**
+   * @generated from field: string json = 1;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.DiffPolicyReply.
+ * Use `create(DiffPolicyReplySchema)` to create a new message.
+ */
+export const DiffPolicyReplySchema: GenMessage<DiffPolicyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 73);
+
+/**
+ * @generated from message ioi.console.v1.ExplainPolicyRequest
+ */
+export type ExplainPolicyRequest = Message<"ioi.console.v1.ExplainPolicyRequest"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * @generated from field: uint64 receipt = 2;
+   */
+  receipt: bigint;
+
+  /**
+   * Instead of `receipt`: the n-th verdict of a session.
+   *
+   * @generated from field: string session = 3;
+   */
+  session: string;
+
+  /**
+   * @generated from field: uint32 action = 4;
+   */
+  action: number;
+};
+
+/**
+ * Describes the message ioi.console.v1.ExplainPolicyRequest.
+ * Use `create(ExplainPolicyRequestSchema)` to create a new message.
+ */
+export const ExplainPolicyRequestSchema: GenMessage<ExplainPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 74);
+
+/**
+ * @generated from message ioi.console.v1.ExplainPolicyReply
+ */
+export type ExplainPolicyReply = Message<"ioi.console.v1.ExplainPolicyReply"> & {
+  /**
+   * @generated from field: string json = 1;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.ExplainPolicyReply.
+ * Use `create(ExplainPolicyReplySchema)` to create a new message.
+ */
+export const ExplainPolicyReplySchema: GenMessage<ExplainPolicyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 75);
+
+/**
+ * @generated from message ioi.console.v1.LearnPolicyRequest
+ */
+export type LearnPolicyRequest = Message<"ioi.console.v1.LearnPolicyRequest"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * @generated from field: repeated string sessions = 2;
+   */
+  sessions: string[];
+};
+
+/**
+ * Describes the message ioi.console.v1.LearnPolicyRequest.
+ * Use `create(LearnPolicyRequestSchema)` to create a new message.
+ */
+export const LearnPolicyRequestSchema: GenMessage<LearnPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 76);
+
+/**
+ * @generated from message ioi.console.v1.LearnPolicyReply
+ */
+export type LearnPolicyReply = Message<"ioi.console.v1.LearnPolicyReply"> & {
+  /**
+   * @generated from field: string json = 1;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.LearnPolicyReply.
+ * Use `create(LearnPolicyReplySchema)` to create a new message.
+ */
+export const LearnPolicyReplySchema: GenMessage<LearnPolicyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 77);
+
+/**
+ * @generated from message ioi.console.v1.ShadowPolicyRequest
+ */
+export type ShadowPolicyRequest = Message<"ioi.console.v1.ShadowPolicyRequest"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.ShadowPolicyRequest.
+ * Use `create(ShadowPolicyRequestSchema)` to create a new message.
+ */
+export const ShadowPolicyRequestSchema: GenMessage<ShadowPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 78);
+
+/**
+ * @generated from message ioi.console.v1.ShadowPolicyReply
+ */
+export type ShadowPolicyReply = Message<"ioi.console.v1.ShadowPolicyReply"> & {
+  /**
+   * @generated from field: string json = 1;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.ShadowPolicyReply.
+ * Use `create(ShadowPolicyReplySchema)` to create a new message.
+ */
+export const ShadowPolicyReplySchema: GenMessage<ShadowPolicyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 79);
+
+/**
+ * @generated from message ioi.console.v1.ProposePolicyRequest
+ */
+export type ProposePolicyRequest = Message<"ioi.console.v1.ProposePolicyRequest"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * @generated from field: string base_hash = 2;
+   */
+  baseHash: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.ProposePolicyRequest.
+ * Use `create(ProposePolicyRequestSchema)` to create a new message.
+ */
+export const ProposePolicyRequestSchema: GenMessage<ProposePolicyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 80);
+
+/**
+ * @generated from message ioi.console.v1.ProposePolicyReply
+ */
+export type ProposePolicyReply = Message<"ioi.console.v1.ProposePolicyReply"> & {
+  /**
+   * @generated from field: ioi.console.v1.PolicyChangeLine change = 1;
+   */
+  change?: PolicyChangeLine | undefined;
+};
+
+/**
+ * Describes the message ioi.console.v1.ProposePolicyReply.
+ * Use `create(ProposePolicyReplySchema)` to create a new message.
+ */
+export const ProposePolicyReplySchema: GenMessage<ProposePolicyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 81);
+
+/**
+ * @generated from message ioi.console.v1.WithdrawPolicyRequest
+ */
+export type WithdrawPolicyRequest = Message<"ioi.console.v1.WithdrawPolicyRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message ioi.console.v1.WithdrawPolicyRequest.
+ * Use `create(WithdrawPolicyRequestSchema)` to create a new message.
+ */
+export const WithdrawPolicyRequestSchema: GenMessage<WithdrawPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 82);
+
+/**
+ * @generated from message ioi.console.v1.WithdrawPolicyReply
+ */
+export type WithdrawPolicyReply = Message<"ioi.console.v1.WithdrawPolicyReply"> & {
+};
+
+/**
+ * Describes the message ioi.console.v1.WithdrawPolicyReply.
+ * Use `create(WithdrawPolicyReplySchema)` to create a new message.
+ */
+export const WithdrawPolicyReplySchema: GenMessage<WithdrawPolicyReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 83);
+
+/**
+ * @generated from message ioi.console.v1.PolicyHistoryRequest
+ */
+export type PolicyHistoryRequest = Message<"ioi.console.v1.PolicyHistoryRequest"> & {
+};
+
+/**
+ * Describes the message ioi.console.v1.PolicyHistoryRequest.
+ * Use `create(PolicyHistoryRequestSchema)` to create a new message.
+ */
+export const PolicyHistoryRequestSchema: GenMessage<PolicyHistoryRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 84);
+
+/**
+ * @generated from message ioi.console.v1.PolicyHistoryReply
+ */
+export type PolicyHistoryReply = Message<"ioi.console.v1.PolicyHistoryReply"> & {
+  /**
+   * @generated from field: repeated ioi.console.v1.PolicyVersionLine versions = 1;
+   */
+  versions: PolicyVersionLine[];
+};
+
+/**
+ * Describes the message ioi.console.v1.PolicyHistoryReply.
+ * Use `create(PolicyHistoryReplySchema)` to create a new message.
+ */
+export const PolicyHistoryReplySchema: GenMessage<PolicyHistoryReply> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 85);
+
+/**
+ * @generated from message ioi.console.v1.PolicyVersionLine
+ */
+export type PolicyVersionLine = Message<"ioi.console.v1.PolicyVersionLine"> & {
+  /**
+   * @generated from field: uint64 receipt_index = 1;
+   */
+  receiptIndex: bigint;
+
+  /**
+   * @generated from field: uint64 at_ms = 2;
+   */
+  atMs: bigint;
+
+  /**
+   * @generated from field: string before = 3;
+   */
+  before: string;
+
+  /**
+   * @generated from field: string after = 4;
+   */
+  after: string;
+
+  /**
+   * @generated from field: string device = 5;
+   */
+  device: string;
+
+  /**
+   * @generated from field: bool kept = 6;
+   */
+  kept: boolean;
+};
+
+/**
+ * Describes the message ioi.console.v1.PolicyVersionLine.
+ * Use `create(PolicyVersionLineSchema)` to create a new message.
+ */
+export const PolicyVersionLineSchema: GenMessage<PolicyVersionLine> = /*@__PURE__*/
+  messageDesc(file_ioi_console_v1_console, 86);
+
+/**
  * @generated from message ioi.console.v1.ListCardsRequest
  */
 export type ListCardsRequest = Message<"ioi.console.v1.ListCardsRequest"> & {
@@ -1603,7 +2146,7 @@ export type ListCardsRequest = Message<"ioi.console.v1.ListCardsRequest"> & {
  * Use `create(ListCardsRequestSchema)` to create a new message.
  */
 export const ListCardsRequestSchema: GenMessage<ListCardsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 63);
+  messageDesc(file_ioi_console_v1_console, 87);
 
 /**
  * @generated from message ioi.console.v1.ListCardsReply
@@ -1641,14 +2184,14 @@ export type ListCardsReply = Message<"ioi.console.v1.ListCardsReply"> & {
  * Use `create(ListCardsReplySchema)` to create a new message.
  */
 export const ListCardsReplySchema: GenMessage<ListCardsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 64);
+  messageDesc(file_ioi_console_v1_console, 88);
 
 /**
  * @generated from message ioi.console.v1.Card
  */
 export type Card = Message<"ioi.console.v1.Card"> & {
   /**
-   * approval | scope
+   * approval | scope | policy
    *
    * @generated from field: string kind = 1;
    */
@@ -1742,7 +2285,7 @@ export type Card = Message<"ioi.console.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 65);
+  messageDesc(file_ioi_console_v1_console, 89);
 
 /**
  * @generated from message ioi.console.v1.DecideRequest
@@ -1789,7 +2332,7 @@ export type DecideRequest = Message<"ioi.console.v1.DecideRequest"> & {
  * Use `create(DecideRequestSchema)` to create a new message.
  */
 export const DecideRequestSchema: GenMessage<DecideRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 66);
+  messageDesc(file_ioi_console_v1_console, 90);
 
 /**
  * @generated from message ioi.console.v1.DecideReply
@@ -1802,7 +2345,7 @@ export type DecideReply = Message<"ioi.console.v1.DecideReply"> & {
  * Use `create(DecideReplySchema)` to create a new message.
  */
 export const DecideReplySchema: GenMessage<DecideReply> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 67);
+  messageDesc(file_ioi_console_v1_console, 91);
 
 /**
  * What /events sends; `kind` names the field that is set.
@@ -1855,7 +2398,7 @@ export type ConsoleEvent = Message<"ioi.console.v1.ConsoleEvent"> & {
  * Use `create(ConsoleEventSchema)` to create a new message.
  */
 export const ConsoleEventSchema: GenMessage<ConsoleEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_console_v1_console, 68);
+  messageDesc(file_ioi_console_v1_console, 92);
 
 /**
  * The page -> console, by Connect (unary, JSON) on the page's own origin, behind the cookie. What
@@ -2097,6 +2640,99 @@ export const Console: GenService<{
     methodKind: "unary";
     input: typeof ListFoldersRequestSchema;
     output: typeof ListFoldersReplySchema;
+  },
+  /**
+   * The policy: what it says, and what another text would do. Reports come as the JSON that the
+   * commands print (`ioi.policy-lint/1`, `ioi.policy-diff/1`, ...).
+   *
+   * @generated from rpc ioi.console.v1.Console.GetPolicy
+   */
+  getPolicy: {
+    methodKind: "unary";
+    input: typeof GetPolicyRequestSchema;
+    output: typeof GetPolicyReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.console.v1.Console.CheckPolicy
+   */
+  checkPolicy: {
+    methodKind: "unary";
+    input: typeof CheckPolicyRequestSchema;
+    output: typeof CheckPolicyReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.console.v1.Console.TestPolicy
+   */
+  testPolicy: {
+    methodKind: "unary";
+    input: typeof TestPolicyRequestSchema;
+    output: typeof TestPolicyReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.console.v1.Console.TryPolicy
+   */
+  tryPolicy: {
+    methodKind: "unary";
+    input: typeof TryPolicyRequestSchema;
+    output: typeof TryPolicyReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.console.v1.Console.DiffPolicy
+   */
+  diffPolicy: {
+    methodKind: "unary";
+    input: typeof DiffPolicyRequestSchema;
+    output: typeof DiffPolicyReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.console.v1.Console.ExplainPolicy
+   */
+  explainPolicy: {
+    methodKind: "unary";
+    input: typeof ExplainPolicyRequestSchema;
+    output: typeof ExplainPolicyReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.console.v1.Console.LearnPolicy
+   */
+  learnPolicy: {
+    methodKind: "unary";
+    input: typeof LearnPolicyRequestSchema;
+    output: typeof LearnPolicyReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.console.v1.Console.ShadowPolicy
+   */
+  shadowPolicy: {
+    methodKind: "unary";
+    input: typeof ShadowPolicyRequestSchema;
+    output: typeof ShadowPolicyReplySchema;
+  },
+  /**
+   * Makes a change that waits for a device: its card stands on the approval origin.
+   *
+   * @generated from rpc ioi.console.v1.Console.ProposePolicy
+   */
+  proposePolicy: {
+    methodKind: "unary";
+    input: typeof ProposePolicyRequestSchema;
+    output: typeof ProposePolicyReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.console.v1.Console.WithdrawPolicy
+   */
+  withdrawPolicy: {
+    methodKind: "unary";
+    input: typeof WithdrawPolicyRequestSchema;
+    output: typeof WithdrawPolicyReplySchema;
+  },
+  /**
+   * @generated from rpc ioi.console.v1.Console.PolicyHistory
+   */
+  policyHistory: {
+    methodKind: "unary";
+    input: typeof PolicyHistoryRequestSchema;
+    output: typeof PolicyHistoryReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_console_v1_console, 0);
