@@ -8,6 +8,7 @@ import { equalBytes, err, ok, type Rejection, type Result } from "@ioi/base";
 import { actionId, type CryptoProvider, domains, verifyPayload } from "@ioi/crypto";
 import { driverHeaders, type PermittedRequest, permittedRequest } from "@ioi/firewall/net";
 import {
+  type Action,
   action as actionSchema,
   type Obligation,
   type pb,
@@ -35,7 +36,7 @@ export interface CheckedRequest {
 
 export type FlowBounds = Extract<Obligation, { readonly type: "flow" }>;
 
-const flowOf = ({ obligations }: Ticket): FlowBounds | undefined =>
+export const flowOf = ({ obligations }: Ticket): FlowBounds | undefined =>
   obligations.find((each) => each.type === "flow");
 
 export type Refusal = Rejection<"E_EGRESS_TICKET" | "E_EGRESS_REQUEST">;
@@ -103,13 +104,18 @@ const bodyComplaint = (body: Uint8Array, wanted: PermittedRequest["body"]): stri
   }
 };
 
-/** Everything but the counter; nothing of the request is believed. */
-export const checkRequest = (
+export interface PermittedAction {
+  readonly ticket: Ticket;
+  readonly action: Action;
+}
+
+/** A ticket of this boot's Guardian for the driver at this socket, and the action that it permits. */
+export const permittedAction = (
   provider: CryptoProvider,
   bootKey: Uint8Array,
   client: ClientIdentity,
-  given: pb.FetchRequest,
-): Result<CheckedRequest, Refusal> => {
+  given: { readonly ticket: Uint8Array; readonly action: Uint8Array },
+): Result<PermittedAction, Refusal> => {
   const envelope = schema.decode(signed, given.ticket);
   if (!envelope.ok) return noTicket("the ticket does not decode");
   const payload = verifyPayload(provider, "ed25519", bootKey, domains.ticket, envelope.value);
@@ -125,7 +131,20 @@ export const checkRequest = (
   }
   const action = schema.decode(actionSchema, given.action);
   if (!action.ok || action.value.target !== target) return noTicket("the action does not decode");
-  const request = permittedRequest(action.value);
+  return ok({ ticket: ticket.value, action: action.value });
+};
+
+/** Everything but the counter; nothing of the request is believed. */
+export const checkRequest = (
+  provider: CryptoProvider,
+  bootKey: Uint8Array,
+  client: ClientIdentity,
+  given: pb.FetchRequest,
+): Result<CheckedRequest, Refusal> => {
+  const known = permittedAction(provider, bootKey, client, given);
+  if (!known.ok) return known;
+  const { ticket, action } = known.value;
+  const request = permittedRequest(action);
   if (!request.ok) return differs(request.error);
   if (given.method !== request.value.method) return differs("the method is not the action's");
   if (given.url !== request.value.url.text) return differs("the URL is not the action's");
@@ -133,10 +152,5 @@ export const checkRequest = (
   if (!headers.ok) return differs(headers.error);
   const wrong = bodyComplaint(given.body, request.value.body);
   if (wrong !== undefined) return differs(wrong);
-  return ok({
-    ticket: ticket.value,
-    request: request.value,
-    headers: headers.value,
-    flow: flowOf(ticket.value),
-  });
+  return ok({ ticket, request: request.value, headers: headers.value, flow: flowOf(ticket) });
 };

@@ -40,3 +40,29 @@ export const authoritiesMax = 2_000;
 export const authoritiesMs = 8_000;
 /** Cut requests that are remembered, for who stops their session. */
 export const cutRequestsKept = 256;
+/** Ways out of programs that are open at once. */
+export const programsMax = 64;
+/** Connections of one program at once; a further one is closed. */
+export const programConnectionsMax = 64;
+/** Wait for a program to say what it wants on a connection, in milliseconds. */
+export const programHeadMs = 10_000;
+/** Bytes of the head of a program's request. */
+export const programHeadBytesMax = 32_768;
+/** Headers of a program's request. */
+export const programHeadersMax = 128;
+/** Bytes of the first message of TLS in a tunnel. */
+export const helloBytesMax = 16_384;
+/** Wait for the first bytes of TLS to be whole, in milliseconds. */
+export const helloMs = 10_000;
+/** Silence in both directions of a program's connection after which it is closed, in milliseconds. */
+export const programSilenceMs = 300_000;
+/** What one program asked for outside of its lease, over its whole life. */
+export const wantsMax = 64;
+/** Wait for the answer to what a program asked for outside of its lease, in milliseconds. */
+export const wantMs = 660_000;
+/** Wait for a program to take the answer that ends its connection, in milliseconds. */
+export const lingerMs = 2_000;
+/** Requests of one program whose log is kept; the hash covers all of them. */
+export const flowEntriesKept = 1_000;
+/** Descriptors of programs' ways out that wait to be served. */
+export const waysOutKept = 64;

@@ -25,6 +25,7 @@ import { bootKey as bootKeySchema, pb, schema, signed } from "@ioi/wire";
 import { launcherListeners } from "./listeners.ts";
 import { serverResolve, systemResolve } from "./resolve.ts";
 import { Egress } from "./service.ts";
+import { WaysOut } from "./program/ways-out.ts";
 import { launcherAuthorities, Trust } from "./trust.ts";
 
 interface Config {
@@ -68,6 +69,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   applyNotDumpable();
   startMetrics("egress");
   const guardian = connect(inheritedSocket(descriptors.peer));
+  const waysOut = new WaysOut(descriptors.second);
   const egress = new Egress({
     provider: nodeCrypto,
     bootKey: bootKeyOf(config),
@@ -77,6 +79,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
       trust: new Trust(config.authorities, launcherAuthorities, log),
     },
     listener: launcherListeners(),
+    takeWayOut: ({ instanceId }, words) => waysOut.take(instanceId, words),
     clock: systemClock,
     log,
   });
@@ -91,7 +94,10 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
       peer: `driver-${message.kind}`,
       onBug,
     });
-    void served.closed.then(() => running.set(egress.running));
+    void served.closed.then(() => {
+      running.set(egress.running);
+      waysOut.forget(instanceId);
+    });
   });
   return {
     hello: () => ({ name: "egress" }),

@@ -13,6 +13,7 @@ import type { Connection } from "./connect.ts";
 import { Flow, Flows, tagOf } from "./flow.ts";
 import { checkListener, type FindListener } from "./listeners.ts";
 import { cutRequestsKept, leaseMs, requestsMax, requestsOfClientMax } from "./limits.ts";
+import { Programs, type TakeWayOut } from "./program/service.ts";
 
 interface Running {
   readonly client: ClientIdentity;
@@ -30,6 +31,7 @@ export interface EgressOptions {
   readonly leases: Client<typeof pb.Leases>;
   readonly ports: Omit<CarryPorts, "onConnection">;
   readonly listener: FindListener;
+  readonly takeWayOut: TakeWayOut;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }
@@ -74,17 +76,23 @@ export class Egress {
   /** Requests that ended because nobody wanted their answer any more; the newest. */
   readonly #cut: Sent[] = [];
 
+  readonly #programs: Programs;
+
   constructor(options: EgressOptions) {
     this.#options = options;
+    this.#programs = new Programs({ ...options, used: this.#used });
   }
 
   get running(): number {
-    return this.#running.size;
+    return this.#running.size + this.#programs.running;
   }
 
   serviceFor(client: ClientIdentity): Implementation {
     return implement(pb.Egress, {
       fetch: (request, context) => this.#fetch(client, request, context.signal),
+      open: (request, context) => this.#programs.open(client, request, context.signal),
+      answer: (request, context) => this.#programs.answer(client, request, context.signal),
+      close: async (request) => this.#programs.close(client, request),
     });
   }
 
@@ -103,6 +111,9 @@ export class Egress {
       running.connection?.socket.destroy();
     }
     this.#flows.cut(session);
+    for (const { url, bytesUp, ...each } of this.#programs.cut(session)) {
+      this.#keepCut({ ...each, url: url.split("?", 1)[0] ?? "", bytesUp: BigInt(bytesUp) });
+    }
     // Told to everybody who stops the session: the Workload and the person both do.
     return { sent: this.#cut.filter(meant) };
   }
@@ -114,13 +125,17 @@ export class Egress {
     const bytesUp = BigInt(connection?.socket.bytesWritten ?? 0);
     if (bytesUp === 0n || remembered) return;
     running.remembered = true;
-    this.#cut.push({
+    this.#keepCut({
       session: client.session,
       counter: ticket.counter,
       method: request.method,
       url: request.url.text.split("?", 1)[0] ?? "",
       bytesUp,
     });
+  }
+
+  #keepCut(sent: Sent): void {
+    this.#cut.push(sent);
     if (this.#cut.length > cutRequestsKept) this.#cut.shift();
   }
 

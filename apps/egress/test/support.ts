@@ -115,6 +115,8 @@ export interface WorldOptions {
   readonly refuse?: OperationError;
   /** Who must listen, as the lease says. */
   readonly confirmed?: Listener;
+  /** The socket that a sandbox sent. */
+  readonly wayOut?: () => number | undefined;
   /** Who does. */
   readonly listens?: Listener;
 }
@@ -150,6 +152,7 @@ export const worldOf = (options: WorldOptions = {}): World => {
     leases,
     ports: { resolve, trust: new Trust(options.authorities ?? [], system, log) },
     listener: async () => options.listens,
+    takeWayOut: () => options.wayOut?.(),
     clock: options.clock ?? systemClock,
     log,
   });

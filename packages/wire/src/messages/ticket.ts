@@ -22,20 +22,32 @@ import {
 } from "../schema.ts";
 import { mcpServer } from "./mcp.ts";
 
+/** Where a program may go: a canonical host, a port, the classes of addresses it may lead to. */
+export const flowHost = record({
+  host: text(253),
+  port: int(1, 65_535),
+  /** Of requests that egress reads; absent: all, and tunnels. */
+  methods: optional(array(text(32), 16)),
+  classes: array(text(32), 4),
+});
+export type FlowHost = Infer<typeof flowHost>;
+
 export const obligation = union({
   /** Copy what would be lost to the vault and verify the copy, then act. */
   snapshot: {},
   /** Run in an overlay; what was written is applied after the program ended, with a snapshot. */
   stage: {},
   /**
-   * The action's request may be continued where its answer broke off: so many requests with the first,
-   * so many bytes both ways together, so long from the first. Egress decides each.
+   * Requests under one ticket, each decided by egress: so many, so many bytes each way, so long from
+   * the first. Without hosts the action's own request may be continued where its answer broke off; with
+   * them a program may reach these, and nothing else without an action of its own.
    */
   flow: {
-    requests: int(1, 64),
-    bytesUp: int(1, 67_108_864),
-    bytesDown: int(1, 67_108_864),
-    ms: int(1, 600_000),
+    requests: int(1, 65_536),
+    bytesUp: int(1, 4_294_967_296),
+    bytesDown: int(1, 4_294_967_296),
+    ms: int(1, 3_600_000),
+    hosts: optional(array(flowHost, 64)),
   },
 });
 export type Obligation = Infer<typeof obligation>;
@@ -88,8 +100,11 @@ export const profile = record({
   roots: array(record({ name: text(64), path: text(4096), access: oneOf("read", "write") }), 64),
   /** Never visible, even below a root: the product's own folders. */
   masks: array(text(4096), 64),
-  /** `egress`: an inherited descriptor to the egress process, nothing else. */
-  network: oneOf("none", "egress"),
+  /**
+   * `egress`: an inherited descriptor to the egress process, nothing else. `bridge`: that, for what the
+   * driver starts: a program's one port is served by egress.
+   */
+  network: oneOf("none", "egress", "bridge"),
   /** Of kind `mcp`: the servers that it may start or call, and nothing else. */
   servers: optional(array(mcpServer, 16)),
   limits: record({

@@ -1,0 +1,442 @@
+/**
+ * The way out of one sandboxed program: it speaks HTTP to a proxy or SOCKS5 to the one port that it
+ * sees; each connection is read here, judged by the ticket's flow or as an action of its own, and only
+ * then looked up and dialled.
+ *
+ * Invariants: nothing is looked up for what nothing permits; what is dialled is what was checked;
+ * every connection is in the log, whatever came of it. Bounds: the flow's requests, bytes and time,
+ * `programConnectionsMax`, `programHeadMs`, `flowEntriesKept`, `helloBytesMax`.
+ */
+import net from "node:net";
+import { type Log, OperationError } from "@ioi/base";
+import type { CryptoProvider } from "@ioi/crypto";
+import { flowLogHash, hostWithPort, parseCanonicalUrl, type CanonicalUrl } from "@ioi/firewall/net";
+import { connectAny } from "../connect.ts";
+import type { CarryPorts } from "../carry.ts";
+import type { FlowBounds } from "../check.ts";
+import { flowEntriesKept, helloMs, programConnectionsMax, programHeadMs } from "../limits.ts";
+import { addressesOf } from "../resolve.ts";
+import { endWith, httpAnswer, socksCodeOf, socksEnd, statusOf, tunnelOpened } from "./answers.ts";
+import { headLength, readHead, type RequestWish, tunnelTo, type Wish } from "./head.ts";
+import { readClientHello } from "./hello.ts";
+import { Inlet } from "./inlet.ts";
+import { newSum, type Permission, type Permit, Permits, type Sum, type Want } from "./permits.ts";
+import { type Gate, type Meter, relay } from "./relay.ts";
+import { readGreeting, readSocks, socksAnswer, socksReply } from "./socks.ts";
+
+export interface FlowEntry {
+  readonly method: string;
+  readonly url: string;
+  readonly status: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly mode: "mediated" | "tunnel";
+  readonly want: number;
+}
+
+export interface FlowOptions {
+  readonly session: string;
+  readonly counter: bigint;
+  readonly bounds: FlowBounds;
+  /** Listens inside of the program's sandbox. */
+  readonly descriptor: number;
+  readonly provider: CryptoProvider;
+  readonly ports: Omit<CarryPorts, "onConnection">;
+  readonly onWant: (want: Want) => void;
+  readonly log: Log;
+}
+
+/** One connection of the program, once it is known what it wants. */
+interface Call {
+  readonly program: net.Socket;
+  readonly inlet: Inlet;
+  readonly signal: AbortSignal;
+  readonly wish: Wish;
+  /** Says that it goes on, or why not. */
+  readonly opened: () => void;
+  readonly refuse: (status: number, message: string) => void;
+  readonly failed: (code: string, message: string) => void;
+}
+
+const textOf = (wish: Wish): string =>
+  wish.type === "request"
+    ? wish.url.text
+    : `${wish.host.includes(":") ? `[${wish.host}]` : wish.host}:${wish.port}`;
+
+const methodOf = (wish: Wish): string => (wish.type === "tunnel" ? "CONNECT" : wish.method);
+
+/** For what looks up and dials: a tunnel has a place and no path. */
+const urlOf = (wish: Wish): CanonicalUrl => {
+  if (wish.type === "request") return wish.url;
+  const host = wish.host.includes(":") ? `[${wish.host}]` : wish.host;
+  const port = wish.port === 80 ? "" : `:${wish.port}`;
+  const url = parseCanonicalUrl(`http://${host}${port}/`);
+  if (!url.ok) throw new OperationError("E_EGRESS_REQUEST", url.error);
+  return url.value;
+};
+
+/** What goes to the server: the program's own head; of what was judged by its URL, that and no more. */
+const headOf = ({ method, url, headers, length }: RequestWish, judgedOnly: boolean): Buffer => {
+  const own = judgedOnly
+    ? ([
+        ["user-agent", "ioi"],
+        ["accept", "*/*"],
+      ] as const)
+    : headers;
+  const lines = [
+    `${method} ${url.path}${url.query} HTTP/1.1`,
+    `host: ${hostWithPort(url)}`,
+    "connection: close",
+    ...own.map(([name, value]) => `${name}: ${value}`),
+    ...(length > 0 || !["GET", "HEAD", "OPTIONS"].includes(method)
+      ? [`content-length: ${length}`]
+      : []),
+  ];
+  return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+};
+
+/** Holds what goes up until it is plain whom a client of TLS means. */
+const helloGate = (host: string, late: () => void): Gate & { readonly stop: () => void } => {
+  let held: Buffer | undefined = Buffer.alloc(0);
+  let timer: NodeJS.Timeout | undefined;
+  const gate: Gate = (bytes) => {
+    if (held === undefined) return { send: bytes };
+    timer ??= setTimeout(late, helloMs);
+    held = Buffer.concat([held, bytes]);
+    const read = readClientHello(held);
+    if (read.type === "more") return { send: Buffer.alloc(0) };
+    clearTimeout(timer);
+    if (read.type === "malformed") return { refuse: "the first message of TLS is malformed" };
+    if (read.type === "name" && tunnelTo(read.name, 1)?.host !== host) {
+      return { refuse: "TLS asks for another host than the tunnel's" };
+    }
+    const send = held;
+    held = undefined;
+    return { send };
+  };
+  return Object.assign(gate, { stop: (): void => clearTimeout(timer) });
+};
+
+/** Not more of the body than the head said. */
+const bodyGate = (length: number): Gate => {
+  let left = length;
+  return (bytes) => {
+    const send = bytes.subarray(0, left);
+    left -= send.length;
+    return { send };
+  };
+};
+
+const statusIn = (bytes: Buffer): number => {
+  const found = /^HTTP\/1\.[01] ([1-5][0-9]{2})/.exec(bytes.subarray(0, 16).toString("latin1"));
+  return found === null ? 0 : Number(found[1]);
+};
+
+export class ProgramFlow {
+  readonly #options: FlowOptions;
+  readonly #server: net.Server;
+  readonly #permits: Permits;
+  readonly #connections: Map<net.Socket, AbortController> = new Map();
+  readonly #over: NodeJS.Timeout;
+  readonly #live: Map<Wish, { readonly bytesUp: number }> = new Map();
+  readonly entries: FlowEntry[] = [];
+  /** Over all requests; the lease's own sum is `permits.lease`. */
+  readonly total: Sum = newSum();
+  refusals = 0;
+  /** Why nothing more is carried. */
+  ended = "";
+  #closed = false;
+
+  constructor(options: FlowOptions) {
+    this.#options = options;
+    this.#permits = new Permits(options.bounds.hosts ?? [], options.onWant);
+    this.#server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      this.#accept(socket);
+    });
+    this.#server.on("error", () => this.close());
+    this.#server.listen({ fd: options.descriptor });
+    this.#over = setTimeout(() => this.#end("time"), options.bounds.ms);
+  }
+
+  get session(): string {
+    return this.#options.session;
+  }
+
+  get counter(): bigint {
+    return this.#options.counter;
+  }
+
+  get granted(): readonly Permit[] {
+    return this.#permits.granted;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  wanted(id: number): Want | undefined {
+    return this.#permits.wanted(id);
+  }
+
+  grant(id: number, classes: readonly string[]): boolean {
+    return this.#permits.grant(id, classes);
+  }
+
+  refuse(id: number, message: string): void {
+    this.#permits.refuse(id, message);
+  }
+
+  /** Requests under way that have sent something. */
+  live(): readonly { readonly method: string; readonly url: string; readonly bytesUp: number }[] {
+    return [...this.#live].flatMap(([wish, { bytesUp }]) =>
+      bytesUp === 0 ? [] : [{ method: methodOf(wish), url: textOf(wish), bytesUp }],
+    );
+  }
+
+  /** Everything ends; what is in the log stays. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#over);
+    this.#server.close();
+    this.#permits.close("the program ended");
+    for (const [socket, abort] of this.#connections) {
+      abort.abort();
+      socket.destroy();
+    }
+  }
+
+  /** A bound is reached: what runs is cut, what comes is told so. */
+  #end(why: "bytes" | "requests" | "time"): void {
+    if (this.ended === "") this.ended = why;
+    if (why === "requests") return;
+    this.#permits.close(`the flow's ${why} are used up`);
+    for (const abort of this.#connections.values()) abort.abort();
+  }
+
+  #accept(program: net.Socket): void {
+    program.on("error", () => program.destroy());
+    if (this.#closed || this.#connections.size >= programConnectionsMax) {
+      this.refusals += 1;
+      program.destroy();
+      return;
+    }
+    const abort = new AbortController();
+    this.#connections.set(program, abort);
+    program.once("close", () => {
+      this.#connections.delete(program);
+      abort.abort();
+    });
+    this.#serve(program, abort.signal).catch((error: unknown) => {
+      program.destroy();
+      if (!(error instanceof OperationError)) throw error;
+      this.#note("info", error.code);
+    });
+  }
+
+  #note(level: "info" | "warn", code: string): void {
+    const { log, session, counter } = this.#options;
+    log.log(level, "egress.program", { session, ticket: counter.toString(), code });
+  }
+
+  async #serve(program: net.Socket, closed: AbortSignal): Promise<void> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), programHeadMs);
+    const signal = AbortSignal.any([closed, late.signal]);
+    const inlet = new Inlet(program, signal);
+    let call: Call | undefined;
+    try {
+      const first = await inlet.read((bytes) => ({ ok: true, value: bytes[0] }));
+      if ("type" in first || !first.ok) return this.#malformed(program);
+      call =
+        first.value === 5
+          ? await this.#socksCall(program, inlet, closed)
+          : await this.#httpCall(program, inlet, closed);
+    } finally {
+      clearTimeout(timer);
+    }
+    if (call !== undefined) await this.#judge(call);
+  }
+
+  /** Said nothing, or nothing that could be answered. */
+  #malformed(program: net.Socket): undefined {
+    this.refusals += 1;
+    program.destroy();
+  }
+
+  async #httpCall(
+    program: net.Socket,
+    inlet: Inlet,
+    signal: AbortSignal,
+  ): Promise<Call | undefined> {
+    const refuse = (status: number, message: string): void => {
+      httpAnswer(program, status, message);
+    };
+    const length = await inlet.read(headLength);
+    if ("type" in length) return this.#malformed(program);
+    const wish = length.ok ? readHead(inlet.take(length.value)) : length;
+    if (!wish.ok) {
+      this.refusals += 1;
+      refuse(wish.error.status, wish.error.message);
+      return undefined;
+    }
+    return {
+      program,
+      inlet,
+      signal,
+      wish: wish.value,
+      opened: () => {
+        if (wish.value.type === "tunnel") program.write(tunnelOpened);
+      },
+      refuse,
+      failed: (code, message) => refuse(statusOf(code), message),
+    };
+  }
+
+  async #socksCall(
+    program: net.Socket,
+    inlet: Inlet,
+    signal: AbortSignal,
+  ): Promise<Call | undefined> {
+    const greeting = await inlet.read(readGreeting);
+    if ("type" in greeting) return this.#malformed(program);
+    if (!greeting.ok) {
+      this.refusals += 1;
+      endWith(program, Buffer.from([5, 0xff]));
+      return undefined;
+    }
+    inlet.take(greeting.value);
+    program.write(Buffer.from([5, 0]));
+    const request = await inlet.read(readSocks);
+    if ("type" in request) return this.#malformed(program);
+    if (!request.ok) {
+      this.refusals += 1;
+      socksEnd(program, request.error.code ?? socksReply.failed);
+      return undefined;
+    }
+    inlet.take(request.value.length);
+    return {
+      program,
+      inlet,
+      signal,
+      wish: request.value.wish,
+      opened: () => program.write(socksAnswer(socksReply.opened)),
+      refuse: () => socksEnd(program, socksReply.notAllowed),
+      failed: (code) => socksEnd(program, socksCodeOf(code)),
+    };
+  }
+
+  #exhausted(): string | undefined {
+    const { bounds } = this.#options;
+    if (this.ended === "" && this.total.requests >= bounds.requests) this.#end("requests");
+    return this.ended === "" ? undefined : `the flow's ${this.ended} are used up`;
+  }
+
+  async #judge(call: Call): Promise<void> {
+    const { wish, refuse } = call;
+    const over = this.#exhausted();
+    if (over !== undefined) {
+      this.refusals += 1;
+      refuse(429, over);
+      return;
+    }
+    const permission = await this.#permits.permit(wish);
+    if (permission.type === "refused") {
+      this.refusals += 1;
+      refuse(permission.status, `${textOf(wish)}: ${permission.message}`);
+      return;
+    }
+    if (call.signal.aborted) return;
+    await this.#carry(call, permission);
+  }
+
+  async #carry(
+    call: Call,
+    { permit, judgedOnly }: Extract<Permission, { readonly type: "permit" }>,
+  ): Promise<void> {
+    const { wish, signal } = call;
+    const sum = permit.sum;
+    sum.requests += 1;
+    this.total.requests += 1;
+    const entry = { status: 0, bytesUp: 0, bytesDown: 0 };
+    this.#live.set(wish, entry);
+    try {
+      const url = urlOf(wish);
+      const { resolve, trust } = this.#options.ports;
+      const addresses = await addressesOf(url, permit.classes, resolve, signal);
+      const { socket, address } = await connectAny(
+        { ...url, scheme: "http" },
+        addresses,
+        trust,
+        signal,
+      );
+      sum.address = address;
+      sum.mode = wish.type === "tunnel" ? "tunnel" : "mediated";
+      await this.#relay(call, socket, judgedOnly, this.#meter(sum, entry), entry);
+    } catch (error) {
+      if (!(error instanceof OperationError)) {
+        if (!signal.aborted) throw error;
+      } else {
+        call.failed(error.code, error.message);
+        this.#note("info", error.code);
+      }
+    } finally {
+      this.#live.delete(wish);
+      this.#logged(wish, permit, entry);
+    }
+  }
+
+  async #relay(
+    call: Call,
+    server: net.Socket,
+    judgedOnly: boolean,
+    meter: Meter,
+    entry: { status: number },
+  ): Promise<void> {
+    const { wish, program, inlet, signal } = call;
+    call.opened();
+    if (wish.type === "tunnel") {
+      entry.status = 200;
+      const gate = helloGate(wish.host, () => program.destroy());
+      const { cut } = await relay(program, server, meter, inlet.rest(), signal, gate);
+      gate.stop();
+      if (cut !== "" && cut !== "stopped") this.#note("info", "E_EGRESS_CUT");
+      return;
+    }
+    server.once("data", (bytes: Buffer) => (entry.status = statusIn(bytes)));
+    const head = headOf(wish, judgedOnly);
+    meter.up(head.length);
+    server.write(head);
+    await relay(program, server, meter, inlet.rest(), signal, bodyGate(wish.length));
+  }
+
+  /** Bytes count for the permission, for the entry and for all of the flow together. */
+  #meter(sum: Sum, entry: { bytesUp: number; bytesDown: number }): Meter {
+    const { bounds } = this.#options;
+    const count = (side: "bytesUp" | "bytesDown", bytes: number): number => {
+      const room = Math.max(0, Math.min(bytes, bounds[side] - this.total[side]));
+      this.total[side] += room;
+      sum[side] += room;
+      entry[side] += room;
+      if (room < bytes) this.#end("bytes");
+      return room;
+    };
+    return { up: (bytes) => count("bytesUp", bytes), down: (bytes) => count("bytesDown", bytes) };
+  }
+
+  #logged(
+    wish: Wish,
+    { want, sum }: Permit,
+    { status, bytesUp, bytesDown }: Pick<FlowEntry, "status" | "bytesUp" | "bytesDown">,
+  ): void {
+    const { provider } = this.#options;
+    const method = methodOf(wish);
+    const url = textOf(wish);
+    const logged = { method, url, status, bytes: bytesDown };
+    sum.log = flowLogHash(provider, sum.log, logged);
+    this.total.log = flowLogHash(provider, this.total.log, logged);
+    const mode = wish.type === "tunnel" ? "tunnel" : "mediated";
+    if (this.entries.length >= flowEntriesKept) return;
+    this.entries.push({ method, url, status, bytesUp, bytesDown, mode, want });
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * The ways out of programs, for one driver each: opened under a ticket that carries a flow, widened by
+ * tickets of their own for what the program asks for beyond it, closed when the program has ended.
+ *
+ * Invariants: one way out for a ticket; it ends with its driver, its session and its bounds.
+ * Bounds: `programsMax`, `waysOutKept`.
+ */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { equalBytes, type Log, OperationError, type Result } from "@ioi/base";
+import type { CryptoProvider } from "@ioi/crypto";
+import type { Client } from "@ioi/host/rpc";
+import { encodeCanonical, pb } from "@ioi/wire";
+import type { CarryPorts } from "../carry.ts";
+import { type ClientIdentity, flowOf, permittedAction, type UsedCounters } from "../check.ts";
+import { leaseMs, programsMax } from "../limits.ts";
+import { ProgramFlow } from "./flow.ts";
+import type { Sum, Want } from "./permits.ts";
+
+/** Takes the descriptor that a driver's sandbox sent with these words; undefined where none came. */
+export type TakeWayOut = (client: ClientIdentity, words: Uint8Array) => number | undefined;
+
+export interface ProgramsOptions {
+  readonly provider: CryptoProvider;
+  readonly bootKey: Uint8Array;
+  readonly leases: Client<typeof pb.Leases>;
+  readonly ports: Omit<CarryPorts, "onConnection">;
+  readonly used: UsedCounters;
+  readonly takeWayOut: TakeWayOut;
+  readonly log: Log;
+}
+
+interface Running {
+  readonly client: ClientIdentity;
+  readonly flow: ProgramFlow;
+  /** Ends the stream of wants. */
+  readonly abort: AbortController;
+}
+
+type OpenEvent = MessageInitShape<typeof pb.OpenEventSchema>;
+
+const need = <T>(
+  result: Result<T, { readonly code: `E_${string}`; readonly message: string }>,
+): T => {
+  if (result.ok) return result.value;
+  throw new OperationError(result.error.code, result.error.message);
+};
+
+const noFlow = (): OperationError =>
+  new OperationError("E_EGRESS_TICKET", "no way out is open under this ticket");
+
+const sumOf = (sum: Sum) => ({
+  requests: sum.requests,
+  bytesUp: BigInt(sum.bytesUp),
+  bytesDown: BigInt(sum.bytesDown),
+  requestLog: sum.log,
+});
+
+export interface CutProgram {
+  readonly session: string;
+  readonly counter: bigint;
+  readonly method: string;
+  readonly url: string;
+  readonly bytesUp: number;
+}
+
+/** Wants on their way to the driver. */
+class WantQueue {
+  #wants: Want[] = [];
+  #wake: () => void = () => undefined;
+
+  push(want: Want): void {
+    this.#wants.push(want);
+    this.#wake();
+  }
+
+  async *read(signal: AbortSignal): AsyncGenerator<Want> {
+    const stop = (): void => this.#wake();
+    signal.addEventListener("abort", stop, { once: true });
+    while (!signal.aborted) {
+      const wants = this.#wants;
+      this.#wants = [];
+      yield* wants;
+      if (this.#wants.length > 0 || signal.aborted) continue;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+export class Programs {
+  readonly #options: ProgramsOptions;
+  readonly #running: Map<bigint, Running> = new Map();
+
+  constructor(options: ProgramsOptions) {
+    this.#options = options;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  async *open(
+    client: ClientIdentity,
+    given: pb.OpenRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<OpenEvent> {
+    const { provider, bootKey, ports, log, leases } = this.#options;
+    const { ticket } = need(permittedAction(provider, bootKey, client, given));
+    const bounds = flowOf(ticket);
+    if (bounds?.hosts === undefined) {
+      throw new OperationError("E_EGRESS_TICKET", "the ticket has no network for a program");
+    }
+    if (this.#running.size >= programsMax) {
+      const message = `${this.#running.size} programs have a network`;
+      throw new OperationError("E_EGRESS_BUSY", message, { retryable: true });
+    }
+    if (!this.#options.used.take(ticket.counter)) {
+      throw new OperationError("E_EGRESS_TICKET", "the ticket was used before");
+    }
+    const { action } = given;
+    await leases.lease({ ticket: given.ticket, action }, { signal, deadlineMs: leaseMs });
+    const descriptor = this.#options.takeWayOut(client, given.words);
+    if (descriptor === undefined) {
+      throw new OperationError("E_EGRESS_REQUEST", "no sandbox sent its way out");
+    }
+    const { session, counter } = ticket;
+    const wants = new WantQueue();
+    const onWant = (want: Want): void => wants.push(want);
+    const flow = new ProgramFlow({
+      session,
+      counter,
+      bounds,
+      descriptor,
+      provider,
+      ports,
+      onWant,
+      log,
+    });
+    const abort = new AbortController();
+    this.#running.set(counter, { client, flow, abort });
+    try {
+      yield { event: { case: "opened", value: {} } };
+      const stop = AbortSignal.any([signal, abort.signal]);
+      for await (const { id, target, args } of wants.read(stop)) {
+        yield { event: { case: "want", value: { id, target, args: encodeCanonical(args) } } };
+      }
+    } finally {
+      flow.close();
+      this.#running.delete(counter);
+    }
+  }
+
+  #found(client: ClientIdentity, counter: bigint): Running {
+    const running = this.#running.get(counter);
+    if (running === undefined || running.client !== client) throw noFlow();
+    return running;
+  }
+
+  async answer(
+    client: ClientIdentity,
+    given: pb.AnswerRequest,
+    signal: AbortSignal,
+  ): Promise<object> {
+    const { flow } = this.#found(client, given.counter);
+    const want = flow.wanted(given.id);
+    // Its connection is gone, or waited too long.
+    if (want === undefined) throw new OperationError("E_EGRESS_REQUEST", "nobody waits for this");
+    if (given.ticket.length === 0) {
+      flow.refuse(given.id, given.reason === "" ? "refused" : given.reason);
+      return {};
+    }
+    const { provider, bootKey, used, leases } = this.#options;
+    const { ticket, action } = need(permittedAction(provider, bootKey, client, given));
+    const same = equalBytes(encodeCanonical(action.args), encodeCanonical(want.args));
+    if (action.target !== want.target || !same) {
+      throw new OperationError("E_EGRESS_REQUEST", "the ticket is for something else");
+    }
+    if (!used.take(ticket.counter)) {
+      throw new OperationError("E_EGRESS_TICKET", "the ticket was used before");
+    }
+    const lease = await leases.lease(
+      { ticket: given.ticket, action: given.action },
+      { signal, deadlineMs: leaseMs },
+    );
+    flow.grant(given.id, lease.addressClasses);
+    return {};
+  }
+
+  close(
+    client: ClientIdentity,
+    { counter }: pb.CloseRequest,
+  ): MessageInitShape<typeof pb.CloseReplySchema> {
+    const { flow, abort } = this.#found(client, counter);
+    flow.close();
+    abort.abort();
+    return {
+      lease: { ...sumOf(flow.total), refused: flow.refusals, ended: flow.ended },
+      permits: flow.granted.map(({ want, sum }) => ({
+        id: want,
+        ...sumOf(sum),
+        mode: sum.mode,
+        address: sum.address,
+      })),
+      entries: flow.entries.map((entry) => ({
+        ...entry,
+        bytesUp: BigInt(entry.bytesUp),
+        bytesDown: BigInt(entry.bytesDown),
+      })),
+    };
+  }
+
+  /** Ends the ways out of a session, or all; says what was under way and had sent something. */
+  cut(session: string): readonly CutProgram[] {
+    const cut: CutProgram[] = [];
+    for (const [counter, { client, flow, abort }] of this.#running) {
+      if (session !== "" && client.session !== session) continue;
+      for (const each of flow.live()) cut.push({ session: flow.session, counter, ...each });
+      flow.close();
+      abort.abort();
+    }
+    return cut;
+  }
+}
