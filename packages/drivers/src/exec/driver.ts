@@ -13,7 +13,6 @@
  */
 import path from "node:path";
 import { ok, type Result } from "@ioi/base";
-import type { SandboxSpec } from "@ioi/host/sandbox";
 import { type CanonicalValue, type Profile, schema, stringList } from "@ioi/wire";
 import {
   type ActContext,
@@ -24,7 +23,6 @@ import {
   refused,
 } from "../core/driver.ts";
 import type { EffectEngine, EffectReport } from "../effects/engine.ts";
-import { parentOf } from "../effects/folders.ts";
 import { settle, type Settlement } from "../effects/settle.ts";
 import type { ErrorCode } from "../errors.ts";
 import { decodeArguments } from "../files/arguments.ts";
@@ -36,11 +34,12 @@ import {
   reject,
   type Spot,
 } from "../fs/roots.ts";
-import { argumentBytesMax, argumentsMax, changedPathsMax, heldNamedMax } from "../limits.ts";
-import { divide, type HeldPath } from "./held.ts";
+import { argumentBytesMax, argumentsMax } from "../limits.ts";
+import type { HeldPath } from "./held.ts";
 import { findProgram, type Program, recheckProgram } from "./program.ts";
 import { type RunEnd, type RunResult, runCommand } from "./run.ts";
-import { openStage, readStage, removeStage, type Stage } from "./stage.ts";
+import { openStage, removeStage, type Stage } from "./stage.ts";
+import { commandSpec, commitStage, heldPaths, named, writableFolders } from "./staged.ts";
 
 const execArguments = schema.record({ argv: stringList, cwd: schema.text(4096) });
 
@@ -65,28 +64,6 @@ const stopped: Readonly<Record<string, { readonly code: ErrorCode; readonly mess
     code: "E_EXEC_STAGED_TOO_LARGE",
     message: "the command wrote more than may be staged and was ended",
   },
-};
-
-/** All changed paths, or, where they are many, those that stand above the others. */
-const named = (changed: readonly string[]): readonly string[] => {
-  const all = [...new Set(changed)].sort();
-  if (all.length <= changedPathsMax) return all;
-  const set = new Set(all);
-  const above = (each: string): boolean => {
-    for (let at = parentOf(each); at !== "/"; at = parentOf(at)) if (set.has(at)) return true;
-    return false;
-  };
-  return all.filter((each) => !above(each)).slice(0, changedPathsMax);
-};
-
-/** What a person reads of what was held back. */
-const heldMessage = (held: readonly HeldPath[], applied: number): string => {
-  const named = held.filter(({ why }) => why !== "");
-  const first = named.slice(0, heldNamedMax).map(({ path: at, why }) => `${at} (${why})`);
-  const more = held.length - first.length;
-  const also = more > 0 ? ` and ${more} more` : "";
-  const rest = applied > 0 ? "the rest was applied" : "nothing it wrote was applied";
-  return `held back, because such a change asks: ${first.join(", ")}${also}; ${rest}`;
 };
 
 const resultOf = (
@@ -117,9 +94,6 @@ const evidenceOf = (
   ...(skipped === 0 ? {} : { specialFilesSkipped: String(skipped) }),
   ...(held === 0 ? {} : { heldBack: String(held) }),
 });
-
-const heldPaths = (held: readonly HeldPath[]): readonly string[] =>
-  named(held.map((each) => each.path));
 
 interface Command {
   readonly argv: readonly string[];
@@ -206,7 +180,7 @@ export class ExecDriver implements Driver {
       folders: [],
     });
     try {
-      const stage = openStage(this.#stageFolder(counter), this.#writable());
+      const stage = openStage(this.#stageFolder(counter), writableFolders(this.#engine));
       return await this.#runStaged(command, stage, context);
     } finally {
       removeStage(this.#stageFolder(counter));
@@ -216,7 +190,7 @@ export class ExecDriver implements Driver {
   async #runStaged(command: Command, stage: Stage, context: ActContext): Promise<ActReport> {
     const { limits } = this.#profile;
     const run = await runCommand({
-      spec: this.#spec(stage),
+      spec: commandSpec(this.#engine, this.#profile, stage),
       program: command.program.path,
       args: command.argv.slice(1),
       cwd: command.cwd.place.path,
@@ -231,25 +205,10 @@ export class ExecDriver implements Driver {
       return this.#noEffect(run, context, { code: "E_EXEC_NOT_STARTED", message: end.why });
     }
     if (end.type !== "exited") return this.#noEffect(run, context, stopped[end.type]);
-    const staged = await readStage(this.#engine.roots, stage, context.signal);
-    if (!staged.ok) return this.#noEffect(run, context, staged.error);
-    const { changes, skipped } = staged.value;
-    const { applied, held } = divide(changes);
-    const heldBack =
-      held.length === 0
-        ? undefined
-        : ({ code: "E_EXEC_PROTECTED", message: heldMessage(held, applied.length) } as const);
-    if (heldBack !== undefined && applied.length === 0) {
-      return this.#noEffect(run, context, heldBack, held);
-    }
-    const effect = await this.#engine.perform({
-      counter: context.counter,
-      target: "sys::exec",
-      actionId: context.actionId,
-      changes: applied,
-      snapshot: true,
-      signal: context.signal,
-    });
+    const committed = await commitStage(this.#engine, "sys::exec", stage, context);
+    if (!committed.ok) return this.#noEffect(run, context, committed.error);
+    const { effect, held, heldBack, skipped } = committed.value;
+    if (effect === undefined) return this.#noEffect(run, context, heldBack, held);
     return this.#report(run, effect, skipped, held, heldBack);
   }
 
@@ -297,35 +256,6 @@ export class ExecDriver implements Driver {
 
   #stageFolder(counter: bigint): string {
     return path.join(this.#engine.vault.folderOf(counter), "stage");
-  }
-
-  #writable(): readonly string[] {
-    const writable = this.#engine.roots.all.filter(
-      (root) => root.access === "write" && root.fd !== undefined,
-    );
-    return [...new Set(writable.map((root) => root.path))];
-  }
-
-  #spec(stage: Stage): SandboxSpec {
-    const { limits, masks } = this.#profile;
-    const overlaid = new Set(stage.layers.map((layer) => layer.lower));
-    const readable = this.#engine.roots.all
-      .filter((root) => root.fd !== undefined && !overlaid.has(root.path))
-      .map((root) => root.path);
-    return {
-      name: "command",
-      kind: "command",
-      binds: [...new Set(readable)].map((each) => ({ path: each, access: "read" })),
-      masks: [...masks],
-      network: "none",
-      mayCreateNamespaces: false,
-      limits: {
-        memoryBytes: limits.memoryBytes,
-        processes: limits.processes,
-        fileBytes: limits.fileBytes,
-      },
-      overlay: stage.layers,
-    };
   }
 
   [Symbol.dispose](): void {
