@@ -461,6 +461,7 @@ export class FakeKernel implements AsyncDisposable {
         this.calls.push(`resume ${session} ${budget?.actions} ${budget?.microusd}`);
         return {};
       },
+      showChange: async () => ({}),
       content: async ({ session, action, offset }) => {
         this.#need(session);
         const whole = this.contents.get(action);

@@ -5,7 +5,7 @@ import { OperationError, utf8Encode } from "@ioi/base";
 import { domainHash, domains } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { decisionStatement, pb, previewStatement, type PreviewStatement, schema } from "@ioi/wire";
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { CallContext } from "../src/http/connect.ts";
 import type { Kernel } from "../src/kernel.ts";
 import { planMs, plansMax } from "../src/limits.ts";
@@ -46,6 +46,12 @@ interface World {
 const worldOf = ({ approvals = [], devices = [], accept, changes = [] }: World = {}) => {
   const calls: string[] = [];
   const kernel = {
+    sessions: async () => ({
+      showChange: async ({ approval }: { readonly approval: string }) => {
+        calls.push(`show ${approval}`);
+        return {};
+      },
+    }),
     person: async () => ({
       listApprovals: async () => ({ approvals }),
       decide: async ({ reason }: { readonly reason: string }) => {
@@ -246,7 +252,9 @@ test("a change is shown where its driver signed it for this action, else in word
       ...changes,
     });
   const none = new Uint8Array(0);
-  const shownOf = async (preview: Partial<pb.Preview> | undefined): Promise<string[]> => {
+  const shownOf = async (
+    preview: MessageInitShape<typeof pb.PreviewSchema> | undefined,
+  ): Promise<string[]> => {
     const approval = approvalOf("a-1", "write a");
     const made = preview === undefined ? undefined : create(pb.PreviewSchema, preview);
     const { cards } = worldOf({ approvals: [made ? { ...approval, preview: made } : approval] });
@@ -272,6 +280,12 @@ test("a change is shown where its driver signed it for this action, else in word
     assert.deepEqual(await shownOf(lie), foreign);
   }
   assert.deepEqual(await shownOf({ state: "coming" }), ["coming", "is being made"]);
+  const without = approvalOf("a-2", "write b");
+  without.preview = create(pb.PreviewSchema, { state: "missing", why: "it ended" });
+  const world = worldOf({ approvals: [without] });
+  assert.deepEqual(await listed(world), ["approval a-2"]);
+  assert.deepEqual(await listed(world), ["approval a-2"]);
+  assert.deepEqual(world.calls, ["show a-2"], "looked at once more, and once only");
   const why = "the file may not be read";
   assert.deepEqual(await shownOf({ state: "missing", why }), ["missing", `not available: ${why}`]);
   assert.deepEqual(await shownOf({ state: "none" }), ["none", ""]);

@@ -17,12 +17,7 @@ import {
 import { assert, type Log, OperationError, toHex, utf8Decode } from "@ioi/base";
 import { actionId } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
-import {
-  encodeCanonical,
-  prepared as preparedSchema,
-  previewTargets,
-  schema,
-} from "@ioi/wire";
+import { encodeCanonical, prepared as preparedSchema, previewTargets, schema } from "@ioi/wire";
 import { canonicalArguments } from "./arguments.ts";
 import type {
   AgentLink,
@@ -32,6 +27,7 @@ import type {
   Drivers,
   Gate,
   OpenedSession,
+  PreparedAction,
   RegisteredModel,
   SessionClock,
 } from "./ends.ts";
@@ -181,37 +177,36 @@ export class SessionCalls {
     return await this.#ends.drivers.of(this.#state.session, kind, this.#profileOf(kind), signal);
   }
 
-  async prepare(effect: Of<"prepare">, signal: AbortSignal): Promise<SessionInput> {
-    const fromUs = this.#ends.clock.nowUs();
+  /** Has a driver look; nothing is changed. */
+  async #look(
+    { target, args, content }: Pick<Of<"prepare">, "target" | "args" | "content">,
+    signal: AbortSignal,
+  ): Promise<PreparedAction & { readonly driver: Driver; readonly nonce: Uint8Array }> {
     await this.#reopen(signal);
     const roots = this.#opened?.roots ?? [];
-    const { target, content } = effect;
     const { home } = this.#ends;
-    const supplied = this.#supplied(target, effect.args);
-    const made = canonicalArguments(target, effect.args, content, roots, home, supplied);
+    const supplied = this.#supplied(target, args);
+    const made = canonicalArguments(target, args, content, roots, home, supplied);
     if (!made.ok) {
       throw new OperationError(made.error.code as `E_${string}`, made.error.message);
     }
     const driver = await this.#driver(target, signal);
-    const { action, prepared, preparedSignature } = await driver.prepare(
-      target,
-      encodeCanonical(made.value.args),
-      signal,
-    );
-    const statement = schema.decode(preparedSchema, prepared);
+    const looked = await driver.prepare(target, encodeCanonical(made.value.args), signal);
+    const statement = schema.decode(preparedSchema, looked.prepared);
     if (!statement.ok) {
       throw new OperationError("E_DRIVER_MALFORMED", "what the driver prepared does not decode");
     }
+    const { action, prepared, preparedSignature } = looked;
+    return { driver, nonce: statement.value.nonce, action, prepared, preparedSignature };
+  }
+
+  async prepare(effect: Of<"prepare">, signal: AbortSignal): Promise<SessionInput> {
+    const fromUs = this.#ends.clock.nowUs();
+    const { action, nonce, prepared, preparedSignature } = await this.#look(effect, signal);
     this.#watch = { fromUs, preparedUs: this.#ends.clock.nowUs() };
-    return {
-      type: "prepared",
-      call: effect.call,
-      action,
-      actionId: actionId(nodeCrypto, action),
-      nonce: statement.value.nonce,
-      prepared,
-      preparedSignature,
-    };
+    const id = actionId(nodeCrypto, action);
+    const { call } = effect;
+    return { type: "prepared", call, action, actionId: id, nonce, prepared, preparedSignature };
   }
 
   /** Later calls as the card would name them; what cannot be named waits for its turn. */
@@ -273,14 +268,43 @@ export class SessionCalls {
 
   /** Before anybody is told that it asks: the card shows what the action would change. */
   async #showChange(approval: string, signal: AbortSignal): Promise<void> {
-    const { session, current } = this.#state;
+    const { current } = this.#state;
     if (current?.prepared === undefined || !previewTargets.has(current.target)) return;
+    const { target, prepared, content } = current;
+    await this.#show(approval, signal, async () => ({
+      driver: await this.#driver(target, signal),
+      nonce: prepared.nonce,
+      content: content ?? noContent,
+    }));
+  }
+
+  /** The same for an action that waits already: it is looked at anew, and goes on waiting. */
+  async showChange(approval: string, signal: AbortSignal): Promise<void> {
+    const { current, session } = this.#state;
+    if (current?.approval !== approval || !previewTargets.has(current.target)) return;
     const content = current.content ?? noContent;
-    const given = { session, approval };
+    await this.#show(approval, signal, async () => {
+      const { driver, nonce } = await this.#look(current, signal);
+      return { driver, nonce, content };
+    });
+    // A person may take days; nobody acts while it waits.
+    if (this.#state.stage === "deciding") this.#ends.drivers.release(session);
+  }
+
+  async #show(
+    approval: string,
+    signal: AbortSignal,
+    of: () => Promise<{
+      readonly driver: Driver;
+      readonly nonce: Uint8Array;
+      readonly content: Uint8Array;
+    }>,
+  ): Promise<void> {
+    const given = { session: this.#state.session, approval };
     const none = { statement: noContent, signature: noContent, text: "" };
     try {
-      const driver = await this.#driver(current.target, signal);
-      const made = await driver.preview(current.prepared.nonce, content, signal);
+      const { driver, nonce, content } = await of();
+      const made = await driver.preview(nonce, content, signal);
       await this.#ends.gate.preview({ ...given, ...made, missing: "" }, signal);
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;

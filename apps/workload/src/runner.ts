@@ -158,6 +158,11 @@ export class SessionRunner {
     this.#calls.scopeChanged();
   }
 
+  /** What waits for a person is looked at once more, and what it would change is shown. */
+  async showChange(approval: string): Promise<void> {
+    await this.#calls.showChange(approval, this.#abort.signal);
+  }
+
   /** Nothing is to be driven any more. */
   get over(): boolean {
     return isTerminal(this.#machine.state) || this.#broken !== undefined;

@@ -142,6 +142,10 @@ export const sessionsService = (sessions: Sessions): Implementation =>
       await sessions.resume(session, budgets);
       return {};
     },
+    showChange: async ({ session, approval }) => {
+      await sessions.showChange(session, approval);
+      return {};
+    },
     content: async ({ session, action, offset, length }) => {
       if (offset > BigInt(Number.MAX_SAFE_INTEGER)) throw request("the offset is too large");
       const bound = length === 0 ? contentPieceBytesMax : Math.min(length, contentPieceBytesMax);

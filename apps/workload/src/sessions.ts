@@ -324,6 +324,10 @@ export class Sessions {
   }
 
   /** An input of the person for a session that is not over. */
+  async showChange(session: string, approval: string): Promise<void> {
+    await this.#runners.get(session)?.showChange(approval);
+  }
+
   async give(session: string, input: PersonInput): Promise<void> {
     const runner = this.#runners.get(session);
     if (runner === undefined) {

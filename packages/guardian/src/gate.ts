@@ -173,7 +173,6 @@ export class Gate {
       ...this.#intent(checked, policy, context, decision, counter, approval),
       ...alikePart(this.#core, policy, checked.action, decision, context, proposal.alike ?? []),
     };
-    if (approval !== undefined) this.#core.previews.asked(approval, checked, this.#core.wall());
     const decided = clock.now();
     const receipt = await this.#commitIntent(leaf, decision);
     const synced = clock.now();

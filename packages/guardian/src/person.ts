@@ -255,7 +255,7 @@ export class PersonSide {
       createdMs: ask.atMs,
       expiresMs: ask.atMs + policy.approvalExpiresMinutes * 60_000,
       sessionScope: sessionScopeOffered(decision.asks) || offered,
-      preview: this.#core.previews.of(ask.approval, ask.target, this.#core.wall()),
+      preview: this.#core.previews.of(ask, this.#core.wall()),
     };
   }
 

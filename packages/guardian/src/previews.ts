@@ -3,9 +3,9 @@
  * own text commits to both contents (the fact `before`, the content's digest); a preview only shows
  * the way between them, so it is in no receipt and in no signature of the person.
  *
- * Invariants: a text is shown only where the instance that prepared this very action signed it, for
- * the two contents that the action names, and where nothing in it hides. One for an ask; the first
- * answer stands, so that what a person reads does not change under their eyes.
+ * Invariants: a text is shown only where a files driver of the session that prepared this very action
+ * signed it, for the two contents that the action names, and where nothing in it hides. One for an
+ * ask: what is there stands, so that what a person reads does not change under their eyes.
  *
  * Bounds: `asksKeptMax` of `previewCharsMax`, in memory; gone with the process.
  */
@@ -14,14 +14,16 @@ import { type CryptoProvider, domainBytes, domainHash, domains } from "@ioi/cryp
 import { isVisible } from "@ioi/firewall/preview";
 import {
   type Action,
-  type PreviewStatement,
+  action as actionSchema,
   previewStatement,
   previewTargets,
   schema,
 } from "@ioi/wire";
 import type { Instance } from "./core.ts";
+import type { Ask, Ledger } from "./ledger.ts";
 import { asksKeptMax, previewCharsMax, previewLinesMax, previewWaitMs } from "./limits.ts";
 import { printable, rejected } from "./rejections.ts";
+import type { SealedContent } from "./sealing.ts";
 
 export interface ShownPreview {
   /** `none`: the action changes no file's content. */
@@ -44,23 +46,11 @@ export interface GivenPreview {
   readonly missing: string;
 }
 
-interface Asked {
-  readonly session: { readonly id: string };
-  readonly action: Action;
-  readonly actionId: Uint8Array;
-  readonly instanceId: Uint8Array;
-  readonly nonce: Uint8Array;
-}
-
-interface Kept {
-  readonly asked: Asked;
-  readonly atMs: number;
-  shown: ShownPreview | undefined;
-}
-
 interface Verifier {
   readonly ports: { readonly provider: CryptoProvider };
   readonly instances: ReadonlyMap<string, Instance>;
+  readonly ledger: Pick<Ledger, "asks">;
+  open(session: string, content: SealedContent): Uint8Array | undefined;
 }
 
 const nothing = new Uint8Array(0);
@@ -91,81 +81,84 @@ const complaintOf = (text: string): string | undefined => {
   return lines.every(isVisible) ? undefined : "it holds characters that cannot be seen";
 };
 
+/** The action of an ask, as its receipt seals it. */
+const actionOf = (core: Verifier, ask: Ask): Action | undefined => {
+  const plain = core.open(ask.session, ask.intent.action);
+  const action = plain === undefined ? undefined : schema.decode(actionSchema, plain);
+  return action?.ok === true ? action.value : undefined;
+};
+
 const complaintAbout = (
-  { session, action, actionId, instanceId, nonce }: Asked,
-  statement: PreviewStatement,
+  core: Verifier,
+  ask: Ask,
+  { statement: encoded, signature, text }: GivenPreview,
 ): string | undefined => {
-  if (!equalBytes(statement.instanceId, instanceId) || !equalBytes(statement.nonce, nonce)) {
-    return "it is of another preparation";
+  const { provider } = core.ports;
+  const hidden = complaintOf(text);
+  if (hidden !== undefined) return hidden;
+  const decoded = schema.decode(previewStatement, encoded);
+  if (!decoded.ok) return decoded.error.message;
+  const statement = decoded.value;
+  const instance = core.instances.get(toHex(statement.instanceId));
+  if (instance === undefined || instance.gone || instance.kind !== "files") {
+    return "no driver that runs made it";
   }
-  if (statement.session !== session.id) return "it is of another session";
-  if (!equalBytes(statement.actionId, actionId)) return "it is of another action";
-  const before = action.facts["path"]?.before;
-  return sameOrAbsent(statement.before, before) && sameOrAbsent(statement.after, contentOf(action))
+  if (instance.session !== ask.session || statement.session !== ask.session) {
+    return "it is of another session";
+  }
+  const signedBytes = domainBytes(domains.preview, encoded);
+  if (!provider.verify("ed25519", instance.publicKey, signedBytes, signature)) {
+    return "it is not signed by its driver";
+  }
+  const textHash = domainHash(provider, domains.preview, utf8Encode(text));
+  if (!equalBytes(statement.textHash, textHash)) return "the text is another one";
+  if (!equalBytes(statement.actionId, ask.actionId)) return "it is of another action";
+  const action = actionOf(core, ask);
+  return action !== undefined &&
+    sameOrAbsent(statement.before, action.facts["path"]?.before) &&
+    sameOrAbsent(statement.after, contentOf(action))
     ? undefined
     : "it goes between other contents";
 };
 
 export class Previews {
-  readonly #kept: Lru<string, Kept> = new Lru(asksKeptMax);
+  readonly #shown: Lru<string, ShownPreview> = new Lru(asksKeptMax);
 
-  /** An action asks; its driver may show what it would change. */
-  asked(approval: string, asked: Asked, atMs: number): void {
-    if (!previewTargets.has(asked.action.target)) return;
-    const { session, action, actionId, instanceId, nonce } = asked;
-    const only = { session, action, actionId, instanceId, nonce };
-    this.#kept.set(approval, { asked: only, atMs, shown: undefined });
-  }
-
-  /** Throws `E_PREVIEW_INVALID` for one that does not fit; the card says then that there is none. */
+  /**
+   * Throws `E_PREVIEW_INVALID` for one that does not fit; the card says then that there is none. What
+   * is there stays; what was missing may come later, when somebody looks.
+   */
   give(core: Verifier, given: GivenPreview): void {
-    const kept = this.#kept.get(given.approval);
-    if (kept === undefined || kept.asked.session.id !== given.session) {
-      throw rejected("E_PREVIEW_INVALID", `no ask ${printable(given.approval)} wants a preview`);
+    const { approval } = given;
+    const ask = core.ledger.asks.get(approval);
+    if (ask === undefined || ask.session !== given.session || !previewTargets.has(ask.target)) {
+      throw rejected("E_PREVIEW_INVALID", `no ask ${printable(approval)} wants a preview`);
     }
-    if (kept.shown !== undefined) {
-      throw rejected("E_PREVIEW_INVALID", `ask ${given.approval} has its preview`);
+    if (this.#shown.get(approval)?.state === "there") {
+      throw rejected("E_PREVIEW_INVALID", `ask ${approval} has its preview`);
     }
     if (given.missing !== "") {
-      kept.shown = missing(reasons[given.missing] ?? "its driver could not make one");
+      this.#shown.set(approval, missing(reasons[given.missing] ?? "its driver could not make one"));
       return;
     }
-    const complaint = this.#complaint(core, kept.asked, given);
+    const complaint = complaintAbout(core, ask, given);
     if (complaint !== undefined) {
-      kept.shown = missing("what the driver showed does not fit the action");
+      this.#shown.set(approval, missing("what the driver showed does not fit the action"));
       throw rejected("E_PREVIEW_INVALID", complaint);
     }
-    kept.shown = { state: "there", text: given.text, statement: given.statement, why: "" };
-  }
-
-  #complaint(core: Verifier, asked: Asked, given: GivenPreview): string | undefined {
-    const { statement: encoded, signature, text } = given;
-    const { provider } = core.ports;
-    const complaint = complaintOf(text);
-    if (complaint !== undefined) return complaint;
-    const instance = core.instances.get(toHex(asked.instanceId));
-    if (instance === undefined || instance.gone) return "its driver has ended";
-    const signedBytes = domainBytes(domains.preview, encoded);
-    if (!provider.verify("ed25519", instance.publicKey, signedBytes, signature)) {
-      return "it is not signed by the action's driver";
-    }
-    const statement = schema.decode(previewStatement, encoded);
-    if (!statement.ok) return statement.error.message;
-    const textHash = domainHash(provider, domains.preview, utf8Encode(text));
-    if (!equalBytes(statement.value.textHash, textHash)) return "the text is another one";
-    return complaintAbout(asked, statement.value);
+    const { text, statement } = given;
+    this.#shown.set(approval, { state: "there", text, statement, why: "" });
   }
 
   /** The person answered. */
   forget(approval: string): void {
-    this.#kept.delete(approval);
+    this.#shown.delete(approval);
   }
 
-  of(approval: string, target: string, nowMs: number): ShownPreview {
+  of({ approval, target, atMs }: Ask, nowMs: number): ShownPreview {
     if (!previewTargets.has(target)) return none;
-    const kept = this.#kept.get(approval);
-    if (kept === undefined) return missing("it was not kept when the kernel ended");
-    if (kept.shown !== undefined) return kept.shown;
-    return nowMs - kept.atMs < previewWaitMs ? coming : missing("its driver did not answer");
+    const shown = this.#shown.get(approval);
+    if (shown !== undefined) return shown;
+    return nowMs - atMs < previewWaitMs ? coming : missing("its driver showed nothing");
   }
 }

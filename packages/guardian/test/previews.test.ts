@@ -13,17 +13,7 @@ import {
 } from "@ioi/wire";
 import type { GivenPreview } from "../src/index.ts";
 import { previewWaitMs } from "../src/limits.ts";
-import {
-  answerOf,
-  inWork,
-  policyText,
-  PolicyText,
-  readOf,
-  statementOf,
-  TestDriver,
-  World,
-  writeOf,
-} from "./support.ts";
+import { answerOf, inWork, readOf, statementOf, TestDriver, World, writeOf } from "./support.ts";
 
 const before = nodeCrypto.sha256(utf8Encode("old"));
 const over: Action = {
@@ -122,7 +112,6 @@ const lies: readonly (readonly [string, (its: Asked) => GivenPreview])[] = [
   ["with a signature of other bytes", (its) => ({ ...given(its), statement: none })],
   ["of another action", (its) => given(its, { actionId: hash })],
   ["of another instance", (its) => given(its, { instanceId: hash.slice(0, 16) })],
-  ["of another preparation", (its) => given(its, { nonce: hash.slice(0, 16) })],
   ["of another session's driver", (its) => given(its, { session: "s-other" })],
   ["from another content", (its) => given(its, { before: hash })],
   ["to another content", (its) => given(its, { after: hash })],
@@ -200,15 +189,49 @@ test("where nothing comes the card says so in words", async () => {
     missing: "E_FS_CHANGED",
   });
   assert.equal(world.card(approval).preview.why, "the file was changed meanwhile");
+  // What was missing may come when somebody looks again.
+  world.gate.preview(given(its));
+  assert.equal(world.card(approval).preview.state, "there");
   const late = await asked();
   await late.world.clock.advance(previewWaitMs);
-  assert.equal(late.world.card(late.approval).preview.why, "its driver did not answer");
-  const restarted = await (await asked()).world.restart();
-  const [card] = restarted.person.approvals();
-  assert.equal(card?.preview.why, "it was not kept when the kernel ended");
-  const text = `${policyText()}\n[[rule]]\nid = "x"\neffect = "ask"\ntarget = ["fs::read"]\n`;
-  const reading = await World.open({ policy: new PolicyText(text) });
-  const { driver } = await reading.session();
-  const reply = await reading.propose(driver, readOf(inWork("careful/a.txt")));
-  assert.equal(reading.card(reply.approval ?? "").preview.state, "none");
+  assert.equal(late.world.card(late.approval).preview.why, "its driver showed nothing");
+  const careful = await World.open();
+  const { driver } = await careful.session();
+  const reply = await careful.propose(driver, readOf(inWork("careful/a.txt")));
+  assert.equal(careful.card(reply.approval ?? "").preview.state, "none");
+  const odd = { ...given(its), approval: reply.approval ?? "", session: driver.session };
+  assert.equal(
+    codeOf(() => careful.gate.preview(odd)),
+    "E_PREVIEW_INVALID",
+  );
+});
+
+test("after a restart a new driver of the session shows the same action", async () => {
+  const its = await asked();
+  its.world.gate.preview(given(its));
+  const world = await its.world.restart();
+  const { approval } = its;
+  assert.notEqual(world.card(approval).preview.state, "there");
+  assert.equal(
+    codeOf(() => world.gate.preview(given(its))),
+    "E_PREVIEW_INVALID",
+    "the old one",
+  );
+  const driver = new TestDriver(world, its.driver.session);
+  const changes = { instanceId: driver.instanceId, nonce: hash.slice(0, 16) };
+  world.gate.preview(given({ ...its, driver }, changes));
+  assert.equal(world.card(approval).preview.state, "there");
+});
+
+test("a driver of another kind or session shows nothing", async () => {
+  for (const kind of ["files", "exec"] as const) {
+    const its = await asked();
+    const session = kind === "exec" ? its.driver.session : await its.world.utter();
+    const driver = new TestDriver(its.world, session, kind);
+    const lie = given(its, { instanceId: driver.instanceId }, { key: driver.key });
+    assert.equal(
+      codeOf(() => its.world.gate.preview(lie)),
+      "E_PREVIEW_INVALID",
+    );
+  }
 });

@@ -1,4 +1,5 @@
 /** Sessions and approvals by the beginning of their id. */
+import { OperationError } from "@ioi/base";
 import type { pb } from "@ioi/wire";
 import { callDeadlineMs } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
@@ -35,6 +36,20 @@ export const findSession = async (kernel: Kernel, given: string): Promise<pb.Ses
   throw failWith({ code: "E_SESSION_UNKNOWN", message: `no session begins with "${given}"` });
 };
 
+/** Where nobody showed yet what it would change, its driver looks once more. */
+const withChange = async (kernel: Kernel, found: pb.Approval): Promise<pb.Approval> => {
+  const { id: approval, session, preview } = found;
+  if (preview === undefined || preview.state === "none" || preview.state === "there") return found;
+  try {
+    const sessions = await kernel.sessions();
+    await sessions.showChange({ session, approval }, { deadlineMs: callDeadlineMs });
+  } catch (error) {
+    // The card says by itself that there is none.
+    if (!(error instanceof OperationError)) throw error;
+  }
+  return (await pendingApprovals(kernel)).find(({ id }) => id === approval) ?? found;
+};
+
 export const findApproval = async (kernel: Kernel, given: string): Promise<pb.Approval> => {
   const all = await pendingApprovals(kernel);
   const exact = all.find(({ id }) => id === given);
@@ -45,6 +60,6 @@ export const findApproval = async (kernel: Kernel, given: string): Promise<pb.Ap
       "approvals",
       given,
     );
-  if (found !== undefined) return found;
+  if (found !== undefined) return await withChange(kernel, found);
   throw failWith({ code: "E_APPROVAL_UNKNOWN", message: `no approval that waits is "${given}"` });
 };

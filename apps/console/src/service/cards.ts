@@ -2,7 +2,7 @@
  * What waits for a person: asks of the Guardian and scopes of planned tasks. Texts are the
  * Guardian's, letter by letter; the console holds no key and answers nothing by itself.
  */
-import { equalBytes, OperationError, utf8Encode } from "@ioi/base";
+import { equalBytes, Lru, OperationError, utf8Encode } from "@ioi/base";
 import { domainHash, domains } from "@ioi/crypto";
 import { previewAbsence, previewFits } from "@ioi/firewall/preview";
 import { nodeCrypto } from "@ioi/host/crypto";
@@ -193,11 +193,29 @@ export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
       async () => (await (await kernel.devices()).listDevices({}, call(signal))).devices,
       [],
     );
+  const looked = new Lru<string, true>(cardsMax * 4);
+  const list = async (signal: AbortSignal): Promise<readonly pb.Approval[]> =>
+    (await (await kernel.person()).listApprovals({}, call(signal))).approvals;
+  /** What waits; where nobody showed yet what the first one would change, it is looked at once more. */
+  const shownAll = async (signal: AbortSignal): Promise<readonly pb.Approval[]> => {
+    const approvals = await list(signal);
+    const [first] = approvals;
+    if (first?.preview?.state !== "missing" || looked.has(first.id)) return approvals;
+    looked.set(first.id, true);
+    const { session, id: approval } = first;
+    try {
+      const sessions = await kernel.sessions();
+      await sessions.showChange({ session, approval }, call(signal));
+    } catch (error) {
+      // The card says by itself that there is none.
+      if (!(error instanceof OperationError)) throw error;
+    }
+    return await list(signal);
+  };
   return {
     listCards: async ({ device }, { signal, browser }) => {
-      const person = await kernel.person();
-      const [{ approvals }, devices, changes] = await Promise.all([
-        person.listApprovals({}, call(signal)),
+      const [approvals, devices, changes] = await Promise.all([
+        shownAll(signal),
         devicesOf(signal),
         waitingChanges(kernel, { signal }),
       ]);

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/sessions.proto.
  */
 export const file_ioi_kernel_v1_sessions: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb2kva2VybmVsL3YxL3Nlc3Npb25zLnByb3RvEg1pb2kua2VybmVsLnYxItgBCgxTdGFydFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJEhEKCXdvcmtzcGFjZRgDIAEoCRIOCgZvbl9hc2sYBCABKAkSDQoFYWdlbnQYBSABKAkSDQoFbW9kZWwYBiABKAkSKgoGZm9sZGVyGAcgASgLMhouaW9pLmtlcm5lbC52MS5BZ2VudEZvbGRlchIsCgZidWRnZXQYCCABKAsyHC5pb2kua2VybmVsLnYxLlNlc3Npb25CdWRnZXQSDgoGb3V0cHV0GAkgASgIIloKC0FnZW50Rm9sZGVyEgwKBHBhdGgYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEg0KBXRvb2xzGAQgAygJEg8KB3N0ZXBfbXMYBSABKA0iUwoNU2Vzc2lvbkJ1ZGdldBIPCgdhY3Rpb25zGAEgASgNEg8KB3dhbGxfbXMYAiABKAQSDgoGdG9rZW5zGAMgASgEEhAKCG1pY3JvdXNkGAQgASgEIjAKDUZvbGxvd1JlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZvdXRwdXQYAiABKAgiegoNU2Vzc2lvblVwZGF0ZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGpzb24YAyABKAkSDQoFcmVzdHMYBCABKAgSLAoGb3V0cHV0GAUgASgLMhwuaW9pLmtlcm5lbC52MS5TZXNzaW9uT3V0cHV0Ii0KDVNlc3Npb25PdXRwdXQSDgoGYWN0aW9uGAEgASgNEgwKBHRleHQYAiABKAkiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJEChFMaXN0U2Vzc2lvbnNSZXBseRIvCghzZXNzaW9ucxgBIAMoCzIdLmlvaS5rZXJuZWwudjEuU2Vzc2lvblN1bW1hcnkiiAEKDlNlc3Npb25TdW1tYXJ5Eg8KB3Nlc3Npb24YASABKAkSDQoFc3RhdGUYAiABKAkSDAoEdGV4dBgDIAEoCRIRCgl3b3Jrc3BhY2UYBCABKAkSEgoKY3JlYXRlZF9tcxgFIAEoBBIPCgdhY3Rpb25zGAYgASgNEhAKCHVuZG9hYmxlGAcgASgNIh4KC1N0b3BSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiHAoJU3RvcFJlcGx5Eg8KB3N0b3BwZWQYASADKAkiVAoLVW5kb1JlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZhY3Rpb24YAiABKA0SFAoMdW5kb19zZXNzaW9uGAMgASgJEg4KBm9uX2FzaxgEIAEoCSI1Cg5SZXNvbHZlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEhIKCnJlc29sdXRpb24YAiABKAkiDgoMUmVzb2x2ZVJlcGx5IlEKDkNvbnRlbnRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGYWN0aW9uGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKA0iLAoMQ29udGVudFJlcGx5Eg0KBWJ5dGVzGAEgASgMEg0KBXRvdGFsGAIgASgEIisKClNheVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJIgoKCFNheVJlcGx5Ih8KDFBhdXNlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIgwKClBhdXNlUmVwbHkiTgoNUmVzdW1lUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEiwKBmJ1ZGdldBgCIAEoCzIcLmlvaS5rZXJuZWwudjEuU2Vzc2lvbkJ1ZGdldCINCgtSZXN1bWVSZXBseTK2BQoIU2Vzc2lvbnMSRAoFU3RhcnQSGy5pb2kua2VybmVsLnYxLlN0YXJ0UmVxdWVzdBocLmlvaS5rZXJuZWwudjEuU2Vzc2lvblVwZGF0ZTABEkYKBkZvbGxvdxIcLmlvaS5rZXJuZWwudjEuRm9sbG93UmVxdWVzdBocLmlvaS5rZXJuZWwudjEuU2Vzc2lvblVwZGF0ZTABEkwKBExpc3QSIi5pb2kua2VybmVsLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIC5pb2kua2VybmVsLnYxLkxpc3RTZXNzaW9uc1JlcGx5EjwKBFN0b3ASGi5pb2kua2VybmVsLnYxLlN0b3BSZXF1ZXN0GhguaW9pLmtlcm5lbC52MS5TdG9wUmVwbHkSQgoEVW5kbxIaLmlvaS5rZXJuZWwudjEuVW5kb1JlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJFCgdSZXNvbHZlEh0uaW9pLmtlcm5lbC52MS5SZXNvbHZlUmVxdWVzdBobLmlvaS5rZXJuZWwudjEuUmVzb2x2ZVJlcGx5EkUKB0NvbnRlbnQSHS5pb2kua2VybmVsLnYxLkNvbnRlbnRSZXF1ZXN0GhsuaW9pLmtlcm5lbC52MS5Db250ZW50UmVwbHkSOQoDU2F5EhkuaW9pLmtlcm5lbC52MS5TYXlSZXF1ZXN0GhcuaW9pLmtlcm5lbC52MS5TYXlSZXBseRI/CgVQYXVzZRIbLmlvaS5rZXJuZWwudjEuUGF1c2VSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5QYXVzZVJlcGx5EkIKBlJlc3VtZRIcLmlvaS5rZXJuZWwudjEuUmVzdW1lUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuUmVzdW1lUmVwbHliBnByb3RvMw");
+  fileDesc("Chxpb2kva2VybmVsL3YxL3Nlc3Npb25zLnByb3RvEg1pb2kua2VybmVsLnYxItgBCgxTdGFydFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJEhEKCXdvcmtzcGFjZRgDIAEoCRIOCgZvbl9hc2sYBCABKAkSDQoFYWdlbnQYBSABKAkSDQoFbW9kZWwYBiABKAkSKgoGZm9sZGVyGAcgASgLMhouaW9pLmtlcm5lbC52MS5BZ2VudEZvbGRlchIsCgZidWRnZXQYCCABKAsyHC5pb2kua2VybmVsLnYxLlNlc3Npb25CdWRnZXQSDgoGb3V0cHV0GAkgASgIIloKC0FnZW50Rm9sZGVyEgwKBHBhdGgYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEg0KBXRvb2xzGAQgAygJEg8KB3N0ZXBfbXMYBSABKA0iUwoNU2Vzc2lvbkJ1ZGdldBIPCgdhY3Rpb25zGAEgASgNEg8KB3dhbGxfbXMYAiABKAQSDgoGdG9rZW5zGAMgASgEEhAKCG1pY3JvdXNkGAQgASgEIjAKDUZvbGxvd1JlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZvdXRwdXQYAiABKAgiegoNU2Vzc2lvblVwZGF0ZRIPCgdzZXNzaW9uGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGpzb24YAyABKAkSDQoFcmVzdHMYBCABKAgSLAoGb3V0cHV0GAUgASgLMhwuaW9pLmtlcm5lbC52MS5TZXNzaW9uT3V0cHV0Ii0KDVNlc3Npb25PdXRwdXQSDgoGYWN0aW9uGAEgASgNEgwKBHRleHQYAiABKAkiJAoTTGlzdFNlc3Npb25zUmVxdWVzdBINCgVsaW1pdBgBIAEoDSJEChFMaXN0U2Vzc2lvbnNSZXBseRIvCghzZXNzaW9ucxgBIAMoCzIdLmlvaS5rZXJuZWwudjEuU2Vzc2lvblN1bW1hcnkiiAEKDlNlc3Npb25TdW1tYXJ5Eg8KB3Nlc3Npb24YASABKAkSDQoFc3RhdGUYAiABKAkSDAoEdGV4dBgDIAEoCRIRCgl3b3Jrc3BhY2UYBCABKAkSEgoKY3JlYXRlZF9tcxgFIAEoBBIPCgdhY3Rpb25zGAYgASgNEhAKCHVuZG9hYmxlGAcgASgNIh4KC1N0b3BSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiHAoJU3RvcFJlcGx5Eg8KB3N0b3BwZWQYASADKAkiVAoLVW5kb1JlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZhY3Rpb24YAiABKA0SFAoMdW5kb19zZXNzaW9uGAMgASgJEg4KBm9uX2FzaxgEIAEoCSI1Cg5SZXNvbHZlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEhIKCnJlc29sdXRpb24YAiABKAkiDgoMUmVzb2x2ZVJlcGx5IjYKEVNob3dDaGFuZ2VSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSEAoIYXBwcm92YWwYAiABKAkiEQoPU2hvd0NoYW5nZVJlcGx5IlEKDkNvbnRlbnRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGYWN0aW9uGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKA0iLAoMQ29udGVudFJlcGx5Eg0KBWJ5dGVzGAEgASgMEg0KBXRvdGFsGAIgASgEIisKClNheVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIMCgR0ZXh0GAIgASgJIgoKCFNheVJlcGx5Ih8KDFBhdXNlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIgwKClBhdXNlUmVwbHkiTgoNUmVzdW1lUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEiwKBmJ1ZGdldBgCIAEoCzIcLmlvaS5rZXJuZWwudjEuU2Vzc2lvbkJ1ZGdldCINCgtSZXN1bWVSZXBseTKGBgoIU2Vzc2lvbnMSRAoFU3RhcnQSGy5pb2kua2VybmVsLnYxLlN0YXJ0UmVxdWVzdBocLmlvaS5rZXJuZWwudjEuU2Vzc2lvblVwZGF0ZTABEkYKBkZvbGxvdxIcLmlvaS5rZXJuZWwudjEuRm9sbG93UmVxdWVzdBocLmlvaS5rZXJuZWwudjEuU2Vzc2lvblVwZGF0ZTABEkwKBExpc3QSIi5pb2kua2VybmVsLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIC5pb2kua2VybmVsLnYxLkxpc3RTZXNzaW9uc1JlcGx5EjwKBFN0b3ASGi5pb2kua2VybmVsLnYxLlN0b3BSZXF1ZXN0GhguaW9pLmtlcm5lbC52MS5TdG9wUmVwbHkSQgoEVW5kbxIaLmlvaS5rZXJuZWwudjEuVW5kb1JlcXVlc3QaHC5pb2kua2VybmVsLnYxLlNlc3Npb25VcGRhdGUwARJFCgdSZXNvbHZlEh0uaW9pLmtlcm5lbC52MS5SZXNvbHZlUmVxdWVzdBobLmlvaS5rZXJuZWwudjEuUmVzb2x2ZVJlcGx5Ek4KClNob3dDaGFuZ2USIC5pb2kua2VybmVsLnYxLlNob3dDaGFuZ2VSZXF1ZXN0Gh4uaW9pLmtlcm5lbC52MS5TaG93Q2hhbmdlUmVwbHkSRQoHQ29udGVudBIdLmlvaS5rZXJuZWwudjEuQ29udGVudFJlcXVlc3QaGy5pb2kua2VybmVsLnYxLkNvbnRlbnRSZXBseRI5CgNTYXkSGS5pb2kua2VybmVsLnYxLlNheVJlcXVlc3QaFy5pb2kua2VybmVsLnYxLlNheVJlcGx5Ej8KBVBhdXNlEhsuaW9pLmtlcm5lbC52MS5QYXVzZVJlcXVlc3QaGS5pb2kua2VybmVsLnYxLlBhdXNlUmVwbHkSQgoGUmVzdW1lEhwuaW9pLmtlcm5lbC52MS5SZXN1bWVSZXF1ZXN0GhouaW9pLmtlcm5lbC52MS5SZXN1bWVSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.kernel.v1.StartRequest
@@ -446,6 +446,41 @@ export const ResolveReplySchema: GenMessage<ResolveReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_sessions, 13);
 
 /**
+ * @generated from message ioi.kernel.v1.ShowChangeRequest
+ */
+export type ShowChangeRequest = Message<"ioi.kernel.v1.ShowChangeRequest"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * @generated from field: string approval = 2;
+   */
+  approval: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ShowChangeRequest.
+ * Use `create(ShowChangeRequestSchema)` to create a new message.
+ */
+export const ShowChangeRequestSchema: GenMessage<ShowChangeRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 14);
+
+/**
+ * @generated from message ioi.kernel.v1.ShowChangeReply
+ */
+export type ShowChangeReply = Message<"ioi.kernel.v1.ShowChangeReply"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ShowChangeReply.
+ * Use `create(ShowChangeReplySchema)` to create a new message.
+ */
+export const ShowChangeReplySchema: GenMessage<ShowChangeReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_sessions, 15);
+
+/**
  * @generated from message ioi.kernel.v1.ContentRequest
  */
 export type ContentRequest = Message<"ioi.kernel.v1.ContentRequest"> & {
@@ -479,7 +514,7 @@ export type ContentRequest = Message<"ioi.kernel.v1.ContentRequest"> & {
  * Use `create(ContentRequestSchema)` to create a new message.
  */
 export const ContentRequestSchema: GenMessage<ContentRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 14);
+  messageDesc(file_ioi_kernel_v1_sessions, 16);
 
 /**
  * @generated from message ioi.kernel.v1.ContentReply
@@ -505,7 +540,7 @@ export type ContentReply = Message<"ioi.kernel.v1.ContentReply"> & {
  * Use `create(ContentReplySchema)` to create a new message.
  */
 export const ContentReplySchema: GenMessage<ContentReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 15);
+  messageDesc(file_ioi_kernel_v1_sessions, 17);
 
 /**
  * @generated from message ioi.kernel.v1.SayRequest
@@ -527,7 +562,7 @@ export type SayRequest = Message<"ioi.kernel.v1.SayRequest"> & {
  * Use `create(SayRequestSchema)` to create a new message.
  */
 export const SayRequestSchema: GenMessage<SayRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 16);
+  messageDesc(file_ioi_kernel_v1_sessions, 18);
 
 /**
  * @generated from message ioi.kernel.v1.SayReply
@@ -540,7 +575,7 @@ export type SayReply = Message<"ioi.kernel.v1.SayReply"> & {
  * Use `create(SayReplySchema)` to create a new message.
  */
 export const SayReplySchema: GenMessage<SayReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 17);
+  messageDesc(file_ioi_kernel_v1_sessions, 19);
 
 /**
  * @generated from message ioi.kernel.v1.PauseRequest
@@ -557,7 +592,7 @@ export type PauseRequest = Message<"ioi.kernel.v1.PauseRequest"> & {
  * Use `create(PauseRequestSchema)` to create a new message.
  */
 export const PauseRequestSchema: GenMessage<PauseRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 18);
+  messageDesc(file_ioi_kernel_v1_sessions, 20);
 
 /**
  * @generated from message ioi.kernel.v1.PauseReply
@@ -570,7 +605,7 @@ export type PauseReply = Message<"ioi.kernel.v1.PauseReply"> & {
  * Use `create(PauseReplySchema)` to create a new message.
  */
 export const PauseReplySchema: GenMessage<PauseReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 19);
+  messageDesc(file_ioi_kernel_v1_sessions, 21);
 
 /**
  * @generated from message ioi.kernel.v1.ResumeRequest
@@ -594,7 +629,7 @@ export type ResumeRequest = Message<"ioi.kernel.v1.ResumeRequest"> & {
  * Use `create(ResumeRequestSchema)` to create a new message.
  */
 export const ResumeRequestSchema: GenMessage<ResumeRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 20);
+  messageDesc(file_ioi_kernel_v1_sessions, 22);
 
 /**
  * @generated from message ioi.kernel.v1.ResumeReply
@@ -607,7 +642,7 @@ export type ResumeReply = Message<"ioi.kernel.v1.ResumeReply"> & {
  * Use `create(ResumeReplySchema)` to create a new message.
  */
 export const ResumeReplySchema: GenMessage<ResumeReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_sessions, 21);
+  messageDesc(file_ioi_kernel_v1_sessions, 23);
 
 /**
  * The person -> Workload, over the Workload's own Unix socket in the data folder.
@@ -670,6 +705,17 @@ export const Sessions: GenService<{
     methodKind: "unary";
     input: typeof ResolveRequestSchema;
     output: typeof ResolveReplySchema;
+  },
+  /**
+   * Has the driver look once more at what waits for a person, and show the Guardian what it would
+   * change: after a restart, or where it did not come.
+   *
+   * @generated from rpc ioi.kernel.v1.Sessions.ShowChange
+   */
+  showChange: {
+    methodKind: "unary";
+    input: typeof ShowChangeRequestSchema;
+    output: typeof ShowChangeReplySchema;
   },
   /**
    * A piece of what an action found: shown in place, or behind its handle.
