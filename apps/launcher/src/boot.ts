@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { type Log, OperationError, toHex } from "@ioi/base";
 import { issueCertificate, makeCertificateAuthority } from "@ioi/host/crypto";
 import { makePlanes, type PlaneEnd } from "@ioi/host/dataplane";
-import { socketPair } from "@ioi/host/libc";
+import { messagePair, passDescriptor, socketPair } from "@ioi/host/libc";
 import { descriptors } from "@ioi/host/process";
 import {
   type Channel,
@@ -85,6 +85,8 @@ export class Kernel {
   #ended: (reason: string) => void = () => undefined;
   /** Resolves with the name of the process that ended first. */
   readonly ended: Promise<string>;
+  /** Message socket to egress, for those of drivers; until the kernel has ended. */
+  #waysOut: number | undefined;
   rpcAddress = "";
   httpAddress = "";
 
@@ -127,6 +129,11 @@ export class Kernel {
   /** The egress process: the other ends of drivers' sockets are sent to it. */
   get egress(): KernelChild {
     return this.#required("egress");
+  }
+
+  /** Hands egress the message socket over which this driver's sandboxes send their way out. */
+  passWayOut(instanceId: Uint8Array, descriptor: number): void {
+    if (this.#waysOut !== undefined) passDescriptor(this.#waysOut, instanceId, descriptor);
   }
 
   /** Ends the requests of a session, or of all; an egress that does not answer is ended itself. */
@@ -175,6 +182,8 @@ export class Kernel {
     const [workloadEnd, orchestratorToWorkload] = socketPair();
     const [guardianEnd, orchestratorToGuardian] = socketPair();
     const [guardianToEgress, egressEnd] = socketPair();
+    const [waysOut, egressWaysOut] = messagePair();
+    this.#waysOut = waysOut;
     const guardianConfig: GuardianProcessConfig = {
       ...common("guardian"),
       productFolders: [dataFolder, installFolder],
@@ -199,7 +208,10 @@ export class Kernel {
       ...workloadPlanes,
     });
     const guardianHello = await guardian.control.hello({}, { deadlineMs: bootMs });
-    const egress = this.#spawn("egress", this.#egressConfig(guardianHello), { peer: egressEnd });
+    const egress = this.#spawn("egress", this.#egressConfig(guardianHello), {
+      peer: egressEnd,
+      second: egressWaysOut,
+    });
     const chainId = await this.#options.onGuardian(guardianHello);
     const orchestratorConfig: OrchestratorProcessConfig = {
       ...common("orchestrator"),
@@ -349,6 +361,8 @@ export class Kernel {
   kill(): void {
     for (const { child } of this.#children.values()) child.kill("SIGKILL");
     for (const { channel } of this.#children.values()) channel.close();
+    if (this.#waysOut !== undefined) fs.closeSync(this.#waysOut);
+    this.#waysOut = undefined;
   }
 
   async #gone(): Promise<void> {

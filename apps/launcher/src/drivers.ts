@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { equalBytes, type Log, OperationError, toHex } from "@ioi/base";
 import { domainHash, domains, verifyThroughBootKey } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { socketPair } from "@ioi/host/libc";
+import { messagePair, socketPair } from "@ioi/host/libc";
 import { endSandbox, kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { bootKey, pb, type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
 import { startAgentProgram } from "./agent-program.ts";
@@ -33,7 +33,11 @@ const driverMain = fileURLToPath(new URL("../../../packages/drivers/src/main.ts"
 /** What a driver reads: its socket and its start-up line. */
 const driverSocket = 3;
 const driverConfig = 4;
-/** A pair to egress, for drivers that may make requests; theirs is descriptor 5. */
+/**
+ * A pair to egress, for drivers that may make requests; theirs is descriptor 5. Those that start
+ * programs with a network have a second one on 6, over which these programs' sandboxes send their way
+ * out.
+ */
 const [driverEnd, egressEnd] = [0, 1] as const;
 
 /** Folders of the data folder that no driver ever sees, even where the workspace holds them. */
@@ -174,12 +178,26 @@ export class Drivers {
     };
     // What drivers make is the person's: it gets the person's usual mode, not the kernel's.
     const kernelUmask = process.umask(this.#userUmask);
-    const requests = profile.network === "egress" ? socketPair() : undefined;
+    const requests = profile.network === "none" ? undefined : socketPair();
+    const waysOut = profile.network === "bridge" ? messagePair() : undefined;
     const { child, started } = spawnSandboxed(spec, {
       entry: driverMain,
-      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", requests?.[driverEnd] ?? "ignore"],
+      stdio: [
+        "ignore",
+        "ignore",
+        "pipe",
+        "pipe",
+        "pipe",
+        requests?.[driverEnd] ?? "ignore",
+        waysOut?.[driverEnd] ?? "ignore",
+      ],
     });
     process.umask(kernelUmask);
+    if (waysOut !== undefined) {
+      fs.closeSync(waysOut[driverEnd]);
+      kernel.passWayOut(instanceId, waysOut[egressEnd]);
+      fs.closeSync(waysOut[egressEnd]);
+    }
     if (requests !== undefined) {
       fs.closeSync(requests[driverEnd]);
       this.#handToEgress(kernel, requests[egressEnd], profile, instanceId);

@@ -33,7 +33,7 @@ export const compileProfile = (
     ? []
     : core.roots(policy, session).map(({ name, path, access }) => ({ name, path, access })),
   masks: [...core.config.productFolders],
-  network: makesRequests(kind) ? "egress" : "none",
+  network: makesRequests(kind) ? "egress" : kind === "exec" ? "bridge" : "none",
   limits: {
     wallMs: commandWallMs,
     outputBytes: commandOutputBytes,

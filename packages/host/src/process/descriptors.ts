@@ -17,7 +17,10 @@ export const descriptors = {
    * Egress: to the Guardian.
    */
   peer: 5,
-  /** Workload, Guardian: the listening Unix socket for the person. Orchestrator: to the Guardian. */
+  /**
+   * Workload, Guardian: the listening Unix socket for the person. Orchestrator: to the Guardian. Egress:
+   * message sockets of drivers come here.
+   */
   second: 6,
   /** One JSON document, then the end. */
   config: 7,
