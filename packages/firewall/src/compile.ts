@@ -24,6 +24,9 @@ import type { ReadRule } from "./read-rule.ts";
 import { type ReadSource, readSource, readWorkspaces, type Workspace } from "./read-source.ts";
 import { makeRuleIndex, type RuleIndex } from "./rule-index.ts";
 import { scopeRoot } from "./roots.ts";
+import type { ToolPolicy } from "./tool-roles/call.ts";
+import { fieldPrefix } from "./tool-roles/conditions.ts";
+import type { ToolSpec } from "./tool-roles/spec.ts";
 import { canonicalToml, parseToml, type TomlTable } from "./toml.ts";
 import type { CompiledPolicy, PolicyError, PolicySource, Root } from "./types.ts";
 
@@ -73,10 +76,27 @@ const collectWorkspaces = (
   return all;
 };
 
+/** What the administrator says of a tool stands; a person adds what is not said. */
+const toolPolicy = (read: readonly ReadSource[], rules: readonly CompiledRule[]): ToolPolicy => {
+  const specs = new Map<string, Map<string, ToolSpec>>();
+  for (const { server, tool, spec } of read.flatMap(({ tools }) => tools)) {
+    const of = specs.get(server) ?? new Map<string, ToolSpec>();
+    if (!of.has(tool)) of.set(tool, spec);
+    specs.set(server, of);
+  }
+  const names = rules.flatMap(({ conditions }) => conditions.map(({ argument }) => argument));
+  return {
+    specs,
+    trusted: read.flatMap(({ trusted }) => trusted),
+    fields: new Set(names.filter((name) => name.startsWith(fieldPrefix))),
+  };
+};
+
 const checkRules = (
   rules: readonly ReadRule[],
   mayAllow: ReadonlySet<string> | undefined,
   workspaces: readonly Root[],
+  tools: ToolPolicy,
   complaints: Complaints,
 ): void => {
   const table = exampleTable(workspaces);
@@ -92,7 +112,7 @@ const checkRules = (
       complaints.add("E_POLICY_ADMIN_BOUND", message, rule.at);
     }
     for (const example of rule.examples) {
-      const complaint = exampleComplaint(rule, example, table);
+      const complaint = exampleComplaint(rule, example, table, tools);
       if (complaint !== undefined) complaints.add("E_POLICY_EXAMPLE", complaint, example.at);
     }
   }
@@ -167,6 +187,7 @@ const assemble = (
     rules: rules.map(({ id, tier, effect }) => ({ id, tier, effect })),
     defaultVerdict: read.some(({ defaultVerdict }) => defaultVerdict === "deny") ? "deny" : "ask",
     reversibleWithoutAsking: without.includes(true) && !without.includes(false),
+    tools: toolPolicy(read, rules),
     engine: indexRules(rules, hashing),
   };
 };
@@ -189,7 +210,7 @@ export const compilePolicy = (
   const bounds = read.map(({ mayAllow }) => mayAllow).filter((bound) => bound !== undefined);
   const mayAllow = bounds.length === 0 ? undefined : bounds.reduce((a, b) => a.intersection(b));
   const rules = read.flatMap((source) => source.rules);
-  checkRules(rules, mayAllow, workspaces, complaints);
+  checkRules(rules, mayAllow, workspaces, toolPolicy(read, rules), complaints);
   if (complaints.count > 0) return err(complaints.all);
   return ok(assemble(parsed, read, workspaces, hashing));
 };

@@ -24,9 +24,10 @@ import {
   protectedPaths,
 } from "./builtin.ts";
 import { explainAsks, explainDefault, explainDenial } from "./decision-text.ts";
+import { contentObligations, deferredRules, isAllowed } from "./content/obligations.ts";
 import { discharge } from "./grants.ts";
-import { ungrounded } from "./grounding.ts";
-import { type Firing, judge, type Judgement } from "./judge.ts";
+import { ungrounded } from "./grounding/native.ts";
+import { type DeferredFiring, type Firing, judge, type Judgement } from "./judge.ts";
 import { flowBytesDownMax, flowBytesUpMax, flowMsMax, flowRequestsMax } from "./limits.ts";
 import { isGroundedUrl, openedClasses, urlAsks, urlDenials } from "./net/judge-url.ts";
 import type { CanonicalUrl } from "./net/url.ts";
@@ -34,6 +35,14 @@ import { rootTable } from "./roots.ts";
 import { taskAsks } from "./scope/task.ts";
 import { readSubject, type Subject } from "./subject.ts";
 import { targets } from "./targets.ts";
+import {
+  toolAsks,
+  type ToolCall,
+  toolCallOf,
+  toolValues,
+  trustedFields,
+} from "./tool-roles/call.ts";
+import { isConsequential } from "./tool-roles/spec.ts";
 import { yes } from "./truth.ts";
 import type { CompiledPolicy, Decide, Decision, DecisionContext, MatchedRule } from "./types.ts";
 import { visible } from "./visible.ts";
@@ -46,6 +55,13 @@ const matchedOf = ({ rule, truth }: Firing): MatchedRule => ({
   effect: rule.effect,
   tier: rule.tier,
   truth: truth === yes ? "true" : "unknown",
+});
+
+const deferredMatch = ({ rule }: DeferredFiring): MatchedRule => ({
+  id: rule.id,
+  effect: rule.effect,
+  tier: rule.tier,
+  truth: "deferred",
 });
 
 const builtinMatch = (id: string, effect: "deny" | "allow"): MatchedRule => ({
@@ -94,7 +110,16 @@ const continues = ({ values }: Subject): boolean => {
   return gets && !values.has("secret") && !values.has("headers");
 };
 
-const obligationsOf = (subject: Subject, context: DecisionContext): Keeping => {
+const obligationsOf = (
+  policy: CompiledPolicy,
+  subject: Subject,
+  { call }: Judgement,
+  context: DecisionContext,
+): Keeping => {
+  if (call !== undefined) {
+    const trusted = trustedFields(call, policy.tools, context.session);
+    return { obligations: [{ type: "origins", trusted }], lost: [] };
+  }
   const type = subject.target.obligation;
   if (type === undefined || (type === "snapshot" && !needsSnapshot(subject))) {
     return { obligations: [], lost: [] };
@@ -114,10 +139,11 @@ const collectAsks = (
   context: DecisionContext,
 ): AskSource[] => {
   const { session, exceededBudgets } = context;
+  const { call } = judgement;
   const asks: AskSource[] = judgement.asks.map(({ rule }) => ({ kind: "rule", id: rule.id }));
   const grounds = (url: CanonicalUrl, tokens: ReadonlySet<string>): boolean =>
     isGroundedUrl(url, subject, tokens);
-  for (const id of ungrounded(subject.target.arguments, subject.values, session.words, grounds)) {
+  for (const id of ungrounded(subject.target.arguments, subject.values, session, grounds)) {
     asks.push({ kind: "ungrounded", id });
   }
   asks.push(...urlAsks(subject, judgement));
@@ -126,9 +152,9 @@ const collectAsks = (
   for (const { key } of guarded) asks.push({ kind: "protected", id: key });
   if (judgement.protectedRedirect) asks.push({ kind: "protected", id: "argv" });
   if (judgement.script?.dynamic !== undefined) asks.push({ kind: "dynamic", id: "argv" });
-  asks.push(...taskAsks(subject, session.task));
+  asks.push(...(call === undefined ? taskAsks(subject, session.task) : toolAsks(call, session)));
   for (const id of keeping.lost) asks.push({ kind: "irreversible", id });
-  if (judgement.allows.length === 0) asks.push({ kind: "default", id: "default" });
+  if (!isAllowed(judgement)) asks.push({ kind: "default", id: "default" });
   return asks;
 };
 
@@ -160,6 +186,7 @@ const matchedRules = ({ judgement, denials }: Weighed): MatchedRule[] => [
   ...judgement.denies.map(matchedOf),
   ...judgement.asks.map(matchedOf),
   ...judgement.allows.map(matchedOf),
+  ...deferredRules(judgement).map(deferredMatch),
 ];
 
 const verdictOf = (
@@ -182,7 +209,8 @@ const textOfVerdict = (
 ): Pick<Decision, "reason" | "instead"> => {
   const { subject, judgement, denials } = weighed;
   if (verdict === "allow") {
-    const by = judgement.allows[0]?.rule.id ?? "what was approved, or can be undone";
+    const by =
+      (judgement.allows[0] ?? judgement.deferredAllows[0])?.rule.id ?? "what was approved, or can be undone";
     return { reason: `${subject.target.name} is allowed by ${by}.`, instead: "" };
   }
   if (denials.length > 0 || judgement.denies.length > 0) {
@@ -217,15 +245,33 @@ const shadowPart = (policy: CompiledPolicy, subject: Subject): Pick<Decision, "s
   return shadow.length === 0 ? {} : { shadow };
 };
 
+/** A call of a tool has what the policy says of that tool beside what the action says. */
+const withTool = (
+  { tools }: CompiledPolicy,
+  given: Subject,
+): { readonly subject: Subject; readonly call?: ToolCall } => {
+  const call = toolCallOf(tools, given.target.name, given.values);
+  if (call === undefined) return { subject: given };
+  const values = new Map([...given.values, ...toolValues(call, tools.fields)]);
+  const target = {
+    ...given.target,
+    consequential: isConsequential(call.spec),
+    reversible: call.spec?.reversible === true || !isConsequential(call.spec),
+  };
+  return { subject: { ...given, target, values }, call };
+};
+
 const decideSubject = (
   policy: CompiledPolicy,
   action: Action,
-  subject: Subject,
+  given: Subject,
   context: DecisionContext,
 ): Decision => {
   const { undriven: assumed } = context;
-  const judgement = judge(policy.engine.byTarget, subject);
-  const keeping = obligationsOf(subject, context);
+  const { subject, call } = withTool(policy, given);
+  const judged = judge(policy.engine.byTarget, subject);
+  const judgement = call === undefined ? judged : { ...judged, call };
+  const keeping = obligationsOf(policy, subject, judgement, context);
   const guarded = protectedPaths(subject);
   const reversible =
     subject.target.reversible &&
@@ -255,7 +301,7 @@ const decideSubject = (
     asks: left,
     discharged,
     grantsUsed: used,
-    obligations: keeping.obligations,
+    obligations: [...keeping.obligations, ...contentObligations(judgement)],
     ...(opened.length === 0 ? {} : { addressClasses: opened }),
     ...textOfVerdict(policy, weighed, verdict, left),
     reversible,

@@ -3,7 +3,7 @@
  * for folders of their own that no real path lies in, so that an example means the same everywhere;
  * paths of an example are taken as real and present.
  */
-import { fromHex, type TextPosition } from "@ioi/base";
+import { fromHex, type TextPosition, utf8Encode } from "@ioi/base";
 import type { CanonicalValue } from "@ioi/wire";
 import type { CompiledRule } from "./engine.ts";
 import {
@@ -22,6 +22,8 @@ import { integerOf, listOf, type Reading, tableOf, textOf } from "./policy-reade
 import { predicateTruth } from "./predicate.ts";
 import { homeRoot, placeOf, rootTable, type RootTable } from "./roots.ts";
 import { argumentOf, type ArgumentSpec, type TargetSpec, targets as registry } from "./targets.ts";
+import { toolCallOf, type ToolPolicy, toolValues } from "./tool-roles/call.ts";
+import { isDerived } from "./tool-roles/conditions.ts";
 import type { TomlNode } from "./toml.ts";
 import { no, type Truth, truthAnd, yes } from "./truth.ts";
 import type { Root } from "./types.ts";
@@ -143,8 +145,9 @@ const exampleValue = (
     case "bytes":
       return kindExample(reading, spec, node);
     case "content": {
-      const bytes = textOf(reading, node, "text", argvItemCharsMax)?.length;
-      return bytes === undefined ? undefined : { type: "value", value: { type: "content", bytes } };
+      const text = textOf(reading, node, "text", argvItemCharsMax);
+      if (text === undefined) return undefined;
+      return { type: "value", value: { type: "content", bytes: utf8Encode(text).length, text } };
     }
   }
 };
@@ -242,14 +245,36 @@ const valueOf = (value: ExampleValue, table: RootTable): ArgumentValue | undefin
   return value.many ? { type: "paths", items } : items[0];
 };
 
+/** What conditions on a call of a tool see beside its arguments. */
+const derivedValues = (
+  { target, arguments: given }: Example,
+  table: RootTable,
+  tools: ToolPolicy,
+): ReadonlyMap<string, ArgumentValue> | undefined => {
+  const values = new Map<string, ArgumentValue>();
+  for (const [name, each] of given) {
+    const value = valueOf(each, table);
+    if (value !== undefined) values.set(name, value);
+  }
+  const call = toolCallOf(tools, target, values);
+  return call === undefined ? undefined : toolValues(call, tools.fields);
+};
+
 /** Why an example does not hold; undefined where it does. */
 export const exampleComplaint = (
   rule: CompiledRule,
   example: Example,
   table: RootTable,
+  tools: ToolPolicy,
 ): string | undefined => {
   let truth: Truth = yes;
+  const derived = derivedValues(example, table, tools);
   for (const { argument, predicate } of rule.conditions) {
+    if (derived !== undefined && isDerived(argument)) {
+      const value = derived.get(argument);
+      truth = truthAnd(truth, predicateTruth(predicate, value, table, rule.effect === "allow"));
+      continue;
+    }
     const given = example.arguments.get(argument);
     const spec = registry.get(example.target)?.arguments.find(({ name }) => name === argument);
     if (given === undefined && spec?.optional !== true) {

@@ -8,7 +8,16 @@ export * from "./default-policy.ts";
 export { diffPolicies, type DiffExample, type DiffSetting, type PolicyDiff } from "./diff/diff.ts";
 export * from "./errors.ts";
 export { isSessionDischargeable, sessionScopeOffered } from "./grants.ts";
-export { typedUrls, wordsTokens } from "./grounding.ts";
+export {
+  type AnswerOrigins,
+  answerValue,
+  decodeOrigins,
+  encodeOrigins,
+  originsOf,
+} from "./grounding/origins.ts";
+export type { SeenAddress, TrustedValue } from "./grounding/sources.ts";
+export { typedUrls, wordsTokens } from "./grounding/words.ts";
+export { checkToolArguments } from "./tool-roles/schema.ts";
 export { canonicalJson, jsonOfCanonical, readJson } from "./kinds/data.ts";
 export * from "./limits.ts";
 export * from "./model-url.ts";

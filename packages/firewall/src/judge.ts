@@ -6,6 +6,8 @@
 import type { CompiledPolicy } from "./types.ts";
 import type { CompiledRule } from "./engine.ts";
 import { impliedRequest } from "./net/judge-url.ts";
+import { type Alternatives, residualOfRule } from "./content/defer.ts";
+import { contentObligationsMax } from "./limits.ts";
 import { lexicalSegments, pathComplaint } from "./paths.ts";
 import { predicateTruth } from "./predicate.ts";
 import { protectedReason } from "./protected.ts";
@@ -13,6 +15,7 @@ import { placeOf, type RootTable } from "./roots.ts";
 import { candidates, makeRuleIndex, type RuleIndex } from "./rule-index.ts";
 import { analyseArgv, type Script } from "./shell.ts";
 import type { Subject } from "./subject.ts";
+import type { ToolCall } from "./tool-roles/call.ts";
 import { no, type Truth, truthAnd, unknown, yes } from "./truth.ts";
 import type { ArgumentValue } from "./values.ts";
 
@@ -32,6 +35,12 @@ export const ruleTruth = (
   return truth;
 };
 
+/** A rule that fires on bytes which are not there yet. */
+export interface DeferredFiring {
+  readonly rule: CompiledRule;
+  readonly on: Alternatives;
+}
+
 /** A rule and how true it is. */
 export interface Firing {
   readonly rule: CompiledRule;
@@ -42,6 +51,11 @@ export interface Judgement {
   readonly denies: readonly Firing[];
   readonly asks: readonly Firing[];
   readonly allows: readonly Firing[];
+  /** Refusals and allowances that hang on what the content holds; asks are unknown instead. */
+  readonly deferredDenies: readonly DeferredFiring[];
+  readonly deferredAllows: readonly DeferredFiring[];
+  /** The call of a tool that it is, read by what the policy says of that tool. */
+  readonly call?: ToolCall;
   /** What the program is told to run, where it is told so. */
   readonly script: Script | undefined;
   /** A script redirects into a protected path. */
@@ -51,10 +65,29 @@ export interface Judgement {
 const nothing = makeRuleIndex([]);
 const noRules = { denies: nothing, asks: nothing, allows: nothing };
 
-/** Rules whose truth is at least `least`, in the order of the policy. */
-const firing = (rules: RuleIndex, values: Values, table: RootTable, least: Truth): Firing[] => {
+/**
+ * Rules whose truth is at least `least`, in the order of the policy; those that hang on content go
+ * into `deferred`, where that is given.
+ */
+const firing = (
+  rules: RuleIndex,
+  values: Values,
+  table: RootTable,
+  least: Truth,
+  deferred?: DeferredFiring[],
+): Firing[] => {
   const fired: Firing[] = [];
   for (const rule of candidates(rules, values, table, least === yes)) {
+    if (deferred !== undefined && rule.deferred === true) {
+      const residual = residualOfRule(rule, values, table);
+      if (residual.type === "depends" && deferred.length < contentObligationsMax) {
+        deferred.push({ rule, on: residual.on });
+        continue;
+      }
+      // What is more than is worked out may hold: it refuses, and it allows nothing.
+      if (residual.type !== "constant" && least === unknown) fired.push({ rule, truth: unknown });
+      if (residual.type !== "constant") continue;
+    }
     const truth = ruleTruth(rule, values, table);
     if (truth >= least) fired.push({ rule, truth });
   }
@@ -112,9 +145,11 @@ export const judge = (
 ): Judgement => {
   const { table, values, target, argv, program } = subject;
   const rules = byTarget.get(target.name) ?? noRules;
-  const denies = firing(rules.denies, values, table, unknown);
+  const deferredDenies: DeferredFiring[] = [];
+  const deferredAllows: DeferredFiring[] = [];
+  const denies = firing(rules.denies, values, table, unknown, deferredDenies);
   const asks = firing(rules.asks, values, table, unknown);
-  const allows = firing(rules.allows, values, table, yes);
+  const allows = firing(rules.allows, values, table, yes, deferredAllows);
   const script = argv === undefined ? undefined : analyseArgv(argv, program?.realPath);
   if (script !== undefined) {
     for (const action of implied(script, subject)) {
@@ -126,13 +161,15 @@ export const judge = (
   const request = impliedRequest(subject);
   if (request !== undefined) {
     const own = byTarget.get("net::post") ?? noRules;
-    join(denies, firing(own.denies, request, table, unknown));
+    join(denies, firing(own.denies, request, table, unknown, deferredDenies));
     join(asks, firing(own.asks, request, table, unknown));
   }
   return {
     denies,
     asks,
     allows,
+    deferredDenies,
+    deferredAllows,
     script,
     protectedRedirect: script !== undefined && redirectsIntoProtected(script, subject),
   };

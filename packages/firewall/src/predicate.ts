@@ -12,9 +12,11 @@
  */
 import { type ArgvPredicate, argvTruth } from "./argv.ts";
 import type { PathPattern } from "./glob.ts";
+import { type ContentLeaf, contentTruth } from "./content/leaf.ts";
 import { type UrlTest, urlTruth } from "./net/test-url.ts";
 import type { Place, RootTable } from "./roots.ts";
 import { no, type Truth, truthAnd, truthNot, truthOf, truthOr, unknown, yes } from "./truth.ts";
+import { fieldTruth } from "./tool-roles/conditions.ts";
 import {
   type ArgumentValue,
   type PathValue,
@@ -38,6 +40,8 @@ export type Predicate =
       readonly values: ReadonlySet<number> | undefined;
     }
   | { readonly type: "bytes"; readonly max: number }
+  /** Known only where the bytes are. */
+  | { readonly type: "content"; readonly test: ContentLeaf }
   | { readonly type: "url"; readonly test: UrlTest }
   /** Scaled; what is absent does not bound. */
   | {
@@ -126,6 +130,7 @@ const leafTruth = (
   if (predicate.type === "text" && value.type === "text") {
     return textTruth(predicate.test, value.text);
   }
+  if (value.type === "field") return fieldTruth(predicate, value.items, narrow);
   if (predicate.type === "text" && value.type === "texts") {
     let truth: Truth = narrow ? yes : no;
     for (const item of value.items) {
@@ -146,6 +151,9 @@ const leafTruth = (
   }
   if (predicate.type === "bytes" && value.type === "content") {
     return truthOf(value.bytes <= predicate.max);
+  }
+  if (predicate.type === "content" && value.type === "content") {
+    return value.text === undefined ? unknown : contentTruth(predicate.test, value.text);
   }
   if (predicate.type === "argv" && value.type === "argv") {
     return argvTruth(predicate, value, table, narrow);

@@ -1,5 +1,6 @@
 /** Reads one `[[rule]]`. Conditions are checked against the schema of every target of the rule. */
 import type { TextPosition } from "@ioi/base";
+import { speaksOfContent } from "./content/defer.ts";
 import type { CompiledRule } from "./engine.ts";
 import { type Example, readExamples } from "./examples.ts";
 import { ruleTargetsMax, ruleTextCharsMax } from "./limits.ts";
@@ -24,6 +25,7 @@ import {
   targetGroups,
   targets as registry,
 } from "./targets.ts";
+import { groupArgument, toolArgument } from "./tool-roles/conditions.ts";
 import type { TomlEntry, TomlNode, TomlTable } from "./toml.ts";
 import type { Effect, Tier } from "./types.ts";
 
@@ -82,11 +84,11 @@ const commonArgument = (
   reading: Reading,
   targets: readonly TargetSpec[],
   name: string,
-  at: TextPosition,
+  { at, value }: TomlEntry,
 ): ArgumentSpec | undefined => {
   let found: ArgumentSpec | undefined;
   for (const target of targets) {
-    const spec = argumentOf(target, name);
+    const spec = toolArgument(target, name, value) ?? argumentOf(target, name);
     if (spec === undefined) {
       const known = target.arguments.map((argument) => argument.name);
       const shown = JSON.stringify(name.slice(0, 80));
@@ -107,9 +109,9 @@ const readConditions = (
 ): readonly Condition[] => {
   const table = where === undefined ? undefined : tableOf(reading, where.value);
   const conditions: Condition[] = [];
-  for (const [argument, { at, value }] of table?.entries ?? []) {
-    const spec = commonArgument(reading, targets, argument, at);
-    const predicate = spec === undefined ? undefined : readPredicate(reading, spec, value);
+  for (const [argument, entry] of table?.entries ?? []) {
+    const spec = commonArgument(reading, targets, argument, entry);
+    const predicate = spec === undefined ? undefined : readPredicate(reading, spec, entry.value);
     if (predicate !== undefined) conditions.push({ argument, predicate });
   }
   return conditions;
@@ -126,7 +128,9 @@ const checkConstrained = (
       (argument) =>
         mustConstrain(argument) &&
         !rule.conditions.some(
-          ({ argument: name, predicate }) => name === argument.name && constrains(predicate),
+          ({ argument: name, predicate }) =>
+            // The person's own table says which tools of which servers a group is.
+            (name === argument.name || name === groupArgument) && constrains(predicate),
         ),
     );
     if (open.length === 0) continue;
@@ -217,6 +221,7 @@ export const readRule = (reading: Reading, table: TomlTable): ReadRule | undefin
     instead,
     at: idNode?.at ?? table.at,
     ...(shadow ? { shadow } : {}),
+    ...(speaksOfContent({ conditions }) ? { deferred: true } : {}),
     examples,
   };
   if (effect === "allow") checkConstrained(reading, rule, targets);

@@ -28,6 +28,7 @@ import {
 } from "./policy-reader.ts";
 import { type ReadRule, readRule, targetsNamed } from "./read-rule.ts";
 import { isScopeName } from "./roots.ts";
+import { type ReadTool, readGrounding, readTools, type TrustedField } from "./tool-roles/read.ts";
 import type { TomlEntry, TomlNode, TomlTable } from "./toml.ts";
 import type { Root } from "./types.ts";
 
@@ -45,6 +46,8 @@ export interface ReadSource {
   readonly approvalMinutes: number | undefined;
   readonly reversibleWithoutAsking: boolean | undefined;
   readonly mayAllow: ReadonlySet<string> | undefined;
+  readonly tools: readonly ReadTool[];
+  readonly trusted: readonly TrustedField[];
 }
 
 export const topKeys = [
@@ -71,7 +74,7 @@ const ownTables: readonly string[] = [
 ];
 
 /** Part of the language; nothing in this version would heed them. */
-export const laterTables: readonly string[] = ["grounding", "fill", "tool"];
+export const laterTables: readonly string[] = ["fill"];
 
 const isOwn = ({ tier }: Reading): boolean => tier === "admin" || tier === "user";
 
@@ -250,5 +253,9 @@ export const readSource = (reading: Reading, tree: TomlTable): ReadSource => {
       flagOf(reading, node),
     ),
     mayAllow: reading.tier === "admin" ? readMayAllow(reading, tree) : undefined,
+    tools: own ? (read(tree.entries, "tool", (node) => readTools(reading, node)) ?? []) : [],
+    trusted: own
+      ? (read(tree.entries, "grounding", (node) => readGrounding(reading, node)) ?? [])
+      : [],
   };
 };

@@ -1,8 +1,10 @@
 /** The vocabulary of a decision. Everything here is data; a decision is a function of it. */
 import type { Action, AskSource, Obligation } from "@ioi/wire";
 import type { Engine } from "./engine.ts";
+import type { SeenAddress, TrustedValue } from "./grounding/sources.ts";
 import type { AddressClass } from "./net/addresses.ts";
 import type { TaskScope } from "./scope/task.ts";
+import type { ToolPolicy } from "./tool-roles/call.ts";
 
 export type Verdict = "allow" | "ask" | "deny";
 export type Effect = "allow" | "ask" | "deny";
@@ -25,6 +27,14 @@ export interface SessionContext {
   readonly roots: readonly Root[];
   /** What the person typed, whole, oldest first. */
   readonly words: readonly string[];
+  /** Which of the words somebody saw being typed; the others are pastes where they are long. */
+  readonly typed?: ReadonlySet<number>;
+  /** What the person chose from a list, as good as typed. */
+  readonly picks?: readonly string[];
+  /** What look-ups of the person's own words returned in fields that the policy trusts. */
+  readonly trusted?: readonly TrustedValue[];
+  /** Addresses that stood in answers: for a card that says where a value comes from. */
+  readonly seen?: readonly SeenAddress[];
   /** URLs among the words, canonical. */
   readonly urls?: readonly string[];
   /** Nobody will answer: an ask becomes a denial. */
@@ -142,6 +152,8 @@ export interface CompiledPolicy {
   readonly defaultVerdict: "ask" | "deny";
   /** Reversible changes in scope that only the default would ask about do not ask. */
   readonly reversibleWithoutAsking: boolean;
+  /** What the person says of the tools of servers, and of fields of their answers. */
+  readonly tools: ToolPolicy;
   /** The compiled form; only this package reads it. */
   readonly engine: Engine;
 }

@@ -9,6 +9,8 @@ import type { ElementValue, PointValue } from "./kinds/screen.ts";
 import { foldedOf, type Place, type RootTable, someBelow } from "./roots.ts";
 import { type Truth, truthOf, unknown } from "./truth.ts";
 
+export type Scalar = string | number | boolean | null;
+
 export interface PathValue {
   readonly type: "path";
   /** As the action says it. */
@@ -44,8 +46,11 @@ export type ArgumentValue =
   | { readonly type: "element"; readonly element: ElementValue }
   | { readonly type: "point"; readonly point: PointValue }
   | { readonly type: "json"; readonly json: JsonValue }
+  /** What stands below one field of a tool's arguments; undefined: too much to look at. */
+  | { readonly type: "field"; readonly items: readonly Scalar[] | undefined }
   | { readonly type: "headers"; readonly headers: Headers }
-  | { readonly type: "content"; readonly bytes: number };
+  /** Its text only where a rule's own example says it. */
+  | { readonly type: "content"; readonly bytes: number; readonly text?: string };
 
 export type TextTest =
   | { readonly type: "one-of"; readonly values: ReadonlySet<string> }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ungrounded, wordsTokens } from "../src/grounding.ts";
+import { ungrounded } from "../src/grounding/native.ts";
+import { wordsTokens } from "../src/grounding/words.ts";
+import { session } from "./support.ts";
 import { type ArgumentSpec, targets } from "../src/targets.ts";
 
 const spec = (role: ArgumentSpec["role"]): ArgumentSpec => ({
@@ -14,7 +16,8 @@ const left = (
   role: ArgumentSpec["role"],
   text: string,
   ...words: readonly string[]
-): readonly string[] => ungrounded([spec(role)], new Map([["to", { type: "text", text }]]), words);
+): readonly string[] =>
+  ungrounded([spec(role)], new Map([["to", { type: "text", text }]]), { ...session, words });
 
 describe("grounding", () => {
   it("wants destinations, credentials and selectors to be the person's own words", () => {
@@ -38,7 +41,7 @@ describe("grounding", () => {
   });
   it("asks nothing about files and programs: none of their arguments leaves the machine", () => {
     for (const { driver, arguments: specs } of targets.values()) {
-      if (driver !== undefined) assert.deepEqual(ungrounded(specs, new Map(), []), []);
+      if (driver !== undefined) assert.deepEqual(ungrounded(specs, new Map(), session), []);
     }
   });
 });

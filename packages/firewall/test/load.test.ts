@@ -174,7 +174,10 @@ describe("rules", () => {
       'version = 1\n[[fill]]\nkind = "EMAIL"',
       /E_POLICY_NOT_AVAILABLE\]: policy.toml:2:3: "fill"/,
     );
-    one("version = 1\n[grounding]\ntrusted = []", /E_POLICY_NOT_AVAILABLE\]: policy.toml:2:2/);
+    one(
+      "version = 1\n[grounding]\ntrusted = []",
+      /E_POLICY_VALUE\]: policy.toml:3:11: an empty list/,
+    );
     assert.deepEqual(complaints(`version = 1\n${rule("a", "deny", "net::listen")}`), []);
   });
 });

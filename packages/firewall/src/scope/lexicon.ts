@@ -35,7 +35,7 @@ export const verbs: readonly (readonly [string, VerbMeaning])[] = [
   }),
   ...listed(
     "write save draft create make convert edit fix update append generate export replace " +
-      "translate change rewrite refactor add insert correct transcribe format",
+      "translate change rewrite refactor add insert correct transcribe format adjust modify revise",
     { group: "organise", access: "write" },
   ),
   ...listed("delete remove trash erase purge discard dedupe deduplicate", {
@@ -45,9 +45,9 @@ export const verbs: readonly (readonly [string, VerbMeaning])[] = [
   ...listed("empty clear", { group: "delete", access: "organise", ambiguous: true }),
   ...listed("send email reply forward publish upload submit tweet notify", { group: "send" }),
   ...listed("mail post share message text", { group: "send", ambiguous: true }),
-  ...listed("buy purchase subscribe", { group: "buy" }),
-  ...listed("order pay book", { group: "buy", ambiguous: true }),
-  ...listed("schedule remind reschedule", { group: "schedule" }),
+  ...listed("buy purchase subscribe refund reimburse repay donate", { group: "buy" }),
+  ...listed("order pay book transfer wire", { group: "buy", ambiguous: true }),
+  ...listed("schedule remind reschedule postpone", { group: "schedule" }),
   ...listed("book plan invite", { group: "schedule", ambiguous: true }),
   ...listed("browse google visit download fetch crawl", { group: "browse" }),
   ...listed("run execute compile install benchmark lint", { group: "run" }),
@@ -60,6 +60,34 @@ export const nouns: readonly (readonly [string, VerbMeaning])[] = [
   ...listed("git npm pnpm make cargo pytest", { group: "run", ambiguous: true }),
   ...listed("tests", { group: "run", ambiguous: true }),
   ...listed("duplicates how what which where when who", { group: "read", access: "read" }),
+];
+
+const words = (text: string): ReadonlySet<string> => new Set(text.split(" "));
+
+/** Things that say which group a verb means that acts on many: with one of the verbs, anywhere. */
+export const objects: readonly {
+  readonly group: ScopeGroup;
+  readonly verbs: ReadonlySet<string>;
+  readonly nouns: ReadonlySet<string>;
+}[] = [
+  {
+    group: "schedule",
+    verbs: words(
+      "create make add put set move change update cancel shift push bring plan arrange invite block",
+    ),
+    nouns: words(
+      "calendar appointment appointments meeting meetings event events reminder reminders",
+    ),
+  },
+  {
+    group: "buy",
+    verbs: words(
+      "send make change update set adjust modify increase decrease schedule create add cancel",
+    ),
+    nouns: words(
+      "money payment payments transaction transactions rent salary transfer transfers standing",
+    ),
+  },
 ];
 
 /** Words before which a command can begin. */

@@ -9,7 +9,7 @@
  * Bounds: `scopeTokensMax`, `scopeFoldersMax`, `scopeSitesMax`.
  */
 import type { ScopeAccess, ScopeFolder, ScopeGroup } from "@ioi/wire";
-import { isTyped } from "../grounding.ts";
+import { isTyped } from "../grounding/words.ts";
 import { scopeFoldersMax, scopeSitesMax, scopeTokensMax } from "../limits.ts";
 import { normalisePath, pathComplaint } from "../paths.ts";
 import { letterWarnings, visible } from "../visible.ts";
@@ -22,6 +22,7 @@ import {
   homeFolders,
   negations,
   nouns,
+  objects,
   openers,
   siteEndings,
   type VerbMeaning,
@@ -149,6 +150,18 @@ const canBegin = (words: readonly Token[], at: number): boolean => {
   return before === undefined || before.ends || openers.has(before.text.toLowerCase());
 };
 
+/** "Change my rent", "create a meeting": what is changed says what it is. */
+const readObjects = (words: readonly Token[], wanted: Wanted): void => {
+  const holds = (these: ReadonlySet<string>, negatable: boolean): boolean =>
+    words.some(
+      ({ text, quoted }, at) =>
+        !quoted && these.has(text.toLowerCase()) && !(negatable && isNegated(words, at)),
+    );
+  for (const { group, verbs: acting, nouns: things } of objects) {
+    if (holds(acting, true) && holds(things, false)) wanted.groups.add(group);
+  }
+};
+
 const readVerbs = (words: readonly Token[], wanted: Wanted): void => {
   const writing = words.some(({ text }) => drafting.has(text.toLowerCase()));
   for (const [at, { text, quoted }] of words.entries()) {
@@ -165,6 +178,7 @@ const readVerbs = (words: readonly Token[], wanted: Wanted): void => {
       wanted.access = widerAccess(wanted.access, meaning.access ?? "read");
     }
   }
+  readObjects(words, wanted);
 };
 
 interface Named {
@@ -253,8 +267,16 @@ const bounded = <T>(all: readonly T[], max: number, what: string, warnings: Set<
   return all.slice(0, max);
 };
 
-/** `base`: the folder to which names without a beginning are relative. */
-export const readWords = (texts: readonly string[], home: string, base?: string): WordsReading => {
+/**
+ * `base`: the folder to which names without a beginning are relative. `typed`: which texts somebody
+ * saw being typed, however long they are.
+ */
+export const readWords = (
+  texts: readonly string[],
+  home: string,
+  base?: string,
+  typed?: ReadonlySet<number>,
+): WordsReading => {
   const wanted: Wanted = { groups: new Set(), refused: new Set(), access: "read" };
   const named: Named = {
     folders: new Map(),
@@ -262,8 +284,9 @@ export const readWords = (texts: readonly string[], home: string, base?: string)
     relative: [],
     warnings: new Set(),
   };
-  for (const text of texts) {
-    if (isTyped(text)) readVerbs(readNames(tokensOf(text), home, named), wanted);
+  for (const [at, text] of texts.entries()) {
+    if (isTyped(text) || typed?.has(at) === true)
+      readVerbs(readNames(tokensOf(text), home, named), wanted);
     else if (text !== "") {
       named.warnings.add("A text of several lines, or of more than 200 characters, names nothing.");
     }

@@ -9,7 +9,7 @@ import type { Action, CanonicalValue, Facts } from "@ioi/wire";
 import { canonicalise, type RawValue } from "../canonicalise.ts";
 import { decide } from "../decide.ts";
 import { sessionRoots } from "../diff/example.ts";
-import { typedUrls } from "../grounding.ts";
+import { typedUrls } from "../grounding/words.ts";
 import { fixturesMax, ruleTextCharsMax } from "../limits.ts";
 import type { UrlParser } from "../net/url.ts";
 import {

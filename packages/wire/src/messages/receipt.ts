@@ -87,6 +87,8 @@ export const leaf = union({
     evidence: mapOf(text(256), 32),
     /** The driver's signed report, where there is one. */
     report: optional(bytes(undefined, 65_536)),
+    /** Where values of a tool's answer come from: what its evidence `origins` commits to. */
+    origins: optional(sealedContent),
   },
   decision: {
     atMs: int(),

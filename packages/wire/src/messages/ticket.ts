@@ -32,9 +32,26 @@ export const flowHost = record({
 });
 export type FlowHost = Infer<typeof flowHost>;
 
+/** One test of content, or its contrary. */
+export const contentTest = union({
+  contains: { text: text(1024), negated: bool },
+  /** An expression of RE2, found anywhere. */
+  matches: { pattern: text(1024), negated: bool },
+  kind: {
+    kind: oneOf("EMAIL", "PHONE", "IBAN", "CARD", "SECRET", "SEED_PHRASE"),
+    negated: bool,
+  },
+});
+export type ContentTest = Infer<typeof contentTest>;
+
 export const obligation = union({
   /** Copy what would be lost to the vault and verify the copy, then act. */
   snapshot: {},
+  /**
+   * Commit in the outcome to where values of the answer come from: these fields, which the person
+   * trusts, and the addresses that stand in it.
+   */
+  origins: { trusted: array(text(128), 256) },
   /** Run in an overlay; what was written is applied after the program ended, with a snapshot. */
   stage: {},
   /**
@@ -48,6 +65,12 @@ export const obligation = union({
     bytesDown: int(1, 4_294_967_296),
     ms: int(1, 3_600_000),
     hosts: optional(array(flowHost, 64)),
+  },
+  /** Whoever holds the bytes refuses them where every test of one of these lists holds. */
+  content: {
+    rule: text(128),
+    reason: text(400),
+    refuse: array(array(contentTest, 16), 64),
   },
 });
 export type Obligation = Infer<typeof obligation>;

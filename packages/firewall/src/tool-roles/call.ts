@@ -1,0 +1,164 @@
+/**
+ * What the firewall says of a call to a tool of a server, beyond rules: values that are not the
+ * person's own, links in what is sent, and groups that the person's words do not mean.
+ *
+ * Source: the design of the firewall, section 2 (Roles and grounding, Task scope).
+ */
+import type { AskSource } from "@ioi/wire";
+import { isGrounded, originOf, type Sources, sourcesOf } from "../grounding/sources.ts";
+import { ungroundedLinks } from "../grounding/links.ts";
+import { tokenOf } from "../grounding/token.ts";
+import { askIdCharsMax } from "../limits.ts";
+import { readWords } from "../scope/words.ts";
+import type { Subject } from "../subject.ts";
+import type { SessionContext } from "../types.ts";
+import type { ArgumentValue } from "../values.ts";
+import { fieldPrefix, groupArgument, toolTarget } from "./conditions.ts";
+import type { TrustedField } from "./read.ts";
+import {
+  isConsequential,
+  leavesOf,
+  type ToolLeaf,
+  type ToolSpec,
+  type ToolSpecs,
+  toolSpecOf,
+} from "./spec.ts";
+
+export interface ToolPolicy {
+  readonly specs: ToolSpecs;
+  readonly trusted: readonly TrustedField[];
+  /** Fields that rules speak of, as `arguments.recipients`. */
+  readonly fields: ReadonlySet<string>;
+}
+
+export interface ToolCall {
+  readonly server: string;
+  readonly tool: string;
+  readonly spec: ToolSpec | undefined;
+  /** Undefined: more than are looked at. */
+  readonly leaves: readonly ToolLeaf[] | undefined;
+}
+
+const textOf = (value: ArgumentValue | undefined): string =>
+  value?.type === "text" ? value.text : "";
+
+/** The call that an action is; undefined for every other target. */
+export const toolCallOf = (
+  tools: ToolPolicy,
+  target: string,
+  values: Subject["values"],
+): ToolCall | undefined => {
+  if (target !== toolTarget) return undefined;
+  const [server, tool] = [textOf(values.get("server")), textOf(values.get("tool"))];
+  const spec = toolSpecOf(tools.specs, server, tool);
+  const given = values.get("arguments");
+  const leaves = given?.type === "json" ? leavesOf(given.json, spec) : undefined;
+  return { server, tool, spec, leaves };
+};
+
+const groundedRoles = ["destination", "credential", "selector"] as const;
+
+const roleOf = ({ role }: ToolLeaf): (typeof groundedRoles)[number] | undefined =>
+  groundedRoles.find((each) => each === role);
+
+/** What a leaf says, where it says somebody or something. */
+const said = ({ value }: ToolLeaf): string | undefined =>
+  typeof value === "string" && value.trim() !== ""
+    ? value
+    : typeof value === "number"
+      ? String(value)
+      : undefined;
+
+const isUngrounded = (leaf: ToolLeaf, sources: Sources): boolean => {
+  const role = roleOf(leaf);
+  const text = role === undefined ? undefined : said(leaf);
+  return role !== undefined && text !== undefined && !isGrounded(text, role, sources);
+};
+
+const askId = (field: string): string => `arguments.${field}`.slice(0, askIdCharsMax);
+
+/** Values that are not the person's own, each with the field that holds it. */
+export const ungroundedLeaves = (
+  { leaves }: ToolCall,
+  session: SessionContext,
+): readonly ToolLeaf[] => {
+  const sources = sourcesOf(session);
+  return (leaves ?? []).filter((leaf) => isUngrounded(leaf, sources));
+};
+
+const reachesSomebody = ({ spec, leaves }: ToolCall): boolean =>
+  spec?.group === "send" ||
+  (isConsequential(spec) &&
+    (leaves ?? []).some((leaf) => leaf.role === "destination" && said(leaf)));
+
+const linkAsks = (call: ToolCall, sources: Sources): readonly AskSource[] => {
+  if (!reachesSomebody(call)) return [];
+  const fields = (call.leaves ?? [])
+    .filter(
+      ({ role, value }) =>
+        (role === "content" || role === "flag") &&
+        typeof value === "string" &&
+        ungroundedLinks(value, sources).length > 0,
+    )
+    .map(({ field }) => field);
+  return [...new Set(fields)].map((field) => ({ kind: "link", id: askId(field) }));
+};
+
+const groupsOf = (session: SessionContext): readonly string[] =>
+  session.task?.groups ?? readWords(session.words, session.home, undefined, session.typed).groups;
+
+/** A consequential call outside the groups of the person's words asks. */
+const groupAsks = ({ spec }: ToolCall, session: SessionContext): readonly AskSource[] => {
+  if (!isConsequential(spec)) return [];
+  const group = spec?.group;
+  if (group === undefined) return [{ kind: "task", id: toolTarget }];
+  return groupsOf(session).includes(group) ? [] : [{ kind: "task", id: group }];
+};
+
+export const toolAsks = (call: ToolCall, session: SessionContext): readonly AskSource[] => {
+  if (call.leaves === undefined) return [{ kind: "fact", id: "arguments" }];
+  const fields = new Set(ungroundedLeaves(call, session).map(({ field }) => field));
+  return [
+    ...[...fields].map((field): AskSource => ({ kind: "ungrounded", id: askId(field) })),
+    ...linkAsks(call, sourcesOf(session)),
+    ...groupAsks(call, session),
+  ];
+};
+
+/**
+ * Fields of the answer that will count as the person's own: the person trusts them, and every text of
+ * the call is the person's own, whatever its role, so that nobody else chose what is looked up.
+ */
+export const trustedFields = (
+  { server, tool, leaves }: ToolCall,
+  tools: ToolPolicy,
+  session: SessionContext,
+): readonly string[] => {
+  const fields = tools.trusted.filter((each) => each.server === server && each.tool === tool);
+  if (fields.length === 0 || leaves === undefined) return [];
+  const sources = sourcesOf(session);
+  const own = leaves.every(({ value }) => {
+    if (typeof value !== "string" || value.trim() === "") return true;
+    const type = tokenOf(value)?.type;
+    return type === "date" || originOf(value, "selector", sources) !== undefined;
+  });
+  return own ? fields.map(({ field }) => field) : [];
+};
+
+/** What conditions see of a call beside its arguments: `group`, and `arguments.<field>`. */
+export const toolValues = (
+  { spec, leaves }: ToolCall,
+  fields: ReadonlySet<string>,
+): ReadonlyMap<string, ArgumentValue> => {
+  const values = new Map<string, ArgumentValue>();
+  if (spec?.group !== undefined) values.set(groupArgument, { type: "text", text: spec.group });
+  for (const name of fields) {
+    const field = name.slice(fieldPrefix.length);
+    const items = (leaves ?? [])
+      .filter((leaf) => leaf.field === field || leaf.field.startsWith(`${field}.`))
+      .map(({ value }) => value);
+    if (leaves === undefined) values.set(name, { type: "field", items: undefined });
+    else if (items.length > 0) values.set(name, { type: "field", items });
+  }
+  return values;
+};
