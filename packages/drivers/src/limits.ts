@@ -158,3 +158,9 @@ export const mcpStartMsMax = 60_000;
 export const mcpRelaysMax = 8;
 /** Content of one MCP call that an agent sees, in bytes. */
 export const mcpResultBytesMax = 1_048_576;
+/** Input for a program that nobody reads yet, in bytes. */
+export const inputHeldBytesMax = 4_194_304;
+/** Requests of a program that an answer lists by name; the evidence covers all of them. */
+export const networkEntriesMax = 1_000;
+/** Wait of a driver for egress to open or close a program's way out, in milliseconds. */
+export const wayOutMs = 10_000;

@@ -8,7 +8,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { Settlement } from "../effects/settle.ts";
 import type { DriverRejection } from "../fs/roots.ts";
 
-export type ObligationType = "snapshot" | "stage" | "flow";
+export type ObligationType = "snapshot" | "stage" | "flow" | "origins";
 
 export interface ActContext {
   readonly counter: bigint;
@@ -21,7 +21,24 @@ export interface ActContext {
   readonly content: Uint8Array;
   readonly signal: AbortSignal;
   /** Output of a running command, bounded by the driver. */
-  output(bytes: Uint8Array): void;
+  output(bytes: Uint8Array, stream?: "output" | "errors"): void;
+  /** The running program asks for what its ticket does not permit: an action of its own. */
+  want(want: ActWant): void;
+  /** What a person types for the program; set by whoever reads it. */
+  readonly input: InputSource;
+}
+
+export interface ActWant {
+  readonly id: number;
+  readonly target: string;
+  /** Canonical map of canonical arguments. */
+  readonly args: Uint8Array;
+}
+
+/** Where the standard input of a running program comes from. */
+export interface InputSource {
+  /** Takes pieces as they come, `undefined` at the end; what came before is given at once. */
+  read(take: (bytes: Uint8Array | undefined) => void): void;
 }
 
 export interface ActReport {
@@ -67,6 +84,8 @@ export interface Driver extends Disposable {
   /** Takes a counter for one act, until disposed of; undefined where it was taken before. */
   claim(counter: bigint): Disposable | undefined;
   settle(counter: bigint): Promise<Settlement>;
+  /** A want of the act under this ticket is refused; without programs there is none. */
+  refuse?(counter: bigint, id: number, reason: string): Promise<void>;
 }
 
 export const refused = (error: DriverRejection): ActReport => ({

@@ -31,6 +31,7 @@ import {
   type ContentRef,
   decodeCanonical,
   encodeCanonical,
+  type Obligation,
   outcome as outcomeSchema,
   prepared as preparedSchema,
   previewStatement,
@@ -47,6 +48,7 @@ import {
   type PreparedAction,
   refused,
 } from "./driver.ts";
+import { Input, OutputQueue, type StreamEvent } from "./act-streams.ts";
 import { NonceTable, type Waiting } from "./nonces.ts";
 import { checkTicket, openTicket, type TicketContext } from "./tickets.ts";
 
@@ -72,6 +74,12 @@ export interface PreviewOutput {
   readonly errorCode: string;
   readonly errorMessage: string;
 }
+/** A prepared action by the nonce that it waits under. */
+export interface HeldOutput extends PrepareOutput {
+  readonly nonce: Uint8Array;
+}
+type HeldArguments = { readonly [name: string]: CanonicalValue };
+
 export interface ActInput {
   readonly nonce: Uint8Array;
   readonly ticket: Uint8Array;
@@ -83,9 +91,20 @@ export interface ActOutput {
   readonly result: Uint8Array;
   readonly errorMessage: string;
 }
-export type ActOutputEvent =
-  | { readonly event: { readonly case: "output"; readonly value: Uint8Array } }
-  | { readonly event: { readonly case: "result"; readonly value: ActOutput } };
+export interface ActOutputEvent {
+  readonly event: StreamEvent | { readonly case: "result"; readonly value: ActOutput };
+}
+
+export interface RefuseInput {
+  readonly counter: bigint;
+  readonly id: number;
+  readonly reason: string;
+}
+export interface InputInput {
+  readonly nonce: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly end: boolean;
+}
 
 interface CallContext {
   readonly signal: AbortSignal;
@@ -106,6 +125,8 @@ export interface DriverHandlers {
   act(request: ActInput, context: CallContext): AsyncIterable<ActOutputEvent>;
   abort(request: { readonly nonce: Uint8Array }, context: CallContext): Promise<object>;
   settle(request: { readonly counter: bigint }, context: CallContext): Promise<Settlement>;
+  refuse(request: RefuseInput, context: CallContext): Promise<object>;
+  input(request: InputInput, context: CallContext): Promise<object>;
 }
 
 export interface HandlerOptions extends TicketContext {
@@ -158,12 +179,23 @@ const contentMatches = (
       equalBytes(provider.sha256(content), reference.sha256) &&
       headMatches(content, reference.head);
 
+/** What a rule of the policy refuses about these very bytes; loaded where a ticket speaks of it. */
+const contentRefusal = async (
+  obligations: readonly Obligation[],
+  content: Uint8Array,
+): Promise<DriverRejection | undefined> => {
+  if (!obligations.some(({ type }) => type === "content")) return undefined;
+  const { checkContents } = await import("@ioi/firewall/content");
+  return checkContents(obligations, content);
+};
+
 /** What a stop, the caller's end or both have in common. */
 const stopReason = (): OperationError => new OperationError("E_ABORTED", "the action was stopped");
 
 interface Running {
   readonly abort: AbortController;
   readonly ended: Promise<void>;
+  readonly input: Input;
 }
 
 class Instance {
@@ -176,7 +208,7 @@ class Instance {
   }
 
   async prepare(request: PrepareInput, context: CallContext): Promise<PrepareOutput> {
-    const { driver, provider, instanceId, profile, instanceKey } = this.#options;
+    const { driver } = this.#options;
     const args = argumentsOf(request.args);
     if (args === undefined) {
       const message = "the arguments are not a canonical map";
@@ -184,13 +216,13 @@ class Instance {
     }
     const result = await this.#look(driver.prepare(request.target, args, context.signal));
     if (!result.ok) return failedPreparation(result.error);
-    const held = result.value;
-    const action = schema.encode(actionSchema, {
-      version: 1,
-      target: request.target,
-      args,
-      facts: held.facts,
-    });
+    return this.hold(request.target, args, result.value);
+  }
+
+  /** What was prepared waits under a nonce of its own, which nobody but the ticket's holder uses. */
+  hold(target: string, args: HeldArguments, held: PreparedAction): HeldOutput {
+    const { provider, instanceId, profile, instanceKey } = this.#options;
+    const action = schema.encode(actionSchema, { version: 1, target, args, facts: held.facts });
     const nonce = Uint8Array.from(randomBytes(16));
     const actionId = identify(provider, action);
     const statement = schema.encode(preparedSchema, {
@@ -202,8 +234,9 @@ class Instance {
     });
     const { signature } = signPayload(provider, instanceKey, domains.prepared, statement);
     const madeMs = this.#options.nowMs();
-    this.#nonces.add({ nonce, target: request.target, actionId, action, prepared: held, madeMs });
+    this.#nonces.add({ nonce, target, actionId, action, prepared: held, madeMs });
     return {
+      nonce,
       action,
       prepared: statement,
       preparedSignature: signature,
@@ -265,15 +298,16 @@ class Instance {
     const onGone = (): void => abort.abort(stopReason());
     context.signal.addEventListener("abort", onGone, { once: true });
     if (context.signal.aborted) onGone();
-    const work = this.#perform(request, waiting, abort.signal, (bytes) => outputs.push(bytes));
+    const input = new Input();
+    const work = this.#perform(request, waiting, abort.signal, outputs, input);
     const key = toHex(request.nonce);
     const ended = work.then(
       () => outputs.finish(),
       () => outputs.finish(),
     );
-    this.#running.set(key, { abort, ended });
+    this.#running.set(key, { abort, ended, input });
     try {
-      for await (const bytes of outputs.read()) yield { event: { case: "output", value: bytes } };
+      for await (const event of outputs.read()) yield { event };
       yield { event: { case: "result", value: await work } };
     } finally {
       // The reader may stop reading early; the effect is ended, and waited for, all the same.
@@ -292,6 +326,16 @@ class Instance {
     return {};
   }
 
+  async refuse({ counter, id, reason }: RefuseInput): Promise<object> {
+    await this.#options.driver.refuse?.(counter, id, reason);
+    return {};
+  }
+
+  input({ nonce, bytes, end }: InputInput): object {
+    this.#running.get(toHex(nonce))?.input.give(bytes, end);
+    return {};
+  }
+
   async settle(counter: bigint): Promise<Settlement> {
     await Promise.all([...this.#running.values()].map((running) => running.ended));
     return this.#options.driver.settle(counter);
@@ -301,7 +345,8 @@ class Instance {
     request: ActInput,
     waiting: Waiting | undefined,
     signal: AbortSignal,
-    output: (bytes: Uint8Array) => void,
+    outputs: OutputQueue,
+    input: Input,
   ): Promise<ActOutput> {
     const opened = openTicket(this.#options, request.ticket);
     const counter = opened.ok ? opened.value.counter : 0n;
@@ -322,6 +367,8 @@ class Instance {
         const message = "the content is not what the action commits to";
         return refused({ code: "E_CONTENT_MISMATCH", message });
       }
+      const forbidden = await contentRefusal(opened.value.obligations, request.content);
+      if (forbidden !== undefined) return refused(forbidden);
       if (signal.aborted) return refused({ code: "E_ABORTED", message: "the action was stopped" });
       return await actOnce(driver, counter, held, {
         counter,
@@ -331,7 +378,9 @@ class Instance {
         obligations: kept.value,
         content: request.content,
         signal,
-        output,
+        output: (value, stream = "output") => outputs.push({ case: stream, value }),
+        want: (value) => outputs.push({ case: "want", value }),
+        input,
       });
     };
     return this.#report(counter, waiting.actionId, await caught(report, signal));
@@ -412,46 +461,21 @@ const failureOf = (error: unknown): DriverRejection | undefined => {
     : undefined;
 };
 
-/** Blocks of output between the command and the reader; the driver bounds what it pushes. */
-class OutputQueue {
-  #blocks: Uint8Array[] = [];
-  #wake: (() => void) | undefined;
-  #finished = false;
-
-  push(bytes: Uint8Array): void {
-    this.#blocks.push(bytes);
-    this.#wake?.();
-  }
-
-  finish(): void {
-    this.#finished = true;
-    this.#wake?.();
-  }
-
-  async *read(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const blocks = this.#blocks;
-      this.#blocks = [];
-      yield* blocks;
-      if (this.#blocks.length > 0) continue;
-      if (this.#finished) return;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      this.#wake = undefined;
-    }
-  }
+export interface DisposableHandlers extends DriverHandlers, Disposable {
+  /** What a driver prepared by itself: a message that it holds. */
+  hold(target: string, args: HeldArguments, held: PreparedAction): HeldOutput;
 }
-
-export interface DisposableHandlers extends DriverHandlers, Disposable {}
 
 export const createHandlers = (options: HandlerOptions): DisposableHandlers => {
   const instance = new Instance(options);
   return {
     prepare: (request, context) => instance.prepare(request, context),
+    hold: (target, args, held) => instance.hold(target, args, held),
     preview: (request) => instance.preview(request),
     act: (request, context) => instance.act(request, context),
     abort: (request) => instance.abort(request.nonce),
+    refuse: (request) => instance.refuse(request),
+    input: async (request) => instance.input(request),
     settle: (request) => instance.settle(request.counter),
     [Symbol.dispose]: () => instance[Symbol.dispose](),
   };

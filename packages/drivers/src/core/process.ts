@@ -6,9 +6,10 @@ import fs from "node:fs";
 import net from "node:net";
 import { OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { implement, serve } from "@ioi/host/rpc";
+import { type Implementation, implement, serve } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { startLineBytesMax } from "../limits.ts";
+import type { McpDriver } from "../mcp/driver.ts";
 import type { Driver } from "./driver.ts";
 import { createHandlers, type DisposableHandlers } from "./handlers.ts";
 import { readStart, type StartInput } from "./start.ts";
@@ -47,7 +48,7 @@ const driverOf = async (start: StartInput): Promise<Driver> => {
       return await openFolders(start, kind);
     }
     case "mcp":
-      throw new OperationError("E_DRIVER_START", "no MCP driver yet");
+      return (await import("./mcp.ts")).openMcp(start);
     case "agent":
       throw new OperationError("E_DRIVER_START", "an agent's program is no driver");
   }
@@ -63,11 +64,18 @@ export const loadDrivers = async (): Promise<void> => {
     import("../model/driver.ts"),
     import("../model/egress.ts"),
     import("../net/driver.ts"),
+    import("./mcp.ts"),
+    import("../mcp/service.ts"),
   ]);
 };
 
+export interface OpenedDriver extends DisposableHandlers {
+  /** What it serves beside, over the same socket. */
+  readonly more: readonly Implementation[];
+}
+
 /** The handlers of one instance; what a former one left is settled first. */
-export const openDriver = async (start: StartInput): Promise<DisposableHandlers> => {
+export const openDriver = async (start: StartInput): Promise<OpenedDriver> => {
   const driver = await driverOf(start);
   const handlers = createHandlers({
     ...start,
@@ -75,8 +83,13 @@ export const openDriver = async (start: StartInput): Promise<DisposableHandlers>
     provider: nodeCrypto,
     nowMs: () => performance.now(),
   });
+  const more =
+    driver.kind === "mcp"
+      ? [(await import("../mcp/service.ts")).mcpDriverService(driver as McpDriver, handlers)]
+      : [];
   return {
     ...handlers,
+    more,
     [Symbol.dispose]: () => {
       handlers[Symbol.dispose]();
       driver[Symbol.dispose]();
@@ -106,7 +119,7 @@ export const runDriverProcess = async (): Promise<void> => {
     fs.closeSync(START);
     using handlers = await openDriver(readStart(nodeCrypto, line));
     const socket = new net.Socket({ fd: CHANNEL, readable: true, writable: true });
-    const served = serve(socket, [implement(pb.Driver, handlers)], {
+    const served = serve(socket, [implement(pb.Driver, handlers), ...handlers.more], {
       peer: "workload",
       onBug: die,
     });

@@ -62,6 +62,11 @@ const keptObligations = (
 ): Result<ReadonlySet<ObligationType>, DriverRejection> => {
   const kept = new Set<ObligationType>();
   for (const { type } of obligations) {
+    // Kept for every driver by whoever hands it the bytes.
+    if (type === "content" && waiting.prepared.content !== undefined) continue;
+    if (type === "content") {
+      return reject("E_OBLIGATION_UNKEPT", `${waiting.target} has no content to look at`);
+    }
     if (!waiting.prepared.keeps.has(type)) {
       return reject("E_OBLIGATION_UNKEPT", `${waiting.target} cannot keep the obligation ${type}`);
     }

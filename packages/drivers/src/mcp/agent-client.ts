@@ -1,0 +1,198 @@
+/**
+ * The official client of an agent's session on a server's link: what `mcp::call` of an agent uses.
+ * It declares no capability, so that no server may ask it for anything.
+ *
+ * Source: `@modelcontextprotocol/client`. Bounds: `mcpStartMsMax`, `mcpCallMsMax`, `mcpResultBytesMax`.
+ */
+import { OperationError, utf8Encode } from "@ioi/base";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { Client, type JSONRPCMessage, type Transport } from "@modelcontextprotocol/client";
+import type { ActReport } from "../core/driver.ts";
+import { mcpCallMsMax, mcpPagesMax, mcpResultBytesMax, mcpStartMsMax } from "../limits.ts";
+import { definitionsOf, type ToolDefinition } from "./definitions.ts";
+import { type JsonObject, readMessage } from "./messages.ts";
+import type { ServerEvents, ServerLink } from "./server-link.ts";
+
+export interface AgentCall {
+  readonly tool: string;
+  readonly args: JsonObject;
+  readonly definition: Uint8Array;
+}
+
+/** The client's transport: whole messages of the link, refused where they are malformed. */
+class LinkTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  readonly #open: (events: ServerEvents) => Promise<ServerLink>;
+  readonly #onRaw: (bytes: Uint8Array) => void;
+  #link: ServerLink | undefined;
+  ended = false;
+  why = "";
+
+  constructor(
+    open: (events: ServerEvents) => Promise<ServerLink>,
+    onRaw: (bytes: Uint8Array) => void,
+  ) {
+    this.#open = open;
+    this.#onRaw = onRaw;
+  }
+
+  async start(): Promise<void> {
+    this.#link = await this.#open({
+      message: (bytes) => this.#message(bytes),
+      fault: (why) => this.onerror?.(new Error(why)),
+      ended: (why, errors) => {
+        this.ended = true;
+        this.why = errors === "" ? why : `${why}: ${errors.slice(-300)}`;
+        this.onclose?.();
+      },
+    });
+  }
+
+  #message(bytes: Uint8Array): void {
+    const read = readMessage(bytes);
+    if (!read.ok) {
+      this.onerror?.(new Error(read.error.message));
+      return;
+    }
+    this.#onRaw(bytes);
+    this.onmessage?.(JSON.parse(new TextDecoder().decode(bytes)) as JSONRPCMessage);
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    this.#link?.send(utf8Encode(JSON.stringify(message)));
+  }
+
+  async close(): Promise<void> {
+    await this.#link?.close();
+  }
+}
+
+const failure = (code: "E_MCP_ENDED" | "E_MCP_PROTOCOL", error: unknown): OperationError =>
+  error instanceof OperationError
+    ? error
+    : new OperationError(code, (error instanceof Error ? error.message : "").slice(0, 300));
+
+/** What an agent reads of an answer: its texts, and of everything else what it is. */
+const contentOf = (result: Readonly<Record<string, unknown>>): Uint8Array => {
+  const { content, structuredContent } = result;
+  const parts = Array.isArray(content) ? (content as readonly Record<string, unknown>[]) : [];
+  const texts = parts.map((part) =>
+    typeof part["text"] === "string"
+      ? part["text"]
+      : `[${String(part["type"])} ${String(part["mimeType"] ?? part["uri"] ?? "")}]`,
+  );
+  if (texts.length === 0 && structuredContent !== undefined) {
+    texts.push(JSON.stringify(structuredContent));
+  }
+  return utf8Encode(texts.join("\n").toWellFormed());
+};
+
+export class AgentClient {
+  readonly #client: Client;
+  readonly #transport: LinkTransport;
+  #definitions: ReadonlyMap<string, ToolDefinition> = new Map();
+  #stale = true;
+
+  private constructor(client: Client, transport: LinkTransport) {
+    this.#client = client;
+    this.#transport = transport;
+  }
+
+  static async open(open: (events: ServerEvents) => Promise<ServerLink>): Promise<AgentClient> {
+    const client = new Client({ name: "ioi", version: "0.1.0" }, { capabilities: {} });
+    const made: { agent?: AgentClient } = {};
+    const transport = new LinkTransport(open, (bytes) => made.agent?.heard(bytes));
+    const agent = new AgentClient(client, transport);
+    made.agent = agent;
+    try {
+      await client.connect(transport, { timeout: mcpStartMsMax });
+      await agent.list();
+    } catch (error) {
+      await transport.close();
+      if (transport.ended) throw new OperationError("E_MCP_ENDED", transport.why);
+      throw failure("E_MCP_PROTOCOL", error);
+    }
+
+    return agent;
+  }
+
+  get open(): boolean {
+    return !this.#transport.ended;
+  }
+
+  /** Raw, because the package's own reading of a definition leaves out what it does not know. */
+  heard(bytes: Uint8Array): void {
+    const read = readMessage(bytes);
+    if (!read.ok) return;
+    const message = read.value;
+    if (message.type === "notification" && message.method === "notifications/tools/list_changed") {
+      this.#stale = true;
+    }
+    if (message.type !== "result" || !Array.isArray(message.result["tools"])) return;
+    const defined = definitionsOf(nodeCrypto, message.result);
+    if (!defined.ok) return;
+    this.#definitions = new Map([
+      ...this.#definitions,
+      ...defined.value.map((each) => [each.name, each] as const),
+    ]);
+  }
+
+  async list(): Promise<readonly ToolDefinition[]> {
+    this.#definitions = new Map();
+    let cursor: string | undefined;
+    for (let page = 0; page < mcpPagesMax; page++) {
+      const listed = await this.#client.listTools(cursor === undefined ? {} : { cursor });
+      cursor = listed.nextCursor;
+      if (cursor === undefined) break;
+    }
+    this.#stale = false;
+    return [...this.#definitions.values()];
+  }
+
+  definitionOf(tool: string): Uint8Array | undefined {
+    return this.#stale ? undefined : this.#definitions.get(tool)?.hash;
+  }
+
+  async call({ tool, args }: AgentCall, signal: AbortSignal): Promise<ActReport> {
+    const startedMs = performance.now();
+    const evidence = (): Record<string, string> => ({
+      ms: String(Math.round(performance.now() - startedMs)),
+    });
+    try {
+      const result = (await this.#client.callTool(
+        { name: tool, arguments: args },
+        { signal, timeout: mcpCallMsMax },
+      )) as Readonly<Record<string, unknown>>;
+      const content = contentOf(result);
+      const failed = result["isError"] === true;
+      return {
+        status: "confirmed",
+        ...(failed ? { code: "E_MCP_TOOL" as const, message: `${tool} says that it failed` } : {}),
+        result: {
+          content: content.slice(0, mcpResultBytesMax),
+          truncated: content.length > mcpResultBytesMax,
+        },
+        bytes: content.length,
+        reversible: false,
+        evidence: { ...evidence(), answer: failed ? "error" : "result" },
+      };
+    } catch (error) {
+      const told = failure("E_MCP_PROTOCOL", error);
+      return {
+        status: "unknown",
+        code: (this.#transport.ended ? "E_MCP_ENDED" : told.code) as "E_MCP_PROTOCOL",
+        message: this.#transport.ended ? this.#transport.why : told.message,
+        result: {},
+        bytes: 0,
+        reversible: false,
+        evidence: evidence(),
+      };
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+}

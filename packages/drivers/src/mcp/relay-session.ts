@@ -1,0 +1,304 @@
+/**
+ * One client of one server: the {@link McpRelay} machine on a real link. What is held waits under a
+ * nonce of the driver, and goes on by its ticket alone.
+ *
+ * Invariants: a message that is held goes on once, by `act` with the ticket of exactly its action;
+ * what is not decided in time is refused. Bounds: see the machine; `mcpFaultsMax` faults of a server
+ * end it; with `mcpQueueMax` messages waiting for the client the server is not read.
+ */
+import { OperationError, toHex } from "@ioi/base";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { MessageQueue } from "@ioi/host/rpc";
+import { canonicalJson } from "@ioi/firewall";
+import type { McpServer } from "@ioi/wire";
+import { type ActContext, type ActReport, type ObligationType, refused } from "../core/driver.ts";
+import type { DisposableHandlers, HeldOutput } from "../core/handlers.ts";
+import { mcpCallMsMax, mcpFaultsMax, mcpMessageBytesMax, mcpQueueMax } from "../limits.ts";
+import type { ToolDefinition } from "./definitions.ts";
+import { McpRelay, type RelayEffect } from "./relay.ts";
+import type { ServerEvents, ServerLink } from "./server-link.ts";
+
+export type RelayEvent =
+  | { readonly type: "message"; readonly bytes: Uint8Array }
+  | { readonly type: "held"; readonly held: HeldMessage }
+  | {
+      readonly type: "defined";
+      readonly serial: number;
+      readonly tools: readonly ToolDefinition[];
+    }
+  | { readonly type: "dropped"; readonly nonce: Uint8Array }
+  | { readonly type: "fault"; readonly text: string }
+  | {
+      readonly type: "end";
+      readonly code: string;
+      readonly message: string;
+      readonly errors: string;
+    };
+
+export interface HeldMessage extends HeldOutput {
+  /** For a person. */
+  readonly what: string;
+}
+
+export type Hold = DisposableHandlers["hold"];
+
+export interface SessionOptions {
+  readonly server: McpServer;
+  readonly open: (events: ServerEvents) => Promise<ServerLink>;
+  readonly hold: Hold;
+}
+
+const keepsNothing: ReadonlySet<ObligationType> = new Set();
+
+/** How a permitted message came to its end. */
+type Ending =
+  | { readonly type: "answered"; readonly ok: boolean; readonly bytes: number }
+  | { readonly type: "dropped" }
+  | { readonly type: "ended" }
+  | { readonly type: "time" };
+
+const nothing = { result: {}, bytes: 0, reversible: false } as const;
+
+export class RelaySession {
+  readonly events: MessageQueue<RelayEvent>;
+  readonly #options: SessionOptions;
+  readonly #machine: McpRelay;
+  readonly #keys: Map<string, number> = new Map();
+  readonly #nonces: Map<number, Uint8Array> = new Map();
+  readonly #waiting: Map<number, (ending: Ending) => void> = new Map();
+  #link: ServerLink | undefined;
+  #faults = 0;
+  #over = false;
+  #paused = false;
+  /** What the message that is handed in right now is held as. */
+  #heldNow: HeldMessage | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#machine = new McpRelay({
+      provider: nodeCrypto,
+      identity: options.server.identity,
+    });
+    this.events = new MessageQueue<RelayEvent>(() => this.#pause(false));
+  }
+
+  async start(): Promise<void> {
+    const { open } = this.#options;
+    try {
+      this.#link = await open({
+        message: (bytes) => this.#fromServer(bytes),
+        fault: (why) => this.#fault("server", why),
+        ended: (why, errors) => this.#end("E_MCP_ENDED", why, errors),
+      });
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      this.#end(error.code, error.message, "");
+      return;
+    }
+    if (this.#over) await this.#link.close();
+  }
+
+  /** A message of the client; what it is held as where it has to be judged. */
+  send(bytes: Uint8Array): HeldMessage | undefined {
+    if (this.#over || this.#link === undefined) {
+      throw new OperationError("E_MCP_ENDED", `${this.#options.server.name} does not run`);
+    }
+    if (this.#link.waiting > 4 * mcpMessageBytesMax) {
+      throw new OperationError("E_MCP_BUSY", `${this.#options.server.name} does not read`);
+    }
+    this.#heldNow = undefined;
+    this.#machine.fromClient(bytes);
+    this.#perform(true);
+    const held = this.#heldNow as HeldMessage | undefined;
+    this.#heldNow = undefined;
+    return held;
+  }
+
+  refuse(nonce: Uint8Array, text: string): void {
+    const key = this.#keys.get(toHex(nonce));
+    if (key === undefined) return;
+    this.#machine.refuse(key, text);
+    this.#forget(key);
+    this.#perform();
+  }
+
+  offer(serial: number, withheld: readonly string[]): void {
+    this.#machine.offer(serial, new Set(withheld));
+    this.#perform();
+  }
+
+  async close(): Promise<void> {
+    this.#end("E_MCP_ENDED", "the client has gone", "");
+    await this.#link?.close();
+  }
+
+  #fromServer(bytes: Uint8Array): void {
+    if (this.#over) return;
+    this.#machine.fromServer(bytes);
+    this.#perform();
+  }
+
+  #perform(ofSend = false): void {
+    for (const effect of this.#machine.take()) this.#one(effect, ofSend);
+    if (this.events.length > mcpQueueMax) this.#pause(true);
+  }
+
+  #one(effect: RelayEffect, ofSend: boolean): void {
+    switch (effect.type) {
+      case "to-client":
+        this.events.push({ type: "message", bytes: effect.bytes });
+        return;
+      case "to-server":
+        this.#link?.send(effect.bytes);
+        return;
+      case "hold":
+        this.#hold(effect, ofSend);
+        return;
+      case "answered":
+        this.#settle(effect.key, { type: "answered", ok: effect.ok, bytes: effect.bytes });
+        return;
+      case "dropped": {
+        const nonce = this.#nonces.get(effect.key);
+        this.#settle(effect.key, { type: "dropped" });
+        if (nonce !== undefined && !effect.sent) this.events.push({ type: "dropped", nonce });
+        this.#forget(effect.key);
+        return;
+      }
+      case "define":
+        this.events.push({ type: "defined", serial: effect.serial, tools: effect.tools });
+        return;
+      case "fault":
+        this.#fault(effect.side, effect.message);
+        return;
+    }
+  }
+
+  #hold(effect: Extract<RelayEffect, { readonly type: "hold" }>, ofSend: boolean): void {
+    const { key, call, definition, side } = effect;
+    const { server } = this.#options;
+    const args = canonicalJson(call.args);
+    if (!args.ok) {
+      this.#machine.refuse(key, `Not passed on: of the arguments, ${args.error}.`);
+      this.#perform();
+      return;
+    }
+    const held = this.#options.hold(
+      "mcp::call",
+      { server: server.name, tool: call.tool, arguments: args.value, definition },
+      {
+        facts: {},
+        effect: true,
+        content: undefined,
+        keeps: keepsNothing,
+        act: (context) => this.#act(key, context),
+        [Symbol.dispose]: () => this.#late(key),
+      },
+    );
+    this.#keys.set(toHex(held.nonce), key);
+    this.#nonces.set(key, held.nonce);
+    const message = { ...held, what: `${server.name}.${call.tool}` };
+    if (ofSend && side === "client" && this.#heldNow === undefined) this.#heldNow = message;
+    else this.events.push({ type: "held", held: message });
+  }
+
+  /** It waits no more, and was not permitted. */
+  #late(key: number): void {
+    if (this.#machine.refuse(key, "Nobody decided about it in time.")) this.#perform();
+    this.#forget(key);
+  }
+
+  async #act(key: number, context: ActContext): Promise<ActReport> {
+    const startedMs = performance.now();
+    const ending = new Promise<Ending>((resolve) => this.#waiting.set(key, resolve));
+    if (!this.#machine.permit(key)) {
+      this.#waiting.delete(key);
+      const message = "the message was taken back before it was permitted";
+      return refused({ code: "E_MCP_CANCELLED", message });
+    }
+    this.#perform();
+    const timer = setTimeout(() => this.#settle(key, { type: "time" }), mcpCallMsMax);
+    const onAbort = (): void => this.#settle(key, { type: "dropped" });
+    context.signal.addEventListener("abort", onAbort, { once: true });
+    if (context.signal.aborted) onAbort();
+    const end = await ending;
+    clearTimeout(timer);
+    context.signal.removeEventListener("abort", onAbort);
+    return this.#report(end, Math.round(performance.now() - startedMs));
+  }
+
+  #report(end: Ending, ms: number): ActReport {
+    const evidence = { ms: String(ms) };
+    switch (end.type) {
+      case "answered":
+        return {
+          ...nothing,
+          status: "confirmed",
+          bytes: end.bytes,
+          evidence: { ...evidence, answer: end.ok ? "result" : "error" },
+        };
+      case "dropped":
+        return {
+          ...nothing,
+          status: "unknown",
+          code: "E_MCP_CANCELLED",
+          message: "it was sent, and cancelled before there was an answer",
+          evidence,
+        };
+      case "ended":
+        return {
+          ...nothing,
+          status: "unknown",
+          code: "E_MCP_ENDED",
+          message: "the server ended before it answered",
+          evidence,
+        };
+      case "time":
+        return {
+          ...nothing,
+          status: "unknown",
+          code: "E_MCP_TIMEOUT",
+          message: `no answer came within ${mcpCallMsMax / 1000} s`,
+          evidence,
+        };
+    }
+  }
+
+  #settle(key: number, ending: Ending): void {
+    const resolve = this.#waiting.get(key);
+    this.#waiting.delete(key);
+    resolve?.(ending);
+    if (resolve !== undefined) this.#forget(key);
+  }
+
+  #forget(key: number): void {
+    const nonce = this.#nonces.get(key);
+    if (nonce !== undefined) this.#keys.delete(toHex(nonce));
+    this.#nonces.delete(key);
+  }
+
+  #fault(side: "client" | "server", message: string): void {
+    this.events.push({ type: "fault", text: `${side}: ${message}` });
+    if (side !== "server" || ++this.#faults <= mcpFaultsMax) return;
+    const text = `${this.#options.server.name} broke the protocol ${this.#faults} times`;
+    this.#end("E_MCP_FAULTS", text, "");
+    void this.#link?.close();
+  }
+
+  #pause(paused: boolean): void {
+    if (this.#paused === paused) return;
+    this.#paused = paused;
+    this.#link?.pause(paused);
+  }
+
+  #end(code: string, message: string, errors: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#machine.serverEnded(message);
+    for (const effect of this.#machine.take()) {
+      if (effect.type !== "to-server") this.#one(effect, false);
+    }
+    for (const key of this.#waiting.keys()) this.#settle(key, { type: "ended" });
+    this.events.push({ type: "end", code, message, errors });
+    this.events.finish();
+  }
+}
