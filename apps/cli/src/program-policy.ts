@@ -1,8 +1,34 @@
 /** The commands that work on a policy's text. */
 import type { Command } from "commander";
+import { onAsk } from "./program-sessions.ts";
 import { bind, type Build, data, examples } from "./build.ts";
 
 const policyOption = "a policy file; absent: the data folder's, else the shipped one";
+
+/** The policy of a data folder, as its Guardian has it. */
+const addPolicyChanges = (policy: Command, build: Build): void => {
+  const show = policy
+    .command("show")
+    .description("the text in force, or an earlier one")
+    .argument("[hash]", "of an earlier text, or the beginning of it; see policy history")
+    .addOption(data());
+  examples(show, ["policy show", "policy show 3f2a91c0 > old.toml", "policy show --json"]);
+  bind(build, show, async () => (await import("./commands/policy-change.ts")).show);
+  const set = policy
+    .command("set")
+    .description("put another text in force: what it changes is shown, then you say yes or no")
+    .argument("<file>", "the new policy file")
+    .addOption(data())
+    .addOption(onAsk());
+  examples(set, ["policy set new.toml", "policy set new.toml --on-ask pend --json"]);
+  bind(build, set, async () => (await import("./commands/policy-change.ts")).set);
+  const history = policy
+    .command("history")
+    .description("the changes that went through the Guardian, newest first")
+    .addOption(data());
+  examples(history, ["policy history", "policy history --json"]);
+  bind(build, history, async () => (await import("./commands/policy-change.ts")).history);
+};
 
 export const addPolicyTools = (policy: Command, build: Build): void => {
   const test = policy
@@ -51,4 +77,5 @@ export const addPolicyTools = (policy: Command, build: Build): void => {
     .option("--write", "put them into the policy; without, only show");
   examples(learn, ["policy learn s-3f2a", "policy learn s-3f2a s-91bc --write"]);
   bind(build, learn, async () => (await import("./commands/policy-tools.ts")).learn);
+  addPolicyChanges(policy, build);
 };

@@ -165,7 +165,7 @@ const addDecisionCommands = (program: Command, build: Build): void => {
   const approve = program
     .command("approve")
     .description("approve what waits, and see it through")
-    .argument("<approval>", "its id, or the beginning of it")
+    .argument("<approval>", "its id, or the beginning of it; p-... is a change of the policy")
     .addOption(data())
     .option("--session-scope", "for the rest of the session, where the card offers it")
     .option("--show", "only show the card and what it changes; answer nothing");
@@ -224,7 +224,7 @@ const actionOptions = (command: Command): Command =>
     .option("--headless", "nobody will answer: an ask is a denial");
 
 const addPolicyCommands = (program: Command, build: Build): void => {
-  const policy = group(program, "policy", "check, test, compare and write a policy, offline");
+  const policy = group(program, "policy", "read, check, test, compare and change a policy");
   const check = actionOptions(policy.command("check")).description(
     "one action: its verdict and every rule that matched",
   );

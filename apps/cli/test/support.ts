@@ -14,6 +14,7 @@ import { runCli } from "../src/cli.ts";
 import { cardHash } from "../src/kernel/device.ts";
 import type { Io } from "../src/io.ts";
 import { FakeModels } from "./fake-models.ts";
+import { FakePolicy } from "./fake-policy.ts";
 
 export { temporaryFolder } from "./folder.ts";
 
@@ -218,6 +219,7 @@ export class FakeKernel implements AsyncDisposable {
       "guardian.sock",
       kernel.#person(),
       kernel.models.service(),
+      kernel.policy.service(),
       kernel.#secrets(),
     );
     await kernel.#listen("workload.sock", kernel.#workload());
@@ -285,6 +287,7 @@ export class FakeKernel implements AsyncDisposable {
   }
 
   readonly models: FakeModels = new FakeModels();
+  readonly policy: FakePolicy = new FakePolicy();
 
   #person() {
     return implement(pb.Person, {

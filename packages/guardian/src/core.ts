@@ -104,6 +104,8 @@ export class GuardianCore {
   readonly ledger: Ledger = new Ledger();
   readonly deviceBook: DeviceBook = new DeviceBook();
   readonly policyBook: PolicyBook = new PolicyBook();
+  /** How often this process read the policy's file: more than once, it changed meanwhile. */
+  policyLoads = 0;
   readonly instances: Map<string, Instance> = new Map();
   /** What actions that ask would change; in memory only. */
   readonly previews: Previews = new Previews();
@@ -315,6 +317,7 @@ export class GuardianCore {
   policy(): CompiledPolicy | undefined {
     const { policy, changed } = this.#policySource.current();
     if (changed) {
+      this.policyLoads++;
       this.ports.log.log(
         policy.ok ? "info" : "error",
         policy.ok ? "policy.loaded" : "policy.invalid",

@@ -9,6 +9,7 @@ import { requireFolder } from "../kernel/folder.ts";
 import { usage } from "../report.ts";
 import { cardText, changeOf, explainAsks } from "../view/card.ts";
 import { RunPrinter } from "../view/run-view.ts";
+import { answerChange, isChangeId } from "./policy-change.ts";
 import { conclude } from "./run.ts";
 
 const answer = async (
@@ -17,6 +18,7 @@ const answer = async (
   decision: Decision,
   reason: string,
 ): Promise<ExitCode> => {
+  if (isChangeId(given)) return await answerChange(context, given, decision.decision);
   requireFolder(context.dataFolder);
   await using kernel = await openKernel(context, { start: true });
   const approval = await findApproval(kernel, given);

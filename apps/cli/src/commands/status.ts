@@ -7,6 +7,7 @@ import { isUnavailable, type Kernel, openKernel } from "../kernel/connection.ts"
 import { requireFolder } from "../kernel/folder.ts";
 import { whyNoKernel } from "../kernel/last-failure.ts";
 import { callDeadlineMs, watchIntervalMs } from "../limits.ts";
+import { originText } from "./policy-change.ts";
 import { changeOf, type ShownChange } from "../view/card.ts";
 
 export interface StatusView {
@@ -27,7 +28,14 @@ export interface StatusView {
     readonly sandbox: readonly string[];
   }[];
   readonly pssMiB: number;
-  readonly policy: { readonly hash: string; readonly error: string | null };
+  readonly policy: {
+    readonly hash: string;
+    readonly error: string | null;
+    /** first | saved | edited: by hand since it was last saved with a signature. */
+    readonly origin: string;
+    /** Changes that wait for a device. */
+    readonly changes: readonly { readonly id: string; readonly expiresAt: string }[];
+  };
   readonly approvals: readonly {
     readonly id: string;
     readonly session: string;
@@ -55,16 +63,19 @@ const mib = (kib: bigint): number => Math.round(Number(kib) / 102.4) / 10;
 
 export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
   const options = { deadlineMs: callDeadlineMs };
-  const [launcher, person, models] = await Promise.all([
+  const [launcher, person, models, policy] = await Promise.all([
     kernel.launcher(),
     kernel.person(),
     kernel.models(),
+    kernel.policy(),
   ]);
-  const [status, guardian, waiting, listed] = await Promise.all([
+  const [status, guardian, waiting, listed, text, { changes }] = await Promise.all([
     launcher.kernelStatus({}, options),
     person.guardianStatus({}, options),
     person.listApprovals({}, options),
     models.listModels({}, options),
+    policy.getPolicy({}, options),
+    policy.listPolicyChanges({}, options),
   ]);
   return {
     schema: "ioi.status/1",
@@ -86,6 +97,11 @@ export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
     policy: {
       hash: toHex(guardian.policyHash),
       error: guardian.policyError === "" ? null : guardian.policyError,
+      origin: text.origin,
+      changes: changes.map(({ id, expiresMs }) => ({
+        id,
+        expiresAt: new Date(Number(expiresMs)).toISOString(),
+      })),
     },
     approvals: waiting.approvals.map((approval) => ({
       id: approval.id,
@@ -137,11 +153,15 @@ export const printStatus = (context: CommandContext, status: StatusView): void =
     `policy ${policy.hash.slice(0, 16)}${policy.error === null ? "" : ", DOES NOT LOAD:"}`,
   );
   if (policy.error !== null) output.line(`  ${visible(policy.error)}`);
+  if (policy.origin === "edited") output.line(`  ${originText(policy.origin)}`);
   const durable = status.receipts.durable ? "" : ", NOT DURABLE";
   output.line(`receipts ${status.receipts.size}${durable}; anchor: ${status.anchor}`);
   output.line(`sessions open ${status.openSessions}`);
   for (const line of modelLines(status.models)) output.line(line);
-  if (status.approvals.length === 0) output.line("nothing waits for you");
+  if (status.approvals.length + policy.changes.length === 0) output.line("nothing waits for you");
+  for (const { id, expiresAt } of policy.changes) {
+    output.line(`waits for you: ${id}  a change of the policy  until ${expiresAt}`);
+  }
   for (const { id, target, session, expiresAt } of status.approvals) {
     output.line(`waits for you: ${id}  ${target}  session ${session}  until ${expiresAt}`);
   }

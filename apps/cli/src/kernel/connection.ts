@@ -20,6 +20,7 @@ export type KernelClient = Client<typeof pb.Kernel>;
 export type ModelsClient = Client<typeof pb.Models>;
 export type SecretsClient = Client<typeof pb.Secrets>;
 export type DevicesClient = Client<typeof pb.Devices>;
+export type PolicyClient = Client<typeof pb.Policy>;
 export type LinksClient = Client<typeof Links>;
 
 /** What commands need of a kernel; tests give them another one. */
@@ -33,6 +34,7 @@ export interface Kernel extends AsyncDisposable {
   devices(): Promise<DevicesClient>;
   secrets(): Promise<SecretsClient>;
   models(): Promise<ModelsClient>;
+  policy(): Promise<PolicyClient>;
   /** The console's; fails where no page is served. */
   links(): Promise<LinksClient>;
   /** Waits until the kernel answers again; starts one where none is left and that is allowed. */
@@ -104,6 +106,10 @@ export class KernelConnection implements Kernel {
 
   async secrets(): Promise<SecretsClient> {
     return client(pb.Secrets, await this.#channel("guardianSocket"));
+  }
+
+  async policy(): Promise<PolicyClient> {
+    return client(pb.Policy, await this.#channel("guardianSocket"));
   }
 
   async links(): Promise<LinksClient> {

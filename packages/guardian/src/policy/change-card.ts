@@ -86,7 +86,7 @@ const shortHash = (hashing: Hashing, { text }: PolicyText): string =>
 export const changeCard = (facts: ChangeFacts, hashing: Hashing): string => {
   const { before, after, next, findings } = facts;
   const warnings = [
-    ...findings.map(({ code, rule, message, at }) =>
+    ...findings.filter(({ code }) => code !== "no-driver").map(({ code, rule, message, at }) =>
       visible(`  ${code}, line ${at.line}: rule "${rule}" ${message}`),
     ),
     ...letterWarnings(after.text).map((each) => `  ${each}`),

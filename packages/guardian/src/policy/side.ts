@@ -54,7 +54,7 @@ export interface PolicyNow {
   readonly policyHash: Uint8Array | undefined;
   readonly rules: number;
   readonly error: string;
-  /** How the text came to be: as it was found, by a device, by hand since. */
+  /** How the text came to be: as it was found, by a device, by hand since the last time or start. */
   readonly origin: "first" | "saved" | "edited";
 }
 
@@ -82,15 +82,20 @@ export class PolicySide {
     const text = (await this.#texts.current()) ?? "";
     const textHash = this.#texts.hashOf(text);
     const policy = this.#core.policy();
-    const last = this.#core.policyBook.last;
     return {
       text,
       textHash,
       policyHash: policy?.hash,
       rules: policy?.rules.length ?? 0,
       error: this.#core.policyError(),
-      origin: last === undefined ? "first" : equalBytes(last.after, textHash) ? "saved" : "edited",
+      origin: this.#origin(textHash),
     };
+  }
+
+  #origin(textHash: Uint8Array): PolicyNow["origin"] {
+    const { last } = this.#core.policyBook;
+    if (last !== undefined) return equalBytes(last.after, textHash) ? "saved" : "edited";
+    return this.#core.policyLoads > 1 ? "edited" : "first";
   }
 
   /** A text that was in force, by its hash in hex or the beginning of it. */
