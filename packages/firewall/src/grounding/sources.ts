@@ -92,7 +92,13 @@ const isNamed = (text: string, { phrases }: Sources, role: GroundedRole): boolea
   if (role === "destination" && (token.text !== text.toLowerCase() || plainVerbs.has(token.text))) {
     return false;
   }
-  return phrases.some((phrase) => phrase.includes(` ${token.text} `));
+  if (phrases.some((phrase) => phrase.includes(` ${token.text} `))) return true;
+  // What is looked for may put the words in an order of its own.
+  const words = token.text.split(" ");
+  return (
+    role === "selector" &&
+    phrases.some((phrase) => words.every((word) => phrase.includes(` ${word} `)))
+  );
 };
 
 /** What makes a value the person's own; undefined where nothing does. */

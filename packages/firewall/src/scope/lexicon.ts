@@ -85,7 +85,8 @@ export const objects: readonly {
       "send make change update set adjust modify increase decrease schedule create add cancel",
     ),
     nouns: words(
-      "money payment payments transaction transactions rent salary transfer transfers standing",
+      "money payment payments transaction transactions rent salary transfer transfers standing " +
+        "amount difference fee fees cash dollars euros pounds",
     ),
   },
 ];
@@ -101,6 +102,9 @@ export const openers: ReadonlySet<string> = new Set(
 export const negations: ReadonlySet<string> = new Set(
   "not never without no don't dont doesn't won't cannot can't avoid except".split(" "),
 );
+
+/** After a negation they say to do it: "do not forget to invite Mark". */
+export const affirming: ReadonlySet<string> = new Set("forget only hesitate".split(" "));
 
 /** Words that end the reach of a negation. */
 export const clauseWords: ReadonlySet<string> = new Set("but then instead only just".split(" "));

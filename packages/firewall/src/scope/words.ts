@@ -14,6 +14,7 @@ import { scopeFoldersMax, scopeSitesMax, scopeTokensMax } from "../limits.ts";
 import { normalisePath, pathComplaint } from "../paths.ts";
 import { letterWarnings, visible } from "../visible.ts";
 import {
+  affirming,
   clauseWords,
   drafted,
   drafting,
@@ -140,7 +141,7 @@ const isNegated = (words: readonly Token[], at: number): boolean => {
     if (before.ends) return false;
     const word = before.text.toLowerCase().replace("\u2019", "'");
     if (clauseWords.has(word)) return false;
-    if (negations.has(word)) return true;
+    if (negations.has(word)) return !affirming.has(words[back + 1]?.text.toLowerCase() ?? "");
   }
   return false;
 };

@@ -127,18 +127,21 @@ export const toolAsks = (call: ToolCall, session: SessionContext): readonly AskS
 
 /**
  * Fields of the answer that will count as the person's own: the person trusts them, and every text of
- * the call is the person's own, whatever its role, so that nobody else chose what is looked up.
+ * the call is the person's own, whatever its role, so that nobody else chose what is looked up. What
+ * is only put into something new chooses nothing: the content of a file does not say which file.
  */
 export const trustedFields = (
-  { server, tool, leaves }: ToolCall,
+  { server, tool, spec, leaves }: ToolCall,
   tools: ToolPolicy,
   session: SessionContext,
 ): readonly string[] => {
   const fields = tools.trusted.filter((each) => each.server === server && each.tool === tool);
   if (fields.length === 0 || leaves === undefined) return [];
   const sources = sourcesOf(session);
-  const own = leaves.every(({ value }) => {
+  const makes = isConsequential(spec);
+  const own = leaves.every(({ value, role }) => {
     if (typeof value !== "string" || value.trim() === "") return true;
+    if (makes && role === "content") return true;
     const type = tokenOf(value)?.type;
     return type === "date" || originOf(value, "selector", sources) !== undefined;
   });
