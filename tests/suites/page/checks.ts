@@ -30,6 +30,8 @@ export const paints = async (stage: Stage, loads: number): Promise<readonly numb
     const page = await context.newPage();
     page.setDefaultTimeout(patienceMs);
     await page.goto(await openLink(stage.data));
+    // The link's own page has a heading too, and goes on to the real one.
+    await page.waitForURL((url) => url.pathname === "/");
     await page.waitForSelector("h1");
     found.push(
       await page.evaluate(

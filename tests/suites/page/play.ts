@@ -5,6 +5,7 @@ import { quantile, rounded } from "../../lib/statistics.ts";
 import type { SuiteContext, SuiteResult } from "../suite.ts";
 import { axeControl, fixedCases, paints } from "./checks.ts";
 import { budgetJob } from "./budget-job.ts";
+import { changeJob } from "./change-job.ts";
 import { modelJob } from "./model-job.ts";
 import { keyboardJob } from "./keyboard-job.ts";
 import { casesOf, screensOf, takeLooks, themes } from "./looks.ts";
@@ -25,6 +26,8 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   progress("a task in plain words");
   const withModel = await modelJob(stage, page, folder);
   const atBudget = await budgetJob(stage, page, folder);
+  progress("a card with what it changes");
+  const withChange = await changeJob(stage, page, folder);
   const withPasskey = await passkeyJob(stage);
   progress("first paint");
   const paintsMs = await paints(stage, quick ? 3 : 9);
@@ -52,6 +55,7 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
       ...job,
       withModel.job,
       atBudget,
+      withChange,
       withPasskey,
       ...fixed.cases,
       ...casesOf(looks).map((each) =>

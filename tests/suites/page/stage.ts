@@ -79,6 +79,8 @@ export class Stage implements AsyncDisposable {
     collect(page, this.problems);
     page.setDefaultTimeout(patienceMs);
     await page.goto(await openLink(this.data));
+    // The link's own page has a heading too, and goes on to the real one.
+    await page.waitForURL((url) => url.pathname === "/");
     await page.waitForSelector("h1");
     return page;
   }
