@@ -164,3 +164,29 @@ export const inputHeldBytesMax = 4_194_304;
 export const networkEntriesMax = 1_000;
 /** Wait of a driver for egress to open or close a program's way out, in milliseconds. */
 export const wayOutMs = 10_000;
+/** Terminals that one session has open at once. */
+export const shellsMax = 4;
+/** Columns of a terminal. */
+export const shellColumns = 120;
+/** Rows of a terminal. */
+export const shellRows = 40;
+/** Lines that a terminal keeps above its screen. */
+export const shellScrollbackLines = 10_000;
+/** Bytes of one piece of typing. */
+export const shellInputBytesMax = 16_384;
+/** Bytes that were typed and not taken; with more nothing further is typed. */
+export const shellUnwrittenBytesMax = 65_536;
+/** Bytes that a terminal may say before somebody reads; then it waits. */
+export const shellUnreadBytesMax = 262_144;
+/** Life of one terminal, in milliseconds. */
+export const shellLifeMsMax = 14_400_000;
+/** Wait of an action for a terminal to come to rest where none is given, in milliseconds. */
+export const shellWaitMsDefault = 5_000;
+/** Wait of an action for a terminal to come to rest, in milliseconds. */
+export const shellWaitMsMax = 120_000;
+/** Silence after which a terminal whose shell has it is at rest, in milliseconds. */
+export const shellQuietMs = 150;
+/** Interval at which a terminal that is waited for is looked at, in milliseconds. */
+export const shellLookMs = 50;
+/** Interval at which a terminal's staging area is measured, in milliseconds. */
+export const shellStageCheckMs = 1_000;

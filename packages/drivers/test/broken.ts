@@ -85,7 +85,13 @@ export class Broken implements CompliancePlace, DriverHandlers {
   async preview(): ReturnType<DriverHandlers["preview"]> {
     const none = new Uint8Array(0);
     const errorMessage = "it shows nothing";
-    return { statement: none, signature: none, text: "", errorCode: "E_PREVIEW_NONE", errorMessage };
+    return {
+      statement: none,
+      signature: none,
+      text: "",
+      errorCode: "E_PREVIEW_NONE",
+      errorMessage,
+    };
   }
 
   get instancePublicKey(): Uint8Array {
@@ -257,6 +263,14 @@ export class Broken implements CompliancePlace, DriverHandlers {
   async settle(request: { readonly counter: bigint }) {
     const had = this.#counters.has(request.counter) || this.#without("settles by guess");
     return { status: had ? ("confirmed" as const) : ("no-effect" as const), reversible: false };
+  }
+
+  async refuse(): Promise<object> {
+    return {};
+  }
+
+  async input(): Promise<object> {
+    return {};
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -156,7 +156,7 @@ test("what somebody else changed while the command ran is not overwritten", asyn
   const { signal } = new AbortController();
   for await (const { event } of s.handlers.act(request, { signal })) {
     if (event.case === "output") fs.writeFileSync(s.path("a"), "theirs");
-    else message = event.value.errorMessage;
+    else if (event.case === "result") message = event.value.errorMessage;
   }
   assert.match(message, /changed by somebody else/);
   assert.equal(fs.readFileSync(s.path("a"), "utf8"), "theirs");
@@ -443,6 +443,7 @@ test("a command that is killed from outside says by which signal", async () => {
       for (const pid of children.trim().split(" ")) process.kill(Number(pid), "SIGKILL");
       continue;
     }
+    assert.ok(event.case === "result");
     const outcome = schema.decode(outcomeSchema, event.value.outcome);
     assert.ok(outcome.ok);
     const { status, evidence } = outcome.value;

@@ -60,7 +60,7 @@ const decoded = <T>(result: { ok: true; value: T } | { ok: false; error: unknown
 
 export interface SessionOptions {
   readonly driver?: (engine: EffectEngine, profile: Profile) => Driver;
-  readonly kind?: "files" | "exec";
+  readonly kind?: "files" | "exec" | "shell";
   readonly masks?: readonly string[];
   readonly roots?: Profile["roots"];
   readonly fault?: (point: string) => void;
@@ -183,7 +183,7 @@ export class Session implements AsyncDisposable {
     const output: Uint8Array[] = [];
     for await (const { event } of this.handlers.act({ nonce, ticket, content }, { signal })) {
       if (event.case === "output") output.push(event.value);
-      else {
+      else if (event.case === "result") {
         const outcome = decoded(schema.decode(outcomeSchema, event.value.outcome));
         const result = decoded(decodeCanonical(event.value.result)) as Run["result"];
         const message = event.value.errorMessage;

@@ -1,5 +1,5 @@
 /**
- * The exec driver: `sys::exec {argv, cwd}`, one command, staged. It runs over overlays of the
+ * The exec driver: `sys::exec {argv, cwd, network?}`, one command, staged. It runs over overlays of the
  * session's writable folders; when all of it has ended, what it wrote is read from the overlays and
  * applied to the real folders like any other effect, so that it can be undone.
  *
@@ -35,15 +35,21 @@ import {
   type Spot,
 } from "../fs/roots.ts";
 import { argumentBytesMax, argumentsMax } from "../limits.ts";
+import { type WayOut, type WaysOut, wantTargets } from "../way-out/way-out.ts";
 import type { HeldPath } from "./held.ts";
 import { findProgram, type Program, recheckProgram } from "./program.ts";
-import { type RunEnd, type RunResult, runCommand } from "./run.ts";
+import { type RunEnd, type RunResult, runCommand, wayOutIndex } from "./run.ts";
 import { openStage, removeStage, type Stage } from "./stage.ts";
 import { commandSpec, commitStage, heldPaths, named, writableFolders } from "./staged.ts";
 
-const execArguments = schema.record({ argv: stringList, cwd: schema.text(4096) });
+const execArguments = schema.record({
+  argv: stringList,
+  cwd: schema.text(4096),
+  network: schema.optional(schema.text(16)),
+});
 
 const keeps: ReadonlySet<ObligationType> = new Set<ObligationType>(["snapshot", "stage"]);
+const keepsFlow: ReadonlySet<ObligationType> = new Set<ObligationType>([...keeps, "flow"]);
 
 const checkArgv = (argv: readonly string[]): Result<readonly string[], DriverRejection> => {
   const bytes = argv.reduce((sum, each) => sum + Buffer.byteLength(each) + 1, 0);
@@ -78,7 +84,11 @@ const resultOf = (
   stdoutBytes: run.stdout.bytes,
   stderrBytes: run.stderr.bytes,
   changed: named(changed),
+  ...(run.network === undefined ? {} : { network: run.network.entries }),
 });
+
+const sentSomething = ({ network }: RunResult): boolean =>
+  network?.entries.some(({ bytesUp }) => bytesUp !== 0) === true;
 
 const evidenceOf = (
   run: RunResult,
@@ -93,22 +103,27 @@ const evidenceOf = (
   outputBytes: String(run.stdout.bytes + run.stderr.bytes),
   ...(skipped === 0 ? {} : { specialFilesSkipped: String(skipped) }),
   ...(held === 0 ? {} : { heldBack: String(held) }),
+  ...run.network?.evidence,
 });
 
 interface Command {
   readonly argv: readonly string[];
   readonly cwd: Spot;
   readonly program: Program;
+  /** It gets a way out. */
+  readonly network: boolean;
 }
 
 export class ExecDriver implements Driver {
   readonly kind = "exec";
   readonly #engine: EffectEngine;
   readonly #profile: Profile;
+  readonly #waysOut: WaysOut | undefined;
 
-  constructor(engine: EffectEngine, profile: Profile) {
+  constructor(engine: EffectEngine, profile: Profile, waysOut?: WaysOut) {
     this.#engine = engine;
     this.#profile = profile;
+    this.#waysOut = waysOut;
   }
 
   async prepare(
@@ -116,6 +131,9 @@ export class ExecDriver implements Driver {
     args: { readonly [name: string]: CanonicalValue },
     signal: AbortSignal,
   ): Promise<Result<PreparedAction, DriverRejection>> {
+    if (wantTargets.has(target) && this.#waysOut !== undefined) {
+      return this.#waysOut.prepare(target, args);
+    }
     if (target !== "sys::exec") {
       return reject("E_TARGET_UNKNOWN", `the exec driver does not perform ${target}`);
     }
@@ -136,13 +154,17 @@ export class ExecDriver implements Driver {
     const name = argv.value[0] ?? "";
     const program = await findProgram(roots, name, decoded.value.cwd, signal);
     if (!program.ok) return program;
-    const command: Command = { argv: argv.value, cwd, program: program.value };
+    const network = decoded.value.network !== undefined;
+    if (network && (decoded.value.network !== "egress" || this.#waysOut === undefined)) {
+      return reject("E_ARGUMENTS_INVALID", "this driver has no network for programs");
+    }
+    const command: Command = { argv: argv.value, cwd, program: program.value, network };
     const owned = held.move();
     return ok({
       facts: { program: program.value.facts, cwd: factsOf(cwd) },
       effect: true,
       content: undefined,
-      keeps,
+      keeps: network ? keepsFlow : keeps,
       act: (context: ActContext) => this.#act(command, context),
       [Symbol.dispose]: () => owned.dispose(),
     });
@@ -150,6 +172,14 @@ export class ExecDriver implements Driver {
 
   claim(counter: bigint): Disposable | undefined {
     return this.#engine.vault.claim(counter);
+  }
+
+  #wayOutOf({ network }: Command, context: ActContext): WayOut | undefined {
+    return network ? this.#waysOut?.for(context, wayOutIndex) : undefined;
+  }
+
+  async refuse(counter: bigint, id: number, reason: string): Promise<void> {
+    await this.#waysOut?.refuse(counter, id, reason);
   }
 
   /** What a former instance staged goes, whatever became of the command. */
@@ -188,9 +218,10 @@ export class ExecDriver implements Driver {
   }
 
   async #runStaged(command: Command, stage: Stage, context: ActContext): Promise<ActReport> {
+    await using wayOut = this.#wayOutOf(command, context);
     const { limits } = this.#profile;
-    const run = await runCommand({
-      spec: commandSpec(this.#engine, this.#profile, stage),
+    const ran = await runCommand({
+      spec: commandSpec(this.#engine, this.#profile, stage, command.network ? "own" : "none"),
       program: command.program.path,
       args: command.argv.slice(1),
       cwd: command.cwd.place.path,
@@ -198,9 +229,16 @@ export class ExecDriver implements Driver {
       outputBytes: limits.outputBytes,
       staging: stage.folder,
       signal: context.signal,
-      output: (bytes) => context.output(bytes),
+      output: (bytes, stream) => context.output(bytes, stream),
+      ...(wayOut === undefined ? {} : { wayOut, input: context.input }),
     });
+    const network = await wayOut?.close();
+    const run = network === undefined ? ran : { ...ran, network };
     const { end } = run;
+    if (end.type === "no network") {
+      const { code, message } = end;
+      return this.#noEffect(run, context, { code: code as ErrorCode, message });
+    }
     if (end.type === "not started") {
       return this.#noEffect(run, context, { code: "E_EXEC_NOT_STARTED", message: end.why });
     }
@@ -240,7 +278,8 @@ export class ExecDriver implements Driver {
   ): ActReport {
     this.#nothing(context);
     return {
-      status: "no-effect",
+      // What a stopped program has sent, it has sent.
+      status: sentSomething(run) ? "partial" : "no-effect",
       ...(error === undefined ? {} : { code: error.code, message: error.message }),
       result: { ...resultOf(run, run.end, []), held: heldPaths(held) },
       bytes: run.stdout.bytes + run.stderr.bytes,

@@ -18,7 +18,9 @@ import {
   stagedCheckMs,
   stopMsMax,
 } from "../limits.ts";
+import type { InputSource } from "../core/driver.ts";
 import { bytesBelow } from "../vault/vault.ts";
+import { proxyEnvironment, type WayOut, type WayOutSum } from "../way-out/way-out.ts";
 import { KeptOutput } from "./output.ts";
 
 export interface RunRequest {
@@ -31,7 +33,11 @@ export interface RunRequest {
   /** Folders whose growth is watched. */
   readonly staging: string;
   readonly signal: AbortSignal;
-  readonly output: (bytes: Uint8Array) => void;
+  readonly output: (bytes: Uint8Array, stream: "output" | "errors") => void;
+  /** What the program reads; absent: nothing. */
+  readonly input?: InputSource;
+  /** Its way out, opened when its sandbox has sent it. */
+  readonly wayOut?: WayOut;
   /** Starts the sandbox; the tests end it at a moment of their own. */
   readonly spawn?: typeof spawnSandboxed;
 }
@@ -39,12 +45,15 @@ export interface RunRequest {
 export type RunEnd =
   | { readonly type: "exited"; readonly code: number | null; readonly signal: string | null }
   | { readonly type: "stopped" | "timeout" | "staged too large" }
+  | { readonly type: "no network"; readonly code: string; readonly message: string }
   | { readonly type: "not started"; readonly why: string };
 
 export interface RunResult {
   readonly end: RunEnd;
   readonly stdout: KeptOutput;
   readonly stderr: KeptOutput;
+  /** What went over its way out. */
+  readonly network?: WayOutSum;
 }
 
 /**
@@ -101,7 +110,7 @@ const collect = (
       if (room <= 0) return;
       const shown = Uint8Array.from(block.subarray(0, room));
       streamed += shown.length;
-      request.output(shown);
+      request.output(shown, stream === child.stdout ? "output" : "errors");
     });
     stream?.on("error", () => undefined);
     return kept;
@@ -109,20 +118,52 @@ const collect = (
   return streams as [KeptOutput, KeptOutput];
 };
 
+/** Where the message socket stands in the `stdio` of a program with a way out. */
+export const wayOutIndex = 3;
+
 /** A sandbox that cannot even be described for this machine is one that did not start. */
 const start = (request: RunRequest): SandboxedChild | string => {
+  const { wayOut, input } = request;
   try {
     return (request.spawn ?? spawnSandboxed)(request.spec, {
       program: request.program,
       args: request.args,
-      env: environment,
+      env: { ...environment, ...(wayOut === undefined ? {} : proxyEnvironment) },
       cwd: request.cwd,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [
+        input === undefined ? "ignore" : "pipe",
+        "pipe",
+        "pipe",
+        ...(wayOut === undefined ? [] : [wayOut.descriptor]),
+      ],
+      ...(wayOut === undefined ? {} : { bridge: wayOut.bridge }),
       detached: true,
     });
   } catch (error) {
     if (!(error instanceof OperationError)) throw error;
     return error.message;
+  }
+};
+
+/** What is typed goes to the program as it takes it; what it does not read is its own affair. */
+const feed = ({ stdin }: ChildProcess, input: InputSource | undefined): void => {
+  if (stdin === null || input === undefined) return;
+  stdin.on("error", () => undefined);
+  input.read((bytes) => {
+    if (bytes === undefined) stdin.end();
+    else if (!stdin.destroyed) stdin.write(bytes);
+  });
+};
+
+/** Why egress does not serve the program's way out; undefined where it does, or there is none. */
+const opened = async ({ wayOut, signal }: RunRequest): Promise<OperationError | undefined> => {
+  try {
+    await wayOut?.open(signal);
+    return undefined;
+  } catch (error) {
+    if (error instanceof OperationError) return error;
+    if (!signal.aborted) throw error;
+    return new OperationError("E_ABORTED", "the command was stopped");
   }
 };
 
@@ -133,7 +174,7 @@ export const runCommand = async (request: RunRequest): Promise<RunResult> => {
     return { end: { type: "not started", why: sandboxed }, stdout, stderr };
   }
   const { child, started } = sandboxed;
-  let cut: "stopped" | "timeout" | "staged too large" | undefined;
+  let cut: "stopped" | "timeout" | "staged too large" | "no network" | undefined;
   const [stdout, stderr] = collect(child, request, () => cut !== undefined);
   const closed = once(child, "close").catch(() => undefined);
   const stop = (why: typeof cut) => (): void => {
@@ -148,15 +189,20 @@ export const runCommand = async (request: RunRequest): Promise<RunResult> => {
     if (bytesBelow(request.staging) > stagedBytesMax) stop("staged too large")();
   }, stagedCheckMs);
   const ready = await started;
+  if (ready.ok) feed(child, request.input);
+  const failure = ready.ok && cut === undefined ? await opened(request) : undefined;
+  if (failure !== undefined) stop("no network")();
   await closed;
   clearTimeout(wall);
   clearInterval(watch);
   request.signal.removeEventListener("abort", onAbort);
   const end: RunEnd =
-    cut !== undefined
-      ? { type: cut }
-      : ready.ok
-        ? { type: "exited", code: child.exitCode, signal: child.signalCode }
-        : { type: "not started", why: ready.error.message };
+    failure !== undefined && cut === "no network"
+      ? { type: cut, code: failure.code, message: failure.message }
+      : cut !== undefined && cut !== "no network"
+        ? { type: cut }
+        : ready.ok
+          ? { type: "exited", code: child.exitCode, signal: child.signalCode }
+          : { type: "not started", why: ready.error.message };
   return { end, stdout, stderr };
 };

@@ -49,6 +49,7 @@ export const commandSpec = (
   { roots }: EffectEngine,
   { limits, masks }: Profile,
   stage: Stage,
+  network: SandboxSpec["network"] = "none",
 ): SandboxSpec => {
   const overlaid = new Set(stage.layers.map((layer) => layer.lower));
   const readable = roots.all
@@ -59,7 +60,7 @@ export const commandSpec = (
     kind: "command",
     binds: [...new Set(readable)].map((each) => ({ path: each, access: "read" })),
     masks: [...masks],
-    network: "none",
+    network,
     mayCreateNamespaces: false,
     limits: {
       memoryBytes: limits.memoryBytes,
