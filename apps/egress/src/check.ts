@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { equalBytes, err, ok, type Rejection, type Result } from "@ioi/base";
 import { actionId, type CryptoProvider, domains, verifyPayload } from "@ioi/crypto";
+import { checkContents } from "@ioi/firewall/content";
 import { driverHeaders, type PermittedRequest, permittedRequest } from "@ioi/firewall/net";
 import {
   type Action,
@@ -39,7 +40,7 @@ export type FlowBounds = Extract<Obligation, { readonly type: "flow" }>;
 export const flowOf = ({ obligations }: Ticket): FlowBounds | undefined =>
   obligations.find((each) => each.type === "flow");
 
-export type Refusal = Rejection<"E_EGRESS_TICKET" | "E_EGRESS_REQUEST">;
+export type Refusal = Rejection<"E_EGRESS_TICKET" | "E_EGRESS_REQUEST" | "E_CONTENT_REFUSED">;
 
 const noTicket = (message: string): Result<never, Refusal> =>
   err({ code: "E_EGRESS_TICKET", message });
@@ -152,5 +153,9 @@ export const checkRequest = (
   if (!headers.ok) return differs(headers.error);
   const wrong = bodyComplaint(given.body, request.value.body);
   if (wrong !== undefined) return differs(wrong);
+  // Looked at once more where it leaves, whatever its driver said of it.
+  const wrapped = request.value.body.type === "made";
+  const forbidden = checkContents(ticket.obligations, given.body, wrapped);
+  if (forbidden !== undefined) return err(forbidden);
   return ok({ ticket, request: request.value, headers: headers.value, flow: flowOf(ticket) });
 };

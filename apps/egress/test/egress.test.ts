@@ -41,6 +41,27 @@ describe("a request that its ticket permits", () => {
   });
 });
 
+describe("content that a rule refuses", () => {
+  it("does not leave, whatever its driver said of it", async () => {
+    await using server = await rawServer((socket) => socket.end(ok("")));
+    const url = `http://127.0.0.1:${server.port}/`;
+    const post = async (text: string, rule: boolean): Promise<string> => {
+      const body = new TextEncoder().encode(text);
+      const refuse = [[{ type: "kind", kind: "IBAN", negated: false } as const]];
+      const obligations = rule ? [{ type: "content", rule: "r", reason: "", refuse } as const] : [];
+      const asked = { url, method: "POST", body, ticket: { obligations } };
+      return await codeOf(fetchWith(worldOf(loopback), requestOf(asked)));
+    };
+    const iban = "to DE89370400440532013000";
+    assert.equal(await post(iban, true), "E_CONTENT_REFUSED");
+    assert.equal(server.connections, 0);
+    assert.equal(await post("to nobody", true), "ok");
+    // Control: without the rule it leaves.
+    assert.equal(await post(iban, false), "ok");
+    assert.ok(server.received.includes(iban));
+  });
+});
+
 describe("a request that its ticket does not permit", () => {
   const url = "http://127.0.0.1:9/";
   const other = nodeCrypto.generate("ed25519");

@@ -550,6 +550,42 @@ export const errors = {
     next: "./ioi sessions show SESSION says what was sent.",
     exit: 5,
   },
+  E_SHELL_NOT_STARTED: {
+    what: "The terminal did not start.",
+    why: "No pseudo-terminal could be made, or its sandbox could not be built.",
+    next: "Nothing happened. ./ioi doctor names what is missing on this machine.",
+    exit: 7,
+  },
+  E_SHELL_NONE: {
+    what: "There is no such terminal.",
+    why: "It was never opened, was closed or stopped, or its driver ended and it with it.",
+    next: "Open one: /shell open. What was staged in a terminal that ended was not applied.",
+    exit: 5,
+  },
+  E_SHELL_OPEN: {
+    what: "A terminal of this number is open already.",
+    why: "A number names one terminal of the session at a time.",
+    next: "Use it, close it, or give another number.",
+    exit: 5,
+  },
+  E_SHELL_ENDED: {
+    what: "The shell of this terminal has ended.",
+    why: "It was told to, or a bound ended it.",
+    next: "/shell close applies what was written in it; then open another.",
+    exit: 5,
+  },
+  E_SHELL_BUSY: {
+    what: "The terminal does not take what is typed.",
+    why: "The program that runs in it reads nothing, and what waits is bounded.",
+    next: "/shell interrupt, or /shell close.",
+    exit: 5,
+  },
+  E_SHELL_OLD: {
+    what: "The terminal was open for longer than its bound and was ended.",
+    why: "A terminal's life is bounded.",
+    next: "Nothing written in it was applied. Close terminals to keep what they wrote.",
+    exit: 5,
+  },
   E_EGRESS_CONFIG: {
     what: "The egress process got a setting that it cannot use.",
     why: "The file of authorities holds no certificate, or the resolver is no address with a port.",

@@ -210,7 +210,8 @@ const textOfVerdict = (
   const { subject, judgement, denials } = weighed;
   if (verdict === "allow") {
     const by =
-      (judgement.allows[0] ?? judgement.deferredAllows[0])?.rule.id ?? "what was approved, or can be undone";
+      (judgement.allows[0] ?? judgement.deferredAllows[0])?.rule.id ??
+      "what was approved, or can be undone";
     return { reason: `${subject.target.name} is allowed by ${by}.`, instead: "" };
   }
   if (denials.length > 0 || judgement.denies.length > 0) {
@@ -240,8 +241,8 @@ export const decide: Decide = (policy, action, context) => {
 /** What rules in the shadow would have done; nothing where there are none. */
 const shadowPart = (policy: CompiledPolicy, subject: Subject): Pick<Decision, "shadow"> => {
   if (policy.engine.shadows.size === 0) return {};
-  const { denies, asks } = judge(policy.engine.shadows, subject);
-  const shadow = [...denies, ...asks].map(matchedOf);
+  const { denies, asks, deferredDenies } = judge(policy.engine.shadows, subject);
+  const shadow = [...[...denies, ...asks].map(matchedOf), ...deferredDenies.map(deferredMatch)];
   return shadow.length === 0 ? {} : { shadow };
 };
 

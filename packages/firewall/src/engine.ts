@@ -11,6 +11,8 @@ export interface CompiledRule {
   readonly tier: Tier;
   readonly effect: Effect;
   readonly targets: readonly string[];
+  /** A condition speaks of what content holds, which is known where the bytes are. */
+  readonly deferred?: true;
   /** All must hold. */
   readonly conditions: readonly Condition[];
   readonly reason: string;

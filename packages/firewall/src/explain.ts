@@ -199,7 +199,7 @@ const smallestChange = (
     return { type: "none", because: `${builtin.id} holds whatever a policy says.` };
   }
   const blocking = before.rules.filter(
-    ({ effect }) => effect === before.verdict || effect === "deny",
+    ({ effect, truth }) => truth !== "deferred" && (effect === before.verdict || effect === "deny"),
   );
   const ids = blocking.map(({ id }) => id);
   if (ids.length > 0) {

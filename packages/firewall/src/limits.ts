@@ -178,3 +178,13 @@ export const askIdCharsMax = 128;
 export const schemaStepsMax = 200_000;
 /** Schemas inside each other. */
 export const schemaDepthMax = 64;
+/** Rows of words of one text whose BIP-39 checksum is worked out; the rest counts as one. */
+export const seedChecksMax = 1_000;
+/** Characters of content that an expression is matched against; longer content counts as matching. */
+export const contentMatchCharsMax = 1_048_576;
+/** Conjunctions of one obligation on content. */
+export const contentAltsMax = 64;
+/** Tests of one conjunction of an obligation on content. */
+export const contentTestsMax = 16;
+/** Obligations on content of one ticket; a rule beyond them counts as true. */
+export const contentObligationsMax = 8;

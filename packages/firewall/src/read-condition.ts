@@ -4,6 +4,7 @@
  * refused as not available rather than ignored.
  */
 import type { ArgvPredicate, ProgramTest } from "./argv.ts";
+import { contentKeys, readContentLeaf } from "./content/leaf.ts";
 import { urlPredicate } from "./net/read-url.ts";
 import { parseLiteral, parsePattern, type PathPattern } from "./glob.ts";
 import {
@@ -42,7 +43,7 @@ export const keysOf: Readonly<Record<ArgumentSpec["type"], readonly string[]>> =
   paths: ["glob", "glob_nocase", "equals", "one_of", "prefix", ...combining],
   text: ["equals", "one_of", "matches", "prefix", "suffix", ...combining],
   integer: ["equals", "one_of", "min", "max", ...combining],
-  content: ["bytes_max", ...combining],
+  content: ["bytes_max", ...contentKeys, ...combining],
   url: ["host", "site", "scheme", "port", "path_glob", "address", "equals", "one_of", ...combining],
   headers: [...combining],
   json: [...combining],
@@ -67,12 +68,11 @@ const later: readonly string[] = [
   "origin",
 ];
 
-/** Content patterns are deferred to the driver that sees the bytes; none checks them yet. */
 const laterOf = (type: ArgumentSpec["type"]): readonly string[] =>
   type === "url"
     ? ["contains_kind", "cidr", "origin"]
     : type === "content"
-      ? [...later, "matches", "glob", "prefix", "suffix"]
+      ? [...later, "glob", "prefix", "suffix"]
       : later;
 
 const complainLater = (reading: Reading, key: string, at: TomlEntry["at"]): void => {
@@ -256,6 +256,10 @@ const plainPredicate = (
     case "integer":
       return integerPredicate(reading, key, node);
     case "content": {
+      if (key !== "bytes_max") {
+        const leaf = readContentLeaf(reading, key, node);
+        return leaf === undefined ? undefined : { type: "content", test: leaf };
+      }
       const max = integerOf(reading, node, 0, contentBytesMax);
       return max === undefined ? undefined : { type: "bytes", max };
     }

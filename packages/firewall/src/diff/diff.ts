@@ -314,7 +314,10 @@ const compare = (
   };
   const doubtful =
     !impliedAlike ||
-    pairing.changed.some(({ conditions }) => conditions.some((each) => opens(each.predicate)));
+    pairing.changed.some(
+      ({ conditions, deferred }) =>
+        deferred === true || conditions.some((each) => opens(each.predicate)),
+    );
   const settle = (solved: Solved<DiffExample>): Solved<DiffExample> =>
     doubtful && solved.type === "none" ? { type: "undecided" } : solved;
   return { widened: settle(found.widened), narrowed: settle(found.narrowed) };

@@ -238,6 +238,8 @@ export const possible = (
       return found === undefined ? never : { possible: true, value: found };
     }
     case "content": {
+      // What content holds is nobody's to say before it is there.
+      if (wanted.some(({ atom }) => atom.leaf.type === "content")) return sure;
       const bytes = numbersOf(wanted, 0, contentBytesMax).find((each) =>
         fits(wanted, { type: "content", bytes: each }, table),
       );

@@ -140,8 +140,10 @@ export const impliedRequest = (
   if (base?.type !== "text" || protocol?.type !== "text") return undefined;
   const url = parseCanonicalUrl(modelRequestUrl(protocol.text, base.text) ?? "");
   if (!url.ok) return undefined;
+  const told = subject.values.get("prompt") ?? subject.values.get("input");
   return new Map<string, ArgumentValue>([
     ["url", { type: "url", url: url.value }],
     ["method", { type: "text", text: "POST" }],
+    ...(told?.type === "content" ? [["content", told] as const] : []),
   ]);
 };

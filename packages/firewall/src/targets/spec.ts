@@ -3,7 +3,7 @@
  * whether that can be undone. Roles: `path`, `program` and `destination` must be constrained by
  * what allows; `destination`, `credential` and `selector` must be grounded in the person's words.
  */
-import type { DriverKind, Obligation } from "@ioi/wire";
+import type { DriverKind } from "@ioi/wire";
 
 export type Role =
   | "destination"
@@ -63,7 +63,7 @@ export interface TargetSpec {
   readonly consequential: boolean;
   /** Leaves nothing to undo, or can be undone with its obligation kept. */
   readonly reversible: boolean;
-  readonly obligation?: Obligation["type"];
+  readonly obligation?: "snapshot" | "stage" | "flow";
   /** Which driver performs it; undefined where this version has none. */
   readonly driver: DriverKind | undefined;
 }

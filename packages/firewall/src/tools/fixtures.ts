@@ -7,6 +7,7 @@
 import { err, ok, type Result } from "@ioi/base";
 import type { Action, CanonicalValue, Facts } from "@ioi/wire";
 import { canonicalise, type RawValue } from "../canonicalise.ts";
+import { checkContents } from "../content/check.ts";
 import { decide } from "../decide.ts";
 import { sessionRoots } from "../diff/example.ts";
 import { typedUrls } from "../grounding/words.ts";
@@ -219,7 +220,13 @@ export const handQuestion = (
   policy: CompiledPolicy,
   given: HandAction,
   parseUrl: UrlParser,
-): { readonly action: Action; readonly context: DecisionContext } | string => {
+):
+  | {
+      readonly action: Action;
+      readonly context: DecisionContext;
+      readonly content?: Uint8Array;
+    }
+  | string => {
   const roots = sessionRoots([policy]);
   const home = "/roots/home";
   const { hashing } = policy.engine;
@@ -259,7 +266,8 @@ export const handQuestion = (
     grants: [],
     undriven: true,
   };
-  return { action, context };
+  const { content } = made.value;
+  return { action, context, ...(content === undefined ? {} : { content }) };
 };
 
 const decideFixture = (
@@ -268,9 +276,12 @@ const decideFixture = (
   parseUrl: UrlParser,
 ): Decision | string => {
   const question = handQuestion(policy, fixture, parseUrl);
-  return typeof question === "string"
-    ? question
-    : decide(policy, question.action, question.context);
+  if (typeof question === "string") return question;
+  const decision = decide(policy, question.action, question.context);
+  const refusal = checkContents(decision.obligations, question.content ?? new Uint8Array(0));
+  return decision.verdict === "allow" && refusal !== undefined
+    ? { ...decision, verdict: "deny", reason: refusal.message }
+    : decision;
 };
 
 /** Judges every test of the file; complaints where the file is not one of tests. */

@@ -110,7 +110,7 @@ export const signed = record({
 });
 export type Signed = Infer<typeof signed>;
 
-export const driverKind = oneOf("files", "exec", "net", "model", "agent", "mcp");
+export const driverKind = oneOf("files", "exec", "net", "model", "agent", "mcp", "shell");
 export type DriverKind = Infer<typeof driverKind>;
 
 /** What a driver of one kind may reach in one session. Compiled from the policy by the Guardian. */
