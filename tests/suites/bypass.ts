@@ -8,18 +8,34 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { OperationError } from "@ioi/base";
-import { absent, items } from "../lib/bypass/catalogue.ts";
+import { absent, driverItems, kernelItems } from "../lib/bypass/catalogue.ts";
+import { isolation } from "./egress.ts";
 import { runAsUser } from "./sandbox/as-user.ts";
 import type { Goal, Suite, SuiteCase, SuiteContext } from "./suite.ts";
 
-const main = fileURLToPath(new URL("../lib/bypass/main.ts", import.meta.url));
+const entryOf = (name: string): string =>
+  fileURLToPath(new URL(`../lib/bypass/${name}.ts`, import.meta.url));
+const [main, world] = [entryOf("main"), entryOf("world")];
 const isRoot = process.getuid?.() === 0;
 
-const runHere = async (args: readonly string[], signal: AbortSignal): Promise<string> => {
-  const child = spawn(process.execPath, ["--no-warnings", main, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    signal,
-  });
+type Ran = { readonly cases: readonly SuiteCase[]; readonly unavailable?: readonly string[] };
+
+interface Group {
+  readonly name: string;
+  /** `args`: the beginning of the ids; how many variants of each item. */
+  readonly run: (args: readonly string[], context: SuiteContext) => Promise<Ran>;
+}
+
+const parse = (name: string, out: string): readonly SuiteCase[] =>
+  (JSON.parse(out) as readonly SuiteCase[]).map((one) => ({ ...one, id: `${name}/${one.id}` }));
+
+const runHere = async (
+  command: readonly string[],
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string> => {
+  const [program = "", ...rest] = [...command, ...args];
+  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], signal });
   const text = { out: "", err: "" };
   child.stdout.setEncoding("utf8").on("data", (piece: string) => (text.out += piece));
   child.stderr.setEncoding("utf8").on("data", (piece: string) => (text.err += piece));
@@ -28,37 +44,46 @@ const runHere = async (args: readonly string[], signal: AbortSignal): Promise<st
   return text.out;
 };
 
-interface Group {
-  readonly name: string;
-  readonly run: (
-    only: string,
-    context: SuiteContext,
-  ) => Promise<{ readonly cases: readonly SuiteCase[]; readonly unavailable?: readonly string[] }>;
-}
-
-const parse = (name: string, out: string): readonly SuiteCase[] =>
-  (JSON.parse(out) as readonly SuiteCase[]).map((one) => ({ ...one, id: `${name}/${one.id}` }));
+const node = [process.execPath, "--no-warnings"] as const;
 
 const own: Group = {
   name: isRoot ? "root" : "user",
-  run: async (only, { signal }) => ({ cases: parse(own.name, await runHere([only], signal)) }),
+  run: async (args, { signal }) => ({
+    cases: parse(own.name, await runHere([...node, main], args, signal)),
+  }),
 };
 
 const ordinaryUser: Group = {
   name: "user",
-  run: async (only, { root, signal }) => {
-    const { out, failure } = await runAsUser(root, main, [only], signal);
+  run: async (args, { root, signal }) => {
+    const { out, failure } = await runAsUser(root, main, args, signal);
     return out === null
       ? { cases: [], unavailable: [`as an ordinary user: ${failure}`] }
       : { cases: parse("user", out) };
   },
 };
 
-const groups: readonly Group[] = isRoot ? [own, ordinaryUser] : [own];
+const kernel: Group = {
+  name: "kernel",
+  run: async (args, { signal }) => {
+    const flags = isolation();
+    if (flags === undefined) {
+      return { cases: [], unavailable: ["network namespaces, or the ip command of iproute2"] };
+    }
+    const command = ["unshare", ...flags, ...node, world];
+    return { cases: parse("kernel", await runHere(command, args, signal)) };
+  },
+};
+
+const groups: readonly Group[] = isRoot ? [own, ordinaryUser, kernel] : [own, kernel];
+
+/** In a short run the kernel, and the other user, try the first variants of each item alone. */
+const variants = ({ name }: Group, quick: boolean): string =>
+  !quick || name === own.name ? "1000" : name === "kernel" ? "1" : "2";
 
 /** Each item of the catalogue is tried, or it is said why not. */
 const coverage = (cases: readonly SuiteCase[]): readonly SuiteCase[] =>
-  items.map((item) => {
+  [...driverItems, ...kernelItems].map((item) => {
     const tried = cases.filter(
       ({ id, outcome }) => id.split("/")[1] === item && outcome !== "inapplicable",
     ).length;
@@ -85,9 +110,11 @@ export const suite: Suite = {
     const ran = await Promise.all(
       groups
         .filter(({ name }) => caseId === undefined || caseId.startsWith(`${name}/`))
-        .map(async ({ name, run }) => {
-          context.progress(`as ${name}`);
-          return await run(caseId?.slice(name.length + 1) ?? "", context);
+        .map(async (group) => {
+          const { name, run } = group;
+          context.progress(name);
+          const begin = caseId?.slice(name.length + 1) ?? "";
+          return await run([begin, variants(group, context.quick)], context);
         }),
     );
     const cases = ran.flatMap((each) => each.cases);

@@ -12,7 +12,7 @@ import type { Suite, SuiteContext, SuiteResult } from "./suite.ts";
 const worldMain = path.join(import.meta.dirname, "../lib/egress/world.ts");
 
 /** As root a namespace alone; else with a user namespace around it. */
-const isolation = (): readonly string[] | undefined =>
+export const isolation = (): readonly string[] | undefined =>
   [["--net"], ["--map-root-user", "--net"]].find(
     (flags) => spawnSync("unshare", [...flags, "ip", "link", "set", "lo", "up"]).status === 0,
   );

@@ -1,6 +1,7 @@
 /** The items of the catalogue: a case's id begins with the name of the item that it tries. */
 
-export const items: readonly string[] = [
+/** Those that need a driver alone. */
+export const driverItems: readonly string[] = [
   "chaining",
   "newline",
   "pipe-and",
@@ -34,6 +35,43 @@ export const items: readonly string[] = [
   "d-bus",
   "x11",
 ];
+
+/** Those that need a kernel with its egress. */
+export const kernelItems: readonly string[] = [
+  "redirect-to-metadata",
+  "dns-rebinding",
+  "user-at-host",
+  "denied-host",
+  "data-in-a-path",
+  "allowed-host-as-drop-box",
+  "words-laundered",
+  "approval-swapped-behind-the-card",
+  "replayed-approval",
+  "replayed-resume",
+  "concurrent-budget-race",
+  "agent-presses-its-own-card",
+  "project-configuration",
+  "deceiving-card",
+  "regular-expression-denial",
+];
+
+/**
+ * What a run tries, from its arguments: the beginning of the ids, and how many variants of each item
+ * at most.
+ */
+export const chosen = <T extends { readonly id: string }>(
+  all: readonly T[],
+  [, , only = "", most = "1000"]: readonly string[],
+): readonly T[] => {
+  const counts = new Map<string, number>();
+  return all.filter(({ id }) => {
+    if (!id.startsWith(only)) return false;
+    const item = id.split("/")[0] ?? "";
+    const count = (counts.get(item) ?? 0) + 1;
+    counts.set(item, count);
+    return count <= Number(most);
+  });
+};
 
 /** Items that nothing of this version could fall for. */
 export const absent: Readonly<Record<string, string>> = {

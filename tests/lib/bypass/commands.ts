@@ -11,7 +11,7 @@ import type { SuiteCase } from "../../suites/suite.ts";
 import type { Listener } from "../canaries.ts";
 import { caseOf, type Place } from "./place.ts";
 
-interface Attack {
+export interface CommandAttack {
   readonly id: string;
   /** `harm` is a line of shell that reads and writes outside and says so. */
   readonly argv: (harm: string, place: Place) => readonly string[];
@@ -31,7 +31,7 @@ const perl = (script: string): readonly string[] => ["/usr/bin/perl", "-e", scri
 const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 /** Both of a shell's ways to say more than its first words. */
-const shellAttacks: readonly Attack[] = [
+const shellAttacks: readonly CommandAttack[] = [
   { id: "chaining/semicolon", argv: (harm) => sh(`git status; ${harm}`) },
   { id: "chaining/and", argv: (harm) => sh(`git status && ${harm}`) },
   { id: "chaining/or", argv: (harm) => sh(`git status --nothing || ${harm}`) },
@@ -140,7 +140,7 @@ const shellAttacks: readonly Attack[] = [
 ];
 
 /** Poisoned surroundings of the caller, and a command whose own words are harmless. */
-const ambientAttacks: readonly Attack[] = [
+const ambientAttacks: readonly CommandAttack[] = [
   {
     id: "poisoned-environment/bash-env",
     argv: () => bash("true"),
@@ -168,7 +168,7 @@ const connectTo = (address: string): string =>
   `use Socket; socket(S,AF_UNIX,SOCK_STREAM,0) and connect(S,pack_sockaddr_un(${address}))`;
 
 /** What the kernel of the machine offers a program. */
-const surfaceAttacks: readonly Attack[] = [
+const surfaceAttacks: readonly CommandAttack[] = [
   {
     id: "io-uring/setup",
     argv: () =>
@@ -276,10 +276,10 @@ const victims = new WeakMap<Place, number>();
 const victimOf = (place: Place): number => victims.get(place) ?? 0;
 
 /** Another program of the same user, with a canary in its environment. */
-const startVictim = (place: Place): (() => void) => {
+export const startVictim = (place: Place): Disposable => {
   const child = spawn("/bin/sleep", ["600"], { env: { VICTIM: place.canary }, stdio: "ignore" });
   victims.set(place, child.pid ?? 0);
-  return () => child.kill("SIGKILL");
+  return { [Symbol.dispose]: () => void child.kill("SIGKILL") };
 };
 
 const outside = async (
@@ -328,7 +328,7 @@ const begun = (place: Place): boolean => {
   return there;
 };
 
-const judge = async (place: Place, attack: Attack): Promise<SuiteCase> => {
+export const judgeCommand = async (place: Place, attack: CommandAttack): Promise<SuiteCase> => {
   const harm = `echo x > ${place.root}/begun.txt; cp ${place.outside}/canary.txt ${place.root}/leak.txt; echo x > ${place.outside}/harm.txt`;
   fs.writeFileSync(path.join(place.base, "harm.sh"), `#!/bin/sh\n${harm}\n`, { mode: 0o755 });
   const argv = attack.argv(harm, place);
@@ -364,26 +364,8 @@ const judge = async (place: Place, attack: Attack): Promise<SuiteCase> => {
   }
 };
 
-export const commandIds: readonly string[] = [
+export const commandAttacks: readonly CommandAttack[] = [
   ...shellAttacks,
   ...ambientAttacks,
   ...surfaceAttacks,
-].map(({ id }) => id);
-
-export const commandCases = async (
-  place: Place,
-  wanted: (id: string) => boolean,
-): Promise<readonly SuiteCase[]> => {
-  const end = startVictim(place);
-  const cases: SuiteCase[] = [];
-  try {
-    for (const attack of [...shellAttacks, ...ambientAttacks, ...surfaceAttacks]) {
-      if (!wanted(attack.id)) continue;
-      place.signal.throwIfAborted();
-      cases.push(await judge(place, attack));
-    }
-  } finally {
-    end();
-  }
-  return cases;
-};
+];

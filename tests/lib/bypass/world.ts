@@ -1,0 +1,62 @@
+/**
+ * The part of the catalogue that needs a kernel: run inside a network namespace of its own, whose
+ * loopback interface also has a public, a private and a link-local address. Prints the cases as one
+ * line of JSON; the arguments are those of `main.ts`.
+ */
+import { spawnSync } from "node:child_process";
+import { OperationError } from "@ioi/base";
+import { chosen } from "./catalogue.ts";
+import { dnsStub } from "../egress/dns-stub.ts";
+import { privateAddress, publicAddress, World, zone } from "../egress/place.ts";
+import { canary, site } from "../egress/servers.ts";
+import { TestKernel } from "../kernel.ts";
+import type { SuiteCase } from "../../suites/suite.ts";
+import { gateCases } from "./gate.ts";
+import { type KernelCase, KernelPlace, metadataAddress } from "./kernel-place.ts";
+import { networkCases } from "./network.ts";
+import { caseOf } from "./place.ts";
+
+const prepareNetwork = (): void => {
+  const addresses = [publicAddress, privateAddress, metadataAddress];
+  const steps = [
+    ["link", "set", "lo", "up"],
+    ...addresses.map((address) => ["addr", "add", `${address}/32`, "dev", "lo"]),
+  ];
+  for (const args of steps) {
+    const { status, stderr } = spawnSync("ip", args, { encoding: "utf8" });
+    if (status !== 0) throw new OperationError("E_TEST", `ip ${args.join(" ")}: ${stderr}`);
+  }
+};
+
+/** Every name but those of the catalogue's own leads to the site. */
+const names = (name: string, nth: number): readonly string[] | undefined =>
+  zone(name, nth) ?? (name.endsWith(".test") ? [publicAddress] : undefined);
+
+const judge = async (at: KernelPlace, one: KernelCase): Promise<SuiteCase> => {
+  try {
+    return caseOf({ id: one.id, ...(await one.run(at)) });
+  } catch (error) {
+    const actual = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { id: one.id, outcome: "failed", expected: "an answer", actual: actual.slice(0, 800) };
+  }
+};
+
+const wanted = chosen([...networkCases, ...gateCases], process.argv);
+const cases: SuiteCase[] = [];
+if (wanted.length > 0) {
+  prepareNetwork();
+  await using stub = await dnsStub(names);
+  await using web = await site(publicAddress, 80);
+  await using loopback = await canary("127.0.0.1");
+  await using inside = await canary(privateAddress);
+  await using metadata = await canary(metadataAddress, 80);
+  const world = new World({ stub, web, secure: web, loopback, inside });
+  using _scratch = world.scratch;
+  await using _kernel = await TestKernel.start({
+    data: world.data,
+    egress: { resolver: stub.address },
+  });
+  const at = new KernelPlace(world, metadata, new AbortController().signal);
+  for (const one of wanted) cases.push(await judge(at, one));
+}
+process.stdout.write(`${JSON.stringify(cases)}\n`);
