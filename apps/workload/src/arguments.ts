@@ -2,7 +2,7 @@
  * Where the agent's tools and the firewall's targets meet: the two registries are compared at the
  * start, and an agent's raw arguments become canonical ones.
  */
-import { type RawArguments, toolOf, tools } from "@ioi/agent";
+import { callTarget, type RawArguments, toolOf, tools } from "@ioi/agent";
 import { assert, type Result } from "@ioi/base";
 import {
   canonicalise,
@@ -13,6 +13,7 @@ import {
 } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { parseUrl } from "@ioi/host/ports";
+import { parseJson } from "@ioi/wire";
 
 const names = (list: readonly { readonly name: string }[]): string =>
   list
@@ -49,6 +50,13 @@ export const checkRegistries = (): void => {
   assert(differences.length === 0, `tools and targets differ: ${differences.join("; ")}`);
 };
 
+/** An agent gives JSON as text; what is none stays, and is refused. */
+const withJson = (raw: RawValue): RawValue => {
+  const { arguments: text } = raw as { readonly arguments?: RawValue };
+  const parsed = typeof text === "string" ? parseJson(text) : undefined;
+  return parsed?.ok === true ? { ...(raw as object), arguments: parsed.value } : raw;
+};
+
 /** Canonical arguments of a proposal, or why there are none. */
 export const canonicalArguments = (
   target: string,
@@ -59,9 +67,10 @@ export const canonicalArguments = (
   supplied: { readonly [name: string]: RawValue } = {},
 ): Result<CanonicalArguments, { readonly code: string; readonly message: string }> => {
   const name = toolOf(target)?.arguments.find(({ of }) => of.type === "content")?.name;
-  const raw: RawValue =
+  const given: RawValue =
     content === undefined
       ? (args as RawValue)
       : { ...(args as object), [name ?? "content"]: content };
+  const raw = target === callTarget ? withJson(given) : given;
   return canonicalise(target, raw, { roots, home, supplied, hashing: nodeCrypto, parseUrl });
 };

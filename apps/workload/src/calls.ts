@@ -3,6 +3,7 @@
  * the session waits for; a failure of the world is thrown as an `OperationError`.
  */
 import {
+  callTarget,
   embedTarget,
   inferTarget,
   outcomeContentBytesMax,
@@ -83,6 +84,18 @@ const modelFor = (
 
 const noContent = new Uint8Array(0);
 
+/** Of no tool that a person has seen: the Guardian refuses it, and says why. */
+const noDefinition = new Uint8Array(32);
+
+const definitionOf = (
+  opened: OpenedSession | undefined,
+  args: Of<"prepare">["args"],
+): { readonly definition: Uint8Array } => {
+  const server = opened?.mcpServers?.find(({ name }) => name === args["server"]);
+  const tool = server?.tools.find(({ name }) => name === args["tool"]);
+  return { definition: tool?.hash ?? noDefinition };
+};
+
 export class SessionCalls {
   readonly #ends: CallEnds;
   readonly #state: SessionSnapshot;
@@ -161,11 +174,12 @@ export class SessionCalls {
   #supplied(
     target: string,
     args: Of<"prepare">["args"],
-  ): { readonly [name: string]: string | number } {
+  ): { readonly [name: string]: string | number | Uint8Array } {
     const { models = [] } = this.#opened ?? {};
     // A task's own model is asked; vectors may come from any that was confirmed.
     const model =
       target === embedTarget ? models.find(({ id }) => id === args["model"]) : this.#model;
+    if (target === callTarget) return definitionOf(this.#opened, args);
     if ((target !== inferTarget && target !== embedTarget) || model === undefined) return {};
     const { url, protocol, name, inputMicrousd, outputMicrousd } = model;
     return { url, protocol, name, price_in: inputMicrousd, price_out: outputMicrousd };

@@ -48,9 +48,11 @@ export const parentSockets: SocketSource = (listener) => {
 
 class RemoteDriver implements Driver {
   readonly #client: Client<typeof pb.Driver>;
+  readonly mcp: Client<typeof pb.McpDriver>;
 
   constructor(channel: Channel) {
     this.#client = client(pb.Driver, channel);
+    this.mcp = client(pb.McpDriver, channel);
   }
 
   async prepare(target: string, args: Uint8Array, signal: AbortSignal): Promise<PreparedAction> {

@@ -4,7 +4,8 @@
  */
 import type { OutcomeStatus, ReceiptRef, SessionModel } from "@ioi/agent";
 import type { Root } from "@ioi/firewall";
-import type { DriverKind } from "@ioi/wire";
+import type { Client } from "@ioi/host/rpc";
+import type { DriverKind, pb } from "@ioi/wire";
 
 export type { DriverKind };
 
@@ -15,6 +16,18 @@ export interface OpenedSession {
   readonly roots: readonly Root[];
   /** Confirmed models, the default one first. */
   readonly models: readonly RegisteredModel[];
+  readonly mcpServers?: readonly RegisteredServer[];
+}
+
+/** A confirmed MCP server, with the tools that a person has seen. */
+export interface RegisteredServer {
+  readonly name: string;
+  readonly tools: readonly {
+    readonly name: string;
+    readonly hash: Uint8Array;
+    /** Canonical JSON. */
+    readonly definition: string;
+  }[];
 }
 
 /** A model as the Guardian's registry has it. */
@@ -72,6 +85,26 @@ export interface ReportInput {
   readonly outcomeSignature?: Uint8Array;
 }
 
+export interface ToolsInput {
+  readonly session: string;
+  readonly server: string;
+  readonly tools: readonly {
+    readonly name: string;
+    readonly hash: Uint8Array;
+    readonly definition: string;
+  }[];
+}
+
+export interface DescribedTools {
+  readonly withheld: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly why: string;
+  }[];
+  /** Tools that this very list pinned. */
+  readonly pinned: number;
+}
+
 export interface PersonDecision {
   readonly session: string;
   readonly approval: string;
@@ -94,6 +127,12 @@ export interface Gate {
   decisions(signal: AbortSignal): AsyncIterable<PersonDecision>;
 }
 
+/** The Guardian, for gates before MCP servers. */
+export interface McpGuardian extends Gate {
+  /** What a server says its tools are. Names of those that a client may not see, with why. */
+  describeTools(described: ToolsInput, signal: AbortSignal): Promise<DescribedTools>;
+}
+
 export interface PreparedAction {
   /** Canonical `action`. */
   readonly action: Uint8Array;
@@ -114,6 +153,8 @@ export interface ActEnd {
 }
 
 export interface Driver {
+  /** Relays of MCP servers: only a driver of that kind answers. */
+  readonly mcp?: Client<typeof pb.McpDriver>;
   /** Canonical map of canonical arguments. A refusal is an `OperationError` that is not retryable. */
   prepare(target: string, args: Uint8Array, signal: AbortSignal): Promise<PreparedAction>;
   /** What the prepared action would change, signed; a refusal is an `OperationError`. */

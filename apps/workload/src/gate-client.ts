@@ -15,8 +15,9 @@ import { type Channel, type Client, client, connect, MessageQueue, Tunnel } from
 import { pb, profile as profileSchema, schema, signed } from "@ioi/wire";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
+  DescribedTools,
+  McpGuardian,
   DriverKind,
-  Gate,
   OpenedSession,
   PersonDecision,
   PreviewInput,
@@ -24,6 +25,7 @@ import type {
   ProposalVerdict,
   RegisteredModel,
   ReportInput,
+  ToolsInput,
 } from "./ends.ts";
 import { gateConnectMs, gateDeadlineMs, gateRetryMs } from "./limits.ts";
 
@@ -117,7 +119,7 @@ export interface GateClientOptions {
   readonly planes?: Planes;
 }
 
-export class GateClient implements Gate {
+export class GateClient implements McpGuardian {
   readonly #options: GateClientOptions;
   readonly #abort = new AbortController();
   #connection: Connection | undefined;
@@ -232,6 +234,10 @@ export class GateClient implements Gate {
       models: reply.models
         .toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
         .map(modelOf),
+      mcpServers: reply.mcpServers.map(({ name, tools }) => ({
+        name,
+        tools: tools.filter(({ hash }) => hash.length > 0),
+      })),
     };
   }
 
@@ -279,6 +285,18 @@ export class GateClient implements Gate {
       { signal, deadlineMs: gateDeadlineMs },
     );
     return receiptOf(reply.receiptIndex, reply.receiptLeafHash);
+  }
+
+  async describeTools(
+    { session, server, tools }: ToolsInput,
+    signal: AbortSignal,
+  ): Promise<DescribedTools> {
+    const { gate } = await this.#connected(signal);
+    const reply = await gate.describeTools(
+      { session, server, tools: [...tools] },
+      { signal, deadlineMs: gateDeadlineMs },
+    );
+    return { withheld: reply.withheld, pinned: reply.pinned };
   }
 
   async closeSession(session: string, state: string, signal: AbortSignal): Promise<void> {

@@ -44,3 +44,9 @@ export const looksMax = 64;
 export const waitingOutputCharsMax = 262_144;
 /** Wait for the program of an agent to be gone, in milliseconds. */
 export const programKillMs = 5000;
+/** Gates before MCP servers that are open at the same time. */
+export const gatesMax = 32;
+/** Calls of one gate that wait for a person; further ones are denied. */
+export const gateAsksMax = 8;
+/** Wait of a gate's call for a person, in milliseconds: clients give up after a minute. */
+export const gateAskMsMax = 50_000;

@@ -17,12 +17,14 @@ import {
   runKernelProcess,
   startMetrics,
 } from "@ioi/host/process";
-import { client, connect, serve } from "@ioi/host/rpc";
+import { client, connect, type Implementation, serve } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { checkRegistries } from "./arguments.ts";
 import { DriverPool, parentSockets } from "./driver-pool.ts";
 import type { SessionClock } from "./ends.ts";
 import { GateClient } from "./gate-client.ts";
+import { Decisions } from "./mcp-decisions.ts";
+import { mcpGatesService } from "./mcp-service.ts";
 import { processMetrics } from "./metrics.ts";
 import { sessionsService } from "./service.ts";
 import { Sessions } from "./sessions.ts";
@@ -46,10 +48,9 @@ const sessionClock = (): SessionClock => ({
 });
 
 /** Serves the person's calls on the inherited listening socket. */
-const listen = (sessions: Sessions, log: Log): net.Server => {
-  const service = sessionsService(sessions);
+const listen = (services: readonly Implementation[], log: Log): net.Server => {
   const server = net.createServer((socket) => {
-    serve(socket, [service], { peer: "person", onBug: dieOnBug(log) });
+    serve(socket, services, { peer: "person", onBug: dieOnBug(log) });
   });
   server.on("error", (error) => {
     throw new OperationError("E_PROCESS_CONFIG", "the sessions' socket cannot be served", {
@@ -85,7 +86,8 @@ const start = async (config: WorkloadConfig, log: Log): Promise<KernelProcess> =
     log,
   });
   await sessions.recover();
-  const server = listen(sessions, log);
+  const gates = mcpGatesService({ gate, drivers, decisions: new Decisions(gate), log });
+  const server = listen([sessionsService(sessions), gates], log);
   return {
     hello: () => ({ name: "workload" }),
     drain: async () => {

@@ -63,6 +63,7 @@ export const contentOf = (
 ): Uint8Array | undefined => {
   switch (target) {
     case "fs::read":
+    case "mcp::call":
     case "model::embed":
     case "model::infer":
     case "net::get":

@@ -291,6 +291,12 @@ export const errors = {
     next: "./ioi logs",
     exit: 5,
   },
+  E_MCP_GATE: {
+    what: "There is no gate for this client.",
+    why: "It was not opened, or has ended with its server or its kernel.",
+    next: "Start the client's server anew: it starts the gate again.",
+    exit: 5,
+  },
   E_PROFILE_MISSING: {
     what: "The policy gives this session no such driver.",
     why: "The Guardian sent no profile of its kind.",

@@ -83,6 +83,7 @@ export {
   type Argument,
   type ArgumentType,
   type CallError,
+  callTarget,
   embedTarget,
   inferTarget,
   type JsonSchema,

@@ -7,7 +7,7 @@
  * Invariants: a call is validated before anything else sees it; unknown arguments are refused.
  */
 import { err, ok, type Rejection, type Result } from "@ioi/base";
-import type { CanonicalValue, DriverKind } from "@ioi/wire";
+import { type CanonicalValue, type DriverKind, parseJson } from "@ioi/wire";
 import { undoPathsMax } from "./limits.ts";
 
 export type ArgumentType =
@@ -19,6 +19,8 @@ export type ArgumentType =
   /** Texts by name. */
   | { readonly type: "map"; readonly itemsMax: number; readonly charsMax: number }
   | { readonly type: "integer"; readonly min: number; readonly max: number }
+  /** A JSON object, as text: numbers stay as they were written. */
+  | { readonly type: "json" }
   | { readonly type: "choice"; readonly values: readonly string[] };
 
 export interface Argument {
@@ -124,6 +126,9 @@ export const inferTarget = "model::infer";
 
 /** How an agent turns texts into vectors. */
 export const embedTarget = "model::embed";
+
+/** How an agent calls a tool of an MCP server. */
+export const callTarget = "mcp::call";
 
 /** Every tool, those without a driver included: they answer that they are not available. */
 export const tools: readonly Tool[] = [
@@ -248,10 +253,19 @@ export const tools: readonly Tool[] = [
   absent("gui::type", "Type text.", [text("text", "The text.")]),
   absent("memory::remember", "Keep a text.", [text("text", "The text.")]),
   absent("memory::recall", "Find a kept text.", [text("query", "What to look for.")]),
-  absent("mcp::call", "Call a tool of an MCP server.", [
-    text("tool", "server.tool"),
-    text("arguments", "A JSON object.", false),
-  ]),
+  {
+    target: callTarget,
+    about: "Call a tool of a confirmed MCP server.",
+    driver: "mcp",
+    risk: "remote",
+    reversible: false,
+    arguments: [
+      { ...text("server", "Which server."), of: { type: "text", charsMax: 64 } },
+      { ...text("tool", "Which of its tools."), of: { type: "text", charsMax: 128 } },
+      { name: "arguments", of: { type: "json" }, required: true, about: "What the tool is given." },
+    ],
+    undoes: [],
+  },
 ];
 
 const byTarget: ReadonlyMap<string, Tool> = new Map(tools.map((tool) => [tool.target, tool]));
@@ -286,6 +300,8 @@ const typeSchema = (of: ArgumentType): JsonSchema => {
       };
     case "integer":
       return { type: "integer", minimum: of.min, maximum: of.max };
+    case "json":
+      return { type: "object" };
     case "choice":
       return { type: "string", enum: of.values };
   }
@@ -312,6 +328,16 @@ const isTextMap = (
   Object.keys(value).length <= itemsMax &&
   Object.values(value).every((each) => typeof each === "string" && each.length <= charsMax);
 
+const jsonComplaint = (value: CanonicalValue): string | undefined => {
+  if (typeof value !== "string") return "must be a JSON object";
+  const parsed = parseJson(value);
+  if (!parsed.ok) return `is no JSON: ${parsed.error.message}`;
+  const json = parsed.value;
+  return typeof json === "object" && json !== null && !Array.isArray(json)
+    ? undefined
+    : "must be a JSON object";
+};
+
 const complaint = (of: ArgumentType, value: CanonicalValue): string | undefined => {
   switch (of.type) {
     case "path":
@@ -331,6 +357,8 @@ const complaint = (of: ArgumentType, value: CanonicalValue): string | undefined 
         value.every((each) => typeof each === "string" && each.length <= of.charsMax)
         ? undefined
         : `must be 1 to ${of.itemsMax} texts of at most ${of.charsMax} characters each`;
+    case "json":
+      return jsonComplaint(value);
     case "map":
       return isTextMap(value, of)
         ? undefined

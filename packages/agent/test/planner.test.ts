@@ -135,7 +135,6 @@ test("commands whose target has no driver say so", () => {
     "/type hello there",
     "/remember this",
     "/recall that",
-    '/call s.t {"a":1}',
   ]) {
     const steps = plan(text);
     assert.ok(steps.ok);
@@ -144,6 +143,26 @@ test("commands whose target has no driver say so", () => {
     const { target, args } = step;
     const call = validateCall(target, args, false);
     assert.equal(call.ok ? "" : call.error.code, "E_TARGET_UNAVAILABLE", text);
+  }
+});
+
+test("a call of a server takes JSON as it stands, or as one word", () => {
+  const argsOf = (text: string): unknown => {
+    const steps = plan(text);
+    const [step] = steps.ok ? steps.value : [];
+    return step?.type === "act" ? step.args : steps;
+  };
+  const wanted = { server: "s", tool: "t.u", arguments: '{"a": "b  c", "n": 1.5}' };
+  assert.deepEqual(argsOf(`/call s.t.u {"a": "b  c", "n": 1.5}`), wanted);
+  assert.deepEqual(argsOf(`/call s.t.u '{"a": "b  c", "n": 1.5}'`), wanted);
+  assert.deepEqual(argsOf("/call s.t"), { server: "s", tool: "t", arguments: "{}" });
+  for (const text of ["/call", "/call s", "/call .t {}", "/call s. {}"]) {
+    const steps = plan(text);
+    assert.equal(steps.ok ? "" : steps.error.code, "E_COMMAND_ARGUMENTS", text);
+  }
+  for (const given of ["[1]", "{", "3", '{"a":1,"a":2}']) {
+    const call = validateCall("mcp::call", { server: "s", tool: "t", arguments: given }, false);
+    assert.equal(call.ok ? "" : call.error.code, "E_AGENT_CALL_INVALID", given);
   }
 });
 

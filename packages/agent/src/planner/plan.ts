@@ -13,7 +13,7 @@ import {
   commandTextCharsMax,
   commandWordsMax,
 } from "../limits.ts";
-import type { RawArguments } from "../tools.ts";
+import { callTarget, type RawArguments } from "../tools.ts";
 import { nearest } from "./suggest.ts";
 import { tokenize, type Word } from "./tokens.ts";
 
@@ -103,13 +103,15 @@ const write = (words: readonly Word[]): Step | undefined => {
   return act("fs::write", { path: path.text, create: "any" }, utf8Encode(joined(content)));
 };
 
+/** `/call SERVER.TOOL {"json": "as it stands"}`; in single quotes it is one word like any other. */
 const call = (words: readonly Word[]): Step | undefined => {
-  const [tool, ...args] = words;
-  if (tool === undefined) return undefined;
-  return act(
-    "mcp::call",
-    args.length === 0 ? { tool: tool.text } : { tool: tool.text, arguments: joined(args) },
-  );
+  const [name, ...args] = words;
+  const dot = name?.text.indexOf(".") ?? -1;
+  if (name === undefined || dot < 1 || dot === name.text.length - 1) return undefined;
+  const [server, tool] = [name.text.slice(0, dot), name.text.slice(dot + 1)];
+  const plain = args[0]?.source.startsWith("{") === true;
+  const json = args.map(({ source, text }) => (plain ? source : text)).join(" ");
+  return act(callTarget, { server, tool, arguments: json === "" ? "{}" : json });
 };
 
 /** `/fetch URL` or `/fetch URL with SECRET`, the name of a secret that is bound to that address. */
@@ -166,7 +168,7 @@ const commands: readonly Command[] = [
   command("/type TEXT...", "not available yet", rest("gui::type", "text")),
   command("/remember TEXT...", "not available yet", rest("memory::remember", "text")),
   command("/recall QUERY...", "not available yet", rest("memory::recall", "query")),
-  command("/call SERVER.TOOL [JSON]", "not available yet", call),
+  command("/call SERVER.TOOL [JSON]", "call a tool of a confirmed MCP server", call),
 ];
 
 const byName: ReadonlyMap<string, Command> = new Map(commands.map((each) => [each.name, each]));

@@ -12,6 +12,8 @@ import { err, ok, type Rejection, type Result } from "@ioi/base";
 export interface Word {
   readonly type: "word";
   readonly text: string;
+  /** As it stands in the line, quotes and all. */
+  readonly source: string;
   /** Whether any part was quoted or escaped. */
   readonly quoted: boolean;
   readonly line: number;
@@ -61,6 +63,14 @@ class Cursor {
     return char;
   }
 
+  get at(): number {
+    return this.#at;
+  }
+
+  since(from: number): string {
+    return this.#chars.slice(from, this.#at).join("");
+  }
+
   place(): Place {
     return { line: this.#line, column: this.#column };
   }
@@ -89,6 +99,7 @@ const quotedPart = (cursor: Cursor, quote: string, opened: Place): Result<string
 
 const readWord = (cursor: Cursor): Result<Word, TokenError> => {
   const place = cursor.place();
+  const from = cursor.at;
   const parts: string[] = [];
   let quoted = false;
   for (;;) {
@@ -109,7 +120,8 @@ const readWord = (cursor: Cursor): Result<Word, TokenError> => {
       parts.push(escaped);
     } else parts.push(char);
   }
-  return ok({ type: "word", text: parts.join(""), quoted, ...place });
+  const source = cursor.since(from);
+  return ok({ type: "word", text: parts.join(""), source, quoted, ...place });
 };
 
 export const tokenize = (text: string): Result<readonly Token[], TokenError> => {

@@ -10,7 +10,7 @@ import { OperationError, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { MessageQueue } from "@ioi/host/rpc";
 import { canonicalJson } from "@ioi/firewall";
-import type { McpServer } from "@ioi/wire";
+import type { CanonicalValue, McpServer } from "@ioi/wire";
 import { type ActContext, type ActReport, type ObligationType, refused } from "../core/driver.ts";
 import type { DisposableHandlers, HeldOutput } from "../core/handlers.ts";
 import { mcpCallMsMax, mcpFaultsMax, mcpMessageBytesMax, mcpQueueMax } from "../limits.ts";
@@ -42,6 +42,12 @@ export interface HeldMessage extends HeldOutput {
 
 export type Hold = DisposableHandlers["hold"];
 
+interface HeldAction {
+  readonly [name: string]: CanonicalValue;
+  readonly server: string;
+  readonly tool: string;
+}
+
 export interface SessionOptions {
   readonly server: McpServer;
   readonly open: (events: ServerEvents) => Promise<ServerLink>;
@@ -65,6 +71,7 @@ export class RelaySession {
   readonly #machine: McpRelay;
   readonly #keys: Map<string, number> = new Map();
   readonly #nonces: Map<number, Uint8Array> = new Map();
+  readonly #actions: Map<number, HeldAction> = new Map();
   readonly #waiting: Map<number, (ending: Ending) => void> = new Map();
   #link: ServerLink | undefined;
   #faults = 0;
@@ -122,8 +129,9 @@ export class RelaySession {
     this.#perform();
   }
 
-  offer(serial: number, withheld: readonly string[]): void {
-    this.#machine.offer(serial, new Set(withheld));
+  offer(serial: number, withheld: readonly string[], refusal: string): void {
+    if (refusal === "") this.#machine.offer(serial, new Set(withheld));
+    else this.#machine.refuseList(serial, refusal);
     this.#perform();
   }
 
@@ -182,27 +190,41 @@ export class RelaySession {
       this.#perform();
       return;
     }
-    const held = this.#options.hold(
-      "mcp::call",
-      { server: server.name, tool: call.tool, arguments: args.value, definition },
-      {
-        facts: {},
-        effect: true,
-        content: undefined,
-        keeps: keepsNothing,
-        act: (context) => this.#act(key, context),
-        [Symbol.dispose]: () => this.#late(key),
-      },
-    );
-    this.#keys.set(toHex(held.nonce), key);
-    this.#nonces.set(key, held.nonce);
-    const message = { ...held, what: `${server.name}.${call.tool}` };
+    const action = { server: server.name, tool: call.tool, arguments: args.value, definition };
+    this.#actions.set(key, action);
+    const message = this.#underNonce(key, action);
     if (ofSend && side === "client" && this.#heldNow === undefined) this.#heldNow = message;
     else this.events.push({ type: "held", held: message });
   }
 
-  /** It waits no more, and was not permitted. */
-  #late(key: number): void {
+  #underNonce(key: number, action: HeldAction): HeldMessage {
+    const made: { nonce?: Uint8Array } = {};
+    const held = this.#options.hold("mcp::call", action, {
+      facts: {},
+      effect: true,
+      content: undefined,
+      keeps: keepsNothing,
+      act: (context) => this.#act(key, context),
+      [Symbol.dispose]: () => this.#late(key, made.nonce),
+    });
+    made.nonce = held.nonce;
+    this.#keys.set(toHex(held.nonce), key);
+    this.#nonces.set(key, held.nonce);
+    return { ...held, what: `${action.server}.${action.tool}` };
+  }
+
+  /** What was asked about may be proposed again: a nonce gets one decision. */
+  again(nonce: Uint8Array): HeldMessage | undefined {
+    const key = this.#keys.get(toHex(nonce));
+    const action = key === undefined ? undefined : this.#actions.get(key);
+    if (key === undefined || action === undefined) return undefined;
+    this.#keys.delete(toHex(nonce));
+    return this.#underNonce(key, action);
+  }
+
+  /** It waits no more, and was not permitted; an older nonce of it says nothing any more. */
+  #late(key: number, nonce: Uint8Array | undefined): void {
+    if (nonce !== this.#nonces.get(key)) return;
     if (this.#machine.refuse(key, "Nobody decided about it in time.")) this.#perform();
     this.#forget(key);
   }
@@ -274,6 +296,7 @@ export class RelaySession {
     const nonce = this.#nonces.get(key);
     if (nonce !== undefined) this.#keys.delete(toHex(nonce));
     this.#nonces.delete(key);
+    this.#actions.delete(key);
   }
 
   #fault(side: "client" | "server", message: string): void {

@@ -76,8 +76,12 @@ export const mcpDriverService = (
       await handlers.abort({ nonce }, context);
       return {};
     },
-    offer: async ({ relay, serial, withheld }) => {
-      driver.relay(relay).offer(serial, withheld);
+    again: async ({ relay, nonce }) => {
+      const held = driver.relay(relay).again(nonce);
+      return held === undefined ? {} : { held: heldMessage(held) };
+    },
+    offer: async ({ relay, serial, withheld, refusal }) => {
+      driver.relay(relay).offer(serial, withheld, refusal);
       return {};
     },
   });

@@ -9,19 +9,27 @@ const json = (name: string, what: string): ArgumentSpec => ({
 });
 
 export const agentTargets: readonly TargetSpec[] = [
-  undriven("mcp::call", "call a tool of a server", [
-    text("server", "which confirmed server", "program", { charsMax: 64 }),
-    text("tool", "which of its tools", "program", { charsMax: 128 }),
-    json("arguments", "what the tool is given"),
-    {
-      name: "definition",
-      type: "bytes",
-      role: "flag",
-      length: 32,
-      fromSession: true,
-      what: "hash of the tool's definition as it was confirmed",
-    },
-  ]),
+  {
+    name: "mcp::call",
+    group: "mcp",
+    what: "call a tool of a server",
+    arguments: [
+      text("server", "which confirmed server", "program", { charsMax: 64 }),
+      text("tool", "which of its tools", "program", { charsMax: 128 }),
+      json("arguments", "what the tool is given"),
+      {
+        name: "definition",
+        type: "bytes",
+        role: "flag",
+        length: 32,
+        fromSession: true,
+        what: "hash of the tool's definition as it was confirmed",
+      },
+    ],
+    consequential: true,
+    reversible: false,
+    driver: "mcp",
+  },
   undriven("memory::remember", "remember something", [content("content", "what is remembered")]),
   undriven(
     "memory::recall",

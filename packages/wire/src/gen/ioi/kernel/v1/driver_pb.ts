@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/driver.proto.
  */
 export const file_ioi_kernel_v1_driver: GenFile = /*@__PURE__*/
-  fileDesc("Chppb2kva2VybmVsL3YxL2RyaXZlci5wcm90bxINaW9pLmtlcm5lbC52MSIuCg5QcmVwYXJlUmVxdWVzdBIOCgZ0YXJnZXQYASABKAkSDAoEYXJncxgCIAEoDCJ3CgxQcmVwYXJlUmVwbHkSDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBISCgplcnJvcl9jb2RlGAQgASgJEhUKDWVycm9yX21lc3NhZ2UYBSABKAkiMAoOUHJldmlld1JlcXVlc3QSDQoFbm9uY2UYASABKAwSDwoHY29udGVudBgCIAEoDCJtCgxQcmV2aWV3UmVwbHkSEQoJc3RhdGVtZW50GAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIMCgR0ZXh0GAMgASgJEhIKCmVycm9yX2NvZGUYBCABKAkSFQoNZXJyb3JfbWVzc2FnZRgFIAEoCSI8CgpBY3RSZXF1ZXN0Eg0KBW5vbmNlGAEgASgMEg4KBnRpY2tldBgCIAEoDBIPCgdjb250ZW50GAMgASgMIlEKCEFjdEV2ZW50EhAKBm91dHB1dBgBIAEoDEgAEioKBnJlc3VsdBgCIAEoCzIYLmlvaS5rZXJuZWwudjEuQWN0UmVzdWx0SABCBwoFZXZlbnQiXgoJQWN0UmVzdWx0Eg8KB291dGNvbWUYASABKAwSGQoRb3V0Y29tZV9zaWduYXR1cmUYAiABKAwSDgoGcmVzdWx0GAMgASgMEhUKDWVycm9yX21lc3NhZ2UYBCABKAkiHQoMQWJvcnRSZXF1ZXN0Eg0KBW5vbmNlGAEgASgMIgwKCkFib3J0UmVwbHkiIAoNU2V0dGxlUmVxdWVzdBIPCgdjb3VudGVyGAEgASgEIjEKC1NldHRsZVJlcGx5Eg4KBnN0YXR1cxgBIAEoCRISCgpyZXZlcnNpYmxlGAIgASgIMtgCCgZEcml2ZXISRQoHUHJlcGFyZRIdLmlvaS5rZXJuZWwudjEuUHJlcGFyZVJlcXVlc3QaGy5pb2kua2VybmVsLnYxLlByZXBhcmVSZXBseRJFCgdQcmV2aWV3Eh0uaW9pLmtlcm5lbC52MS5QcmV2aWV3UmVxdWVzdBobLmlvaS5rZXJuZWwudjEuUHJldmlld1JlcGx5EjsKA0FjdBIZLmlvaS5rZXJuZWwudjEuQWN0UmVxdWVzdBoXLmlvaS5rZXJuZWwudjEuQWN0RXZlbnQwARI/CgVBYm9ydBIbLmlvaS5rZXJuZWwudjEuQWJvcnRSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5BYm9ydFJlcGx5EkIKBlNldHRsZRIcLmlvaS5rZXJuZWwudjEuU2V0dGxlUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuU2V0dGxlUmVwbHliBnByb3RvMw");
+  fileDesc("Chppb2kva2VybmVsL3YxL2RyaXZlci5wcm90bxINaW9pLmtlcm5lbC52MSIuCg5QcmVwYXJlUmVxdWVzdBIOCgZ0YXJnZXQYASABKAkSDAoEYXJncxgCIAEoDCJ3CgxQcmVwYXJlUmVwbHkSDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBISCgplcnJvcl9jb2RlGAQgASgJEhUKDWVycm9yX21lc3NhZ2UYBSABKAkiMAoOUHJldmlld1JlcXVlc3QSDQoFbm9uY2UYASABKAwSDwoHY29udGVudBgCIAEoDCJtCgxQcmV2aWV3UmVwbHkSEQoJc3RhdGVtZW50GAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIMCgR0ZXh0GAMgASgJEhIKCmVycm9yX2NvZGUYBCABKAkSFQoNZXJyb3JfbWVzc2FnZRgFIAEoCSI8CgpBY3RSZXF1ZXN0Eg0KBW5vbmNlGAEgASgMEg4KBnRpY2tldBgCIAEoDBIPCgdjb250ZW50GAMgASgMIosBCghBY3RFdmVudBIQCgZvdXRwdXQYASABKAxIABIqCgZyZXN1bHQYAiABKAsyGC5pb2kua2VybmVsLnYxLkFjdFJlc3VsdEgAEiYKBHdhbnQYAyABKAsyFi5pb2kua2VybmVsLnYxLkFjdFdhbnRIABIQCgZlcnJvcnMYBCABKAxIAEIHCgVldmVudCIzCgdBY3RXYW50EgoKAmlkGAEgASgNEg4KBnRhcmdldBgCIAEoCRIMCgRhcmdzGAMgASgMIjwKDVJlZnVzZVJlcXVlc3QSDwoHY291bnRlchgBIAEoBBIKCgJpZBgCIAEoDRIOCgZyZWFzb24YAyABKAkiDQoLUmVmdXNlUmVwbHkiOQoMSW5wdXRSZXF1ZXN0Eg0KBW5vbmNlGAEgASgMEg0KBWJ5dGVzGAIgASgMEgsKA2VuZBgDIAEoCCIMCgpJbnB1dFJlcGx5Il4KCUFjdFJlc3VsdBIPCgdvdXRjb21lGAEgASgMEhkKEW91dGNvbWVfc2lnbmF0dXJlGAIgASgMEg4KBnJlc3VsdBgDIAEoDBIVCg1lcnJvcl9tZXNzYWdlGAQgASgJIh0KDEFib3J0UmVxdWVzdBINCgVub25jZRgBIAEoDCIMCgpBYm9ydFJlcGx5IiAKDVNldHRsZVJlcXVlc3QSDwoHY291bnRlchgBIAEoBCIxCgtTZXR0bGVSZXBseRIOCgZzdGF0dXMYASABKAkSEgoKcmV2ZXJzaWJsZRgCIAEoCDLdAwoGRHJpdmVyEkUKB1ByZXBhcmUSHS5pb2kua2VybmVsLnYxLlByZXBhcmVSZXF1ZXN0GhsuaW9pLmtlcm5lbC52MS5QcmVwYXJlUmVwbHkSRQoHUHJldmlldxIdLmlvaS5rZXJuZWwudjEuUHJldmlld1JlcXVlc3QaGy5pb2kua2VybmVsLnYxLlByZXZpZXdSZXBseRI7CgNBY3QSGS5pb2kua2VybmVsLnYxLkFjdFJlcXVlc3QaFy5pb2kua2VybmVsLnYxLkFjdEV2ZW50MAESPwoFQWJvcnQSGy5pb2kua2VybmVsLnYxLkFib3J0UmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuQWJvcnRSZXBseRJCCgZTZXR0bGUSHC5pb2kua2VybmVsLnYxLlNldHRsZVJlcXVlc3QaGi5pb2kua2VybmVsLnYxLlNldHRsZVJlcGx5EkIKBlJlZnVzZRIcLmlvaS5rZXJuZWwudjEuUmVmdXNlUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuUmVmdXNlUmVwbHkSPwoFSW5wdXQSGy5pb2kua2VybmVsLnYxLklucHV0UmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuSW5wdXRSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.kernel.v1.PrepareRequest
@@ -188,6 +188,20 @@ export type ActEvent = Message<"ioi.kernel.v1.ActEvent"> & {
      */
     value: ActResult;
     case: "result";
+  } | {
+    /**
+     * @generated from field: ioi.kernel.v1.ActWant want = 3;
+     */
+    value: ActWant;
+    case: "want";
+  } | {
+    /**
+     * Of the error output, where the two are told apart.
+     *
+     * @generated from field: bytes errors = 4;
+     */
+    value: Uint8Array;
+    case: "errors";
   } | { case: undefined; value?: undefined };
 };
 
@@ -197,6 +211,126 @@ export type ActEvent = Message<"ioi.kernel.v1.ActEvent"> & {
  */
 export const ActEventSchema: GenMessage<ActEvent> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_driver, 5);
+
+/**
+ * What the program of this act asks for beyond its ticket: an action of its own, prepared by the same
+ * driver, while the program waits.
+ *
+ * @generated from message ioi.kernel.v1.ActWant
+ */
+export type ActWant = Message<"ioi.kernel.v1.ActWant"> & {
+  /**
+   * Of this act.
+   *
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * @generated from field: string target = 2;
+   */
+  target: string;
+
+  /**
+   * Canonical map of canonical arguments.
+   *
+   * @generated from field: bytes args = 3;
+   */
+  args: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.ActWant.
+ * Use `create(ActWantSchema)` to create a new message.
+ */
+export const ActWantSchema: GenMessage<ActWant> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_driver, 6);
+
+/**
+ * @generated from message ioi.kernel.v1.RefuseRequest
+ */
+export type RefuseRequest = Message<"ioi.kernel.v1.RefuseRequest"> & {
+  /**
+   * Of the act's ticket.
+   *
+   * @generated from field: uint64 counter = 1;
+   */
+  counter: bigint;
+
+  /**
+   * @generated from field: uint32 id = 2;
+   */
+  id: number;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.RefuseRequest.
+ * Use `create(RefuseRequestSchema)` to create a new message.
+ */
+export const RefuseRequestSchema: GenMessage<RefuseRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_driver, 7);
+
+/**
+ * @generated from message ioi.kernel.v1.RefuseReply
+ */
+export type RefuseReply = Message<"ioi.kernel.v1.RefuseReply"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.RefuseReply.
+ * Use `create(RefuseReplySchema)` to create a new message.
+ */
+export const RefuseReplySchema: GenMessage<RefuseReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_driver, 8);
+
+/**
+ * @generated from message ioi.kernel.v1.InputRequest
+ */
+export type InputRequest = Message<"ioi.kernel.v1.InputRequest"> & {
+  /**
+   * Of the act.
+   *
+   * @generated from field: bytes nonce = 1;
+   */
+  nonce: Uint8Array;
+
+  /**
+   * @generated from field: bytes bytes = 2;
+   */
+  bytes: Uint8Array;
+
+  /**
+   * Nothing more comes.
+   *
+   * @generated from field: bool end = 3;
+   */
+  end: boolean;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.InputRequest.
+ * Use `create(InputRequestSchema)` to create a new message.
+ */
+export const InputRequestSchema: GenMessage<InputRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_driver, 9);
+
+/**
+ * @generated from message ioi.kernel.v1.InputReply
+ */
+export type InputReply = Message<"ioi.kernel.v1.InputReply"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.InputReply.
+ * Use `create(InputReplySchema)` to create a new message.
+ */
+export const InputReplySchema: GenMessage<InputReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_driver, 10);
 
 /**
  * @generated from message ioi.kernel.v1.ActResult
@@ -232,7 +366,7 @@ export type ActResult = Message<"ioi.kernel.v1.ActResult"> & {
  * Use `create(ActResultSchema)` to create a new message.
  */
 export const ActResultSchema: GenMessage<ActResult> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 6);
+  messageDesc(file_ioi_kernel_v1_driver, 11);
 
 /**
  * @generated from message ioi.kernel.v1.AbortRequest
@@ -249,7 +383,7 @@ export type AbortRequest = Message<"ioi.kernel.v1.AbortRequest"> & {
  * Use `create(AbortRequestSchema)` to create a new message.
  */
 export const AbortRequestSchema: GenMessage<AbortRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 7);
+  messageDesc(file_ioi_kernel_v1_driver, 12);
 
 /**
  * @generated from message ioi.kernel.v1.AbortReply
@@ -262,7 +396,7 @@ export type AbortReply = Message<"ioi.kernel.v1.AbortReply"> & {
  * Use `create(AbortReplySchema)` to create a new message.
  */
 export const AbortReplySchema: GenMessage<AbortReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 8);
+  messageDesc(file_ioi_kernel_v1_driver, 13);
 
 /**
  * @generated from message ioi.kernel.v1.SettleRequest
@@ -279,7 +413,7 @@ export type SettleRequest = Message<"ioi.kernel.v1.SettleRequest"> & {
  * Use `create(SettleRequestSchema)` to create a new message.
  */
 export const SettleRequestSchema: GenMessage<SettleRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 9);
+  messageDesc(file_ioi_kernel_v1_driver, 14);
 
 /**
  * @generated from message ioi.kernel.v1.SettleReply
@@ -303,7 +437,7 @@ export type SettleReply = Message<"ioi.kernel.v1.SettleReply"> & {
  * Use `create(SettleReplySchema)` to create a new message.
  */
 export const SettleReplySchema: GenMessage<SettleReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_driver, 10);
+  messageDesc(file_ioi_kernel_v1_driver, 15);
 
 /**
  * Workload -> driver, over a socket pair that the launcher made.
@@ -358,6 +492,26 @@ export const Driver: GenService<{
     methodKind: "unary";
     input: typeof SettleRequestSchema;
     output: typeof SettleReplySchema;
+  },
+  /**
+   * What a running act's program asked for is not permitted; the program hears why.
+   *
+   * @generated from rpc ioi.kernel.v1.Driver.Refuse
+   */
+  refuse: {
+    methodKind: "unary";
+    input: typeof RefuseRequestSchema;
+    output: typeof RefuseReplySchema;
+  },
+  /**
+   * What a running act's program reads on its standard input.
+   *
+   * @generated from rpc ioi.kernel.v1.Driver.Input
+   */
+  input: {
+    methodKind: "unary";
+    input: typeof InputRequestSchema;
+    output: typeof InputReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_kernel_v1_driver, 0);

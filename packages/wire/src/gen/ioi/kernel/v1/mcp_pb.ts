@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/mcp.proto.
  */
 export const file_ioi_kernel_v1_mcp: GenFile = /*@__PURE__*/
-  fileDesc("Chdpb2kva2VybmVsL3YxL21jcC5wcm90bxINaW9pLmtlcm5lbC52MSLjAgoJTWNwU2VydmVyEgwKBG5hbWUYASABKAkSDAoEYXJndhgCIAMoCRILCgN1cmwYAyABKAkSCwoDY3dkGAQgASgJEi4KA2VudhgFIAMoCzIhLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyLkVudkVudHJ5EiUKBWZpbGVzGAYgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BGaWxlEiUKBXJvb3RzGAcgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BSb290Eg4KBnNlY3JldBgIIAEoCRIQCghpZGVudGl0eRgJIAEoDBIPCgdwaW5uaW5nGAogASgJEgwKBHNlZW4YCyABKAgSJQoFdG9vbHMYDCADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wSDgoGcG9saWN5GA0gASgJGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJwoHTWNwRmlsZRIMCgRwYXRoGAEgASgJEg4KBnNoYTI1NhgCIAEoDCImCgdNY3BSb290EgwKBHBhdGgYASABKAkSDQoFd3JpdGUYAiABKAgifAoHTWNwVG9vbBIMCgRuYW1lGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGhhc2gYAyABKAwSEgoKZGVmaW5pdGlvbhgEIAEoCRIUCgx3YWl0aW5nX2hhc2gYBSABKAwSDwoHd2FpdGluZxgGIAEoCRILCgN3aHkYByABKAkiFwoVTGlzdE1jcFNlcnZlcnNSZXF1ZXN0IkAKE0xpc3RNY3BTZXJ2ZXJzUmVwbHkSKQoHc2VydmVycxgBIAMoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyIlQKF0NvbmZpcm1NY3BTZXJ2ZXJSZXF1ZXN0EigKBnNlcnZlchgBIAEoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyEg8KB3JlcGxhY2UYAiABKAgiQQoVQ29uZmlybU1jcFNlcnZlclJlcGx5EigKBnNlcnZlchgBIAEoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyIiYKFlJlbW92ZU1jcFNlcnZlclJlcXVlc3QSDAoEbmFtZRgBIAEoCSInChRSZW1vdmVNY3BTZXJ2ZXJSZXBseRIPCgdyZW1vdmVkGAEgASgIIksKElBpbk1jcFRvb2xzUmVxdWVzdBIOCgZzZXJ2ZXIYASABKAkSJQoFdG9vbHMYAiADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wiPAoQUGluTWNwVG9vbHNSZXBseRIoCgZzZXJ2ZXIYASABKAsyGC5pb2kua2VybmVsLnYxLk1jcFNlcnZlciIiChBPcGVuUmVsYXlSZXF1ZXN0Eg4KBnNlcnZlchgBIAEoCSLnAQoKUmVsYXlFdmVudBIRCgdtZXNzYWdlGAEgASgMSAASKgoEaGVsZBgCIAEoCzIaLmlvaS5rZXJuZWwudjEuSGVsZE1lc3NhZ2VIABIuCgdkZWZpbmVkGAMgASgLMhsuaW9pLmtlcm5lbC52MS5EZWZpbmVkVG9vbHNIABIXCg1kcm9wcGVkX25vbmNlGAQgASgMSAASJgoDZW5kGAUgASgLMhcuaW9pLmtlcm5lbC52MS5SZWxheUVuZEgAEg8KBWZhdWx0GAYgASgJSAASDwoFcmVsYXkYByABKAlIAEIHCgVldmVudCKTAQoLSGVsZE1lc3NhZ2USDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBINCgVub25jZRgEIAEoDBISCgplcnJvcl9jb2RlGAUgASgJEhUKDWVycm9yX21lc3NhZ2UYBiABKAkSDAoEd2hhdBgHIAEoCSJJCgxEZWZpbmVkVG9vbHMSDgoGc2VyaWFsGAEgASgNEikKBXRvb2xzGAIgAygLMhouaW9pLmtlcm5lbC52MS5EZWZpbmVkVG9vbCI9CgtEZWZpbmVkVG9vbBIMCgRuYW1lGAEgASgJEgwKBGhhc2gYAiABKAwSEgoKZGVmaW5pdGlvbhgDIAEoCSI5CghSZWxheUVuZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDgoGZXJyb3JzGAMgASgJIjIKEFJlbGF5U2VuZFJlcXVlc3QSDQoFcmVsYXkYASABKAkSDwoHbWVzc2FnZRgCIAEoDCI6Cg5SZWxheVNlbmRSZXBseRIoCgRoZWxkGAEgASgLMhouaW9pLmtlcm5lbC52MS5IZWxkTWVzc2FnZSJAChJSZWxheVJlZnVzZVJlcXVlc3QSDQoFcmVsYXkYASABKAkSDQoFbm9uY2UYAiABKAwSDAoEdGV4dBgDIAEoCSISChBSZWxheVJlZnVzZVJlcGx5IkQKEVJlbGF5T2ZmZXJSZXF1ZXN0Eg0KBXJlbGF5GAEgASgJEg4KBnNlcmlhbBgCIAEoDRIQCgh3aXRoaGVsZBgDIAMoCSIRCg9SZWxheU9mZmVyUmVwbHkiQgoPT3BlbkdhdGVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGc2VydmVyGAIgASgJEg4KBm9uX2FzaxgDIAEoCSJ8CglHYXRlRXZlbnQSEQoHbWVzc2FnZRgBIAEoDEgAEisKBm5vdGljZRgCIAEoCzIZLmlvaS5rZXJuZWwudjEuR2F0ZU5vdGljZUgAEiYKA2VuZBgDIAEoCzIXLmlvaS5rZXJuZWwudjEuUmVsYXlFbmRIAEIHCgVldmVudCJLCgpHYXRlTm90aWNlEgwKBGtpbmQYASABKAkSDAoEdGV4dBgCIAEoCRIPCgdyZWNlaXB0GAMgASgEEhAKCGFwcHJvdmFsGAQgASgJIjMKD0dhdGVTZW5kUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg8KB21lc3NhZ2UYAiABKAwiDwoNR2F0ZVNlbmRSZXBseTL8AgoKTWNwU2VydmVycxJaCg5MaXN0TWNwU2VydmVycxIkLmlvaS5rZXJuZWwudjEuTGlzdE1jcFNlcnZlcnNSZXF1ZXN0GiIuaW9pLmtlcm5lbC52MS5MaXN0TWNwU2VydmVyc1JlcGx5EmAKEENvbmZpcm1NY3BTZXJ2ZXISJi5pb2kua2VybmVsLnYxLkNvbmZpcm1NY3BTZXJ2ZXJSZXF1ZXN0GiQuaW9pLmtlcm5lbC52MS5Db25maXJtTWNwU2VydmVyUmVwbHkSXQoPUmVtb3ZlTWNwU2VydmVyEiUuaW9pLmtlcm5lbC52MS5SZW1vdmVNY3BTZXJ2ZXJSZXF1ZXN0GiMuaW9pLmtlcm5lbC52MS5SZW1vdmVNY3BTZXJ2ZXJSZXBseRJRCgtQaW5NY3BUb29scxIhLmlvaS5rZXJuZWwudjEuUGluTWNwVG9vbHNSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5QaW5NY3BUb29sc1JlcGx5MrICCglNY3BEcml2ZXISRAoET3BlbhIfLmlvaS5rZXJuZWwudjEuT3BlblJlbGF5UmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuUmVsYXlFdmVudDABEkYKBFNlbmQSHy5pb2kua2VybmVsLnYxLlJlbGF5U2VuZFJlcXVlc3QaHS5pb2kua2VybmVsLnYxLlJlbGF5U2VuZFJlcGx5EkwKBlJlZnVzZRIhLmlvaS5rZXJuZWwudjEuUmVsYXlSZWZ1c2VSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5SZWxheVJlZnVzZVJlcGx5EkkKBU9mZmVyEiAuaW9pLmtlcm5lbC52MS5SZWxheU9mZmVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuUmVsYXlPZmZlclJlcGx5Mp4BCghNY3BHYXRlcxJGCghPcGVuR2F0ZRIeLmlvaS5rZXJuZWwudjEuT3BlbkdhdGVSZXF1ZXN0GhguaW9pLmtlcm5lbC52MS5HYXRlRXZlbnQwARJKCgpTZW5kVG9HYXRlEh4uaW9pLmtlcm5lbC52MS5HYXRlU2VuZFJlcXVlc3QaHC5pb2kua2VybmVsLnYxLkdhdGVTZW5kUmVwbHliBnByb3RvMw");
+  fileDesc("Chdpb2kva2VybmVsL3YxL21jcC5wcm90bxINaW9pLmtlcm5lbC52MSLjAgoJTWNwU2VydmVyEgwKBG5hbWUYASABKAkSDAoEYXJndhgCIAMoCRILCgN1cmwYAyABKAkSCwoDY3dkGAQgASgJEi4KA2VudhgFIAMoCzIhLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyLkVudkVudHJ5EiUKBWZpbGVzGAYgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BGaWxlEiUKBXJvb3RzGAcgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BSb290Eg4KBnNlY3JldBgIIAEoCRIQCghpZGVudGl0eRgJIAEoDBIPCgdwaW5uaW5nGAogASgJEgwKBHNlZW4YCyABKAgSJQoFdG9vbHMYDCADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wSDgoGcG9saWN5GA0gASgJGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJwoHTWNwRmlsZRIMCgRwYXRoGAEgASgJEg4KBnNoYTI1NhgCIAEoDCImCgdNY3BSb290EgwKBHBhdGgYASABKAkSDQoFd3JpdGUYAiABKAgifAoHTWNwVG9vbBIMCgRuYW1lGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGhhc2gYAyABKAwSEgoKZGVmaW5pdGlvbhgEIAEoCRIUCgx3YWl0aW5nX2hhc2gYBSABKAwSDwoHd2FpdGluZxgGIAEoCRILCgN3aHkYByABKAkiFwoVTGlzdE1jcFNlcnZlcnNSZXF1ZXN0IkAKE0xpc3RNY3BTZXJ2ZXJzUmVwbHkSKQoHc2VydmVycxgBIAMoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyIlQKF0NvbmZpcm1NY3BTZXJ2ZXJSZXF1ZXN0EigKBnNlcnZlchgBIAEoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyEg8KB3JlcGxhY2UYAiABKAgiQQoVQ29uZmlybU1jcFNlcnZlclJlcGx5EigKBnNlcnZlchgBIAEoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyIiYKFlJlbW92ZU1jcFNlcnZlclJlcXVlc3QSDAoEbmFtZRgBIAEoCSInChRSZW1vdmVNY3BTZXJ2ZXJSZXBseRIPCgdyZW1vdmVkGAEgASgIIksKElBpbk1jcFRvb2xzUmVxdWVzdBIOCgZzZXJ2ZXIYASABKAkSJQoFdG9vbHMYAiADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wiPAoQUGluTWNwVG9vbHNSZXBseRIoCgZzZXJ2ZXIYASABKAsyGC5pb2kua2VybmVsLnYxLk1jcFNlcnZlciIiChBPcGVuUmVsYXlSZXF1ZXN0Eg4KBnNlcnZlchgBIAEoCSLnAQoKUmVsYXlFdmVudBIRCgdtZXNzYWdlGAEgASgMSAASKgoEaGVsZBgCIAEoCzIaLmlvaS5rZXJuZWwudjEuSGVsZE1lc3NhZ2VIABIuCgdkZWZpbmVkGAMgASgLMhsuaW9pLmtlcm5lbC52MS5EZWZpbmVkVG9vbHNIABIXCg1kcm9wcGVkX25vbmNlGAQgASgMSAASJgoDZW5kGAUgASgLMhcuaW9pLmtlcm5lbC52MS5SZWxheUVuZEgAEg8KBWZhdWx0GAYgASgJSAASDwoFcmVsYXkYByABKAlIAEIHCgVldmVudCKTAQoLSGVsZE1lc3NhZ2USDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBINCgVub25jZRgEIAEoDBISCgplcnJvcl9jb2RlGAUgASgJEhUKDWVycm9yX21lc3NhZ2UYBiABKAkSDAoEd2hhdBgHIAEoCSJJCgxEZWZpbmVkVG9vbHMSDgoGc2VyaWFsGAEgASgNEikKBXRvb2xzGAIgAygLMhouaW9pLmtlcm5lbC52MS5EZWZpbmVkVG9vbCI9CgtEZWZpbmVkVG9vbBIMCgRuYW1lGAEgASgJEgwKBGhhc2gYAiABKAwSEgoKZGVmaW5pdGlvbhgDIAEoCSI5CghSZWxheUVuZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDgoGZXJyb3JzGAMgASgJIjIKEFJlbGF5U2VuZFJlcXVlc3QSDQoFcmVsYXkYASABKAkSDwoHbWVzc2FnZRgCIAEoDCI6Cg5SZWxheVNlbmRSZXBseRIoCgRoZWxkGAEgASgLMhouaW9pLmtlcm5lbC52MS5IZWxkTWVzc2FnZSJAChJSZWxheVJlZnVzZVJlcXVlc3QSDQoFcmVsYXkYASABKAkSDQoFbm9uY2UYAiABKAwSDAoEdGV4dBgDIAEoCSISChBSZWxheVJlZnVzZVJlcGx5IjEKEVJlbGF5QWdhaW5SZXF1ZXN0Eg0KBXJlbGF5GAEgASgJEg0KBW5vbmNlGAIgASgMIlUKEVJlbGF5T2ZmZXJSZXF1ZXN0Eg0KBXJlbGF5GAEgASgJEg4KBnNlcmlhbBgCIAEoDRIQCgh3aXRoaGVsZBgDIAMoCRIPCgdyZWZ1c2FsGAQgASgJIhEKD1JlbGF5T2ZmZXJSZXBseSJCCg9PcGVuR2F0ZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZzZXJ2ZXIYAiABKAkSDgoGb25fYXNrGAMgASgJInwKCUdhdGVFdmVudBIRCgdtZXNzYWdlGAEgASgMSAASKwoGbm90aWNlGAIgASgLMhkuaW9pLmtlcm5lbC52MS5HYXRlTm90aWNlSAASJgoDZW5kGAMgASgLMhcuaW9pLmtlcm5lbC52MS5SZWxheUVuZEgAQgcKBWV2ZW50IksKCkdhdGVOb3RpY2USDAoEa2luZBgBIAEoCRIMCgR0ZXh0GAIgASgJEg8KB3JlY2VpcHQYAyABKAQSEAoIYXBwcm92YWwYBCABKAkiMwoPR2F0ZVNlbmRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDwoHbWVzc2FnZRgCIAEoDCIPCg1HYXRlU2VuZFJlcGx5MvwCCgpNY3BTZXJ2ZXJzEloKDkxpc3RNY3BTZXJ2ZXJzEiQuaW9pLmtlcm5lbC52MS5MaXN0TWNwU2VydmVyc1JlcXVlc3QaIi5pb2kua2VybmVsLnYxLkxpc3RNY3BTZXJ2ZXJzUmVwbHkSYAoQQ29uZmlybU1jcFNlcnZlchImLmlvaS5rZXJuZWwudjEuQ29uZmlybU1jcFNlcnZlclJlcXVlc3QaJC5pb2kua2VybmVsLnYxLkNvbmZpcm1NY3BTZXJ2ZXJSZXBseRJdCg9SZW1vdmVNY3BTZXJ2ZXISJS5pb2kua2VybmVsLnYxLlJlbW92ZU1jcFNlcnZlclJlcXVlc3QaIy5pb2kua2VybmVsLnYxLlJlbW92ZU1jcFNlcnZlclJlcGx5ElEKC1Bpbk1jcFRvb2xzEiEuaW9pLmtlcm5lbC52MS5QaW5NY3BUb29sc1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLlBpbk1jcFRvb2xzUmVwbHky/AIKCU1jcERyaXZlchJECgRPcGVuEh8uaW9pLmtlcm5lbC52MS5PcGVuUmVsYXlSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5SZWxheUV2ZW50MAESRgoEU2VuZBIfLmlvaS5rZXJuZWwudjEuUmVsYXlTZW5kUmVxdWVzdBodLmlvaS5rZXJuZWwudjEuUmVsYXlTZW5kUmVwbHkSTAoGUmVmdXNlEiEuaW9pLmtlcm5lbC52MS5SZWxheVJlZnVzZVJlcXVlc3QaHy5pb2kua2VybmVsLnYxLlJlbGF5UmVmdXNlUmVwbHkSSAoFQWdhaW4SIC5pb2kua2VybmVsLnYxLlJlbGF5QWdhaW5SZXF1ZXN0Gh0uaW9pLmtlcm5lbC52MS5SZWxheVNlbmRSZXBseRJJCgVPZmZlchIgLmlvaS5rZXJuZWwudjEuUmVsYXlPZmZlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLlJlbGF5T2ZmZXJSZXBseTKeAQoITWNwR2F0ZXMSRgoIT3BlbkdhdGUSHi5pb2kua2VybmVsLnYxLk9wZW5HYXRlUmVxdWVzdBoYLmlvaS5rZXJuZWwudjEuR2F0ZUV2ZW50MAESSgoKU2VuZFRvR2F0ZRIeLmlvaS5rZXJuZWwudjEuR2F0ZVNlbmRSZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5HYXRlU2VuZFJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message ioi.kernel.v1.McpServer
@@ -637,6 +637,28 @@ export const RelayRefuseReplySchema: GenMessage<RelayRefuseReply> = /*@__PURE__*
   messageDesc(file_ioi_kernel_v1_mcp, 21);
 
 /**
+ * @generated from message ioi.kernel.v1.RelayAgainRequest
+ */
+export type RelayAgainRequest = Message<"ioi.kernel.v1.RelayAgainRequest"> & {
+  /**
+   * @generated from field: string relay = 1;
+   */
+  relay: string;
+
+  /**
+   * @generated from field: bytes nonce = 2;
+   */
+  nonce: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.RelayAgainRequest.
+ * Use `create(RelayAgainRequestSchema)` to create a new message.
+ */
+export const RelayAgainRequestSchema: GenMessage<RelayAgainRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_mcp, 22);
+
+/**
  * @generated from message ioi.kernel.v1.RelayOfferRequest
  */
 export type RelayOfferRequest = Message<"ioi.kernel.v1.RelayOfferRequest"> & {
@@ -656,6 +678,13 @@ export type RelayOfferRequest = Message<"ioi.kernel.v1.RelayOfferRequest"> & {
    * @generated from field: repeated string withheld = 3;
    */
   withheld: string[];
+
+  /**
+   * Why none of them is offered; empty: those that are not withheld are.
+   *
+   * @generated from field: string refusal = 4;
+   */
+  refusal: string;
 };
 
 /**
@@ -663,7 +692,7 @@ export type RelayOfferRequest = Message<"ioi.kernel.v1.RelayOfferRequest"> & {
  * Use `create(RelayOfferRequestSchema)` to create a new message.
  */
 export const RelayOfferRequestSchema: GenMessage<RelayOfferRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 22);
+  messageDesc(file_ioi_kernel_v1_mcp, 23);
 
 /**
  * @generated from message ioi.kernel.v1.RelayOfferReply
@@ -676,7 +705,7 @@ export type RelayOfferReply = Message<"ioi.kernel.v1.RelayOfferReply"> & {
  * Use `create(RelayOfferReplySchema)` to create a new message.
  */
 export const RelayOfferReplySchema: GenMessage<RelayOfferReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 23);
+  messageDesc(file_ioi_kernel_v1_mcp, 24);
 
 /**
  * @generated from message ioi.kernel.v1.OpenGateRequest
@@ -705,7 +734,7 @@ export type OpenGateRequest = Message<"ioi.kernel.v1.OpenGateRequest"> & {
  * Use `create(OpenGateRequestSchema)` to create a new message.
  */
 export const OpenGateRequestSchema: GenMessage<OpenGateRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 24);
+  messageDesc(file_ioi_kernel_v1_mcp, 25);
 
 /**
  * @generated from message ioi.kernel.v1.GateEvent
@@ -742,7 +771,7 @@ export type GateEvent = Message<"ioi.kernel.v1.GateEvent"> & {
  * Use `create(GateEventSchema)` to create a new message.
  */
 export const GateEventSchema: GenMessage<GateEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 25);
+  messageDesc(file_ioi_kernel_v1_mcp, 26);
 
 /**
  * @generated from message ioi.kernel.v1.GateNotice
@@ -776,7 +805,7 @@ export type GateNotice = Message<"ioi.kernel.v1.GateNotice"> & {
  * Use `create(GateNoticeSchema)` to create a new message.
  */
 export const GateNoticeSchema: GenMessage<GateNotice> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 26);
+  messageDesc(file_ioi_kernel_v1_mcp, 27);
 
 /**
  * @generated from message ioi.kernel.v1.GateSendRequest
@@ -798,7 +827,7 @@ export type GateSendRequest = Message<"ioi.kernel.v1.GateSendRequest"> & {
  * Use `create(GateSendRequestSchema)` to create a new message.
  */
 export const GateSendRequestSchema: GenMessage<GateSendRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 27);
+  messageDesc(file_ioi_kernel_v1_mcp, 28);
 
 /**
  * @generated from message ioi.kernel.v1.GateSendReply
@@ -811,7 +840,7 @@ export type GateSendReply = Message<"ioi.kernel.v1.GateSendReply"> & {
  * Use `create(GateSendReplySchema)` to create a new message.
  */
 export const GateSendReplySchema: GenMessage<GateSendReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 28);
+  messageDesc(file_ioi_kernel_v1_mcp, 29);
 
 /**
  * The person -> Guardian: the servers that agents and gates may call. A server that nobody confirmed
@@ -894,6 +923,16 @@ export const McpDriver: GenService<{
     methodKind: "unary";
     input: typeof RelayRefuseRequestSchema;
     output: typeof RelayRefuseReplySchema;
+  },
+  /**
+   * What was held and asked about waits under a new nonce.
+   *
+   * @generated from rpc ioi.kernel.v1.McpDriver.Again
+   */
+  again: {
+    methodKind: "unary";
+    input: typeof RelayAgainRequestSchema;
+    output: typeof RelaySendReplySchema;
   },
   /**
    * Which definitions of a list the client may see.

@@ -1,0 +1,310 @@
+/**
+ * A gate before an MCP server: the client's messages go to the driver, what the driver holds goes to
+ * the Guardian, and what the Guardian permits goes on by its ticket. Nothing here decides.
+ *
+ * Invariants: every message that the driver held gets a verdict once or is refused; an outcome is
+ * reported for every ticket. Bounds: the driver's on messages; `gateAsksMax` questions wait for a
+ * person, each for `gateAskMsMax`.
+ */
+import { type Log, OperationError, toHex } from "@ioi/base";
+import { type Client, MessageQueue } from "@ioi/host/rpc";
+import { outcome as outcomeSchema, type pb, schema } from "@ioi/wire";
+import type { ActEnd, Driver, Drivers, McpGuardian, ProposalVerdict } from "./ends.ts";
+import { gateAskMsMax, gateAsksMax } from "./limits.ts";
+import type { Decisions } from "./mcp-decisions.ts";
+
+export interface GateEnds {
+  readonly gate: McpGuardian;
+  readonly drivers: Drivers;
+  readonly decisions: Decisions;
+  readonly log: Log;
+}
+
+export interface GateStart {
+  readonly session: string;
+  readonly server: string;
+  /** Whether a question waits for a person at all. */
+  readonly onAsk: "deny" | "wait";
+}
+
+export type GateEvent =
+  | { readonly type: "message"; readonly bytes: Uint8Array }
+  | {
+      readonly type: "notice";
+      readonly kind: "opened" | "allowed" | "denied" | "waits" | "withheld" | "fault";
+      readonly text: string;
+      readonly receipt?: bigint;
+      readonly approval?: string;
+    }
+  | {
+      readonly type: "end";
+      readonly code: string;
+      readonly message: string;
+      readonly errors: string;
+    };
+
+type Mcp = Client<typeof pb.McpDriver>;
+type Held = pb.HeldMessage;
+
+const noContent = new Uint8Array(0);
+
+const failureText = (error: unknown): string => {
+  if (error instanceof OperationError) return `${error.code}: ${error.message}`;
+  throw error;
+};
+
+const denialText = (verdict: Pick<ProposalVerdict, "reason" | "instead" | "receipt">): string =>
+  [
+    `Denied by IOI: ${verdict.reason}`,
+    ...(verdict.instead === "" ? [] : [verdict.instead]),
+    ...(verdict.receipt === undefined ? [] : [`Receipt ${verdict.receipt.index}.`]),
+  ].join(" ");
+
+export class McpGate {
+  readonly events: MessageQueue<GateEvent> = new MessageQueue<GateEvent>();
+  readonly #ends: GateEnds;
+  readonly #start: GateStart;
+  readonly #abort = new AbortController();
+  /** What the person is asked about, by the nonce that waits. */
+  readonly #asking: Map<string, AbortController> = new Map();
+  #driver: Driver | undefined;
+  #relay = "";
+  #sequence = 0;
+  /** Work that ends with a report. */
+  readonly #working: Set<Promise<void>> = new Set();
+
+  constructor(ends: GateEnds, start: GateStart) {
+    this.#ends = ends;
+    this.#start = start;
+  }
+
+  get #mcp(): Mcp {
+    const mcp = this.#driver?.mcp;
+    if (mcp === undefined) throw new OperationError("E_MCP_GATE", "the gate is not open");
+    return mcp;
+  }
+
+  /** Starts the server; resolves when the first message may be sent. */
+  async open(): Promise<void> {
+    const { gate, drivers } = this.#ends;
+    const { session, server } = this.#start;
+    const { signal } = this.#abort;
+    const opened = await gate.openSession(session, signal);
+    const profile = opened.profiles.get("mcp");
+    if (profile === undefined) {
+      throw new OperationError("E_PROFILE_MISSING", "the session has no mcp driver");
+    }
+    this.#driver = await drivers.of(session, "mcp", profile, signal);
+    const deadlineMs = Number.POSITIVE_INFINITY;
+    const events = this.#mcp.open({ server }, { signal, deadlineMs })[Symbol.asyncIterator]();
+    const first = await events.next();
+    if (first.done === true || first.value.event.case !== "relay") {
+      throw new OperationError("E_DRIVER_MALFORMED", "a relay has no name");
+    }
+    this.#relay = first.value.event.value;
+    void this.#follow({ [Symbol.asyncIterator]: () => events });
+    this.#notice("opened", `session ${session}`);
+  }
+
+  /** A message of the client. Its order is that of the calls. */
+  async send(message: Uint8Array): Promise<void> {
+    const sending = this.#mcp.send({ relay: this.#relay, message }, { signal: this.#abort.signal });
+    const { held } = await sending;
+    if (held !== undefined) this.#work(this.#judge(held));
+  }
+
+  async #follow(events: AsyncIterable<pb.RelayEvent>): Promise<void> {
+    try {
+      for await (const { event } of events) this.#one(event);
+      this.#end({ type: "end", code: "E_MCP_ENDED", message: "the driver ended", errors: "" });
+    } catch (error) {
+      const message = this.#abort.signal.aborted ? "the gate was closed" : failureText(error);
+      this.#end({ type: "end", code: "E_MCP_ENDED", message, errors: "" });
+    }
+  }
+
+  #one(event: pb.RelayEvent["event"]): void {
+    switch (event.case) {
+      case "message":
+        this.events.push({ type: "message", bytes: event.value });
+        return;
+      case "held":
+        this.#work(this.#judge(event.value));
+        return;
+      case "defined":
+        this.#work(this.#define(event.value));
+        return;
+      case "droppedNonce":
+        this.#asking.get(toHex(event.value))?.abort();
+        return;
+      case "fault":
+        this.#notice("fault", event.value);
+        return;
+      case "end": {
+        const { code, message, errors } = event.value;
+        this.#end({ type: "end", code, message, errors });
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  #end(event: Extract<GateEvent, { readonly type: "end" }>): void {
+    this.events.push(event);
+    this.events.finish();
+    for (const asking of this.#asking.values()) asking.abort();
+  }
+
+  #work(work: Promise<void>): void {
+    const caught = work.catch((error: unknown) => this.#notice("fault", failureText(error)));
+    this.#working.add(caught);
+    void caught.finally(() => this.#working.delete(caught));
+  }
+
+  async #judge(held: Held): Promise<void> {
+    if (held.errorCode !== "") {
+      await this.#refuse(held, held.errorMessage);
+      return;
+    }
+    let verdict: ProposalVerdict;
+    try {
+      verdict = await this.#propose(held);
+    } catch (error) {
+      // Any error on the way means deny.
+      await this.#refuse(held, `Denied by IOI: ${failureText(error)}`);
+      return;
+    }
+    if (verdict.verdict === "allow") await this.#act(held, verdict);
+    else if (verdict.verdict === "deny") await this.#deny(held, verdict);
+    else await this.#ask(held, verdict);
+  }
+
+  async #propose(held: Held): Promise<ProposalVerdict> {
+    const { session, onAsk } = this.#start;
+    const { action, prepared, preparedSignature } = held;
+    const sequence = ++this.#sequence;
+    const headless = onAsk === "deny" || this.#asking.size >= gateAsksMax;
+    const proposal = { session, sequence, action, prepared, preparedSignature, headless };
+    return await this.#ends.gate.propose(proposal, this.#abort.signal);
+  }
+
+  async #act(held: Held, verdict: ProposalVerdict): Promise<void> {
+    const { session } = this.#start;
+    const { gate } = this.#ends;
+    const { counter, ticket } = verdict;
+    this.#notice("allowed", held.what, verdict);
+    let end: ActEnd | undefined;
+    try {
+      const signal = new AbortController().signal;
+      end = await this.#driver?.act(held.nonce, ticket, noContent, signal);
+    } catch (error) {
+      this.#notice("fault", `${held.what}: ${failureText(error)}`);
+    }
+    const outcome = end === undefined ? undefined : schema.decode(outcomeSchema, end.outcome);
+    await gate.report(
+      outcome?.ok === true && end !== undefined
+        ? {
+            session,
+            counter,
+            status: outcome.value.status,
+            reportedBy: "driver",
+            outcome: end.outcome,
+            outcomeSignature: end.outcomeSignature,
+          }
+        : { session, counter, status: "unknown", reportedBy: "workload" },
+      new AbortController().signal,
+    );
+    if (end !== undefined && end.message !== "" && outcome?.ok === true) {
+      const { status } = outcome.value;
+      if (status !== "confirmed") this.#notice("fault", `${held.what}: ${end.message}`);
+    }
+  }
+
+  async #deny(held: Held, verdict: ProposalVerdict): Promise<void> {
+    this.#notice("denied", `${held.what}: ${verdict.reason}`, verdict);
+    await this.#refuse(held, denialText(verdict));
+  }
+
+  /** Waits for a person at the page or a terminal; nobody in time is a denial. */
+  async #ask(held: Held, verdict: ProposalVerdict): Promise<void> {
+    const key = toHex(held.nonce);
+    const waiting = new AbortController();
+    this.#asking.set(key, waiting);
+    this.#notice("waits", `${held.what}: ${verdict.reason}`, verdict);
+    const timer = setTimeout(() => waiting.abort(), gateAskMsMax);
+    const answer = await this.#ends.decisions.of(verdict.approval, waiting.signal);
+    clearTimeout(timer);
+    this.#asking.delete(key);
+    if (answer?.approved !== true) {
+      const why =
+        answer === undefined
+          ? "Nobody answered in time."
+          : answer.reason === ""
+            ? "A person denied it."
+            : `A person denied it: ${answer.reason}`;
+      await this.#refuse(held, denialText({ ...verdict, reason: why }));
+      return;
+    }
+    const again = await this.#mcp.again({ relay: this.#relay, nonce: held.nonce });
+    if (again.held !== undefined) await this.#judge(again.held);
+  }
+
+  async #define({ serial, tools }: pb.DefinedTools): Promise<void> {
+    const { session, server } = this.#start;
+    const relay = this.#relay;
+    try {
+      const { signal } = this.#abort;
+      const described = await this.#ends.gate.describeTools({ session, server, tools }, signal);
+      if (described.pinned > 0) {
+        this.#notice(
+          "opened",
+          `${described.pinned} tools of ${server} were pinned as they are now`,
+        );
+      }
+      for (const { name, state, why } of described.withheld) {
+        this.#notice("withheld", `${state} ${name}: ${why}`);
+      }
+      const withheld = described.withheld.map(({ name }) => name);
+      await this.#mcp.offer({ relay, serial, withheld });
+    } catch (error) {
+      const refusal = `The tools of ${server} are not offered: ${failureText(error)}`;
+      this.#notice("fault", refusal);
+      await this.#mcp.offer({ relay, serial, refusal });
+    }
+  }
+
+  async #refuse(held: Held, text: string): Promise<void> {
+    await this.#mcp.refuse({ relay: this.#relay, nonce: held.nonce, text });
+  }
+
+  #notice(
+    kind: Extract<GateEvent, { readonly type: "notice" }>["kind"],
+    text: string,
+    verdict?: ProposalVerdict,
+  ): void {
+    this.events.push({
+      type: "notice",
+      kind,
+      text,
+      ...(verdict?.receipt === undefined ? {} : { receipt: verdict.receipt.index }),
+      ...(verdict === undefined || verdict.approval === "" ? {} : { approval: verdict.approval }),
+    });
+  }
+
+  /** The client has gone: the server ends, what was permitted is reported, the session is closed. */
+  async close(): Promise<void> {
+    const { session } = this.#start;
+    const { gate, drivers, log } = this.#ends;
+    for (const asking of this.#asking.values()) asking.abort();
+    this.#abort.abort(new OperationError("E_MCP_ENDED", "the client has gone"));
+    try {
+      await Promise.allSettled([...this.#working]);
+      const { signal } = new AbortController();
+      await drivers.kill(session, signal);
+      await gate.closeSession(session, "done", signal);
+    } catch (error) {
+      log.log("warn", "mcp.gate-not-closed", { session, why: failureText(error) });
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/** `ioi.kernel.v1.McpGates`: clients of MCP servers, through the gate. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { OperationError } from "@ioi/base";
+import { type Implementation, implement } from "@ioi/host/rpc";
+import { pb } from "@ioi/wire";
+import { gatesMax } from "./limits.ts";
+import { type GateEnds, type GateEvent, McpGate } from "./mcp-gate.ts";
+
+type EventMessage = MessageInitShape<typeof pb.GateEventSchema>;
+
+const eventMessage = (event: GateEvent): EventMessage => {
+  switch (event.type) {
+    case "message":
+      return { event: { case: "message", value: event.bytes } };
+    case "notice": {
+      const { kind, text, receipt = 0n, approval = "" } = event;
+      return {
+        event: { case: "notice", value: { kind, text, receipt, approval } },
+      };
+    }
+    case "end": {
+      const { code, message, errors } = event;
+      return { event: { case: "end", value: { code, message, errors } } };
+    }
+  }
+};
+
+const onAskOf = (text: string): "deny" | "wait" => {
+  if (text === "" || text === "deny") return "deny";
+  if (text === "wait") return "wait";
+  throw new OperationError("E_SESSION_REQUEST", "a gate denies what asks, or waits");
+};
+
+export const mcpGatesService = (ends: GateEnds): Implementation => {
+  const gates = new Map<string, McpGate>();
+  async function* opened(request: pb.OpenGateRequest): AsyncGenerator<EventMessage> {
+    const { session, server } = request;
+    const onAsk = onAskOf(request.onAsk);
+    if (gates.has(session) || gates.size >= gatesMax) {
+      throw new OperationError("E_SESSIONS_ACTIVE", `${gates.size} gates are open`);
+    }
+    const gate = new McpGate(ends, { session, server, onAsk });
+    gates.set(session, gate);
+    try {
+      await gate.open();
+      for await (const event of gate.events) yield eventMessage(event);
+    } finally {
+      gates.delete(session);
+      await gate.close();
+    }
+  }
+  return implement(pb.McpGates, {
+    openGate: (request) => opened(request),
+    sendToGate: async ({ session, message }) => {
+      const gate = gates.get(session);
+      if (gate === undefined) throw new OperationError("E_MCP_GATE", "the gate is not open");
+      await gate.send(message);
+      return {};
+    },
+  });
+};
