@@ -138,17 +138,20 @@ const paused = (error: object | null) => {
   return view;
 };
 
-test("the budget that is used up is read from the session's own words", () => {
-  const rested = (message: string) => paused({ code: "E_BUDGET_REACHED", message, next: null });
-  for (const [message, expected, words] of [
-    ["the budget of 1 actions is reached", { what: "actions", limit: 1 }, "of 1 action is"],
-    ["the budget of 90000 ms is reached", { what: "minutes", limit: 1.5 }, "of 1.5 minutes is"],
-    ["the budget of 9 tokens is reached: 8 are used", { what: "tokens", limit: 9 }, "of 9 tokens"],
-    ["the budget of $0.05 is reached: $0.04 are spent", { what: "dollars", limit: 0.05 }, "$0.05"],
-    ["it is used up", undefined, "A budget of this task"],
+test("the budget that is used up is the one that the session names", () => {
+  const rested = (budget: object | null | string) =>
+    paused({ code: "E_BUDGET_REACHED", message: "in words", next: null, budget });
+  for (const [budget, expected, words] of [
+    [{ what: "actions", limit: 1, used: 1 }, { what: "actions", limit: 1 }, "of 1 action is"],
+    [{ what: "wallMs", limit: 90_000 }, { what: "minutes", limit: 1.5 }, "of 1.5 minutes is"],
+    [{ what: "tokens", limit: 9, used: 8 }, { what: "tokens", limit: 9 }, "of 9 tokens"],
+    [{ what: "usd", limit: 0.05, used: 0.04 }, { what: "dollars", limit: 0.05 }, "$0.05"],
+    [{ what: "patience", limit: 1 }, undefined, "A budget of this task"],
+    ["the budget of 1 action is used up", undefined, "A budget of this task"],
+    [null, undefined, "A budget of this task"],
   ] as const) {
-    const view = rested(message);
-    assert.deepEqual(reachedBudget(view), expected, message);
+    const view = rested(budget);
+    assert.deepEqual(reachedBudget(view), expected, JSON.stringify(budget));
     assert.ok(restWords(view).includes(words), restWords(view));
   }
 });

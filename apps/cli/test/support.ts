@@ -146,7 +146,7 @@ const denied = (session: string, by: string): RunView =>
         ticket: null,
       }),
     ],
-    { code: "E_ACTION_DENIED", message: "action 1 was denied", next: null },
+    { code: "E_ACTION_DENIED", message: "action 1 was denied", next: null, budget: null },
   );
 
 const asking = (session: string, approval: string): RunView =>
@@ -158,6 +158,7 @@ const asking = (session: string, approval: string): RunView =>
       code: "E_APPROVAL_PENDING",
       message: `approval ${approval} waits`,
       next: `./ioi approve ${approval}`,
+      budget: null,
     },
   );
 
@@ -364,7 +365,7 @@ export class FakeKernel implements AsyncDisposable {
     else if (command === "/deny") this.#change(session, denied(id, "outside"));
     else if (command === "/refused") this.#change(session, refused(id));
     else if (command === "/gone") {
-      const error = { code: "E_TARGET_UNAVAILABLE", message: "no driver", next: null };
+      const error = { code: "E_TARGET_UNAVAILABLE", message: "no driver", next: null, budget: null };
       this.#change(session, viewOf(id, "failed", [], error));
     } else if (command === "/ask") {
       const view = session.onAsk === "deny" ? denied(id, "default") : asking(id, `ap-${id}`);
@@ -444,7 +445,7 @@ export class FakeKernel implements AsyncDisposable {
       }),
       stop: async ({ session }) => {
         this.calls.push(`stop ${session}`);
-        const error = { code: "E_SESSION_STOPPED", message: "stopped", next: null };
+        const error = { code: "E_SESSION_STOPPED", message: "stopped", next: null, budget: null };
         this.#change(this.#need(session), viewOf(session, "stopped", [], error));
         return { stopped: [session] };
       },

@@ -1,7 +1,8 @@
 /** What ends a session that would not end by itself, and what costs nothing. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { Goal } from "../src/index.ts";
+import { errors, type Goal } from "../src/index.ts";
+import { budgetEffect, budgetWords } from "../src/session/budget-words.ts";
 import { allowed, asked, begun, bytes, type Driven, refused } from "./support.ts";
 
 const folder: Goal = { text: "", kind: "folder", earlier: [], lost: [] };
@@ -72,10 +73,52 @@ test("invalid calls go back a bounded number of times, silence has an end", () =
   assert.equal(chatty.view().error?.code, "E_AGENT_SILENT");
 });
 
+test("a used-up budget is told in words, and in the journal as ever", () => {
+  for (const [budget, words, effect] of [
+    [
+      { what: "actions", limit: 2, used: 2 },
+      "the budget of 2 actions is used up",
+      "the budget of 2 actions is reached",
+    ],
+    [
+      { what: "wallMs", limit: 300_000, used: 300_100 },
+      "the budget of 5 minutes is used up",
+      "the budget of 300000 ms is reached",
+    ],
+    [
+      { what: "wallMs", limit: 61_000, used: 61_000 },
+      "the budget of 1 minute and 1 second is used up",
+      "the budget of 61000 ms is reached",
+    ],
+    [
+      { what: "wallMs", limit: 500, used: 600 },
+      "the budget of 500 ms is used up",
+      "the budget of 500 ms is reached",
+    ],
+    [
+      { what: "tokens", limit: 9, used: 8 },
+      "the budget of 9 tokens is reached: 8 used",
+      "the budget of 9 tokens is reached: 8 are used",
+    ],
+    [
+      { what: "microusd", limit: 50_000, used: 40_000 },
+      "the budget of $0.05 is reached: $0.04 spent",
+      "the budget of $0.05 is reached: $0.04 are spent",
+    ],
+  ] as const) {
+    assert.deepEqual([budgetWords(budget), budgetEffect(budget)], [words, effect]);
+  }
+});
+
 test("a budget pauses, and fails where nobody can raise it", () => {
   const run = begun("/read a && /read b", { actionsMax: 1 }).performed(1n).planned();
   assert.equal(run.view().state, "paused");
-  assert.equal(run.view().error?.code, "E_BUDGET_REACHED");
+  assert.deepEqual(run.view().error, {
+    code: "E_BUDGET_REACHED",
+    message: "the budget of 1 action is used up",
+    next: errors.E_BUDGET_REACHED.next,
+    budget: { what: "actions", limit: 1, used: 1 },
+  });
   run.give({ type: "budget", actionsMax: 2 });
   run.performed(2n).planned().closed();
   assert.equal(run.view().state, "done");

@@ -75,6 +75,7 @@ test("a denial stops the sequence with its reason and what would be allowed", ()
     code: "E_ACTION_DENIED",
     message: "outside the workspace",
     next: "paths below /w",
+    budget: null,
   });
   assert.equal(run.view().actions.length, 1);
   assert.equal(run.view().actions[0]?.verdict, "deny");

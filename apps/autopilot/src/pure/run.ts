@@ -62,7 +62,12 @@ export interface RunView {
     readonly wallMs: number;
   };
   readonly error:
-    | { readonly code: string; readonly message: string; readonly next: string | undefined }
+    | {
+        readonly code: string;
+        readonly message: string;
+        readonly next: string | undefined;
+        readonly budget: ReachedBudget | undefined;
+      }
     | undefined;
 }
 
@@ -138,6 +143,21 @@ const saysOf = (says: unknown, after: unknown): readonly Saying[] => {
   );
 };
 
+const budgetOf = (value: Fields | undefined): ReachedBudget | undefined => {
+  const limit = number(value?.["limit"]);
+  switch (value?.["what"]) {
+    case "actions":
+    case "tokens":
+      return { what: value["what"], limit };
+    case "wallMs":
+      return { what: "minutes", limit: limit / 60_000 };
+    case "usd":
+      return { what: "dollars", limit };
+    default:
+      return undefined;
+  }
+};
+
 /** Undefined where the text is no `ioi.run/1`. */
 export const parseRun = (json: string): RunView | undefined => {
   let value: unknown;
@@ -168,6 +188,7 @@ export const parseRun = (json: string): RunView | undefined => {
       code: text(error["code"]),
       message: text(error["message"]),
       next: textOrNone(error["next"]),
+      budget: budgetOf(fields(error["budget"])),
     },
   };
 };
@@ -198,27 +219,9 @@ export interface ReachedBudget {
   readonly limit: number;
 }
 
-const units: Readonly<Record<string, ReachedBudget["what"]>> = {
-  actions: "actions",
-  ms: "minutes",
-  tokens: "tokens",
-};
-
-/**
- * Which budget a paused task has used up, as the session's own words name it; undefined where none
- * is, or where they do not say: then it can go on as it is.
- */
-export const reachedBudget = ({ state, error }: RunView): ReachedBudget | undefined => {
-  if (!isResting(state) || error?.code !== "E_BUDGET_REACHED") return undefined;
-  const found =
-    /the budget of (\$?)(\d{1,15}(?:\.\d{1,6})?)(?: (actions|ms|tokens))? is reached/.exec(
-      error.message,
-    );
-  const limit = Number(found?.[2]);
-  if (found?.[1] === "$") return { what: "dollars", limit };
-  const what = units[found?.[3] ?? ""];
-  return what && { what, limit: what === "minutes" ? limit / 60_000 : limit };
-};
+/** Which budget a paused task has used up; undefined where none is: it can go on as it is. */
+export const reachedBudget = ({ state, error }: RunView): ReachedBudget | undefined =>
+  isResting(state) && error?.code === "E_BUDGET_REACHED" ? error.budget : undefined;
 
 /** Why a task rests that the person may let go on. */
 export const restWords = (view: RunView): string => {

@@ -96,6 +96,14 @@ const printAction = (output: Output, action: RunAction, more: string, wasShown: 
 };
 
 /** Prints what was not printed yet of a session that grows. */
+/** `356 ms`, `3.1 s`, `5 min 3 s`. */
+export const duration = (ms: number): string => {
+  if (ms < 1000) return `${ms} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+};
+
 export class RunPrinter {
   /** Whether what actions write is shown while they run: to somebody who looks. */
   readonly streams: boolean;
@@ -163,7 +171,7 @@ export class RunPrinter {
     const noun = actions === 1 ? "action" : "actions";
     const spent = tokens === 0 ? "" : `, ${tokens} tokens, $${usd.toFixed(4)}`;
     this.#output.line(
-      `session ${view.session}: ${view.state}, ${actions} ${noun}, ${wallMs} ms${spent}`,
+      `session ${view.session}: ${view.state}, ${actions} ${noun}, ${duration(wallMs)}${spent}`,
     );
   }
 }

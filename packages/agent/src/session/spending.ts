@@ -8,7 +8,7 @@
 import { promptBytesPerToken } from "../limits.ts";
 import { embedTarget, inferTarget } from "../tools.ts";
 import type { AgentStep, SessionModel } from "./messages.ts";
-import type { ActionState, Cost, OutcomeState, Session } from "./state.ts";
+import type { ActionState, Cost, OutcomeState, ReachedBudget, Session } from "./state.ts";
 
 export const isModelCall = (action: { readonly target: string } | undefined): boolean =>
   action?.target === inferTarget;
@@ -55,13 +55,13 @@ export const reservationOf = (
   return costOf(s.model, told, output);
 };
 
-/** Which budget this would go beyond, as a sentence; undefined where there is room. */
-export const overspent = (s: Session, cost: Cost): string | undefined => {
+/** Which budget this would go beyond; undefined where there is room. */
+export const overspent = (s: Session, cost: Cost): ReachedBudget | undefined => {
   if (s.tokens + cost.tokens > s.tokensMax) {
-    return `the budget of ${s.tokensMax} tokens is reached: ${s.tokens} are used`;
+    return { what: "tokens", limit: s.tokensMax, used: s.tokens };
   }
   if (s.microusd + cost.microusd > s.microusdMax) {
-    return `the budget of $${dollars(s.microusdMax)} is reached: $${dollars(s.microusd)} are spent`;
+    return { what: "microusd", limit: s.microusdMax, used: s.microusd };
   }
   return undefined;
 };

@@ -106,10 +106,18 @@ export interface Decision {
   readonly expired: boolean;
 }
 
+/** A budget that is used up, or that the next action would go beyond. */
+export interface ReachedBudget {
+  readonly what: "actions" | "wallMs" | "tokens" | "microusd";
+  readonly limit: number;
+  readonly used: number;
+}
+
 export interface Failure {
   readonly code: string;
   readonly message: string;
   readonly next?: string;
+  readonly budget?: ReachedBudget;
 }
 
 export interface Session {

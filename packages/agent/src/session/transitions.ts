@@ -24,6 +24,7 @@ import {
 import type { Observation, SessionEffect } from "./messages.ts";
 import { outcomeObservation, told } from "./observations.ts";
 import { countRepeat } from "./repeats.ts";
+import { budgetEffect, budgetWords } from "./budget-words.ts";
 import { commitCost, isModelCall, overspent, reservationOf, retryOf } from "./spending.ts";
 import {
   type ActionState,
@@ -32,6 +33,7 @@ import {
   type Decision,
   isWorking,
   type OutcomeState,
+  type ReachedBudget,
   rests,
   type Session,
   type Stage,
@@ -95,25 +97,27 @@ export const fail = (s: Session, code: string, message: string, next?: string): 
   conclude(s, "failed");
 };
 
-/** The budget that is used up, or would be by `cost`, as a sentence. */
-const reachedBudget = (s: Session, cost: Cost | undefined): string | undefined => {
-  const actionsMax = Math.min(s.actionsMax, sessionActionsMax);
-  if (s.actions.length >= actionsMax) return `the budget of ${actionsMax} actions is reached`;
-  if (s.activeMs >= s.wallMsMax) return `the budget of ${s.wallMsMax} ms is reached`;
+/** The budget that is used up, or would be by `cost`. */
+const reachedBudget = (s: Session, cost: Cost | undefined): ReachedBudget | undefined => {
+  const limit = Math.min(s.actionsMax, sessionActionsMax);
+  if (s.actions.length >= limit) return { what: "actions", limit, used: s.actions.length };
+  if (s.activeMs >= s.wallMsMax) return { what: "wallMs", limit: s.wallMsMax, used: s.activeMs };
   return cost === undefined ? undefined : overspent(s, cost);
 };
 
 /** Whether a budget is used up; then the session rests or, headless, fails. */
 const budgetReached = (s: Session, cost?: Cost): boolean => {
-  const message = reachedBudget(s, cost);
-  if (message === undefined) return false;
+  const budget = reachedBudget(s, cost);
+  if (budget === undefined) return false;
+  const failure = { code: "E_BUDGET_REACHED", message: budgetWords(budget), budget };
   if (s.onAsk === "deny" || s.actions.length >= sessionActionsMax) {
-    fail(s, "E_BUDGET_REACHED", message);
+    fail(s, failure.code, failure.message);
+    s.failure = failure;
     return true;
   }
-  s.failure = { code: "E_BUDGET_REACHED", message };
+  s.failure = failure;
   rest(s, "resting");
-  askHuman(s, "budget", message);
+  askHuman(s, "budget", budgetEffect(budget));
   return true;
 };
 

@@ -8,7 +8,7 @@
 import { type ExitCode, exitCodes, toHex } from "@ioi/base";
 import { errors } from "../errors.ts";
 import type { SessionState, Timing } from "./messages.ts";
-import { type ActionState, type SessionSnapshot, stateOf } from "./state.ts";
+import { type ActionState, type ReachedBudget, type SessionSnapshot, stateOf } from "./state.ts";
 
 export interface ReceiptView {
   readonly index: number;
@@ -44,6 +44,12 @@ export interface RunAction {
   readonly timing: Timing | null;
 }
 
+export interface BudgetView {
+  readonly what: "actions" | "wallMs" | "tokens" | "usd";
+  readonly limit: number;
+  readonly used: number;
+}
+
 export interface RunView {
   readonly schema: "ioi.run/1";
   readonly session: string;
@@ -66,6 +72,8 @@ export interface RunView {
     readonly code: string;
     readonly message: string;
     readonly next: string | null;
+    /** With `E_BUDGET_REACHED`: which, the most that it had, and what is used. */
+    readonly budget: BudgetView | null;
   } | null;
 }
 
@@ -114,10 +122,18 @@ const actionView = (action: Readonly<ActionState>, contents: boolean): RunAction
 const nextOf = (code: string): string | null =>
   Object.hasOwn(errors, code) ? errors[code as keyof typeof errors].next : null;
 
+const budgetView = (budget: ReachedBudget | undefined): BudgetView | null => {
+  if (budget === undefined) return null;
+  const { what, limit, used } = budget;
+  return what === "microusd"
+    ? { what: "usd", limit: limit / 1_000_000, used: used / 1_000_000 }
+    : { what, limit, used };
+};
+
 const errorView = (s: SessionSnapshot): RunView["error"] => {
   if (s.failure !== undefined) {
-    const { code, message, next } = s.failure;
-    return { code, message, next: next ?? nextOf(code) };
+    const { code, message, next, budget } = s.failure;
+    return { code, message, next: next ?? nextOf(code), budget: budgetView(budget) };
   }
   const stage = s.stage === "opening" ? s.afterOpen : s.stage;
   if (stage !== "deciding" || s.current?.approval === undefined) return null;
@@ -126,6 +142,7 @@ const errorView = (s: SessionSnapshot): RunView["error"] => {
     code: "E_APPROVAL_PENDING",
     message: `approval ${approval} waits: ${display}`,
     next: `./ioi approve ${approval}`,
+    budget: null,
   };
 };
 
