@@ -52,6 +52,7 @@ import type { McpRegistry, RegisteredServer } from "./mcp/registry.ts";
 import { modelAmount, type ModelRegistry } from "./models.ts";
 import { PolicyBook } from "./policy/book.ts";
 import { Previews } from "./previews.ts";
+import { originsIn } from "./origins.ts";
 import type { PolicySourceReader } from "./policy-source.ts";
 import type { LoggedLeaf, ReceiptLog } from "./receipt-log.ts";
 import { printable, rejected } from "./rejections.ts";
@@ -252,13 +253,14 @@ export class GuardianCore {
     const plain = this.open(leaf.session, leaf.words);
     const value = plain === undefined ? undefined : decodeCanonical(plain);
     if (value === undefined || !value.ok) return undefined;
-    const { text, workspace, access, agentFolder, mcpServer } = value.value as Partial<
-      Record<"text" | "workspace" | "access" | "agentFolder" | "mcpServer", unknown>
+    const { text, workspace, access, agentFolder, mcpServer, typed } = value.value as Partial<
+      Record<"text" | "workspace" | "access" | "agentFolder" | "mcpServer" | "typed", unknown>
     >;
     return {
       text: typeof text === "string" ? text : "",
       workspace: typeof workspace === "string" && workspace !== "" ? workspace : undefined,
       access: isAccess(access) ? access : "write",
+      ...(typed === true ? { typed } : {}),
       ...(typeof agentFolder === "string" ? { agentFolder } : {}),
       ...(typeof mcpServer === "string" ? { mcpServer } : {}),
     };
@@ -269,7 +271,9 @@ export class GuardianCore {
     const opening = this.openingOf(leaf);
     const scope = this.#scopeOf(leaf);
     const alike = leaf.type === "intent" ? this.alikeIn(leaf) : [];
+    const origins = originsIn(this, leaf);
     return {
+      ...(origins === undefined ? {} : { origins }),
       ...(opening === undefined ? {} : { opening }),
       ...(scope === undefined ? {} : { scope }),
       ...(alike.length === 0
@@ -299,6 +303,7 @@ export class GuardianCore {
         text: opening.text,
         workspace: opening.workspace ?? "",
         access: opening.access,
+        ...(opening.typed === undefined ? {} : { typed: opening.typed }),
         ...(opening.agentFolder === undefined ? {} : { agentFolder: opening.agentFolder }),
         ...(opening.mcpServer === undefined ? {} : { mcpServer: opening.mcpServer }),
       }),
@@ -421,6 +426,9 @@ export class GuardianCore {
       roots: this.roots(policy, session),
       // A pick in a chooser is as good as typed.
       words: task === undefined ? session.words : [...session.words, ...task.sites],
+      typed: session.typed,
+      trusted: session.origins.trusted,
+      seen: session.origins.seen,
       urls: typedUrls(session.words, this.ports.parseUrl),
       ...(task === undefined ? {} : { task }),
       headless,

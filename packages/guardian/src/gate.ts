@@ -46,6 +46,7 @@ import {
 import { modelAmount } from "./models.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
 import type { GivenPreview } from "./previews.ts";
+import { sealedOrigins } from "./origins.ts";
 import { agentProfile, compileProfile, driverKinds, mcpProfile, signProfile } from "./profiles.ts";
 
 /** A proposal's number and commitment, as the Orchestrator forwarded them. */
@@ -94,6 +95,8 @@ export interface OutcomeReport {
   readonly signature: Uint8Array;
   readonly status: string;
   readonly reportedBy: string;
+  /** Where values of the answer come from, as the driver committed to it. */
+  readonly origins?: Uint8Array;
 }
 
 interface Checked {
@@ -218,6 +221,16 @@ export class Gate {
     ) {
       throw rejected("E_OUTCOME_INVALID", "a malformed outcome");
     }
+    const origins =
+      outcome?.status === "confirmed"
+        ? sealedOrigins(
+            this.#core,
+            intent,
+            outcome,
+            report.origins,
+            this.#minted.get(report.counter)?.trusted ?? [],
+          )
+        : undefined;
     return await this.#commitOutcome(intent, {
       type: "outcome",
       atMs: this.#core.wall(),
@@ -228,6 +241,7 @@ export class Gate {
       status,
       resultHash: outcome?.resultHash ?? new Uint8Array(32),
       evidence: outcome?.evidence ?? {},
+      ...(origins === undefined ? {} : { origins }),
       ...(report.outcome === undefined
         ? {}
         : {
@@ -452,6 +466,9 @@ export class Gate {
       mintedAt: this.#core.ports.clock.now(),
       ttlMs: ticketTtlMs,
       addressClasses: decision.addressClasses ?? [],
+      trusted: decision.obligations.flatMap((each) =>
+        each.type === "origins" ? each.trusted : [],
+      ),
       leased: false,
     });
     const payload = schema.encode(ticketSchema, ticket);

@@ -26,6 +26,8 @@ export interface MintedTicket {
   readonly ttlMs: number;
   /** Classes that a rule opened for this request; empty: what the name itself says. */
   readonly addressClasses: readonly AddressClass[];
+  /** Fields of the answer that will count as the person's own. */
+  readonly trusted: readonly string[];
   leased: boolean;
 }
 

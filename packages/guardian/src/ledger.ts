@@ -8,12 +8,15 @@
 import {
   BudgetLedger,
   type Grant,
+  type SeenAddress,
+  type TrustedValue,
   scopeGroups,
   type TaskScope,
   type ModelAmount,
 } from "@ioi/firewall";
 import type { AskSource, Leaf, Scope, ScopeAccess } from "@ioi/wire";
 import { toHex } from "@ioi/base";
+import { withOrigins } from "./origins.ts";
 import { asksKeptMax, denialsKeptMax } from "./limits.ts";
 import { type CountedCard, countedAfter } from "./cards.ts";
 
@@ -25,6 +28,10 @@ export interface SessionRecord {
   readonly openedMs: number;
   /** What the person typed, oldest first. */
   readonly words: readonly string[];
+  /** Which of them somebody saw being typed. */
+  readonly typed: ReadonlySet<number>;
+  /** Values that the person's own look-ups returned, and addresses that stood in answers. */
+  readonly origins: KeptOrigins;
   /** The folder the person picked. */
   readonly workspace: string | undefined;
   /** What it was picked for. */
@@ -73,6 +80,8 @@ export interface Opening {
   readonly text: string;
   readonly workspace: string | undefined;
   readonly access: ScopeAccess;
+  /** Somebody saw it being typed: however long it is, it is no paste. */
+  readonly typed?: true;
   /** The folder that holds the agent; undefined: a built-in one. */
   readonly agentFolder?: string;
   /** The confirmed server that the session is a gate before; undefined: it is a task. */
@@ -84,9 +93,17 @@ export interface Sealed {
   readonly opening?: Opening;
   readonly scope?: Scope;
   readonly alike?: readonly Uint8Array[];
+  readonly origins?: KeptOrigins;
+}
+
+/** Where values of answers come from, oldest first. */
+export interface KeptOrigins {
+  readonly trusted: readonly TrustedValue[];
+  readonly seen: readonly SeenAddress[];
 }
 
 const everyGroup = scopeGroups;
+const noOrigins: KeptOrigins = { trusted: [], seen: [] };
 
 /** The folders that a person gave a session: by its scope, or by the one pick at its beginning. */
 export const foldersOf = ({
@@ -147,7 +164,7 @@ export class Ledger {
   }
 
   apply(leaf: Leaf, index: number, sealed: Sealed = {}): void {
-    const { opening, scope, alike = [] } = sealed;
+    const { opening, scope, alike = [], origins } = sealed;
     switch (leaf.type) {
       case "session-open":
         this.#openSession(leaf, opening);
@@ -157,6 +174,7 @@ export class Ledger {
         return;
       case "outcome":
         this.open.delete(leaf.counter);
+        if (origins !== undefined) this.#origins(leaf.session, origins);
         // Only what a driver signed gives a budget back: a Workload could claim it for every action.
         if (
           leaf.reportedBy === "driver" &&
@@ -216,6 +234,11 @@ export class Ledger {
       agent: known?.agent ?? leaf.agent,
       openedMs: known?.openedMs ?? leaf.atMs,
       words: [...(known?.words ?? []), ...(opening === undefined ? [] : [opening.text])],
+      typed:
+        opening?.typed === true
+          ? new Set([...(known?.typed ?? []), known?.words.length ?? 0])
+          : (known?.typed ?? new Set()),
+      origins: known?.origins ?? noOrigins,
       workspace: known?.workspace ?? opening?.workspace,
       access: known?.access ?? opening?.access ?? "write",
       scope: known?.scope,
@@ -234,6 +257,12 @@ export class Ledger {
       },
       leaf.atMs,
     );
+  }
+
+  #origins(id: string, added: KeptOrigins): void {
+    const session = this.sessions.get(id);
+    if (session === undefined || session.closed !== undefined) return;
+    this.sessions.set(id, { ...session, origins: withOrigins(session.origins, added) });
   }
 
   #scope(leaf: LeafOf<"scope">, scope: Scope | undefined): void {
@@ -370,7 +399,13 @@ export class Ledger {
     const session = this.sessions.get(leaf.session);
     if (session !== undefined) {
       // The words ground nothing any more; an undo needs the folder and the vault only.
-      this.sessions.set(session.id, { ...session, words: [], closed: leaf.reason });
+      this.sessions.set(session.id, {
+        ...session,
+        words: [],
+        typed: new Set(),
+        origins: noOrigins,
+        closed: leaf.reason,
+      });
       this.budgets.close(session.id);
       this.#denied.delete(session.id);
     }

@@ -120,3 +120,9 @@ export const gateActionsMax = 1_000_000;
 export const gateWallMinutesMax = 43_200;
 /** Policy of one MCP server, in characters. */
 export const mcpPolicyCharsMax = 65_536;
+/** Bytes of what a driver says of where the values of an answer come from. */
+export const originsBytesMax = 131_072;
+/** Values of trusted look-ups that a session keeps; the oldest is forgotten first. */
+export const trustedKeptMax = 1024;
+/** Addresses of answers that a session keeps for its cards. */
+export const seenKeptMax = 2048;

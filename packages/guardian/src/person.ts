@@ -54,6 +54,8 @@ export interface Utterance {
   readonly agentFolder?: string;
   /** The confirmed server that the session is a gate before; empty: it is a task. */
   readonly mcpServer?: string;
+  /** Somebody saw it being typed; else a long text counts as a paste. */
+  readonly typed?: boolean;
   readonly agent: string;
   /** The session that this one undoes; empty: none. */
   readonly undoes: string;
@@ -162,6 +164,7 @@ export class PersonSide {
         text: utterance.text,
         workspace,
         access: undone?.access ?? (access === "" ? "write" : access),
+        ...(utterance.typed === true ? { typed: true } : {}),
         ...(agentFolder === "" ? {} : { agentFolder }),
         ...(mcpServer === "" ? {} : { mcpServer }),
       }),

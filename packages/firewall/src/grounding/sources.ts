@@ -46,7 +46,6 @@ export interface Sources {
   readonly phrases: readonly string[];
   readonly exact: ReadonlySet<string>;
   readonly trusted: ReadonlyMap<string, Origin>;
-  readonly seen: ReadonlyMap<string, SeenAddress>;
 }
 
 const makeSources = (session: SessionContext): Sources => {
@@ -69,9 +68,7 @@ const makeSources = (session: SessionContext): Sources => {
     const token = tokenOf(value.text);
     if (token !== undefined) trusted.set(tokenKey(token), { type: "look-up", ...value });
   }
-  const seen = new Map<string, SeenAddress>();
-  for (const each of session.seen ?? []) seen.set(tokenKey(each.token), each);
-  return { typed, phrases, exact, trusted, seen };
+  return { typed, phrases, exact, trusted };
 };
 
 const known = new WeakMap<SessionContext, Sources>();
@@ -132,9 +129,10 @@ export const isGrounded = (text: string, role: GroundedRole, sources: Sources): 
 };
 
 /** The answer in which an address stood that is not the person's own; undefined: in none that is known. */
-export const seenIn = (text: string, { seen }: Sources): SeenAddress | undefined => {
+export const seenIn = (text: string, { seen = [] }: SessionContext): SeenAddress | undefined => {
   const token = tokenOf(text);
-  return token === undefined ? undefined : seen.get(tokenKey(token));
+  if (token === undefined) return undefined;
+  return seen.findLast((each) => each.token.type === token.type && each.token.text === token.text);
 };
 
 /** The addresses of a text, where it is nothing but addresses, commas and spaces. */
