@@ -73,6 +73,7 @@ const argvLines = (
   argv: readonly string[],
   program: Facts | undefined,
   table: RootTable,
+  network: string,
 ): readonly string[] => {
   const lines = argv
     .slice(0, cardArgumentsMax)
@@ -90,8 +91,8 @@ const argvLines = (
   const inside = script?.commands.map((command) => command[0] ?? "") ?? [];
   if ([...names, ...inside].some(canRunAnything)) {
     const roots = table.roots.slice(0, -1).map(({ name, path }) => `${name}:/ (${visible(path)})`);
-    lines.push(line("sandbox", `can run anything inside: ${roots.join(", ")}; no network`));
-  } else lines.push(line("sandbox", "no network; writes are held back until it ends"));
+    lines.push(line("sandbox", `can run anything inside: ${roots.join(", ")}; ${network}`));
+  } else lines.push(line("sandbox", `${network}; writes are held back until it ends`));
   if (script?.dynamic !== undefined) {
     lines.push(line("decides", `only while it runs: ${visible(script.dynamic)}`));
   }
@@ -149,6 +150,7 @@ const argumentLines = (spec: ArgumentSpec, action: Action, table: RootTable): re
       (value as readonly CanonicalValue[]).map(plainText),
       action.facts["program"],
       table,
+      action.args["network"] === undefined ? "no network" : "a network",
     );
   }
   if (spec.type === "content") return contentLines(value);
@@ -192,6 +194,21 @@ const undoLine = (decision: Decision): string =>
       : "kept for undo before it happens"
     : "cannot be undone by itself, or is protected";
 
+/** Where a program with a network may go; what it may not go to unasked asks. */
+const networkLines = ({ obligations }: Decision): readonly string[] => {
+  const places = obligations.flatMap((each) => (each.type === "flow" ? (each.hosts ?? []) : []));
+  if (!obligations.some((each) => each.type === "flow" && each.hosts !== undefined)) return [];
+  const named = places
+    .slice(0, cardArgumentsMax)
+    .map(({ host, port, methods }) =>
+      [`${host}:${port}`, ...(methods === undefined ? [] : [`(${methods.join(", ")})`])].join(" "),
+    );
+  const more = places.length - named.length;
+  const list = named.length === 0 ? "nowhere" : named.join(", ");
+  const also = more > 0 ? ` and ${more} more` : "";
+  return [line("reaches", bounded(`${list}${also} without asking; any other host is asked about`))];
+};
+
 /** The canonical text of the card; equal for equal action, decision and session. */
 export const card = (action: Action, decision: Decision, context: DecisionContext): string => {
   const table = rootTable(context.session);
@@ -206,6 +223,7 @@ export const card = (action: Action, decision: Decision, context: DecisionContex
   }
   const warnings = Object.values(action.args).flatMap(textsOf).flatMap(letterWarnings);
   for (const warning of [...new Set(warnings)].slice(0, 5)) lines.push(line("letters", warning));
+  lines.push(...networkLines(decision));
   for (const ask of decision.asks) lines.push(line("asks", askLine(ask)));
   lines.push(line("why", bounded(decision.reason, true)));
   lines.push(line("undo", undoLine(decision)));

@@ -30,6 +30,7 @@ import { ungrounded } from "./grounding/native.ts";
 import { type DeferredFiring, type Firing, judge, type Judgement } from "./judge.ts";
 import { flowBytesDownMax, flowBytesUpMax, flowMsMax, flowRequestsMax } from "./limits.ts";
 import { isGroundedUrl, openedClasses, urlAsks, urlDenials } from "./net/judge-url.ts";
+import { programFlow } from "./net/lease.ts";
 import type { CanonicalUrl } from "./net/url.ts";
 import { rootTable } from "./roots.ts";
 import { taskAsks } from "./scope/task.ts";
@@ -113,10 +114,13 @@ const continues = ({ values }: Subject): boolean => {
 const obligationsOf = (
   policy: CompiledPolicy,
   subject: Subject,
-  { call }: Judgement,
+  judgement: Judgement,
   context: DecisionContext,
 ): Keeping => {
+  const { call } = judgement;
   if (call !== undefined) {
+    // Without words no look-up is the person's own.
+    if (context.session.gate === true) return { obligations: [], lost: [] };
     const trusted = trustedFields(call, policy.tools, context.session);
     return { obligations: [{ type: "origins", trusted }], lost: [] };
   }
@@ -128,7 +132,10 @@ const obligationsOf = (
   const lost =
     context.unavailable?.includes(type) === true ||
     (type === "snapshot" && exceedsSnapshot(subject));
-  return lost ? { obligations: [], lost: [type] } : { obligations: [{ type }], lost: [] };
+  const flows = programFlow(policy, subject, judgement);
+  return lost
+    ? { obligations: flows, lost: [type] }
+    : { obligations: [{ type }, ...flows], lost: [] };
 };
 
 const collectAsks = (

@@ -1,6 +1,7 @@
 /** The compiled form of a policy: rules by target, patterns and expressions ready. */
 import type { TextPosition } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
+import type { FlowHost } from "@ioi/wire";
 import type { Condition } from "./predicate.ts";
 import type { RuleIndex } from "./rule-index.ts";
 import type { Effect, Tier } from "./types.ts";
@@ -15,6 +16,8 @@ export interface CompiledRule {
   readonly deferred?: true;
   /** All must hold. */
   readonly conditions: readonly Condition[];
+  /** Of an allow of programs: what they may reach; absent: nothing, for they have no network. */
+  readonly network?: readonly FlowHost[];
   readonly reason: string;
   readonly instead: string;
   readonly at: TextPosition;

@@ -188,3 +188,17 @@ export const contentAltsMax = 64;
 export const contentTestsMax = 16;
 /** Obligations on content of one ticket; a rule beyond them counts as true. */
 export const contentObligationsMax = 8;
+/** Places that programs may reach under one ticket, and that one rule names. */
+export const programHostsMax = 64;
+/** Characters of a host. */
+export const hostCharsMax = 253;
+/** Requests of one program under its ticket, those that were permitted since among them. */
+export const programRequestsMax = 10_000;
+/** Bytes that one program sends. */
+export const programBytesUpMax = 268_435_456;
+/** Bytes that come back to one program. */
+export const programBytesDownMax = 4_294_967_296;
+/** Time from a program's start in which it may reach anything, in milliseconds. */
+export const programFlowMsMax = 3_600_000;
+/** Objects and lists inside each other of an answer that are searched for addresses. */
+export const answerDepthMax = 64;

@@ -5,6 +5,7 @@ import type { CompiledRule } from "./engine.ts";
 import { type Example, readExamples } from "./examples.ts";
 import { ruleTargetsMax, ruleTextCharsMax } from "./limits.ts";
 import { didYouMean } from "./names.ts";
+import { impliedConditions, readNetwork } from "./net/read-network.ts";
 import {
   choiceOf,
   fieldsOf,
@@ -43,6 +44,7 @@ export const ruleKeys = [
   "reason",
   "instead",
   "shadow",
+  "network",
 ] as const;
 
 export const idPattern: RegExp = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
@@ -203,7 +205,13 @@ export const readRule = (reading: Reading, table: TomlTable): ReadRule | undefin
   const instead = text("instead");
   const shadow = readShadow(reading, fields.get("shadow"), effect);
   if (targets === undefined) return undefined;
-  const conditions = readConditions(reading, targets, fields.get("where"));
+  const network = readNetwork(reading, fields.get("network"), targets, effect);
+  const conditions = impliedConditions(
+    effect,
+    targets,
+    network,
+    readConditions(reading, targets, fields.get("where")),
+  );
   const examples = (["match", "not_match"] as const).flatMap((key) => {
     const entry = fields.get(key);
     return entry === undefined ? [] : readExamples(reading, entry.value, targets, key === "match");
@@ -220,6 +228,7 @@ export const readRule = (reading: Reading, table: TomlTable): ReadRule | undefin
     reason,
     instead,
     at: idNode?.at ?? table.at,
+    ...(network === undefined ? {} : { network }),
     ...(shadow ? { shadow } : {}),
     ...(speaksOfContent({ conditions }) ? { deferred: true } : {}),
     examples,

@@ -187,6 +187,7 @@ describe("the registry", () => {
         "model::embed",
         "net::get",
         "net::post",
+        "net::connect",
         "mcp::call",
       ],
     );

@@ -61,10 +61,14 @@ export const netTargets: readonly TargetSpec[] = [
       },
     ],
   ),
-  undriven("net::connect", "open a tunnel that nobody reads", [
-    { name: "host", type: "host", role: "destination", what: "name or address" },
-    integer("port", "port", 1, 65_535),
-  ]),
+  // What a program of the session asks for; egress opens it, for that program alone.
+  {
+    ...undriven("net::connect", "open a tunnel that nobody reads", [
+      { name: "host", type: "host", role: "destination", what: "name or address" },
+      integer("port", "port", 1, 65_535),
+    ]),
+    driver: "exec",
+  },
   undriven("net::listen", "wait for connections", [
     { name: "address", type: "host", role: "flag", optional: true, what: "address" },
     integer("port", "port, 0 for any", 0, 65_535),

@@ -8,6 +8,10 @@ const exec: TargetSpec = {
   arguments: [
     { name: "argv", type: "argv", role: "program", what: "the program and its arguments" },
     workingFolder,
+    text("network", "egress: a network, and each host is judged", "flag", {
+      choices: ["egress"],
+      optional: true,
+    }),
   ],
   consequential: true,
   reversible: true,
@@ -15,14 +19,27 @@ const exec: TargetSpec = {
   driver: "exec",
 };
 
+/** Opening one says what it can do; what is typed in it is recorded and not judged. */
+const shell: TargetSpec = {
+  name: "sys::shell",
+  group: "sys",
+  what: "use a terminal in the sandbox",
+  arguments: [
+    text("do", "open, type, read, close", "flag", { choices: ["open", "type", "read", "close"] }),
+    integer("shell", "number of the terminal", 1, 4, { optional: true }),
+    content("input", "what is typed", true),
+    integer("wait", "milliseconds to wait for it to come to rest", 0, 120_000, { optional: true }),
+    workingFolder,
+  ],
+  consequential: true,
+  reversible: true,
+  obligation: "stage",
+  driver: "shell",
+};
+
 export const programTargets: readonly TargetSpec[] = [
   exec,
-  undriven("sys::shell", "use a terminal in the sandbox", [
-    text("do", "open, type, read, close", "flag", { choices: ["open", "type", "read", "close"] }),
-    integer("shell", "number of an open terminal", 1, 1_000_000, { optional: true }),
-    content("input", "what is typed", true),
-    workingFolder,
-  ]),
+  shell,
   undriven("sys::python", "run Python in the sandbox", [
     content("code", "the program"),
     workingFolder,

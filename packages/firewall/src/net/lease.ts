@@ -1,0 +1,60 @@
+/**
+ * What a program with a network may reach under its own ticket: the places of the rules that allow it,
+ * without those that a rule refuses or asks about, which are judged one by one when the program comes
+ * to them. Without such a rule it reaches nothing unasked.
+ */
+import type { FlowHost, Obligation } from "@ioi/wire";
+import type { CompiledPolicy } from "../types.ts";
+import { type Judgement, judge } from "../judge.ts";
+import {
+  programBytesDownMax,
+  programBytesUpMax,
+  programFlowMsMax,
+  programHostsMax,
+  programRequestsMax,
+} from "../limits.ts";
+import { readSubject, type Subject } from "../subject.ts";
+import { networkTargets } from "./read-network.ts";
+
+/** The program gets a way out. */
+export const wantsNetwork = ({ target, values }: Subject): boolean => {
+  const network = networkTargets.has(target.name) ? values.get("network") : undefined;
+  return network?.type === "text" && network.text === "egress";
+};
+
+const isFree = (
+  byTarget: CompiledPolicy["engine"]["byTarget"],
+  { table }: Subject,
+  { host, port }: FlowHost,
+): boolean => {
+  const action = { version: 1, target: "net::connect", args: { host, port }, facts: {} };
+  const subject = readSubject(action, table);
+  if (!subject.ok) return false;
+  const { denies, asks } = judge(byTarget, subject.value);
+  return denies.length === 0 && asks.length === 0;
+};
+
+/** The flow of a program with a network; none without. */
+export const programFlow = (
+  { engine }: CompiledPolicy,
+  subject: Subject,
+  { allows }: Judgement,
+): readonly Obligation[] => {
+  if (!wantsNetwork(subject)) return [];
+  const places = new Map<string, FlowHost>();
+  for (const place of allows.flatMap(({ rule }) => rule.network ?? [])) {
+    if (places.size >= programHostsMax || !isFree(engine.byTarget, subject, place)) continue;
+    const { host, port, methods, classes } = place;
+    places.set(JSON.stringify([host, port, methods ?? null, classes]), place);
+  }
+  return [
+    {
+      type: "flow",
+      requests: programRequestsMax,
+      bytesUp: programBytesUpMax,
+      bytesDown: programBytesDownMax,
+      ms: programFlowMsMax,
+      hosts: [...places.values()],
+    },
+  ];
+};

@@ -1,0 +1,122 @@
+/** Programs with a network: which rule allows them, where they may go under their own ticket. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Action, FlowHost } from "@ioi/wire";
+import { decide } from "../src/index.ts";
+import { complaints, context, fileFacts, policy, rule, scope } from "./support.ts";
+
+const exec = (network?: "egress"): Action => ({
+  version: 1,
+  target: "sys::exec",
+  args: {
+    argv: ["/usr/bin/curl", "https://a.example/"],
+    cwd: scope,
+    ...(network === undefined ? {} : { network }),
+  },
+  facts: {
+    program: { ...fileFacts("/usr/bin/curl"), sha256: new Uint8Array(32) },
+    cwd: { ...fileFacts(scope), kind: "directory" },
+  },
+});
+
+const anyProgram = `where.argv = { profile = "closed" }\nwhere.cwd = { glob = "scope:/**" }`;
+const withNetwork = (network: string, more = ""): ReturnType<typeof policy> =>
+  policy(rule("npm", "allow", "sys::exec", `${anyProgram}\nnetwork = ${network}`) + more);
+
+const hostsOf = (
+  compiled: ReturnType<typeof policy>,
+  action: Action,
+): readonly FlowHost[] | undefined => {
+  const flow = decide(compiled, action, context).obligations.find(({ type }) => type === "flow");
+  return flow?.type === "flow" ? flow.hosts : undefined;
+};
+
+describe("a program with a network", () => {
+  it("is not what a rule without places allows", () => {
+    const closed = policy(rule("compute", "allow", "sys::exec", anyProgram));
+    assert.equal(decide(closed, exec(), context).verdict, "allow");
+    assert.equal(hostsOf(closed, exec()), undefined);
+    const asked = decide(closed, exec("egress"), context);
+    assert.equal(asked.verdict, "ask");
+    // Who is asked says yes to a network, not to a host.
+    assert.deepEqual(hostsOf(closed, exec("egress")), []);
+  });
+  it("reaches the places of the rule that allows it", () => {
+    const npm = withNetwork(
+      `[{ host = "registry.npmjs.org" }, { host = "127.0.0.1", port = 8080 }]`,
+    );
+    assert.equal(decide(npm, exec("egress"), context).verdict, "allow");
+    assert.deepEqual(hostsOf(npm, exec("egress")), [
+      { host: "registry.npmjs.org", port: 443, classes: ["public"] },
+      { host: "127.0.0.1", port: 8080, classes: ["loopback"] },
+    ]);
+    // The same rule allows it without a network, which then is none.
+    assert.equal(hostsOf(npm, exec()), undefined);
+    assert.equal(decide(npm, exec(), context).verdict, "allow");
+  });
+  it("reaches nothing unasked where the list is empty", () => {
+    assert.deepEqual(hostsOf(withNetwork("[]"), exec("egress")), []);
+    assert.equal(decide(withNetwork("[]"), exec("egress"), context).verdict, "allow");
+  });
+  it("does not reach under its own ticket what another rule refuses or asks about", () => {
+    for (const effect of ["deny", "ask"] as const) {
+      const more = rule("no", effect, "net::connect", `where.host = { host = "*.corp.example" }`);
+      const places = `[{ host = "a.corp.example" }, { host = "a.test" }]`;
+      const hosts = hostsOf(withNetwork(places, more), exec("egress"));
+      assert.deepEqual(
+        hosts?.map(({ host }) => host),
+        ["a.test"],
+      );
+      // Control: without that rule it does.
+      assert.equal(hostsOf(withNetwork(places), exec("egress"))?.length, 2);
+    }
+  });
+  it("says which methods, and which addresses a name may lead to", () => {
+    const places = `[{ host = "nas.example", port = 80, methods = ["GET"], address = ["private"] }]`;
+    assert.deepEqual(hostsOf(withNetwork(places), exec("egress")), [
+      { host: "nas.example", port: 80, methods: ["GET"], classes: ["private"] },
+    ]);
+  });
+  it("asks about each tunnel beyond, and refuses what no rule may open", () => {
+    const connect = (host: string): Action => ({
+      version: 1,
+      target: "net::connect",
+      args: { host, port: 443 },
+      facts: {},
+    });
+    const empty = policy("");
+    assert.equal(decide(empty, connect("a.example"), context).verdict, "ask");
+    assert.equal(decide(empty, connect("169.254.169.254"), context).verdict, "deny");
+    assert.equal(decide(empty, connect("localhost"), context).verdict, "deny");
+  });
+});
+
+describe("the places of a rule", () => {
+  const refused = (text: string, message: RegExp): void => {
+    const found = complaints(`version = 1\n${text}`).join("\n");
+    assert.match(found, message);
+  };
+  it("are read strictly", () => {
+    const of = (network: string): string =>
+      rule("a", "allow", "sys::exec", `${anyProgram}\nnetwork = ${network}`);
+    refused(of(`[{ host = "EXAMPLE.com" }]`), /one spelling/);
+    refused(of(`[{ host = "*.example.com" }]`), /one spelling/);
+    refused(of(`[{ host = "0x7f.1" }]`), /one spelling/);
+    refused(of(`[{ host = "a.example", port = 0 }]`), /1 to 65535/);
+    refused(of(`[{ host = "a.example", prot = 1 }]`), /unknown key "prot"; did you mean "port"/);
+    refused(of(`[{ port = 443 }]`), /without "host"/);
+    refused(of(`[{ host = "240.0.0.1" }]`), /no host has/);
+    refused(of(`[{ host = "a.example", methods = ["CONNECT"] }]`), /expected one of/);
+    refused(of(`"a.example"`), /expected a table/);
+    const many = Array.from({ length: 65 }, (_, at) => `{ host = "a${at}.example" }`).join(",");
+    refused(of(`[${many}]`), /more than 64/);
+  });
+  it("stand only where they mean something", () => {
+    const network = `network = [{ host = "a.example" }]`;
+    refused(rule("a", "deny", "sys::exec", network), /allows sys::exec and nothing else/);
+    refused(
+      rule("a", "allow", "fs::read", `where.path = { glob = "scope:/**" }\n${network}`),
+      /allows sys::exec and nothing else/,
+    );
+  });
+});
