@@ -136,7 +136,8 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
       gate.preview(given);
       return {};
     },
-    report: async ({ session, counter, outcome, outcomeSignature, status, reportedBy }) => {
+    report: async (report) => {
+      const { session, counter, outcome, outcomeSignature, status, reportedBy, origins } = report;
       const { index, hash } = await gate.report({
         session,
         counter,
@@ -144,6 +145,7 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
         signature: outcomeSignature,
         status,
         reportedBy,
+        origins,
       });
       const ids = { session, ticket: counter.toString(), receipt: index };
       setImmediate(() => core.ports.log.log("info", "gate.reported", ids));

@@ -108,6 +108,8 @@ export class SessionCalls {
   #watch: Stopwatch = { fromUs: 0, preparedUs: 0 };
   /** An effect that is asked to end. */
   #aborting: Promise<void> = Promise.resolve();
+  /** Of the last act: its ticket, and where values of its answer come from. */
+  #origins: readonly [counter: bigint, origins: Uint8Array] | undefined;
 
   /** `state` is the machine's own: it is always the present one. */
   constructor(
@@ -340,7 +342,8 @@ export class SessionCalls {
     const onOutput = (bytes: Uint8Array): void =>
       this.#onOutput({ action: n, text: decoder.decode(bytes, { stream: true }) });
     const end = await driver.act(nonce, ticket, effect.content ?? noContent, signal, onOutput);
-    const { input, content } = readActEnd(effect.target, end);
+    const { input, content, origins } = readActEnd(effect.target, end);
+    this.#origins = origins === undefined ? undefined : [effect.counter, origins];
     this.#log.log("info", "session.acted", {
       n: effect.n,
       action: this.#actionId(),
@@ -381,6 +384,7 @@ export class SessionCalls {
 
   async report(effect: Of<"report">, signal: AbortSignal): Promise<SessionInput> {
     const { counter, status, reportedBy, outcome, outcomeSignature } = effect;
+    const [of, origins] = this.#origins ?? [];
     const receipt = await this.#ends.gate.report(
       {
         session: this.#state.session,
@@ -389,6 +393,7 @@ export class SessionCalls {
         reportedBy,
         ...(outcome === undefined ? {} : { outcome }),
         ...(outcomeSignature === undefined ? {} : { outcomeSignature }),
+        ...(of === counter && origins !== undefined ? { origins } : {}),
       },
       signal,
     );

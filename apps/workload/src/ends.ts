@@ -83,6 +83,8 @@ export interface ReportInput {
   readonly reportedBy: "driver" | "workload" | "person";
   readonly outcome?: Uint8Array;
   readonly outcomeSignature?: Uint8Array;
+  /** What the outcome's evidence `origins` commits to. */
+  readonly origins?: Uint8Array;
 }
 
 export interface ToolsInput {

@@ -281,6 +281,7 @@ export class GateClient implements McpGuardian {
         reportedBy: report.reportedBy,
         ...(outcome === undefined ? {} : { outcome }),
         ...(outcomeSignature === undefined ? {} : { outcomeSignature }),
+        ...(report.origins === undefined ? {} : { origins: report.origins }),
       },
       { signal, deadlineMs: gateDeadlineMs },
     );

@@ -100,6 +100,8 @@ export interface ReadEnd {
     "call" | "content" | "handle"
   >;
   readonly content: Uint8Array | undefined;
+  /** Where values of a tool's answer come from: for the Guardian, beside the outcome. */
+  readonly origins?: Uint8Array;
 }
 
 /** The end of an act as the session's input, its content apart. */
@@ -110,6 +112,7 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
   const result = decodeCanonical(end.result);
   if (!result.ok || !isMap(result.value)) throw malformed("result");
   const succeeded = outcome.status === "confirmed" || outcome.status === "partial";
+  const { origins } = result.value;
   return {
     input: {
       type: "outcome",
@@ -126,5 +129,6 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
       outcomeSignature: end.outcomeSignature,
     },
     content: succeeded ? contentOf(target, result.value, end.output) : undefined,
+    ...(origins instanceof Uint8Array ? { origins } : {}),
   };
 };

@@ -25,6 +25,8 @@ export interface SessionContext {
   readonly agent: string;
   /** The policy's workspaces and, where the person picked one, `scope`. */
   readonly roots: readonly Root[];
+  /** A gate before a server: its client's words never reach it, so nobody says anything here. */
+  readonly gate?: true;
   /** What the person typed, whole, oldest first. */
   readonly words: readonly string[];
   /** Which of the words somebody saw being typed; the others are pastes where they are long. */

@@ -426,6 +426,7 @@ export class GuardianCore {
       roots: this.roots(policy, session),
       // A pick in a chooser is as good as typed.
       words: task === undefined ? session.words : [...session.words, ...task.sites],
+      ...(session.mcpServer === undefined ? {} : { gate: true }),
       typed: session.typed,
       trusted: session.origins.trusted,
       seen: session.origins.seen,

@@ -21,6 +21,8 @@ test("a session has the words in order, its folder and its agent", async () => {
     workspace,
     access: "write",
     scope: undefined,
+    typed: new Set(),
+    origins: { trusted: [], seen: [] },
     widened: [],
     cards: [],
     closed: undefined,

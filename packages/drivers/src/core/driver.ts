@@ -3,7 +3,7 @@
  * very descriptors that `prepare` opened.
  */
 import type { Result } from "@ioi/base";
-import type { CanonicalValue, ContentRef, DriverKind, Facts } from "@ioi/wire";
+import type { CanonicalValue, ContentRef, DriverKind, Facts, JsonValue } from "@ioi/wire";
 import type { ErrorCode } from "../errors.ts";
 import type { Settlement } from "../effects/settle.ts";
 import type { DriverRejection } from "../fs/roots.ts";
@@ -47,6 +47,8 @@ export interface ActReport {
   readonly code?: ErrorCode;
   readonly message?: string;
   readonly result: { readonly [name: string]: CanonicalValue };
+  /** What a tool answered, where the ticket wants to know where values of it come from. */
+  readonly answer?: JsonValue;
   /** Bytes read or written. */
   readonly bytes: number;
   readonly reversible: boolean;

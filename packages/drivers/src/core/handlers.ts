@@ -189,6 +189,26 @@ const contentRefusal = async (
   return checkContents(obligations, content);
 };
 
+/**
+ * Where values of an answer come from, beside it, with a commitment in what is signed; loaded where a
+ * ticket speaks of it.
+ */
+const withOrigins = async (
+  provider: CryptoProvider,
+  { answer, ...report }: ActReport,
+  obligations: readonly Obligation[],
+): Promise<ActReport> => {
+  const wanted = obligations.find(({ type }) => type === "origins");
+  if (answer === undefined || wanted?.type !== "origins") return report;
+  const { encodeOrigins, originsOf } = await import("@ioi/firewall/origins");
+  const origins = encodeOrigins(originsOf(answer, wanted.trusted));
+  return {
+    ...report,
+    result: { ...report.result, origins },
+    evidence: { ...report.evidence, origins: toHex(provider.sha256(origins)) },
+  };
+};
+
 /** What a stop, the caller's end or both have in common. */
 const stopReason = (): OperationError => new OperationError("E_ABORTED", "the action was stopped");
 
@@ -383,7 +403,10 @@ class Instance {
         input,
       });
     };
-    return this.#report(counter, waiting.actionId, await caught(report, signal));
+    const done = await caught(report, signal);
+    const obligations = opened.ok ? opened.value.obligations : [];
+    const { provider } = this.#options;
+    return this.#report(counter, waiting.actionId, await withOrigins(provider, done, obligations));
   }
 
   #report(counter: bigint, actionId: Uint8Array, report: ActReport): ActOutput {

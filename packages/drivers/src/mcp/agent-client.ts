@@ -5,7 +5,9 @@
  * Source: `@modelcontextprotocol/client`. Bounds: `mcpStartMsMax`, `mcpCallMsMax`, `mcpResultBytesMax`.
  */
 import { OperationError, utf8Encode } from "@ioi/base";
+import { answerValue } from "@ioi/firewall/origins";
 import { nodeCrypto } from "@ioi/host/crypto";
+import type { JsonValue } from "@ioi/wire";
 import { Client, type JSONRPCMessage, type Transport } from "@modelcontextprotocol/client";
 import type { ActReport } from "../core/driver.ts";
 import { mcpCallMsMax, mcpPagesMax, mcpResultBytesMax, mcpStartMsMax } from "../limits.ts";
@@ -74,10 +76,22 @@ const failure = (code: "E_MCP_ENDED" | "E_MCP_PROTOCOL", error: unknown): Operat
     ? error
     : new OperationError(code, (error instanceof Error ? error.message : "").slice(0, 300));
 
+const partsOf = ({
+  content,
+}: Readonly<Record<string, unknown>>): readonly Record<string, unknown>[] =>
+  Array.isArray(content) ? (content as readonly Record<string, unknown>[]) : [];
+
+/** The answer as a value, as far as it is one. */
+const valueOf = (result: Readonly<Record<string, unknown>>): JsonValue =>
+  answerValue(
+    result["structuredContent"] as JsonValue | undefined,
+    partsOf(result).flatMap(({ text }) => (typeof text === "string" ? [text] : [])),
+  );
+
 /** What an agent reads of an answer: its texts, and of everything else what it is. */
 const contentOf = (result: Readonly<Record<string, unknown>>): Uint8Array => {
-  const { content, structuredContent } = result;
-  const parts = Array.isArray(content) ? (content as readonly Record<string, unknown>[]) : [];
+  const { structuredContent } = result;
+  const parts = partsOf(result);
   const texts = parts.map((part) =>
     typeof part["text"] === "string"
       ? part["text"]
@@ -177,6 +191,8 @@ export class AgentClient {
         bytes: content.length,
         reversible: false,
         evidence: { ...evidence(), answer: failed ? "error" : "result" },
+        // What a tool says of its own failure names nobody.
+        ...(failed ? {} : { answer: valueOf(result) }),
       };
     } catch (error) {
       const told = failure("E_MCP_PROTOCOL", error);

@@ -38,7 +38,7 @@ export interface McpDriverOptions {
   readonly open: (server: McpServer, events: ServerEvents) => Promise<ServerLink>;
 }
 
-const keepsNothing: ReadonlySet<ObligationType> = new Set();
+const keepsOrigins: ReadonlySet<ObligationType> = new Set<ObligationType>(["origins"]);
 const nothing = { result: {}, bytes: 0, reversible: false } as const;
 
 export class McpDriver implements Driver {
@@ -79,7 +79,7 @@ export class McpDriver implements Driver {
       facts: {},
       effect: true,
       content: undefined,
-      keeps: keepsNothing,
+      keeps: keepsOrigins,
       act: async (context) => {
         const report = await this.#call(server, { tool, args: json, definition }, context);
         this.#claimed.set(context.counter, settled(report.status));

@@ -9,6 +9,7 @@
 import { err, ok, type Result } from "@ioi/base";
 import { decodeCanonical, encodeCanonical, type JsonValue, parseJson } from "@ioi/wire";
 import {
+  answerDepthMax,
   answerTextCharsMax,
   groundedCharsMax,
   seenPerAnswerMax,
@@ -45,7 +46,8 @@ const stepsOf = (field: string): readonly string[] =>
 const trustedOf = (value: JsonValue, field: string): readonly string[] =>
   at(value, stepsOf(field)).flatMap((each) => {
     const text = typeof each === "number" ? String(each) : each;
-    return typeof text === "string" && text !== "" && text.length <= groundedCharsMax ? [text] : [];
+    const fits = typeof text === "string" && text !== "" && text.length <= groundedCharsMax;
+    return fits && text.isWellFormed() ? [text] : [];
   });
 
 const pieces = /[^\s"'`<>(),;[\]{}|]+/gu;
@@ -59,15 +61,15 @@ const seenInText = (text: string, into: Map<string, Token>): void => {
   }
 };
 
-const seenIn = (value: JsonValue, into: Map<string, Token>): void => {
-  if (into.size >= seenPerAnswerMax) return;
+const seenIn = (value: JsonValue, into: Map<string, Token>, depth = 0): void => {
+  if (into.size >= seenPerAnswerMax || depth > answerDepthMax) return;
   if (typeof value === "string") seenInText(value, into);
   else if (Array.isArray(value))
-    for (const item of value as readonly JsonValue[]) seenIn(item, into);
+    for (const item of value as readonly JsonValue[]) seenIn(item, into, depth + 1);
   else if (typeof value === "object" && value !== null) {
     for (const [name, item] of Object.entries(value)) {
       seenInText(name, into);
-      seenIn(item, into);
+      seenIn(item, into, depth + 1);
     }
   }
 };

@@ -110,7 +110,7 @@ const groupsOf = (session: SessionContext): readonly string[] =>
 /** A consequential call outside the groups of the person's words asks. */
 const groupAsks = ({ spec }: ToolCall, session: SessionContext): readonly AskSource[] => {
   // Behind a gate nobody says anything here; rules and grounding remain.
-  if (!isConsequential(spec) || session.words.length === 0) return [];
+  if (!isConsequential(spec) || session.gate === true) return [];
   const group = spec?.group;
   if (group === undefined) return [{ kind: "task", id: toolTarget }];
   return groupsOf(session).includes(group) ? [] : [{ kind: "task", id: group }];
