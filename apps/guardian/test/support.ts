@@ -250,7 +250,9 @@ export class Driver {
     const commitment = domainHash(nodeCrypto, domains.proposal, concatBytes(salt, action));
     const numbers = { session, sequence: sequence++, length: action.length };
     return {
-      notice: { frame: { case: "notice", value: { ...numbers, commitment, order: 5n } } },
+      notice: {
+        frame: { case: "notice", value: { ...numbers, commitment, order: numbers.sequence + 5n } },
+      },
       request: {
         session,
         sequence: numbers.sequence,

@@ -17,6 +17,9 @@ const reserveRecord = 1;
 const commitmentRecord = 2;
 // Type 3 was a checkpoint of the receipt log; the chain keeps those.
 
+/** More than are given while a clock advances by as much. */
+const numbersPerMs = 1000n;
+
 const reserve = schema.record({ upTo: schema.u64 });
 const numbered = schema.record({
   order: schema.u64,
@@ -32,7 +35,8 @@ export interface Numbered {
   readonly commitment: Uint8Array;
 }
 
-const repairHint = "remove orchestrator/commitments.log: numbers restart, receipts are untouched";
+const repairHint =
+  "remove orchestrator/commitments.log: numbers go on above every earlier one, receipts are untouched";
 
 export class Commitments {
   readonly #files: Files;
@@ -53,14 +57,21 @@ export class Commitments {
     this.#reserved = last;
   }
 
+  /**
+   * `nowMs` is the wall clock's time. Where blocks are and no log is, somebody removed it: numbers
+   * begin then above all that were ever given, since the Guardian takes none twice.
+   */
   static async open(
     files: Files,
     random: Random,
+    nowMs: number,
     recordsMax: number = commitmentsMax,
   ): Promise<Commitments> {
+    const removed =
+      (await files.stat(logPath)) === undefined && (await files.stat("chain")) !== undefined;
     if ((await files.stat(nextPath)) !== undefined) await files.remove(nextPath);
     const wal = await openWal({ files, random, path: logPath, repairHint });
-    let last = 0n;
+    let last = removed ? BigInt(Math.floor(nowMs)) * numbersPerMs : 0n;
     for await (const record of wal.read(0)) {
       if (record.type === reserveRecord) {
         const decoded = schema.decode(reserve, record.payload);

@@ -40,7 +40,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   applyNotDumpable();
   startMetrics("orchestrator");
   const onBug = dieOnBug(log);
-  const commitments = await Commitments.open(openFiles(config.dir), systemRandom);
+  const commitments = await Commitments.open(openFiles(config.dir), systemRandom, Date.now());
   const state = { guardian: false, workload: false };
   const guardianSocket = await wrapClient(inheritedSocket(descriptors.second), {
     credentials: config.credentials,

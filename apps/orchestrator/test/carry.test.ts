@@ -16,7 +16,7 @@ import { Commitments } from "../src/commitments.ts";
 type Frame = MessageInitShape<typeof pb.CarryFrameSchema>;
 
 const files = new SimFiles({ seed: "carry" });
-const commitments = await Commitments.open(files, new SimRandom("carry"));
+const commitments = await Commitments.open(files, new SimRandom("carry"), 0);
 
 /** What came to the Guardian, and what it says. */
 class Guardian {

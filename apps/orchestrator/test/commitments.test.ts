@@ -14,7 +14,7 @@ const noticeOf = (n: number): Numbered => ({
 });
 
 const open = (files: SimFiles, recordsMax?: number): Promise<Commitments> =>
-  Commitments.open(files, new SeededRandom("salt"), recordsMax);
+  Commitments.open(files, new SeededRandom("salt"), 1_700_000_000_000, recordsMax);
 
 const codeOf = async (promise: Promise<unknown>): Promise<string> => {
   try {
@@ -44,6 +44,21 @@ test("after a restart they go on above all that were reserved", async () => {
   const second = await open(files);
   const order = await second.number(noticeOf(1));
   assert.ok(order > 1n && order <= BigInt(orderReserve) + 2n, `${order}`);
+});
+
+test("where blocks are and the log was removed, numbers begin above all that were ever given", async () => {
+  const files = new SimFiles({ seed: "removed" });
+  const first = await open(files);
+  const before = await first.number(noticeOf(0));
+  await first.close();
+  await files.makeDirectory("chain");
+  await files.remove("commitments.log");
+  const second = await open(files);
+  const order = await second.number(noticeOf(1));
+  assert.ok(order > 1_700_000_000_000_000n && order > before, `${order}`);
+  await second.close();
+  const third = await open(files);
+  assert.ok((await third.number(noticeOf(2))) > order);
 });
 
 test("what is kept is numbers and hashes, never a session's content", async () => {

@@ -36,26 +36,13 @@ import { patiently } from "./cards.ts";
 import { type GuardianCore, type Instance, rejected } from "./core.ts";
 import { checkSecret, type Lease, lease, type MintedTicket } from "./leases.ts";
 import type { SessionRecord } from "./ledger.ts";
-import {
-  actionBytesMax,
-  noticesMax,
-  outcomeBytesMax,
-  pendingApprovalsMax,
-  ticketTtlMs,
-} from "./limits.ts";
+import { actionBytesMax, outcomeBytesMax, pendingApprovalsMax, ticketTtlMs } from "./limits.ts";
 import { modelAmount } from "./models.ts";
+import { type Notice, Notices } from "./notices.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
 import type { GivenPreview } from "./previews.ts";
 import { sealedOrigins } from "./origins.ts";
 import { agentProfile, compileProfile, driverKinds, mcpProfile, signProfile } from "./profiles.ts";
-
-/** A proposal's number and commitment, as the Orchestrator forwarded them. */
-export interface Notice {
-  readonly session: string;
-  readonly sequence: bigint;
-  readonly commitment: Uint8Array;
-  readonly order: bigint;
-}
 
 export interface Proposal {
   readonly session: string;
@@ -113,7 +100,7 @@ const invalid = (message: string): Error => rejected("E_PROPOSAL_INVALID", messa
 
 export class Gate {
   readonly #core: GuardianCore;
-  readonly #notices: Map<string, Notice> = new Map();
+  readonly #notices = new Notices();
   /** Every ticket of this boot without an outcome. */
   readonly #minted: Map<bigint, MintedTicket> = new Map();
   /** Asks on their way to the disk: not yet in the ledger. */
@@ -123,13 +110,12 @@ export class Gate {
     this.#core = core;
   }
 
-  /** The Orchestrator numbered a commitment. Bounded: the oldest is forgotten. */
+  /** The Orchestrator numbered a commitment. */
   notice(notice: Notice): void {
-    this.#notices.set(`${notice.session}/${notice.sequence}`, notice);
-    if (this.#notices.size > noticesMax) {
-      const oldest = this.#notices.keys().next().value;
-      if (oldest !== undefined) this.#notices.delete(oldest);
-    }
+    if (this.#notices.add(notice, this.#core.ledger.lastOrder, this.#core.wall())) return;
+    const { session, order } = notice;
+    const fields = { session: session.slice(0, 64), order: order.toString() };
+    this.#core.ports.log.log("error", "gate.number-refused", fields);
   }
 
   openSession(id: string): {
@@ -287,8 +273,8 @@ export class Gate {
 
   #check(proposal: Proposal): Checked {
     const session = this.#core.requireSession(proposal.session);
-    const order = this.#takeOrder(proposal);
     const { provider } = this.#core.ports;
+    const order = this.#notices.take(proposal, provider);
     if (proposal.action.length > actionBytesMax) {
       throw invalid(`an action of ${proposal.action.length} bytes; at most ${actionBytesMax}`);
     }
@@ -315,27 +301,6 @@ export class Gate {
     if (instance.burned.has(burn)) throw rejected("E_NONCE_BURNED", "this nonce had its decision");
     instance.burned.add(burn);
     return { session, action: action.value, actionId: id, instance, instanceId, nonce, order };
-  }
-
-  #takeOrder(proposal: Proposal): bigint {
-    const key = `${proposal.session}/${proposal.sequence}`;
-    const notice = this.#notices.get(key);
-    this.#notices.delete(key);
-    const { provider } = this.#core.ports;
-    const opened = new Uint8Array(proposal.salt.length + proposal.action.length);
-    opened.set(proposal.salt);
-    opened.set(proposal.action, proposal.salt.length);
-    if (
-      notice === undefined ||
-      proposal.salt.length !== 32 ||
-      !equalBytes(domainHash(provider, domains.proposal, opened), notice.commitment)
-    ) {
-      throw rejected(
-        "E_PROPOSAL_UNORDERED",
-        "the proposal was not numbered, or differs from what was",
-      );
-    }
-    return notice.order;
   }
 
   #context(

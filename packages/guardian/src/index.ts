@@ -7,13 +7,7 @@ export {
 } from "./device-book.ts";
 export { type DeviceOffer, DeviceSide, type DeviceView } from "./devices.ts";
 export { errors } from "./errors.ts";
-export {
-  Gate,
-  type Notice,
-  type OutcomeReport,
-  type Proposal,
-  type ProposalReply,
-} from "./gate.ts";
+export { Gate, type OutcomeReport, type Proposal, type ProposalReply } from "./gate.ts";
 export type { Lease, LeaseHeader } from "./leases.ts";
 export { Headers, type HeadersOptions, type SignedHeader } from "./headers.ts";
 export { type GuardianKeys, openGuardianKeys } from "./keys.ts";
@@ -44,6 +38,7 @@ export {
   type WaitingTool,
   type Withheld,
 } from "./mcp/registry.ts";
+export type { Notice } from "./notices.ts";
 export { PriceSource } from "./price-source.ts";
 export { type PolicyFile, PolicySourceReader } from "./policy-source.ts";
 export { compileProfile, driverKinds, mcpProfile, signProfile } from "./profiles.ts";

@@ -152,11 +152,17 @@ export class Ledger {
   /** Actions that a person denied, with the approval of the denial, by session and action. */
   readonly #denied: Map<string, Map<string, string>> = new Map();
   #counter = 0n;
+  #order = 0n;
 
   /** The counter of the next intent. */
   takeCounter(): bigint {
     this.#counter += 1n;
     return this.#counter;
+  }
+
+  /** The highest of the Orchestrator's numbers. */
+  get lastOrder(): bigint {
+    return this.#order;
   }
 
   get lastCounter(): bigint {
@@ -306,6 +312,7 @@ export class Ledger {
 
   #intent(leaf: LeafOf<"intent">, index: number, alike: readonly Uint8Array[]): void {
     if (leaf.counter > this.#counter) this.#counter = leaf.counter;
+    if (leaf.order > this.#order) this.#order = leaf.order;
     const session = this.sessions.get(leaf.session);
     if (leaf.verdict === "allow") {
       this.open.set(leaf.counter, leaf);

@@ -40,6 +40,8 @@ export const asksKeptMax = 512;
 export const reasonCharsMax = 256;
 /** Numbered proposals that wait for their proposal. */
 export const noticesMax = 4096;
+/** How far a proposal's number may be above what its clock allows: a minute's numbers. */
+export const orderLeadMax = 60_000_000;
 /** Denied actions that one session remembers, so that they are not asked about again. */
 export const denialsKeptMax = 1024;
 /** Cards within a minute, after which the next one pauses the task. */

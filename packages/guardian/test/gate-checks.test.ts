@@ -240,13 +240,66 @@ test("the reply and the leaf name the Orchestrator's number", async () => {
   assert.deepEqual(orders, [100n, 101n]);
 });
 
+test("numbers rise: one that was given, one that comes late and one beyond the clock count for nothing", async () => {
+  const world = await World.open();
+  const { driver } = await world.session();
+  /** The proposal with the number that an Orchestrator gives it. */
+  const numbered = async (order: bigint): Promise<string> => {
+    const { session, sequence, salt, action, ...rest } = {
+      ...world.proposal(driver, read),
+      sequence: order + 1_000n,
+    };
+    const opened = concatBytes(salt, action);
+    const commitment = domainHash(nodeCrypto, domains.proposal, opened);
+    world.gate.notice({ session, sequence, commitment, order });
+    return await codeOf(world.gate.propose({ session, sequence, salt, action, ...rest }));
+  };
+  const unordered = "E_PROPOSAL_UNORDERED";
+  assert.equal(await numbered(500n), "");
+  assert.equal(await numbered(500n), unordered, "given before");
+  assert.equal(await numbered(499n), unordered, "late");
+  assert.equal(await numbered(0n), unordered);
+  assert.equal(await numbered(2n ** 63n), unordered, "beyond the clock");
+  // The control: the next one, with a gap, is taken.
+  assert.equal(await numbered(503n), "");
+  assert.equal(
+    world.log.lines.filter(({ event }) => event === "gate.number-refused").length >= 4,
+    true,
+  );
+});
+
+test("numbers rise over the lives of the Guardian", async () => {
+  const first = await World.open();
+  const { id, driver } = await first.session();
+  const proposal = first.proposal(driver, read);
+  await first.gate.propose(proposal);
+  const world = await first.restart();
+  const next = new TestDriver(world, id);
+  const again = world.proposal(next, read);
+  const commitment = domainHash(
+    nodeCrypto,
+    domains.proposal,
+    concatBytes(again.salt, again.action),
+  );
+  // What the first life's log holds is not given again; the control: what is above it is.
+  const { sequence, session } = again;
+  assert.equal((await world.gate.propose(again)).verdict, "allow");
+  world.gate.notice({ session, sequence, commitment, order: 100n });
+  assert.equal(await codeOf(world.gate.propose(again)), "E_PROPOSAL_UNORDERED");
+});
+
 test("waiting numbers are bounded: the oldest is forgotten", async () => {
   const world = await World.open();
   const { driver } = await world.session();
   const [oldest, next] = [world.proposal(driver, read), world.proposal(driver, read)];
   for (let n = 0; n < noticesMax - 1; n++) {
     const commitment = new Uint8Array(32);
-    world.gate.notice({ session: "s-flood", sequence: BigInt(n), commitment, order: 1n });
+    world.gate.notice({
+      session: "s-flood",
+      sequence: BigInt(n),
+      commitment,
+      order: BigInt(1000 + n),
+    });
   }
   assert.equal(await codeOf(world.gate.propose(oldest)), "E_PROPOSAL_UNORDERED");
   assert.equal((await world.gate.propose(next)).verdict, "allow");

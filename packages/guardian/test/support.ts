@@ -139,6 +139,8 @@ export class World {
   /** Codes after which the process would have ended. */
   readonly fatal: string[] = [];
   #sequence = 0n;
+  /** Above every number of an earlier life. */
+  #firstOrder = 100n;
 
   private constructor(
     options: WorldOptions,
@@ -192,6 +194,7 @@ export class World {
       (leaf, index) => world.core.restore(leaf, index),
     );
     world.core.attach(receipts);
+    world.#firstOrder += world.core.ledger.lastOrder;
     return world;
   }
 
@@ -226,7 +229,7 @@ export class World {
         domains.proposal,
         concatBytes(proposal.salt, proposal.action),
       ),
-      order: sequence + 100n,
+      order: sequence + this.#firstOrder,
     });
     return proposal;
   }

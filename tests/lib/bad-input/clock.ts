@@ -126,7 +126,7 @@ class Life {
     const salt = nodeCrypto.randomBytes(32);
     const opened = new Uint8Array([...salt, ...action]);
     const commitment = domainHash(nodeCrypto, domains.proposal, opened);
-    this.gate.notice({ session, sequence, commitment, order: sequence });
+    this.gate.notice({ session, sequence, commitment, order: sequence + 1n });
     return await this.gate.propose({
       session,
       sequence,
