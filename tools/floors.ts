@@ -50,6 +50,7 @@ export const rooms: readonly Room[] = [
   room("packages/agent", 2, "pure"),
   room("packages/host", 2, "shell"),
   room("packages/storage", 3, "ported"),
+  room("packages/scs", 3, "ported"),
   room("packages/drivers", 3, "shell"),
   room("packages/guardian", 4, "ported"),
   room("packages/validator", 5, "ported"),

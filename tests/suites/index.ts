@@ -27,7 +27,6 @@ const planned: readonly string[] = [
   "pii",
   "mcp-conformance",
   "limits",
-  "scs-crash",
   "scs-tamper",
   "retrieval",
   "state",

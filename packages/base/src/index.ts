@@ -4,6 +4,7 @@ export * from "./bytes.ts";
 export * from "./collections.ts";
 export * from "./crc32c.ts";
 export * from "./errors.ts";
+export * from "./file-window.ts";
 export * from "./limits.ts";
 export * from "./machine.ts";
 export * from "./paths.ts";

@@ -66,6 +66,10 @@ class Level {
     this.#count++;
   }
 
+  cut(count: number): void {
+    this.#count = Math.min(this.#count, count);
+  }
+
   at(index: number): Uint8Array {
     assert(index < this.#count, "a subtree outside the tree");
     return this.#bytes.slice(index * hashBytes, (index + 1) * hashBytes);
@@ -98,6 +102,13 @@ export class MerkleTree {
       this.#level(level + 1).push(node);
     }
     return index;
+  }
+
+  /** Takes back all leaves but the first `size`: an append that did not come to be. */
+  truncate(size: number): void {
+    this.#assertWithin(size);
+    this.#size = size;
+    for (const [level, hashes] of this.#levels.entries()) hashes.cut(Math.floor(size / 2 ** level));
   }
 
   leaf(index: number): Uint8Array {

@@ -248,3 +248,16 @@ test("public vectors: inclusion and consistency", (t) => {
   t.diagnostic(`${count} files`);
   assert.ok(count >= 196, `${count} vector files`);
 });
+
+test("a tree cut back is the tree that it was, and grows as that one would", () => {
+  const leaves = Array.from({ length: 40 }, (_, n) => leafHash(provider, Uint8Array.of(n)));
+  for (let size = 0; size <= 33; size++) {
+    const [cut, plain] = [new MerkleTree(provider), new MerkleTree(provider)];
+    for (const leaf of leaves.slice(0, 33)) cut.append(leaf);
+    for (const leaf of leaves.slice(0, size)) plain.append(leaf);
+    cut.truncate(size);
+    assert.deepEqual([cut.size, cut.root()], [plain.size, plain.root()]);
+    for (const leaf of leaves.slice(34)) for (const tree of [cut, plain]) tree.append(leaf);
+    assert.deepEqual(cut.root(), plain.root());
+  }
+});

@@ -5,7 +5,7 @@
  * The scan is a generator that asks for ranges. It stops at the first record that is not whole,
  * then searches what follows for records that prove the bad one was durable.
  */
-import type { FileHandle } from "@ioi/base";
+import { type FileHandle, FileWindow } from "@ioi/base";
 import { walPayloadBytesMax, walWindowBytes } from "./limits.ts";
 import {
   checkPayload,
@@ -175,36 +175,12 @@ export const scanWal = (bytes: Uint8Array, visit: WalVisitor = ignore): WalScan 
   }
 };
 
-/** The range of a file, from a window that moves forward. */
-export class FileWindow {
-  readonly #handle: FileHandle;
-  readonly #size: number;
-  #start = 0;
-  #bytes: Uint8Array = new Uint8Array();
-
-  constructor(handle: FileHandle, size: number) {
-    this.#handle = handle;
-    this.#size = size;
-  }
-
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    const from = offset - this.#start;
-    if (from < 0 || from + length > this.#bytes.length) {
-      const wanted = Math.min(Math.max(length, walWindowBytes), this.#size - offset);
-      this.#bytes = await this.#handle.read(offset, wanted);
-      this.#start = offset;
-      return this.#bytes.subarray(0, length);
-    }
-    return this.#bytes.subarray(from, from + length);
-  }
-}
-
 export const scanFile = async (
   handle: FileHandle,
   size: number,
   visit: WalVisitor,
 ): Promise<WalScan> => {
-  const window = new FileWindow(handle, size);
+  const window = new FileWindow(handle, size, walWindowBytes);
   const steps = scan(size, visit);
   for (let step = steps.next(); ;) {
     if (step.done === true) return step.value;

@@ -14,7 +14,7 @@
  * One writer at a time; the owner of the folder holds its lock.
  */
 import type { FileHandle, Files, Random } from "@ioi/base";
-import { assert, OperationError, parentPath } from "@ioi/base";
+import { assert, FileWindow, OperationError, parentPath } from "@ioi/base";
 import {
   walBatchBytesMax,
   walBytesMax,
@@ -32,7 +32,7 @@ import {
   recordOverheadBytes,
   type WalRecord,
 } from "./wal-format.ts";
-import { FileWindow, scanFile, type WalBad } from "./wal-scan.ts";
+import { scanFile, type WalBad } from "./wal-scan.ts";
 
 export interface WalOptions {
   readonly files: Files;
@@ -312,7 +312,7 @@ class WalWriter implements Wal {
     this.#checkOpen();
     assert(Number.isSafeInteger(from) && from >= 0, `read from ${from}`);
     const count = this.#offsets.length;
-    const window = new FileWindow(this.#handle, this.#end);
+    const window = new FileWindow(this.#handle, this.#end, walWindowBytes);
     for (let sequence = from; sequence < count; sequence++) {
       const offset = this.#offsets[sequence] ?? 0;
       const header = decodeRecordHeader(await window.read(offset, recordHeaderBytes), this.#seed);

@@ -1,0 +1,87 @@
+/**
+ * Compaction: a new file with what can still be read, in the place of the old one. Numbers of memories
+ * stay; keys are new; what was forgotten leaves nothing but its number. The first record names the
+ * file and the log that it was made from. Section 9 of `specs/scs/format.md`.
+ *
+ * After a crash there is the old file or the new one, and beside it at most an unfinished copy, which
+ * the next compaction replaces.
+ */
+import { OperationError, parentPath } from "@ioi/base";
+import type { MemoryFile } from "./file.ts";
+import { createMemoryFile, type Place } from "./header.ts";
+import type { NewSlot, Unlock } from "./keys.ts";
+import type { Compacted } from "./messages.ts";
+import { openMemoryFile } from "./open.ts";
+
+/** Bytes of contents in one commit of the new file. */
+const batchBytes = 4 * 1024 * 1024;
+/** Memories in one commit of the new file; each is two or three records. */
+const batchMemories = 8192;
+
+export interface Compaction {
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly memories: number;
+  readonly dropped: number;
+}
+
+const accountOf = (file: MemoryFile, atMs: number): Compacted | undefined => {
+  const { storeId, logSize, logRoot, lastCommit } = file.info;
+  return lastCommit === undefined
+    ? undefined
+    : { store: storeId, commit: lastCommit, logSize, logRoot, atMs };
+};
+
+const copy = async (from: MemoryFile, to: MemoryFile, atMs: number): Promise<number> => {
+  const states = from.states();
+  let account = accountOf(from, atMs);
+  let batch: ({ class: number; bytes: Uint8Array } | undefined)[] = [];
+  let bytes = 0;
+  let dropped = 0;
+  const store = async (): Promise<void> => {
+    await to.addContents(batch, account);
+    account = undefined;
+    batch = [];
+    bytes = 0;
+  };
+  for (const { id, state, class: kept } of states) {
+    // A damaged memory is not dropped silently: reading it is an error, and the old file stays.
+    const content = state === "forgotten" ? undefined : await from.readContent(id);
+    batch.push(content && { class: kept, bytes: content });
+    bytes += content?.length ?? 0;
+    if (content === undefined) dropped++;
+    if (bytes >= batchBytes || batch.length >= batchMemories) await store();
+  }
+  if (batch.length > 0 || account !== undefined) await store();
+  await to.tomb(states.filter(({ state }) => state === "tombed").map(({ id }) => id));
+  for (const { id, by } of from.superseded()) await to.supersede(id, by);
+  return dropped;
+};
+
+/** Compacts a file in its place. `slot`: how the new file is to be opened; it may be another way. */
+export const compactMemoryFile = async (
+  place: Place,
+  unlock: Unlock,
+  slot: NewSlot,
+): Promise<Compaction> => {
+  const { files, path } = place;
+  await using from = await openMemoryFile(place, "write", unlock);
+  const beside: Place = { ...place, path: `${path}.compacting` };
+  await files.remove(beside.path).catch((error: unknown) => {
+    if (!(error instanceof OperationError) || error.code !== "E_FILES_NOT_FOUND") throw error;
+  });
+  const { parameters } = from.info;
+  await createMemoryFile(beside, { index: parameters.index, embedder: parameters.embedder }, slot);
+  const unlockNew: Unlock = slot.type === "open" ? { type: "none" } : slot;
+  let dropped: number;
+  {
+    await using to = await openMemoryFile(beside, "write", unlockNew);
+    dropped = await copy(from, to, place.now());
+  }
+  const bytesBefore = from.info.bytes;
+  await files.rename(beside.path, path);
+  await files.syncDirectory(parentPath(path));
+  const after = await files.stat(path);
+  const { memories } = from.info;
+  return { bytesBefore, bytesAfter: after?.size ?? 0, memories, dropped };
+};

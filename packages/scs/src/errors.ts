@@ -1,0 +1,66 @@
+/** What a memory file says to a person. */
+import type { ErrorCatalogue } from "@ioi/base";
+import { exitCodes } from "@ioi/base";
+
+export const errors = {
+  E_SCS_FOREIGN: {
+    what: "A file is not a memory file.",
+    why: "It does not begin as one does, or it is too short to be one; nothing was changed.",
+    next: "Name the .scs file, or make one: ./ioi scs create FILE",
+    exit: exitCodes.failed,
+  },
+  E_SCS_NEWER: {
+    what: "A memory file was written by a newer version.",
+    why: "This version does not know its format, one of its features or one of its records.",
+    next: "Use that newer version; nothing was changed.",
+    exit: exitCodes.failed,
+  },
+  E_SCS_DAMAGED: {
+    what: "A memory file has lost something that was stored.",
+    why: "A record changed or is missing that a later commit, or a hint of the file, shows was there.",
+    next: "Restore the file from a copy; what is left can be read: ./ioi scs export FILE",
+    exit: exitCodes.failed,
+  },
+  E_SCS_LOCKED: {
+    what: "A memory file is open for writing elsewhere.",
+    why: "One process at a time writes; the lock ends with the process that holds it.",
+    next: "End the other process, or open the file for reading only.",
+    exit: exitCodes.failed,
+  },
+  E_SCS_KEY: {
+    what: "A memory file does not open with this key.",
+    why: "No slot of the file opens with the passphrase or the key that was given.",
+    next: "Give the right passphrase or key; ./ioi scs info FILE lists the slots.",
+    exit: exitCodes.failed,
+  },
+  E_SCS_POISONED: {
+    what: "A memory file takes no more memories.",
+    why: "Storing an earlier one failed, and nobody knows what the disk holds since.",
+    next: "Check the disk, then open the file again: it is recovered on opening.",
+    exit: exitCodes.failed,
+  },
+  E_SCS_FULL: {
+    what: "A memory did not fit.",
+    why: "The disk is full, or the file has reached its largest size; nothing of it was kept.",
+    next: "Free some space, or compact the file: ./ioi scs compact FILE",
+    exit: exitCodes.failed,
+  },
+  E_SCS_READ_ONLY: {
+    what: "A memory file was opened for reading.",
+    why: "What is opened for reading is never written to.",
+    next: "Open it for writing.",
+    exit: exitCodes.usage,
+  },
+  E_SCS_NO_MEMORY: {
+    what: "There is no such memory.",
+    why: "The number was never given, or the memory was forgotten.",
+    next: "List what is there: ./ioi scs export FILE",
+    exit: exitCodes.failed,
+  },
+  E_SCS_INPUT: {
+    what: "Something cannot be stored as a memory.",
+    why: "It is empty, too large, no well-formed text, or has too many tags.",
+    next: "Cut it into smaller parts; the bounds are in docs/limits.md.",
+    exit: exitCodes.usage,
+  },
+} as const satisfies ErrorCatalogue;

@@ -1,0 +1,42 @@
+/** The worked example of the specification is made again and compared, byte by byte. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { SimFiles } from "@ioi/sim";
+import { createMemoryFile } from "../src/index.ts";
+import { bytesOf, given, openToWrite, placeOn } from "./support.ts";
+
+const specification = new URL("../../../specs/scs/format.md", import.meta.url);
+
+const dump = (bytes: Uint8Array): string => {
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; at += 16) {
+    const row = Buffer.from(bytes.subarray(at, at + 16));
+    const hex = row.toString("hex").replace(/(..)(?=.)/g, "$1 ");
+    if (row.some((byte) => byte !== 0)) lines.push(`${at.toString(16).padStart(4, "0")}  ${hex}`);
+    else if (lines.at(-1) !== "..") lines.push("..");
+  }
+  return lines.join("\n");
+};
+
+test("the example of the specification", async () => {
+  const place = placeOn(new SimFiles({ seed: "format" }), "format");
+  await createMemoryFile(place, given, { type: "open" });
+  {
+    await using file = await openToWrite(place);
+    await file.add([
+      { text: "The key is under the mat.", origin: { kind: "user", from: "example" } },
+    ]);
+  }
+  const made = dump(await bytesOf(place));
+  const text = readFileSync(specification, "utf8");
+  const example = /```hex\n([^`]*)\n```/.exec(text)?.[1];
+  if (process.env["IOI_APPROVE"] === "1") {
+    writeFileSync(
+      specification,
+      `${text.slice(0, text.indexOf("```hex"))}\`\`\`hex\n${made}\n\`\`\`\n`,
+    );
+    return;
+  }
+  assert.equal(made, example);
+});
