@@ -206,6 +206,12 @@ export const tools: readonly Tool[] = [
         required: true,
         about: "The program and its arguments; no shell reads them.",
       },
+      {
+        name: "network",
+        of: { type: "choice", values: ["egress"] },
+        required: false,
+        about: "egress: it gets a network through a proxy; each host that it reaches is judged.",
+      },
     ],
     undoes: [],
   },

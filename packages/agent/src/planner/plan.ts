@@ -135,8 +135,13 @@ const read = (words: readonly Word[]): Step | undefined => {
 const list = (words: readonly Word[]): Step | undefined =>
   words.length > 1 ? undefined : act("fs::list", { path: words[0]?.text ?? "." });
 
-const run = (words: readonly Word[]): Step | undefined =>
-  words.length === 0 ? undefined : act("sys::exec", { argv: texts(words) });
+/** `/run PROGRAM ...`, or `/run --network PROGRAM ...` for one whose every host is judged. */
+const run = (words: readonly Word[]): Step | undefined => {
+  const network = isBare(words[0], "--network");
+  const argv = texts(network ? words.slice(1) : words);
+  if (argv.length === 0) return undefined;
+  return act("sys::exec", network ? { argv, network: "egress" } : { argv });
+};
 
 const bare =
   (step: Step) =>
@@ -159,7 +164,7 @@ const commands: readonly Command[] = [
   command("/copy PATH TO", "copy a file", pair("fs::copy")),
   command("/move PATH TO", "move or rename", pair("fs::move")),
   command("/delete PATH", "delete to the bin", one("fs::delete", "path")),
-  command("/run PROGRAM [ARGUMENT...]", "run a program, without a shell", run),
+  command("/run [--network] PROGRAM [ARGUMENT...]", "run a program, without a shell", run),
   command("/undo", "undo what the session did before it", bare({ type: "undo" })),
   command("/help", "show this list", bare({ type: "help" })),
   command("/fetch URL [with SECRET]", "fetch from the web", fetch),

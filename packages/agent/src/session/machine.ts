@@ -21,6 +21,7 @@ import {
   sessionWallMsDefault,
 } from "../limits.ts";
 import type { AgentKind, SessionEffect, SessionInput, Verdict } from "./messages.ts";
+import { beside, endBeside } from "./beside.ts";
 import { step, unavailable } from "./steps.ts";
 import { commitCost, isModelCall } from "./spending.ts";
 import {
@@ -293,6 +294,7 @@ const restart = (s: Session): void => {
   s.retry = undefined;
   s.retries = 0;
   disown(s);
+  endBeside(s);
   if (s.stopping !== undefined) {
     s.stopping.killed = false;
     s.stopping.awaited = 0;
@@ -373,6 +375,8 @@ const take = (s: Session, input: SessionInput): void => {
       return stop(s, input);
     case "resolve":
       return resolve(s, input.resolution);
+    case "beside":
+      return beside(s, input);
     case "restart":
       return restart(s);
     case "tick":

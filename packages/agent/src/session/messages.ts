@@ -236,6 +236,34 @@ export const sessionInput = union({
   resume: {},
   stop: { reason },
   resolve: { resolution: oneOf("happened", "did-not-happen") },
+  /** What became, so far, of an action that the running program asked for beside its own. */
+  beside: {
+    /** Of this session, from 1 on. */
+    key: int(1),
+    target: text(64),
+    args,
+    verdict: oneOf("allow", "ask", "deny"),
+    rules: array(text(128), 64),
+    asks: array(askSource, 64),
+    reason,
+    instead: reason,
+    display: text(displayCharsMax),
+    approval: optional(text(64)),
+    ticket: optional(record({ counter: u64, ttlMs: int() })),
+    receipt: optional(receiptRef),
+    outcome: optional(
+      record({
+        status: outcomeStatus,
+        bytes: int(),
+        code: optional(code),
+        message: optional(reason),
+        evidence: mapOf(text(256), 32),
+        reportedBy: oneOf("driver", "workload"),
+        resultHash: optional(bytes(32)),
+        receipt: optional(receiptRef),
+      }),
+    ),
+  },
   /** The process that drove this session began anew: whatever was under way is void. */
   restart: {},
   tick: {},

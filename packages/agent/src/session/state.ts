@@ -7,6 +7,7 @@
  */
 import type { CanonicalValue } from "@ioi/wire";
 import { displayCharsMax } from "../limits.ts";
+import { asksBeside } from "./beside.ts";
 import { inferTarget, toolOf, type RawArguments, type Tool } from "../tools.ts";
 import type {
   AgentFolder,
@@ -97,6 +98,8 @@ export interface ActionState {
   reserved?: Cost;
   /** Times that a call of a model was made again. */
   modelRetries: number;
+  /** Set where a running program asked for it: its number among those of the session. */
+  readonly beside?: number;
 }
 
 /** An answer to an ask, or that none came in time. */
@@ -277,6 +280,8 @@ const working = (s: SessionSnapshot, stage: Stage): SessionState => {
         ? "paused"
         : "waiting-approval";
     case "acting":
+      if (asksBeside(s.actions)) return "waiting-approval";
+      return model ? "waiting-model" : "performing";
     case "settling":
     case "reporting":
       return model ? "waiting-model" : "performing";
