@@ -2,6 +2,18 @@
 import type { ErrorCatalogue } from "@ioi/base";
 
 export const errors = {
+  E_CLI_MCP_PROGRAM: {
+    what: "The program of an MCP server was not found.",
+    why: "It is not on the search path, or is no file that can be hashed.",
+    next: "Give its absolute path behind --.",
+    exit: 2,
+  },
+  E_CLI_MCP_LINE: {
+    what: "A client sent more than a message may have.",
+    why: "A gate reads whole messages, and their size is bounded.",
+    next: "docs/limits.md names the bound.",
+    exit: 5,
+  },
   E_CLI_USAGE: {
     what: "The command line is not one that ioi knows.",
     why: "A command, an option or a value is missing, unknown or malformed.",

@@ -22,6 +22,8 @@ export interface Io {
   readKey(signal: AbortSignal): Promise<string>;
   /** All of standard input as text; fails where it is longer. */
   readInput(bytesMax: number, signal: AbortSignal): Promise<string>;
+  /** Standard input as it comes; ends with it, or with the signal. */
+  input(signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Milliseconds of a monotonic clock. */
   now(): number;
 }
@@ -119,6 +121,17 @@ const readInput = async (bytesMax: number, signal: AbortSignal): Promise<string>
   return Buffer.concat(pieces).toString("utf8");
 };
 
+async function* input(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const stop = (): void => void process.stdin.destroy();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    for await (const piece of process.stdin as AsyncIterable<Uint8Array>) yield piece;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  signal.throwIfAborted();
+}
+
 /** The process's own streams. */
 export const nodeIo = (): Io => ({
   out: (text) => void process.stdout.write(text),
@@ -131,6 +144,7 @@ export const nodeIo = (): Io => ({
   columns: process.stdout.columns ?? 80,
   readKey,
   readInput,
+  input,
   now: () => performance.now(),
 });
 

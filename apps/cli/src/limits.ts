@@ -40,3 +40,9 @@ export const folderEntriesMax = 20_000;
 export const freeBytesWanted = 268_435_456;
 /** Bytes of a secret that is entered. */
 export const secretInputBytesMax = 65_536;
+/** One message of an MCP client, in bytes. */
+export const gateLineBytesMax = 4_000_000;
+/** Messages of an MCP client that are on their way at once. */
+export const gateSendsMax = 64;
+/** Wait for the answers to a client that has closed its end, in milliseconds. */
+export const gateDrainMs = 5_000;

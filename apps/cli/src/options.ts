@@ -46,6 +46,11 @@ export const parseOnAsk = (text: string): "prompt" | "deny" | "pend" => {
   throw usage(`--on-ask takes prompt, deny or pend, not "${text}"`);
 };
 
+export const parseGateAsk = (text: string): "deny" | "wait" => {
+  if (text === "deny" || text === "wait") return text;
+  throw usage(`--on-ask takes deny or wait, not "${text}"`);
+};
+
 export const parseAccess = (text: string): "read" | "organise" | "write" => {
   if (text === "read" || text === "organise" || text === "write") return text;
   throw usage(`--access takes read, organise or write, not "${text}"`);

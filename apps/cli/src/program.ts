@@ -16,6 +16,7 @@ import {
   parsePort,
   parseResolver,
 } from "./options.ts";
+import { addGateCommands, addMcpCommands } from "./mcp-program.ts";
 import { addModelCommands } from "./models-program.ts";
 import { addChainCommands } from "./program-chain.ts";
 import { addPolicyTools } from "./program-policy.ts";
@@ -312,7 +313,6 @@ const addJudgingCommands = (program: Command, build: Build): void => {
 
 /** Described, not built: they say so instead of being unknown. */
 const PLANNED: Readonly<Record<string, string>> = {
-  gate: "an MCP or OpenAI-compatible gateway",
   init: "scaffolding",
   test: "tests of agents and contracts",
   devnet: "a development network",
@@ -396,6 +396,8 @@ export const buildProgram = (build: Build): Command => {
   addSessionCommands(program, build);
   addDecisionCommands(program, build);
   addModelCommands(program, build);
+  addMcpCommands(program, build);
+  addGateCommands(program, build);
   addPolicyCommands(program, build);
   addReceiptCommands(program, build);
   addChainCommands(program, build);

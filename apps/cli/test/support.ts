@@ -71,6 +71,9 @@ export const runWith = async (
       return typed[0];
     },
     readInput: async () => settings.input ?? "",
+    input: async function* () {
+      yield Buffer.from(settings.input ?? "");
+    },
     now: () => now,
   };
   const controller = settings.controller ?? new AbortController();
@@ -365,7 +368,12 @@ export class FakeKernel implements AsyncDisposable {
     else if (command === "/deny") this.#change(session, denied(id, "outside"));
     else if (command === "/refused") this.#change(session, refused(id));
     else if (command === "/gone") {
-      const error = { code: "E_TARGET_UNAVAILABLE", message: "no driver", next: null, budget: null };
+      const error = {
+        code: "E_TARGET_UNAVAILABLE",
+        message: "no driver",
+        next: null,
+        budget: null,
+      };
       this.#change(session, viewOf(id, "failed", [], error));
     } else if (command === "/ask") {
       const view = session.onAsk === "deny" ? denied(id, "default") : asking(id, `ap-${id}`);

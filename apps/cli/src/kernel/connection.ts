@@ -21,6 +21,8 @@ export type ModelsClient = Client<typeof pb.Models>;
 export type SecretsClient = Client<typeof pb.Secrets>;
 export type DevicesClient = Client<typeof pb.Devices>;
 export type PolicyClient = Client<typeof pb.Policy>;
+export type McpServersClient = Client<typeof pb.McpServers>;
+export type McpGatesClient = Client<typeof pb.McpGates>;
 export type LinksClient = Client<typeof Links>;
 
 /** What commands need of a kernel; tests give them another one. */
@@ -35,6 +37,8 @@ export interface Kernel extends AsyncDisposable {
   secrets(): Promise<SecretsClient>;
   models(): Promise<ModelsClient>;
   policy(): Promise<PolicyClient>;
+  mcpServers(): Promise<McpServersClient>;
+  mcpGates(): Promise<McpGatesClient>;
   /** The console's; fails where no page is served. */
   links(): Promise<LinksClient>;
   /** Waits until the kernel answers again; starts one where none is left and that is allowed. */
@@ -102,6 +106,14 @@ export class KernelConnection implements Kernel {
 
   async models(): Promise<ModelsClient> {
     return client(pb.Models, await this.#channel("guardianSocket"));
+  }
+
+  async mcpServers(): Promise<McpServersClient> {
+    return client(pb.McpServers, await this.#channel("guardianSocket"));
+  }
+
+  async mcpGates(): Promise<McpGatesClient> {
+    return client(pb.McpGates, await this.#channel("workloadSocket"));
   }
 
   async secrets(): Promise<SecretsClient> {

@@ -1,0 +1,87 @@
+/** `ioi mcp` and `ioi gate` with their options. */
+import type { Command } from "commander";
+import { bind, type Build, data, examples, group } from "./build.ts";
+import { collect, parseGateAsk } from "./options.ts";
+
+const servers = () => import("./commands/mcp/servers.ts");
+
+const serverOptions = (command: Command): Command =>
+  command
+    .addOption(data())
+    .option(
+      "--policy <file>",
+      "what its gates are judged by; `transparent` lets everything through",
+    )
+    .option("--read <dir>", "a folder that it may read", collect)
+    .option("--write <dir>", "a folder that it may read and write", collect)
+    .option("--no-folders", "do not give it the folders that its command names")
+    .option("--env <name[=value]>", "a variable that it gets; nothing else of yours", collect)
+    .option("--cwd <dir>", "where it starts, for reading; absent: an empty folder")
+    .option("--replace", "take a changed command for a known name");
+
+export const addMcpCommands = (program: Command, build: Build): void => {
+  const mcp = group(program, "mcp", "the MCP servers that agents and gates may call");
+  const list = mcp
+    .command("list", { isDefault: true })
+    .description("confirmed servers, their folders and their tools")
+    .addOption(data());
+  examples(list, ["mcp list", "mcp --json"]);
+  bind(build, list, async () => (await servers()).list);
+
+  const add = serverOptions(
+    mcp
+      .command("add")
+      .description("confirm a server; its tools are pinned when they are first seen")
+      .argument("<name>", "what you and policies call it")
+      .argument("[command...]", "the program and its arguments, behind --"),
+  );
+  examples(add, [
+    "mcp add files -- node /opt/mcp/server-filesystem/dist/index.js ~/Documents",
+    "mcp add notes --read ~/notes -- python3 /opt/notes/server.py",
+  ]);
+  bind(build, add, async () => (await servers()).add);
+
+  const review = mcp
+    .command("review")
+    .description("what has changed or come since its tools were pinned, as a difference")
+    .argument("<name>", "a confirmed server")
+    .addOption(data());
+  examples(review, ["mcp review files", "mcp review files --json"]);
+  bind(build, review, async () => (await servers()).review);
+
+  const pin = mcp
+    .command("pin")
+    .description("take tools that wait, as they were shown")
+    .argument("<name>", "a confirmed server")
+    .argument("[tool...]", "its tools")
+    .addOption(data())
+    .option("--all", "all that can be taken");
+  examples(pin, ["mcp pin files read_file", "mcp pin files --all"]);
+  bind(build, pin, async () => (await servers()).pin);
+
+  const remove = mcp
+    .command("rm")
+    .description("confirm a server no more")
+    .argument("<name>", "a confirmed server")
+    .addOption(data());
+  examples(remove, ["mcp rm files"]);
+  bind(build, remove, async () => (await servers()).remove);
+};
+
+export const addGateCommands = (program: Command, build: Build): void => {
+  const gate = group(program, "gate", "stand between an agent's client and what it calls");
+  const mcp = serverOptions(
+    gate
+      .command("mcp")
+      .description("an MCP server behind the gate, for clients that start servers as commands")
+      .argument("[command...]", "the server's program and its arguments, behind --")
+      .option("--name <name>", "what policies call it; absent: a word of its command")
+      .option("--on-ask <deny|wait>", "what an ask does; absent: waits for you", parseGateAsk)
+      .option("--quiet", "say nothing of what was allowed"),
+  );
+  examples(mcp, [
+    "gate mcp --name files -- node /opt/mcp/server-filesystem/dist/index.js ~/Documents",
+    "gate mcp --policy files.toml -- node /opt/mcp/server-filesystem/dist/index.js ~/Documents",
+  ]);
+  bind(build, mcp, async () => (await import("./commands/mcp/gate.ts")).gate);
+};
