@@ -53,8 +53,9 @@ async function* relayed(
 ): AsyncGenerator<EventMessage> {
   const { id, session } = driver.openRelay(server, hold);
   try {
-    yield { event: { case: "relay", value: id } };
+    // Named when it runs: until then nothing can be sent to it.
     await session.start();
+    yield { event: { case: "relay", value: id } };
     for await (const event of session.events) yield eventMessage(event);
   } finally {
     await driver.closeRelay(id);
