@@ -20,9 +20,9 @@ export interface ConfirmOptions extends ServerOptions {
   readonly replace?: boolean;
 }
 
-const policyText = ({ io }: CommandContext, given: string | undefined): string => {
+const policyText = ({ io }: CommandContext, given: string | undefined, server: string): string => {
   if (given === undefined) return "";
-  if (given === "transparent") return transparentPolicy;
+  if (given === "transparent") return transparentPolicy(server);
   try {
     const bytes = readFileSync(resolve(io.cwd, given));
     if (bytes.length > smallFileBytesMax) throw usage(`${given} is too large for a policy`);
@@ -42,7 +42,7 @@ export const confirmServer = async (
 ): Promise<pb.McpServer> => {
   const draft = await describeServer(context, command, options);
   const name = options.name ?? nameOf(command, options.url);
-  const policy = policyText(context, options.policy);
+  const policy = policyText(context, options.policy, name);
   const pinning = options.policy === "transparent" ? "follow" : "strict";
   const servers = await kernel.mcpServers();
   const { server } = await servers.confirmMcpServer(
