@@ -30,7 +30,7 @@ import {
 } from "@ioi/guardian";
 import { type Credentials, nodeCrypto, wrapServer } from "@ioi/host/crypto";
 import { applyNotDumpable } from "@ioi/host/libc";
-import { openFiles, parseUrl, systemClock, systemRandom } from "@ioi/host/ports";
+import { localOffsetMinutes, openFiles, parseUrl, systemClock, systemRandom } from "@ioi/host/ports";
 import {
   descriptors,
   dieOn,
@@ -101,6 +101,7 @@ const openCore = async (config: Config, log: Log): Promise<GuardianCore> => {
       log,
       provider: nodeCrypto,
       parseUrl,
+      localOffsetMinutes,
       fatal: dieOn(log),
     },
     {

@@ -87,7 +87,15 @@ export class Kernel {
     const [random, log] = [new SimRandom("kernel"), new SimLog()];
     const keys = await openGuardianKeys(files, nodeCrypto, clock.wall(), true);
     const core = new GuardianCore(
-      { clock, random, log, provider: nodeCrypto, parseUrl, fatal: (error) => assert.fail(error) },
+      {
+        clock,
+        random,
+        log,
+        provider: nodeCrypto,
+        parseUrl,
+        localOffsetMinutes: () => 60,
+        fatal: (error) => assert.fail(error),
+      },
       {
         productFolders: ["/opt/ioi"],
         approveOrigins: ["http://approve.localhost:9001"],

@@ -19,6 +19,7 @@ import {
   policyRulesMax,
   workspacesMax,
 } from "./limits.ts";
+import { lowestRates } from "./rates.ts";
 import { Complaints } from "./policy-reader.ts";
 import type { ReadRule } from "./read-rule.ts";
 import { type ReadSource, readSource, readWorkspaces, type Workspace } from "./read-source.ts";
@@ -146,6 +147,22 @@ const least = (values: readonly (number | undefined)[], otherwise: number): numb
   return given.length === 0 ? otherwise : Math.min(...given);
 };
 
+/** The lowest cap of each asset; where some policy has caps, what none names has none to spend. */
+const walletPart = (
+  all: readonly (ReadonlyMap<string, bigint> | undefined)[],
+): Pick<CompiledPolicy, "walletPerDay"> => {
+  const given = all.filter((caps) => caps !== undefined);
+  if (given.length === 0) return {};
+  const lowest = new Map<string, bigint>();
+  for (const asset of new Set(given.flatMap((caps) => [...caps.keys()]))) {
+    for (const caps of given) {
+      const [known, cap] = [lowest.get(asset), caps.get(asset) ?? 0n];
+      lowest.set(asset, known === undefined || cap < known ? cap : known);
+    }
+  }
+  return { walletPerDay: lowest };
+};
+
 const assemble = (
   parsed: readonly Parsed[],
   read: readonly ReadSource[],
@@ -183,6 +200,8 @@ const assemble = (
       read.map(({ approvalMinutes }) => approvalMinutes),
       approvalMinutesDefault,
     ),
+    rates: lowestRates(read.flatMap(({ rates }) => rates)),
+    ...walletPart(read.map(({ walletPerDay }) => walletPerDay)),
     workspaces: workspaces.map(({ at: _, ...root }) => root),
     rules: rules.map(({ id, tier, effect }) => ({ id, tier, effect })),
     defaultVerdict: read.some(({ defaultVerdict }) => defaultVerdict === "deny") ? "deny" : "ask",

@@ -155,6 +155,7 @@ const collectAsks = (
   }
   asks.push(...urlAsks(subject, judgement));
   for (const id of new Set(exceededBudgets)) asks.push({ kind: "budget", id });
+  for (const id of new Set(context.exceededRates ?? [])) asks.push({ kind: "rate", id });
   asks.push(...missingFacts(subject));
   for (const { key } of guarded) asks.push({ kind: "protected", id: key });
   if (judgement.protectedRedirect) asks.push({ kind: "protected", id: "argv" });
@@ -246,9 +247,13 @@ export const decide: Decide = (policy, action, context) => {
 };
 
 /** What rules in the shadow would have done; nothing where there are none. */
-const shadowPart = (policy: CompiledPolicy, subject: Subject): Pick<Decision, "shadow"> => {
+const shadowPart = (
+  policy: CompiledPolicy,
+  subject: Subject,
+  time: DecisionContext["time"],
+): Pick<Decision, "shadow"> => {
   if (policy.engine.shadows.size === 0) return {};
-  const { denies, asks, deferredDenies } = judge(policy.engine.shadows, subject);
+  const { denies, asks, deferredDenies } = judge(policy.engine.shadows, subject, time);
   const shadow = [...[...denies, ...asks].map(matchedOf), ...deferredDenies.map(deferredMatch)];
   return shadow.length === 0 ? {} : { shadow };
 };
@@ -277,7 +282,7 @@ const decideSubject = (
 ): Decision => {
   const { undriven: assumed } = context;
   const { subject, call } = withTool(policy, given);
-  const judged = judge(policy.engine.byTarget, subject);
+  const judged = judge(policy.engine.byTarget, subject, context.time);
   const judgement = call === undefined ? judged : { ...judged, call };
   const keeping = obligationsOf(policy, subject, judgement, context);
   const guarded = protectedPaths(subject);
@@ -313,6 +318,6 @@ const decideSubject = (
     ...(opened.length === 0 ? {} : { addressClasses: opened }),
     ...textOfVerdict(policy, weighed, verdict, left),
     reversible,
-    ...shadowPart(policy, subject),
+    ...shadowPart(policy, subject, context.time),
   };
 };

@@ -59,6 +59,8 @@ const askText = (ask: AskSource, subject: Subject, judgement: Judgement): string
       return `No rule allows ${subject.target.name} here.`;
     case "budget":
       return `The session's budget is used up (${ask.id}).`;
+    case "rate":
+      return `It happens too often (${ask.id}).`;
     case "fact":
       return `Not enough was found out about "${ask.id}".`;
     case "ungrounded":

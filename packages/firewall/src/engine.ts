@@ -5,6 +5,7 @@ import type { FlowHost } from "@ioi/wire";
 import type { Condition } from "./predicate.ts";
 import type { RuleIndex } from "./rule-index.ts";
 import type { Effect, Tier } from "./types.ts";
+import type { TimeWindow } from "./window.ts";
 
 export interface CompiledRule {
   /** Unique over the policy; below the user's tier it begins with the tier, `project/name`. */
@@ -14,6 +15,8 @@ export interface CompiledRule {
   readonly targets: readonly string[];
   /** A condition speaks of what content holds, which is known where the bytes are. */
   readonly deferred?: true;
+  /** Counts at these times only; absent: always. */
+  readonly window?: TimeWindow;
   /** All must hold. */
   readonly conditions: readonly Condition[];
   /** Of an allow of programs: what they may reach; absent: nothing, for they have no network. */

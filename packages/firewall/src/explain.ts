@@ -13,6 +13,7 @@ import { predicateTruth } from "./predicate.ts";
 import { homeRoot, isScopeName, rootTable, showPath } from "./roots.ts";
 import { readSubject, type Subject } from "./subject.ts";
 import { mustConstrain } from "./targets.ts";
+import { windowTruth } from "./window.ts";
 import { no, type Truth, truthAnd, truthName, yes } from "./truth.ts";
 import type {
   CompiledPolicy,
@@ -70,7 +71,11 @@ export interface PolicyExplanation extends PolicyCheck {
     | { readonly type: "none"; readonly because: string };
 }
 
-const evaluate = (rule: CompiledRule, { values, table }: Subject): EvaluatedRule => {
+const evaluate = (
+  rule: CompiledRule,
+  { values, table }: Subject,
+  time: DecisionContext["time"],
+): EvaluatedRule => {
   const narrow = rule.effect === "allow";
   let truth: Truth = yes;
   const conditions = rule.conditions.map(({ argument, predicate }) => {
@@ -78,6 +83,11 @@ const evaluate = (rule: CompiledRule, { values, table }: Subject): EvaluatedRule
     truth = truthAnd(truth, each);
     return { argument, truth: truthName(each) };
   });
+  if (rule.window !== undefined) {
+    const now = windowTruth(rule.window, time);
+    truth = truthAnd(truth, now);
+    conditions.push({ argument: "when", truth: truthName(now) });
+  }
   return {
     id: rule.id,
     tier: rule.tier,
@@ -110,7 +120,7 @@ export const check = (
     reversible: decision.reversible,
     reason: decision.reason,
     instead: decision.instead,
-    evaluated: read.ok ? about.map((rule) => evaluate(rule, read.value)) : [],
+    evaluated: read.ok ? about.map((rule) => evaluate(rule, read.value, context.time)) : [],
   };
 };
 
@@ -118,7 +128,9 @@ const sentences = (checked: PolicyCheck): readonly string[] => {
   const why = [`Verdict: ${checked.verdict}. ${checked.reason}`];
   for (const rule of checked.evaluated) {
     const failing = rule.conditions.filter(({ truth }) => truth !== "true");
-    const list = failing.map(({ argument, truth }) => `where.${argument} is ${truth}`).join(", ");
+    const list = failing
+      .map(({ argument, truth }) => `${argument === "when" ? "" : "where."}${argument} is ${truth}`)
+      .join(", ");
     const outcome =
       (rule.fired ? "fires" : "does not fire") + (rule.shadow === true ? " in the shadow" : "");
     why.push(`Rule "${rule.id}" (${rule.effect}) ${outcome}${list === "" ? "" : `: ${list}`}.`);

@@ -18,15 +18,18 @@ import type { Subject } from "./subject.ts";
 import type { ToolCall } from "./tool-roles/call.ts";
 import { no, type Truth, truthAnd, unknown, yes } from "./truth.ts";
 import type { ArgumentValue } from "./values.ts";
+import { type DecisionTime, windowTruth } from "./window.ts";
 
 type Values = ReadonlyMap<string, ArgumentValue>;
 
 export const ruleTruth = (
-  { conditions, effect }: CompiledRule,
+  { conditions, effect, window }: CompiledRule,
   values: Values,
   table: RootTable,
+  time?: DecisionTime,
 ): Truth => {
-  let truth: Truth = yes;
+  let truth: Truth = window === undefined ? yes : windowTruth(window, time);
+  if (truth === no) return no;
   const narrow = effect === "allow";
   for (const { argument, predicate } of conditions) {
     truth = truthAnd(truth, predicateTruth(predicate, values.get(argument), table, narrow));
@@ -74,11 +77,14 @@ const firing = (
   values: Values,
   table: RootTable,
   least: Truth,
+  time: DecisionTime | undefined,
   deferred?: DeferredFiring[],
 ): Firing[] => {
   const fired: Firing[] = [];
   for (const rule of candidates(rules, values, table, least === yes)) {
     if (deferred !== undefined && rule.deferred === true) {
+      const now = rule.window === undefined ? yes : windowTruth(rule.window, time);
+      if (now === no || (now === unknown && least === yes)) continue;
       const residual = residualOfRule(rule, values, table);
       if (residual.type === "depends" && deferred.length < contentObligationsMax) {
         deferred.push({ rule, on: residual.on });
@@ -88,7 +94,7 @@ const firing = (
       if (residual.type !== "constant" && least === unknown) fired.push({ rule, truth: unknown });
       if (residual.type !== "constant") continue;
     }
-    const truth = ruleTruth(rule, values, table);
+    const truth = ruleTruth(rule, values, table, time);
     if (truth >= least) fired.push({ rule, truth });
   }
   return fired;
@@ -142,27 +148,28 @@ const redirectsIntoProtected = (script: Script, subject: Subject): boolean =>
 export const judge = (
   byTarget: CompiledPolicy["engine"]["byTarget"],
   subject: Subject,
+  time?: DecisionTime,
 ): Judgement => {
   const { table, values, target, argv, program } = subject;
   const rules = byTarget.get(target.name) ?? noRules;
   const deferredDenies: DeferredFiring[] = [];
   const deferredAllows: DeferredFiring[] = [];
-  const denies = firing(rules.denies, values, table, unknown, deferredDenies);
-  const asks = firing(rules.asks, values, table, unknown);
-  const allows = firing(rules.allows, values, table, yes, deferredAllows);
+  const denies = firing(rules.denies, values, table, unknown, time, deferredDenies);
+  const asks = firing(rules.asks, values, table, unknown, time);
+  const allows = firing(rules.allows, values, table, yes, time, deferredAllows);
   const script = argv === undefined ? undefined : analyseArgv(argv, program?.realPath);
   if (script !== undefined) {
     for (const action of implied(script, subject)) {
       const own = byTarget.get(action.target) ?? noRules;
-      join(denies, firing(own.denies, action.values, table, unknown));
-      join(asks, firing(own.asks, action.values, table, unknown));
+      join(denies, firing(own.denies, action.values, table, unknown, time));
+      join(asks, firing(own.asks, action.values, table, unknown, time));
     }
   }
   const request = impliedRequest(subject);
   if (request !== undefined) {
     const own = byTarget.get("net::post") ?? noRules;
-    join(denies, firing(own.denies, request, table, unknown, deferredDenies));
-    join(asks, firing(own.asks, request, table, unknown));
+    join(denies, firing(own.denies, request, table, unknown, time, deferredDenies));
+    join(asks, firing(own.asks, request, table, unknown, time));
   }
   return {
     denies,

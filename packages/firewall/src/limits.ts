@@ -78,6 +78,10 @@ export const budgetActionsMax = 1_000_000;
 export const budgetMinutesMax = 10_080;
 /** Actions of a session where no policy says otherwise. */
 export const budgetActionsDefault = 200;
+/** Payments of one day that a wallet's ledger holds. */
+export const walletPaymentsMax = 10_000;
+/** Actions that a rate may let go in its window; so many are remembered of each target. */
+export const rateMax = 10_000;
 /** Minutes of a session where no policy says otherwise. */
 export const budgetMinutesDefault = 20;
 /** Minutes that an approval waits where no policy says otherwise. */

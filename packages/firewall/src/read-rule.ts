@@ -5,6 +5,8 @@ import type { CompiledRule } from "./engine.ts";
 import { type Example, readExamples } from "./examples.ts";
 import { ruleTargetsMax, ruleTextCharsMax } from "./limits.ts";
 import { didYouMean } from "./names.ts";
+import { targetsNamed } from "./read-targets.ts";
+import { readWindow } from "./window.ts";
 import { impliedConditions, readNetwork } from "./net/read-network.ts";
 import {
   choiceOf,
@@ -14,18 +16,10 @@ import {
   type Reading,
   tableOf,
   textOf,
-  wrongType,
 } from "./policy-reader.ts";
 import type { Condition } from "./predicate.ts";
 import { constrains, readPredicate } from "./read-condition.ts";
-import {
-  argumentOf,
-  type ArgumentSpec,
-  mustConstrain,
-  type TargetSpec,
-  targetGroups,
-  targets as registry,
-} from "./targets.ts";
+import { argumentOf, type ArgumentSpec, mustConstrain, type TargetSpec } from "./targets.ts";
 import { groupArgument, toolArgument } from "./tool-roles/conditions.ts";
 import type { TomlEntry, TomlNode, TomlTable } from "./toml.ts";
 import type { Effect, Tier } from "./types.ts";
@@ -39,6 +33,7 @@ export const ruleKeys = [
   "effect",
   "target",
   "where",
+  "when",
   "match",
   "not_match",
   "reason",
@@ -52,26 +47,6 @@ export const idPattern: RegExp = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
 /** Rules of lower tiers are told apart by name, so that none can pass for the user's. */
 export const qualifiedId = (tier: Tier, id: string): string =>
   tier === "user" ? id : `${tier}/${id}`;
-
-/** The targets that `fs::read` or `fs::*` name; undefined after a complaint. */
-export const targetsNamed = (
-  reading: Reading,
-  node: TomlNode,
-): readonly TargetSpec[] | undefined => {
-  if (node.type !== "string") return wrongType(reading, node, "a target as in fs::read");
-  const name = node.value;
-  const known = registry.get(name);
-  if (known !== undefined) return [known];
-  const group = /^([a-z]+)::\*$/.exec(name)?.[1];
-  if (group !== undefined && targetGroups.includes(group)) {
-    return [...registry.values()].filter((target) => target.group === group);
-  }
-  const all = [...registry.keys(), ...targetGroups.map((each) => `${each}::*`)];
-  const shown = JSON.stringify(name.slice(0, 80));
-  const message = `unknown target ${shown}${didYouMean(name, all)}`;
-  reading.complaints.add("E_POLICY_UNKNOWN_TARGET", message, node.at);
-  return undefined;
-};
 
 const readTargets = (reading: Reading, node: TomlNode): readonly TargetSpec[] | undefined => {
   const list = listOf(reading, node, ruleTargetsMax, true);
@@ -204,6 +179,8 @@ export const readRule = (reading: Reading, table: TomlTable): ReadRule | undefin
   const reason = text("reason");
   const instead = text("instead");
   const shadow = readShadow(reading, fields.get("shadow"), effect);
+  const when = fields.get("when");
+  const window = when === undefined ? undefined : readWindow(reading, when);
   if (targets === undefined) return undefined;
   const network = readNetwork(reading, fields.get("network"), targets, effect);
   const conditions = impliedConditions(
@@ -230,6 +207,7 @@ export const readRule = (reading: Reading, table: TomlTable): ReadRule | undefin
     at: idNode?.at ?? table.at,
     ...(network === undefined ? {} : { network }),
     ...(shadow ? { shadow } : {}),
+    ...(window === undefined ? {} : { window }),
     ...(speaksOfContent({ conditions }) ? { deferred: true } : {}),
     examples,
   };

@@ -13,6 +13,7 @@ import {
   policyRulesMax,
   ruleTargetsMax,
 } from "./limits.ts";
+import { canonicalAmount, scaledAmount } from "./kinds/money.ts";
 import { normalisePath, pathComplaint } from "./paths.ts";
 import {
   choiceOf,
@@ -26,7 +27,9 @@ import {
   textOf,
   wrongType,
 } from "./policy-reader.ts";
-import { type ReadRule, readRule, targetsNamed } from "./read-rule.ts";
+import { type Rate, readRates } from "./rates.ts";
+import { type ReadRule, readRule } from "./read-rule.ts";
+import { targetsNamed } from "./read-targets.ts";
 import { isScopeName } from "./roots.ts";
 import { type ReadTool, readGrounding, readTools, type TrustedField } from "./tool-roles/read.ts";
 import type { TomlEntry, TomlNode, TomlTable } from "./toml.ts";
@@ -48,6 +51,9 @@ export interface ReadSource {
   readonly mayAllow: ReadonlySet<string> | undefined;
   readonly tools: readonly ReadTool[];
   readonly trusted: readonly TrustedField[];
+  readonly rates: readonly Rate[];
+  /** By asset, scaled; a policy that names one asset bounds the others at nothing. */
+  readonly walletPerDay: ReadonlyMap<string, bigint> | undefined;
 }
 
 export const topKeys = [
@@ -56,6 +62,7 @@ export const topKeys = [
   "workspace",
   "rule",
   "budget",
+  "rate",
   "approval",
   "admin",
   "grounding",
@@ -171,18 +178,39 @@ export const readWorkspaces = (reading: Reading, tree: TomlTable): readonly Work
     .filter((workspace) => workspace !== undefined);
 };
 
-/** Amounts of a wallet are checked, and bound nothing: no driver here spends any. */
-const checkMoney = (reading: Reading, node: TomlNode): void => {
-  if (node.type === "integer" && node.value >= 0n) return;
-  if (node.type === "float" && /^[0-9][0-9_]*\.[0-9][0-9_]*$/.test(node.text)) return;
-  if (node.type === "string" && /^[0-9]{1,30}(\.[0-9]{1,30})?$/.test(node.value)) return;
-  wrongType(reading, node, "an amount");
+const moneyOf = (reading: Reading, node: TomlNode): bigint | undefined => {
+  const text =
+    node.type === "integer"
+      ? node.value.toString()
+      : node.type === "float"
+        ? node.text.replaceAll("_", "")
+        : node.type === "string"
+          ? node.value
+          : undefined;
+  const amount = canonicalAmount(text);
+  return amount.ok ? scaledAmount(amount.value) : wrongType(reading, node, "an amount");
+};
+
+const walletOf = (
+  reading: Reading,
+  table: TomlTable | undefined,
+): ReadonlyMap<string, bigint> | undefined => {
+  if (table === undefined) return undefined;
+  const caps = new Map<string, bigint>();
+  for (const [asset, { value }] of table.entries) {
+    const cap = moneyOf(reading, value);
+    if (cap !== undefined) caps.set(asset, cap);
+  }
+  return caps;
 };
 
 const readBudgets = (
   reading: Reading,
   tree: TomlTable,
-): Pick<ReadSource, "actions" | "wallMinutes" | "modelMicrousd" | "modelTokens"> => {
+): Pick<
+  ReadSource,
+  "actions" | "wallMinutes" | "modelMicrousd" | "modelTokens" | "walletPerDay"
+> => {
   const budget = section(reading, tree, "budget", ["session", "wallet"]);
   const inner = (key: string, known: readonly string[]): ReadonlyMap<string, TomlEntry> => {
     const table = read(budget, key, (node) => tableOf(reading, node));
@@ -190,8 +218,8 @@ const readBudgets = (
   };
   const session = inner("session", ["actions", "wall_minutes", "model_usd", "model_tokens"]);
   const perDay = read(inner("wallet", ["per_day"]), "per_day", (node) => tableOf(reading, node));
-  for (const { value } of perDay?.entries.values() ?? []) checkMoney(reading, value);
   return {
+    walletPerDay: walletOf(reading, perDay),
     actions: read(session, "actions", (node) => integerOf(reading, node, 1, budgetActionsMax)),
     wallMinutes: read(session, "wall_minutes", (node) =>
       integerOf(reading, node, 1, budgetMinutesMax),
@@ -246,6 +274,7 @@ export const readSource = (reading: Reading, tree: TomlTable): ReadSource => {
     rules: readRules(reading, tree),
     defaultVerdict: read(defaults, "verdict", (node) => choiceOf(reading, node, ["ask", "deny"])),
     ...readBudgets(reading, tree),
+    rates: readRates(reading, tree),
     approvalMinutes: read(approval, "expires_minutes", (node) =>
       integerOf(reading, node, 1, approvalMinutesMax),
     ),

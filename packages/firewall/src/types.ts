@@ -3,7 +3,9 @@ import type { Action, AskSource, Obligation } from "@ioi/wire";
 import type { Engine } from "./engine.ts";
 import type { SeenAddress, TrustedValue } from "./grounding/sources.ts";
 import type { AddressClass } from "./net/addresses.ts";
+import type { Rate } from "./rates.ts";
 import type { TaskScope } from "./scope/task.ts";
+import type { DecisionTime } from "./window.ts";
 import type { ToolPolicy } from "./tool-roles/call.ts";
 
 export type Verdict = "allow" | "ask" | "deny";
@@ -71,6 +73,10 @@ export interface DecisionContext {
   readonly session: SessionContext;
   /** Budgets that this action would exceed, by name (`actions`, `wall_minutes`). */
   readonly exceededBudgets: readonly string[];
+  /** Rates that this action would exceed, by name (`net::get per_minute`). */
+  readonly exceededRates?: readonly string[];
+  /** For rules that count at certain times only; absent: nobody knows what time it is. */
+  readonly time?: DecisionTime;
   /** Live grants only: unexpired, unused, of this session. */
   readonly grants: readonly Grant[];
   /** Identity of the action, where the caller has it already; else it is worked out. */
@@ -147,6 +153,10 @@ export interface CompiledPolicy {
   readonly hash: Uint8Array;
   readonly budgets: Budgets;
   readonly approvalExpiresMinutes: number;
+  /** How often; none where no policy says. */
+  readonly rates: readonly Rate[];
+  /** By asset, scaled, over a day; absent: no bound. */
+  readonly walletPerDay?: ReadonlyMap<string, bigint>;
   /** Workspaces by name, with `~` still in the path. */
   readonly workspaces: readonly Root[];
   readonly rules: readonly { readonly id: string; readonly tier: Tier; readonly effect: Effect }[];

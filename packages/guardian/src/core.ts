@@ -91,6 +91,8 @@ export interface GuardianPorts {
   readonly provider: CryptoProvider;
   /** The platform's WHATWG parser: which of the person's words are URLs. */
   readonly parseUrl: UrlParser;
+  /** Minutes by which the machine's local time is ahead of UTC then. */
+  readonly localOffsetMinutes: (atMs: number) => number;
   /** The log cannot be trusted to store anything more: the process has to begin anew. */
   readonly fatal: (error: OperationError) => void;
 }
@@ -173,11 +175,21 @@ export class GuardianCore {
   weigh(
     session: string,
     action: Action,
-  ): Pick<DecisionContext, "exceededBudgets"> & Partial<Pick<DecisionContext, "refusal">> {
+    policy?: CompiledPolicy,
+  ): Pick<DecisionContext, "exceededBudgets" | "exceededRates" | "time"> &
+    Partial<Pick<DecisionContext, "refusal">> {
     const amount = modelAmount(action);
-    const exceededBudgets = this.ledger.budgets.exceeded(session, this.wall(), amount);
+    const nowMs = this.wall();
+    const { budgets, rates } = this.ledger;
+    const exceededBudgets = budgets.exceeded(session, nowMs, amount);
+    const exceededRates = rates.exceeded(policy?.rates ?? [], session, action.target, nowMs);
     const refusal = this.#refusal(session, action, amount !== undefined);
-    return refusal === undefined ? { exceededBudgets } : { exceededBudgets, refusal };
+    return {
+      exceededBudgets,
+      ...(exceededRates.length === 0 ? {} : { exceededRates }),
+      time: { nowMs, localOffsetMinutes: this.ports.localOffsetMinutes(nowMs) },
+      ...(refusal === undefined ? {} : { refusal }),
+    };
   }
 
   #refusal(session: string, action: Action, asksModel: boolean): DecisionContext["refusal"] {

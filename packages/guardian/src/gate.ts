@@ -16,6 +16,7 @@ import {
   type Decision,
   type DecisionContext,
   display,
+  performs,
   targets,
 } from "@ioi/firewall";
 import {
@@ -295,8 +296,9 @@ export class Gate {
     if (!sameSession) throw invalid("the driver belongs to another session");
     const action = schema.decode(actionSchema, proposal.action);
     if (!action.ok) throw invalid(`action: ${action.error.message}`);
-    const driver = targets.get(action.value.target)?.driver;
-    if (driver !== instance.kind) throw invalid(`no ${instance.kind} driver performs this target`);
+    const target = targets.get(action.value.target);
+    if (target === undefined || !performs(instance.kind, target))
+      throw invalid(`no ${instance.kind} driver performs this target`);
     const burn = toHex(nonce);
     if (instance.burned.has(burn)) throw rejected("E_NONCE_BURNED", "this nonce had its decision");
     instance.burned.add(burn);
@@ -311,7 +313,7 @@ export class Gate {
     const nowMs = this.#core.wall();
     return {
       session: this.#core.sessionContext(policy, session, headless),
-      ...this.#core.weigh(session.id, action),
+      ...this.#core.weigh(session.id, action, policy),
       grants: this.#core.ledger.liveGrants(session.id, nowMs),
       actionId: id,
     };
@@ -336,13 +338,14 @@ export class Gate {
     leaf: Extract<Leaf, { readonly type: "intent" }>,
     decision: Decision,
   ): Promise<LoggedLeaf> {
-    const { budgets } = this.#core.ledger;
+    const { budgets, rates } = this.#core.ledger;
     const approved = decision.discharged
       .filter(({ kind }) => kind === "budget")
       .map(({ id }) => id);
     const { session, counter, atMs, reserve } = leaf;
     const reserved = budgets.reserve(session, counter, atMs, approved, reserve);
     if (!reserved.ok) throw rejected("E_PROPOSAL_INVALID", reserved.error.message);
+    rates.note(session, leaf.target, counter, atMs);
     try {
       return await this.#core.commit(leaf);
     } catch (error) {

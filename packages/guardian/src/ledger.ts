@@ -8,6 +8,7 @@
 import {
   BudgetLedger,
   type Grant,
+  RateLedger,
   type SeenAddress,
   type TrustedValue,
   scopeGroups,
@@ -148,6 +149,8 @@ export class Ledger {
   readonly asks: Map<string, Ask> = new Map();
   readonly answers: Map<string, Answer> = new Map();
   readonly budgets: BudgetLedger = new BudgetLedger();
+  /** What was let go, by target: how often a policy lets it. */
+  readonly rates: RateLedger = new RateLedger();
   readonly #grants: Map<string, Grant & { readonly atMs: number; used: boolean }> = new Map();
   /** Actions that a person denied, with the approval of the denial, by session and action. */
   readonly #denied: Map<string, Map<string, string>> = new Map();
@@ -317,6 +320,7 @@ export class Ledger {
     if (leaf.verdict === "allow") {
       this.open.set(leaf.counter, leaf);
       this.useGrants(leaf.grants);
+      this.rates.note(leaf.session, leaf.target, leaf.counter, leaf.atMs);
       // The log is the truth: a person may have let the action go beyond the budget. The gate has
       // reserved already; a log that is read again has not.
       this.budgets.reserve(leaf.session, leaf.counter, leaf.atMs, budgetNames, leaf.reserve);
@@ -414,6 +418,7 @@ export class Ledger {
         closed: leaf.reason,
       });
       this.budgets.close(session.id);
+      this.rates.close(session.id);
       this.#denied.delete(session.id);
     }
     for (const ask of this.asks.values()) {

@@ -237,7 +237,7 @@ export class PersonSide {
     if (policy === undefined || session === undefined || action === undefined) return undefined;
     const context: DecisionContext = {
       session: this.#core.sessionContext(policy, session, false),
-      ...this.#core.weigh(session.id, action),
+      ...this.#core.weigh(session.id, action, policy),
       grants: [],
       actionId: ask.actionId,
     };

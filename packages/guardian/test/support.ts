@@ -159,6 +159,7 @@ export class World {
         log: this.log,
         provider: nodeCrypto,
         parseUrl,
+        localOffsetMinutes: () => 60,
         fatal: ({ code }) => this.fatal.push(code),
       },
       {

@@ -10,6 +10,7 @@ import type { Action, CanonicalValue } from "@ioi/wire";
 import { decide } from "../decide.ts";
 import type { CompiledRule } from "../engine.ts";
 import { diffLettersMax, diffSearchLettersMax } from "../limits.ts";
+import { amountText } from "../kinds/money.ts";
 import { nameClass, parseCanonicalUrl } from "../net/url.ts";
 import type { Predicate } from "../predicate.ts";
 import { rootTable } from "../roots.ts";
@@ -314,6 +315,8 @@ const compare = (
   };
   const doubtful =
     !impliedAlike ||
+    // What counts at certain times only may or may not count with the rest.
+    [...one, ...two].some(({ window }) => window !== undefined) ||
     pairing.changed.some(
       ({ conditions, deferred }) =>
         deferred === true || conditions.some((each) => opens(each.predicate)),
@@ -321,6 +324,25 @@ const compare = (
   const settle = (solved: Solved<DiffExample>): Solved<DiffExample> =>
     doubtful && solved.type === "none" ? { type: "undecided" } : solved;
   return { widened: settle(found.widened), narrowed: settle(found.narrowed) };
+};
+
+const walletSettings = (
+  { walletPerDay: before }: CompiledPolicy,
+  { walletPerDay: after }: CompiledPolicy,
+): readonly DiffSetting[] => {
+  const shown = (caps: ReadonlyMap<string, bigint> | undefined, asset: string): string =>
+    caps === undefined ? "no bound" : amountText(caps.get(asset) ?? 0n);
+  // Of an asset that no policy names: a bound at all bounds it too.
+  const assets = new Set(["any other", ...(before?.keys() ?? []), ...(after?.keys() ?? [])]);
+  return [...assets].flatMap((asset): readonly DiffSetting[] => {
+    const [one, two] = [shown(before, asset), shown(after, asset)];
+    if (one === two) return [];
+    const wider =
+      after === undefined ||
+      (before !== undefined && (after.get(asset) ?? 0n) > (before.get(asset) ?? 0n));
+    const change = wider ? "widened" : "narrowed";
+    return [{ name: `budget.wallet.per_day.${asset}`, before: one, after: two, change }];
+  });
 };
 
 const settingsOf = (before: CompiledPolicy, after: CompiledPolicy): readonly DiffSetting[] => {
@@ -337,6 +359,12 @@ const settingsOf = (before: CompiledPolicy, after: CompiledPolicy): readonly Dif
   number("budget.session.wall_minutes", before.budgets.wallMinutes, after.budgets.wallMinutes);
   number("budget.session.model_usd", before.budgets.modelMicrousd, after.budgets.modelMicrousd);
   number("budget.session.model_tokens", before.budgets.modelTokens, after.budgets.modelTokens);
+  for (const id of new Set([...before.rates, ...after.rates].map((rate) => rate.id))) {
+    const of = ({ rates }: CompiledPolicy): number | undefined =>
+      rates.find((rate) => rate.id === id)?.max;
+    number(`rate.${id}`, of(before), of(after));
+  }
+  settings.push(...walletSettings(before, after));
   number("approval.expires_minutes", before.approvalExpiresMinutes, after.approvalExpiresMinutes);
   const names = new Set([...before.workspaces, ...after.workspaces].map(({ name }) => name));
   for (const name of names) {

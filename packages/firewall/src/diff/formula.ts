@@ -37,9 +37,10 @@ const plain = (_key: string, value: unknown): unknown => {
 export const identityOf = (predicate: Predicate): string => JSON.stringify(predicate, plain);
 
 /** All that a rule says of a target, without its name and words. */
-export const ruleIdentity = ({ effect, conditions }: CompiledRule): string =>
+export const ruleIdentity = ({ effect, conditions, window }: CompiledRule): string =>
   [
     effect,
+    window === undefined ? "" : JSON.stringify(window, plain),
     ...conditions
       .map(({ argument, predicate }) => `${argument} ${identityOf(predicate)}`)
       .toSorted((a, b) => (a < b ? -1 : 1)),

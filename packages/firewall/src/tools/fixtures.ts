@@ -25,6 +25,7 @@ import {
   wrongType,
 } from "../policy-reader.ts";
 import { targets } from "../targets.ts";
+import { type DecisionTime, daysSince1970 } from "../window.ts";
 import { parseToml, type TomlEntry, type TomlNode, type TomlTable } from "../toml.ts";
 import type { CompiledPolicy, Decision, DecisionContext, PolicyError, Verdict } from "../types.ts";
 
@@ -45,7 +46,38 @@ export interface FixtureResult {
   readonly line: number;
 }
 
-const keys = ["name", "target", "args", "verdict", "words", "headless", "real", "exists"] as const;
+const keys = [
+  "name",
+  "target",
+  "args",
+  "verdict",
+  "words",
+  "headless",
+  "real",
+  "exists",
+  "at",
+] as const;
+
+/** A moment as RFC 3339 has it; its offset is the local zone's. */
+const readTime = (reading: Reading, node: TomlNode): DecisionTime | undefined => {
+  const text = node.type === "time" ? node.text : textOf(reading, node, "a time", 64);
+  if (text === undefined) return undefined;
+  const found =
+    /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.exec(text);
+  if (found === null) {
+    const message = "expected a time as in 2026-01-05T10:00:00+01:00";
+    reading.complaints.add("E_POLICY_VALUE", message, node.at);
+    return undefined;
+  }
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = found
+    .slice(1, 7)
+    .map(Number);
+  const zone = /^([+-])(\d\d):(\d\d)$/.exec(found[7] ?? "");
+  const ahead = Number(zone?.[2] ?? 0) * 60 + Number(zone?.[3] ?? 0);
+  const offset = zone?.[1] === "-" ? -ahead : ahead;
+  const minutes = (daysSince1970(year, month, day) * 24 + hour) * 60 + minute - offset;
+  return { nowMs: (minutes * 60 + second) * 1000, localOffsetMinutes: offset };
+};
 
 /** TOML as the JSON that a tool call would be. */
 const rawOf = (node: TomlNode): RawValue => {
@@ -104,6 +136,7 @@ const readFixture = (reading: Reading, table: TomlTable): Fixture | undefined =>
     words: may("words", (node) => textsOf(reading, node), []),
     headless: may("headless", (node) => flagOf(reading, node), false),
     real: readReal(reading, fields.get("real")),
+    time: may("at", (node) => readTime(reading, node), undefined),
     exists: may("exists", (node) => flagOf(reading, node), true),
     line,
   };
@@ -146,6 +179,8 @@ export interface HandAction {
   /** Where a path argument really is, where that is another place. */
   readonly real: ReadonlyMap<string, string>;
   readonly exists: boolean;
+  /** When; absent: nobody knows, and rules with a window of time restrict and allow nothing. */
+  readonly time?: DecisionTime | undefined;
 }
 
 const factsOf = (
@@ -265,6 +300,7 @@ export const handQuestion = (
     exceededBudgets: [],
     grants: [],
     undriven: true,
+    ...(given.time === undefined ? {} : { time: given.time }),
   };
   const { content } = made.value;
   return { action, context, ...(content === undefined ? {} : { content }) };

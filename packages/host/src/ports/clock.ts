@@ -35,3 +35,6 @@ export const systemClock: Clock = {
   wall: (): WallMs => wallMs(Date.now()),
   sleepUntil,
 };
+
+/** Minutes by which local time is ahead of UTC at that moment, summer time and all. */
+export const localOffsetMinutes = (atMs: number): number => 0 - new Date(atMs).getTimezoneOffset();
