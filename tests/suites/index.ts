@@ -23,10 +23,8 @@ const folder = import.meta.dirname;
 /** Published names whose suite this version does not have. */
 const planned: readonly string[] = [
   "agreement",
-  "agentdojo",
   "pii",
   "mcp-conformance",
-  "limits",
   "scs-tamper",
   "retrieval",
   "state",

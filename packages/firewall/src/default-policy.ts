@@ -120,6 +120,23 @@ not_match = [{ target = "net::get", url = "http://example.com/" }]
 # target = ["net::get"]
 # where.url = { host = "nas.example.net", address = ["private"], path_glob = "/status/**" }
 
+# --- Tools of MCP servers ------------------------------------------------------------------------
+
+# What a tool is, you say: its group (read, organise, send, buy, schedule, delete, browse, run) and
+# what its fields are for. Whom, what and where a call speaks of must be your own words, what you
+# picked, or what a trusted look-up of your words returned; and your words must mean its group. What
+# nobody described asks, and so do buying, deleting and running:
+#
+# [tool."mail"."send_message"]
+# group = "send"
+# roles = { to = "destination", text = "content" }
+
+[[rule]]
+id = "described-tools"
+effect = "allow"
+target = ["mcp::call"]
+where.group = { one_of = ["read", "organise", "schedule", "send"] }
+
 # --- Never -------------------------------------------------------------------------------------
 
 [[rule]]

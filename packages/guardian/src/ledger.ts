@@ -9,15 +9,13 @@ import {
   BudgetLedger,
   type Grant,
   RateLedger,
-  type SeenAddress,
-  type TrustedValue,
   scopeGroups,
   type TaskScope,
   type ModelAmount,
 } from "@ioi/firewall";
 import type { AskSource, Leaf, Scope, ScopeAccess } from "@ioi/wire";
 import { toHex } from "@ioi/base";
-import { withOrigins } from "./origins.ts";
+import { type KeptOrigins, withOrigins } from "./origins.ts";
 import { asksKeptMax, denialsKeptMax } from "./limits.ts";
 import { type CountedCard, countedAfter } from "./cards.ts";
 
@@ -95,12 +93,6 @@ export interface Sealed {
   readonly scope?: Scope;
   readonly alike?: readonly Uint8Array[];
   readonly origins?: KeptOrigins;
-}
-
-/** Where values of answers come from, oldest first. */
-export interface KeptOrigins {
-  readonly trusted: readonly TrustedValue[];
-  readonly seen: readonly SeenAddress[];
 }
 
 const everyGroup = scopeGroups;

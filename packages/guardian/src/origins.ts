@@ -7,6 +7,7 @@
  * is forgotten, which grounds less.
  */
 import { equalBytes, fromHex } from "@ioi/base";
+import type { CryptoProvider } from "@ioi/crypto";
 import { decodeOrigins, encodeOrigins, type SeenAddress, type TrustedValue } from "@ioi/firewall";
 import {
   type Action,
@@ -17,16 +18,28 @@ import {
   type Outcome,
   schema,
 } from "@ioi/wire";
-import { type GuardianCore, rejected } from "./core.ts";
-import type { KeptOrigins } from "./ledger.ts";
 import { originsBytesMax, seenKeptMax, trustedKeptMax } from "./limits.ts";
+import { rejected } from "./rejections.ts";
 import type { SealedContent } from "./sealing.ts";
+
+/** Where values of answers come from, oldest first. */
+export interface KeptOrigins {
+  readonly trusted: readonly TrustedValue[];
+  readonly seen: readonly SeenAddress[];
+}
+
+/** What the Guardian seals and opens with. */
+interface Sealing {
+  readonly ports: { readonly provider: Pick<CryptoProvider, "sha256"> };
+  open(session: string, content: SealedContent): Uint8Array | undefined;
+  seal(session: string, content: Uint8Array): SealedContent;
+}
 
 type IntentLeaf = Extract<Leaf, { readonly type: "intent" }>;
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
 
-const actionOf = (core: GuardianCore, intent: IntentLeaf): Action | undefined => {
+const actionOf = (core: Sealing, intent: IntentLeaf): Action | undefined => {
   const plain = core.open(intent.session, intent.action);
   const action = plain === undefined ? undefined : schema.decode(actionSchema, plain);
   return action?.ok === true ? action.value : undefined;
@@ -37,7 +50,7 @@ const actionOf = (core: GuardianCore, intent: IntentLeaf): Action | undefined =>
  * passed it on: less is grounded then.
  */
 export const sealedOrigins = (
-  core: GuardianCore,
+  core: Sealing,
   intent: IntentLeaf,
   outcome: Outcome,
   origins: Uint8Array | undefined,
@@ -66,7 +79,7 @@ export const sealedOrigins = (
 };
 
 /** What a leaf seals of it, for the fold. */
-export const originsIn = (core: GuardianCore, leaf: Leaf): KeptOrigins | undefined => {
+export const originsIn = (core: Sealing, leaf: Leaf): KeptOrigins | undefined => {
   if (leaf.type !== "outcome" || leaf.origins === undefined) return undefined;
   const plain = core.open(leaf.session, leaf.origins);
   const value = plain === undefined ? undefined : decodeCanonical(plain);
@@ -82,10 +95,7 @@ export const originsIn = (core: GuardianCore, leaf: Leaf): KeptOrigins | undefin
 };
 
 /** The newest of both, the newest last. */
-export const withOrigins = (
-  known: { readonly trusted: readonly TrustedValue[]; readonly seen: readonly SeenAddress[] },
-  added: KeptOrigins,
-): KeptOrigins => ({
+export const withOrigins = (known: KeptOrigins, added: KeptOrigins): KeptOrigins => ({
   trusted: [...known.trusted, ...added.trusted].slice(-trustedKeptMax),
   seen: [...known.seen, ...added.seen].slice(-seenKeptMax),
 });

@@ -292,7 +292,7 @@ const checkType = (schema: Fields, value: JsonValue, run: Run, path: string): vo
   const type = own(schema, "type");
   const types = typeof type === "string" ? [type] : (list(schema, "type") ?? []);
   if (types.length > 0 && !types.some((each) => typeof each === "string" && hasType(value, each))) {
-    throw new Refused(`${shown(path)} is ${typeOf(value)}, not ${types.join(" or ")}`);
+    throw new Refused(`${shown(path)} is ${typeOf(value)}, not ${visible(JSON.stringify(type))}`);
   }
   const constant = own(schema, "const");
   if (constant !== undefined && !same(constant, value, run)) {
