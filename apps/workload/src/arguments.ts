@@ -21,6 +21,9 @@ const names = (list: readonly { readonly name: string }[]): string =>
     .sort((a, b) => (a < b ? -1 : 1))
     .join(", ");
 
+/** Nothing that an agent proposes: a program of the session asks for it while it runs. */
+const askedByPrograms: ReadonlySet<string> = new Set(["net::connect"]);
+
 /** What the two registries disagree on; empty where they agree. */
 export const registryDifferences = (): readonly string[] => {
   const differences: string[] = [];
@@ -37,7 +40,7 @@ export const registryDifferences = (): readonly string[] => {
     }
   }
   for (const target of targets.values()) {
-    if (target.driver === undefined) continue;
+    if (target.driver === undefined || askedByPrograms.has(target.name)) continue;
     if (!offered.some((tool) => tool.target === target.name)) {
       differences.push(`${target.name}: no tool`);
     }

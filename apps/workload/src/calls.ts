@@ -21,6 +21,7 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { encodeCanonical, prepared as preparedSchema, previewTargets, schema } from "@ioi/wire";
 import { canonicalArguments } from "./arguments.ts";
 import type {
+  ActWant,
   AgentLink,
   Contents,
   Driver,
@@ -28,11 +29,13 @@ import type {
   Drivers,
   Gate,
   OpenedSession,
+  PersonDecision,
   PreparedAction,
   RegisteredModel,
   SessionClock,
 } from "./ends.ts";
 import type { SessionMetrics } from "./metrics.ts";
+import { BesideActions } from "./beside.ts";
 import { readActEnd } from "./outcomes.ts";
 
 export interface CallEnds {
@@ -57,6 +60,8 @@ interface Stopwatch {
 export interface ActionOutput {
   readonly action: number;
   readonly text: string;
+  /** Of the error output, where the two are told apart. */
+  readonly stream?: "errors";
 }
 
 const modelOf = ({ id, contextTokens, inputMicrousd, outputMicrousd }: RegisteredModel) => ({
@@ -106,6 +111,8 @@ export class SessionCalls {
   /** What was opened is not what the session may reach now. */
   #stale = false;
   #watch: Stopwatch = { fromUs: 0, preparedUs: 0 };
+  /** What programs ask for while they run. */
+  readonly #beside: BesideActions;
   /** An effect that is asked to end. */
   #aborting: Promise<void> = Promise.resolve();
   /** Of the last act: its ticket, and where values of its answer come from. */
@@ -117,7 +124,9 @@ export class SessionCalls {
     state: SessionSnapshot,
     log: Log,
     onOutput: (output: ActionOutput) => void = () => undefined,
+    give: (input: SessionInput) => Promise<void> = async () => undefined,
   ) {
+    this.#beside = new BesideActions({ gate: ends.gate, log, give }, state);
     this.#ends = ends;
     this.#onOutput = onOutput;
     this.#state = state;
@@ -130,6 +139,7 @@ export class SessionCalls {
     const model = modelFor(this.#state, opened.models);
     this.#opened = opened;
     this.#model = model;
+    await this.#beside.recover(signal);
     const { kind } = this.#state.goal;
     const { policyHash, roots } = opened;
     const plain = { type: "opened", call: effect.call, policyHash } as const;
@@ -139,6 +149,20 @@ export class SessionCalls {
       ...(model === undefined ? {} : { model: modelOf(model) }),
       roots: roots.map(({ name, path, access }) => ({ name, path, write: access === "write" })),
     };
+  }
+
+  /** A person's answer to what a program asked for; false where it is for something else. */
+  decidedBeside(decision: PersonDecision): boolean {
+    return this.#beside.decided(decision);
+  }
+
+  /** What a person types for the program of the act that runs. */
+  async input(bytes: Uint8Array, end: boolean): Promise<void> {
+    const { stage, current } = this.#state;
+    const nonce = current?.prepared?.nonce;
+    const kind = current === undefined ? undefined : toolOf(current.target)?.driver;
+    if (stage !== "acting" || nonce === undefined || kind === undefined || kind === null) return;
+    await this.#ends.drivers.running(this.#state.session, kind)?.input(nonce, bytes, end);
   }
 
   scopeChanged(): void {
@@ -338,10 +362,22 @@ export class SessionCalls {
     const driver = await this.#driver(effect.target, signal);
     const { nonce, ticket } = effect;
     const { n } = effect;
-    const decoder = new TextDecoder();
-    const onOutput = (bytes: Uint8Array): void =>
-      this.#onOutput({ action: n, text: decoder.decode(bytes, { stream: true }) });
-    const end = await driver.act(nonce, ticket, effect.content ?? noContent, signal, onOutput);
+    const decoders = { output: new TextDecoder(), errors: new TextDecoder() };
+    const onOutput = (bytes: Uint8Array, stream: "output" | "errors"): void =>
+      this.#onOutput({
+        action: n,
+        text: decoders[stream].decode(bytes, { stream: true }),
+        ...(stream === "errors" ? { stream } : {}),
+      });
+    const { counter } = effect;
+    const ended = new AbortController();
+    const program = { driver, counter, signal, ended: ended.signal };
+    const onWant = (want: ActWant): void => this.#beside.want(program, want);
+    const given = effect.content ?? noContent;
+    const acting = driver.act(nonce, ticket, given, signal, onOutput, onWant);
+    // What still waits for a person waits for nobody any more; what was permitted has its end.
+    const end = await acting.finally(() => ended.abort());
+    await this.#beside.settled();
     const { input, content, origins } = readActEnd(effect.target, end);
     this.#origins = origins === undefined ? undefined : [effect.counter, origins];
     this.#log.log("info", "session.acted", {

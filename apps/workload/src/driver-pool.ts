@@ -8,7 +8,15 @@ import type { Socket } from "node:net";
 import { type Log, OperationError, toHex } from "@ioi/base";
 import { type Channel, type Client, client, connect } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
-import type { ActEnd, AgentLink, Driver, DriverKind, Drivers, PreparedAction } from "./ends.ts";
+import type {
+  ActEnd,
+  ActWant,
+  AgentLink,
+  Driver,
+  DriverKind,
+  Drivers,
+  PreparedAction,
+} from "./ends.ts";
 import {
   abortMs,
   actDeadlineMs,
@@ -91,7 +99,8 @@ class RemoteDriver implements Driver {
     ticket: Uint8Array,
     content: Uint8Array,
     signal: AbortSignal,
-    onOutput: (bytes: Uint8Array) => void = () => undefined,
+    onOutput: (bytes: Uint8Array, stream: "output" | "errors") => void = () => undefined,
+    onWant: (want: ActWant) => void = () => undefined,
   ): Promise<ActEnd> {
     const output: Uint8Array[] = [];
     const events = this.#client.act(
@@ -99,15 +108,23 @@ class RemoteDriver implements Driver {
       { signal, deadlineMs: actDeadlineMs },
     );
     for await (const { event } of events) {
-      if (event.case === "output") {
+      if (event.case === "output" || event.case === "errors") {
         output.push(event.value);
-        onOutput(event.value);
-      }
+        onOutput(event.value, event.case);
+      } else if (event.case === "want") onWant(event.value);
       if (event.case !== "result") continue;
       const { outcome, outcomeSignature, result, errorMessage } = event.value;
       return { outcome, outcomeSignature, result, message: errorMessage, output };
     }
     throw new OperationError("E_DRIVER_MALFORMED", "an act ended without a result");
+  }
+
+  async refuse(counter: bigint, id: number, reason: string): Promise<void> {
+    await this.#client.refuse({ counter, id, reason }, { deadlineMs: driverDeadlineMs });
+  }
+
+  async input(nonce: Uint8Array, bytes: Uint8Array, end: boolean): Promise<void> {
+    await this.#client.input({ nonce, bytes, end }, { deadlineMs: driverDeadlineMs });
   }
 
   async abort(nonce: Uint8Array): Promise<void> {

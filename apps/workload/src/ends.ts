@@ -154,6 +154,14 @@ export interface ActEnd {
   readonly output: readonly Uint8Array[];
 }
 
+/** What a running program asks for: an action of its own. */
+export interface ActWant {
+  readonly id: number;
+  readonly target: string;
+  /** Canonical map of canonical arguments. */
+  readonly args: Uint8Array;
+}
+
 export interface Driver {
   /** Relays of MCP servers: only a driver of that kind answers. */
   readonly mcp?: Client<typeof pb.McpDriver>;
@@ -171,8 +179,14 @@ export interface Driver {
     content: Uint8Array,
     signal: AbortSignal,
     /** What it writes while it runs, as it comes. */
-    onOutput?: (bytes: Uint8Array) => void,
+    onOutput?: (bytes: Uint8Array, stream: "output" | "errors") => void,
+    /** What its program asks for beside it. */
+    onWant?: (want: ActWant) => void,
   ): Promise<ActEnd>;
+  /** What a program of the act under this ticket asked for is not permitted. */
+  refuse(counter: bigint, id: number, reason: string): Promise<void>;
+  /** What the act's program reads. */
+  input(nonce: Uint8Array, bytes: Uint8Array, end: boolean): Promise<void>;
   abort(nonce: Uint8Array): Promise<void>;
   settle(
     counter: bigint,

@@ -44,6 +44,10 @@ export const looksMax = 64;
 export const waitingOutputCharsMax = 262_144;
 /** Wait for the program of an agent to be gone, in milliseconds. */
 export const programKillMs = 5000;
+/** What the programs of one session ask for beside their own action, at the same time. */
+export const besideMax = 64;
+/** Wait of a program for a person to answer, in milliseconds. */
+export const besideAskMsMax = 600_000;
 /** Gates before MCP servers that are open at the same time. */
 export const gatesMax = 32;
 /** Calls of one gate that wait for a person; further ones are denied. */

@@ -21,7 +21,7 @@ import {
 import { type Log, OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { type ActionOutput, type CallEnds, SessionCalls } from "./calls.ts";
-import type { JournalFile } from "./ends.ts";
+import type { JournalFile, PersonDecision } from "./ends.ts";
 import { followCostRatio, followIntervalMs, updateJsonCharsMax } from "./limits.ts";
 import { OutputQueue } from "./output-queue.ts";
 import { AgentSeat } from "./seat.ts";
@@ -107,9 +107,13 @@ export class SessionRunner {
     this.#told = told;
     this.#aheadMs = Math.max(0, machine.state.lastMs - ends.clock.nowMs());
     this.#log = ends.log.child({ session });
-    this.#calls = new SessionCalls(ends, machine.state, this.#log, (output) => {
-      this.#write(output);
-    });
+    this.#calls = new SessionCalls(
+      ends,
+      machine.state,
+      this.#log,
+      (output) => this.#write(output),
+      (input) => this.give(input),
+    );
     const program = (signal: AbortSignal) => this.#calls.program(signal);
     this.#seat = new AgentSeat({ contents: ends.contents, program }, machine.state);
   }
@@ -151,6 +155,24 @@ export class SessionRunner {
 
   get update(): SessionUpdate {
     return updateOf(this.#machine.state);
+  }
+
+  /** A person's answer, for the session or for what its program asked. */
+  async decided(decision: PersonDecision): Promise<void> {
+    if (this.#calls.decidedBeside(decision)) return;
+    const { approval, approved, reason, expired } = decision;
+    await this.give({
+      type: "decision",
+      approval,
+      approved,
+      reason: clip(reason, reasonCharsMax),
+      ...(expired ? { expired } : {}),
+    });
+  }
+
+  /** What a person types for the program that runs. */
+  async input(bytes: Uint8Array, end: boolean): Promise<void> {
+    await this.#calls.input(bytes, end);
   }
 
   /** The next action is prepared by drivers that reach what the session may reach now. */

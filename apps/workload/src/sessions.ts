@@ -11,7 +11,6 @@ import {
   errors,
   type Goal,
   type OnAsk,
-  reasonCharsMax,
   type SessionInput,
   type SessionSnapshot,
   stateOf,
@@ -191,20 +190,14 @@ export class Sessions {
   }
 
   #decided(decision: PersonDecision): void {
-    const { session, approval, approved, reason, expired, scopeChanged } = decision;
+    const { session, scopeChanged } = decision;
     const runner = this.#runners.get(session);
     if (runner === undefined) return;
     if (scopeChanged === true) {
       runner.scopeChanged();
       return;
     }
-    void runner.give({
-      type: "decision",
-      approval,
-      approved,
-      reason: clip(reason, reasonCharsMax),
-      ...(expired ? { expired } : {}),
-    });
+    void runner.decided(decision);
   }
 
   /** Starts a session, or follows it where it was started already. */

@@ -215,12 +215,16 @@ class DriverDouble implements Driver {
     return { statement: nonce, signature: waiting.id, text };
   }
 
+  async refuse(): Promise<void> {}
+
+  async input(): Promise<void> {}
+
   async act(
     nonce: Uint8Array,
     _ticket: Uint8Array,
     content: Uint8Array,
     signal: AbortSignal,
-    onOutput?: (bytes: Uint8Array) => void,
+    onOutput?: (bytes: Uint8Array, stream: "output" | "errors") => void,
   ): Promise<ActEnd> {
     const world = this.#world;
     const waiting = this.#prepared.get(toHex(nonce));
@@ -250,7 +254,7 @@ class DriverDouble implements Driver {
     });
     const writes = target === "sys::exec" || target === "model::infer";
     const output = writes ? world.output : [];
-    for (const piece of output) onOutput?.(piece);
+    for (const piece of output) onOutput?.(piece, "output");
     return {
       outcome,
       outcomeSignature: new Uint8Array(64),

@@ -34,6 +34,8 @@ const driverService = implement(pb.Driver, {
   },
   abort: async () => ({}),
   settle: async () => ({ status: "confirmed", reversible: true }),
+  refuse: async () => ({}),
+  input: async () => ({}),
 });
 
 /** A launcher; the socket arrives before the reply where `early`. */

@@ -8,9 +8,11 @@ import { equalBytes, type Instant, msBetween } from "@ioi/base";
 import { actionId, domains, verifyPayload } from "@ioi/crypto";
 import {
   type AddressClass,
+  type CanonicalUrl,
   nameClass,
   type PermittedRequest,
   permittedRequest,
+  readHost,
 } from "@ioi/firewall";
 import { type Action, action as actionSchema, schema, signed, ticket } from "@ioi/wire";
 import { type GuardianCore, rejected } from "./core.ts";
@@ -80,11 +82,8 @@ const headersOf = (
   return [core.secrets.headerFor(name, request)];
 };
 
-/** Classes that the request may reach: those that a rule opened, else the name's own. */
-const classesOf = (
-  { url }: PermittedRequest,
-  opened: readonly AddressClass[],
-): readonly AddressClass[] => {
+/** Classes that may be reached: those that a rule opened, else the name's own. */
+const classesOf = (url: CanonicalUrl, opened: readonly AddressClass[]): readonly AddressClass[] => {
   if (opened.length > 0) return opened;
   const own = nameClass(url);
   return own === "reserved" ? [] : [own];
@@ -93,6 +92,22 @@ const classesOf = (
 const listenerOf = (core: GuardianCore, { target, args }: Action): Lease["listener"] => {
   const model = asksModel(target) ? args["model"] : undefined;
   return typeof model === "string" ? core.models.listenerOf(model) : undefined;
+};
+
+/** Of a program with a network, and of a tunnel that it asked for: nothing is added to either. */
+const withoutRequest = (
+  { target, args }: Action,
+  { addressClasses }: MintedTicket,
+): Lease | undefined => {
+  const nothing = { headers: [], bytesUpMax: 0, bytesDownMax: 0, listener: undefined };
+  if (target === "sys::exec" && args["network"] === "egress") {
+    return { ...nothing, addressClasses: [] };
+  }
+  const { host } = args;
+  if (target !== "net::connect" || typeof host !== "string") return undefined;
+  const url = readHost(host);
+  if (!url.ok) throw refused("the tunnel leads to no host");
+  return { ...nothing, addressClasses: classesOf(url.value, addressClasses) };
 };
 
 /** Checks everything, then burns: a lease that is refused after that was still the only one. */
@@ -118,13 +133,15 @@ export const lease = (
   if (entry.leased) throw refused("the ticket had its lease");
   entry.leased = true;
   const action = schema.decode(actionSchema, given.action);
+  const plain = action.ok ? withoutRequest(action.value, entry) : undefined;
+  if (plain !== undefined) return plain;
   const request = action.ok ? permittedRequest(action.value) : action;
   if (!action.ok || !request.ok) throw refused("the action makes no request");
   return {
     headers: headersOf(core, action.value, request.value),
     bytesUpMax: leaseBytesUpMax,
     bytesDownMax: leaseBytesDownMax,
-    addressClasses: classesOf(request.value, entry.addressClasses),
+    addressClasses: classesOf(request.value.url, entry.addressClasses),
     listener: listenerOf(core, action.value),
   };
 };

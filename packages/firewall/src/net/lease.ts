@@ -3,7 +3,7 @@
  * without those that a rule refuses or asks about, which are judged one by one when the program comes
  * to them. Without such a rule it reaches nothing unasked.
  */
-import type { FlowHost, Obligation } from "@ioi/wire";
+import type { DriverKind, FlowHost, Obligation } from "@ioi/wire";
 import type { CompiledPolicy } from "../types.ts";
 import { type Judgement, judge } from "../judge.ts";
 import {
@@ -13,8 +13,17 @@ import {
   programHostsMax,
   programRequestsMax,
 } from "../limits.ts";
+import type { TargetSpec } from "../targets.ts";
 import { readSubject, type Subject } from "../subject.ts";
 import { networkTargets } from "./read-network.ts";
+
+/** What a running program asks for beyond its ticket, and whose programs may. */
+const wanted: ReadonlySet<string> = new Set(["net::connect", "net::get"]);
+const startPrograms: ReadonlySet<DriverKind> = new Set<DriverKind>(["exec", "shell", "mcp"]);
+
+/** Whether a driver of this kind may bring an action on this target before the Guardian. */
+export const performs = (kind: DriverKind, { name, driver }: TargetSpec): boolean =>
+  driver === kind || (startPrograms.has(kind) && wanted.has(name));
 
 /** The program gets a way out. */
 export const wantsNetwork = ({ target, values }: Subject): boolean => {

@@ -1,0 +1,244 @@
+/**
+ * Actions that a running program asks for beside its own: prepared by the same driver, proposed, and
+ * performed while the program goes on; what became of each is an input of the session.
+ *
+ * Invariants: nothing is granted without a ticket of its own; each ticket gets its outcome before the
+ * program's action gets its own. Bounds: `besideMax` at once, `besideAskMsMax`.
+ */
+import { clip, reasonCharsMax, type SessionInput, type SessionSnapshot } from "@ioi/agent";
+import { type Log, OperationError } from "@ioi/base";
+import { decodeCanonical, prepared as preparedSchema, schema } from "@ioi/wire";
+import type { ActWant, Driver, Gate, PersonDecision, ProposalVerdict } from "./ends.ts";
+import { besideAskMsMax, besideMax } from "./limits.ts";
+import { readActEnd } from "./outcomes.ts";
+
+type Beside = Extract<SessionInput, { readonly type: "beside" }>;
+type Known = Omit<Beside, "type" | "key" | "target" | "args">;
+
+/** The running act that programs ask through. */
+export interface ProgramAct {
+  readonly driver: Driver;
+  readonly counter: bigint;
+  readonly signal: AbortSignal;
+  /** The program waits for nothing any more. */
+  readonly ended: AbortSignal;
+}
+
+export interface BesideEnds {
+  readonly gate: Gate;
+  readonly log: Log;
+  readonly give: (input: SessionInput) => Promise<void>;
+}
+
+type Answer = Pick<PersonDecision, "approved" | "reason" | "expired">;
+
+/** Proposals of the machine count from the epoch's beginning; these from its middle. */
+const sequenceOf = ({ epoch }: SessionSnapshot, at: number): number =>
+  epoch * 2 ** 32 + 2 ** 31 + at;
+
+const judgedOf = (verdict: ProposalVerdict): Known => ({
+  verdict: verdict.verdict,
+  rules: verdict.rules,
+  asks: verdict.asks,
+  reason: clip(verdict.reason, reasonCharsMax),
+  instead: clip(verdict.instead, reasonCharsMax),
+  display: verdict.display,
+  ...(verdict.receipt === undefined ? {} : { receipt: verdict.receipt }),
+  ...(verdict.verdict === "ask" ? { approval: verdict.approval } : {}),
+  ...(verdict.verdict === "allow"
+    ? { ticket: { counter: verdict.counter, ttlMs: verdict.ttlMs } }
+    : {}),
+});
+
+const argsOf = (bytes: Uint8Array): Beside["args"] => {
+  const decoded = decodeCanonical(bytes);
+  return decoded.ok && typeof decoded.value === "object" && decoded.value !== null
+    ? (decoded.value as Beside["args"])
+    : {};
+};
+
+export class BesideActions {
+  readonly #ends: BesideEnds;
+  readonly #state: SessionSnapshot;
+  /** Approvals that a person is asked for, and answers that came before anybody waited. */
+  readonly #waiting: Map<string, (answer: Answer) => void> = new Map();
+  readonly #running: Set<Promise<void>> = new Set();
+  #proposals = 0;
+  #keys = 0;
+
+  constructor(ends: BesideEnds, state: SessionSnapshot) {
+    this.#ends = ends;
+    this.#state = state;
+  }
+
+  /** A person's answer; false where nothing here waits for it. */
+  decided({ approval, ...answer }: PersonDecision): boolean {
+    const waiting = this.#waiting.get(approval);
+    waiting?.(answer);
+    return waiting !== undefined;
+  }
+
+  /** One thing that the program asks for. */
+  want(act: ProgramAct, want: ActWant): void {
+    const key = Math.max(this.#keys, ...this.#state.actions.map((each) => each.beside ?? 0)) + 1;
+    this.#keys = key;
+    const running = this.#run(act, want, key).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** All of them have their outcomes. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async #run(act: ProgramAct, want: ActWant, key: number): Promise<void> {
+    const { driver, counter } = act;
+    const refuse = async (reason: string): Promise<void> => {
+      await driver.refuse(counter, want.id, clip(reason, reasonCharsMax)).catch(() => undefined);
+    };
+    try {
+      if (this.#running.size >= besideMax) return await refuse("too many things are asked at once");
+      await this.#judge(act, want, key, refuse);
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      this.#ends.log.log("warn", "session.beside-failed", { key, code: error.code });
+      await refuse(error.message);
+    }
+  }
+
+  async #judge(
+    act: ProgramAct,
+    want: ActWant,
+    key: number,
+    refuse: (reason: string) => Promise<void>,
+  ): Promise<void> {
+    const { driver, signal } = act;
+    const { target, args } = want;
+    const tell = (known: Known): Promise<void> =>
+      this.#ends.give({ type: "beside", key, target, args: argsOf(args), ...known });
+    // As often as a yes is found to be for something else: the policy may have changed.
+    for (let tries = 0; tries < 3; tries++) {
+      const made = await driver.prepare(target, args, signal);
+      const statement = schema.decode(preparedSchema, made.prepared);
+      if (!statement.ok) {
+        throw new OperationError("E_DRIVER_MALFORMED", "what the driver prepared does not decode");
+      }
+      this.#proposals += 1;
+      const verdict = await this.#ends.gate.propose(
+        {
+          session: this.#state.session,
+          sequence: sequenceOf(this.#state, this.#proposals),
+          ...made,
+          headless: this.#state.onAsk === "deny",
+        },
+        signal,
+      );
+      const known = judgedOf(verdict);
+      await tell(known);
+      if (verdict.verdict === "allow") {
+        await this.#perform(act, verdict, statement.value.nonce, known, tell);
+        return;
+      }
+      if (verdict.verdict === "deny") return await refuse(verdict.reason);
+      const answer = await this.#answer(verdict.approval, AbortSignal.any([signal, act.ended]));
+      if (answer.approved) continue;
+      const reason = answer.expired ? "nobody answered in time" : answer.reason;
+      await tell({
+        ...known,
+        verdict: "deny",
+        reason: reason === "" ? "a person said no" : reason,
+      });
+      return await refuse(reason === "" ? "a person said no" : reason);
+    }
+    await refuse("what was approved asks again");
+  }
+
+  #answer(approval: string, signal: AbortSignal): Promise<Answer> {
+    return new Promise((resolve) => {
+      const settle = (answer: Answer): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", gone);
+        this.#waiting.delete(approval);
+        resolve(answer);
+      };
+      const gone = (): void =>
+        settle({ approved: false, reason: "the program that asked has ended", expired: false });
+      const late = (): void => settle({ approved: false, reason: "", expired: true });
+      const timer = setTimeout(late, besideAskMsMax);
+      signal.addEventListener("abort", gone, { once: true });
+      this.#waiting.set(approval, settle);
+      if (signal.aborted) gone();
+    });
+  }
+
+  async #perform(
+    { driver, signal }: ProgramAct,
+    { counter, ticket }: ProposalVerdict,
+    nonce: Uint8Array,
+    known: Known,
+    tell: (known: Known) => Promise<void>,
+  ): Promise<void> {
+    const report = { session: this.#state.session, counter };
+    const nothing = new Uint8Array(0);
+    const lasting = new AbortController().signal;
+    let outcome: NonNullable<Known["outcome"]>;
+    let signed: { readonly outcome: Uint8Array; readonly outcomeSignature: Uint8Array } | undefined;
+    try {
+      const end = await driver.act(nonce, ticket, nothing, signal);
+      const { input } = readActEnd("net::connect", end);
+      const { status, bytes, code, message, evidence, resultHash } = input;
+      signed = { outcome: end.outcome, outcomeSignature: end.outcomeSignature };
+      outcome = {
+        status,
+        bytes,
+        evidence,
+        resultHash,
+        reportedBy: "driver",
+        ...(code === undefined ? {} : { code }),
+        ...(message === undefined ? {} : { message }),
+      };
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      // Nobody says any more what went over it.
+      outcome = { status: "unknown", bytes: 0, evidence: {}, reportedBy: "workload" };
+    }
+    await tell({ ...known, outcome });
+    const { status, reportedBy } = outcome;
+    const receipt = await this.#ends.gate.report(
+      { ...report, status, reportedBy, ...signed },
+      lasting,
+    );
+    await tell({ ...known, outcome: { ...outcome, receipt } });
+  }
+
+  /** After a crash: tickets whose outcome nobody reported. */
+  async recover(signal: AbortSignal): Promise<void> {
+    const { session, actions } = this.#state;
+    for (const action of actions) {
+      const { beside: key, ticket, verdict, outcome } = action;
+      if (key === undefined || ticket === undefined || verdict !== "allow") continue;
+      if (outcome?.receipt !== undefined) continue;
+      const lost = { status: "unknown", bytes: 0, evidence: {}, reportedBy: "workload" } as const;
+      const { status, reportedBy } = lost;
+      const { counter } = ticket;
+      const receipt = await this.#ends.gate
+        .report({ session, counter, status, reportedBy }, signal)
+        .catch(() => undefined);
+      const { target, args, rules, asks, reason, instead, display } = action;
+      await this.#ends.give({
+        type: "beside",
+        key,
+        target,
+        args,
+        verdict,
+        rules,
+        asks,
+        reason,
+        instead,
+        display,
+        ticket,
+        outcome: receipt === undefined ? lost : { ...lost, receipt },
+      });
+    }
+  }
+}
