@@ -21,6 +21,7 @@ import { addModelCommands } from "./models-program.ts";
 import { addChainCommands } from "./program-chain.ts";
 import { addPolicyTools } from "./program-policy.ts";
 import { addSecretCommands } from "./program-secrets.ts";
+import { addServiceCommands } from "./program-service.ts";
 import { addSessionCommands, onAsk } from "./program-sessions.ts";
 import { failWith, usage } from "./report.ts";
 
@@ -318,7 +319,6 @@ const PLANNED: Readonly<Record<string, string>> = {
   devnet: "a development network",
   tx: "transactions",
   scs: "the memory file",
-  service: "installation as a system service",
 };
 
 const addPlanned = (program: Command): void => {
@@ -402,6 +402,7 @@ export const buildProgram = (build: Build): Command => {
   addReceiptCommands(program, build);
   addChainCommands(program, build);
   addSecretCommands(program, build);
+  addServiceCommands(program, build);
   addJudgingCommands(program, build);
   if (!build.completing) addCompletion(program);
   addHelp(program);

@@ -10,7 +10,12 @@ import path from "node:path";
 import { OperationError } from "@ioi/base";
 import { openManifest, programOf } from "@ioi/drivers/agent";
 import { socketPair } from "@ioi/host/libc";
-import { kindProfiles, type SandboxedChild, spawnSandboxed } from "@ioi/host/sandbox";
+import {
+  kindProfiles,
+  type SandboxedChild,
+  type SpawnOptions,
+  spawnSandboxed,
+} from "@ioi/host/sandbox";
 import type { Profile } from "@ioi/wire";
 
 /** The whole environment beside the sandbox's own; Python writes nothing beside its sources. */
@@ -44,7 +49,11 @@ const pausedSocket = (fd: number): net.Socket => {
   return socket;
 };
 
-export const startAgentProgram = (profile: Profile, dataFolder: string): AgentProgram => {
+export const startAgentProgram = (
+  profile: Profile,
+  dataFolder: string,
+  as: Pick<SpawnOptions, "identity"> = {},
+): AgentProgram => {
   const [root, ...more] = profile.roots;
   if (root === undefined || more.length > 0 || root.access !== "read") {
     throw new OperationError("E_DRIVER_REFUSED", "an agent's profile has one folder, for reading");
@@ -72,6 +81,7 @@ export const startAgentProgram = (profile: Profile, dataFolder: string): AgentPr
         masks: [],
       },
       {
+        ...as,
         program,
         args: [...(runtime ? ["--no-warnings"] : []), ...manifest.entry.slice(1)],
         env: environment,

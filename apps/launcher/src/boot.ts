@@ -32,6 +32,7 @@ import type {
 } from "./config.ts";
 import { bootMs, cutMs, drainMs } from "./limits.ts";
 import { answerAuthorities } from "./authorities.ts";
+import { asRole, type Identities } from "./identities.ts";
 import { answerListeners } from "./listeners.ts";
 import type { LogFiles } from "./log-files.ts";
 
@@ -63,6 +64,8 @@ export interface BootOptions {
   readonly listeners: { readonly guardian: number; readonly workload: number };
   readonly logs: LogFiles;
   readonly log: Log;
+  /** Absent: every process is the caller's. */
+  readonly identities: Identities | undefined;
   /** The Guardian said who it is; returns the chain's id. */
   readonly onGuardian: (hello: pb.HelloReply) => Promise<string>;
   /** What the Workload may ask of the launcher. */
@@ -292,6 +295,7 @@ export class Kernel {
       entry: appMain(name),
       nodeArgs: ["--no-warnings", "--max-semi-space-size=8"],
       stdio: takesSockets ? [...holes, "ipc"] : holes,
+      ...asRole(this.#options.identities, name),
       ...(takesSockets ? { serialization: "json" as const } : {}),
     });
     const { listeners, keysDescriptor } = this.#options;

@@ -17,6 +17,7 @@ import { type Client, client, connect } from "@ioi/host/rpc";
 import { kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { pb } from "@ioi/wire";
 import type { ConsoleProcessConfig, PageConfig } from "./config.ts";
+import { asRole, type Identities } from "./identities.ts";
 import { drainMs, healthyMs, pagePortsTriedMax, restartFirstMs, restartMostMs } from "./limits.ts";
 import type { LogFiles } from "./log-files.ts";
 import { portHolder } from "./port-holder.ts";
@@ -29,6 +30,7 @@ export interface ConsoleOptions {
   readonly links: number;
   readonly logs: LogFiles;
   readonly log: Log;
+  readonly identities: Identities | undefined;
 }
 
 interface Running {
@@ -100,7 +102,8 @@ export class ConsoleKeeper {
   /** Whether who calls the page from this port is the owner of the kernel, or the superuser. */
   isOwn(callerPort: number): boolean {
     const uid = callerUidOf(callerPort, this.port);
-    return uid !== undefined && (uid === 0 || uid === process.getuid?.());
+    const own = this.#options.identities?.person.uid ?? process.getuid?.();
+    return uid !== undefined && (uid === 0 || uid === own);
   }
 
   get child(): ChildProcess | undefined {
@@ -171,6 +174,7 @@ export class ConsoleKeeper {
       entry: consoleMain,
       nodeArgs: ["--no-warnings", "--max-semi-space-size=4"],
       stdio,
+      ...asRole(this.#options.identities, "console"),
     });
     const config: ConsoleProcessConfig = {
       dataFolder,

@@ -15,6 +15,7 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { messagePair, socketPair } from "@ioi/host/libc";
 import { endSandbox, kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { bootKey, pb, type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
+import { asDriver, giveVault, type Identities } from "./identities.ts";
 import { startAgentProgram } from "./agent-program.ts";
 import type { Kernel } from "./boot.ts";
 import { driversMax } from "./limits.ts";
@@ -62,13 +63,21 @@ export class Drivers {
   readonly #logs: LogFiles;
   readonly #log: Log;
   readonly #userUmask: number;
+  readonly #identities: Identities | undefined;
   readonly #running: Set<RunningDriver> = new Set();
   /** Stops so far, and the newest of them. */
   #stops = 0;
   readonly #lastStops: { readonly at: number; readonly session: string | undefined }[] = [];
   #hello: pb.HelloReply | undefined;
 
-  constructor(dataFolder: string, logs: LogFiles, log: Log, userUmask: number) {
+  constructor(
+    dataFolder: string,
+    logs: LogFiles,
+    log: Log,
+    userUmask: number,
+    identities?: Identities,
+  ) {
+    this.#identities = identities;
     this.#dataFolder = dataFolder;
     this.#userUmask = userUmask;
     this.#logs = logs;
@@ -96,6 +105,9 @@ export class Drivers {
     }
     const vault = vaultFolder(this.#dataFolder, profile);
     fs.mkdirSync(vault, { mode: 0o700, recursive: true });
+    if (this.#identities !== undefined) {
+      giveVault(path.join(this.#dataFolder, "vault", profile.vault), vault, this.#identities);
+    }
     const instanceId = nodeCrypto.randomBytes(16);
     const key = nodeCrypto.generate("ed25519");
     const stopsBefore = this.#stops;
@@ -145,7 +157,11 @@ export class Drivers {
   /** An agent's program proposes nothing by itself: the Guardian knows no instance of it. */
   #spawnAgent(kernel: Kernel, profile: Profile): Uint8Array {
     const instanceId = nodeCrypto.randomBytes(16);
-    const { child, started, lines, errors } = startAgentProgram(profile, this.#dataFolder);
+    const { child, started, lines, errors } = startAgentProgram(
+      profile,
+      this.#dataFolder,
+      asDriver(this.#identities, "agent"),
+    );
     const { session, vault, kind } = profile;
     const agent: RunningDriver = { child, session, vault, kind, instanceId };
     this.#running.add(agent);
@@ -181,6 +197,7 @@ export class Drivers {
     const requests = profile.network === "none" ? undefined : socketPair();
     const waysOut = profile.network === "bridge" ? messagePair() : undefined;
     const { child, started } = spawnSandboxed(spec, {
+      ...asDriver(this.#identities, profile.kind),
       entry: driverMain,
       stdio: [
         "ignore",

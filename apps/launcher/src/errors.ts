@@ -50,6 +50,18 @@ export const errors = {
     next: "Run ./ioi doctor.",
     exit: 5,
   },
+  E_LAUNCHER_IDENTITIES: {
+    what: "The users of the service are not what they should be.",
+    why: "identities.json of the data folder is damaged, or others than the superuser can change it.",
+    next: "sudo ./ioi service install writes it.",
+    exit: 5,
+  },
+  E_LAUNCHER_SERVICE: {
+    what: "Only the superuser starts the kernel on this data folder.",
+    why: "It was installed as a service: each of its processes runs as a user of its own.",
+    next: "sudo ./ioi service status says how it is started.",
+    exit: 5,
+  },
   E_PAGE_PORT: {
     what: "No port for the page is free.",
     why: "Other programs listen on the wanted one and on those after it.",

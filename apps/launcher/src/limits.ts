@@ -1,5 +1,7 @@
 /** Bounds of the launcher. */
 
+/** Bytes of the file that names the users of a service. */
+export const identitiesBytesMax = 16_384;
 /** Wait before the first restart of the kernel's processes, in milliseconds; doubles each time. */
 export const restartFirstMs = 50;
 /** Longest wait before a restart, in milliseconds. */

@@ -21,6 +21,7 @@ import { doctorOf } from "./doctor.ts";
 import { Drivers } from "./drivers.ts";
 import { chainOf, prepareDataFolder } from "./first-run.ts";
 import { listFolders, tourFolder } from "./home.ts";
+import { giveFolders, giveRun, type Identities, readIdentities } from "./identities.ts";
 import { healthyMs, metricsMs, restartFirstMs, restartMostMs } from "./limits.ts";
 import { forgetFailure, rememberFailure } from "./last-failure.ts";
 import { findModels } from "./listeners.ts";
@@ -70,6 +71,7 @@ export class Supervisor {
   readonly #doctor: () => Promise<string>;
   readonly #metrics = launcherMetrics(() => this.#views());
   readonly #console: ConsoleKeeper | undefined;
+  readonly #identities: Identities | undefined;
   #kernel: Kernel | undefined;
   #server: net.Server | undefined;
   #port: number;
@@ -81,8 +83,10 @@ export class Supervisor {
     data: DataFolder,
     devices: readonly Uint8Array[],
     userUmask: number,
+    identities: Identities | undefined,
   ) {
     this.#config = config;
+    this.#identities = identities;
     this.#data = data;
     this.#devices = devices;
     this.#port = config.port;
@@ -92,7 +96,7 @@ export class Supervisor {
       fields: { process: "launcher" },
       write: (line) => this.#logs.write(line.trimEnd()),
     });
-    this.#drivers = new Drivers(data.path, this.#logs, this.log, userUmask);
+    this.#drivers = new Drivers(data.path, this.#logs, this.log, userUmask, identities);
     this.#vaultCare = new VaultCare({
       vaults: path.join(data.path, "vault"),
       busy: () => new Set(this.#drivers.running.map(({ vault }) => vault)),
@@ -113,8 +117,10 @@ export class Supervisor {
         links: listenIn(run, "console.sock"),
         logs: this.#logs,
         log: this.log,
+        identities,
       });
     }
+    if (identities !== undefined) giveFolders(data.path, identities);
   }
 
   static async start(config: LauncherConfig): Promise<Supervisor> {
@@ -128,7 +134,9 @@ export class Supervisor {
     const data = await openDataFolder(config.data);
     const kept = await migrateDataFolder(data);
     if (kept !== undefined) process.stderr.write(`migrated ${data.path}; as it was: ${kept}\n`);
-    const supervisor = new Supervisor(config, data, await prepareDataFolder(data), userUmask);
+    const identities = readIdentities(data.path);
+    const devices = await prepareDataFolder(data);
+    const supervisor = new Supervisor(config, data, devices, userUmask, identities);
     if (supervisor.#data.created) process.stderr.write(`made ${data.path}\n`);
     makeCodeCache();
     await supervisor.#boot();
@@ -190,7 +198,8 @@ export class Supervisor {
     this.#kernel = await Kernel.boot({
       dataFolder: this.#data.path,
       installFolder,
-      home: os.homedir(),
+      home: this.#home,
+      identities: this.#identities,
       devices: this.#devices,
       approveOrigins: this.#console?.approveOrigins ?? [],
       durable: this.#config.durable !== false,
@@ -238,6 +247,21 @@ export class Supervisor {
       page: this.pageAddress,
     };
     await this.#data.files.replaceFile("run/kernel.json", Buffer.from(`${JSON.stringify(file)}\n`));
+    this.#giveRun();
+  }
+
+  get #home(): string {
+    return this.#identities?.person.home ?? os.homedir();
+  }
+
+  #giveRun(): void {
+    if (this.#identities !== undefined) giveRun(this.#data.path, this.#identities);
+  }
+
+  /** In a home that is not ours the superuser writes nothing. */
+  #tour(): string {
+    if (this.#identities === undefined) return tourFolder(this.#home);
+    throw new OperationError("E_FOLDER_REFUSED", "a service makes no folder for the tour");
   }
 
   /** Drivers end and requests are cut at once; neither waits for the other. */
@@ -318,8 +342,8 @@ export class Supervisor {
         return {};
       },
       findModels: async ({ url }, { signal }) => await findModels(url, signal),
-      listFolders: async ({ path: folder }) => listFolders(os.homedir(), this.#own, folder),
-      tourFolder: async () => ({ path: tourFolder(os.homedir()) }),
+      listFolders: async ({ path: folder }) => listFolders(this.#home, this.#own, folder),
+      tourFolder: async () => ({ path: this.#tour() }),
       doctor: async () => ({ json: await this.#doctor() }),
       pageCaller: async ({ port }) => ({ own: this.#console?.isOwn(port) === true }),
       chainStatus: async (_request, { signal }) => await this.#chainStatus(signal),
@@ -328,6 +352,7 @@ export class Supervisor {
       serve(socket, [kernelService], { peer: "person" });
     });
     await new Promise<void>((resolve) => this.#server?.listen({ fd }, resolve));
+    this.#giveRun();
   }
 
   /** Folders that are the product's, and shown to nobody. */

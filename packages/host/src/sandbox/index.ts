@@ -7,12 +7,14 @@ export {
   type SandboxedCommand,
 } from "./compile.ts";
 export { errors } from "./errors.ts";
+export { sandboxBridgePort } from "./limits.ts";
 export { kindProfiles, type KindProfile } from "./profiles.ts";
 export { setupFailedExit } from "./plan.ts";
 export {
   endSandbox,
   spawnSandboxed,
   type SandboxedChild,
+  type SandboxIdentity,
   type SpawnOptions,
   type StdioEntry,
 } from "./spawn.ts";

@@ -25,7 +25,7 @@ export interface NamespaceTool {
 
 const folders = ["/usr/bin", "/bin", "/usr/local/bin"];
 
-const findProgram = (name: string): string | null => {
+export const findProgram = (name: string): string | null => {
   for (const folder of folders) {
     try {
       accessSync(`${folder}/${name}`, constants.X_OK);

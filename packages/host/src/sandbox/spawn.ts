@@ -6,7 +6,8 @@ import type { Readable } from "node:stream";
 import { err, ok, OperationError, type Rejection, type Result } from "@ioi/base";
 import { codeBinds } from "./code-binds.ts";
 import { codeCacheFolder } from "./code-cache.ts";
-import { sandboxedCommand } from "./compile.ts";
+import { sandboxedCommand, type SandboxedCommand } from "./compile.ts";
+import { findProgram } from "./namespace-tool.ts";
 import { startedMark } from "./plan.ts";
 import type { SandboxBind, SandboxSpec } from "./spec.ts";
 
@@ -32,6 +33,14 @@ export interface SpawnOptions {
   readonly bridge?: { readonly descriptor: number; readonly words: string };
   /** A session of its own, without the caller's terminal. */
   readonly detached?: boolean;
+  /** Another user than the caller; only the superuser may say so. */
+  readonly identity?: SandboxIdentity;
+}
+
+/** A user of the machine, and its group. */
+export interface SandboxIdentity {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface SandboxedChild {
@@ -41,9 +50,12 @@ export interface SandboxedChild {
   readonly started: Promise<Result<void, Rejection<"E_SANDBOX_SETUP">>>;
 }
 
-const withCode = (spec: SandboxSpec): SandboxSpec => {
+/** What the runtime compiled is its owner's alone; another user does without. */
+const withCode = (spec: SandboxSpec, foreign: boolean): SandboxSpec => {
   const shown = new Set(spec.binds.map((bind) => bind.path));
-  const more: readonly SandboxBind[] = codeBinds().filter((bind) => !shown.has(bind.path));
+  const more: readonly SandboxBind[] = codeBinds().filter(
+    ({ path }) => !shown.has(path) && !(foreign && path === codeCacheFolder),
+  );
   return { ...spec, binds: [...more, ...spec.binds] };
 };
 
@@ -70,6 +82,23 @@ const startReport = (child: ChildProcess, status: number): SandboxedChild["start
     stream.on("error", (error: Error) => settle(error.message));
   });
 
+/**
+ * The command under another user, from its first process on: it is that user whose numbers the
+ * namespaces map. Its own tool asks once more to end with its parent, since who changes the user
+ * forgets that.
+ */
+const asUser = (
+  { program, args }: SandboxedCommand,
+  identity: SandboxIdentity | undefined,
+): readonly [string, readonly string[]] => {
+  if (identity === undefined) return [program, args];
+  const setpriv = findProgram("setpriv");
+  if (setpriv === null) throw new OperationError("E_SANDBOX_TOOL", "setpriv is missing");
+  const { uid, gid } = identity;
+  const user = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--inh-caps=-all"];
+  return [setpriv, [...user, "--pdeathsig", "KILL", "--", program, ...args]];
+};
+
 export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): SandboxedChild => {
   const { entry, program, bridge } = options;
   if ((entry === undefined) === (program === undefined)) {
@@ -80,7 +109,7 @@ export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): Sandbo
   const status = stdio.length;
   stdio.push("pipe");
   const command = sandboxedCommand(
-    entry === undefined ? spec : withCode(spec),
+    entry === undefined ? spec : withCode(spec, options.identity !== undefined),
     entry === undefined ? (program ?? "") : process.execPath,
     entry === undefined
       ? (options.args ?? [])
@@ -99,7 +128,8 @@ export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): Sandbo
       ...(bridge === undefined ? {} : { bridge }),
     },
   );
-  const child = spawn(command.program, command.args, {
+  const [first, rest] = asUser(command, options.identity);
+  const child = spawn(first, rest, {
     env: command.env,
     cwd: "/",
     stdio: stdio as StdioOptions,
