@@ -442,7 +442,7 @@ export class GuardianCore {
       typed: session.typed,
       trusted: session.origins.trusted,
       seen: session.origins.seen,
-      urls: typedUrls(session.words, this.ports.parseUrl),
+      urls: typedUrls(session.words, this.ports.parseUrl, session.typed),
       ...(task === undefined ? {} : { task }),
       headless,
       productFolders: this.config.productFolders,

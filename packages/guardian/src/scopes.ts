@@ -83,6 +83,7 @@ export class ScopeSide {
     const { scope, warnings, pickWanted } = offeredScope({
       session: session.id,
       words: session.words,
+      typed: session.typed,
       picks: this.#picksOf(request, session),
       home,
       model: model.id,

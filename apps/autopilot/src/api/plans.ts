@@ -9,6 +9,8 @@ import { overviewQuery, queryClient } from "./queries.ts";
 
 export interface Task {
   readonly text: string;
+  /** Somebody was seen typing it; else a long text counts as a paste. */
+  readonly typed: boolean;
   /** Absolute; empty where the words say it. */
   readonly folder: string;
   readonly access: "read" | "organise" | "write";
@@ -34,6 +36,7 @@ const microusd = (dollars: number): bigint => BigInt(Math.round(Math.max(0, doll
 export const plan = async (task: Task, session = ""): Promise<Plan> => {
   const reply = await api.plan({
     text: task.text,
+    typed: task.typed,
     picks: task.folder === "" ? [] : [{ kind: "folder", value: task.folder, access: task.access }],
     model: task.model,
     microusdMax: microusd(task.dollarsMax),

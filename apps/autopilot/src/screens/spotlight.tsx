@@ -16,6 +16,7 @@ import {
 import { begin, plan, type Task } from "../api/plans.ts";
 import { modelsQuery, overviewQuery } from "../api/queries.ts";
 import { absolute, trimmed } from "../pure/paths.ts";
+import { isContent, typedAfter } from "../pure/typed.ts";
 import { dialogStore, draftStore } from "../view/dialogs.ts";
 import { FolderField } from "../view/folder-field.tsx";
 import { Icon } from "../view/icons.tsx";
@@ -29,6 +30,7 @@ const firstTask = (): Draft => {
   const { text, folder } = draftStore.get();
   return {
     text,
+    typed: text === "",
     folder: folder === "" ? (kept.read("folder") ?? "") : folder,
     model: "",
     ...defaults,
@@ -185,7 +187,13 @@ const SpotlightForm = ({
         placeholder="What should be done?"
         rows={2}
         value={task.text}
-        onChange={({ target }) => change({ text: target.value })}
+        onChange={({ target }) =>
+          change({ text: target.value, typed: typedAfter(task.typed, target.value) })
+        }
+        onPaste={({ clipboardData }) => {
+          if (isContent(clipboardData.getData("text"))) change({ typed: false });
+        }}
+        onDrop={() => change({ typed: false })}
         onKeyDown={onKey}
         maxLength={100_000}
       />

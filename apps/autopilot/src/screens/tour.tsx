@@ -19,6 +19,7 @@ const play = async (text: string): Promise<string> => {
   const { path } = await api.tourFolder({});
   const made = await plan({
     text,
+    typed: false,
     folder: path,
     access: "write",
     model: "",

@@ -107,16 +107,17 @@ const openSession = async (
     readonly text: string;
     readonly workspace: string;
     readonly access: string;
+    readonly typed: boolean;
   },
   agent: string,
   { signal }: CallContext,
 ): Promise<string> => {
   // What was planned before and changed on the card is the same task: its words stand already.
   if (request.session !== "") return request.session;
-  const { text, workspace, access } = request;
+  const { text, workspace, access, typed } = request;
   const person = await kernel.person();
   const { session } = await person.utter(
-    { session: "", text, workspace, access, agent, undoes: "" },
+    { session: "", text, workspace, access, agent, undoes: "", typed },
     { signal, deadlineMs: callMs },
   );
   return session;
@@ -250,7 +251,7 @@ const plan = async (
     throw new OperationError("E_CONSOLE_PLAN_GONE", "what was planned is not there any more");
   }
   const { session: planned } = request;
-  const opening = { session: planned, text, workspace, access };
+  const opening = { session: planned, text, workspace, access, typed: request.typed };
   const session = await openSession(kernel, opening, agent, context);
   const scope = await scopeOf(kernel, session, request, context);
   const needed = scope !== undefined && !scope.needless;

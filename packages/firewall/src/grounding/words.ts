@@ -23,14 +23,21 @@ const piecesOf = (text: string): readonly string[] =>
     .filter((piece) => piece !== "")
     .slice(0, wordTokensMax);
 
-/** The words of what a person typed, as they are. */
-export const wordsTokens = (words: readonly string[]): ReadonlySet<string> =>
-  new Set(words.filter(isTyped).flatMap(piecesOf));
+/** The words of what a person typed, as they are; `typed`: which texts somebody was seen typing. */
+export const wordsTokens = (
+  words: readonly string[],
+  typed?: ReadonlySet<number>,
+): ReadonlySet<string> =>
+  new Set(words.filter((text, at) => isTyped(text) || typed?.has(at) === true).flatMap(piecesOf));
 
 /** URLs among what a person typed, canonical, each once. `example.com` alone is not one. */
-export const typedUrls = (words: readonly string[], parse: UrlParser): readonly string[] => {
+export const typedUrls = (
+  words: readonly string[],
+  parse: UrlParser,
+  typed?: ReadonlySet<number>,
+): readonly string[] => {
   const urls = new Set<string>();
-  for (const token of wordsTokens(words)) {
+  for (const token of wordsTokens(words, typed)) {
     if (!/^https?:/i.test(token)) continue;
     const url = canonicalUrl(token, parse);
     if (url.ok) urls.add(url.value.text);

@@ -25,6 +25,8 @@ export interface ScopeInput {
   readonly session: string;
   /** What the person typed, oldest first. */
   readonly words: readonly string[];
+  /** Which of them somebody was seen typing. */
+  readonly typed?: ReadonlySet<number>;
   readonly picks: readonly ScopePick[];
   /** Absolute path behind `~`. */
   readonly home: string;
@@ -79,7 +81,7 @@ const homeWarning = "The whole home folder is in scope: mail, keys and settings 
 export const offeredScope = (input: ScopeInput): OfferedScope => {
   const { home, session, picks } = input;
   const base = picks.find(({ kind }) => kind === "folder")?.value;
-  const reading = readWords(input.words, home, base);
+  const reading = readWords(input.words, home, base, input.typed);
   const warnings = [...reading.warnings];
   if (input.remark) warnings.push(input.remark);
   const folders: ScopeFolder[] = [];
