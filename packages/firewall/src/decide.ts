@@ -288,6 +288,7 @@ const decideSubject = (
   const guarded = protectedPaths(subject);
   const reversible =
     subject.target.reversible &&
+    (subject.target.driver !== undefined || assumed === true) &&
     keeping.lost.length === 0 &&
     guarded.length === 0 &&
     !judgement.protectedRedirect;

@@ -120,15 +120,25 @@ const whereAllowed = (rule: CompiledRule): string =>
     })
     .join(", ");
 
-/** Where rules allow the target, for an action that none of them allows. */
-const allowedElsewhere = (policy: CompiledPolicy, subject: Subject): string => {
-  const allows = policy.engine.byTarget.get(subject.target.name)?.allows.all ?? [];
+const elsewhere = new WeakMap<CompiledPolicy["engine"], Map<string, string>>();
+
+/** Where rules allow the target, for an action that none of them allows; said once for a policy. */
+const allowedElsewhere = ({ engine }: CompiledPolicy, { target }: Subject): string => {
+  const known = elsewhere.get(engine) ?? new Map<string, string>();
+  elsewhere.set(engine, known);
+  const text = known.get(target.name) ?? placesAllowed(engine, target.name);
+  known.set(target.name, text);
+  return text;
+};
+
+const placesAllowed = (engine: CompiledPolicy["engine"], target: string): string => {
+  const allows = engine.byTarget.get(target)?.allows.all ?? [];
   const places = allows
     .slice(0, 3)
     .map((rule) => [rule.id, whereAllowed(rule)] as const)
     .filter(([, where]) => where !== "")
     .map(([id, where]) => `${where} (rule "${id}")`);
-  return places.length === 0 ? "" : `${subject.target.name} is allowed for ${places.join("; ")}.`;
+  return places.length === 0 ? "" : `${target} is allowed for ${places.join("; ")}.`;
 };
 
 const insteadOf = (

@@ -12,7 +12,7 @@ import { lexicalSegments, pathComplaint } from "./paths.ts";
 import { predicateTruth } from "./predicate.ts";
 import { protectedReason } from "./protected.ts";
 import { placeOf, type RootTable } from "./roots.ts";
-import { candidates, makeRuleIndex, type RuleIndex } from "./rule-index.ts";
+import { eachCandidate, makeRuleIndex, type RuleIndex } from "./rule-index.ts";
 import { analyseArgv, type Script } from "./shell.ts";
 import type { Subject } from "./subject.ts";
 import type { ToolCall } from "./tool-roles/call.ts";
@@ -68,6 +68,28 @@ export interface Judgement {
 const nothing = makeRuleIndex([]);
 const noRules = { denies: nothing, asks: nothing, allows: nothing };
 
+/** A rule that fires, or does where its content is so; its number says its place in the policy. */
+interface Found extends Firing {
+  readonly order: number;
+  readonly on: Alternatives | undefined;
+}
+
+/** Each once, in the order of the policy. */
+const settle = (found: Found[], least: Truth, deferred: DeferredFiring[] | undefined): Firing[] => {
+  if (found.length > 1) found.sort((a, b) => a.order - b.order);
+  const fired: Firing[] = [];
+  let last = -1;
+  for (const { rule, truth, order, on } of found) {
+    if (order === last) continue;
+    last = order;
+    if (on === undefined) fired.push({ rule, truth });
+    else if (deferred !== undefined && deferred.length < contentObligationsMax) {
+      deferred.push({ rule, on });
+    } else if (least === unknown) fired.push({ rule, truth: unknown });
+  }
+  return fired;
+};
+
 /**
  * Rules whose truth is at least `least`, in the order of the policy; those that hang on content go
  * into `deferred`, where that is given.
@@ -80,24 +102,26 @@ const firing = (
   time: DecisionTime | undefined,
   deferred?: DeferredFiring[],
 ): Firing[] => {
-  const fired: Firing[] = [];
-  for (const rule of candidates(rules, values, table, least === yes)) {
+  const found: Found[] = [];
+  eachCandidate(rules, values, table, least === yes, ({ rule, order }) => {
     if (deferred !== undefined && rule.deferred === true) {
       const now = rule.window === undefined ? yes : windowTruth(rule.window, time);
-      if (now === no || (now === unknown && least === yes)) continue;
+      if (now === no || (now === unknown && least === yes)) return;
       const residual = residualOfRule(rule, values, table);
-      if (residual.type === "depends" && deferred.length < contentObligationsMax) {
-        deferred.push({ rule, on: residual.on });
-        continue;
+      if (residual.type === "depends") {
+        found.push({ rule, order, truth: unknown, on: residual.on });
+        return;
       }
       // What is more than is worked out may hold: it refuses, and it allows nothing.
-      if (residual.type !== "constant" && least === unknown) fired.push({ rule, truth: unknown });
-      if (residual.type !== "constant") continue;
+      if (residual.type === "unknown" && least === unknown) {
+        found.push({ rule, order, truth: unknown, on: undefined });
+      }
+      if (residual.type === "unknown") return;
     }
     const truth = ruleTruth(rule, values, table, time);
-    if (truth >= least) fired.push({ rule, truth });
-  }
-  return fired;
+    if (truth >= least) found.push({ rule, order, truth, on: undefined });
+  });
+  return settle(found, least, deferred);
 };
 
 /** Adds firings; of one rule the stronger truth counts. */

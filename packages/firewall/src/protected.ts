@@ -106,6 +106,10 @@ const shapes: readonly (readonly [RegExp, string])[] = [
   [/^onedrive - /, "a synced folder"],
 ];
 
+const anyShape = new RegExp(shapes.map(([shape]) => `(?:${shape.source})`).join("|"));
+
+const deepFirst: ReadonlySet<string> = new Set(deepFolders.map(([[first = ""]]) => first));
+
 const deepFolder = (names: readonly string[]): string | undefined => {
   for (const [folder, why] of deepFolders) {
     for (let at = 0; at < names.length; at++) {
@@ -130,6 +134,6 @@ export const protectedReason = (segments: readonly string[]): string | undefined
   const last = names.at(-1) as string;
   const file = files.get(last);
   if (file !== undefined) return file;
-  for (const [shape, why] of shapes) if (shape.test(last)) return why;
-  return deepFolder(names);
+  if (anyShape.test(last)) for (const [shape, why] of shapes) if (shape.test(last)) return why;
+  return names.some((name) => deepFirst.has(name)) ? deepFolder(names) : undefined;
 };

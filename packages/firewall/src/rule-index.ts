@@ -14,7 +14,7 @@ import type { Predicate } from "./predicate.ts";
 import type { Place, RootTable } from "./roots.ts";
 import type { ArgumentValue } from "./values.ts";
 
-interface Placed {
+export interface Placed {
   readonly rule: CompiledRule;
   /** Its number among the rules of its target and effect. */
   readonly order: number;
@@ -149,23 +149,24 @@ const valueKeys = (
     : [...placeKeys(given, table), ...placeKeys(real, table)];
 };
 
-/** The rules that may be more than false, in the order of the policy. */
-export const candidates = (
-  { all, open, keyed }: RuleIndex,
+/**
+ * The rules that may be more than false, in no order and some of them twice: a rule stands under
+ * every key that would do. Nothing is copied; of a thousand rules a decision looks at a few.
+ */
+export const eachCandidate = (
+  index: RuleIndex,
   values: ReadonlyMap<string, ArgumentValue>,
   table: RootTable,
   narrow: boolean,
-): readonly CompiledRule[] => {
-  if (keyed.size === 0) return all;
-  const found = new Map<number, CompiledRule>();
-  for (const { rule, order } of open) found.set(order, rule);
-  for (const [argument, byKey] of keyed) {
+  visit: (placed: Placed) => void,
+): void => {
+  for (const placed of index.open) visit(placed);
+  for (const [argument, byKey] of index.keyed) {
     const keys = valueKeys(values.get(argument), table, narrow);
-    if (keys === undefined) return all;
-    for (const key of keys) {
-      for (const { rule, order } of byKey.get(key) ?? []) found.set(order, rule);
+    if (keys === undefined) {
+      for (const list of byKey.values()) for (const placed of list) visit(placed);
+      continue;
     }
+    for (const key of keys) for (const placed of byKey.get(key) ?? []) visit(placed);
   }
-  if (found.size < 2) return [...found.values()];
-  return [...found].toSorted(([a], [b]) => a - b).map(([, rule]) => rule);
 };

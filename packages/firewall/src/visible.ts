@@ -14,7 +14,12 @@ const numbered = (char: string): string =>
 const stacked = /\p{M}{4,}/gu;
 
 /** Every character of the text as a person can see it; a line break becomes its number too. */
-export const visible = (text: string): string =>
+export const visible = (text: string): string => (plainAscii.test(text) ? text : made(text));
+
+/** Most texts are: nothing in them hides. */
+const plainAscii = /^[\x20-\x7e]*$/;
+
+const made = (text: string): string =>
   text.replace(hidden, numbered).replace(stacked, (marks) => Array.from(marks, numbered).join(""));
 
 /** Whether a text holds nothing that {@link visible} would show by number; its own numbers may stand. */

@@ -184,7 +184,14 @@ const argumentsOf: Readonly<Record<string, readonly string[]>> = {
 const targetNames = Object.keys(argumentsOf);
 /** Programs have the most ways to be described. */
 const drawn = [...targetNames, "sys::exec", "sys::exec"];
-const others = ["net::connect", "browser::open", "fs::chmod", "mail::send"];
+/** Part of the language without a driver, each with arguments that it takes. */
+const otherArgs: Readonly<Record<string, Action["args"]>> = {
+  "net::listen": { port: 8080 },
+  "browser::open": { url: "https://other.example/" },
+  "clipboard::read": {},
+  "memory::recall": { query: "words" },
+};
+const others = Object.keys(otherArgs);
 
 const isPath = (name: string): boolean => ["path", "to", "paths", "cwd"].includes(name);
 const mustSay = (name: string): boolean => ["path", "to", "paths", "argv"].includes(name);
@@ -352,7 +359,10 @@ const programFor = (random: Random, argv: readonly string[]): string => {
 };
 
 const makeAction = (random: Random): Action => {
-  if (chance(random, 1)) return { version: 1, target: pick(random, others), args: {}, facts: {} };
+  if (chance(random, 1)) {
+    const target = pick(random, others);
+    return { version: 1, target, args: otherArgs[target] ?? {}, facts: {} };
+  }
   const target = pick(random, drawn);
   const args: Record<string, CanonicalValue> = {};
   const facts: Record<string, Facts> = {};

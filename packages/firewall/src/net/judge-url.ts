@@ -8,6 +8,7 @@ import type { Firing, Judgement } from "../judge.ts";
 import { modelRequestUrl } from "../model-url.ts";
 import type { Predicate } from "../predicate.ts";
 import type { Subject } from "../subject.ts";
+import type { TargetSpec } from "../targets.ts";
 import type { ArgumentValue } from "../values.ts";
 import type { AddressClass } from "./addresses.ts";
 import { type CanonicalUrl, nameClass, parseCanonicalUrl } from "./url.ts";
@@ -15,9 +16,21 @@ import { type CanonicalUrl, nameClass, parseCanonicalUrl } from "./url.ts";
 /** Path and query of a URL that is built of the person's words, in characters. */
 const builtCharsMax = 256;
 
+const destinations = new WeakMap<TargetSpec, readonly string[]>();
+
+const destinationsOf = (target: TargetSpec): readonly string[] => {
+  const known = destinations.get(target);
+  if (known !== undefined) return known;
+  const names = target.arguments.flatMap(({ name, role }) =>
+    role === "destination" ? [name] : [],
+  );
+  destinations.set(target, names);
+  return names;
+};
+
 const urlsOf = (subject: Subject): readonly CanonicalUrl[] =>
-  subject.target.arguments.flatMap(({ name, role }) => {
-    const value = role === "destination" ? subject.values.get(name) : undefined;
+  destinationsOf(subject.target).flatMap((name) => {
+    const value = subject.values.get(name);
     return value?.type === "url" || value?.type === "host" ? [value.url] : [];
   });
 
