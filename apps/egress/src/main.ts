@@ -90,10 +90,14 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     const instanceId = fromHex(message.instanceId);
     if (instanceId === undefined) return;
     const identity = { instanceId, session: message.session, kind: message.kind };
-    const served = serve(handle as Socket, [egress.serviceFor(identity)], {
-      peer: `driver-${message.kind}`,
-      onBug,
-    });
+    const served = serve(
+      handle as Socket,
+      [egress.serviceFor(identity), egress.programsFor(identity)],
+      {
+        peer: `driver-${message.kind}`,
+        onBug,
+      },
+    );
     void served.closed.then(() => {
       running.set(egress.running);
       waysOut.forget(instanceId);

@@ -90,9 +90,15 @@ export class Egress {
   serviceFor(client: ClientIdentity): Implementation {
     return implement(pb.Egress, {
       fetch: (request, context) => this.#fetch(client, request, context.signal),
+    });
+  }
+
+  /** The network of the programs that this driver starts. */
+  programsFor(client: ClientIdentity): Implementation {
+    return implement(pb.ProgramNetwork, {
       open: (request, context) => this.#programs.open(client, request, context.signal),
       answer: (request, context) => this.#programs.answer(client, request, context.signal),
-      close: async (request) => this.#programs.close(client, request),
+      close: (request) => this.#programs.close(client, request),
     });
   }
 

@@ -137,6 +137,7 @@ export class ProgramFlow {
   readonly #server: net.Server;
   readonly #permits: Permits;
   readonly #connections: Map<net.Socket, AbortController> = new Map();
+  readonly #serving: Set<Promise<void>> = new Set();
   readonly #over: NodeJS.Timeout;
   readonly #live: Map<Wish, { readonly bytesUp: number }> = new Map();
   readonly entries: FlowEntry[] = [];
@@ -153,7 +154,7 @@ export class ProgramFlow {
     this.#server = net.createServer({ allowHalfOpen: true }, (socket) => {
       this.#accept(socket);
     });
-    this.#server.on("error", () => this.close());
+    this.#server.on("error", () => void this.close());
     this.#server.listen({ fd: options.descriptor });
     this.#over = setTimeout(() => this.#end("time"), options.bounds.ms);
   }
@@ -193,17 +194,19 @@ export class ProgramFlow {
     );
   }
 
-  /** Everything ends; what is in the log stays. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearTimeout(this.#over);
-    this.#server.close();
-    this.#permits.close("the program ended");
-    for (const [socket, abort] of this.#connections) {
-      abort.abort();
-      socket.destroy();
+  /** Everything ends; when it resolves, every connection is in the log. */
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      clearTimeout(this.#over);
+      this.#server.close();
+      this.#permits.close("the program ended");
+      for (const [socket, abort] of this.#connections) {
+        abort.abort();
+        socket.destroy();
+      }
     }
+    await Promise.all(this.#serving);
   }
 
   /** A bound is reached: what runs is cut, what comes is told so. */
@@ -227,11 +230,14 @@ export class ProgramFlow {
       this.#connections.delete(program);
       abort.abort();
     });
-    this.#serve(program, abort.signal).catch((error: unknown) => {
-      program.destroy();
-      if (!(error instanceof OperationError)) throw error;
-      this.#note("info", error.code);
-    });
+    const serving = this.#serve(program, abort.signal)
+      .catch((error: unknown) => {
+        program.destroy();
+        if (!(error instanceof OperationError)) throw error;
+        this.#note("info", error.code);
+      })
+      .finally(() => this.#serving.delete(serving));
+    this.#serving.add(serving);
   }
 
   #note(level: "info" | "warn", code: string): void {

@@ -146,7 +146,7 @@ export class Programs {
         yield { event: { case: "want", value: { id, target, args: encodeCanonical(args) } } };
       }
     } finally {
-      flow.close();
+      void flow.close();
       this.#running.delete(counter);
     }
   }
@@ -187,12 +187,12 @@ export class Programs {
     return {};
   }
 
-  close(
+  async close(
     client: ClientIdentity,
     { counter }: pb.CloseRequest,
-  ): MessageInitShape<typeof pb.CloseReplySchema> {
+  ): Promise<MessageInitShape<typeof pb.CloseReplySchema>> {
     const { flow, abort } = this.#found(client, counter);
-    flow.close();
+    await flow.close();
     abort.abort();
     return {
       lease: { ...sumOf(flow.total), refused: flow.refusals, ended: flow.ended },
@@ -216,7 +216,7 @@ export class Programs {
     for (const [counter, { client, flow, abort }] of this.#running) {
       if (session !== "" && client.session !== session) continue;
       for (const each of flow.live()) cut.push({ session: flow.session, counter, ...each });
-      flow.close();
+      void flow.close();
       abort.abort();
     }
     return cut;
