@@ -24,7 +24,6 @@ const folder = import.meta.dirname;
 const planned: readonly string[] = [
   "agreement",
   "pii",
-  "mcp-conformance",
   "scs-tamper",
   "retrieval",
   "state",

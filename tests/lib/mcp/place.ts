@@ -1,0 +1,115 @@
+/**
+ * Official clients and servers of MCP in a folder of their own: the program's folder is closed to
+ * every server, so the peers cannot lie in it. Installed by their lockfile; where that cannot be (no
+ * network, nothing in the store), the place says so.
+ */
+import { execFile } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { projectRoot, type Scratch } from "../kernel.ts";
+import type { Peer, PeerClass } from "./peer.ts";
+
+const run = promisify(execFile);
+const peers = path.join(projectRoot, "tests/peers/mcp");
+const pnpm = path.join(projectRoot, ".runtime/bin/pnpm");
+const cliMain = path.join(projectRoot, "apps/cli/src/main.ts");
+
+export interface McpPlace {
+  readonly folder: string;
+  /** A runtime that a server's sandbox can see. */
+  readonly node: string;
+  readonly client: { readonly v1: Peer; readonly v2: Peer };
+}
+
+interface Loaded {
+  readonly Client: PeerClass["Client"];
+  readonly StdioClientTransport: PeerClass["Transport"];
+}
+
+const load = async (folder: string, files: readonly string[]): Promise<Loaded> => {
+  const modules = await Promise.all(
+    files.map(async (file) => {
+      const url = pathToFileURL(path.join(folder, "node_modules/@modelcontextprotocol", file)).href;
+      return (await import(url)) as Partial<Loaded>;
+    }),
+  );
+  return Object.assign({}, ...modules) as Loaded;
+};
+
+const versionOf = (folder: string, name: string): string => {
+  const file = path.join(folder, "node_modules/@modelcontextprotocol", name, "package.json");
+  return (JSON.parse(fs.readFileSync(file, "utf8")) as { readonly version: string }).version;
+};
+
+/** Installs the peers; a sentence where that is not possible. */
+export const openPlace = async (scratch: Scratch): Promise<McpPlace | string> => {
+  const folder = scratch.folder("mcp");
+  for (const name of ["package.json", "pnpm-lock.yaml", "modern-server.mjs"]) {
+    fs.copyFileSync(path.join(peers, name), path.join(folder, name));
+  }
+  const args = ["install", "--ignore-workspace", "--frozen-lockfile", "--ignore-scripts"];
+  const how = ["--node-linker=hoisted", "--prefer-offline", "--reporter=silent"];
+  try {
+    await run(pnpm, [...args, ...how], { cwd: folder, timeout: 60_000 });
+  } catch {
+    return "the official packages of MCP cannot be installed here (tests/peers/mcp)";
+  }
+  const node = path.join(scratch.folder("bin"), "node");
+  fs.copyFileSync(process.execPath, node, fs.constants.COPYFILE_FICLONE);
+  fs.chmodSync(node, 0o755);
+  const v1 = await load(folder, ["sdk/dist/esm/client/index.js", "sdk/dist/esm/client/stdio.js"]);
+  const v2 = await load(folder, ["client/dist/index.mjs", "client/dist/stdio.mjs"]);
+  return {
+    folder,
+    node,
+    client: {
+      v1: {
+        version: versionOf(folder, "sdk"),
+        Client: v1.Client,
+        Transport: v1.StdioClientTransport,
+      },
+      v2: {
+        version: versionOf(folder, "client"),
+        Client: v2.Client,
+        Transport: v2.StdioClientTransport,
+      },
+    },
+  };
+};
+
+export interface Command {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+export const serverOf = (place: McpPlace, name: string, args: readonly string[] = []): Command => {
+  const file =
+    name === "modern"
+      ? path.join(place.folder, "modern-server.mjs")
+      : path.join(place.folder, `node_modules/@modelcontextprotocol/server-${name}/dist/index.js`);
+  return { command: place.node, args: [file, ...args] };
+};
+
+/** The same server behind the gate. */
+export const behindGate = (
+  server: Command,
+  data: string,
+  name: string,
+  more: readonly string[] = ["--policy", "transparent"],
+): Command => ({
+  command: process.execPath,
+  args: [
+    "--disable-warning=ExperimentalWarning",
+    cliMain,
+    ..."gate mcp --quiet --name".split(" "),
+    name,
+    "--data",
+    data,
+    ...more,
+    "--",
+    server.command,
+    ...server.args,
+  ],
+});

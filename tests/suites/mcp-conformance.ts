@@ -1,0 +1,121 @@
+/**
+ * `suite mcp-conformance`: what an official client sees of an official server, directly and behind
+ * `ioi gate mcp` under the transparent policy. Both protocol eras; every difference is a failure.
+ *
+ * Controls: under the default policy the same calls of tools are denied, so that it is the gate that
+ * the messages go through.
+ */
+import {
+  type Behaviour,
+  everythingBehaviours,
+  filesBehaviours,
+  modernBehaviours,
+} from "../lib/mcp/behaviours.ts";
+import { behindGate, type Command, type McpPlace, openPlace, serverOf } from "../lib/mcp/place.ts";
+import { type Played, playAll } from "../lib/mcp/play.ts";
+import { Scratch, TestKernel } from "../lib/kernel.ts";
+import type { Suite, SuiteCase, SuiteContext, SuiteResult } from "./suite.ts";
+
+interface Group {
+  readonly name: string;
+  readonly era: "2025-11-25" | "2026-07-28";
+  readonly behaviours: readonly Behaviour[];
+  readonly server: (folder: string) => Command;
+}
+
+const groupsOf = (place: McpPlace): readonly Group[] => [
+  {
+    name: "everything",
+    era: "2025-11-25",
+    behaviours: everythingBehaviours,
+    server: () => serverOf(place, "everything"),
+  },
+  {
+    name: "files",
+    era: "2025-11-25",
+    behaviours: filesBehaviours,
+    server: (folder) => serverOf(place, "filesystem", [folder]),
+  },
+  {
+    name: "modern",
+    era: "2026-07-28",
+    behaviours: modernBehaviours,
+    server: () => serverOf(place, "modern"),
+  },
+];
+
+const caseOf = (direct: Played, through: Played | undefined): SuiteCase => {
+  const same = through !== undefined && direct.value === through.value;
+  const passed = direct.passed && through?.passed === true && same;
+  return {
+    id: direct.id,
+    outcome: passed ? "passed" : "failed",
+    ...(passed
+      ? {}
+      : {
+          expected: direct.value.slice(0, 600),
+          actual: through?.value.slice(0, 600) ?? "nothing",
+        }),
+  };
+};
+
+/** Without a policy that allows it, nothing of a server is called. */
+const control = async (
+  scratch: Scratch,
+  place: McpPlace,
+  kernel: TestKernel,
+): Promise<SuiteCase> => {
+  const folder = scratch.folder("closed");
+  const direct = serverOf(place, "filesystem", [folder]);
+  const server = behindGate(direct, kernel.data, "closed", ["--on-ask", "deny"]);
+  const written = filesBehaviours.filter(({ id }) => id === "files/write-and-read");
+  const [played] = await playAll({ place, era: "2025-11-25", server, folder }, written);
+  const denied = played?.value.includes("Denied by IOI") === true;
+  return {
+    id: "control/default-policy-denies",
+    outcome: denied && played?.passed === false ? "passed" : "failed",
+    ...(denied ? {} : { expected: "Denied by IOI", actual: played?.value.slice(0, 600) ?? "" }),
+  };
+};
+
+const run = async (context: SuiteContext): Promise<SuiteResult> => {
+  using scratch = new Scratch();
+  const place = await openPlace(scratch);
+  if (typeof place === "string") return { cases: [], unavailable: [place] };
+  await using kernel = await TestKernel.start({ data: scratch.at("data") });
+  const cases: SuiteCase[] = [];
+  let [directPassed, throughPassed, differences] = [0, 0, 0];
+  for (const { name, era, behaviours, server } of groupsOf(place)) {
+    const wanted = behaviours.filter(
+      ({ id }) => context.caseId === undefined || context.caseId === id,
+    );
+    if (wanted.length === 0) continue;
+    const folder = scratch.folder(`direct-${name}`);
+    const direct = await playAll({ place, era, server: server(folder), folder }, wanted);
+    context.progress(`${name}: ${direct.length} behaviours directly`);
+    const other = scratch.folder(`through-${name}`);
+    const gated = behindGate(server(other), kernel.data, name);
+    const through = await playAll({ place, era, server: gated, folder: other }, wanted);
+    context.progress(`${name}: ${through.length} behaviours behind the gate`);
+    for (const each of direct) {
+      const same = through.find(({ id }) => id === each.id);
+      if (each.passed) directPassed++;
+      if (same?.passed === true) throughPassed++;
+      if (same?.value !== each.value) differences++;
+      cases.push(caseOf(each, same));
+    }
+  }
+  cases.push(await control(scratch, place, kernel));
+  return {
+    cases,
+    metrics: { directPassed, throughPassed, differences },
+    goals: [{ metric: "differences", op: "<=", value: 0 }],
+  };
+};
+
+export const suite: Suite = {
+  name: "mcp-conformance",
+  covers: ["firewall 6"],
+  summary: "an official MCP client sees the same of official servers, directly and behind the gate",
+  run,
+};
