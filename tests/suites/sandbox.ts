@@ -47,6 +47,8 @@ const resultOf = (name: string, report: SandboxReport): GroupResult => ({
     distinct: report.distinct,
     spawnP50Ms: report.spawnP50Ms,
     spawnP95Ms: report.spawnP95Ms,
+    coldP50Ms: report.coldP50Ms,
+    coldP95Ms: report.coldP95Ms,
     executedAgainstDriver: report.cases.filter(
       ({ kind, outcome }) =>
         (kind === "command-in-driver" || kind === "exec") && outcome !== "inapplicable",
@@ -137,6 +139,12 @@ const goals: readonly Goal[] = [
   { metric: "executedAgainstDriver", op: ">=", value: 60 },
 ];
 
+/** A short run takes too few starts for a figure. */
+const timeGoals: readonly Goal[] = [
+  { metric: "spawnP95Ms", op: "<=", value: 60 },
+  { metric: "coldP95Ms", op: "<=", value: 180 },
+];
+
 export const suite: Suite = {
   name: "sandbox",
   covers: ["firewall 4", "architecture 3"],
@@ -150,7 +158,7 @@ export const suite: Suite = {
     return {
       cases: results.flatMap((one) => one.cases),
       metrics: combined(results.map((one) => one.metrics ?? {})),
-      goals,
+      goals: context.quick ? goals : [...goals, ...timeGoals],
       unavailable: results.flatMap((one) => one.unavailable ?? []),
     };
   },

@@ -13,6 +13,7 @@
  */
 import path from "node:path";
 import { ok, type Result } from "@ioi/base";
+import { LaunchPool } from "@ioi/host/sandbox";
 import { type CanonicalValue, type Profile, schema, stringList } from "@ioi/wire";
 import {
   type ActContext,
@@ -118,6 +119,7 @@ export class ExecDriver implements Driver {
   readonly kind = "exec";
   readonly #engine: EffectEngine;
   readonly #profile: Profile;
+  readonly #launchers = new LaunchPool();
   readonly #waysOut: WaysOut | undefined;
 
   constructor(engine: EffectEngine, profile: Profile, waysOut?: WaysOut) {
@@ -229,6 +231,7 @@ export class ExecDriver implements Driver {
       outputBytes: limits.outputBytes,
       staging: stage.folder,
       signal: context.signal,
+      spawn: this.#launchers.spawn,
       output: (bytes, stream) => context.output(bytes, stream),
       ...(wayOut === undefined ? {} : { wayOut, input: context.input }),
     });
@@ -298,6 +301,7 @@ export class ExecDriver implements Driver {
   }
 
   [Symbol.dispose](): void {
+    this.#launchers[Symbol.dispose]();
     this.#engine.roots[Symbol.dispose]();
   }
 }

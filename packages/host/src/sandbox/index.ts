@@ -8,6 +8,7 @@ export {
 } from "./compile.ts";
 export { errors } from "./errors.ts";
 export { sandboxBridgePort } from "./limits.ts";
+export { LaunchPool } from "./pool.ts";
 export { kindProfiles, type KindProfile } from "./profiles.ts";
 export { setupFailedExit } from "./plan.ts";
 export {

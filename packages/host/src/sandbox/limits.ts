@@ -33,6 +33,12 @@ export const sandboxBridgePort = 3128;
 /** Connections to a sandbox's way out that wait to be taken. */
 export const sandboxBridgeBacklog = 64;
 
+/** How long a prepared launcher waits for a program, in milliseconds. */
+export const poolIdleMs = 30_000;
+
+/** How long is waited for a launcher to be prepared, in milliseconds. */
+export const poolReadyMs = 5_000;
+
 /** Instructions of one seccomp program (the kernel allows 4096). */
 export const sandboxFilterMax = 4096;
 

@@ -99,7 +99,18 @@ const asUser = (
   return [setpriv, [...user, "--pdeathsig", "KILL", "--", program, ...args]];
 };
 
-export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): SandboxedChild => {
+/** What `child_process.spawn` is given; the environment holds the confiner and its plan. */
+export interface Launch {
+  readonly first: string;
+  readonly rest: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdio: readonly StdioEntry[];
+  /** Where the report comes. */
+  readonly status: number;
+  readonly options: Pick<SpawnOptions, "serialization" | "detached">;
+}
+
+export const launchOf = (spec: SandboxSpec, options: SpawnOptions): Launch => {
   const { entry, program, bridge } = options;
   if ((entry === undefined) === (program === undefined)) {
     throw new OperationError("E_SANDBOX_SPEC", "either an entry or a program");
@@ -129,15 +140,26 @@ export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): Sandbo
     },
   );
   const [first, rest] = asUser(command, options.identity);
-  const child = spawn(first, rest, {
+  return {
+    first,
+    rest,
     env: command.env,
-    cwd: "/",
-    stdio: stdio as StdioOptions,
-    ...(options.serialization === undefined ? {} : { serialization: options.serialization }),
-    ...(options.detached === undefined ? {} : { detached: options.detached }),
-  });
+    stdio,
+    status,
+    options: {
+      ...(options.serialization === undefined ? {} : { serialization: options.serialization }),
+      ...(options.detached === undefined ? {} : { detached: options.detached }),
+    },
+  };
+};
+
+export const startLaunch = ({ first, rest, env, stdio, status, options }: Launch) => {
+  const child = spawn(first, rest, { ...options, env, cwd: "/", stdio: stdio as StdioOptions });
   return { child, started: startReport(child, status) };
 };
+
+export const spawnSandboxed = (spec: SandboxSpec, options: SpawnOptions): SandboxedChild =>
+  startLaunch(launchOf(spec, options));
 
 const firstProcesses = (pid: number): readonly number[] => {
   try {

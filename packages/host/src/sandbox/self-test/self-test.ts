@@ -3,6 +3,7 @@
  * where its control, the same attempt without the sandbox, succeeds; elsewhere it is inapplicable.
  * What the probe says is checked against what arrived outside.
  */
+import { LaunchPool } from "../pool.ts";
 import { spawnSandboxed } from "../spawn.ts";
 import { boundAttempts } from "./bounds.ts";
 import {
@@ -44,8 +45,11 @@ export interface SandboxReport {
   /** Distinct escapes that held or escaped somewhere. */
   readonly distinct: number;
   readonly cases: readonly SandboxCase[];
+  /** A start that meets a prepared launcher, as all of a session's commands but the first do. */
   readonly spawnP50Ms: number;
   readonly spawnP95Ms: number;
+  readonly coldP50Ms: number;
+  readonly coldP95Ms: number;
   readonly mechanisms: readonly SandboxMechanism[];
   readonly gaps: readonly SandboxGap[];
   readonly caveats: readonly string[];
@@ -143,19 +147,44 @@ const testBounds = async (scene: Scene, quick: boolean): Promise<readonly Sandbo
 const quantile = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 
-/** Milliseconds from the spawn to the first instruction of the program inside. */
-const measureStarts = async (scene: Scene, count: number): Promise<readonly number[]> => {
+/** Milliseconds from the spawn to the first instruction of the program inside, sorted. */
+const measureStarts = async (
+  scene: Scene,
+  count: number,
+  spawn: typeof spawnSandboxed,
+): Promise<readonly number[]> => {
   const spec = kindSpec("command", scene.facts());
   const times: number[] = [];
   for (let run = 0; run < count; run++) {
     const begin = performance.now();
-    const { child, started } = spawnSandboxed(spec, { program: "/bin/true" });
+    const { child, started } = spawn(spec, {
+      program: "/bin/true",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const exited = new Promise((resolve) => child.on("exit", resolve));
     await started;
     times.push(performance.now() - begin);
     await exited;
   }
   return times.sort((a, b) => a - b);
+};
+
+interface Starts {
+  readonly pooled: readonly number[];
+  readonly cold: readonly number[];
+}
+
+/** Pooled: every start but the first, which prepares the next; each waits for it, as work would. */
+const measureBoth = async (scene: Scene, count: number): Promise<Starts> => {
+  const cold = await measureStarts(scene, count, spawnSandboxed);
+  using pool = new LaunchPool();
+  await measureStarts(scene, 1, pool.spawn);
+  const pooled: number[] = [];
+  for (let run = 0; run < count; run++) {
+    await pool.prepared();
+    pooled.push(...(await measureStarts(scene, 1, pool.spawn)));
+  }
+  return { cold, pooled: pooled.sort((a, b) => a - b) };
 };
 
 /** The first sandbox of all, and whether the namespace bounds its processes. */
@@ -182,7 +211,7 @@ const firstSandbox = async (
 
 const report = (
   cases: readonly SandboxCase[],
-  times: readonly number[],
+  times: Starts,
   rest: Pick<SandboxReport, "mechanisms" | "gaps">,
 ): SandboxReport => {
   const count = (outcome: SandboxCase["outcome"]): number =>
@@ -195,8 +224,10 @@ const report = (
     inapplicable: count("inapplicable"),
     distinct: new Set(tried.map((one) => one.id)).size,
     cases,
-    spawnP50Ms: quantile(times, 0.5),
-    spawnP95Ms: quantile(times, 0.95),
+    spawnP50Ms: quantile(times.pooled, 0.5),
+    spawnP95Ms: quantile(times.pooled, 0.95),
+    coldP50Ms: quantile(times.cold, 0.5),
+    coldP95Ms: quantile(times.cold, 0.95),
     caveats,
     ...rest,
   };
@@ -216,7 +247,7 @@ export const selfTest = async (options: SelfTestOptions): Promise<SandboxReport>
     if (first.failure !== null) {
       const found = { namespaces: false, overlay: false, processBound: false };
       const rest = { mechanisms: mechanisms(found), gaps: [namespaceGap(first.failure)] };
-      return report([], [], rest);
+      return report([], { cold: [], pooled: [] }, rest);
     }
     const ids = probeEntries.map((entry) => entry.id);
     const control = await withLeak(scene.facts().canary, () => runOutside(scene, ids));
@@ -232,7 +263,7 @@ export const selfTest = async (options: SelfTestOptions): Promise<SandboxReport>
       if (run.failure !== null) failures.push([kind, run.failure]);
     }
     cases.push(...(await testBounds(scene, options.quick)));
-    const times = await measureStarts(scene, options.quick ? 5 : 20);
+    const times = await measureBoth(scene, options.quick ? 5 : 20);
     const overlay = !failures.some(([kind]) => kind === "command-in-driver");
     const found = { namespaces: true, overlay, processBound: first.processBound };
     return report(cases, times, {
