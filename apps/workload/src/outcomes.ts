@@ -77,6 +77,10 @@ export const contentOf = (
       return utf8Encode(description(result));
     case "sys::exec":
       return concatBytes(...output);
+    case "sys::shell": {
+      const text = result["text"];
+      return typeof text === "string" ? utf8Encode(text) : undefined;
+    }
     default:
       return undefined;
   }

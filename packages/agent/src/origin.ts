@@ -40,6 +40,8 @@ export const originOf = (action: Pick<ActionState, "target" | "args" | "prepared
       const argv = args["argv"];
       return { kind: "program", name: Array.isArray(argv) ? textOf(argv[0]) : "" };
     }
+    case "sys::shell":
+      return { kind: "program", name: "terminal" };
     default:
       return action.target.startsWith("net::")
         ? { kind: "host", name: hostOf(textOf(args["url"])) }

@@ -216,6 +216,41 @@ export const tools: readonly Tool[] = [
     undoes: [],
   },
   {
+    target: "sys::shell",
+    about:
+      "Use a terminal that stays open, in the sandbox. What it writes is staged until it is closed.",
+    driver: "shell",
+    risk: "run",
+    reversible: true,
+    arguments: [
+      {
+        name: "do",
+        of: { type: "choice", values: ["open", "type", "read", "close"] },
+        required: true,
+        about: "Open it, type into it, read what came, or close it, which applies what it wrote.",
+      },
+      {
+        name: "shell",
+        of: { type: "integer", min: 1, max: 4 },
+        required: false,
+        about: "The terminal's number; 1 if absent.",
+      },
+      {
+        name: "input",
+        of: { type: "content" },
+        required: false,
+        about: "What is typed, keys and all: a line ends with a newline, U+0003 is Ctrl-C.",
+      },
+      {
+        name: "wait",
+        of: { type: "integer", min: 0, max: 120_000 },
+        required: false,
+        about: "Milliseconds to wait for it to come to rest; 5000 if absent.",
+      },
+    ],
+    undoes: [],
+  },
+  {
     target: inferTarget,
     about: "Ask a model. The agent's own means, not a tool of the model.",
     driver: "model",

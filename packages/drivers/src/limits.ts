@@ -176,6 +176,8 @@ export const shellScrollbackLines = 10_000;
 export const shellInputBytesMax = 16_384;
 /** Bytes that were typed and not taken; with more nothing further is typed. */
 export const shellUnwrittenBytesMax = 65_536;
+/** Interval at which typing is tried again where a terminal takes nothing, in milliseconds. */
+export const shellRetryMs = 20;
 /** Bytes that a terminal may say before somebody reads; then it waits. */
 export const shellUnreadBytesMax = 262_144;
 /** Life of one terminal, in milliseconds. */

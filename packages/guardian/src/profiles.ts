@@ -13,7 +13,7 @@ import {
 } from "./limits.ts";
 
 /** Kinds that every session has; each is started at its first use. */
-export const driverKinds = ["files", "exec", "net", "model"] as const;
+export const driverKinds = ["files", "exec", "net", "model", "shell"] as const;
 export type SessionDriverKind = (typeof driverKinds)[number];
 
 /** Makes requests through egress, and sees no folder. */

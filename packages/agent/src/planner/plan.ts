@@ -143,6 +143,21 @@ const run = (words: readonly Word[]): Step | undefined => {
   return act("sys::exec", network ? { argv, network: "egress" } : { argv });
 };
 
+/** What `/shell` does, and the keys of its words; a number in front names the terminal. */
+const shell = (words: readonly Word[]): Step | undefined => {
+  const [first, ...more] = words;
+  const numbered = first !== undefined && !first.quoted && /^[1-9]$/.test(first.text);
+  const [verb, ...rest] = numbered ? more : words;
+  if (verb === undefined || verb.quoted) return undefined;
+  const which = numbered ? { shell: Number(first.text) } : {};
+  const on = (what: string, typed?: string): Step =>
+    act("sys::shell", { do: what, ...which }, typed === undefined ? undefined : utf8Encode(typed));
+  if (verb.text === "type") return rest.length === 0 ? undefined : on("type", `${joined(rest)}\n`);
+  if (rest.length > 0) return undefined;
+  if (verb.text === "interrupt") return on("type", "\u0003");
+  return ["open", "read", "close"].includes(verb.text) ? on(verb.text) : undefined;
+};
+
 const bare =
   (step: Step) =>
   (words: readonly Word[]): Step | undefined =>
@@ -165,6 +180,11 @@ const commands: readonly Command[] = [
   command("/move PATH TO", "move or rename", pair("fs::move")),
   command("/delete PATH", "delete to the bin", one("fs::delete", "path")),
   command("/run [--network] PROGRAM [ARGUMENT...]", "run a program, without a shell", run),
+  command(
+    "/shell [N] open|type TEXT...|interrupt|read|close",
+    "use a terminal that stays; closing it applies what it wrote",
+    shell,
+  ),
   command("/undo", "undo what the session did before it", bare({ type: "undo" })),
   command("/help", "show this list", bare({ type: "help" })),
   command("/fetch URL [with SECRET]", "fetch from the web", fetch),

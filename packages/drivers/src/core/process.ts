@@ -43,7 +43,8 @@ const driverOf = async (start: StartInput): Promise<Driver> => {
       return await openRequester(start, kind);
     }
     case "files":
-    case "exec": {
+    case "exec":
+    case "shell": {
       const { openFolders } = await import("./folders.ts");
       return await openFolders(start, kind);
     }
@@ -64,6 +65,7 @@ export const loadDrivers = async (): Promise<void> => {
     import("../model/driver.ts"),
     import("../model/egress.ts"),
     import("../net/driver.ts"),
+    import("../way-out/way-out.ts"),
     import("./mcp.ts"),
     import("../mcp/service.ts"),
   ]);

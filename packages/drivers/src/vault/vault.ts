@@ -47,7 +47,7 @@ const readIfAny = (file: string): Uint8Array | undefined => {
 
 const counterName = (counter: bigint): string => counter.toString().padStart(20, "0");
 
-const kinds: readonly DriverKind[] = ["files", "exec"];
+const kinds: readonly DriverKind[] = ["files", "exec", "shell"];
 
 export class Vault {
   readonly path: string;

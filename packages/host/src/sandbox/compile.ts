@@ -118,7 +118,7 @@ const cleanEnvironment = (spec: SandboxSpec, given: Readonly<Record<string, stri
  * 128 + n after signal n.
  */
 const withReaper = (spec: SandboxSpec, argv: readonly string[]): readonly string[] =>
-  spec.kind === "command" || spec.kind === "exec" || spec.kind === "mcp"
+  spec.kind === "command" || spec.kind === "exec" || spec.kind === "shell" || spec.kind === "mcp"
     ? ["/bin/sh", "-c", '"$@"; exit $?', "sh", ...argv]
     : argv;
 

@@ -310,6 +310,14 @@ const mountProcesses = (step: MountStep & { type: "proc" }): void => {
   fs.closeSync(mount);
 };
 
+const terminals = (path: string): void => {
+  place(path, true);
+  const options = { ptmxmode: "666", mode: "620" };
+  const mount = newFileSystem("devpts", options, ATTR_NOSUID | ATTR_NOEXEC);
+  attach(mount, path);
+  fs.closeSync(mount);
+};
+
 const freeze = (path: string): void => {
   const folder = openInside(path);
   const tree = call(
@@ -343,6 +351,8 @@ const perform = (step: MountStep, root: number): void => {
       return bind(step);
     case "proc":
       return mountProcesses(step);
+    case "terminals":
+      return terminals(step.path);
     case "freeze":
       return freeze(step.path);
     case "overlay":

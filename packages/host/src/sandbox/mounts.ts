@@ -36,6 +36,14 @@ const bind = (path: string, access: "read" | "write" | "device", optional: boole
 /** Read from the machine: what the dynamic loader and the tools of /usr need. */
 const etcRead = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"];
 const etcNetwork = ["/etc/resolv.conf", "/etc/hosts"];
+/** Whom this machine's programs believe; no key. */
+const etcTrust = [
+  "/etc/ssl/certs",
+  "/etc/ssl/openssl.cnf",
+  "/etc/pki/tls/certs",
+  "/etc/pki/ca-trust/extracted",
+  "/etc/ca-certificates",
+];
 
 /** Kernel interfaces of /proc that tell about the machine or steer it. */
 const procMasks = [
@@ -71,9 +79,15 @@ const accounts = (facts: MachineFacts): readonly MountStep[] => [
   },
 ];
 
-const devices = (): readonly MountStep[] => [
+const devices = ({ kind }: SandboxSpec): readonly MountStep[] => [
   { type: "folder", path: "/dev", mode: 0o755 },
   ...deviceNames.map((name) => bind(`/dev/${name}`, "device", false)),
+  ...(kind === "shell"
+    ? ([
+        { type: "terminals", path: "/dev/pts" },
+        { type: "link", path: "/dev/ptmx", target: "pts/ptmx" },
+      ] as const)
+    : []),
   { type: "link", path: "/dev/fd", target: "/proc/self/fd" },
   { type: "link", path: "/dev/stdin", target: "/proc/self/fd/0" },
   { type: "link", path: "/dev/stdout", target: "/proc/self/fd/1" },
@@ -227,8 +241,9 @@ export const mountSteps = (
     { type: "folder", path: "/etc", mode: 0o755 },
     ...etcRead.map((path) => bind(path, "read", true)),
     ...(spec.network === "host" ? etcNetwork.map((path) => bind(path, "read", true)) : []),
+    ...(spec.network === "own" ? etcTrust.map((path) => bind(path, "read", true)) : []),
     ...accounts(facts),
-    ...devices(),
+    ...devices(spec),
     {
       type: "tmpfs",
       path: "/tmp",

@@ -29,6 +29,8 @@ export type MountStep =
       /** The bound of processes of this namespace; null for none. */
       readonly pids: number | null;
     }
+  /** Terminals of its own: nobody outside can open one, and it can open nobody's. */
+  | { readonly type: "terminals"; readonly path: string }
   /** A part of what is mounted already, for reading only. */
   | { readonly type: "freeze"; readonly path: string }
   | {

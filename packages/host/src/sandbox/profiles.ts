@@ -35,6 +35,12 @@ export const kindProfiles: Readonly<Record<SandboxKind, KindProfile>> = {
     mayCreateNamespaces: true,
     limits: { openFiles: 4096, processes: 2048 },
   },
+  /** Builds a sandbox for each terminal, and makes its terminals in a file system of its own. */
+  shell: {
+    network: "none",
+    mayCreateNamespaces: true,
+    limits: { openFiles: 4096, processes: 2048 },
+  },
   /** Builds a sandbox for each server. */
   mcp: {
     network: "none",

@@ -13,6 +13,7 @@ export type SandboxKind =
   | "console"
   | "files"
   | "exec"
+  | "shell"
   | "command"
   | "net"
   | "model"

@@ -17,6 +17,7 @@ export const testedKinds: readonly TestedKind[] = [
   "net",
   "model",
   "exec",
+  "shell",
   "agent",
   "command",
   "command-in-driver",
@@ -30,6 +31,9 @@ export interface EscapeEntry {
 }
 
 const direct: readonly TestedKind[] = testedKinds.filter((kind) => kind !== "command-in-driver");
+
+/** They build sandboxes of their own. */
+const builders: readonly TestedKind[] = ["exec", "shell"];
 
 /** They are given no folder of the person's; the others are, or one of their own in its place. */
 const withoutWorkspace: ReadonlySet<TestedKind> = new Set(["egress", "net", "model", "agent"]);
@@ -56,7 +60,7 @@ export const probeEntries: readonly EscapeEntry[] = [
   {
     id: "read-vault",
     what: "read the driver's own folder",
-    granted: ["exec", "net", "model"],
+    granted: [...builders, "net", "model"],
   },
   { id: "write-below-overlay", what: "write through the overlay to the folder", granted: direct },
   { id: "read-masked-folder", what: "read below a masked folder" },
@@ -103,7 +107,7 @@ export const probeEntries: readonly EscapeEntry[] = [
   { id: "signal-by-handle", what: "send a signal through a process handle" },
   { id: "raise-priority", what: "raise its own priority" },
   { id: "raise-limit", what: "raise a hard limit" },
-  { id: "leave-parent-death", what: "outlive its parent", granted: ["exec"] },
+  { id: "leave-parent-death", what: "outlive its parent", granted: builders },
   { id: "shared-memory-segment", what: "attach another program's shared memory" },
   { id: "read-environment", what: "read a variable of the parent's environment" },
   { id: "hold-capability", what: "hold a capability" },
@@ -126,9 +130,9 @@ export const probeEntries: readonly EscapeEntry[] = [
   { id: "socket-packet", what: "open a packet socket" },
   { id: "socket-vsock", what: "open a virtual machine socket" },
   { id: "socket-crypto", what: "open a kernel crypto socket" },
-  { id: "new-user-namespace", what: "make a user namespace", granted: ["exec"] },
-  { id: "new-root-namespaces", what: "become root of new namespaces", granted: ["exec"] },
-  { id: "new-network-namespace", what: "make a network namespace", granted: ["exec"] },
+  { id: "new-user-namespace", what: "make a user namespace", granted: builders },
+  { id: "new-root-namespaces", what: "become root of new namespaces", granted: builders },
+  { id: "new-network-namespace", what: "make a network namespace", granted: builders },
   { id: "unshare-call", what: "leave a namespace" },
   { id: "enter-namespace", what: "enter a namespace" },
   { id: "mount", what: "mount a file system" },
