@@ -19,12 +19,15 @@ import {
   requestMs,
   silenceMs,
 } from "./limits.ts";
+import { Mask } from "./mask.ts";
 import { addressesOf, type Resolve } from "./resolve.ts";
 import type { Trust } from "./trust.ts";
 
 export interface CarryLimits {
   readonly bytesDownMax: number;
   readonly addressClasses: ReadonlySet<string>;
+  /** Values that the lease added: an answer that holds one does not show it. */
+  readonly hidden: readonly string[];
 }
 
 export interface CarryPorts {
@@ -127,12 +130,12 @@ const send = (
     outgoing.end(body);
   });
 
-const headOf = (response: http.IncomingMessage): Event => {
+const headOf = (response: http.IncomingMessage, mask: Mask): Event => {
   const headers: { name: string; value: string }[] = [];
   for (let at = 0; at + 1 < response.rawHeaders.length; at += 2) {
     const name = (response.rawHeaders[at] ?? "").toLowerCase();
     if (notPassedOn.has(name)) continue;
-    headers.push({ name, value: response.rawHeaders[at + 1] ?? "" });
+    headers.push({ name: mask.text(name), value: mask.text(response.rawHeaders[at + 1] ?? "") });
   }
   if (headers.length > answerHeadersMax) throw brokenOff("too many headers");
   return { event: { case: "head", value: { status: response.statusCode ?? 0, headers } } };
@@ -199,8 +202,10 @@ export async function* carry(
       response.destroy();
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    yield headOf(response);
-    const { bytes, truncated } = yield* asEvents(bodyOf(response, limits.bytesDownMax, signal));
+    const mask = new Mask(limits.hidden);
+    yield headOf(response, mask);
+    const answer = bodyOf(response, limits.bytesDownMax, signal);
+    const { bytes, truncated } = yield* asEvents(answer, mask);
     const { socket, address, certificateSha256 } = connection;
     yield {
       event: {
@@ -221,12 +226,16 @@ export async function* carry(
   }
 }
 
-async function* asEvents<R>(pieces: AsyncGenerator<Uint8Array, R>): AsyncGenerator<Event, R> {
+async function* asEvents<R>(
+  pieces: AsyncGenerator<Uint8Array, R>,
+  mask: Mask,
+): AsyncGenerator<Event, R> {
   try {
     for (;;) {
       const next = await pieces.next();
+      const value = next.done === true ? mask.end() : mask.push(next.value);
+      if (value.length > 0) yield { event: { case: "body", value } };
       if (next.done === true) return next.value;
-      yield { event: { case: "body", value: next.value } };
     }
   } finally {
     await pieces.return(undefined as never);

@@ -188,6 +188,7 @@ export class Egress {
         {
           bytesDownMax: Math.min(Number(lease.bytesDownMax), flow?.bytesDownLeft ?? Infinity),
           addressClasses: new Set(lease.addressClasses),
+          hidden: lease.headers.map(({ value }) => value),
         },
         {
           ...this.#options.ports,

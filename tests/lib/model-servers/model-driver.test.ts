@@ -389,14 +389,14 @@ test("429 tells when to ask again, as seconds or as a date", async () => {
   await using server = await start("openai", [{ type: "status", status: 429, retryAfterS: 7 }]);
   const { report } = await ask(server, "openai");
   assert.equal(report.evidence["retry_after_ms"], "7000");
-  assert.match(report.message ?? "", /429: scripted 429/);
+  assert.match(report.message ?? "", /429; its own words, unverified: "scripted 429"$/);
 });
 
 test("a server's words come in one bounded line", async () => {
   const message = `no\n\u0007\u202Ereally ${"x".repeat(10_000)}`;
   await using server = await start("openai", [{ type: "status", status: 400, message }]);
   const { report } = await ask(server, "openai");
-  assert.match(report.message ?? "", /^the model's server answers 400: no really x+$/);
+  assert.match(report.message ?? "", /^the model's server answers 400; its own words, unverified: "no really x+"$/);
   assert.ok((report.message ?? "").length < 400);
 });
 

@@ -16,6 +16,7 @@ import {
   type ModelBounds,
   type ModelFailure,
   type ModelTransport,
+  inItsWords,
   strangersWords,
 } from "./exchange.ts";
 import type { ModelCall, ModelReply, Prompt, PromptMessage } from "./prompt.ts";
@@ -295,7 +296,7 @@ const errorPart = (error: unknown): Failed => {
   }
   return new Failed({
     code: "E_MODEL_SERVER",
-    message: `the model's server fails in its answer: ${said}`,
+    message: `the model's server fails in its answer${inItsWords(said)}`,
     retryable: true,
   });
 };

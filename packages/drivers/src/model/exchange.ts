@@ -96,13 +96,17 @@ const errorMessage = (body: string): string => {
   }
 };
 
+/** A stranger's text, named and set apart as one: nobody takes it for ours. */
+export const inItsWords = (said: string): string =>
+  said === "" ? "" : `; its own words, unverified: "${said.replaceAll('"', "'")}"`;
+
 const statusFailure = (
   status: number,
   headers: ReadonlyMap<string, string>,
   body: string,
 ): ModelFailure => {
   const said = errorMessage(body);
-  const message = `the model's server answers ${status}${said === "" ? "" : `: ${said}`}`;
+  const message = `the model's server answers ${status}${inItsWords(said)}`;
   if (status === 401 || status === 403) {
     return { code: "E_MODEL_KEY", message, retryable: false };
   }
