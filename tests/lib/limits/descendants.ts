@@ -1,0 +1,109 @@
+/**
+ * Everything that a session started is gone within a second of the stop, whatever it did to stay: it
+ * detached, it took the place of its parent's parent, it ignored every signal it may, it forked on.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { client, dial } from "@ioi/host/rpc";
+import { pb } from "@ioi/wire";
+import type { SuiteCase } from "../../suites/suite.ts";
+import { ioi, Scratch, TestKernel } from "../kernel.ts";
+import { commandLineOf, descendantsOf, isAlive, type ProcessId } from "../processes.ts";
+
+/** How each keeps alive; `SECONDS` marks its processes. */
+const ways: readonly (readonly [string, string])[] = [
+  ["children", "sleep SECONDS & sleep SECONDS & sleep SECONDS"],
+  ["new-sessions", "setsid sleep SECONDS & setsid sleep SECONDS & sleep SECONDS"],
+  [
+    "double-fork",
+    "(sleep SECONDS & setsid sh -c 'sleep SECONDS & sleep SECONDS' &) ; sleep SECONDS",
+  ],
+  [
+    "ignores-signals",
+    "trap '' TERM INT HUP QUIT USR1; (trap '' TERM INT HUP; nohup sleep SECONDS &) ; sleep SECONDS; sleep SECONDS",
+  ],
+  ["respawns", "while :; do sleep SECONDS & sleep 0.2; done"],
+];
+
+const waitMs = 15_000;
+
+const until = async (holds: () => boolean): Promise<boolean> => {
+  for (let waited = 0; waited < waitMs; waited += 50) {
+    if (holds()) return true;
+    await sleep(50);
+  }
+  return holds();
+};
+
+const marked = (all: readonly ProcessId[], seconds: number): readonly ProcessId[] =>
+  all.filter((each) => commandLineOf(each).includes(`sleep ${seconds}`));
+
+export interface Stopped {
+  readonly cases: readonly SuiteCase[];
+  readonly descendantsAfter1s: number;
+}
+
+/** The control: without a kernel the same script outlives the end of its own shell. */
+const outlives = async (script: string, seconds: number): Promise<boolean> => {
+  const shell: ChildProcess = spawn("sh", ["-c", script], { stdio: "ignore", detached: true });
+  const seen = (): readonly ProcessId[] => marked(descendantsOf(1), seconds);
+  await until(() => seen().length >= 2);
+  const before = seen();
+  const ended = once(shell, "exit");
+  // What a parent would do: ask, then insist, of the one process that it knows.
+  shell.kill("SIGTERM");
+  await sleep(100);
+  shell.kill("SIGKILL");
+  await ended;
+  const left = before.filter(isAlive);
+  for (const each of [...left, ...seen()]) {
+    try {
+      process.kill(each.pid, "SIGKILL");
+    } catch {
+      // It ended by itself.
+    }
+  }
+  return left.length > 0;
+};
+
+export const stops = async (quick: boolean, progress: (text: string) => void): Promise<Stopped> => {
+  using scratch = new Scratch();
+  const workspace = scratch.folder("work");
+  const data = scratch.at("data");
+  await using kernel = await TestKernel.start({ data });
+  const own = new Set(descendantsOf(kernel.pid).map(({ pid, started }) => `${pid} ${started}`));
+  const extra = (): readonly ProcessId[] =>
+    descendantsOf(kernel.pid).filter(({ pid, started }) => !own.has(`${pid} ${started}`));
+  const cases: SuiteCase[] = [];
+  let descendantsAfter1s = 0;
+  const chosen = quick ? ways.slice(1, 4) : ways;
+  for (const [index, [name, way]] of chosen.entries()) {
+    progress(`stop: ${name}`);
+    const seconds = 86_400 + index * 7 + (process.pid % 7);
+    const script = way.replaceAll("SECONDS", String(seconds));
+    fs.writeFileSync(`${workspace}/${name}.sh`, `${script}\n`);
+    const args = ["--data", data, "--workspace", workspace];
+    const running = ioi(["run", ...args, "--json", `/run sh ${name}.sh`]);
+    const came = await until(() => marked(extra(), seconds).length >= 2);
+    const before = extra();
+    await using channel = await dial(path.join(data, "run/workload.sock"));
+    const stopping = client(pb.Sessions, channel).stop({ session: "" }, { deadlineMs: waitMs });
+    await sleep(1000);
+    const left = [...before, ...extra()].filter(isAlive);
+    const { stopped } = await stopping;
+    await running;
+    descendantsAfter1s += left.length;
+    const control = await outlives(script, seconds + 100_000);
+    cases.push({
+      id: `stop-${name}`,
+      outcome: came && left.length === 0 && stopped.length === 1 ? "passed" : "failed",
+      expected: "no process of the session one second after the stop",
+      actual: `${before.length} before, ${left.length} after (${left.map(commandLineOf).join("; ")})`,
+      control: came && control ? "harmed" : "harmless",
+    });
+  }
+  return { cases, descendantsAfter1s };
+};
