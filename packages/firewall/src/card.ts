@@ -16,6 +16,8 @@ import { type Place, placeOf, rootTable, type RootTable, showPath } from "./root
 import { analyseArgv } from "./shell.ts";
 import { readSubject } from "./subject.ts";
 import { type ArgumentSpec, targets } from "./targets.ts";
+import { toolTarget } from "./tool-roles/conditions.ts";
+import { toolLines } from "./tool-roles/text.ts";
 import type { Decision, DecisionContext, SessionContext } from "./types.ts";
 import { letterWarnings, visible } from "./visible.ts";
 
@@ -171,10 +173,24 @@ const argumentLines = (spec: ArgumentSpec, action: Action, table: RootTable): re
       line(spec.name, bounded(plainText(each))),
     );
   }
+  if (value instanceof Uint8Array) {
+    return [line(spec.name, `sha256 ${toHex(value).slice(0, 16)}`)];
+  }
   if (spec.type === "json" || spec.type === "element" || spec.type === "point") {
     return [line(spec.name, bounded(JSON.stringify(jsonOfCanonical(value) ?? null)))];
   }
   return [line(spec.name, bounded(plainText(value)))];
+};
+
+/** A call of a tool, value by value, each with where it comes from. */
+const callLines = (
+  value: CanonicalValue,
+  session: SessionContext,
+  asks: readonly AskSource[],
+): readonly string[] => {
+  const json = jsonOfCanonical(value);
+  if (json === undefined) return [];
+  return toolLines(json, session, asks).map(([label, text]) => line(label, bounded(text, true)));
 };
 
 const askLine = (ask: AskSource): string =>
@@ -215,7 +231,13 @@ export const card = (action: Action, decision: Decision, context: DecisionContex
   const spec = targets.get(action.target);
   const lines = [`${visible(action.target)}: ${spec?.what ?? "unknown"}`];
   for (const argument of spec?.arguments ?? []) {
-    lines.push(...argumentLines(argument, action, table));
+    const value = action.args[argument.name];
+    const isCall = action.target === toolTarget && argument.type === "json" && value !== undefined;
+    lines.push(
+      ...(isCall
+        ? callLines(value, context.session, decision.asks)
+        : argumentLines(argument, action, table)),
+    );
   }
   const subject = readSubject(action, table);
   for (const { key, why } of subject.ok ? protectedPaths(subject.value) : []) {

@@ -37,6 +37,7 @@ import { taskAsks } from "./scope/task.ts";
 import { readSubject, type Subject } from "./subject.ts";
 import { targets } from "./targets.ts";
 import {
+  toolAskName,
   toolAsks,
   type ToolCall,
   toolCallOf,
@@ -44,6 +45,7 @@ import {
   trustedFields,
 } from "./tool-roles/call.ts";
 import { isConsequential } from "./tool-roles/spec.ts";
+import { toolAskText } from "./tool-roles/text.ts";
 import { yes } from "./truth.ts";
 import type { CompiledPolicy, Decide, Decision, DecisionContext, MatchedRule } from "./types.ts";
 import { visible } from "./visible.ts";
@@ -117,7 +119,7 @@ const obligationsOf = (
   judgement: Judgement,
   context: DecisionContext,
 ): Keeping => {
-  const { call } = judgement;
+  const call = judgement.tool?.call;
   if (call !== undefined) {
     // Without words no look-up is the person's own.
     if (context.session.gate === true) return { obligations: [], lost: [] };
@@ -146,7 +148,7 @@ const collectAsks = (
   context: DecisionContext,
 ): AskSource[] => {
   const { session, exceededBudgets } = context;
-  const { call } = judgement;
+  const call = judgement.tool?.call;
   const asks: AskSource[] = judgement.asks.map(({ rule }) => ({ kind: "rule", id: rule.id }));
   const grounds = (url: CanonicalUrl, tokens: ReadonlySet<string>): boolean =>
     isGroundedUrl(url, subject, tokens);
@@ -162,7 +164,9 @@ const collectAsks = (
   if (judgement.script?.dynamic !== undefined) asks.push({ kind: "dynamic", id: "argv" });
   asks.push(...(call === undefined ? taskAsks(subject, session.task) : toolAsks(call, session)));
   for (const id of keeping.lost) asks.push({ kind: "irreversible", id });
-  if (!isAllowed(judgement)) asks.push({ kind: "default", id: "default" });
+  if (!isAllowed(judgement)) {
+    asks.push({ kind: "default", id: judgement.tool?.name ?? "default" });
+  }
   return asks;
 };
 
@@ -250,10 +254,10 @@ export const decide: Decide = (policy, action, context) => {
 const shadowPart = (
   policy: CompiledPolicy,
   subject: Subject,
-  time: DecisionContext["time"],
+  context: DecisionContext,
 ): Pick<Decision, "shadow"> => {
   if (policy.engine.shadows.size === 0) return {};
-  const { denies, asks, deferredDenies } = judge(policy.engine.shadows, subject, time);
+  const { denies, asks, deferredDenies } = judge(policy.engine.shadows, subject, context);
   const shadow = [...[...denies, ...asks].map(matchedOf), ...deferredDenies.map(deferredMatch)];
   return shadow.length === 0 ? {} : { shadow };
 };
@@ -274,6 +278,16 @@ const withTool = (
   return { subject: { ...given, target, values }, call };
 };
 
+const toolPart = (
+  { engine: { hashing } }: CompiledPolicy,
+  call: ToolCall,
+  session: DecisionContext["session"],
+): NonNullable<Judgement["tool"]> => ({
+  call,
+  name: toolAskName(call, hashing),
+  textOf: (ask) => toolAskText(ask, call, session),
+});
+
 const decideSubject = (
   policy: CompiledPolicy,
   action: Action,
@@ -282,8 +296,9 @@ const decideSubject = (
 ): Decision => {
   const { undriven: assumed } = context;
   const { subject, call } = withTool(policy, given);
-  const judged = judge(policy.engine.byTarget, subject, context.time);
-  const judgement = call === undefined ? judged : { ...judged, call };
+  const judged = judge(policy.engine.byTarget, subject, context);
+  const judgement =
+    call === undefined ? judged : { ...judged, tool: toolPart(policy, call, context.session) };
   const keeping = obligationsOf(policy, subject, judgement, context);
   const guarded = protectedPaths(subject);
   const reversible =
@@ -319,6 +334,6 @@ const decideSubject = (
     ...(opened.length === 0 ? {} : { addressClasses: opened }),
     ...textOfVerdict(policy, weighed, verdict, left),
     reversible,
-    ...shadowPart(policy, subject, context.time),
+    ...shadowPart(policy, subject, context),
   };
 };

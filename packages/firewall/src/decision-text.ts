@@ -48,6 +48,8 @@ const taskText = (id: string, { target }: Subject): string => {
 };
 
 const askText = (ask: AskSource, subject: Subject, judgement: Judgement): string => {
+  const ofTool = judgement.tool?.textOf(ask);
+  if (ofTool !== undefined) return ofTool;
   switch (ask.kind) {
     case "rule": {
       const firing = judgement.asks.find(({ rule }) => rule.id === ask.id);

@@ -3,9 +3,10 @@
  * a script, deny and ask rules are judged on every command and redirect in it as well, as on an
  * implied action: a rule that refuses a program refuses it inside `sh -c` too.
  */
-import type { CompiledPolicy } from "./types.ts";
+import type { AskSource } from "@ioi/wire";
+import type { CompiledPolicy, DecisionContext } from "./types.ts";
 import type { CompiledRule } from "./engine.ts";
-import { impliedRequest } from "./net/judge-url.ts";
+import { impliedRequests } from "./net/implied.ts";
 import { type Alternatives, residualOfRule } from "./content/defer.ts";
 import { contentObligationsMax } from "./limits.ts";
 import { lexicalSegments, pathComplaint } from "./paths.ts";
@@ -58,7 +59,12 @@ export interface Judgement {
   readonly deferredDenies: readonly DeferredFiring[];
   readonly deferredAllows: readonly DeferredFiring[];
   /** The call of a tool that it is, read by what the policy says of that tool. */
-  readonly call?: ToolCall;
+  readonly tool?: {
+    readonly call: ToolCall;
+    /** As the default's ask names it. */
+    readonly name: string;
+    readonly textOf: (ask: AskSource) => string | undefined;
+  };
   /** What the program is told to run, where it is told so. */
   readonly script: Script | undefined;
   /** A script redirects into a protected path. */
@@ -172,7 +178,7 @@ const redirectsIntoProtected = (script: Script, subject: Subject): boolean =>
 export const judge = (
   byTarget: CompiledPolicy["engine"]["byTarget"],
   subject: Subject,
-  time?: DecisionTime,
+  { time, posted }: Pick<DecisionContext, "time" | "posted"> = {},
 ): Judgement => {
   const { table, values, target, argv, program } = subject;
   const rules = byTarget.get(target.name) ?? noRules;
@@ -189,11 +195,11 @@ export const judge = (
       join(asks, firing(own.asks, action.values, table, unknown, time));
     }
   }
-  const request = impliedRequest(subject);
-  if (request !== undefined) {
-    const own = byTarget.get("net::post") ?? noRules;
-    join(denies, firing(own.denies, request, table, unknown, time, deferredDenies));
-    join(asks, firing(own.asks, request, table, unknown, time));
+  for (const request of impliedRequests(subject, posted)) {
+    const own = byTarget.get(request.target) ?? noRules;
+    const deferred = request.seen ? deferredDenies : [];
+    join(denies, firing(own.denies, request.values, table, unknown, time, deferred));
+    join(asks, firing(own.asks, request.values, table, unknown, time));
   }
   return {
     denies,

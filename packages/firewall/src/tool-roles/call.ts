@@ -4,6 +4,8 @@
  *
  * Source: the design of the firewall, section 2 (Roles and grounding, Task scope).
  */
+import { toHex, utf8Encode } from "@ioi/base";
+import type { Hashing } from "@ioi/crypto";
 import type { AskSource } from "@ioi/wire";
 import { isGrounded, originOf, type Sources, sourcesOf } from "../grounding/sources.ts";
 import { ungroundedLinks } from "../grounding/links.ts";
@@ -75,7 +77,13 @@ const isUngrounded = (leaf: ToolLeaf, sources: Sources): boolean => {
   return role !== undefined && text !== undefined && !isGrounded(text, role, sources);
 };
 
-const askId = (field: string): string => `arguments.${field}`.slice(0, askIdCharsMax);
+/** Where its role is not known, as a selector. */
+export const isNotOwn = (leaf: ToolLeaf, session: SessionContext): boolean => {
+  const text = said(leaf);
+  return text !== undefined && !isGrounded(text, roleOf(leaf) ?? "selector", sourcesOf(session));
+};
+
+export const askId = (field: string): string => `arguments.${field}`.slice(0, askIdCharsMax);
 
 /** Values that are not the person's own, each with the field that holds it. */
 export const ungroundedLeaves = (
@@ -107,13 +115,23 @@ const linkAsks = (call: ToolCall, sources: Sources): readonly AskSource[] => {
 const groupsOf = (session: SessionContext): readonly string[] =>
   session.task?.groups ?? readWords(session.words, session.home, undefined, session.typed).groups;
 
+/** What the ask about a tool is for whose group nobody said. */
+export const undescribed = "undescribed";
+
+/** One tool of one server, as asks name it: an answer for a session is for no other one. */
+export const toolAskName = ({ server, tool }: ToolCall, hashing: Hashing): string => {
+  const name = `${server}/${tool}`;
+  if (name.length <= askIdCharsMax) return name;
+  return `${name.slice(0, 90)}#${toHex(hashing.sha256(utf8Encode(name))).slice(0, 32)}`;
+};
+
 /** A consequential call outside the groups of the person's words asks. */
 const groupAsks = ({ spec }: ToolCall, session: SessionContext): readonly AskSource[] => {
   // Behind a gate nobody says anything here; rules and grounding remain.
   if (!isConsequential(spec) || session.gate === true) return [];
   const group = spec?.group;
-  if (group === undefined) return [{ kind: "task", id: toolTarget }];
-  return groupsOf(session).includes(group) ? [] : [{ kind: "task", id: group }];
+  if (group === undefined) return [{ kind: "tool", id: undescribed }];
+  return groupsOf(session).includes(group) ? [] : [{ kind: "tool", id: group }];
 };
 
 export const toolAsks = (call: ToolCall, session: SessionContext): readonly AskSource[] => {
