@@ -71,6 +71,27 @@ const plainText = (value: CanonicalValue): string =>
 const quoted = (text: string): string =>
   /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? bounded(text) : `"${bounded(text)}"`;
 
+const insideLine = (table: RootTable, network: string): string => {
+  const roots = table.roots.slice(0, -1).map(({ name, path }) => `${name}:/ (${visible(path)})`);
+  return line("sandbox", `can run anything inside: ${roots.join(", ")}; ${network}`);
+};
+
+/** What it means to open a terminal, and to close it. */
+const shellLines = ({ args }: Action, table: RootTable): readonly string[] => {
+  switch (args["do"]) {
+    case "open":
+      return [
+        insideLine(table, "no network"),
+        line("typing", "is recorded and not asked about again"),
+        line("writes", "are held back until it is closed, then applied; can be undone"),
+      ];
+    case "close":
+      return [line("writes", "are applied; can be undone")];
+    default:
+      return [];
+  }
+};
+
 const argvLines = (
   argv: readonly string[],
   program: Facts | undefined,
@@ -91,10 +112,8 @@ const argvLines = (
   const names = [argv[0] ?? "", program?.realPath ?? ""];
   const script = analyseArgv(argv, program?.realPath);
   const inside = script?.commands.map((command) => command[0] ?? "") ?? [];
-  if ([...names, ...inside].some(canRunAnything)) {
-    const roots = table.roots.slice(0, -1).map(({ name, path }) => `${name}:/ (${visible(path)})`);
-    lines.push(line("sandbox", `can run anything inside: ${roots.join(", ")}; ${network}`));
-  } else lines.push(line("sandbox", `${network}; writes are held back until it ends`));
+  if ([...names, ...inside].some(canRunAnything)) lines.push(insideLine(table, network));
+  else lines.push(line("sandbox", `${network}; writes are held back until it ends`));
   if (script?.dynamic !== undefined) {
     lines.push(line("decides", `only while it runs: ${visible(script.dynamic)}`));
   }
@@ -239,6 +258,7 @@ export const card = (action: Action, decision: Decision, context: DecisionContex
         : argumentLines(argument, action, table)),
     );
   }
+  if (action.target === "sys::shell") lines.push(...shellLines(action, table));
   const subject = readSubject(action, table);
   for (const { key, why } of subject.ok ? protectedPaths(subject.value) : []) {
     lines.push(line("protected", `${key}: ${why}`));

@@ -91,6 +91,23 @@ where.argv = { profile = "closed" }
 where.cwd  = { glob = "scope:/**" }
 match = [{ target = "sys::exec", argv = ["/usr/bin/sort", "a.txt"], cwd = "scope:/" }]
 
+[[rule]]
+id = "terminal"                     # a terminal stays open; opening it is the question, for what
+effect = "ask"                      # is typed into it afterwards is recorded and not judged
+target = ["sys::shell"]
+where.do = { equals = "open" }
+reason = "A terminal can run anything inside its sandbox: the session's folders, no network."
+instead = "Run single programs with sys::exec."
+match     = [{ target = "sys::shell", do = "open", cwd = "scope:/" }]
+not_match = [{ target = "sys::shell", do = "read", cwd = "scope:/" }]
+
+[[rule]]
+id = "terminal-inside"              # only a terminal that was opened takes it; what was written in
+effect = "allow"                    # it is applied when it is closed, as with programs
+target = ["sys::shell"]
+where.do = { one_of = ["type", "read", "close"] }
+match = [{ target = "sys::shell", do = "type", input = "ls", cwd = "scope:/" }]
+
 # --- Models ------------------------------------------------------------------------------------
 
 [[rule]]
