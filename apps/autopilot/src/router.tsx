@@ -9,6 +9,7 @@ import {
   createRouter,
   lazyRouteComponent,
 } from "@tanstack/react-router";
+import { isPolicyTab, type PolicyTab } from "./pure/policy-tabs.ts";
 import { Shell } from "./screens/shell.tsx";
 import { Tasks } from "./screens/tasks.tsx";
 
@@ -32,6 +33,16 @@ const receipts = createRoute({
   component: lazyRouteComponent(() => import("./screens/receipts.tsx"), "Receipts"),
 });
 
+const policy = createRoute({
+  getParentRoute: () => root,
+  path: "/policy",
+  validateSearch: (search): { readonly tab?: PolicyTab; readonly receipt?: number } => ({
+    ...(isPolicyTab(search["tab"]) ? { tab: search["tab"] } : {}),
+    ...(typeof search["receipt"] === "number" ? { receipt: search["receipt"] } : {}),
+  }),
+  component: lazyRouteComponent(() => import("./screens/policy.tsx"), "Policy"),
+});
+
 const connect = createRoute({
   getParentRoute: () => root,
   path: "/connect",
@@ -51,7 +62,7 @@ const tour = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([tasks, runRoute, receipts, connect, protection, tour]),
+  routeTree: root.addChildren([tasks, runRoute, policy, receipts, connect, protection, tour]),
   history: createHashHistory(),
   defaultPreload: "intent",
 });

@@ -134,6 +134,7 @@ const wire = (config: Config, log: Log) => {
           plans,
           nowMs,
           deviceOf: (browser) => browsers.deviceOf(browser),
+          dataOption: dataOptionOf(config.dataFolder),
         }),
       }),
       approve: cards("approve"),

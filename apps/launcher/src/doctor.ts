@@ -1,11 +1,13 @@
 /**
  * The self-test for a page that cannot build sandboxes: `ioi doctor --json` as a child of the
- * launcher. One runs at a time, whoever asks; what it says is bounded.
+ * launcher. One runs at a time, whoever asks; what it says is bounded, and the last report is kept for
+ * this kernel's life.
  */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { OperationError } from "@ioi/base";
-import { doctorBytesMax, doctorMs } from "./limits.ts";
+import { testedKinds } from "@ioi/host/sandbox";
+import { doctorBytesMax, doctorMs, doctorStepCharsMax } from "./limits.ts";
 
 const cli = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
 
@@ -17,9 +19,9 @@ const isReport = (text: string): boolean => {
   }
 };
 
-const runDoctor = (dataFolder: string): Promise<string> =>
+const runDoctor = (dataFolder: string, onStep: (step: string) => void): Promise<string> =>
   new Promise((resolve, reject) => {
-    execFile(
+    const child = execFile(
       process.execPath,
       ["--disable-warning=ExperimentalWarning", cli, "doctor", "--json", "--data", dataFolder],
       { maxBuffer: doctorBytesMax, timeout: doctorMs, killSignal: "SIGKILL", cwd: "/" },
@@ -32,13 +34,73 @@ const runDoctor = (dataFolder: string): Promise<string> =>
         }
       },
     );
+    // One line for each sandbox that it tries to get out of.
+    let rest = "";
+    child.stderr?.on("data", (text: string) => {
+      const lines = `${rest}${text}`.split("\n");
+      rest = (lines.pop() ?? "").slice(-doctorStepCharsMax);
+      for (const line of lines) onStep(line.slice(0, doctorStepCharsMax).toWellFormed());
+    });
   });
 
-/** Asked again while it runs, it answers with the same report. */
-export const doctorOf = (dataFolder: string): (() => Promise<string>) => {
-  let running: Promise<string> | undefined;
-  return () =>
-    (running ??= runDoctor(dataFolder).finally(() => {
-      running = undefined;
-    }));
-};
+export interface SelfTestStatus {
+  readonly running: boolean;
+  readonly step: string;
+  readonly done: number;
+  readonly total: number;
+  readonly startedMs: bigint;
+  readonly json: string;
+  readonly measuredMs: bigint;
+  readonly tookMs: number;
+}
+
+export class SelfTests {
+  readonly #dataFolder: string;
+  #running: Promise<string> | undefined;
+  #steps = 0;
+  #step = "";
+  #startedMs = 0;
+  #last = { json: "", measuredMs: 0, tookMs: 0 };
+
+  constructor(dataFolder: string) {
+    this.#dataFolder = dataFolder;
+  }
+
+  /** Asked again while it runs, it answers with the same report. */
+  run(): Promise<string> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<string> {
+    this.#steps = 0;
+    this.#step = "";
+    this.#startedMs = Date.now();
+    const json = await runDoctor(this.#dataFolder, (step) => {
+      this.#steps++;
+      this.#step = step;
+    });
+    const measuredMs = Date.now();
+    this.#last = { json, measuredMs, tookMs: measuredMs - this.#startedMs };
+    return json;
+  }
+
+  status(): SelfTestStatus {
+    const running = this.#running !== undefined;
+    const { json, measuredMs, tookMs } = this.#last;
+    const total = testedKinds.length;
+    return {
+      running,
+      step: this.#step,
+      // The step that was said last is under way.
+      done: Math.min(total, Math.max(0, this.#steps - 1)),
+      total,
+      startedMs: BigInt(running ? this.#startedMs : 0),
+      json,
+      measuredMs: BigInt(measuredMs),
+      tookMs: Math.max(0, tookMs),
+    };
+  }
+}

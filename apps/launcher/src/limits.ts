@@ -46,3 +46,5 @@ export const pageBuildMs = 180_000;
 export const pageBuildTextMax = 4_096;
 /** Wait for egress to cut the requests of a stopped session, in milliseconds. */
 export const cutMs = 800;
+/** Characters of what a self-test says that it tries. */
+export const doctorStepCharsMax = 200;

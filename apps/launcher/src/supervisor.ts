@@ -17,7 +17,7 @@ import { pb } from "@ioi/wire";
 import { Kernel } from "./boot.ts";
 import type { LauncherConfig } from "./config.ts";
 import { ConsoleKeeper } from "./console.ts";
-import { doctorOf } from "./doctor.ts";
+import { SelfTests } from "./doctor.ts";
 import { Drivers } from "./drivers.ts";
 import { chainOf, prepareDataFolder } from "./first-run.ts";
 import { listFolders, tourFolder } from "./home.ts";
@@ -68,7 +68,7 @@ export class Supervisor {
   /** Ends what runs beside the kernel and nobody waits for. */
   readonly #beside: AbortController = new AbortController();
   readonly #besides: Promise<void>[] = [];
-  readonly #doctor: () => Promise<string>;
+  readonly #doctor: SelfTests;
   readonly #metrics = launcherMetrics(() => this.#views());
   readonly #console: ConsoleKeeper | undefined;
   readonly #identities: Identities | undefined;
@@ -90,7 +90,7 @@ export class Supervisor {
     this.#data = data;
     this.#devices = devices;
     this.#port = config.port;
-    this.#doctor = doctorOf(data.path);
+    this.#doctor = new SelfTests(data.path);
     this.#logs = new LogFiles(path.join(data.path, "logs"));
     this.log = createLog({
       fields: { process: "launcher" },
@@ -344,7 +344,8 @@ export class Supervisor {
       findModels: async ({ url }, { signal }) => await findModels(url, signal),
       listFolders: async ({ path: folder }) => listFolders(this.#home, this.#own, folder),
       tourFolder: async () => ({ path: this.#tour() }),
-      doctor: async () => ({ json: await this.#doctor() }),
+      doctor: async () => ({ json: await this.#doctor.run() }),
+      doctorStatus: async () => this.#doctor.status(),
       pageCaller: async ({ port }) => ({ own: this.#console?.isOwn(port) === true }),
       chainStatus: async (_request, { signal }) => await this.#chainStatus(signal),
     });

@@ -47,7 +47,7 @@ const handle = (event: ConsoleEvent): void => {
     }
     case "cards":
       if (event.pendingCards > 0) announce(`${event.pendingCards} to decide`);
-      refresh(overviewQuery.queryKey, ["devices"]);
+      refresh(overviewQuery.queryKey, ["devices"], ["policy"]);
       return;
     case "overview":
       refresh(overviewQuery.queryKey, ["chain"]);

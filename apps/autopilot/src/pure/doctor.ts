@@ -1,6 +1,6 @@
 /** `ioi.doctor/1` as the page reads it; a field that is missing or of another type reads as absent. */
 
-type Fields = Readonly<Record<string, unknown>>;
+import { fields, list, number, parsed, text, texts } from "./fields.ts";
 
 export interface DoctorView {
   readonly ok: boolean;
@@ -31,27 +31,13 @@ export interface DoctorView {
   }[];
 }
 
-const fields = (value: unknown): Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-const text = (value: unknown): string => (typeof value === "string" ? value : "");
-const number = (value: unknown): number => (typeof value === "number" ? value : 0);
-const list = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.map(fields) : []);
-const texts = (value: unknown): readonly string[] =>
-  Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
-
 const severityOf = (value: unknown): "high" | "low" | "note" =>
   value === "high" || value === "low" ? value : "note";
 
 /** Undefined where the text is no `ioi.doctor/1`. */
 export const parseDoctor = (json: string): DoctorView | undefined => {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-  const found = fields(value);
-  if (found["schema"] !== "ioi.doctor/1") return undefined;
+  const found = parsed(json, "ioi.doctor/1");
+  if (found === undefined) return undefined;
   const anchor = fields(found["anchor"]);
   return {
     ok: found["ok"] === true,

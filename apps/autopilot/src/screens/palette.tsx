@@ -39,6 +39,12 @@ const useCommands = (): readonly Command[] => {
     { value: "new", label: "New task", icon: "plus", run: () => openSpotlight() },
     { value: "tasks", label: "Tasks", icon: "task", run: go("/") },
     {
+      value: "policy",
+      label: "Policy: rules, tests, what a change allows",
+      icon: "rules",
+      run: go("/policy"),
+    },
+    {
       value: "receipts",
       label: "Receipts: list, verify, export",
       icon: "receipt",

@@ -20,6 +20,7 @@ const typeWords: Readonly<Record<string, string>> = {
   decision: "decision",
   revoke: "ended",
   policy: "policy",
+  "policy-change": "policy saved",
 };
 
 const tones: Readonly<Record<string, readonly [IconName, string]>> = {

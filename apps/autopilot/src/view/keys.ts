@@ -17,6 +17,7 @@ export const keyHelp: readonly KeyHelp[] = [
   { keys: ["Ctrl", "/"], what: "All commands" },
   { keys: ["?"], what: "This list" },
   { keys: ["g", "t"], what: "Tasks" },
+  { keys: ["g", "y"], what: "Policy" },
   { keys: ["g", "r"], what: "Receipts" },
   { keys: ["g", "c"], what: "Connect" },
   { keys: ["g", "p"], what: "Protection" },
@@ -49,6 +50,7 @@ const focusCard = (): void => {
 
 const places: Readonly<Record<string, string>> = {
   t: "/",
+  y: "/policy",
   r: "/receipts",
   c: "/connect",
   p: "/protection",
@@ -102,7 +104,9 @@ export const listenForKeys = (go: (path: string) => void, signal: AbortSignal): 
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (!singleKeys.get() || dialogStore.get() !== undefined || isTyping(event.target)) return;
+    // The editor stands in a shadow root: outside of it the event only names its host.
+    const target = event.composedPath()[0] ?? event.target;
+    if (!singleKeys.get() || dialogStore.get() !== undefined || isTyping(target)) return;
     const before = going;
     going = event.key === "g" ? { at: event.timeStamp } : undefined;
     if (onSingle(event, before, go)) event.preventDefault();

@@ -89,6 +89,10 @@ const folderGaps = (root: string): readonly Gap[] => {
 
 const policyGap = (status: StatusView | undefined): readonly Gap[] => {
   const error = status?.policy.error ?? null;
+  if (error === null && status?.policy.origin === "edited") {
+    const what = "policy.toml was edited by hand, and not saved with a signature since";
+    return [{ id: "policy-edited", severity: "note", what, install: "./ioi policy show" }];
+  }
   if (error === null) return [];
   const what = `the policy does not load, so everything is denied: ${error}`;
   return [{ id: "policy", severity: "high", what, install: "./ioi policy lint" }];

@@ -13,7 +13,13 @@ import { waitingChanges } from "./policy.ts";
 
 type Offered = Pick<
   Handlers<typeof Console>,
-  "overview" | "approveLink" | "doctor" | "chainStatus" | "tourFolder" | "listFolders"
+  | "overview"
+  | "approveLink"
+  | "doctor"
+  | "doctorStatus"
+  | "chainStatus"
+  | "tourFolder"
+  | "listFolders"
 >;
 
 export interface OverviewOptions {
@@ -25,6 +31,8 @@ export interface OverviewOptions {
   readonly nowMs: () => number;
   /** The key that this browser's approval page holds; empty: none that is known. */
   readonly deviceOf: (browser: string) => Uint8Array;
+  /** What a command at the terminal needs to find this data folder. */
+  readonly dataOption: string;
 }
 
 /** What can be said without measuring: a process that runs, runs in its sandbox or not at all. */
@@ -54,7 +62,10 @@ const processNames = (kernel: Kernel): ((signal: AbortSignal) => Promise<readonl
 
 const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
 
-type LauncherCalls = Pick<Offered, "doctor" | "chainStatus" | "tourFolder" | "listFolders">;
+type LauncherCalls = Pick<
+  Offered,
+  "doctor" | "doctorStatus" | "chainStatus" | "tourFolder" | "listFolders"
+>;
 
 /** What only a process outside of a sandbox can look at. */
 const launcherCalls = (kernel: Kernel): LauncherCalls => ({
@@ -62,6 +73,11 @@ const launcherCalls = (kernel: Kernel): LauncherCalls => ({
     const launcher = await kernel.launcher();
     const { json } = await launcher.doctor({}, { signal, deadlineMs: doctorCallMs });
     return { json };
+  },
+  doctorStatus: async (_request, { signal }) => {
+    const status = await (await kernel.launcher()).doctorStatus({}, call(signal));
+    const { running, step, done, total, startedMs, json, measuredMs, tookMs } = status;
+    return { running, step, done, total, startedMs, json, measuredMs, tookMs };
   },
   chainStatus: async (_request, { signal }) => {
     const launcher = await kernel.launcher();
@@ -88,7 +104,7 @@ const launcherCalls = (kernel: Kernel): LauncherCalls => ({
 });
 
 export const overviewCalls = (options: OverviewOptions): Offered => {
-  const { kernel, links, plans, nowMs, port, deviceOf, version } = options;
+  const { kernel, links, plans, nowMs, port, deviceOf, version, dataOption } = options;
   const namesOf = processNames(kernel);
   const homeOf = async (signal: AbortSignal) =>
     await (await kernel.launcher()).listFolders({ path: "" }, call(signal));
@@ -125,6 +141,7 @@ export const overviewCalls = (options: OverviewOptions): Offered => {
         approveOrigin: originOf("frame", port),
         device: deviceState(devices, deviceOf(browser)),
         home: home.path,
+        dataOption,
       };
     },
     approveLink: async (_request, { browser }) => {

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/process.proto.
  */
 export const file_ioi_kernel_v1_process: GenFile = /*@__PURE__*/
-  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiIAoRRmluZE1vZGVsc1JlcXVlc3QSCwoDdXJsGAEgASgJImwKD0ZpbmRNb2RlbHNSZXBseRIkCgZtb2RlbHMYASADKAsyFC5pb2kua2VybmVsLnYxLk1vZGVsEg8KB2xpc3RlbnMYAiABKAgSEQoJb3duZXJfdWlkGAMgASgNEg8KB3Byb2dyYW0YBCABKAkiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0SKAoEc2VudBgCIAMoCzIaLmlvaS5rZXJuZWwudjEuU2VudFJlcXVlc3QiKAoRS2lsbERyaXZlclJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwiEQoPS2lsbERyaXZlclJlcGx5IhUKE0tlcm5lbFN0YXR1c1JlcXVlc3QitAEKEUtlcm5lbFN0YXR1c1JlcGx5Ei8KCXByb2Nlc3NlcxgBIAMoCzIcLmlvaS5rZXJuZWwudjEuUHJvY2Vzc1N0YXR1cxITCgtycGNfYWRkcmVzcxgCIAEoCRIUCgxodHRwX2FkZHJlc3MYAyABKAkSEgoKc3RhcnRlZF9tcxgEIAEoBBIQCghyZXN0YXJ0cxgFIAEoDRIPCgdzYW5kYm94GAYgASgJEgwKBHBhZ2UYByABKAkiaAoNUHJvY2Vzc1N0YXR1cxIMCgRuYW1lGAEgASgJEgsKA3BpZBgCIAEoDRILCgN1aWQYAyABKA0SDwoHc2FuZGJveBgEIAMoCRIPCgdwc3Nfa2liGAUgASgEEg0KBXN0YXRlGAYgASgJIhEKD1NodXRkb3duUmVxdWVzdCIPCg1TaHV0ZG93blJlcGx5IiIKEkxpc3RGb2xkZXJzUmVxdWVzdBIMCgRwYXRoGAEgASgJIkIKEExpc3RGb2xkZXJzUmVwbHkSDAoEcGF0aBgBIAEoCRINCgVuYW1lcxgCIAMoCRIRCgl0cnVuY2F0ZWQYAyABKAgiEwoRVG91ckZvbGRlclJlcXVlc3QiHwoPVG91ckZvbGRlclJlcGx5EgwKBHBhdGgYASABKAkiDwoNRG9jdG9yUmVxdWVzdCIbCgtEb2N0b3JSZXBseRIMCgRqc29uGAEgASgJIiEKEVBhZ2VDYWxsZXJSZXF1ZXN0EgwKBHBvcnQYASABKA0iHgoPUGFnZUNhbGxlclJlcGx5EgsKA293bhgBIAEoCCIUChJDaGFpblN0YXR1c1JlcXVlc3QijwEKEENoYWluU3RhdHVzUmVwbHkSEwoGaGVpZ2h0GAEgASgESACIAQESDAoEaGVhZBgCIAEoDBIPCgd0aW1lX21zGAMgASgDEhUKDXJlY2VpcHRzX3NpemUYBCABKAQSFQoNcmVjZWlwdHNfcm9vdBgFIAEoDBIOCgZhbmNob3IYBiABKAlCCQoHX2hlaWdodDK0AgoHUHJvY2VzcxI/CgVIZWxsbxIbLmlvaS5rZXJuZWwudjEuSGVsbG9SZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5IZWxsb1JlcGx5Ej8KBURyYWluEhsuaW9pLmtlcm5lbC52MS5EcmFpblJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkRyYWluUmVwbHkSRQoHTWV0cmljcxIdLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcXVlc3QaGy5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXBseRJgChBSZWdpc3Rlckluc3RhbmNlEiYuaW9pLmtlcm5lbC52MS5SZWdpc3Rlckluc3RhbmNlUmVxdWVzdBokLmlvaS5rZXJuZWwudjEuUmVnaXN0ZXJJbnN0YW5jZVJlcGx5MlIKBlNjcmFwZRJICgZHYXRoZXISGy5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXBseRodLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcXVlc3QoATABMoACCghMYXVuY2hlchJRCgtTcGF3bkRyaXZlchIhLmlvaS5rZXJuZWwudjEuU3Bhd25Ecml2ZXJSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5TcGF3bkRyaXZlclJlcGx5ElEKC0tpbGxTZXNzaW9uEiEuaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcXVlc3QaHy5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVwbHkSTgoKS2lsbERyaXZlchIgLmlvaS5rZXJuZWwudjEuS2lsbERyaXZlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLktpbGxEcml2ZXJSZXBseTLVBQoGS2VybmVsElQKDEtlcm5lbFN0YXR1cxIiLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVwbHkSUQoLU3RvcFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseRJICghTaHV0ZG93bhIeLmlvaS5rZXJuZWwudjEuU2h1dGRvd25SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcGx5ElEKC0xpc3RGb2xkZXJzEiEuaW9pLmtlcm5lbC52MS5MaXN0Rm9sZGVyc1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLkxpc3RGb2xkZXJzUmVwbHkSTgoKVG91ckZvbGRlchIgLmlvaS5rZXJuZWwudjEuVG91ckZvbGRlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLlRvdXJGb2xkZXJSZXBseRJOCgpGaW5kTW9kZWxzEiAuaW9pLmtlcm5lbC52MS5GaW5kTW9kZWxzUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuRmluZE1vZGVsc1JlcGx5EkIKBkRvY3RvchIcLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVwbHkSTgoKUGFnZUNhbGxlchIgLmlvaS5rZXJuZWwudjEuUGFnZUNhbGxlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLlBhZ2VDYWxsZXJSZXBseRJRCgtDaGFpblN0YXR1cxIhLmlvaS5rZXJuZWwudjEuQ2hhaW5TdGF0dXNSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5DaGFpblN0YXR1c1JlcGx5YgZwcm90bzM", [file_ioi_kernel_v1_models, file_ioi_kernel_v1_egress]);
+  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiIAoRRmluZE1vZGVsc1JlcXVlc3QSCwoDdXJsGAEgASgJImwKD0ZpbmRNb2RlbHNSZXBseRIkCgZtb2RlbHMYASADKAsyFC5pb2kua2VybmVsLnYxLk1vZGVsEg8KB2xpc3RlbnMYAiABKAgSEQoJb3duZXJfdWlkGAMgASgNEg8KB3Byb2dyYW0YBCABKAkiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0SKAoEc2VudBgCIAMoCzIaLmlvaS5rZXJuZWwudjEuU2VudFJlcXVlc3QiKAoRS2lsbERyaXZlclJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwiEQoPS2lsbERyaXZlclJlcGx5IhUKE0tlcm5lbFN0YXR1c1JlcXVlc3QitAEKEUtlcm5lbFN0YXR1c1JlcGx5Ei8KCXByb2Nlc3NlcxgBIAMoCzIcLmlvaS5rZXJuZWwudjEuUHJvY2Vzc1N0YXR1cxITCgtycGNfYWRkcmVzcxgCIAEoCRIUCgxodHRwX2FkZHJlc3MYAyABKAkSEgoKc3RhcnRlZF9tcxgEIAEoBBIQCghyZXN0YXJ0cxgFIAEoDRIPCgdzYW5kYm94GAYgASgJEgwKBHBhZ2UYByABKAkiaAoNUHJvY2Vzc1N0YXR1cxIMCgRuYW1lGAEgASgJEgsKA3BpZBgCIAEoDRILCgN1aWQYAyABKA0SDwoHc2FuZGJveBgEIAMoCRIPCgdwc3Nfa2liGAUgASgEEg0KBXN0YXRlGAYgASgJIhEKD1NodXRkb3duUmVxdWVzdCIPCg1TaHV0ZG93blJlcGx5IiIKEkxpc3RGb2xkZXJzUmVxdWVzdBIMCgRwYXRoGAEgASgJIkIKEExpc3RGb2xkZXJzUmVwbHkSDAoEcGF0aBgBIAEoCRINCgVuYW1lcxgCIAMoCRIRCgl0cnVuY2F0ZWQYAyABKAgiEwoRVG91ckZvbGRlclJlcXVlc3QiHwoPVG91ckZvbGRlclJlcGx5EgwKBHBhdGgYASABKAkiDwoNRG9jdG9yUmVxdWVzdCIbCgtEb2N0b3JSZXBseRIMCgRqc29uGAEgASgJIhUKE0RvY3RvclN0YXR1c1JlcXVlc3QilwEKEURvY3RvclN0YXR1c1JlcGx5Eg8KB3J1bm5pbmcYASABKAgSDAoEc3RlcBgCIAEoCRIMCgRkb25lGAMgASgNEg0KBXRvdGFsGAQgASgNEhIKCnN0YXJ0ZWRfbXMYBSABKAQSDAoEanNvbhgGIAEoCRITCgttZWFzdXJlZF9tcxgHIAEoBBIPCgd0b29rX21zGAggASgNIiEKEVBhZ2VDYWxsZXJSZXF1ZXN0EgwKBHBvcnQYASABKA0iHgoPUGFnZUNhbGxlclJlcGx5EgsKA293bhgBIAEoCCIUChJDaGFpblN0YXR1c1JlcXVlc3QijwEKEENoYWluU3RhdHVzUmVwbHkSEwoGaGVpZ2h0GAEgASgESACIAQESDAoEaGVhZBgCIAEoDBIPCgd0aW1lX21zGAMgASgDEhUKDXJlY2VpcHRzX3NpemUYBCABKAQSFQoNcmVjZWlwdHNfcm9vdBgFIAEoDBIOCgZhbmNob3IYBiABKAlCCQoHX2hlaWdodDK0AgoHUHJvY2VzcxI/CgVIZWxsbxIbLmlvaS5rZXJuZWwudjEuSGVsbG9SZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5IZWxsb1JlcGx5Ej8KBURyYWluEhsuaW9pLmtlcm5lbC52MS5EcmFpblJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkRyYWluUmVwbHkSRQoHTWV0cmljcxIdLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcXVlc3QaGy5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXBseRJgChBSZWdpc3Rlckluc3RhbmNlEiYuaW9pLmtlcm5lbC52MS5SZWdpc3Rlckluc3RhbmNlUmVxdWVzdBokLmlvaS5rZXJuZWwudjEuUmVnaXN0ZXJJbnN0YW5jZVJlcGx5MlIKBlNjcmFwZRJICgZHYXRoZXISGy5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXBseRodLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcXVlc3QoATABMoACCghMYXVuY2hlchJRCgtTcGF3bkRyaXZlchIhLmlvaS5rZXJuZWwudjEuU3Bhd25Ecml2ZXJSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5TcGF3bkRyaXZlclJlcGx5ElEKC0tpbGxTZXNzaW9uEiEuaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcXVlc3QaHy5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVwbHkSTgoKS2lsbERyaXZlchIgLmlvaS5rZXJuZWwudjEuS2lsbERyaXZlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLktpbGxEcml2ZXJSZXBseTKrBgoGS2VybmVsElQKDEtlcm5lbFN0YXR1cxIiLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVwbHkSUQoLU3RvcFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseRJICghTaHV0ZG93bhIeLmlvaS5rZXJuZWwudjEuU2h1dGRvd25SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcGx5ElEKC0xpc3RGb2xkZXJzEiEuaW9pLmtlcm5lbC52MS5MaXN0Rm9sZGVyc1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLkxpc3RGb2xkZXJzUmVwbHkSTgoKVG91ckZvbGRlchIgLmlvaS5rZXJuZWwudjEuVG91ckZvbGRlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLlRvdXJGb2xkZXJSZXBseRJOCgpGaW5kTW9kZWxzEiAuaW9pLmtlcm5lbC52MS5GaW5kTW9kZWxzUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuRmluZE1vZGVsc1JlcGx5EkIKBkRvY3RvchIcLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVwbHkSVAoMRG9jdG9yU3RhdHVzEiIuaW9pLmtlcm5lbC52MS5Eb2N0b3JTdGF0dXNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5Eb2N0b3JTdGF0dXNSZXBseRJOCgpQYWdlQ2FsbGVyEiAuaW9pLmtlcm5lbC52MS5QYWdlQ2FsbGVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuUGFnZUNhbGxlclJlcGx5ElEKC0NoYWluU3RhdHVzEiEuaW9pLmtlcm5lbC52MS5DaGFpblN0YXR1c1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLkNoYWluU3RhdHVzUmVwbHliBnByb3RvMw", [file_ioi_kernel_v1_models, file_ioi_kernel_v1_egress]);
 
 /**
  * @generated from message ioi.kernel.v1.FindModelsRequest
@@ -584,6 +584,77 @@ export const DoctorReplySchema: GenMessage<DoctorReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_process, 26);
 
 /**
+ * @generated from message ioi.kernel.v1.DoctorStatusRequest
+ */
+export type DoctorStatusRequest = Message<"ioi.kernel.v1.DoctorStatusRequest"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.DoctorStatusRequest.
+ * Use `create(DoctorStatusRequestSchema)` to create a new message.
+ */
+export const DoctorStatusRequestSchema: GenMessage<DoctorStatusRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 27);
+
+/**
+ * @generated from message ioi.kernel.v1.DoctorStatusReply
+ */
+export type DoctorStatusReply = Message<"ioi.kernel.v1.DoctorStatusReply"> & {
+  /**
+   * @generated from field: bool running = 1;
+   */
+  running: boolean;
+
+  /**
+   * What it tries now, as the command says it; empty: nothing yet.
+   *
+   * @generated from field: string step = 2;
+   */
+  step: string;
+
+  /**
+   * @generated from field: uint32 done = 3;
+   */
+  done: number;
+
+  /**
+   * @generated from field: uint32 total = 4;
+   */
+  total: number;
+
+  /**
+   * @generated from field: uint64 started_ms = 5;
+   */
+  startedMs: bigint;
+
+  /**
+   * The last report of this kernel's life; empty: none.
+   *
+   * @generated from field: string json = 6;
+   */
+  json: string;
+
+  /**
+   * @generated from field: uint64 measured_ms = 7;
+   */
+  measuredMs: bigint;
+
+  /**
+   * How long the last one took.
+   *
+   * @generated from field: uint32 took_ms = 8;
+   */
+  tookMs: number;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.DoctorStatusReply.
+ * Use `create(DoctorStatusReplySchema)` to create a new message.
+ */
+export const DoctorStatusReplySchema: GenMessage<DoctorStatusReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 28);
+
+/**
  * @generated from message ioi.kernel.v1.PageCallerRequest
  */
 export type PageCallerRequest = Message<"ioi.kernel.v1.PageCallerRequest"> & {
@@ -598,7 +669,7 @@ export type PageCallerRequest = Message<"ioi.kernel.v1.PageCallerRequest"> & {
  * Use `create(PageCallerRequestSchema)` to create a new message.
  */
 export const PageCallerRequestSchema: GenMessage<PageCallerRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 27);
+  messageDesc(file_ioi_kernel_v1_process, 29);
 
 /**
  * @generated from message ioi.kernel.v1.PageCallerReply
@@ -617,7 +688,7 @@ export type PageCallerReply = Message<"ioi.kernel.v1.PageCallerReply"> & {
  * Use `create(PageCallerReplySchema)` to create a new message.
  */
 export const PageCallerReplySchema: GenMessage<PageCallerReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 28);
+  messageDesc(file_ioi_kernel_v1_process, 30);
 
 /**
  * @generated from message ioi.kernel.v1.ChainStatusRequest
@@ -630,7 +701,7 @@ export type ChainStatusRequest = Message<"ioi.kernel.v1.ChainStatusRequest"> & {
  * Use `create(ChainStatusRequestSchema)` to create a new message.
  */
 export const ChainStatusRequestSchema: GenMessage<ChainStatusRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 29);
+  messageDesc(file_ioi_kernel_v1_process, 31);
 
 /**
  * @generated from message ioi.kernel.v1.ChainStatusReply
@@ -674,7 +745,7 @@ export type ChainStatusReply = Message<"ioi.kernel.v1.ChainStatusReply"> & {
  * Use `create(ChainStatusReplySchema)` to create a new message.
  */
 export const ChainStatusReplySchema: GenMessage<ChainStatusReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 30);
+  messageDesc(file_ioi_kernel_v1_process, 32);
 
 /**
  * Launcher -> every process of the kernel.
@@ -847,6 +918,16 @@ export const Kernel: GenService<{
     methodKind: "unary";
     input: typeof DoctorRequestSchema;
     output: typeof DoctorReplySchema;
+  },
+  /**
+   * How far a self-test is, and what the last one said.
+   *
+   * @generated from rpc ioi.kernel.v1.Kernel.DoctorStatus
+   */
+  doctorStatus: {
+    methodKind: "unary";
+    input: typeof DoctorStatusRequestSchema;
+    output: typeof DoctorStatusReplySchema;
   },
   /**
    * Whether a connection to the page's port comes from this user: a port is open to all of them.
