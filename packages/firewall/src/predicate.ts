@@ -13,7 +13,7 @@
 import { type ArgvPredicate, argvTruth } from "./argv.ts";
 import type { PathPattern } from "./glob.ts";
 import { type ContentLeaf, contentTruth } from "./content/leaf.ts";
-import { type UrlTest, urlTruth } from "./net/test-url.ts";
+import { tunnelTruth, type UrlTest, urlTruth } from "./net/test-url.ts";
 import type { Place, RootTable } from "./roots.ts";
 import { no, type Truth, truthAnd, truthNot, truthOf, truthOr, unknown, yes } from "./truth.ts";
 import { fieldTruth } from "./tool-roles/conditions.ts";
@@ -140,7 +140,9 @@ const leafTruth = (
     return truth;
   }
   if (predicate.type === "url" && (value.type === "url" || value.type === "host")) {
-    return urlTruth(predicate.test, value.url, table.sites, narrow);
+    return value.type === "url" && value.hostOnly === true
+      ? tunnelTruth(predicate.test, value.url, table.sites, narrow)
+      : urlTruth(predicate.test, value.url, table.sites, narrow);
   }
   if (predicate.type === "integer" && value.type === "integer") {
     return truthOf(

@@ -77,6 +77,8 @@ export interface DecisionContext {
   readonly exceededRates?: readonly string[];
   /** For rules that count at certain times only; absent: nobody knows what time it is. */
   readonly time?: DecisionTime;
+  /** Canonical URL to which the action posts without naming it: of a tool's server elsewhere. */
+  readonly posted?: string;
   /** Live grants only: unexpired, unused, of this session. */
   readonly grants: readonly Grant[];
   /** Identity of the action, where the caller has it already; else it is worked out. */

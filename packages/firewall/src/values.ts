@@ -38,7 +38,8 @@ export type ArgumentValue =
   | { readonly type: "paths"; readonly items: readonly PathValue[] }
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "integer"; readonly value: number }
-  | { readonly type: "url"; readonly url: CanonicalUrl }
+  /** `hostOnly`: of a tunnel, in which nobody sees the rest. */
+  | { readonly type: "url"; readonly url: CanonicalUrl; readonly hostOnly?: true }
   /** As the URL of its root. */
   | { readonly type: "host"; readonly url: CanonicalUrl }
   | { readonly type: "texts"; readonly items: readonly string[] }

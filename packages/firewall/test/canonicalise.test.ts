@@ -183,6 +183,7 @@ describe("the registry", () => {
         "fs::delete",
         "fs::restore",
         "sys::exec",
+        "sys::shell",
         "model::infer",
         "model::embed",
         "net::get",

@@ -249,6 +249,8 @@ const restrictsAlike = (
       (unknown(rule).length === 0 || unknown(rule).some(({ predicate }) => seesAbsence(predicate))),
   );
   if (pairing.changed.length === 0) return true;
+  const timed = ({ window }: CompiledRule): boolean => window !== undefined;
+  if (policies.some((policy) => rulesOf(policy, name).some(timed))) return false;
   if (pairing.changed.some((rule) => unknown(rule).length > 0)) return false;
   return ([1, -1] as const).every(
     (sign) => search(pairing, policies, roots, sign, true, work).type === "none",
@@ -263,7 +265,24 @@ const implied: Readonly<Record<string, readonly (readonly [string, readonly stri
   ],
   "model::infer": [["net::post", ["url", "method"]]],
   "model::embed": [["net::post", ["url", "method"]]],
+  "browser::open": [["net::get", ["url", "method"]]],
+  "browser::download": [["net::get", ["url", "method"]]],
 };
+
+/** Requests that nobody sees, or whose address the policy does not name. */
+const unseen: Readonly<Record<string, readonly string[]>> = {
+  "net::connect": ["net::get", "net::post"],
+  "mcp::call": ["net::post"],
+};
+
+/** The second policy has every restriction of the first on what the target implies. */
+const keeps = (name: string, first: CompiledPolicy, second: CompiledPolicy): boolean =>
+  [...(unseen[name] ?? []), ...(implied[name] ?? []).map(([each]) => each)].every((each) => {
+    const [one, two] = [first, second].map((policy) =>
+      identities(rulesOf(policy, each).filter(({ effect }) => effect !== "allow")),
+    );
+    return one !== undefined && two !== undefined && one.isSubsetOf(two);
+  });
 
 /** Says a host or a class of addresses that is closed otherwise. */
 const opens = (predicate: Predicate): boolean => {
@@ -306,24 +325,30 @@ const compare = (
   const impliedAlike = (implied[target.name] ?? []).every(([name, known]) =>
     restrictsAlike(name, known, policies, roots, work),
   );
+  // Restrictions that are only added widen nothing, whatever they are; and the other way round.
+  const [kept, added] = [keeps(target.name, before, after), !keeps(target.name, after, before)];
+  const impliedLoose = !kept && (!impliedAlike || unseen[target.name] !== undefined);
+  const impliedTight = added && (!impliedAlike || unseen[target.name] !== undefined);
   const alike = sameDefaults(before, after) && sameRules(one, two);
-  if (alike && impliedAlike) return none;
+  if (alike && !impliedLoose && !impliedTight) return none;
   const pairing = new Pairing(target, policies);
   const found = {
     widened: search(pairing, policies, roots, 1, false, work),
     narrowed: search(pairing, policies, roots, -1, false, work),
   };
   const doubtful =
-    !impliedAlike ||
     // What counts at certain times only may or may not count with the rest.
     [...one, ...two].some(({ window }) => window !== undefined) ||
     pairing.changed.some(
       ({ conditions, deferred }) =>
         deferred === true || conditions.some((each) => opens(each.predicate)),
     );
-  const settle = (solved: Solved<DiffExample>): Solved<DiffExample> =>
-    doubtful && solved.type === "none" ? { type: "undecided" } : solved;
-  return { widened: settle(found.widened), narrowed: settle(found.narrowed) };
+  const settle = (solved: Solved<DiffExample>, doubt: boolean): Solved<DiffExample> =>
+    (doubtful || doubt) && solved.type === "none" ? { type: "undecided" } : solved;
+  return {
+    widened: settle(found.widened, impliedLoose),
+    narrowed: settle(found.narrowed, impliedTight),
+  };
 };
 
 const walletSettings = (

@@ -5,11 +5,9 @@
 import type { AskSource } from "@ioi/wire";
 import type { BuiltinDenial } from "../builtin.ts";
 import type { Firing, Judgement } from "../judge.ts";
-import { modelRequestUrl } from "../model-url.ts";
 import type { Predicate } from "../predicate.ts";
 import type { Subject } from "../subject.ts";
 import type { TargetSpec } from "../targets.ts";
-import type { ArgumentValue } from "../values.ts";
 import type { AddressClass } from "./addresses.ts";
 import { type CanonicalUrl, nameClass, parseCanonicalUrl } from "./url.ts";
 
@@ -141,22 +139,4 @@ export const isGroundedUrl = (
     if (parsed.ok) for (const piece of piecesOf(parsed.value)) typed.add(piece);
   }
   return piecesOf(url).every((piece) => typed.has(piece));
-};
-
-/** The request that asking a model makes: judged by what denies and asks about requests. */
-export const impliedRequest = (
-  subject: Subject,
-): ReadonlyMap<string, ArgumentValue> | undefined => {
-  if (subject.target.group !== "model") return undefined;
-  const base = subject.values.get("url");
-  const protocol = subject.values.get("protocol");
-  if (base?.type !== "text" || protocol?.type !== "text") return undefined;
-  const url = parseCanonicalUrl(modelRequestUrl(protocol.text, base.text) ?? "");
-  if (!url.ok) return undefined;
-  const told = subject.values.get("prompt") ?? subject.values.get("input");
-  return new Map<string, ArgumentValue>([
-    ["url", { type: "url", url: url.value }],
-    ["method", { type: "text", text: "POST" }],
-    ...(told?.type === "content" ? [["content", told] as const] : []),
-  ]);
 };

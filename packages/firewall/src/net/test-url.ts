@@ -5,7 +5,7 @@
 import { matchPattern, type PathPattern } from "../glob.ts";
 import { no, type Truth, truthOf, unknown, yes } from "../truth.ts";
 import type { AddressClass } from "./addresses.ts";
-import { type CanonicalUrl, nameClass } from "./url.ts";
+import { type CanonicalUrl, nameClass, parseCanonicalUrl } from "./url.ts";
 
 export type HostTest =
   | { readonly type: "exact"; readonly host: string }
@@ -90,5 +90,28 @@ export const urlTruth = (
         test.patterns.some((pattern) => matchPattern(pattern, segments, 0, false, narrow)),
       );
     }
+  }
+};
+
+/** Of a request inside of a tunnel: its host and port are known, nothing else is. */
+export const tunnelTruth = (
+  test: UrlTest,
+  url: CanonicalUrl,
+  sites: ReadonlySet<string>,
+  narrow: boolean,
+): Truth => {
+  switch (test.type) {
+    case "scheme":
+    case "path":
+      return unknown;
+    case "exact": {
+      const same = [...test.urls].some((text) => {
+        const named = parseCanonicalUrl(text);
+        return named.ok && named.value.host === url.host && named.value.port === url.port;
+      });
+      return same ? unknown : no;
+    }
+    default:
+      return urlTruth(test, url, sites, narrow);
   }
 };
