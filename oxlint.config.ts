@@ -137,6 +137,8 @@ export default defineConfig({
       files: [`${from.folder}/test/**/*.ts`],
       rules: testFloorsOf(from),
     })),
+    // One module without imports, so that it can be carried anywhere.
+    { files: ["packages/verifier/src/retrieval.ts"], rules: { "max-lines": ["error", 600] } },
     {
       files: ["**/test/**/*.ts", "tests/**/*.test.ts", "tools/test/**/*.ts"],
       rules: { "max-lines-per-function": "off" },

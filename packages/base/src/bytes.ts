@@ -55,3 +55,7 @@ export const uintBE = (value: number | bigint, width: number): Uint8Array => {
   }
   return bytes;
 };
+
+/** Little-endian, `width` bytes. */
+export const uintLE = (value: number | bigint, width: number): Uint8Array =>
+  uintBE(value, width).reverse();

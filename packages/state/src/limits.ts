@@ -10,3 +10,7 @@ export const stateScanMax = 4096;
 export const stateProofBytesMax = 16_384;
 /** Entries of one run of the in-memory store's order; a longer one is halved. */
 export const orderedRunMax = 512;
+/** Components of a vector of an index. */
+export const indexDimensionMax = 2048;
+/** Nodes of one index. */
+export const indexNodesMax = 16_777_215;

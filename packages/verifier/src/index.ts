@@ -2,3 +2,4 @@ export * from "./chain.ts";
 export { errors as verifierErrors } from "./errors.ts";
 export * from "./limits.ts";
 export * from "./receipts.ts";
+export * from "./retrieval.ts";
