@@ -176,7 +176,7 @@ export class GuardianCore {
     session: string,
     action: Action,
     policy?: CompiledPolicy,
-  ): Pick<DecisionContext, "exceededBudgets" | "exceededRates" | "time"> &
+  ): Pick<DecisionContext, "exceededBudgets" | "exceededRates" | "time" | "posted"> &
     Partial<Pick<DecisionContext, "refusal">> {
     const amount = modelAmount(action);
     const nowMs = this.wall();
@@ -188,8 +188,16 @@ export class GuardianCore {
       exceededBudgets,
       ...(exceededRates.length === 0 ? {} : { exceededRates }),
       time: { nowMs, localOffsetMinutes: this.ports.localOffsetMinutes(nowMs) },
+      ...this.#posted(action),
       ...(refusal === undefined ? {} : { refusal }),
     };
+  }
+
+  /** Where a call of a tool goes that leaves this machine. */
+  #posted({ target, args }: Action): Pick<DecisionContext, "posted"> {
+    const name = target === "mcp::call" ? args["server"] : undefined;
+    const url = typeof name === "string" ? this.#mcp?.find(name)?.server.url : undefined;
+    return url === undefined || url === "" ? {} : { posted: url };
   }
 
   #refusal(session: string, action: Action, asksModel: boolean): DecisionContext["refusal"] {
