@@ -8,6 +8,18 @@ export const errors = {
     next: "Give its absolute path behind --.",
     exit: 2,
   },
+  E_CLI_MCP_RUNNER: {
+    what: "An MCP server cannot be started by what fetches it.",
+    why: "Behind the gate there is no network, and a server is confirmed as a file with a hash.",
+    next: "Install the server and name its program behind --.",
+    exit: 2,
+  },
+  E_CLI_GATE_CLIENT: {
+    what: "The configuration of an MCP client cannot be used.",
+    why: "It is not where this client keeps it, or is no JSON.",
+    next: "./ioi gate install --help names the clients that are known.",
+    exit: 5,
+  },
   E_CLI_MCP_LINE: {
     what: "A client sent more than a message may have.",
     why: "A gate reads whole messages, and their size is bounded.",

@@ -84,4 +84,25 @@ export const addGateCommands = (program: Command, build: Build): void => {
     "gate mcp --policy files.toml -- node /opt/mcp/server-filesystem/dist/index.js ~/Documents",
   ]);
   bind(build, mcp, async () => (await import("./commands/mcp/gate.ts")).gate);
+
+  const changing = (command: Command): Command =>
+    command
+      .argument(
+        "[client]",
+        "claude-desktop, claude-code, cursor, vscode, windsurf, zed, gemini, lmstudio",
+      )
+      .addOption(data())
+      .option("--dry-run", "show the difference and write nothing");
+  const install = changing(
+    gate
+      .command("install")
+      .description("put the gate before the servers of known clients, with a copy of what was"),
+  );
+  examples(install, ["gate install --dry-run", "gate install claude-desktop"]);
+  bind(build, install, async () => (await import("./commands/mcp/install.ts")).install);
+  const uninstall = changing(
+    gate.command("uninstall").description("take the gate away again, byte for byte"),
+  );
+  examples(uninstall, ["gate uninstall --dry-run", "gate uninstall cursor"]);
+  bind(build, uninstall, async () => (await import("./commands/mcp/install.ts")).uninstall);
 };

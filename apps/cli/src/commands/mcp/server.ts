@@ -12,6 +12,7 @@ import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:pa
 import type { CommandContext } from "../../context.ts";
 import { programBytesMax } from "../../limits.ts";
 import { failWith, usage } from "../../report.ts";
+import { withoutRunner } from "./runner.ts";
 
 export interface ServerOptions {
   readonly url?: string;
@@ -166,7 +167,7 @@ export const describeServer = async (
   }
   if (url !== undefined) return remote(url, options);
   const { cwd: here } = context.io;
-  const [name = "", ...args] = command;
+  const [name = "", ...args] = withoutRunner(context, command);
   const program = findProgram(context, name);
   const real = realpathSync(program);
   const roots = new Roots();
