@@ -33,6 +33,7 @@ import { isGroundedUrl, openedClasses, urlAsks, urlDenials } from "./net/judge-u
 import { programFlow } from "./net/lease.ts";
 import type { CanonicalUrl } from "./net/url.ts";
 import { rootTable } from "./roots.ts";
+import { sandboxAsks } from "./sandbox-profile.ts";
 import { taskAsks } from "./scope/task.ts";
 import { readSubject, type Subject } from "./subject.ts";
 import { targets } from "./targets.ts";
@@ -317,7 +318,10 @@ const decideSubject = (
   const all =
     subject.target.driver === undefined && assumed !== true
       ? []
-      : collectAsks(subject, judgement, keeping, guarded, context);
+      : [
+          ...collectAsks(subject, judgement, keeping, guarded, context),
+          ...sandboxAsks(policy, subject),
+        ];
   const free = goesWithoutAsking(policy, subject, reversible, all);
   const asks = free ? all.filter(({ kind }) => kind !== "default") : all;
   const { left, discharged, used } = discharge(asks, policy, action, context, subject);

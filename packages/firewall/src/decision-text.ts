@@ -71,6 +71,8 @@ const askText = (ask: AskSource, subject: Subject, judgement: Judgement): string
       const why = protectedPaths(subject).find(({ key }) => key === ask.id)?.why;
       return `"${ask.id}" is protected: ${why ?? "a change there makes other programs do something"}.`;
     }
+    case "sandbox":
+      return `Rule "${ask.id}" refuses what no sandbox can: the program could go round it.`;
     case "dynamic":
       return `What runs is decided only while it runs: ${judgement.script?.dynamic ?? ""}.`;
     case "task":

@@ -31,6 +31,13 @@ export { readHost } from "./kinds/names.ts";
 export { foldCase, isWithin, normalisePath, pathComplaint } from "./paths.ts";
 export { canRunAnything, isPoisonedVariable } from "./programs.ts";
 export { protectedReason } from "./protected.ts";
+export {
+  compileSandbox,
+  type CompiledProfile,
+  type SandboxPaths,
+  sandboxedTargets,
+  type Uncompiled,
+} from "./sandbox-profile.ts";
 export { analyseArgv, type Script, type ScriptRedirect } from "./shell.ts";
 export {
   argumentOf,

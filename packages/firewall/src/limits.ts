@@ -206,3 +206,5 @@ export const programBytesDownMax = 4_294_967_296;
 export const programFlowMsMax = 3_600_000;
 /** Objects and lists inside each other of an answer that are searched for addresses. */
 export const answerDepthMax = 64;
+/** Refusals that a program could go round and that one decision names. */
+export const sandboxAsksMax = 16;
