@@ -209,7 +209,20 @@ export const runReport: Shape = record({
   saysAfter: list(count),
   saysDropped: count,
   cost: record({ tokens: count, usd: number, actions: count, wallMs: count }),
-  error: nullable(record({ code: text, message: text, next: nullable(text) })),
+  error: nullable(
+    record({
+      code: text,
+      message: text,
+      next: nullable(text),
+      budget: nullable(
+        record({
+          what: literal("actions", "wallMs", "tokens", "usd"),
+          limit: number,
+          used: number,
+        }),
+      ),
+    }),
+  ),
 });
 
 export const doctorReport: Shape = record({

@@ -56,6 +56,7 @@ const verdictLine = (output: Output, action: RunAction): string => {
 const isChange = ({ target, outcome }: RunAction): boolean =>
   !["read", "model"].includes(toolOf(target)?.risk ?? "") &&
   target !== "fs::restore" &&
+  outcome?.evidence["filesChanged"] !== "0" &&
   (outcome?.status === "confirmed" || outcome?.status === "partial");
 
 const outcomeLine = (action: RunAction): string => {

@@ -169,7 +169,7 @@ export class ShellDriver implements Driver {
     const found = program.value;
     const owned = held.move();
     return ok({
-      facts: { cwd: factsOf(spot.value), program: found.facts },
+      facts: { cwd: factsOf(spot.value) },
       effect: false,
       content: undefined,
       keeps,
@@ -258,6 +258,8 @@ export class ShellDriver implements Driver {
     const evidence = {
       terminal: String(number),
       state,
+      // Nothing of it is real before the terminal is closed.
+      filesChanged: "0",
       outputBytes: String(seen.bytes),
       ...(exitCode === undefined ? {} : { exitCode: String(exitCode) }),
     };
