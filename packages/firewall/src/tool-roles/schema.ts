@@ -3,9 +3,8 @@
  * does not name are refused, unless it says that there may be others: what a server does not
  * document, nobody judged.
  *
- * Source: JSON Schema 2020-12 and draft 7, the part that tools use. References lead inside the
- * schema only. A keyword that this does not know and that could refuse something (`if`,
- * `patternProperties`, `dependentSchemas`, ...) makes the definition unusable rather than half checked.
+ * Source: JSON Schema 2020-12 and draft 7, but dynamic references. References lead inside the schema
+ * only. What this does not know is an annotation, as the specification says.
  *
  * A schema comes from a server, so it is hostile input: expressions run on a linear-time engine, and
  * the work is bounded by `schemaStepsMax` and `schemaDepthMax`.
@@ -25,21 +24,8 @@ const isFields = (value: JsonValue | undefined): value is Fields =>
 const own = (fields: Fields, key: string): JsonValue | undefined =>
   Object.hasOwn(fields, key) ? fields[key] : undefined;
 
-/** They describe, and refuse nothing. */
-const annotations: ReadonlySet<string> = new Set(
-  (
-    "title description default examples deprecated readOnly writeOnly $schema $id $comment $defs " +
-    "definitions format contentEncoding contentMediaType contentSchema $anchor"
-  ).split(" "),
-);
-
-const checked: ReadonlySet<string> = new Set(
-  (
-    "type properties required additionalProperties unevaluatedProperties items prefixItems enum const " +
-    "anyOf oneOf allOf not $ref minLength maxLength pattern minimum maximum exclusiveMinimum " +
-    "exclusiveMaximum multipleOf minItems maxItems uniqueItems minProperties maxProperties"
-  ).split(" "),
-);
+/** They need what no other part of a schema shows. */
+const unusableKeys: readonly string[] = ["$dynamicRef", "$recursiveRef", "$dynamicAnchor"];
 
 /** Ends a check at once; never leaves this module. */
 class Refused extends Error {}
@@ -132,25 +118,32 @@ const within = (
   if (max !== undefined && size > max) throw new Refused(`${shown(path)} is above ${most} ${max}`);
 };
 
-const checkText = (schema: Fields, text: string, path: string): void => {
-  within(schema, [...text].length, ["minLength", "maxLength"], path);
-  const pattern = own(schema, "pattern");
-  if (pattern === undefined) return;
+/** In linear time, whatever a server wrote. */
+const matches = (pattern: JsonValue, text: string, path: string): boolean => {
   if (typeof pattern !== "string" || pattern.length > regexCharsMax) throw unusable("a pattern");
   if (text.length > regexInputCharsMax) throw new Refused(`${shown(path)} is too long`);
   try {
-    if (!RE2JS.compile(pattern).matcher(text).find()) {
-      throw new Refused(`${shown(path)} does not fit its pattern`);
-    }
+    return RE2JS.compile(pattern).matcher(text).find();
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error;
     throw unusable("a pattern cannot be read");
   }
 };
 
+const checkText = (schema: Fields, text: string, path: string): void => {
+  within(schema, [...text].length, ["minLength", "maxLength"], path);
+  const pattern = own(schema, "pattern");
+  if (pattern !== undefined && !matches(pattern, text, path)) {
+    throw new Refused(`${shown(path)} does not fit its pattern`);
+  }
+};
+
 const checkNumber = (schema: Fields, value: number, path: string): void => {
   within(schema, value, ["minimum", "maximum"], path);
-  const [above, below] = [number(schema, "exclusiveMinimum"), number(schema, "exclusiveMaximum")];
+  // True in draft 4, where it says something of the bound beside it.
+  const bound = (key: string): number | undefined =>
+    typeof own(schema, key) === "boolean" ? undefined : number(schema, key);
+  const [above, below] = [bound("exclusiveMinimum"), bound("exclusiveMaximum")];
   if ((above !== undefined && value <= above) || (below !== undefined && value >= below)) {
     throw new Refused(`${shown(path)} is out of bounds`);
   }
@@ -171,16 +164,35 @@ const checkItems = (
   depth: number,
 ): void => {
   within(schema, items.length, ["minItems", "maxItems"], path);
-  const prefix = list(schema, "prefixItems") ?? [];
-  const rest = own(schema, "items");
+  const given = own(schema, "items");
+  // Before 2020-12 a list of items was what is a prefix now.
+  const tuple = Array.isArray(given) ? (given as readonly JsonValue[]) : undefined;
+  const prefix = tuple ?? list(schema, "prefixItems") ?? [];
+  const rest = tuple === undefined ? given : own(schema, "additionalItems");
   items.forEach((item, at) => {
     const of = prefix[at] ?? rest;
     if (of !== undefined) check(of, item, run, `${path}[${at}]`, depth + 1);
   });
+  const contains = own(schema, "contains");
+  if (contains !== undefined) {
+    const held = items.filter((item) => fits(contains, item, run, path, depth)).length;
+    const bounds = { minContains: own(schema, "minContains") ?? 1, ...pick(schema, "maxContains") };
+    within(bounds, held, ["minContains", "maxContains"], path);
+  }
   const unique = own(schema, "uniqueItems") === true;
   if (unique && items.some((a, at) => items.slice(0, at).some((b) => same(a, b, run)))) {
     throw new Refused(`${shown(path)} holds one value twice`);
   }
+};
+
+const pick = (schema: Fields, key: string): Fields => {
+  const value = own(schema, key);
+  return value === undefined ? {} : { [key]: value };
+};
+
+const fieldsIn = (schema: Fields, key: string): Fields => {
+  const value = own(schema, key);
+  return isFields(value) ? value : {};
 };
 
 /** Names that a schema and what it is made of speak of. */
@@ -190,6 +202,8 @@ const namesIn = (schema: JsonValue, run: Run, depth: number): readonly string[] 
   const properties = own(schema, "properties");
   const reference = own(schema, "$ref");
   const parts = ["allOf", "anyOf", "oneOf"].flatMap((key) => list(schema, key) ?? []);
+  const single = ["if", "then", "else"].flatMap((key) => own(schema, key) ?? []);
+  parts.push(...single, ...Object.values(fieldsIn(schema, "dependentSchemas")));
   return [
     ...(isFields(properties) ? Object.keys(properties) : []),
     ...(typeof reference === "string" ? namesIn(resolve(reference, run), run, depth + 1) : []),
@@ -198,8 +212,9 @@ const namesIn = (schema: JsonValue, run: Run, depth: number): readonly string[] 
 };
 
 const refuseUnknown = (name: string, known: readonly string[], path: string): never => {
-  const text = `${visible(name.slice(0, 80))}`;
-  throw new Refused(`${shown(path)} has an unknown property "${text}"${didYouMean(name, known)}`);
+  const text = visible(name.slice(0, 80));
+  const hint = didYouMean(name, known);
+  throw new Refused(`unknown property "${text}" in ${shown(path)}${hint}`);
 };
 
 const checkFields = (
@@ -217,13 +232,39 @@ const checkFields = (
   const given = own(schema, "properties");
   const properties = isFields(given) ? given : {};
   const others = own(schema, "additionalProperties") ?? own(schema, "unevaluatedProperties");
+  const names = own(schema, "propertyNames");
+  const patterns = Object.entries(fieldsIn(schema, "patternProperties"));
   for (const [name, value] of Object.entries(fields)) {
     step(run);
-    const of = own(properties, name);
     const inside = path === "" ? name : `${path}.${name}`;
+    if (names !== undefined) check(names, name, run, inside, depth + 1);
+    const of = own(properties, name);
     if (of !== undefined) check(of, value, run, inside, depth + 1);
-    else if (others === false) refuseUnknown(name, Object.keys(properties), path);
+    const fitting = patterns.filter(([pattern]) => matches(pattern, name, inside));
+    for (const [, each] of fitting) check(each, value, run, inside, depth + 1);
+    if (of !== undefined || fitting.length > 0) continue;
+    if (others === false) refuseUnknown(name, Object.keys(properties), path);
     else if (isFields(others)) check(others, value, run, inside, depth + 1);
+  }
+};
+
+/** What the presence of one property asks of the others. */
+const checkDependents = (
+  schema: Fields,
+  fields: Fields,
+  run: Run,
+  path: string,
+  depth: number,
+): void => {
+  for (const [name, needed] of Object.entries(fieldsIn(schema, "dependentRequired"))) {
+    if (!Object.hasOwn(fields, name) || !Array.isArray(needed)) continue;
+    const missing = (needed as readonly JsonValue[]).find(
+      (each) => typeof each === "string" && !Object.hasOwn(fields, each),
+    );
+    if (missing !== undefined) throw new Refused(`${shown(path)} lacks ${JSON.stringify(missing)}`);
+  }
+  for (const [name, part] of Object.entries(fieldsIn(schema, "dependentSchemas"))) {
+    if (Object.hasOwn(fields, name)) check(part, fields, run, path, depth + 1, true);
   }
 };
 
@@ -237,6 +278,8 @@ const checkKnown = (
 ): void => {
   const open = [own(schema, "additionalProperties"), own(schema, "unevaluatedProperties")];
   if (open.some((each) => each !== undefined && each !== false)) return;
+  // Which names these allow was checked with them.
+  if (Object.hasOwn(schema, "patternProperties")) return;
   const known = namesIn(schema, run, depth);
   // An object of which nothing at all is said is a map of whatever there is.
   if (known.length === 0 && own(schema, "properties") === undefined) return;
@@ -282,6 +325,11 @@ const checkParts = (
       throw new Refused(`${shown(path)} fits ${fitting} of the forms that it may have`);
     }
   }
+  const condition = own(schema, "if");
+  if (condition !== undefined) {
+    const branch = own(schema, fits(condition, value, run, path, depth) ? "then" : "else");
+    if (branch !== undefined) check(branch, value, run, path, depth + 1, true);
+  }
   const not = own(schema, "not");
   if (not !== undefined && fits(not, value, run, path, depth)) {
     throw new Refused(`${shown(path)} is what it must not be`);
@@ -320,10 +368,8 @@ const check = (
   if (schema === true) return;
   if (schema === false) throw new Refused(`${shown(path)} may not be there`);
   if (!isFields(schema)) throw unusable("a schema is neither an object nor true or false");
-  for (const key of Object.keys(schema)) {
-    const plain = annotations.has(key) || checked.has(key) || key.startsWith("x-");
-    if (!plain) throw unusable(`it uses "${visible(key.slice(0, 80))}"`);
-  }
+  const dynamic = unusableKeys.find((key) => Object.hasOwn(schema, key));
+  if (dynamic !== undefined) throw unusable(`it uses "${dynamic}"`);
   checkType(schema, value, run, path);
   checkParts(schema, value, run, path, depth);
   if (typeof value === "string") checkText(schema, value, path);
@@ -332,6 +378,7 @@ const check = (
     checkItems(schema, value as readonly JsonValue[], run, path, depth);
   } else if (isFields(value)) {
     checkFields(schema, value, run, path, depth);
+    checkDependents(schema, value, run, path, depth);
     if (!part || isWhole(schema)) checkKnown(schema, value, run, path, depth);
   }
 };

@@ -6,6 +6,7 @@
  */
 import { equalBytes, err, ok, type Result } from "@ioi/base";
 import { type CryptoProvider, domainHash, domains } from "@ioi/crypto";
+import { checkToolArguments, jsonOfCanonical } from "@ioi/firewall";
 import { type CanonicalValue, encodeJcs, jcsBytes, type JsonValue, parseJson } from "@ioi/wire";
 import { mcpDefinitionBytesMax } from "../limits.ts";
 
@@ -80,4 +81,17 @@ export const unknownArgument = (definition: string, args: CanonicalValue): strin
   const parsed = parseJson(definition);
   if (!parsed.ok || !isObject(parsed.value)) return undefined;
   return unknownIn(parsed.value["inputSchema"] ?? {}, args, "");
+};
+
+/** Why arguments do not fit the schema of the pinned definition. */
+export const argumentsComplaint = (
+  definition: string,
+  args: CanonicalValue,
+): string | undefined => {
+  const parsed = parseJson(definition);
+  const json = jsonOfCanonical(args);
+  if (!parsed.ok || !isObject(parsed.value)) return "its definition is no JSON object";
+  if (json === undefined) return "they are no JSON";
+  const checked = checkToolArguments(parsed.value["inputSchema"] ?? {}, json);
+  return checked.ok ? undefined : checked.error.slice(0, 300);
 };

@@ -31,7 +31,12 @@ import {
   mcpToolsMax,
 } from "../limits.ts";
 import { printable, rejected } from "../rejections.ts";
-import { type Definition, readDefinition, unknownArgument } from "./definitions.ts";
+import {
+  argumentsComplaint,
+  type Definition,
+  readDefinition,
+  unknownArgument,
+} from "./definitions.ts";
 import { collidesWithNative, isServerName, isToolName, skeletonOf } from "./names.ts";
 
 const { array, bool, bytes, oneOf, record, text } = schema;
@@ -393,14 +398,23 @@ export class McpRegistry {
         reviewText(server.name),
       );
     }
-    const unknown = pinning === "follow" ? undefined : unknownArgument(pinned.definition, args);
-    return unknown === undefined
-      ? undefined
-      : refused(
-          "tool-argument",
-          `${printable(tool)} of ${server.name} has no argument ${printable(unknown)}.`,
-          "Use only the arguments of its definition.",
-        );
+    if (pinning === "follow") return undefined;
+    const unknown = unknownArgument(pinned.definition, args);
+    if (unknown === undefined) {
+      const wrong = argumentsComplaint(pinned.definition, args);
+      return wrong === undefined
+        ? undefined
+        : refused(
+            "tool-argument",
+            `The arguments of ${printable(tool)} of ${server.name} do not fit its definition: ${wrong}.`,
+            "Give the arguments as its definition has them.",
+          );
+    }
+    return refused(
+      "tool-argument",
+      `${printable(tool)} of ${server.name} has no argument ${printable(unknown)}.`,
+      "Use only the arguments of its definition.",
+    );
   }
 
   #known(servers: readonly RegisteredServer[], name: string): RegisteredServer {
