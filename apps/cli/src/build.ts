@@ -1,13 +1,13 @@
 /** What every definition of a command is made with: its data folder, its examples, its handler. */
 import { resolve } from "node:path";
-import type { ExitCode } from "@ioi/base";
 import { type Command, Option } from "commander";
 import type { CommandContext, Handler } from "./context.ts";
 import { type Io, outputOf } from "./io.ts";
 
 /** Where a finished command leaves its exit code. */
 export interface Outcome {
-  exit: ExitCode;
+  /** The command's own; of a program that it ran, that program's. */
+  exit: number;
 }
 
 interface Common {

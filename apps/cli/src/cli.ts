@@ -3,6 +3,7 @@ import { exitCodes, OperationError } from "@ioi/base";
 import { type Command, CommanderError } from "commander";
 import { type Io, outputOf } from "./io.ts";
 import { buildProgram, visibleNames } from "./program.ts";
+import { withProgram } from "./program-sessions.ts";
 import type { Outcome } from "./build.ts";
 import { failureOf, formatError, usage, withData } from "./report.ts";
 import { resolve } from "node:path";
@@ -51,7 +52,7 @@ const parse = async (
   const program = buildProgram({ io, signal, outcome, completing });
   if (completing) await (await import("./commands/completion.ts")).addCompletion(program, io);
   try {
-    await program.parseAsync(argv, { from: "user" });
+    await program.parseAsync(withProgram(argv), { from: "user" });
   } catch (error) {
     const help = helpOf(program, argv);
     if (error instanceof OperationError && error.code === "E_CLI_USAGE" && !error.next) {

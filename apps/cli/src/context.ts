@@ -1,5 +1,4 @@
 /** What every command is given. */
-import type { ExitCode } from "@ioi/base";
 import type { Io, Output } from "./io.ts";
 
 export interface CommandContext {
@@ -22,4 +21,4 @@ export interface Invocation<Options> {
 export type Handler<Options> = (
   context: CommandContext,
   invocation: Invocation<Options>,
-) => Promise<ExitCode>;
+) => Promise<number>;

@@ -24,6 +24,8 @@ export interface Io {
   readInput(bytesMax: number, signal: AbortSignal): Promise<string>;
   /** Standard input as it comes; ends with it, or with the signal. */
   input(signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Hears standard input piece by piece, `undefined` at its end, until it is told to stop. */
+  typed(take: (bytes: Uint8Array | undefined) => void): () => void;
   /** Milliseconds of a monotonic clock. */
   now(): number;
 }
@@ -132,6 +134,19 @@ async function* input(signal: AbortSignal): AsyncGenerator<Uint8Array> {
   signal.throwIfAborted();
 }
 
+const typed = (take: (bytes: Uint8Array | undefined) => void): (() => void) => {
+  const { stdin } = process;
+  const onEnd = (): void => take(undefined);
+  stdin.on("data", take);
+  stdin.once("end", onEnd);
+  stdin.resume();
+  return () => {
+    stdin.off("data", take);
+    stdin.off("end", onEnd);
+    stdin.pause();
+  };
+};
+
 /** The process's own streams. */
 export const nodeIo = (): Io => ({
   out: (text) => void process.stdout.write(text),
@@ -145,6 +160,7 @@ export const nodeIo = (): Io => ({
   readKey,
   readInput,
   input,
+  typed,
   now: () => performance.now(),
 });
 

@@ -22,6 +22,8 @@ export const bugFramesMax = 40;
 export const receiptFileBytesMax = 1_073_741_824;
 /** Largest policy, action or key file that is read, in bytes. */
 export const smallFileBytesMax = 4_194_304;
+/** Input for a program that one call carries, in bytes. */
+export const programInputBytesMax = 65_536;
 /** Receipts asked for at once. */
 export const receiptsPageMax = 256;
 /** Milliseconds between two looks of `status --watch` and `logs --follow`. */

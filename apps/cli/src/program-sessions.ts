@@ -36,6 +36,44 @@ const sessionOptions = (command: Command): Command =>
       ),
   ).addOption(onAsk());
 
+/** `ioi run -- CMD` is short for it: {@link withProgram}. */
+const addRunProgram = (run: Command, build: Build): void => {
+  const program = run
+    .command("program")
+    .description("a program in the sandbox, with egress as its only network; short: run -- CMD")
+    .argument("<command...>", "the program and its arguments, after --")
+    .option(
+      "--network <host>",
+      "a host it may reach by HTTPS, or HOST:PORT, without a card; repeatable",
+      (each: string, before: readonly string[] = []) => [...before, each],
+    )
+    .passThroughOptions();
+  budgetOptions(
+    program
+      .addOption(data())
+      .option("--workspace <dir>", "the folder it works in; absent: this one")
+      .option(
+        "--access <what>",
+        "what it may do there: read, organise or write; absent: write",
+        parseAccess,
+      ),
+  );
+  examples(program, [
+    "run program -- npm test",
+    "run --network registry.npmjs.org -- npm install",
+    "run --workspace W --json -- python3 job.py < input",
+  ]);
+  bind(build, program, async () => (await import("./commands/run-program.ts")).runProgram);
+};
+
+/** `run OPTIONS -- CMD` as `run program OPTIONS -- CMD`. */
+export const withProgram = (argv: readonly string[]): readonly string[] => {
+  const [first, second] = argv;
+  const dashes = argv.indexOf("--");
+  if (first !== "run" || dashes < 1 || second === "agent" || second === "program") return argv;
+  return ["run", "program", ...argv.slice(1)];
+};
+
 export const addSessionCommands = (program: Command, build: Build): void => {
   const run = program
     .command("run")
@@ -49,9 +87,11 @@ export const addSessionCommands = (program: Command, build: Build): void => {
     "run --workspace W --json '/read a.txt && /move a.txt b.txt'",
     "run --workspace W --on-ask pend '/run sh -c \"$X\"'",
     "run --workspace W --model ollama/llama3.2 --usd 0.10 'sort these by month'",
+    "run --network registry.npmjs.org -- npm install",
     "run '/help'",
   ]);
   bind(build, run, async () => (await import("./commands/run.ts")).run);
+  addRunProgram(run, build);
   const agent = run
     .command("agent")
     .description("run the agent of a folder: docs/guides/agent.md")

@@ -103,6 +103,7 @@ class Desk implements Disposable {
     const context = {
       io: {
         err: (text: string) => (this.text += text),
+        typed: () => () => undefined,
         now: () => this.#now,
         readKey: async () => {
           const [key, afterMs] = left.shift() ?? ["", 0];

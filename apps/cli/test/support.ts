@@ -74,6 +74,7 @@ export const runWith = async (
     input: async function* () {
       yield Buffer.from(settings.input ?? "");
     },
+    typed: () => () => undefined,
     now: () => now,
   };
   const controller = settings.controller ?? new AbortController();
@@ -469,6 +470,7 @@ export class FakeKernel implements AsyncDisposable {
         this.calls.push(`pause ${session}`);
         return {};
       },
+      input: async () => ({ taken: false }),
       resume: async ({ session, budget }) => {
         this.calls.push(`resume ${session} ${budget?.actions} ${budget?.microusd}`);
         return {};
@@ -506,6 +508,7 @@ export class FakeKernel implements AsyncDisposable {
       listFolders: async () => ({ path: "/home/me", names: [], truncated: false }),
       tourFolder: async () => ({ path: "/home/me/ioi-tour" }),
       doctor: async () => ({ json: "{}" }),
+      doctorStatus: async () => ({}),
       chainStatus: async () => ({}),
       pageCaller: async () => ({ own: true }),
     });

@@ -157,12 +157,16 @@ export class SessionCalls {
   }
 
   /** What a person types for the program of the act that runs. */
-  async input(bytes: Uint8Array, end: boolean): Promise<void> {
+  async input(bytes: Uint8Array, end: boolean): Promise<boolean> {
     const { stage, current } = this.#state;
     const nonce = current?.prepared?.nonce;
     const kind = current === undefined ? undefined : toolOf(current.target)?.driver;
-    if (stage !== "acting" || nonce === undefined || kind === undefined || kind === null) return;
-    await this.#ends.drivers.running(this.#state.session, kind)?.input(nonce, bytes, end);
+    if (stage !== "acting" || nonce === undefined || kind === undefined || kind === null) {
+      return false;
+    }
+    const driver = this.#ends.drivers.running(this.#state.session, kind);
+    await driver?.input(nonce, bytes, end);
+    return driver !== undefined;
   }
 
   scopeChanged(): void {

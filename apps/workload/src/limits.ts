@@ -41,7 +41,9 @@ export const followCostRatio = 200;
 /** Times that a built-in agent looks for contents before it takes one step. */
 export const looksMax = 64;
 /** Output of running actions that waits for one follower, in characters; more is dropped. */
-export const waitingOutputCharsMax = 262_144;
+export const waitingOutputCharsMax = 4_194_304;
+/** Input for a program that one call carries, in bytes. */
+export const inputBytesMax = 65_536;
 /** Wait for the program of an agent to be gone, in milliseconds. */
 export const programKillMs = 5000;
 /** What the programs of one session ask for beside their own action, at the same time. */

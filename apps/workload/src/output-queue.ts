@@ -19,7 +19,8 @@ export class OutputQueue {
     }
     const last = this.#waiting.at(-1);
     this.#chars += output.text.length;
-    if (last?.action !== output.action || this.#dropped) this.#waiting.push(this.#marked(output));
+    const same = last?.action === output.action && last.stream === output.stream;
+    if (last === undefined || !same || this.#dropped) this.#waiting.push(this.#marked(output));
     else this.#waiting[this.#waiting.length - 1] = { ...last, text: last.text + output.text };
   }
 

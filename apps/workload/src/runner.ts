@@ -171,8 +171,8 @@ export class SessionRunner {
   }
 
   /** What a person types for the program that runs. */
-  async input(bytes: Uint8Array, end: boolean): Promise<void> {
-    await this.#calls.input(bytes, end);
+  async input(bytes: Uint8Array, end: boolean): Promise<boolean> {
+    return await this.#calls.input(bytes, end);
   }
 
   /** The next action is prepared by drivers that reach what the session may reach now. */

@@ -4,7 +4,7 @@ import { OperationError } from "@ioi/base";
 import { type Implementation, implement } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { isAbsolute, normalize } from "node:path";
-import { contentPieceBytesMax } from "./limits.ts";
+import { contentPieceBytesMax, inputBytesMax } from "./limits.ts";
 import type { AgentChoice, Budgets, Followed, Sessions, StartInput } from "./sessions.ts";
 
 const request = (message: string): OperationError =>
@@ -74,7 +74,10 @@ async function* updates(followed: Promise<Followed>, signal: AbortSignal, output
   }
   for await (const each of session.followAll(signal)) {
     if (each.type === "state") yield each;
-    else yield { session: each.session, output: { action: each.action, text: each.text } };
+    else {
+      const { session: id, action, text, stream } = each;
+      yield { session: id, output: { action, text, errors: stream === "errors" } };
+    }
   }
 }
 
@@ -141,6 +144,10 @@ export const sessionsService = (sessions: Sessions): Implementation =>
       const budgets = budgetsOf(budget);
       await sessions.resume(session, budgets);
       return {};
+    },
+    input: async ({ session, bytes, end }) => {
+      if (bytes.length > inputBytesMax) throw request("the input is too long");
+      return { taken: await sessions.input(session, bytes, end) };
     },
     showChange: async ({ session, approval }) => {
       await sessions.showChange(session, approval);

@@ -316,6 +316,11 @@ export class Sessions {
     await runner.give({ type: "resolve", resolution });
   }
 
+  /** What the program of a session reads; false where none runs that reads. */
+  async input(session: string, bytes: Uint8Array, end: boolean): Promise<boolean> {
+    return (await this.#runners.get(session)?.input(bytes, end)) === true;
+  }
+
   /** An input of the person for a session that is not over. */
   async showChange(session: string, approval: string): Promise<void> {
     await this.#runners.get(session)?.showChange(approval);

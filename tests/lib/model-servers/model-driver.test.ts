@@ -122,6 +122,8 @@ const ask = async (
     content,
     signal: options.signal ?? new AbortController().signal,
     output: (bytes) => (streamed += Buffer.from(bytes).toString("utf8")),
+      want: () => undefined,
+      input: { read: () => undefined },
   } as ActContext);
   return { report, streamed };
 };

@@ -99,7 +99,7 @@ export const stoppingOnAbort = async (
 };
 
 /** The real folder behind `--workspace`: what a link points to is what the session may touch. */
-const workspaceOf = (context: CommandContext, given: string | undefined): string => {
+export const workspaceOf = (context: CommandContext, given: string | undefined): string => {
   if (given === undefined) return "";
   const path = resolve(context.io.cwd, given);
   const found = statSync(path, { throwIfNoEntry: false });

@@ -20,7 +20,7 @@ export type Updates = AsyncIterable<pb.SessionUpdate>;
 export type Begin = (sessions: SessionsClient) => Updates;
 
 /** What an action wrote while it ran. */
-export type OnOutput = (action: number, text: string) => void;
+export type OnOutput = (action: number, text: string, errors: boolean) => void;
 
 /** Between two looks at what is about to change. */
 const pauseMs = 50;
@@ -58,7 +58,8 @@ export async function* followSession(
       for await (const update of next(await kernel.sessions())) {
         seen = true;
         if (update.output !== undefined) {
-          onOutput?.(update.output.action, update.output.text);
+          const { action, text, errors } = update.output;
+          onOutput?.(action, text, errors);
           continue;
         }
         yield { view: parseView(update), rests: update.rests };
@@ -114,8 +115,10 @@ export const pendingApprovals = async (kernel: Kernel): Promise<readonly pb.Appr
 
 const openApproval = (view: RunView): string | undefined =>
   view.state === "waiting-approval" || view.state === "paused"
-    ? (view.actions.find(({ approval, outcome }) => approval !== null && outcome === null)
-        ?.approval ?? undefined)
+    ? (view.actions.find(
+        ({ approval, outcome, verdict }) =>
+          approval !== null && outcome === null && verdict === "ask",
+      )?.approval ?? undefined)
     : undefined;
 
 /**
@@ -132,6 +135,8 @@ export const seeThrough = async (
     readonly decided?: readonly string[];
     readonly onView: (view: RunView) => void;
     readonly onOutput?: OnOutput;
+    /** Answers a card instead of the terminal's own. */
+    readonly answer?: (approval: pb.Approval) => Promise<Decision & { readonly reason?: string }>;
   },
 ): Promise<RunView> => {
   const decided = new Set(options.decided ?? []);
@@ -143,11 +148,14 @@ export const seeThrough = async (
       last = view;
       options.onView(view);
       const waits = openApproval(view);
-      if (waits === undefined || decided.has(waits) || !options.prompt) continue;
+      if (waits === undefined || decided.has(waits)) continue;
+      if (!options.prompt) continue;
       const approval = (await pendingApprovals(kernel)).find(({ id }) => id === waits);
       if (approval === undefined) continue;
-      const answer = await askCard(context, approval);
-      await decide(context, kernel, approval, answer, "");
+      const ask = (each: pb.Approval): Promise<Decision & { readonly reason?: string }> =>
+        askCard(context, each);
+      const { reason = "", ...answer } = await (options.answer ?? ask)(approval);
+      await decide(context, kernel, approval, answer, reason);
       decided.add(waits);
       // A resting session is followed anew: its present view predates the answer.
       if (rests) break;
