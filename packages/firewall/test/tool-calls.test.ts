@@ -7,6 +7,7 @@ import {
   card,
   decide,
   decodeOrigins,
+  diffPolicies,
   encodeOrigins,
   originsOf,
   type SessionContext,
@@ -352,6 +353,31 @@ match = [{ server = "mail", tool = "${name}", arguments = { to = "ann@x.org" } }
 `;
     assert.deepEqual(complaints(rule("send")), []);
     assert.match(complaints(rule("find"))[0] ?? "", /does not fire on its own match/);
+  });
+});
+
+describe("a change of what tools are", () => {
+  const settings = (before: string, after: string): readonly string[] =>
+    diffPolicies(policy(before), policy(after)).settings.map(
+      ({ name, change }) => `${change} ${name}`,
+    );
+  it("counts as wider unless it only wants more to be the person's own", () => {
+    const looser = mail.replace('to = "destination"', 'to = "content"');
+    assert.deepEqual(settings(mail, looser), ["widened tool.mail.send"]);
+    assert.deepEqual(settings(looser, mail), ["narrowed tool.mail.send"]);
+    const regrouped = mail.replace('group = "delete"', 'group = "read"');
+    assert.deepEqual(settings(mail, regrouped), ["widened tool.mail.remove"]);
+    const untrusted = mail.replace(/^.*"\[\].email".*$/m, "");
+    assert.deepEqual(settings(mail, untrusted), ["narrowed grounding.trusted mail/find [].email"]);
+    assert.deepEqual(settings(untrusted, mail), ["widened grounding.trusted mail/find [].email"]);
+    assert.deepEqual(settings(mail, mail), []);
+  });
+  it("leaves calls of tools undecided, and nothing else", () => {
+    const looser = mail.replace('to = "destination"', 'to = "content"');
+    const { undecided, notWider } = diffPolicies(policy(mail), policy(looser));
+    assert.deepEqual(undecided, ["mcp::call"]);
+    assert.equal(notWider, false);
+    assert.equal(diffPolicies(policy(mail), policy(mail)).notWider, true);
   });
 });
 

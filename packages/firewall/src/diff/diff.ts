@@ -15,10 +15,12 @@ import { nameClass, parseCanonicalUrl } from "../net/url.ts";
 import type { Predicate } from "../predicate.ts";
 import { rootTable } from "../roots.ts";
 import { type TargetSpec, targets } from "../targets.ts";
+import { toolTarget } from "../tool-roles/conditions.ts";
 import type { CompiledPolicy, DecisionContext, Root, Verdict } from "../types.ts";
 import { actionFor, contextFor, sessionRoots, shownArguments } from "./example.ts";
 import { Atoms, type Formula, ruleIdentity } from "./formula.ts";
 import type { Work } from "./machine.ts";
+import { sameTools, toolSettings } from "./tools.ts";
 import { type Side, solve, type Solved } from "./solve.ts";
 
 export interface DiffExample {
@@ -329,7 +331,8 @@ const compare = (
   const [kept, added] = [keeps(target.name, before, after), !keeps(target.name, after, before)];
   const impliedLoose = !kept && (!impliedAlike || unseen[target.name] !== undefined);
   const impliedTight = added && (!impliedAlike || unseen[target.name] !== undefined);
-  const alike = sameDefaults(before, after) && sameRules(one, two);
+  const toolsDiffer = target.name === toolTarget && !sameTools(before, after);
+  const alike = sameDefaults(before, after) && sameRules(one, two) && !toolsDiffer;
   if (alike && !impliedLoose && !impliedTight) return none;
   const pairing = new Pairing(target, policies);
   const found = {
@@ -337,6 +340,7 @@ const compare = (
     narrowed: search(pairing, policies, roots, -1, false, work),
   };
   const doubtful =
+    toolsDiffer ||
     // What counts at certain times only may or may not count with the rest.
     [...one, ...two].some(({ window }) => window !== undefined) ||
     pairing.changed.some(
@@ -389,7 +393,7 @@ const settingsOf = (before: CompiledPolicy, after: CompiledPolicy): readonly Dif
       rates.find((rate) => rate.id === id)?.max;
     number(`rate.${id}`, of(before), of(after));
   }
-  settings.push(...walletSettings(before, after));
+  settings.push(...walletSettings(before, after), ...toolSettings(before, after));
   number("approval.expires_minutes", before.approvalExpiresMinutes, after.approvalExpiresMinutes);
   const names = new Set([...before.workspaces, ...after.workspaces].map(({ name }) => name));
   for (const name of names) {
