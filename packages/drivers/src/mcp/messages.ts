@@ -117,9 +117,6 @@ const encode = (value: object): Uint8Array => utf8Encode(JSON.stringify(value));
 export const requestMessage = (id: MessageId, method: string, params: JsonObject): Uint8Array =>
   encode({ jsonrpc: "2.0", id, method, params });
 
-export const notificationMessage = (method: string, params: JsonObject): Uint8Array =>
-  encode({ jsonrpc: "2.0", method, params });
-
 export const resultMessage = (id: MessageId, result: JsonObject): Uint8Array =>
   encode({ jsonrpc: "2.0", id, result });
 

@@ -11,7 +11,7 @@
  */
 import type { CryptoProvider } from "@ioi/crypto";
 import { mcpHeldMax, mcpPagesMax, mcpRequestsMax, mcpToolsMax } from "../limits.ts";
-import { definitionsOf, type ToolDefinition } from "./definitions.ts";
+import { definitionsOf } from "./definitions.ts";
 import {
   inputRequests,
   isJudgedOfClient,
@@ -28,87 +28,31 @@ import {
   internalErrorCode,
   invalidParamsCode,
   invalidRequestCode,
-  isStateless,
   type JsonObject,
   type McpMessage,
   type MessageId,
-  notificationMessage,
   readMessage,
   requestMessage,
   resultMessage,
-  toolDenial,
 } from "./messages.ts";
+import {
+  denial,
+  denialToServer,
+  type Held,
+  type HeldResult,
+  type Listing,
+  type Open,
+  type OwnList,
+  type RelayEffect,
+  type Request,
+} from "./relay-parts.ts";
 
-export type RelayEffect =
-  | { readonly type: "to-client" | "to-server"; readonly bytes: Uint8Array }
-  /** Waits for `permit` or `refuse`. */
-  | {
-      readonly type: "hold";
-      readonly key: number;
-      readonly side: "client" | "server";
-      readonly call: JudgedCall;
-      readonly definition: Uint8Array;
-    }
-  /** The other side's answer to what was permitted; `ok` unless it says that it failed. */
-  | {
-      readonly type: "answered";
-      readonly key: number;
-      readonly ok: boolean;
-      readonly bytes: number;
-    }
-  /** Nobody wants it any more; `sent`: it was permitted, and may have been done. */
-  | { readonly type: "dropped"; readonly key: number; readonly sent: boolean }
-  /** Waits for `offer`. */
-  | {
-      readonly type: "define";
-      readonly serial: number;
-      readonly tools: readonly ToolDefinition[];
-    }
-  /** A side broke the protocol; its message went nowhere. */
-  | { readonly type: "fault"; readonly side: "client" | "server"; readonly message: string };
+export type { RelayEffect } from "./relay-parts.ts";
 
 export interface RelayOptions {
   readonly provider: Pick<CryptoProvider, "sha256">;
   /** Of the server: what stands for the definition of a method. */
   readonly identity: Uint8Array;
-}
-
-type Request = Extract<McpMessage, { readonly type: "request" }>;
-
-/** A request that waits for its answer. */
-interface Open {
-  readonly request: Request;
-  /** Of a judged one. */
-  readonly key: number | undefined;
-}
-
-type Held =
-  /** A request of the client: the server hears it when it is permitted. */
-  | { readonly type: "call"; readonly request: Request; readonly bytes: Uint8Array }
-  /** A request of the server. */
-  | { readonly type: "ask"; readonly request: Request; readonly bytes: Uint8Array }
-  /** One of the requests inside a result of the server, all of which must be permitted. */
-  | { readonly type: "input"; readonly result: HeldResult };
-
-interface HeldResult {
-  readonly request: Request;
-  readonly bytes: Uint8Array;
-  readonly waits: Set<number>;
-}
-
-/** A list of tools that waits for what may be offered of it. */
-interface Listing {
-  /** The client's request; undefined for a list of our own. */
-  readonly request: Request | undefined;
-  readonly result: JsonObject;
-  readonly bytes: Uint8Array;
-}
-
-/** A list of our own, page by page. */
-interface OwnList {
-  readonly envelope: JsonObject;
-  pages: number;
-  waiting: { readonly request: Request; readonly bytes: Uint8Array }[];
 }
 
 const noDefinition = new Uint8Array(32);
@@ -217,6 +161,7 @@ export class McpRelay {
       this.#ofServer.delete(idKey(held.request.id));
       this.#toServer(denialToServer(held.request, text));
     } else {
+      held.result.waits.delete(key);
       for (const other of held.result.waits) this.#drop(other, false);
       this.#toClient(denial(held.result.request, text));
     }
@@ -552,18 +497,3 @@ export class McpRelay {
     this.#effects.push({ type: "fault", side, message });
   }
 }
-
-const denial = (request: Request, text: string): Uint8Array =>
-  request.method === "tools/call"
-    ? toolDenial(request.id, text, isStateless(request.params))
-    : errorMessage(request.id, deniedCode, text);
-
-/** A person who does not want to answer is something that every server knows. */
-const denialToServer = (request: Request, text: string): Uint8Array =>
-  request.method === "elicitation/create"
-    ? resultMessage(request.id, { action: "decline" })
-    : errorMessage(request.id, deniedCode, text);
-
-/** Tells the server that a call is not waited for any more. */
-export const cancelMessage = (id: MessageId, reason: string): Uint8Array =>
-  notificationMessage("notifications/cancelled", { requestId: id, reason });

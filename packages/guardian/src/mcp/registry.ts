@@ -109,8 +109,9 @@ const checkedServer = (
   }
   const complaint = commandComplaint(given);
   if (complaint !== undefined) return err(complaint);
-  const { name: _name, identity: _identity, ...rest } = given;
-  const nameless = { ...rest, name: "", identity: new Uint8Array(32) };
+  // Values of variables are tokens that are renewed; their names are part of who it is.
+  const env = Object.fromEntries(Object.keys(given.env).map((name) => [name, ""]));
+  const nameless = { ...given, env, name: "", identity: new Uint8Array(32) };
   const identity = domainHash(provider, domains.mcpServer, schema.encode(mcpServer, nameless));
   return ok({ ...given, identity });
 };
@@ -199,7 +200,9 @@ export class McpRegistry {
       const known = servers.find((each) => each.server.name === name);
       const same = known !== undefined && equalBytes(known.server.identity, server.identity);
       if (known !== undefined && same && known.pinning === pinning && known.policy === policy) {
-        return [servers, known];
+        const renewed = { ...known, server };
+        const kept = sameEnv(known.server, server);
+        return kept ? [servers, known] : [servers.map((e) => (e === known ? renewed : e)), renewed];
       }
       if (known !== undefined && !options.replace) {
         const what = same
@@ -443,6 +446,9 @@ export class McpRegistry {
     return await changing;
   }
 }
+
+const sameEnv = (a: McpServer, b: McpServer): boolean =>
+  Object.entries(a.env).every(([name, value]) => b.env[name] === value);
 
 const toolOf = ({ name, hash, text: definition }: Definition): PinnedTool => ({
   name,
