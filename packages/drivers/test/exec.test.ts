@@ -321,6 +321,36 @@ test("a command that changed protected paths alone has no effect at all", async 
   assert.deepEqual(fs.readdirSync(s.root), []);
 });
 
+test("what a rule refuses is hidden from a command, or kept from its changes", async () => {
+  await using s = execSession();
+  for (const folder of ["private", "keep"]) fs.mkdirSync(s.path(folder));
+  fs.writeFileSync(s.path("private/key"), "canary");
+  fs.writeFileSync(s.path("secret.txt"), "canary");
+  fs.writeFileSync(s.path("keep/a"), "old");
+  const script =
+    "cat private/key secret.txt; ls -R; mv private gone; echo new > keep/a; echo b > keep/b; echo new > free; exit 0";
+  const args = { argv: ["sh", "-c", script], cwd: s.root };
+  const usual = [{ type: "snapshot" }, { type: "stage" }] as const;
+  const sandbox = {
+    type: "sandbox",
+    hidden: [s.path("private"), s.path("secret.txt")],
+    readOnly: [s.path("keep")],
+  } as const;
+  const ran = await s.run("sys::exec", args, { obligations: [...usual, sandbox] });
+  assert.deepEqual([ran.outcome?.status, ran.errorCode], ["partial", "E_EXEC_PROTECTED"]);
+  assert.doesNotMatch(text(ran.result["stdout"]), /canary|^key$/m);
+  assert.deepEqual(ran.result["held"], [s.path("keep/a"), s.path("keep/b")]);
+  assert.match(ran.message, /keep\/a \(a rule refuses it\)/);
+  assert.equal(fs.readFileSync(s.path("keep/a"), "utf8"), "old");
+  assert.equal(fs.readFileSync(s.path("private/key"), "utf8"), "canary");
+  assert.equal(fs.readFileSync(s.path("free"), "utf8"), "new\n");
+  // Control: without the obligation it sees and changes all of it.
+  const plain = await s.run("sys::exec", args, { obligations: usual });
+  assert.match(text(plain.result["stdout"]), /canarycanary/);
+  assert.equal(fs.readFileSync(s.path("keep/a"), "utf8"), "new\n");
+  assert.equal(fs.existsSync(s.path("private")), false);
+});
+
 test("special files that a command leaves are not taken over, and said so", async () => {
   await using s = execSession();
   const ran = await sh(s, "mkfifo pipe; echo x > f");

@@ -33,7 +33,7 @@ import { isGroundedUrl, openedClasses, urlAsks, urlDenials } from "./net/judge-u
 import { programFlow } from "./net/lease.ts";
 import type { CanonicalUrl } from "./net/url.ts";
 import { rootTable } from "./roots.ts";
-import { sandboxAsks } from "./sandbox-profile.ts";
+import { sandboxAsks, sandboxObligations } from "./sandbox-profile.ts";
 import { taskAsks } from "./scope/task.ts";
 import { readSubject, type Subject } from "./subject.ts";
 import { targets } from "./targets.ts";
@@ -334,7 +334,11 @@ const decideSubject = (
     asks: left,
     discharged,
     grantsUsed: used,
-    obligations: [...keeping.obligations, ...contentObligations(judgement)],
+    obligations: [
+      ...keeping.obligations,
+      ...sandboxObligations(policy, subject),
+      ...contentObligations(judgement),
+    ],
     ...(opened.length === 0 ? {} : { addressClasses: opened }),
     ...textOfVerdict(policy, weighed, verdict, left),
     reversible,

@@ -78,6 +78,10 @@ export const budgetActionsMax = 1_000_000;
 export const budgetMinutesMax = 10_080;
 /** Actions of a session where no policy says otherwise. */
 export const budgetActionsDefault = 200;
+/** Actions that one answer "alike" lets go, the one on the card with them. */
+export const patternUsesMax = 20;
+/** Minutes for which an answer "alike" stands. */
+export const patternMinutesMax = 30;
 /** Payments of one day that a wallet's ledger holds. */
 export const walletPaymentsMax = 10_000;
 /** Actions that a rate may let go in its window; so many are remembered of each target. */
@@ -206,5 +210,7 @@ export const programBytesDownMax = 4_294_967_296;
 export const programFlowMsMax = 3_600_000;
 /** Objects and lists inside each other of an answer that are searched for addresses. */
 export const answerDepthMax = 64;
+/** Paths that are hidden from a program, or kept from its changes. */
+export const sandboxPathsMax = 256;
 /** Refusals that a program could go round and that one decision names. */
 export const sandboxAsksMax = 16;

@@ -7,10 +7,10 @@
  * Invariant: what a refusal without a remark in `uncompiled` refuses, no program of the profile
  * does. It may hide more: a folder whose own listing is refused is hidden with what is in it.
  */
-import type { AskSource } from "@ioi/wire";
+import type { AskSource, Obligation } from "@ioi/wire";
 import type { CompiledRule } from "./engine.ts";
 import type { Alternative, PathPattern } from "./glob.ts";
-import { sandboxAsksMax } from "./limits.ts";
+import { sandboxAsksMax, sandboxPathsMax } from "./limits.ts";
 import { isWithin } from "./paths.ts";
 import type { Predicate } from "./predicate.ts";
 import { homeRoot, isScopeName, type RootTable, scopeRoot } from "./roots.ts";
@@ -131,7 +131,7 @@ class Compiler {
       return this.#cannot(rule, this.#roots, "it depends on more than the path");
     }
     if (own.length === 0) {
-      for (const { path } of this.#roots) this.#add(access, path);
+      for (const { path } of this.#roots) this.#add(rule, access, path);
       return;
     }
     const [first, ...more] = own;
@@ -156,7 +156,7 @@ class Compiler {
         if (names === undefined) this.#cannot(rule, touched, "its pattern names no fixed path");
         else if (nocase && hasLetters(names)) {
           this.#cannot(rule, touched, "its pattern stands for several spellings");
-        } else this.#add(access, join(base, names));
+        } else this.#add(rule, access, join(base, names));
       }
     }
   }
@@ -168,10 +168,13 @@ class Compiler {
   }
 
   /** What lies in none of the session's folders is in no sandbox anyway. */
-  #add(access: Access, path: string): void {
+  #add(rule: CompiledRule, access: Access, path: string): void {
+    const paths = access === "read" ? this.#hidden : this.#readOnly;
     for (const root of this.#roots) {
       const within = isWithin(path, root.path) ? path : isWithin(root.path, path) ? root.path : "";
-      if (within !== "") (access === "read" ? this.#hidden : this.#readOnly).add(within);
+      if (within === "") continue;
+      if (paths.size < sandboxPathsMax || paths.has(within)) paths.add(within);
+      else this.#cannot(rule, [root], "there are more paths than a sandbox takes");
     }
   }
 
@@ -191,26 +194,38 @@ class Compiler {
   }
 }
 
-const known = new WeakMap<CompiledPolicy["engine"], WeakMap<RootTable, readonly Uncompiled[]>>();
+const known = new WeakMap<CompiledPolicy["engine"], WeakMap<RootTable, CompiledProfile>>();
 
-/** Refusals that a program of this session could go round; worked out once for both. */
-const uncompiledOf = (policy: CompiledPolicy, table: RootTable): readonly Uncompiled[] => {
+/** Of this session; worked out once for both. */
+const profileOf = (policy: CompiledPolicy, table: RootTable): CompiledProfile => {
   const { engine } = policy;
-  const ofPolicy = known.get(engine) ?? new WeakMap<RootTable, readonly Uncompiled[]>();
+  const ofPolicy = known.get(engine) ?? new WeakMap<RootTable, CompiledProfile>();
   known.set(engine, ofPolicy);
   const found = ofPolicy.get(table);
   if (found !== undefined) return found;
   const roots = table.roots.filter(({ name }) => name !== homeRoot);
   const home = table.roots.find(({ name }) => name === homeRoot)?.path ?? "/";
-  const { uncompiled } = compileSandbox(policy, roots, home);
-  ofPolicy.set(table, uncompiled);
-  return uncompiled;
+  const made = compileSandbox(policy, roots, home);
+  ofPolicy.set(table, made);
+  return made;
+};
+
+/** What the driver of a program keeps from it; nothing where nothing is refused. */
+export const sandboxObligations = (
+  policy: CompiledPolicy,
+  { target, table }: Subject,
+): Obligation[] => {
+  if (!sandboxedTargets.has(target.name)) return [];
+  const { hidden, readOnly } = profileOf(policy, table).profile;
+  return hidden.length + readOnly.length === 0
+    ? []
+    : [{ type: "sandbox", hidden: [...hidden], readOnly: [...readOnly] }];
 };
 
 /** A program asks where it could go round a refusal; the first few are named. */
 export const sandboxAsks = (policy: CompiledPolicy, { target, table }: Subject): AskSource[] => {
   if (!sandboxedTargets.has(target.name)) return [];
-  const rules = new Set(uncompiledOf(policy, table).map(({ rule }) => rule));
+  const rules = new Set(profileOf(policy, table).uncompiled.map(({ rule }) => rule));
   return [...rules].slice(0, sandboxAsksMax).map((id) => ({ kind: "sandbox", id }));
 };
 

@@ -77,6 +77,22 @@ test("what has no fixed path, or holds only sometimes, is named with its folder"
   );
 });
 
+test("more paths than a sandbox takes are not forgotten", () => {
+  const paths = Array.from({ length: 300 }, (_, n) => `"scope:/f${n}"`);
+  const rules = [0, 100, 200].map((from, at) =>
+    deny(
+      '"fs::read"',
+      `where.path = { glob = [${paths.slice(from, from + 100).join(", ")}] }`,
+    ).replace('"no"', `"no${at}"`),
+  );
+  const { profile, uncompiled } = compiled(rules.join("\n"));
+  assert.equal(profile.hidden.length, 256);
+  assert.deepEqual(
+    uncompiled.map(({ rule, root }) => [rule, root]),
+    [["no2", "scope"]],
+  );
+});
+
 test("a program asks where it could go round a refusal, and only then", () => {
   const run = `[[rule]]\nid = "run"\neffect = "allow"\ntarget = ["sys::exec"]\nwhere.argv = { profile = "closed" }\n`;
   const action = {
@@ -99,6 +115,14 @@ test("a program asks where it could go round a refusal, and only then", () => {
   assert.equal(withCwd("").verdict, "allow");
   const fixed = deny('"fs::read"', 'where.path = { glob = "scope:/private/**" }');
   assert.equal(withCwd(fixed).verdict, "allow");
+  assert.deepEqual(
+    withCwd(fixed).obligations.find(({ type }) => type === "sandbox"),
+    { type: "sandbox", hidden: [`${scope}/private`], readOnly: [] },
+  );
+  assert.equal(
+    withCwd("").obligations.some(({ type }) => type === "sandbox"),
+    false,
+  );
   const wild = withCwd(deny('"fs::read"', 'where.path = { glob = "scope:/**/*.env" }'));
   assert.equal(wild.verdict, "ask");
   assert.deepEqual(wild.asks, [{ kind: "sandbox", id: "no" }]);

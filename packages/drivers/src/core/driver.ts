@@ -8,7 +8,13 @@ import type { ErrorCode } from "../errors.ts";
 import type { Settlement } from "../effects/settle.ts";
 import type { DriverRejection } from "../fs/roots.ts";
 
-export type ObligationType = "snapshot" | "stage" | "flow" | "origins";
+export type ObligationType = "snapshot" | "stage" | "flow" | "origins" | "sandbox";
+
+/** What a program may not see, and what it may see and not change. */
+export interface Restricted {
+  readonly hidden: readonly string[];
+  readonly readOnly: readonly string[];
+}
 
 export interface ActContext {
   readonly counter: bigint;
@@ -17,6 +23,8 @@ export interface ActContext {
   readonly ticket: Uint8Array;
   readonly action: Uint8Array;
   readonly obligations: ReadonlySet<ObligationType>;
+  /** Of a program; absent: nothing beside the profile. */
+  readonly restricted?: Restricted;
   /** What the action's content reference commits to, verified. */
   readonly content: Uint8Array;
   readonly signal: AbortSignal;

@@ -31,7 +31,6 @@ import {
   type ContentRef,
   decodeCanonical,
   encodeCanonical,
-  type Obligation,
   outcome as outcomeSchema,
   prepared as preparedSchema,
   previewStatement,
@@ -50,6 +49,7 @@ import {
 } from "./driver.ts";
 import { Input, OutputQueue, type StreamEvent } from "./act-streams.ts";
 import { NonceTable, type Waiting } from "./nonces.ts";
+import { contentRefusal, restrictedBy, withOrigins } from "./obligations.ts";
 import { checkTicket, openTicket, type TicketContext } from "./tickets.ts";
 
 export interface PrepareInput {
@@ -178,36 +178,6 @@ const contentMatches = (
     : content.length === reference.length &&
       equalBytes(provider.sha256(content), reference.sha256) &&
       headMatches(content, reference.head);
-
-/** What a rule of the policy refuses about these very bytes; loaded where a ticket speaks of it. */
-const contentRefusal = async (
-  obligations: readonly Obligation[],
-  content: Uint8Array,
-): Promise<DriverRejection | undefined> => {
-  if (!obligations.some(({ type }) => type === "content")) return undefined;
-  const { checkContents } = await import("@ioi/firewall/content");
-  return checkContents(obligations, content);
-};
-
-/**
- * Where values of an answer come from, beside it, with a commitment in what is signed; loaded where a
- * ticket speaks of it.
- */
-const withOrigins = async (
-  provider: CryptoProvider,
-  { answer, ...report }: ActReport,
-  obligations: readonly Obligation[],
-): Promise<ActReport> => {
-  const wanted = obligations.find(({ type }) => type === "origins");
-  if (answer === undefined || wanted?.type !== "origins") return report;
-  const { encodeOrigins, originsOf } = await import("@ioi/firewall/origins");
-  const origins = encodeOrigins(originsOf(answer, wanted.trusted));
-  return {
-    ...report,
-    result: { ...report.result, origins },
-    evidence: { ...report.evidence, origins: toHex(provider.sha256(origins)) },
-  };
-};
 
 /** What a stop, the caller's end or both have in common. */
 const stopReason = (): OperationError => new OperationError("E_ABORTED", "the action was stopped");
@@ -396,6 +366,7 @@ class Instance {
         ticket: request.ticket,
         action: waiting.action,
         obligations: kept.value,
+        ...restrictedBy(opened.value.obligations),
         content: request.content,
         signal,
         output: (value, stream = "output") => outputs.push({ case: stream, value }),

@@ -49,7 +49,11 @@ const execArguments = schema.record({
   network: schema.optional(schema.text(16)),
 });
 
-const keeps: ReadonlySet<ObligationType> = new Set<ObligationType>(["snapshot", "stage"]);
+const keeps: ReadonlySet<ObligationType> = new Set<ObligationType>([
+  "snapshot",
+  "stage",
+  "sandbox",
+]);
 const keepsFlow: ReadonlySet<ObligationType> = new Set<ObligationType>([...keeps, "flow"]);
 
 const checkArgv = (argv: readonly string[]): Result<readonly string[], DriverRejection> => {
@@ -223,7 +227,13 @@ export class ExecDriver implements Driver {
     await using wayOut = this.#wayOutOf(command, context);
     const { limits } = this.#profile;
     const ran = await runCommand({
-      spec: commandSpec(this.#engine, this.#profile, stage, command.network ? "own" : "none"),
+      spec: commandSpec(
+        this.#engine,
+        this.#profile,
+        stage,
+        command.network ? "own" : "none",
+        context.restricted,
+      ),
       program: command.program.path,
       args: command.argv.slice(1),
       cwd: command.cwd.place.path,

@@ -1,6 +1,6 @@
 /**
- * What of a command's changes is held back: protected paths, which ask one by one, and whatever
- * cannot be applied without them. The rest is applied.
+ * What of a command's changes is held back: protected paths, which ask one by one, paths that a rule
+ * keeps from change, and whatever cannot be applied without them. The rest is applied.
  *
  * Invariants: nothing is created below what is held; no folder goes or changes its kind that holds
  * something held; a file whose bytes went to a held place (it was moved there) stays where it was,
@@ -43,11 +43,15 @@ const keepsFolder = ({ change }: Planned): boolean =>
   change.after?.kind === "directory" &&
   (change.before === undefined || change.before.kind === "directory");
 
-export const divide = (changes: readonly Planned[]): Divided => {
+/** `refused`: folders and files that a rule keeps from change. */
+export const divide = (changes: readonly Planned[], refused: readonly string[] = []): Divided => {
+  const folders = new Set(refused);
+  const reasonFor = (path: string): string | undefined =>
+    folders.has(path) || isBelow(path, folders) ? "a rule refuses it" : reasonOf(path);
   const held = new Map<Planned, string>();
   for (const each of changes) {
     const why = pathsOf(each.change)
-      .map(reasonOf)
+      .map(reasonFor)
       .find((reason) => reason !== undefined);
     if (why !== undefined) held.set(each, why);
   }

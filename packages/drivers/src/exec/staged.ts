@@ -5,7 +5,7 @@
 import { ok, type Result } from "@ioi/base";
 import type { SandboxSpec } from "@ioi/host/sandbox";
 import type { Profile } from "@ioi/wire";
-import type { ActContext } from "../core/driver.ts";
+import type { ActContext, Restricted } from "../core/driver.ts";
 import type { EffectEngine, EffectReport } from "../effects/engine.ts";
 import { parentOf } from "../effects/folders.ts";
 import type { ErrorCode } from "../errors.ts";
@@ -50,6 +50,7 @@ export const commandSpec = (
   { limits, masks }: Profile,
   stage: Stage,
   network: SandboxSpec["network"] = "none",
+  restricted?: Restricted,
 ): SandboxSpec => {
   const overlaid = new Set(stage.layers.map((layer) => layer.lower));
   const readable = roots.all
@@ -59,7 +60,7 @@ export const commandSpec = (
     name: "command",
     kind: "command",
     binds: [...new Set(readable)].map((each) => ({ path: each, access: "read" })),
-    masks: [...masks],
+    masks: [...new Set([...masks, ...(restricted?.hidden ?? [])])],
     network,
     mayCreateNamespaces: false,
     limits: {
@@ -90,7 +91,7 @@ export const commitStage = async (
   const staged = await readStage(engine.roots, stage, context.signal);
   if (!staged.ok) return staged;
   const { changes, skipped } = staged.value;
-  const { applied, held } = divide(changes);
+  const { applied, held } = divide(changes, context.restricted?.readOnly);
   const heldBack =
     held.length === 0
       ? undefined

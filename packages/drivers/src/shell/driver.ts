@@ -15,6 +15,7 @@ import {
   type ActReport,
   type Driver,
   type ObligationType,
+  type Restricted,
   type PreparedAction,
   refused,
 } from "../core/driver.ts";
@@ -53,7 +54,15 @@ const shellArguments = schema.record({
 });
 
 const target = "sys::shell";
-const keeps: ReadonlySet<ObligationType> = new Set<ObligationType>(["snapshot", "stage"]);
+const keeps: ReadonlySet<ObligationType> = new Set<ObligationType>([
+  "snapshot",
+  "stage",
+  "sandbox",
+]);
+
+/** What was hidden from a terminal when it was opened holds all that is to be hidden now. */
+const covers = (then: Restricted | undefined, now: Restricted | undefined): boolean =>
+  (now?.hidden ?? []).every((path) => then?.hidden.includes(path) === true);
 
 /** No start-up file: what a terminal does is what is typed. */
 const shells = [
@@ -100,6 +109,8 @@ export class ShellDriver implements Driver {
   readonly #profile: Profile;
   readonly #stages: Stages;
   readonly #terminals = new Map<number, Terminal>();
+  /** What was kept from each when it was opened. */
+  readonly #restricted = new Map<number, Restricted | undefined>();
   readonly #opening = new Set<number>();
   #stageCount = 0;
 
@@ -217,8 +228,11 @@ export class ShellDriver implements Driver {
     const stage = this.#stages.open(String(this.#stageCount++), writableFolders(this.#engine));
     this.#opening.add(number);
     try {
-      const spec = { ...commandSpec(this.#engine, this.#profile, stage), name: "terminal" };
+      const { restricted } = context;
+      const plain = commandSpec(this.#engine, this.#profile, stage, "none", restricted);
+      const spec = { ...plain, name: "terminal" };
       const terminal = await Terminal.open({ spec, stage, shell, cwd: cwd.place.path });
+      this.#restricted.set(number, restricted);
       this.#terminals.set(number, terminal);
     } catch (error) {
       removeStage(stage.folder);
@@ -234,6 +248,10 @@ export class ShellDriver implements Driver {
     const terminal = this.#terminals.get(number);
     if (terminal === undefined) return refused(none(number));
     if (context.content.length > 0) {
+      if (!covers(this.#restricted.get(number), context.restricted)) {
+        const message = `the policy hides more than when terminal ${number} was opened; close it`;
+        return refused({ code: "E_OBLIGATION_UNKEPT", message });
+      }
       if (terminal.over) {
         return refused({ code: "E_SHELL_ENDED", message: `terminal ${number} has ended` });
       }

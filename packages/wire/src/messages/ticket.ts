@@ -52,6 +52,10 @@ export const obligation = union({
    * trusts, and the addresses that stand in it.
    */
   origins: { trusted: array(text(128), 256) },
+  /**
+   * What a program may not see, and what it may see and not change: refusals of the policy, as paths.
+   */
+  sandbox: { hidden: array(text(4096), 256), readOnly: array(text(4096), 256) },
   /** Run in an overlay; what was written is applied after the program ended, with a snapshot. */
   stage: {},
   /**
