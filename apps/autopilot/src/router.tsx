@@ -49,10 +49,10 @@ const connect = createRoute({
   component: lazyRouteComponent(() => import("./screens/connect.tsx"), "Connect"),
 });
 
-const protection = createRoute({
+const doctor = createRoute({
   getParentRoute: () => root,
-  path: "/protection",
-  component: lazyRouteComponent(() => import("./screens/protection.tsx"), "Protection"),
+  path: "/doctor",
+  component: lazyRouteComponent(() => import("./screens/doctor.tsx"), "Doctor"),
 });
 
 const tour = createRoute({
@@ -62,7 +62,7 @@ const tour = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([tasks, runRoute, policy, receipts, connect, protection, tour]),
+  routeTree: root.addChildren([tasks, runRoute, policy, receipts, connect, doctor, tour]),
   history: createHashHistory(),
   defaultPreload: "intent",
 });

@@ -69,7 +69,7 @@ const texts: readonly Row[] = [
       ];
       const page = await ground.signIn();
       const hits: string[] = [];
-      const screens = ["/", "/receipts", "/connect", "/protection"];
+      const screens = ["/", "/receipts", "/connect", "/policy", "/doctor"];
       const tasks = sessions.filter((each) => each !== "").map((each) => `/task/${each}`);
       for (const screen of [...screens, ...tasks]) {
         await page.goto(`${ground.ground.page.origin("app")}/#${screen}`);

@@ -139,7 +139,7 @@ const alteredIsFound = async (page: Page): Promise<string | undefined> => {
   const path = "**/ioi.console.v1.Console/ExportReceipts";
   const json = altered(await exportReply(page));
   await page.route(path, (route) => route.fulfill({ json }));
-  await goTo(page, "/protection");
+  await goTo(page, "/doctor");
   await goTo(page, "/receipts");
   await page.getByRole("button", { name: "Verify in this browser" }).click();
   const shown = await page.waitForSelector("[data-verified]");
@@ -167,7 +167,7 @@ const keysCanBeSwitchedOff = async (page: Page): Promise<string | undefined> => 
   await toggle();
   const off = await place();
   await toggle();
-  return on === "/protection" && off === "/" ? undefined : `on: ${on}, off: ${off}`;
+  return on === "/policy" && off === "/" ? undefined : `on: ${on}, off: ${off}`;
 };
 
 /** Transitions and animations that begin while Spotlight opens. */

@@ -82,7 +82,7 @@ export const screensOf = (sessions: {
   withTab("models", "Models"),
   withTab("secrets", "Secrets"),
   withTab("devices", "Devices"),
-  screen("protection", "/protection"),
+  screen("doctor", "/doctor"),
   screen("tour", "/tour"),
   withKeys("spotlight", "Control+k", ".goal"),
   withKeys("commands", "Control+/", ".palette-item"),

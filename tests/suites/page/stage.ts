@@ -123,7 +123,8 @@ const focusedName = async (frame: Frame): Promise<string> =>
   await frame.evaluate(() => {
     // What a frame that has not the focus remembers is not where the keys go.
     if (!document.hasFocus()) return "";
-    const element = document.activeElement;
+    let element = document.activeElement;
+    while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
     const label = element?.getAttribute("aria-label") ?? "";
     const own = element instanceof HTMLInputElement ? element.labels?.[0]?.textContent : "";
     return label || own || (element?.textContent ?? "").trim();

@@ -9,6 +9,7 @@ import { api, problemOf } from "./client.ts";
 
 const overviewPollMs = 30_000;
 const receiptPollMs = 1000;
+const doctorPollMs = 400;
 const retriesMax = 2;
 
 export const queryClient: QueryClient = new QueryClient({
@@ -88,6 +89,13 @@ export const devicesQuery = queryOptions({
 export const chainQuery = queryOptions({
   queryKey: ["chain"],
   queryFn: ({ signal }) => api.chainStatus({}, { signal }),
+});
+
+/** While a self-test runs, its step is asked for; nothing else changes by itself. */
+export const doctorQuery = queryOptions({
+  queryKey: ["doctor"],
+  queryFn: ({ signal }) => api.doctorStatus({}, { signal }),
+  refetchInterval: ({ state: { data } }) => (data?.running === true ? doctorPollMs : false),
 });
 
 export const foldersQuery = (path: string) =>

@@ -8,6 +8,8 @@ export interface DoctorView {
   readonly held: number;
   readonly escaped: number;
   readonly inapplicable: number;
+  /** Milliseconds; undefined where none was started. */
+  readonly spawnP95Ms: number | undefined;
   readonly anchor: string;
   readonly rollbackProtection: boolean;
   readonly scrubber: string;
@@ -20,6 +22,7 @@ export interface DoctorView {
   readonly processes: readonly {
     readonly name: string;
     readonly pid: number;
+    readonly uid: number;
     readonly sandbox: readonly string[];
     readonly mib: number;
   }[];
@@ -45,6 +48,7 @@ export const parseDoctor = (json: string): DoctorView | undefined => {
     held: number(found["held"]),
     escaped: number(found["escaped"]),
     inapplicable: number(found["inapplicable"]),
+    spawnP95Ms: typeof found["spawnP95Ms"] === "number" ? found["spawnP95Ms"] : undefined,
     anchor: text(anchor["kind"]),
     rollbackProtection: anchor["rollbackProtection"] === true,
     scrubber: text(found["scrubber"]),
@@ -57,6 +61,7 @@ export const parseDoctor = (json: string): DoctorView | undefined => {
     processes: list(found["processes"]).map((each) => ({
       name: text(each["name"]),
       pid: number(each["pid"]),
+      uid: number(each["uid"]),
       sandbox: texts(each["sandbox"]),
       mib: number(each["pssMiB"]),
     })),

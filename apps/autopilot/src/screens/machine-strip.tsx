@@ -13,7 +13,7 @@ export const MachineStrip = (): ReactElement | null => {
     <ul className="strip" aria-label="This machine">
       <li>
         <Icon name="shield" />
-        <Link to="/protection">{visibleLine(data.protection) || "What protects this machine"}</Link>
+        <Link to="/doctor">{visibleLine(data.protection) || "What protects this machine"}</Link>
       </li>
       <li>
         <Icon name="model" />
@@ -32,7 +32,7 @@ export const MachineStrip = (): ReactElement | null => {
       {data.policyError === "" ? null : (
         <li className="tone-bad">
           <Icon name="bad" />
-          <Link to="/protection">The policy does not load: everything is denied</Link>
+          <Link to="/policy">The policy does not load: everything is denied</Link>
         </li>
       )}
     </ul>

@@ -57,10 +57,10 @@ const useCommands = (): readonly Command[] => {
       run: go("/connect"),
     },
     {
-      value: "protection",
-      label: "Protection: what holds here",
+      value: "doctor",
+      label: "Doctor: what holds on this machine",
       icon: "shield",
-      run: go("/protection"),
+      run: go("/doctor"),
     },
     { value: "tour", label: "Two-minute tour", icon: "task", run: go("/tour") },
     { value: "theme", label: "Change the theme", icon: "moon", run: nextTheme },

@@ -25,7 +25,7 @@ const places = [
   { to: "/policy", icon: "rules", text: "Policy" },
   { to: "/receipts", icon: "receipt", text: "Receipts" },
   { to: "/connect", icon: "connect", text: "Connect" },
-  { to: "/protection", icon: "shield", text: "Protection" },
+  { to: "/doctor", icon: "shield", text: "Doctor" },
 ] as const;
 
 const themeIcons = { system: "auto", light: "sun", dark: "moon" } as const satisfies Record<

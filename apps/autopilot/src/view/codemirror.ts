@@ -60,7 +60,8 @@ const look = EditorView.theme({
     backgroundColor: "var(--surface)",
     fontSize: "0.8125rem",
   },
-  "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-1px" },
+  // Its place in the page shows the focus.
+  "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.25rem", overflow: "auto" },
   ".cm-content": { caretColor: "var(--text)", padding: "0.5rem 0" },
   ".cm-cursor": { borderLeftColor: "var(--text)" },

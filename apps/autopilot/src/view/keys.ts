@@ -17,10 +17,10 @@ export const keyHelp: readonly KeyHelp[] = [
   { keys: ["Ctrl", "/"], what: "All commands" },
   { keys: ["?"], what: "This list" },
   { keys: ["g", "t"], what: "Tasks" },
-  { keys: ["g", "y"], what: "Policy" },
+  { keys: ["g", "p"], what: "Policy" },
   { keys: ["g", "r"], what: "Receipts" },
   { keys: ["g", "c"], what: "Connect" },
-  { keys: ["g", "p"], what: "Protection" },
+  { keys: ["g", "d"], what: "Doctor" },
   { keys: ["j"], what: "Next row" },
   { keys: ["k"], what: "Row before" },
   { keys: ["c"], what: "To the card that waits" },
@@ -50,10 +50,10 @@ const focusCard = (): void => {
 
 const places: Readonly<Record<string, string>> = {
   t: "/",
-  y: "/policy",
+  p: "/policy",
   r: "/receipts",
   c: "/connect",
-  p: "/protection",
+  d: "/doctor",
 };
 
 /** How long after `g` its second letter counts, in milliseconds. */

@@ -1,38 +1,10 @@
-/** What several parts of the policy's screen show: an example, a judged action, text to copy. */
-import { type ReactElement, useState } from "react";
+/** What several parts of the policy's screen show: an example, a judged action. */
+import type { ReactElement } from "react";
 import type { DiffView, ExampleView, JudgedView, RuleView } from "../../pure/policy.ts";
 import { visibleLine, visibleText } from "../../pure/visible.ts";
-import { announce } from "../../view/announce.ts";
 import { Icon } from "../../view/icons.tsx";
 import { VerdictMark } from "../../view/marks.tsx";
 import { Lines } from "../../view/text.tsx";
-
-/** Text for the terminal, with a button that copies it. */
-export const Copied = ({ text }: { readonly text: string }): ReactElement => {
-  const [said, setSaid] = useState("Copy");
-  const copy = async (): Promise<void> => {
-    try {
-      await navigator.clipboard.writeText(text);
-      setSaid("Copied");
-      announce("Copied");
-    } catch {
-      setSaid("Select it by hand");
-    }
-  };
-  return (
-    <span className="copied">
-      <code>{visibleLine(text)}</code>
-      <button
-        type="button"
-        className="button small"
-        aria-label={`Copy ${text}`}
-        onClick={() => void copy()}
-      >
-        {said}
-      </button>
-    </span>
-  );
-};
 
 const rulesText = (rules: readonly string[]): string =>
   rules.length === 0 ? "no rule" : rules.join(", ");

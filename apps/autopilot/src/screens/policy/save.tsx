@@ -10,10 +10,11 @@ import { type Checked, diffQuery, refreshPolicy, type Worked } from "../../api/p
 import { overviewQuery } from "../../api/queries.ts";
 import { count } from "../../pure/format.ts";
 import { announce } from "../../view/announce.ts";
+import { Copied } from "../../view/copied.tsx";
 import { Icon } from "../../view/icons.tsx";
 import { Labelled } from "../../view/marks.tsx";
 import { ProblemNote, Waiting } from "../../view/problem.tsx";
-import { Changes, Copied } from "./parts.tsx";
+import { Changes } from "./parts.tsx";
 
 /** Why the draft cannot be saved as it is; undefined where it can. */
 export const cannotSave = (
