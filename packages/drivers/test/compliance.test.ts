@@ -1,11 +1,13 @@
-/** Both drivers, and deliberately broken ones, before the compliance suite. */
+/** The drivers over folders, and deliberately broken ones, before the compliance suite. */
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { complianceSuite, type CompliancePlace } from "../src/compliance.ts";
+import { decodeCanonical } from "@ioi/wire";
+import { complianceSuite, type CompliancePlace, type CompliantAction } from "../src/compliance.ts";
 import { ExecDriver } from "../src/exec/driver.ts";
+import { ShellDriver } from "../src/shell/driver.ts";
 import { Broken, flaws } from "./broken.ts";
 import { contentRef, Session } from "./support.ts";
 
@@ -24,16 +26,22 @@ const filesBelow = (folder: string, wanted: RegExp): string[] =>
   fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((each) => wanted.test(each));
 
 const place = (
-  kind: "files" | "exec",
+  kind: "files" | "exec" | "shell",
   actions: (
     s: Session,
-  ) => Pick<CompliancePlace, "effect" | "look" | "refused" | "failing" | "endless">,
+  ) => Pick<CompliancePlace, "effect" | "look" | "refused" | "failing" | "endless"> &
+    Partial<Pick<CompliancePlace, "handlers">>,
 ): CompliancePlace => {
   let offsetMs = 0;
   const s = new Session({
     kind,
     nowMs: () => performance.now() + offsetMs,
     ...(kind === "exec" ? { driver: (engine, profile) => new ExecDriver(engine, profile) } : {}),
+    ...(kind === "shell"
+      ? {
+          driver: (engine, profile) => new ShellDriver(engine, profile, nodeCrypto.randomBytes(16)),
+        }
+      : {}),
   });
   return {
     handlers: s.handlers,
@@ -111,6 +119,53 @@ const exec = (): CompliancePlace =>
     };
   });
 
+/**
+ * What is prepared on a terminal needs one: it is opened, and something is typed that its closing
+ * makes real, before the suite's own preparation.
+ */
+const shell = (): CompliancePlace =>
+  place("shell", (s) => {
+    const on = (what: string, more: Readonly<Record<string, number>> = {}, cwd = s.root) => ({
+      target: "sys::shell",
+      args: { do: what, cwd, ...more },
+    });
+    const type = (text: string, more: Readonly<Record<string, number>> = {}) => {
+      const content = Buffer.from(text);
+      const { target, args } = on("type", more);
+      return { target, args: { ...args, input: contentRef(content) }, content };
+    };
+    const run = async ({ target, args }: CompliantAction, content?: Uint8Array): Promise<void> => {
+      const obligations = [{ type: "stage" }] as const;
+      await s.run(target, args, content === undefined ? { obligations } : { content, obligations });
+    };
+    const ready = async (name: number): Promise<void> => {
+      await run(on("open"));
+      const typed = type(`rm -f effect-*; echo x > effect-${name}\n`);
+      await run(typed, typed.content);
+    };
+    return {
+      effect: () => on("close", { wait: ++made }),
+      look: () => on("read", { wait: 1 }),
+      refused: () => on("open", { shell: 2 }, "/etc"),
+      endless: () => ({
+        action: type(`(setsid sleep ${marker} &) ; trap "" TERM; sleep ${marker}\n`, {
+          wait: 60_000,
+        }),
+        running,
+        announces: true,
+      }),
+      handlers: {
+        ...s.handlers,
+        prepare: async (request, context) => {
+          const found = decodeCanonical(request.args);
+          const args = found.ok ? (found.value as CompliantAction["args"]) : {};
+          if (args["do"] !== "open") await ready(made);
+          return await s.handlers.prepare(request, context);
+        },
+      },
+    };
+  });
+
 const failures = async (open: () => CompliancePlace): Promise<readonly string[]> => {
   const cases = await complianceSuite(open, nodeCrypto);
   assert.ok(cases.length > 20);
@@ -125,6 +180,10 @@ test("the files driver complies", async () => {
 
 test("the exec driver complies", async () => {
   assert.deepEqual(await failures(exec), []);
+});
+
+test("the shell driver complies", async () => {
+  assert.deepEqual(await failures(shell), []);
 });
 
 test("a whole fake complies", async () => {

@@ -2,8 +2,9 @@
  * `ioi doctor`: what protects on this machine, measured now. The self-test runs the catalogue of
  * escapes against the real sandbox of every kind; nothing is said to hold that was not tried.
  */
-import { existsSync, statfsSync, statSync } from "node:fs";
-import { type ExitCode, exitCodes } from "@ioi/base";
+import { closeSync, existsSync, statfsSync, statSync } from "node:fs";
+import { type ExitCode, exitCodes, OperationError } from "@ioi/base";
+import { bulkShape, regionBytes, SharedRegion } from "@ioi/host/dataplane";
 import { type SandboxGap, type SandboxReport, selfTest } from "@ioi/host/sandbox";
 import type { CommandContext, Handler } from "../context.ts";
 import type { Output } from "../io.ts";
@@ -85,6 +86,18 @@ const folderGaps = (root: string): readonly Gap[] => {
     });
   }
   return gaps;
+};
+
+/** Nothing depends on it: what is large then goes as what is small does. */
+const memoryGap = (): readonly Gap[] => {
+  try {
+    closeSync(SharedRegion.allocate("ioi-doctor", regionBytes(bulkShape)));
+    return [];
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+    const what = `no memory can be shared between processes (${error.message}): large messages go through sockets`;
+    return [{ id: "shared-memory", severity: "low", what, install: null }];
+  }
 };
 
 const policyGap = (status: StatusView | undefined): readonly Gap[] => {
@@ -176,6 +189,7 @@ const viewOf = (
     ...escapes(report),
     ...report.gaps.map(sandboxGap),
     ...folderGaps(dataFolder),
+    ...memoryGap(),
     ...kernelGaps,
     ...policyGap(status),
     ...modelGap(status),
