@@ -11,12 +11,19 @@ import { lintRulesMax } from "./limits.ts";
 import { canRunAnything } from "./programs.ts";
 import type { Predicate } from "./predicate.ts";
 import type { PathPattern } from "./glob.ts";
-import { homeRoot } from "./roots.ts";
+import { homeRoot, scopeRoot } from "./roots.ts";
+import { compileSandbox } from "./sandbox-profile.ts";
 import { targets } from "./targets.ts";
-import type { CompiledPolicy } from "./types.ts";
+import type { CompiledPolicy, Root } from "./types.ts";
 
 export interface LintFinding {
-  readonly code: "shadowed" | "unreachable" | "over-broad" | "interpreter" | "no-driver";
+  readonly code:
+    | "shadowed"
+    | "unreachable"
+    | "over-broad"
+    | "interpreter"
+    | "no-driver"
+    | "uncompiled";
   readonly rule: string;
   readonly message: string;
   readonly at: TextPosition;
@@ -168,6 +175,27 @@ const needless = (
   return found.toReversed();
 };
 
+/** Stands for any session's folder, below any home. */
+const anyHome = "/home/~";
+const anyScope: Root = { name: scopeRoot, path: `${anyHome}/scope`, access: "write" };
+
+/** Refusals that a program could go round, where a session has a folder that they speak of. */
+const uncompiled = (policy: CompiledPolicy): readonly LintFinding[] => {
+  const workspaces = policy.workspaces.map((root) => ({
+    ...root,
+    path: root.path.replace(/^~/, anyHome),
+  }));
+  const found = compileSandbox(policy, [anyScope, ...workspaces], anyHome).uncompiled;
+  return policy.engine.rules.flatMap((rule) => {
+    const folders = found.filter((each) => each.rule === rule.id);
+    const [first] = folders;
+    if (first === undefined) return [];
+    const names = folders.map(({ root }) => `${root}:/`).join(", ");
+    const message = `no sandbox can keep it (${first.why}): programs that see ${names} ask`;
+    return [finding("uncompiled", rule, message)];
+  });
+};
+
 export const lint = (policy: CompiledPolicy): readonly LintFinding[] => {
   const rules = policy.engine.rules.filter(({ shadow }) => shadow !== true);
   const shadowed = shadows(rules);
@@ -176,5 +204,6 @@ export const lint = (policy: CompiledPolicy): readonly LintFinding[] => {
     ...needless(policy, shadowed),
     ...rules.flatMap(breadth),
     ...rules.flatMap(driverless),
+    ...uncompiled(policy),
   ];
 };

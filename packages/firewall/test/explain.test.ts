@@ -118,7 +118,7 @@ describe("lint", () => {
             'where.path = { glob = "scope:/x/**" }\nwhere.offset = { min = 2 }',
           ),
       ),
-      [],
+      ["uncompiled d"],
     );
   });
   it("finds refusals that another makes already", () => {

@@ -1,7 +1,7 @@
 /** What refusals mean for a program in a sandbox, and which a program could go round. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compileSandbox, decide } from "../src/index.ts";
+import { compileSandbox, decide, lint } from "../src/index.ts";
 import { context, home, policy, scope, session } from "./support.ts";
 
 const roots = [...session.roots, { name: "notes", path: "/home/u/notes", access: "read" as const }];
@@ -75,6 +75,24 @@ test("what has no fixed path, or holds only sometimes, is named with its folder"
     compiled(both).uncompiled.map(({ why }) => why),
     ["it depends on more than the path", "it depends on more than the path"],
   );
+});
+
+test("lint names the refusals that no sandbox can keep, and where programs ask", () => {
+  const inHome = workspaces.replace("/home/u", "~");
+  const findings = (text: string) =>
+    lint(policy(`${inHome}${text}`))
+      .filter(({ code }) => code === "uncompiled")
+      .map(({ rule, message }) => [rule, message]);
+  const wild = deny('"fs::read"', 'where.path = { glob = "scope:/**/*.env" }');
+  assert.deepEqual(findings(wild), [
+    [
+      "no",
+      "no sandbox can keep it (its pattern names no fixed path): programs that see scope:/ ask",
+    ],
+  ]);
+  const home = deny('"fs::read"', 'where.path = { glob = "~/*/x" }');
+  assert.match(findings(home)[0]?.[1] ?? "", /scope:\/, notes:\/ ask$/);
+  assert.deepEqual(findings(deny('"fs::read"', 'where.path = { glob = "scope:/a/**" }')), []);
 });
 
 test("more paths than a sandbox takes are not forgotten", () => {
