@@ -170,8 +170,14 @@ const addDecisionCommands = (program: Command, build: Build): void => {
     .argument("<approval>", "its id, or the beginning of it; p-... is a change of the policy")
     .addOption(data())
     .option("--session-scope", "for the rest of the session, where the card offers it")
+    .option("--alike", "for what is like it too, as the card says, where it offers that")
     .option("--show", "only show the card and what it changes; answer nothing");
-  examples(approve, ["approve a-9c41 --show", "approve a-9c41", "approve a-9c41 --session-scope"]);
+  examples(approve, [
+    "approve a-9c41 --show",
+    "approve a-9c41",
+    "approve a-9c41 --session-scope",
+    "approve a-9c41 --alike",
+  ]);
   bind(build, approve, async () => (await import("./commands/decide.ts")).approve);
   const deny = program
     .command("deny")
@@ -260,6 +266,13 @@ const addReceiptCommands = (program: Command, build: Build): void => {
     .option("--limit <n>", "at most so many", parseCount("--limit"), 50);
   examples(list, ["receipts list", "receipts list --session s-3f2a --json"]);
   bind(build, list, async () => (await import("./commands/receipts.ts")).list);
+  const show = receipts
+    .command("show")
+    .description("one receipt whole, with the requests that a program made")
+    .argument("<index>", "as in receipts list")
+    .addOption(data());
+  examples(show, ["receipts show 4", "receipts show 4 --json"]);
+  bind(build, show, async () => (await import("./commands/receipt-show.ts")).show);
   const verify = receipts
     .command("verify")
     .description("check the log, offline, against what the Guardian signed")

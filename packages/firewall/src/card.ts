@@ -6,8 +6,14 @@
 import { toHex } from "@ioi/base";
 import type { Action, AskSource, CanonicalValue, Facts } from "@ioi/wire";
 import { protectedPaths } from "./builtin.ts";
-import { cardArgumentsMax, cardValueCharsMax } from "./limits.ts";
-import { sessionScopeOffered } from "./grants.ts";
+import {
+  cardArgumentsMax,
+  cardValueCharsMax,
+  patternMinutesMax,
+  patternUsesMax,
+} from "./limits.ts";
+import { patternLines } from "./grant-pattern.ts";
+import { offeredPattern, sessionScopeOffered } from "./grants.ts";
 import { jsonOfCanonical } from "./kinds/data.ts";
 import { readHost } from "./kinds/names.ts";
 import { nameClass, parseCanonicalUrl } from "./net/url.ts";
@@ -269,9 +275,15 @@ export const card = (action: Action, decision: Decision, context: DecisionContex
   for (const ask of decision.asks) lines.push(line("asks", askLine(ask)));
   lines.push(line("why", bounded(decision.reason, true)));
   lines.push(line("undo", undoLine(decision)));
-  lines.push(
-    line("answers", sessionScopeOffered(decision.asks) ? "once, or this session" : "once"),
-  );
+  const pattern = subject.ok ? offeredPattern(decision.asks, subject.value) : undefined;
+  const whole = sessionScopeOffered(decision.asks, action.target);
+  const alike = pattern === undefined ? "" : "alike, or ";
+  lines.push(line("answers", whole ? `once, ${alike || "or "}this session` : "once"));
+  if (pattern !== undefined) {
+    const bounds = `at most ${patternUsesMax} like it in ${patternMinutesMax} minutes`;
+    lines.push(line("alike", `${bounds}; same but for`));
+    for (const each of patternLines(pattern, table)) lines.push(line("", bounded(each, true)));
+  }
   lines.push(
     line("session", `${visible(context.session.session)}, agent ${visible(context.session.agent)}`),
   );

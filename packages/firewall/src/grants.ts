@@ -2,7 +2,8 @@
  * Grants discharge asks, never denials: exactly the sources on the card that a person answered.
  *
  * `once` holds for exactly one action. `session` holds for the target and those sources, except
- * for sources that must be answered each time. `task` holds for the default's ask about what the
+ * for sources that must be answered each time. `pattern` holds for actions like the one on the card,
+ * so often and so long, and for the same sources. `task` holds for the default's ask about what the
  * scope of a task covers, under a policy whose default asks. A grant given under another policy stands only if
  * the action asks nothing that was not on its card.
  */
@@ -10,21 +11,50 @@ import { equalBytes } from "@ioi/base";
 import { actionId } from "@ioi/crypto";
 import { type Action, type AskSource, action as actionSchema, schema } from "@ioi/wire";
 import { taskCovers } from "./scope/task.ts";
-import type { Subject } from "./subject.ts";
+import { type GrantPattern, grantPattern, isLike } from "./grant-pattern.ts";
+import { rootTable } from "./roots.ts";
+import { readSubject, type Subject } from "./subject.ts";
 import type { TargetSpec } from "./targets.ts";
-import type { CompiledPolicy, DecisionContext, Grant } from "./types.ts";
+import { groupOfName } from "./targets/spec.ts";
+import type { CompiledPolicy, DecisionContext, Grant, SessionContext } from "./types.ts";
 
 /** Answered once for a whole session; every other kind of ask is answered each time. */
 const sessionKinds: ReadonlySet<string> = new Set(["rule", "default", "budget", "task"]);
 
 /** Money is asked about each time, whatever was answered before. */
-export const isOnceOnly = ({ group }: TargetSpec): boolean => group === "wallet";
+export const isOnceOnly = ({ group }: Pick<TargetSpec, "group">): boolean => group === "wallet";
 
 export const isSessionDischargeable = ({ kind }: AskSource): boolean => sessionKinds.has(kind);
 
 /** Whether the card may offer "for this session": every one of its asks can be answered so. */
-export const sessionScopeOffered = (asks: readonly AskSource[]): boolean =>
-  asks.length > 0 && asks.every(isSessionDischargeable);
+export const sessionScopeOffered = (asks: readonly AskSource[], target?: string): boolean =>
+  asks.length > 0 &&
+  asks.every(isSessionDischargeable) &&
+  (target === undefined || !isOnceOnly({ group: groupOfName(target) }));
+
+/** What an answer "alike" would stand for; undefined where none is offered. */
+export const offeredPattern = (
+  asks: readonly AskSource[],
+  subject: Subject,
+): GrantPattern | undefined =>
+  sessionScopeOffered(asks, subject.target.name) ? grantPattern(subject) : undefined;
+
+/** No roots: what is like an action is said of real folders, whatever a session calls them. */
+const nowhere: SessionContext = {
+  session: "",
+  agent: "",
+  roots: [],
+  words: [],
+  headless: true,
+  productFolders: [],
+  home: "/",
+};
+
+/** The same, of an action that nobody has read yet; it follows from the action alone. */
+export const patternOf = (action: Action, asks: readonly AskSource[]): GrantPattern | undefined => {
+  const subject = readSubject(action, rootTable(nowhere));
+  return subject.ok ? offeredPattern(asks, subject.value) : undefined;
+};
 
 const sameSource = (a: AskSource, b: AskSource): boolean => a.kind === b.kind && a.id === b.id;
 
@@ -54,7 +84,11 @@ const applies = (
     return asks && grant.task !== undefined && taskCovers(grant.task, subject);
   }
   if (grant.session !== context.session.session || grant.target !== action.target) return false;
+  if (isOnceOnly(subject.target) && grant.scope !== "once") return false;
   if (grant.scope === "session") return true;
+  if (grant.scope === "pattern") {
+    return grant.pattern !== undefined && isLike(grant.pattern, subject);
+  }
   if (grant.alikeTo !== undefined) {
     return (
       leadsWhereItSays(subject) &&

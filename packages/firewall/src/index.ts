@@ -7,7 +7,8 @@ export { decide, reversibleRuleId } from "./decide.ts";
 export * from "./default-policy.ts";
 export { diffPolicies, type DiffExample, type DiffSetting, type PolicyDiff } from "./diff/diff.ts";
 export * from "./errors.ts";
-export { isSessionDischargeable, sessionScopeOffered } from "./grants.ts";
+export { type GrantPattern, patternLines } from "./grant-pattern.ts";
+export { isSessionDischargeable, patternOf, sessionScopeOffered } from "./grants.ts";
 export {
   type AnswerOrigins,
   answerValue,

@@ -2,6 +2,7 @@
 import type { Action, AskSource, Obligation } from "@ioi/wire";
 import type { Engine } from "./engine.ts";
 import type { SeenAddress, TrustedValue } from "./grounding/sources.ts";
+import type { GrantPattern } from "./grant-pattern.ts";
 import type { AddressClass } from "./net/addresses.ts";
 import type { Rate } from "./rates.ts";
 import type { TaskScope } from "./scope/task.ts";
@@ -55,11 +56,13 @@ export interface SessionContext {
 export interface Grant {
   readonly id: string;
   readonly session: string;
-  readonly scope: "once" | "session" | "task";
+  readonly scope: "once" | "session" | "pattern" | "task";
   /** `once`: exactly this action. */
   readonly actionId?: Uint8Array;
   /** `once`, instead of `actionId`: this target with these arguments, wherever they really lead. */
   readonly alikeTo?: Uint8Array;
+  /** `pattern`: what is like the action on the card; so often, its keeper counts. */
+  readonly pattern?: GrantPattern;
   /** `task`: what the scope of the task holds. */
   readonly task?: TaskScope;
   /** `session`: this target with these ask sources; empty with `task`. */

@@ -63,6 +63,11 @@ describe("a card", () => {
       card(dot, decide(shipped, dot, context), context),
       /answers {3}once, or this session/,
     );
+    const plain = act("fs::read", { path: "/home/u/scope/a/b.txt" });
+    assert.match(
+      card(plain, decide(policy(""), plain, context), context),
+      /answers {3}once, alike, or this session\nalike {5}at most 20 like it in 30 minutes; same but for\n {10}path: any name in scope:\/a\n/,
+    );
   });
 });
 

@@ -18,6 +18,7 @@ import type { CryptoProvider } from "@ioi/crypto";
 import {
   type CompiledPolicy,
   type DecisionContext,
+  patternOf,
   type Root,
   type SessionContext,
   typedUrls,
@@ -28,6 +29,7 @@ import {
   alikeActions,
   decodeCanonical,
   type DriverKind,
+  action as actionSchema,
   encodeCanonical,
   type Leaf,
   schema,
@@ -296,10 +298,21 @@ export class GuardianCore {
       ...(origins === undefined ? {} : { origins }),
       ...(opening === undefined ? {} : { opening }),
       ...(scope === undefined ? {} : { scope }),
+      ...this.#patternIn(leaf),
       ...(alike.length === 0
         ? {}
         : { alike: alike.map((action) => alikeId(this.ports.provider, action)) }),
     };
+  }
+
+  /** What is like an action that asks; it follows from the action alone. */
+  #patternIn(leaf: Leaf): Pick<Sealed, "pattern"> {
+    if (leaf.type !== "intent" || leaf.verdict !== "ask") return {};
+    const plain = this.open(leaf.session, leaf.action);
+    const action = plain === undefined ? undefined : schema.decode(actionSchema, plain);
+    if (action?.ok !== true) return {};
+    const pattern = patternOf(action.value, leaf.asks);
+    return pattern === undefined ? {} : { pattern };
   }
 
   /** The actions that an ask's answer is for beside its own. */

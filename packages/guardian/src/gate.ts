@@ -43,6 +43,7 @@ import { type Notice, Notices } from "./notices.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
 import type { GivenPreview } from "./previews.ts";
 import { sealedOrigins } from "./origins.ts";
+import { sealedRequests } from "./requests.ts";
 import { agentProfile, compileProfile, driverKinds, mcpProfile, signProfile } from "./profiles.ts";
 
 export interface Proposal {
@@ -85,6 +86,8 @@ export interface OutcomeReport {
   readonly reportedBy: string;
   /** Where values of the answer come from, as the driver committed to it. */
   readonly origins?: Uint8Array;
+  /** Canonical list of a program's requests. */
+  readonly requests?: Uint8Array;
 }
 
 interface Checked {
@@ -155,9 +158,9 @@ export class Gate {
     const policy = this.#requirePolicy(checked.session);
     const context = this.#context(policy, checked, proposal.headless);
     const decision = patiently(this.#core, checked, decide(policy, checked.action, context));
-    // A grant is used by what happens, not by what still asks: the log says the same.
-    if (decision.verdict === "allow") this.#core.ledger.useGrants(decision.grantsUsed);
     const counter = this.#core.ledger.takeCounter();
+    // A grant is used by what happens, not by what still asks: the log says the same.
+    if (decision.verdict === "allow") this.#core.ledger.useGrants(decision.grantsUsed, counter);
     const approval = decision.verdict === "ask" ? this.#newApproval(policy) : undefined;
     const leaf: Extract<Leaf, { readonly type: "intent" }> = {
       ...this.#intent(checked, policy, context, decision, counter, approval),
@@ -229,6 +232,7 @@ export class Gate {
       resultHash: outcome?.resultHash ?? new Uint8Array(32),
       evidence: outcome?.evidence ?? {},
       ...(origins === undefined ? {} : { origins }),
+      ...this.#requestsPart(report, outcome),
       ...(report.outcome === undefined
         ? {}
         : {
@@ -238,6 +242,15 @@ export class Gate {
             }),
           }),
     });
+  }
+
+  #requestsPart(
+    { session, requests }: OutcomeReport,
+    outcome: Outcome | undefined,
+  ): Partial<Pick<Extract<Leaf, { readonly type: "outcome" }>, "requests">> {
+    const sealed =
+      outcome === undefined ? undefined : sealedRequests(this.#core, session, outcome, requests);
+    return sealed === undefined ? {} : { requests: sealed };
   }
 
   /** One outcome for one ticket: the second finds nothing, unless the first cannot be written. */

@@ -8,6 +8,8 @@
 import {
   BudgetLedger,
   type Grant,
+  type GrantPattern,
+  patternUsesMax,
   RateLedger,
   scopeGroups,
   type TaskScope,
@@ -63,6 +65,8 @@ export interface Ask {
   readonly intent: LeafOf<"intent">;
   /** What the same answer is for: actions by target and arguments, without facts. */
   readonly alike: readonly Uint8Array[];
+  /** What is like the action, for an answer that stands for it too. */
+  readonly pattern?: GrantPattern;
 }
 
 export interface Answer {
@@ -92,6 +96,8 @@ export interface Sealed {
   readonly opening?: Opening;
   readonly scope?: Scope;
   readonly alike?: readonly Uint8Array[];
+  /** Of an ask: what is like its action. */
+  readonly pattern?: GrantPattern;
   readonly origins?: KeptOrigins;
 }
 
@@ -134,6 +140,13 @@ const costOf = ({ reportedBy, evidence }: LeafOf<"outcome">): ModelAmount | unde
     : undefined;
 };
 
+type KeptGrant = Grant & {
+  readonly atMs: number;
+  used: boolean;
+  /** Of a pattern: by which actions. */
+  readonly uses: Set<bigint>;
+};
+
 export class Ledger {
   readonly sessions: Map<string, SessionRecord> = new Map();
   /** Allowed intents whose outcome is not known, by counter. */
@@ -143,7 +156,7 @@ export class Ledger {
   readonly budgets: BudgetLedger = new BudgetLedger();
   /** What was let go, by target: how often a policy lets it. */
   readonly rates: RateLedger = new RateLedger();
-  readonly #grants: Map<string, Grant & { readonly atMs: number; used: boolean }> = new Map();
+  readonly #grants: Map<string, KeptGrant> = new Map();
   /** Actions that a person denied, with the approval of the denial, by session and action. */
   readonly #denied: Map<string, Map<string, string>> = new Map();
   #counter = 0n;
@@ -171,7 +184,7 @@ export class Ledger {
         this.#openSession(leaf, opening);
         return;
       case "intent":
-        this.#intent(leaf, index, alike);
+        this.#intent(leaf, index, alike, sealed.pattern);
         return;
       case "outcome":
         this.open.delete(leaf.counter);
@@ -216,10 +229,14 @@ export class Ledger {
   }
 
   /** Takes grants out of use at once, before their use is in the log. */
-  useGrants(ids: readonly string[]): void {
+  useGrants(ids: readonly string[], counter: bigint): void {
     for (const id of ids) {
       const grant = this.#grants.get(id);
-      if (grant !== undefined && grant.scope === "once") grant.used = true;
+      if (grant?.scope === "once") grant.used = true;
+      if (grant?.scope !== "pattern") continue;
+      // The gate takes it before the log does: one action uses it once.
+      grant.uses.add(counter);
+      grant.used = grant.uses.size >= patternUsesMax;
     }
   }
 
@@ -302,16 +319,22 @@ export class Ledger {
       expiresMs,
       atMs,
       used: false,
+      uses: new Set(),
     });
   }
 
-  #intent(leaf: LeafOf<"intent">, index: number, alike: readonly Uint8Array[]): void {
+  #intent(
+    leaf: LeafOf<"intent">,
+    index: number,
+    alike: readonly Uint8Array[],
+    pattern: GrantPattern | undefined,
+  ): void {
     if (leaf.counter > this.#counter) this.#counter = leaf.counter;
     if (leaf.order > this.#order) this.#order = leaf.order;
     const session = this.sessions.get(leaf.session);
     if (leaf.verdict === "allow") {
       this.open.set(leaf.counter, leaf);
-      this.useGrants(leaf.grants);
+      this.useGrants(leaf.grants, leaf.counter);
       this.rates.note(leaf.session, leaf.target, leaf.counter, leaf.atMs);
       // The log is the truth: a person may have let the action go beyond the budget. The gate has
       // reserved already; a log that is read again has not.
@@ -329,6 +352,7 @@ export class Ledger {
         index,
         intent: leaf,
         alike,
+        ...(pattern === undefined ? {} : { pattern }),
       });
       if (session !== undefined) {
         this.sessions.set(session.id, { ...session, cards: countedAfter(session.cards, leaf) });
@@ -360,8 +384,15 @@ export class Ledger {
       expiresMs: leaf.expiresMs,
       atMs: leaf.atMs,
       used: false,
+      uses: new Set<bigint>(),
     };
     const { approval, scope, actionId } = leaf;
+    if (scope === "pattern") {
+      const { pattern } = ask;
+      if (pattern !== undefined)
+        this.#grants.set(approval, { ...grant, id: approval, scope, pattern });
+      return;
+    }
     if (scope === "session") {
       this.#grants.set(approval, { ...grant, id: approval, scope });
       return;

@@ -12,6 +12,8 @@ import {
   decide,
   type DecisionContext,
   display,
+  patternMinutesMax,
+  patternOf,
   sessionScopeOffered,
 } from "@ioi/firewall";
 import {
@@ -36,6 +38,7 @@ import {
   receiptsPageMax,
   wordsCharsMax,
 } from "./limits.ts";
+import { requestLines } from "./requests.ts";
 import type { LoggedLeaf, SignedCheckpoint } from "./receipt-log.ts";
 import type { ShownPreview } from "./previews.ts";
 import type { AnyDeviceKind } from "./device-book.ts";
@@ -73,6 +76,8 @@ export interface ApprovalCard {
   readonly createdMs: number;
   readonly expiresMs: number;
   readonly sessionScope: boolean;
+  /** Whether "alike" is offered. */
+  readonly patternScope: boolean;
   readonly preview: ShownPreview;
 }
 
@@ -90,6 +95,8 @@ export interface ReceiptView extends LoggedLeaf {
   readonly encoded: Uint8Array;
   /** What the sealed part says. */
   readonly display: string;
+  /** Of a program's outcome: its requests, one a line. */
+  readonly requests: string;
 }
 
 const sessionGrantMs = 24 * 3_600_000;
@@ -257,7 +264,8 @@ export class PersonSide {
       policyHash: policy.hash,
       createdMs: ask.atMs,
       expiresMs: ask.atMs + policy.approvalExpiresMinutes * 60_000,
-      sessionScope: sessionScopeOffered(decision.asks) || offered,
+      sessionScope: sessionScopeOffered(decision.asks, action.target) || offered,
+      patternScope: patternOf(action, decision.asks) !== undefined,
       preview: this.#core.previews.of(ask, this.#core.wall()),
     };
   }
@@ -334,7 +342,7 @@ export class PersonSide {
       expiresMs:
         statement.scope === "once"
           ? Math.max(shown.expiresMs, nowMs + 60_000)
-          : nowMs + sessionGrantMs,
+          : nowMs + (statement.scope === "pattern" ? patternMinutesMax * 60_000 : sessionGrantMs),
       device: answer.device,
       signature: answer.signature,
     });
@@ -363,6 +371,9 @@ export class PersonSide {
     const offered = new Set(shown.asks.map(key));
     if (!statement.discharges.every((each) => offered.has(key(each))))
       throw differs("what it answers");
+    if (statement.scope === "pattern" && !shown.patternScope) {
+      throw rejected("E_APPROVAL_INVALID", "nothing is like this action: answer it alone");
+    }
     if (statement.scope === "session" && !shown.sessionScope) {
       throw rejected(
         "E_APPROVAL_INVALID",
@@ -381,7 +392,8 @@ export class PersonSide {
     for await (const { index, hash, leaf, encoded } of this.#core.receipts.read(from)) {
       if (views.length >= max) break;
       if (session !== "" && (!("session" in leaf) || leaf.session !== session)) continue;
-      views.push({ index, hash, leaf, encoded, display: this.#displayOf(leaf) });
+      const requests = requestLines(this.#core, leaf);
+      views.push({ index, hash, leaf, encoded, display: this.#displayOf(leaf), requests });
     }
     return views;
   }

@@ -70,6 +70,7 @@ test("a card says what waits, and its hash is that of its text", async () => {
     createdMs: world.clock.wall(),
     expiresMs: world.clock.wall() + 600_000,
     sessionScope: true,
+    patternScope: true,
     preview: { state: "coming", text: "", statement: new Uint8Array(0), why: "" },
   });
   assert.match(text, /fs::write[^]*scope:\/a\.txt[^]*hello/);

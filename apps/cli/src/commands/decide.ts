@@ -25,6 +25,9 @@ const answer = async (
   if (decision.scope === "session" && !approval.sessionScope) {
     throw usage("this card offers no session scope", `./ioi approve ${approval.id}`);
   }
+  if (decision.scope === "pattern" && !approval.patternScope) {
+    throw usage("nothing is like this action", `./ioi approve ${approval.id}`);
+  }
   // What is signed is what stands here.
   context.output.progress(`${cardText(approval)}\n${explainAsks(approval)}`);
   await decide(context, kernel, approval, decision, reason);
@@ -45,7 +48,7 @@ const show = async (context: CommandContext, given: string): Promise<ExitCode> =
   requireFolder(context.dataFolder);
   await using kernel = await openKernel(context, { start: true });
   const approval = await findApproval(kernel, given);
-  const { id, session, target, card, asks, expiresMs, sessionScope } = approval;
+  const { id, session, target, card, asks, expiresMs, sessionScope, patternScope } = approval;
   context.output.line(`${cardText(approval).trim()}\n\n${explainAsks(approval)}`);
   context.output.value({
     schema: "ioi.card/1",
@@ -56,22 +59,28 @@ const show = async (context: CommandContext, given: string): Promise<ExitCode> =
     change: changeOf(approval),
     asks: asks.map(({ kind, id: what }) => ({ kind, id: what })),
     sessionScope,
+    patternScope,
     expiresAt: new Date(Number(expiresMs)).toISOString(),
   });
   return exitCodes.done;
 };
 
-export const approve: Handler<{ readonly sessionScope?: boolean; readonly show?: boolean }> = (
-  context,
-  invocation,
-) => {
-  if (invocation.options.show === true) return show(context, invocation.args[0] ?? "");
+export const approve: Handler<{
+  readonly sessionScope?: boolean;
+  readonly alike?: boolean;
+  readonly show?: boolean;
+}> = (context, invocation) => {
+  const { show: only, sessionScope, alike } = invocation.options;
+  if (only === true) return show(context, invocation.args[0] ?? "");
+  if (sessionScope === true && alike === true) {
+    throw usage("--session-scope and --alike are two answers", "./ioi approve --help");
+  }
   return answer(
     context,
     invocation.args[0] ?? "",
     {
       decision: "approve",
-      scope: invocation.options.sessionScope === true ? "session" : "once",
+      scope: sessionScope === true ? "session" : alike === true ? "pattern" : "once",
     },
     "",
   );

@@ -57,7 +57,7 @@ export const cardHash = (provider: CryptoProvider, card: string): Uint8Array =>
 
 export interface Decision {
   readonly decision: "approve" | "deny";
-  readonly scope: "once" | "session";
+  readonly scope: "once" | "session" | "pattern";
 }
 
 /** A signed answer to an approval whose card was shown. */

@@ -62,6 +62,7 @@ const because: Readonly<Record<string, string>> = {
   irreversible: "it cannot be undone",
   task: "the task was not given this",
   cards: "the task asks too often",
+  rate: "it happens too often",
 };
 
 export const explainAsks = (approval: pb.Approval): string =>
@@ -70,7 +71,7 @@ export const explainAsks = (approval: pb.Approval): string =>
     .join("\n");
 
 const keysLine = (approval: pb.Approval): string =>
-  `[a] once  ${approval.sessionScope ? "[s] this session  " : ""}[d] deny  [e] explain > `;
+  `[a] once  ${approval.patternScope ? "[l] alike  " : ""}${approval.sessionScope ? "[s] this session  " : ""}[d] deny  [e] explain > `;
 
 /** The person's answer. */
 export const askCard = async (
@@ -86,12 +87,13 @@ export const askCard = async (
       throw error;
     });
     if (io.now() - shownAt < cardGuardMs) continue;
-    if (key === "a" || key === "s" || key === "d") {
+    if (key === "a" || key === "l" || key === "s" || key === "d") {
       if (key === "s" && !approval.sessionScope) continue;
+      if (key === "l" && !approval.patternScope) continue;
       io.err(`${key}\n`);
       return {
         decision: key === "d" ? "deny" : "approve",
-        scope: key === "s" ? "session" : "once",
+        scope: key === "s" ? "session" : key === "l" ? "pattern" : "once",
       };
     }
     if (key === "e") io.err(`e\n${explainAsks(approval)}\n${keysLine(approval)}`);

@@ -89,6 +89,8 @@ export const leaf = union({
     report: optional(bytes(undefined, 65_536)),
     /** Where values of a tool's answer come from: what its evidence `origins` commits to. */
     origins: optional(sealedContent),
+    /** Of a program with a network: its requests, to which the evidence's `request_log` commits. */
+    requests: optional(sealedContent),
   },
   decision: {
     atMs: int(),
@@ -96,7 +98,8 @@ export const leaf = union({
     approval: text(64),
     actionId: bytes(32),
     decision: oneOf("approve", "deny"),
-    scope: oneOf("once", "session"),
+    /** `pattern`: for what is like it, so often and so long. */
+    scope: oneOf("once", "session", "pattern"),
     discharges: array(askSource, 64),
     policyHash: bytes(32),
     /** Until when the grant that an approval makes may be used. */
@@ -161,7 +164,7 @@ export const decisionStatement = record({
   /** SHA-256 of the card's text: what the person saw is what is approved. */
   cardHash: bytes(32),
   decision: oneOf("approve", "deny"),
-  scope: oneOf("once", "session"),
+  scope: oneOf("once", "session", "pattern"),
   discharges: array(askSource, 64),
   policyHash: bytes(32),
 });
