@@ -33,7 +33,7 @@ export const parseLint = (json: string): LintView | undefined => {
     code: text(each["code"]),
   }));
   const findings = list(found["findings"]).map((each): Problem => ({
-    severity: each["code"] === "no-driver" ? "note" : "warning",
+    severity: ["no-driver", "uncompiled"].includes(text(each["code"])) ? "note" : "warning",
     ...placed(each),
     message: `rule "${text(each["rule"])}" ${text(each["message"])}`,
     code: text(each["code"]),

@@ -245,7 +245,7 @@ export const printErrors = (output: Output, found: readonly PolicyError[]): void
 };
 
 /** Says something about a rule that is fine as it is. */
-const isNote = (code: string): boolean => code === "no-driver";
+const isNote = (code: string): boolean => code === "no-driver" || code === "uncompiled";
 
 export const lint: Handler<object> = async (context, { args }) => {
   const source = policyText(context, args[0]);
