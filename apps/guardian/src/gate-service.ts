@@ -137,7 +137,8 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
       return {};
     },
     report: async (report) => {
-      const { session, counter, outcome, outcomeSignature, status, reportedBy, origins } = report;
+      const { session, counter, outcome, outcomeSignature, status, reportedBy, origins, requests } =
+        report;
       const { index, hash } = await gate.report({
         session,
         counter,
@@ -146,6 +147,7 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
         status,
         reportedBy,
         origins,
+        requests,
       });
       const ids = { session, ticket: counter.toString(), receipt: index };
       setImmediate(() => core.ports.log.log("info", "gate.reported", ids));

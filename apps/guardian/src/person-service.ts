@@ -49,6 +49,7 @@ export const personService = (
         leafHash: receipt.hash,
         leaf: receipt.encoded,
         display: receipt.display,
+        requests: receipt.requests,
       })),
       size: BigInt(core.receipts.size),
     }),

@@ -36,7 +36,7 @@ import type {
 } from "./ends.ts";
 import type { SessionMetrics } from "./metrics.ts";
 import { BesideActions } from "./beside.ts";
-import { readActEnd } from "./outcomes.ts";
+import { type ReadEnd, readActEnd } from "./outcomes.ts";
 
 export interface CallEnds {
   readonly gate: Gate;
@@ -115,8 +115,8 @@ export class SessionCalls {
   readonly #beside: BesideActions;
   /** An effect that is asked to end. */
   #aborting: Promise<void> = Promise.resolve();
-  /** Of the last act: its ticket, and where values of its answer come from. */
-  #origins: readonly [counter: bigint, origins: Uint8Array] | undefined;
+  /** Of the last act, for its report: its ticket, where values come from, what its program sent. */
+  #beyond: ({ readonly counter: bigint } & Pick<ReadEnd, "origins" | "requests">) | undefined;
 
   /** `state` is the machine's own: it is always the present one. */
   constructor(
@@ -382,8 +382,12 @@ export class SessionCalls {
     // What still waits for a person waits for nobody any more; what was permitted has its end.
     const end = await acting.finally(() => ended.abort());
     await this.#beside.settled();
-    const { input, content, origins } = readActEnd(effect.target, end);
-    this.#origins = origins === undefined ? undefined : [effect.counter, origins];
+    const { input, content, origins, requests } = readActEnd(effect.target, end);
+    this.#beyond = {
+      counter,
+      ...(origins === undefined ? {} : { origins }),
+      ...(requests === undefined ? {} : { requests }),
+    };
     this.#log.log("info", "session.acted", {
       n: effect.n,
       action: this.#actionId(),
@@ -424,7 +428,7 @@ export class SessionCalls {
 
   async report(effect: Of<"report">, signal: AbortSignal): Promise<SessionInput> {
     const { counter, status, reportedBy, outcome, outcomeSignature } = effect;
-    const [of, origins] = this.#origins ?? [];
+    const { counter: of, ...beyond } = this.#beyond ?? {};
     const receipt = await this.#ends.gate.report(
       {
         session: this.#state.session,
@@ -433,7 +437,7 @@ export class SessionCalls {
         reportedBy,
         ...(outcome === undefined ? {} : { outcome }),
         ...(outcomeSignature === undefined ? {} : { outcomeSignature }),
-        ...(of === counter && origins !== undefined ? { origins } : {}),
+        ...(of === counter ? beyond : {}),
       },
       signal,
     );

@@ -85,6 +85,8 @@ export interface ReportInput {
   readonly outcomeSignature?: Uint8Array;
   /** What the outcome's evidence `origins` commits to. */
   readonly origins?: Uint8Array;
+  /** What the outcome's evidence `request_log` commits to. */
+  readonly requests?: Uint8Array;
 }
 
 export interface ToolsInput {

@@ -282,6 +282,7 @@ export class GateClient implements McpGuardian {
         ...(outcome === undefined ? {} : { outcome }),
         ...(outcomeSignature === undefined ? {} : { outcomeSignature }),
         ...(report.origins === undefined ? {} : { origins: report.origins }),
+        ...(report.requests === undefined ? {} : { requests: report.requests }),
       },
       { signal, deadlineMs: gateDeadlineMs },
     );

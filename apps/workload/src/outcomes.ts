@@ -7,6 +7,7 @@ import { concatBytes, OperationError, utf8Encode } from "@ioi/base";
 import {
   type CanonicalValue,
   decodeCanonical,
+  encodeCanonical,
   type Outcome,
   outcome as outcomeSchema,
   schema,
@@ -106,6 +107,8 @@ export interface ReadEnd {
   readonly content: Uint8Array | undefined;
   /** Where values of a tool's answer come from: for the Guardian, beside the outcome. */
   readonly origins?: Uint8Array;
+  /** A program's requests, as a canonical list: for the Guardian, beside the outcome. */
+  readonly requests?: Uint8Array;
 }
 
 /** The end of an act as the session's input, its content apart. */
@@ -116,7 +119,7 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
   const result = decodeCanonical(end.result);
   if (!result.ok || !isMap(result.value)) throw malformed("result");
   const succeeded = outcome.status === "confirmed" || outcome.status === "partial";
-  const { origins } = result.value;
+  const { origins, network } = result.value;
   return {
     input: {
       type: "outcome",
@@ -134,5 +137,6 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
     },
     content: succeeded ? contentOf(target, result.value, end.output) : undefined,
     ...(origins instanceof Uint8Array ? { origins } : {}),
+    ...(Array.isArray(network) ? { requests: encodeCanonical(network) } : {}),
   };
 };

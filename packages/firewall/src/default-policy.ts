@@ -89,6 +89,9 @@ target = ["sys::exec"]              # ends, then applied with a copy for undo; i
                                     # package manifests, start-up files, ..., that part is not applied
 where.argv = { profile = "closed" }
 where.cwd  = { glob = "scope:/**" }
+network = []                        # one that is started with a network (ioi run --) reaches only
+                                    # what is named here, as { host = "registry.npmjs.org" }; every
+                                    # other host asks, once for each program
 match = [{ target = "sys::exec", argv = ["/usr/bin/sort", "a.txt"], cwd = "scope:/" }]
 
 [[rule]]

@@ -128,3 +128,5 @@ export const originsBytesMax = 131_072;
 export const trustedKeptMax = 1024;
 /** Addresses of answers that a session keeps for its cards. */
 export const seenKeptMax = 2048;
+/** Bytes of a program's requests that are kept with its outcome; of a longer log the hash alone. */
+export const requestsBytesMax = 196_608;

@@ -127,7 +127,7 @@ export const verify: Handler<VerifyOptions> = async (context, { options }) => {
   return exitCodes.wrong;
 };
 
-const describe = (leaf: Leaf): string => {
+export const describe = (leaf: Leaf): string => {
   switch (leaf.type) {
     case "session-open":
       return `session ${leaf.session} opened`;
@@ -165,7 +165,7 @@ interface Row {
 }
 
 /** Bytes as hex, 64-bit numbers as numbers or text. */
-const plain = (value: unknown): unknown => {
+export const plain = (value: unknown): unknown => {
   if (value instanceof Uint8Array) return toHex(value);
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;
