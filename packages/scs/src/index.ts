@@ -3,6 +3,8 @@ export * from "./errors.ts";
 export * from "./file.ts";
 export { createMemoryFile, type Place } from "./header.ts";
 export type { NewSlot, Unlock } from "./keys.ts";
+export { type KernelExports, KernelGraph } from "./kernel/index.ts";
+export { relaxed as relaxedKernel, simd as simdKernel } from "./kernel/wasm.gen.ts";
 export * from "./limits.ts";
 export * from "./open.ts";
 export type { Memory, NewMemory } from "./memory.ts";

@@ -559,7 +559,8 @@ const checkClaim = ({ root, parameters, query, wanted }: RetrievalClaim): void =
       salt.length === 32 &&
       dimension % 8 === 0 &&
       dimension <= 2048 &&
-      m <= 32 &&
+      m >= 2 &&
+      m <= 16 &&
       efConstruction <= 4096 &&
       ef <= 4096 &&
       rerank <= ef &&

@@ -7,7 +7,7 @@
  */
 import { assert, concatBytes, uintLE, utf8Encode } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
-import type { Graph } from "./graph.ts";
+import type { GraphView } from "./graph.ts";
 import { mhnswAlgorithm, type MhnswParameters, type StoredVector } from "./parameters.ts";
 
 const tag = {
@@ -42,24 +42,24 @@ export const vectorHash = (hashing: Hashing, { upper, lower }: StoredVector): Ui
     ),
   );
 
-export const neighboursHash = (hashing: Hashing, graph: Graph, id: number, layer: number) => {
+export const neighboursHash = (hashing: Hashing, graph: GraphView, id: number, layer: number) => {
   const all = graph.neighbours(id, layer);
-  const parts = all.flatMap((other) => [uintLE(other, 4), graph.node(other).code]);
+  const parts = all.flatMap((other) => [uintLE(other, 4), graph.code(other)]);
   return hashing.sha256(concatBytes(tag.neighbours, uintLE(all.length, 1), ...parts));
 };
 
 export const leafHash = (
   hashing: Hashing,
-  graph: Graph,
+  graph: GraphView,
   id: number,
   vector: Uint8Array,
 ): Uint8Array => {
-  const { level, gone, frame } = graph.node(id);
+  const level = graph.level(id);
   const layers = Array.from({ length: level + 1 }, (_, layer) =>
     neighboursHash(hashing, graph, id, layer),
   );
-  const head = concatBytes(tag.leaf, uintLE(id, 8), Uint8Array.of(level, gone ? 1 : 0));
-  return hashing.sha256(concatBytes(head, vector, frame, ...layers));
+  const head = concatBytes(tag.leaf, uintLE(id, 8), Uint8Array.of(level, graph.isGone(id) ? 1 : 0));
+  return hashing.sha256(concatBytes(head, vector, graph.frame(id), ...layers));
 };
 
 /** Of an empty index: what stands for the tree's root. */
@@ -97,17 +97,17 @@ export const rootOf = (
 
 export class Commitment {
   readonly #hashing: Hashing;
-  readonly #graph: Graph;
+  readonly #graph: GraphView;
   /** `#levels[0]` holds the leaves; what is missing on a level is an empty subtree. */
   readonly #levels: Uint8Array[][] = [[]];
   readonly #empty: Uint8Array[] = [nothing];
   readonly #vectors: Uint8Array[] = [];
   #dirty = new Set<number>();
 
-  constructor(hashing: Hashing, graph: Graph) {
+  constructor(hashing: Hashing, graph: GraphView) {
     this.#hashing = hashing;
     this.#graph = graph;
-    for (const id of graph.nodes.keys()) this.#dirty.add(id);
+    for (let id = 0; id < graph.size; id++) this.#dirty.add(id);
   }
 
   /** Says that nodes are new or changed. */
@@ -117,12 +117,12 @@ export class Commitment {
 
   /** Levels above the leaves. */
   get depth(): number {
-    const { length } = this.#graph.nodes;
-    return length <= 1 ? 0 : Math.ceil(Math.log2(length));
+    const { size } = this.#graph;
+    return size <= 1 ? 0 : Math.ceil(Math.log2(size));
   }
 
   vectorHash(id: number): Uint8Array {
-    return (this.#vectors[id] ??= vectorHash(this.#hashing, this.#graph.node(id).vector));
+    return (this.#vectors[id] ??= vectorHash(this.#hashing, this.#graph.vector(id)));
   }
 
   #emptyAt(level: number): Uint8Array {
@@ -163,13 +163,14 @@ export class Commitment {
 
   root(): Uint8Array {
     this.#update();
-    const { nodes, entry, maxLevel, parameters } = this.#graph;
-    const code = nodes[entry]?.code ?? new Uint8Array(parameters.dimension / 8);
-    const tree = nodes.length === 0 ? nothing : this.at(this.depth, 0);
+    const { size, entry, maxLevel, parameters } = this.#graph;
+    const entryCode =
+      size === 0 ? new Uint8Array(parameters.dimension / 8) : this.#graph.code(entry);
+    const tree = size === 0 ? nothing : this.at(this.depth, 0);
     return rootOf(this.#hashing, parameters, {
-      size: nodes.length,
+      size,
       entry: Math.max(0, entry),
-      entryCode: code,
+      entryCode,
       maxLevel: Math.max(0, maxLevel),
       tree,
     });

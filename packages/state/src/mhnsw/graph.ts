@@ -19,15 +19,32 @@ import {
 } from "./parameters.ts";
 import { bestFirst, Heap, idOf, type Rank, rankOf, scoreOf } from "./ranked.ts";
 
-export interface Node {
+/** What searches, commitments and proofs read of a graph, whatever it lies in. */
+export interface GraphView {
+  readonly parameters: MhnswParameters;
+  readonly size: number;
+  /** Where every search begins; -1 while there is no node. */
+  readonly entry: number;
+  /** Of the entry; -1 while there is no node. */
+  readonly maxLevel: number;
+  level(id: number): number;
+  /** Hash of the record that a vector was made from, in its log. */
+  frame(id: number): Uint8Array;
+  /** Not an answer any more, still a way. */
+  isGone(id: number): boolean;
+  vector(id: number): StoredVector;
+  code(id: number): Uint8Array;
+  /** Sorted by number. */
+  neighbours(id: number, layer: number): readonly number[];
+}
+
+interface Node {
   readonly level: number;
-  /** Hash of the record that the vector was made from, in its log. */
   readonly frame: Uint8Array;
   readonly vector: StoredVector;
   readonly code: Uint8Array;
-  /** By layer, sorted by number. */
+  /** By layer. */
   readonly neighbours: number[][];
-  /** Not an answer any more, still a way. */
   gone: boolean;
 }
 
@@ -45,12 +62,11 @@ export interface Added {
   readonly touched: ReadonlySet<number>;
 }
 
-export class Graph {
+export class Graph implements GraphView {
   readonly parameters: MhnswParameters;
-  readonly nodes: Node[] = [];
-  /** Where every search begins; -1 while there is no node. */
-  entry = -1;
+  readonly #nodes: Node[] = [];
   readonly #hashing: Hashing;
+  #entry = -1;
 
   constructor(hashing: Hashing, parameters: MhnswParameters) {
     checkParameters(parameters);
@@ -58,23 +74,51 @@ export class Graph {
     this.parameters = parameters;
   }
 
+  get size(): number {
+    return this.#nodes.length;
+  }
+
+  get entry(): number {
+    return this.#entry;
+  }
+
   get maxLevel(): number {
-    return this.nodes[this.entry]?.level ?? -1;
+    return this.#nodes[this.#entry]?.level ?? -1;
+  }
+
+  level(id: number): number {
+    return this.#node(id).level;
+  }
+
+  frame(id: number): Uint8Array {
+    return this.#node(id).frame;
+  }
+
+  isGone(id: number): boolean {
+    return this.#node(id).gone;
+  }
+
+  vector(id: number): StoredVector {
+    return this.#node(id).vector;
+  }
+
+  code(id: number): Uint8Array {
+    return this.#node(id).code;
   }
 
   /** Leaves a node out of answers; ways through it stay. */
   bury(id: number): void {
-    this.node(id).gone = true;
+    this.#node(id).gone = true;
   }
 
-  node(id: number): Node {
-    const node = this.nodes[id];
+  #node(id: number): Node {
+    const node = this.#nodes[id];
     assert(node !== undefined, `no node ${id}`);
     return node;
   }
 
   neighbours(id: number, layer: number): readonly number[] {
-    return this.node(id).neighbours[layer] ?? [];
+    return this.#node(id).neighbours[layer] ?? [];
   }
 
   /** Adds a vector; returns its number and the nodes that changed, itself among them. */
@@ -82,26 +126,26 @@ export class Graph {
     assert(frame.length === 32, "a frame's hash has 32 bytes");
     const { dimension, salt } = this.parameters;
     assert(components.length === dimension, `a vector of ${components.length} components`);
-    assert(this.nodes.length < indexNodesMax, "the index is full");
-    const id = this.nodes.length;
+    assert(this.#nodes.length < indexNodesMax, "the index is full");
+    const id = this.#nodes.length;
     const vector = storeVector(components);
     const level = levelOf(this.#hashing, salt, id);
     const neighbours = Array.from({ length: level + 1 }, (): number[] => []);
     const code = codeOf(vector.upper);
     const node = { level, frame, vector, code, neighbours, gone: false };
-    this.nodes.push(node);
+    this.#nodes.push(node);
     const touched = new Set([id]);
     const top = this.maxLevel;
-    if (this.entry >= 0) this.#connect(id, node, top, touched);
-    if (level > top) this.entry = id;
+    if (this.#entry >= 0) this.#connect(id, node, top, touched);
+    if (level > top) this.#entry = id;
     return { id, touched };
   }
 
   #connect(id: number, node: Node, top: number, touched: Set<number>): void {
     const { m, efConstruction } = this.parameters;
     const score = (other: number): number =>
-      vectorScore(node.vector.upper, this.node(other).vector.upper);
-    let start = rankOf(score(this.entry), this.entry);
+      vectorScore(node.vector.upper, this.#node(other).vector.upper);
+    let start = rankOf(score(this.#entry), this.#entry);
     for (let layer = top; layer > node.level; layer--) {
       start = climb(start, (at) => this.neighbours(at, layer), score);
     }
@@ -120,9 +164,9 @@ export class Graph {
     for (const candidate of candidates) {
       if (chosen.length >= max) break;
       const id = idOf(candidate);
-      const own = this.node(id).vector.upper;
+      const own = this.#node(id).vector.upper;
       const toBase = scoreOf(candidate);
-      if (chosen.every((other) => vectorScore(own, this.node(other).vector.upper) <= toBase)) {
+      if (chosen.every((other) => vectorScore(own, this.#node(other).vector.upper) <= toBase)) {
         chosen.push(id);
       }
     }
@@ -132,7 +176,7 @@ export class Graph {
   #link(id: number, layer: number, to: number, touched: Set<number>): void {
     const { m } = this.parameters;
     const max = layer === 0 ? 2 * m : m;
-    const node = this.node(id);
+    const node = this.#node(id);
     const all = [...this.neighbours(id, layer), to];
     touched.add(id);
     if (all.length <= max) {
@@ -141,7 +185,7 @@ export class Graph {
     }
     const own = node.vector.upper;
     const ranked = all
-      .map((other) => rankOf(vectorScore(own, this.node(other).vector.upper), other))
+      .map((other) => rankOf(vectorScore(own, this.#node(other).vector.upper), other))
       .sort(bestFirst);
     node.neighbours[layer] = this.#select(ranked, max).sort(byNumber);
   }

@@ -12,7 +12,7 @@ export const mhnswAlgorithm = "mhnsw/1";
 export interface MhnswParameters {
   /** Multiple of 8. */
   readonly dimension: number;
-  /** Neighbours of a node above the bottom layer; twice as many on it. At most 32. */
+  /** Neighbours of a node above the bottom layer; twice as many on it. 2 to 16. */
   readonly m: number;
   readonly efConstruction: number;
   /** 32 bytes: what levels are drawn from, together with the number of the node. */
@@ -21,7 +21,7 @@ export interface MhnswParameters {
 
 export const checkParameters = ({ dimension, m, efConstruction, salt }: MhnswParameters): void => {
   assert(dimension % 8 === 0 && dimension > 0 && dimension <= indexDimensionMax, "dimension");
-  assert(Number.isInteger(m) && m >= 2 && m <= 32, "m");
+  assert(Number.isInteger(m) && m >= 2 && m <= 16, "m");
   assert(Number.isInteger(efConstruction) && efConstruction >= m && efConstruction <= 4096, "ef");
   assert(salt.length === 32, "the salt of an index has 32 bytes");
 };

@@ -5,7 +5,7 @@
 import { assert, concatBytes, uintLE } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import { type Commitment, neighboursHash, packLower } from "./commitment.ts";
-import type { Graph } from "./graph.ts";
+import type { GraphView } from "./graph.ts";
 import type { Query } from "./parameters.ts";
 import { type Answer, search, type SearchParameters, type Trace } from "./search.ts";
 
@@ -33,7 +33,7 @@ const shown = { hash: 0, upper: 1, whole: 2 } as const;
 
 const encodeLeaf = (
   hashing: Hashing,
-  graph: Graph,
+  graph: GraphView,
   commitment: Commitment,
   id: number,
   parts: {
@@ -42,7 +42,8 @@ const encodeLeaf = (
     readonly place: (id: number) => number;
   },
 ): Uint8Array => {
-  const { level, gone, frame, vector } = graph.node(id);
+  const level = graph.level(id);
+  const vector = graph.vector(id);
   const lower = packLower(vector.lower);
   const vectorPart = {
     hash: () => [commitment.vectorHash(id)],
@@ -56,8 +57,8 @@ const encodeLeaf = (
     const places = graph.neighbours(id, layer).map(parts.place);
     return concatBytes(Uint8Array.of(1, places.length), ...rising(places));
   });
-  const head = Uint8Array.of(level, gone ? 1 : 0, shown[parts.vector]);
-  return concatBytes(head, frame, ...vectorPart, ...layers);
+  const head = Uint8Array.of(level, graph.isGone(id) ? 1 : 0, shown[parts.vector]);
+  return concatBytes(head, graph.frame(id), ...vectorPart, ...layers);
 };
 
 /** Hashes beside the ways from the leaves up, level by level, without what is empty. */
@@ -82,12 +83,12 @@ const siblings = (
 
 const encodeProof = (
   hashing: Hashing,
-  graph: Graph,
+  graph: GraphView,
   commitment: Commitment,
   { opened, passed, ranked }: Trace,
   final: ReadonlySet<number>,
 ): Uint8Array => {
-  const size = graph.nodes.length;
+  const size = graph.size;
   const head = [
     Uint8Array.of(proofVersion),
     uintLE(size, 8),
@@ -120,7 +121,7 @@ const encodeProof = (
     ...head,
     varint(dictionary.length),
     ...rising(dictionary),
-    ...dictionary.map((id) => graph.node(id).code),
+    ...dictionary.map((id) => graph.code(id)),
     varint(leaves.length),
     ...rising(leaves),
     ...encoded,
@@ -137,7 +138,7 @@ export interface Proved {
 /** Searches, and proves it. `commitment.root()` is what the proof is against. */
 export const prove = (
   hashing: Hashing,
-  graph: Graph,
+  graph: GraphView,
   commitment: Commitment,
   query: Query,
   wanted: SearchParameters,

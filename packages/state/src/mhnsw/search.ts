@@ -5,7 +5,7 @@
  * Ways and answers depend on the graph and the query alone, not on the order of anything.
  */
 import { assert } from "@ioi/base";
-import { beam, climb, type Graph } from "./graph.ts";
+import { beam, climb, type GraphView } from "./graph.ts";
 import type { Query, StoredVector } from "./parameters.ts";
 import { bestFirst, idOf, type Rank, rankOf } from "./ranked.ts";
 
@@ -75,11 +75,11 @@ export interface Found {
   readonly final: readonly number[];
 }
 
-export const search = (graph: Graph, query: Query, wanted: SearchParameters): Found => {
+export const search = (graph: GraphView, query: Query, wanted: SearchParameters): Found => {
   checkSearch(wanted);
   const opened = new Map<number, Set<number>>();
   if (graph.entry < 0) return { answers: [], trace: { opened, passed: [], ranked: [] }, final: [] };
-  const score = (id: number): number => codeScore(query.small, graph.node(id).code);
+  const score = (id: number): number => codeScore(query.small, graph.code(id));
   const neighbours = (id: number, layer: number): readonly number[] => {
     const layers = opened.get(id) ?? new Set();
     opened.set(id, layers.add(layer));
@@ -92,26 +92,26 @@ export const search = (graph: Graph, query: Query, wanted: SearchParameters): Fo
   const kept = beam(start, wanted.ef, (id) => neighbours(id, 0), score);
   const { live, passed } = firstLive(graph, kept, wanted.rerank);
   const final = live
-    .map((id) => rankOf(upperScore(query.byte, graph.node(id).vector.upper), id))
+    .map((id) => rankOf(upperScore(query.byte, graph.vector(id).upper), id))
     .sort(bestFirst)
     .slice(0, wanted.final)
     .map(idOf);
   const answers = final
-    .map((id) => ({ id, score: wholeScore(query.whole, graph.node(id).vector) }))
+    .map((id) => ({ id, score: wholeScore(query.whole, graph.vector(id)) }))
     .sort((a, b) => b.score - a.score || a.id - b.id)
     .slice(0, wanted.k);
   return { answers, trace: { opened, passed, ranked: live }, final };
 };
 
 const firstLive = (
-  graph: Graph,
+  graph: GraphView,
   kept: readonly Rank[],
   rerank: number,
 ): { readonly live: readonly number[]; readonly passed: readonly number[] } => {
   const [live, passed]: [number[], number[]] = [[], []];
   for (const id of kept.map(idOf)) {
     if (live.length >= rerank) break;
-    (graph.node(id).gone ? passed : live).push(id);
+    (graph.isGone(id) ? passed : live).push(id);
   }
   return { live, passed };
 };
