@@ -28,6 +28,7 @@ export const suite: Suite = {
         reservations: raced.reservations,
         overspent: raced.overspent,
         descendantsAfter1s: stopped.descendantsAfter1s,
+        stopMsMax: stopped.stopMsMax,
         replays: again.replays,
         replaysAccepted: again.replaysAccepted,
       },

@@ -39,17 +39,21 @@ const until = async (holds: () => boolean): Promise<boolean> => {
 };
 
 const marked = (all: readonly ProcessId[], seconds: number): readonly ProcessId[] =>
-  all.filter((each) => commandLineOf(each).includes(`sleep ${seconds}`));
+  all.filter((each) => commandLineOf(each) === `sleep ${seconds}`);
 
 export interface Stopped {
   readonly cases: readonly SuiteCase[];
   readonly descendantsAfter1s: number;
+  /** Until it was said, at most. */
+  readonly stopMsMax: number;
 }
 
 /** The control: without a kernel the same script outlives the end of its own shell. */
-const outlives = async (script: string, seconds: number): Promise<boolean> => {
+const outlives = async (way: string, seconds: number): Promise<boolean> => {
+  const script = way.replaceAll("SECONDS", String(seconds));
   const shell: ChildProcess = spawn("sh", ["-c", script], { stdio: "ignore", detached: true });
-  const seen = (): readonly ProcessId[] => marked(descendantsOf(1), seconds);
+  // From the top: in a container not everything descends from its first process.
+  const seen = (): readonly ProcessId[] => marked(descendantsOf(0), seconds);
   await until(() => seen().length >= 2);
   const before = seen();
   const ended = once(shell, "exit");
@@ -79,6 +83,7 @@ export const stops = async (quick: boolean, progress: (text: string) => void): P
     descendantsOf(kernel.pid).filter(({ pid, started }) => !own.has(`${pid} ${started}`));
   const cases: SuiteCase[] = [];
   let descendantsAfter1s = 0;
+  let stopMsMax = 0;
   const chosen = quick ? ways.slice(1, 4) : ways;
   for (const [index, [name, way]] of chosen.entries()) {
     progress(`stop: ${name}`);
@@ -90,13 +95,23 @@ export const stops = async (quick: boolean, progress: (text: string) => void): P
     const came = await until(() => marked(extra(), seconds).length >= 2);
     const before = extra();
     await using channel = await dial(path.join(data, "run/workload.sock"));
-    const stopping = client(pb.Sessions, channel).stop({ session: "" }, { deadlineMs: waitMs });
-    await sleep(1000);
-    const left = [...before, ...extra()].filter(isAlive);
-    const { stopped } = await stopping;
+    const askedMs = performance.now();
+    const stopping = client(pb.Sessions, channel)
+      .stop({ session: "" }, { deadlineMs: waitMs })
+      .finally(() => {
+        stopMsMax = Math.max(stopMsMax, Math.round(performance.now() - askedMs));
+      });
+    // A machine that does much else may take longer; when it is said, it is so all the same.
+    const [{ stopped }] = await Promise.all([stopping, sleep(1000)]);
+    // Without a command line a process has lost its memory and is only on its way out.
+    const left = [...before, ...extra()].filter((each) => {
+      const line = commandLineOf(each);
+      // The launcher fills the compile cache beside the kernel: no session started that.
+      return isAlive(each) && line !== "" && !line.endsWith("--load-only");
+    });
     await running;
     descendantsAfter1s += left.length;
-    const control = await outlives(script, seconds + 100_000);
+    const control = await outlives(way, seconds + 100_000);
     cases.push({
       id: `stop-${name}`,
       outcome: came && left.length === 0 && stopped.length === 1 ? "passed" : "failed",
@@ -105,5 +120,5 @@ export const stops = async (quick: boolean, progress: (text: string) => void): P
       control: came && control ? "harmed" : "harmless",
     });
   }
-  return { cases, descendantsAfter1s };
+  return { cases, descendantsAfter1s, stopMsMax };
 };

@@ -65,7 +65,10 @@ export class RealDriver implements AsyncDisposable {
       vault,
     };
     config.end(`${JSON.stringify(line)}\n`);
-    return new RealDriver(id, child);
+    const driver = new RealDriver(id, child);
+    // It answers: its vault is made, and another of the session may be started.
+    await driver.prepare("fs::stat", { path: world.workspace });
+    return driver;
   }
 
   async prepare(
