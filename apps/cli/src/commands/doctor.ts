@@ -10,6 +10,7 @@ import type { CommandContext, Handler } from "../context.ts";
 import type { Output } from "../io.ts";
 import { openKernel } from "../kernel/connection.ts";
 import { folderPaths, runningKernel } from "../kernel/folder.ts";
+import { identitiesPath } from "../kernel/service-plan.ts";
 import { lastFailure } from "../kernel/last-failure.ts";
 import { freeBytesWanted } from "../limits.ts";
 import { failureOf, withData } from "../report.ts";
@@ -41,6 +42,7 @@ interface DoctorView {
   readonly held: number;
   readonly escaped: number;
   readonly inapplicable: number;
+  /** Of a start that meets a prepared launcher. */
   readonly spawnP95Ms: number | null;
   readonly anchor: { readonly kind: string; readonly rollbackProtection: boolean };
   readonly scrubber: string;
@@ -68,7 +70,9 @@ const folderGaps = (root: string): readonly Gap[] => {
   if (!existsSync(root)) return [];
   const gaps: Gap[] = [];
   const mode = statSync(root).mode & 0o777;
-  if ((mode & 0o077) !== 0) {
+  // Of a service others may pass through, and read nothing.
+  const open = existsSync(identitiesPath(root)) ? mode & 0o066 : mode & 0o077;
+  if (open !== 0) {
     gaps.push({
       id: "data-folder-mode",
       severity: "high",
@@ -119,13 +123,15 @@ const standing: readonly Gap[] = [
     what: "keys and receipts have no hardware anchor: who owns the machine can roll them back",
     install: null,
   },
-  {
-    id: "other-programs",
-    severity: "note",
-    what: "this protects from agents and their tools, not from other programs that run as you",
-    install: null,
-  },
 ];
+
+/** What a service mends where none is installed. */
+const userGap = (root: string): readonly Gap[] => {
+  const what = "this protects from agents and their tools, not from other programs that run as you";
+  return existsSync(identitiesPath(root))
+    ? []
+    : [{ id: "other-programs", severity: "note", what, install: "sudo ./ioi service install" }];
+};
 
 const modelGap = (status: StatusView | undefined): readonly Gap[] => {
   const remote = status?.models.remote ?? [];
@@ -174,6 +180,10 @@ const kernelOf = async (
   }
 };
 
+/** Null where nothing could be started. */
+const tenths = ({ tried }: SandboxReport, ms: number): number | null =>
+  tried === 0 ? null : Math.round(ms * 10) / 10;
+
 const viewOf = (
   report: SandboxReport,
   { status, gaps: kernelGaps }: Awaited<ReturnType<typeof kernelOf>>,
@@ -194,6 +204,7 @@ const viewOf = (
     ...policyGap(status),
     ...modelGap(status),
     ...standing,
+    ...userGap(dataFolder),
     ...notes,
   ];
   return {
@@ -216,7 +227,7 @@ const viewOf = (
     held: report.held,
     escaped: report.escaped,
     inapplicable: report.inapplicable,
-    spawnP95Ms: report.tried === 0 ? null : Math.round(report.spawnP95Ms * 10) / 10,
+    spawnP95Ms: tenths(report, report.spawnP95Ms),
     anchor: { kind: "software", rollbackProtection: false },
     scrubber: "not available (a model that is not on this machine needs --allow-unscrubbed)",
     gaps,
@@ -229,14 +240,16 @@ const summary = (view: DoctorView): string => {
   return `Files: ${files}. Shell: ${files}. Undo: 7 days. Receipts: signed, ${view.anchor.kind} anchor.`;
 };
 
-const printDoctor = (output: Output, view: DoctorView): void => {
+const printDoctor = (output: Output, view: DoctorView, coldP95Ms: number | null): void => {
   output.value(view);
   const word = view.ok ? output.paint("green", "well") : output.paint("red", "NOT WELL");
   output.line(`${word}  ${summary(view)}`);
   output.line(
     `escapes tried ${view.tried}: held ${view.held}, escaped ${view.escaped}, not possible here anyway ${view.inapplicable}`,
   );
-  if (view.spawnP95Ms !== null) output.line(`a sandbox starts in ${view.spawnP95Ms} ms (p95)`);
+  if (view.spawnP95Ms !== null) {
+    output.line(`a command starts in ${view.spawnP95Ms} ms (p95), the first in ${coldP95Ms} ms`);
+  }
   for (const { name, available, version, used } of view.mechanisms) {
     const state = used ? "used" : available ? "available, not used" : "NOT AVAILABLE";
     output.line(`  ${name.padEnd(14)} ${state}${version === null ? "" : `  ${version}`}`);
@@ -265,6 +278,6 @@ export const doctor: Handler<object> = async (context) => {
     onKind: (kind) => context.output.progress(`trying to escape from the sandbox of ${kind}`),
   });
   const view = viewOf(report, kernel, context.dataFolder);
-  printDoctor(context.output, view);
+  printDoctor(context.output, view, tenths(report, report.coldP95Ms));
   return exitOf(view);
 };

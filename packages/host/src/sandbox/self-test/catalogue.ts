@@ -18,6 +18,7 @@ export const testedKinds: readonly TestedKind[] = [
   "model",
   "exec",
   "shell",
+  "mcp",
   "agent",
   "command",
   "command-in-driver",
@@ -33,7 +34,7 @@ export interface EscapeEntry {
 const direct: readonly TestedKind[] = testedKinds.filter((kind) => kind !== "command-in-driver");
 
 /** They build sandboxes of their own. */
-const builders: readonly TestedKind[] = ["exec", "shell"];
+const builders: readonly TestedKind[] = ["exec", "shell", "mcp"];
 
 /** They are given no folder of the person's; the others are, or one of their own in its place. */
 const withoutWorkspace: ReadonlySet<TestedKind> = new Set(["egress", "net", "model", "agent"]);
