@@ -210,28 +210,79 @@ const smallestChange = (
   if (builtin !== undefined) {
     return { type: "none", because: `${builtin.id} holds whatever a policy says.` };
   }
-  const blocking = before.rules.filter(
-    ({ effect, truth }) => truth !== "deferred" && (effect === before.verdict || effect === "deny"),
-  );
-  const ids = blocking.map(({ id }) => id);
-  if (ids.length > 0) {
-    const after = decide(withoutRules(policy, ids), action, context);
-    if (after.verdict !== before.verdict) {
-      return { type: "remove-rules", ids, verdict: after.verdict };
-    }
+  const judged = (other: CompiledPolicy): Decision["verdict"] =>
+    decide(other, action, context).verdict;
+  const ids = fewestWithout(policy, before, judged);
+  if (ids.length === 1) {
+    return { type: "remove-rules", ids, verdict: judged(withoutRules(policy, ids)) };
   }
   const toml = before.asks.some(({ kind }) => kind === "default")
     ? allowingRule(subject)
     : undefined;
   const added = toml === undefined ? undefined : withRule(policy, toml, subject.table.roots);
   if (toml !== undefined && added?.ok === true) {
-    const after = decide(added.value, action, context);
-    if (after.verdict !== before.verdict) {
-      return { type: "add-rule", toml, verdict: after.verdict };
+    const verdict = judged(added.value);
+    if (verdict !== before.verdict) return { type: "add-rule", toml, verdict };
+  }
+  if (ids.length > 0) {
+    return { type: "remove-rules", ids, verdict: judged(withoutRules(policy, ids)) };
+  }
+  return { type: "none", because: because(policy, before, added, action, context) };
+};
+
+/**
+ * Rules without which the verdict is another one, and none of them one too many; empty where rules
+ * alone do not change it.
+ */
+const fewestWithout = (
+  policy: CompiledPolicy,
+  before: Decision,
+  judged: (other: CompiledPolicy) => Decision["verdict"],
+): readonly string[] => {
+  const changes = (ids: readonly string[]): boolean =>
+    judged(withoutRules(policy, ids)) !== before.verdict;
+  let ids = before.rules
+    .filter(
+      ({ effect, truth, tier }) =>
+        tier !== "builtin" &&
+        truth !== "deferred" &&
+        (effect === before.verdict || effect === "deny"),
+    )
+    .map(({ id }) => id);
+  if (ids.length === 0 || !changes(ids)) return [];
+  for (const id of ids) {
+    const fewer = ids.filter((each) => each !== id);
+    if (fewer.length > 0 && changes(fewer)) ids = fewer;
+  }
+  return ids;
+};
+
+/** What else would change it, where no rule alone does; tried as well. */
+const because = (
+  policy: CompiledPolicy,
+  before: Decision,
+  added: Result<CompiledPolicy, readonly PolicyError[]> | undefined,
+  action: Action,
+  context: DecisionContext,
+): string => {
+  const verdictOf = (other: CompiledPolicy, given: DecisionContext): Decision["verdict"] =>
+    decide(other, action, given).verdict;
+  const asking = before.asks.filter(({ kind }) => kind === "rule").map(({ id }) => id);
+  if (added?.ok === true && asking.length > 0) {
+    const after = verdictOf(withoutRules(added.value, asking), context);
+    if (after !== before.verdict) {
+      const names = asking.map((id) => `"${id}"`).join(", ");
+      return `It takes two changes: a rule that allows it, and none of ${names}; then: ${after}.`;
     }
   }
+  const spent = before.asks.filter(({ kind }) => kind === "budget" || kind === "rate");
+  const unbounded = { ...context, exceededBudgets: [], exceededRates: [] };
+  if (spent.length > 0 && verdictOf(policy, unbounded) !== before.verdict) {
+    const names = spent.map(({ id }) => id).join(", ");
+    return `A higher bound of ${names} changes it, under [budget] or [rate] of the policy.`;
+  }
   const kinds = [...new Set(before.asks.map(({ kind }) => kind))].join(", ");
-  return { type: "none", because: `No single rule changes it (asks: ${kinds}).` };
+  return `No single rule changes it (asks: ${kinds}).`;
 };
 
 /** Why an action has its verdict, and the smallest change that would change it. */

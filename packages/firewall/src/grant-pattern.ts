@@ -7,7 +7,6 @@
  * after the same first one. Nothing is like an action that uses a secret, pays, deletes, calls a
  * tool, takes a whole folder or runs what can run anything.
  */
-import type { CanonicalValue } from "@ioi/wire";
 import type { CanonicalUrl } from "./net/url.ts";
 import { canRunAnything } from "./programs.ts";
 import { placeOf, type RootTable, showPath } from "./roots.ts";
@@ -146,8 +145,8 @@ export const isLike = ({ target, like }: GrantPattern, subject: Subject): boolea
   subject.target.name === target &&
   like.every(([argument, each]) => holds(each, subject.values.get(argument)));
 
-const shownFolder = (folder: CanonicalValue, table: RootTable): string =>
-  visible(showPath(placeOf(String(folder), false, table), table));
+const shownFolder = (folder: string, table: RootTable): string =>
+  visible(showPath(placeOf(folder, false, table), table));
 
 /** The pattern in words for a card, one line for each argument that may differ. */
 export const patternLines = ({ like }: GrantPattern, table: RootTable): readonly string[] =>

@@ -14,7 +14,9 @@ import type { PathPattern } from "./glob.ts";
 import { homeRoot, scopeRoot } from "./roots.ts";
 import { compileSandbox } from "./sandbox-profile.ts";
 import { targets } from "./targets.ts";
+import { yes } from "./truth.ts";
 import type { CompiledPolicy, Root } from "./types.ts";
+import { textTruth } from "./values.ts";
 
 export interface LintFinding {
   readonly code:
@@ -85,6 +87,8 @@ const implies = (inner: Predicate, outer: Predicate): boolean => {
 
 /** Whenever `rule` fires, `wide` fires. */
 const covers = (wide: CompiledRule, rule: CompiledRule): boolean =>
+  // What counts at times only covers nothing for good.
+  wide.window === undefined &&
   rule.targets.every((target) => wide.targets.includes(target)) &&
   wide.conditions.every(({ argument, predicate }) =>
     rule.conditions.some(
@@ -124,6 +128,32 @@ const pathPatterns = (predicate: Predicate): readonly PathPattern[] => {
     ? predicate.of.flatMap(pathPatterns)
     : [];
 };
+
+/** Texts that nobody would mean; what fits all of them fits anything. */
+const strange = ["\u2603", "zz9 \u0001", "a@b.c/../?x=1"] as const;
+
+const fitsAnything = (predicate: Predicate): boolean => {
+  switch (predicate.type) {
+    case "all":
+      return predicate.of.every(fitsAnything);
+    case "any":
+      return predicate.of.some(fitsAnything);
+    case "text":
+      return strange.every((text) => textTruth(predicate.test, text) === yes);
+    default:
+      return false;
+  }
+};
+
+/** Conditions that only seem to say where. */
+const seeming = (rule: CompiledRule): readonly LintFinding[] =>
+  rule.effect === "allow"
+    ? rule.conditions
+        .filter(({ predicate }) => fitsAnything(predicate))
+        .map(({ argument }) =>
+          finding("over-broad", rule, `where.${argument} holds of any text: it bounds nothing`),
+        )
+    : [];
 
 const breadth = (rule: CompiledRule): readonly LintFinding[] => {
   if (rule.effect !== "allow") return [];
@@ -203,6 +233,7 @@ export const lint = (policy: CompiledPolicy): readonly LintFinding[] => {
     ...shadowed,
     ...needless(policy, shadowed),
     ...rules.flatMap(breadth),
+    ...rules.flatMap(seeming),
     ...rules.flatMap(driverless),
     ...uncompiled(policy),
   ];

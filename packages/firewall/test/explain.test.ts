@@ -73,6 +73,36 @@ describe("explain", () => {
       verdict: "allow",
     });
   });
+  it("removes as few rules as it takes, and says where it takes more than one change", () => {
+    const inside = 'where.path = { glob = "scope:/x/**" }';
+    const compiled = policy(
+      rule("a", "allow", "fs::read", everywhere) +
+        rule("d", "deny", "fs::read", everywhere) +
+        rule("q", "ask", "fs::read", everywhere) +
+        rule("e", "deny", "fs::read", inside),
+    );
+    const x = act("fs::read", { path: "scope:/x/a" });
+    assert.deepEqual(explain(compiled, x, context).change, {
+      type: "remove-rules",
+      ids: ["d", "e"],
+      verdict: "ask",
+    });
+    const both = policy(rule("q", "ask", "fs::read", everywhere));
+    const { change } = explain(both, x, context);
+    assert.deepEqual(change, {
+      type: "none",
+      because: 'It takes two changes: a rule that allows it, and none of "q"; then: allow.',
+    });
+    const spent = explain(policy(rule("a", "allow", "fs::read", everywhere)), x, {
+      ...context,
+      exceededRates: ["fs::read per_minute"],
+    });
+    assert.deepEqual(spent.change, {
+      type: "none",
+      because:
+        "A higher bound of fs::read per_minute changes it, under [budget] or [rate] of the policy.",
+    });
+  });
   it("says where no policy would change it", () => {
     const outside = explain(policy(""), act("fs::read", { path: "/etc/shadow" }), context).change;
     assert.deepEqual(outside, {
@@ -96,6 +126,17 @@ describe("explain", () => {
 describe("lint", () => {
   const codes = (text: string): readonly string[] =>
     lint(policy(text)).map(({ code, rule: id }) => `${code} ${id}`);
+  it("finds conditions that bound nothing, and keeps quiet about windows of time", () => {
+    const send = (to: string): string => rule("a", "allow", "memory::share", `where.agent = ${to}`);
+    assert.deepEqual(codes(send('{ matches = ".*" }')), ["over-broad a", "no-driver a"]);
+    assert.deepEqual(codes(send('{ matches = "[a-z]+" }')), ["no-driver a"]);
+    const inner = rule("b", "allow", "fs::read", 'where.path = { glob = "scope:/x/*.txt" }');
+    const night = `${rule("d", "deny", "fs::read")}when = { from = "22:00", to = "06:00" }\n`;
+    assert.deepEqual(
+      codes(inner + night).filter((each) => each.startsWith("shadowed")),
+      [],
+    );
+  });
   it("finds permissions that never matter", () => {
     const inner = rule("a", "allow", "fs::read", 'where.path = { glob = "scope:/x/*.txt" }');
     assert.deepEqual(

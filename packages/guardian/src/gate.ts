@@ -38,6 +38,7 @@ import { type GuardianCore, type Instance, rejected } from "./core.ts";
 import { checkSecret, type Lease, lease, type MintedTicket } from "./leases.ts";
 import type { SessionRecord } from "./ledger.ts";
 import { actionBytesMax, outcomeBytesMax, pendingApprovalsMax, ticketTtlMs } from "./limits.ts";
+import { housekeepingGrants } from "./mcp/housekeeping.ts";
 import { modelAmount } from "./models.ts";
 import { type Notice, Notices } from "./notices.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
@@ -158,9 +159,9 @@ export class Gate {
     const policy = this.#requirePolicy(checked.session);
     const context = this.#context(policy, checked, proposal.headless);
     const decision = patiently(this.#core, checked, decide(policy, checked.action, context));
-    const counter = this.#core.ledger.takeCounter();
     // A grant is used by what happens, not by what still asks: the log says the same.
-    if (decision.verdict === "allow") this.#core.ledger.useGrants(decision.grantsUsed, counter);
+    const used = decision.verdict === "allow" ? decision.grantsUsed : [];
+    const counter = this.#core.ledger.takeCounter(used);
     const approval = decision.verdict === "ask" ? this.#newApproval(policy) : undefined;
     const leaf: Extract<Leaf, { readonly type: "intent" }> = {
       ...this.#intent(checked, policy, context, decision, counter, approval),
@@ -327,7 +328,10 @@ export class Gate {
     return {
       session: this.#core.sessionContext(policy, session, headless),
       ...this.#core.weigh(session.id, action, policy),
-      grants: this.#core.ledger.liveGrants(session.id, nowMs),
+      grants: [
+        ...this.#core.ledger.liveGrants(session.id, nowMs),
+        ...housekeepingGrants(action, session.id, policy, nowMs),
+      ],
       actionId: id,
     };
   }

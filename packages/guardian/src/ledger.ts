@@ -162,9 +162,10 @@ export class Ledger {
   #counter = 0n;
   #order = 0n;
 
-  /** The counter of the next intent. */
-  takeCounter(): bigint {
+  /** The counter of the next intent, and the grants that it uses. */
+  takeCounter(grants: readonly string[] = []): bigint {
     this.#counter += 1n;
+    this.useGrants(grants, this.#counter);
     return this.#counter;
   }
 
