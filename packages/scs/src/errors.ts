@@ -57,6 +57,12 @@ export const errors = {
     next: "List what is there: ./ioi scs export FILE",
     exit: exitCodes.failed,
   },
+  E_SCS_VECTOR: {
+    what: "A vector cannot be stored or asked with.",
+    why: "It has another dimension than the file, or a component that is no number, or no direction.",
+    next: "Use the embedder that the file was made with: ./ioi scs info FILE",
+    exit: exitCodes.failed,
+  },
   E_SCS_INPUT: {
     what: "Something cannot be stored as a memory.",
     why: "It is empty, too large, no well-formed text, or has too many tags.",

@@ -9,3 +9,4 @@ export * from "./limits.ts";
 export * from "./open.ts";
 export type { Memory, NewMemory } from "./memory.ts";
 export type { Compacted, Origin, Parameters } from "./messages.ts";
+export { Quantiser, type VectorError } from "./quantise.ts";

@@ -1,0 +1,105 @@
+/**
+ * From the vector of an embedder to components that are committed: normalise, rotate, scale, round.
+ * The one place where there are floats; it is passed once, when a memory is stored or a query asked.
+ *
+ * Source: a randomised Hadamard rotation in three rounds, each of random signs and two overlapping
+ * transforms over the largest power of two that fits, which spreads what a few outlying dimensions hold
+ * over all. Additions, multiplications, divisions and square roots alone, which IEEE 754 rounds in one
+ * way, so the components are the same on every machine.
+ */
+import { concatBytes, err, ok, type Rejection, type Result, uintLE, utf8Encode } from "@ioi/base";
+import type { Hashing } from "@ioi/crypto";
+import { mhnsw } from "@ioi/state";
+
+const rounds = 3;
+/** Standard deviations of a component that its range reaches to; the rest is cut. */
+const range = 3.5;
+const tag = utf8Encode("ioi/scs/rotation/v1\0");
+
+export type VectorError = Rejection<"E_SCS_VECTOR">;
+
+const refuse = (message: string): Result<never, VectorError> =>
+  err({ code: "E_SCS_VECTOR", message });
+
+/** Signs of one round: bits of hashes over seed, round and place. */
+const signsOf = (
+  hashing: Hashing,
+  seed: Uint8Array,
+  round: number,
+  dimension: number,
+): Float64Array => {
+  const signs = new Float64Array(dimension);
+  let hash = new Uint8Array();
+  for (let i = 0; i < dimension; i++) {
+    if (i % 256 === 0) {
+      hash = new Uint8Array(
+        hashing.sha256(concatBytes(tag, seed, uintLE(round, 4), uintLE(i / 256, 4))),
+      );
+    }
+    signs[i] = ((hash[(i % 256) >> 3] as number) >> (i & 7)) & 1 ? -1 : 1;
+  }
+  return signs;
+};
+
+/** In place, over `length` (a power of two) values from `from` on; keeps their norm. */
+const transform = (values: Float64Array, from: number, length: number): void => {
+  for (let half = 1; half < length; half *= 2) {
+    for (let i = from; i < from + length; i += 2 * half) {
+      for (let k = i; k < i + half; k++) {
+        const [a, b] = [values[k] as number, values[k + half] as number];
+        values[k] = a + b;
+        values[k + half] = a - b;
+      }
+    }
+  }
+  const norm = 1 / Math.sqrt(length);
+  for (let i = from; i < from + length; i++) values[i] = (values[i] as number) * norm;
+};
+
+/** Half away from nothing: to the nearest, halves up. Exact within the range of components. */
+const nearest = (value: number): number => Math.floor(value + 0.5);
+
+export class Quantiser {
+  /** Of what an embedder gives. */
+  readonly dimension: number;
+  /** Of what is stored: the next multiple of 8. */
+  readonly stored: number;
+  readonly #signs: readonly Float64Array[];
+  readonly #window: number;
+
+  constructor(hashing: Hashing, dimension: number, seed: Uint8Array) {
+    this.dimension = dimension;
+    this.stored = Math.ceil(dimension / 8) * 8;
+    this.#signs = Array.from({ length: rounds }, (_, round) =>
+      signsOf(hashing, seed, round, this.stored),
+    );
+    this.#window = 1;
+    while (2 * this.#window <= this.stored) this.#window *= 2;
+  }
+
+  /** Components of a vector of any length but 0; refused where it is none. */
+  components(vector: Float32Array): Result<Int16Array, VectorError> {
+    if (vector.length !== this.dimension) {
+      return refuse(`a vector of ${vector.length} components where ${this.dimension} are due`);
+    }
+    const values = new Float64Array(this.stored);
+    values.set(vector);
+    const norm = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+    if (!Number.isFinite(norm) || norm === 0) return refuse("a vector without a direction");
+    for (const [i, value] of values.entries()) values[i] = value / norm;
+    for (const signs of this.#signs) {
+      for (const [i, sign] of signs.entries()) values[i] = (values[i] as number) * sign;
+      transform(values, 0, this.#window);
+      const rest = this.stored - this.#window;
+      // Over the same window again it would undo itself.
+      if (rest > 0) transform(values, rest, this.#window);
+    }
+    const scale = (Math.sqrt(this.stored) * 2048) / range;
+    const { componentMin, componentMax } = mhnsw;
+    return ok(
+      Int16Array.from(values, (value) =>
+        Math.max(componentMin, Math.min(componentMax, nearest(value * scale))),
+      ),
+    );
+  }
+}
