@@ -6,8 +6,10 @@ import assert from "node:assert/strict";
 import { duplexPair } from "node:stream";
 import { test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { bulkBytesMin, makePlanes, takePlanes } from "@ioi/host/dataplane";
 import { client, connect, implement, MessageQueue, serve } from "@ioi/host/rpc";
-import { metricsText } from "@ioi/host/process";
+import { inheritedSocket, metricsText } from "@ioi/host/process";
+import type { Log } from "@ioi/base";
 import { SimFiles, SimRandom } from "@ioi/sim";
 import { pb } from "@ioi/wire";
 import { carryService } from "../src/carry.ts";
@@ -58,7 +60,12 @@ serve(far, [guardianEnd], { peer: "orchestrator" });
 const channel = connect(near);
 /** What the chain was offered. */
 const offered: string[] = [];
+const quiet: Log = { log: () => undefined, child: () => quiet };
+const [workloadEnd, ownEnd] = makePlanes("ioi-test-carry");
+/** Of the Workload that is written here. */
+const planes = takePlanes(workloadEnd, inheritedSocket, quiet);
 const service = carryService({
+  planes: takePlanes(ownEnd, inheritedSocket, quiet),
   guardian: client(pb.Carry, channel),
   commitments,
   onCheckpoint: (note) => offered.push(Buffer.from(note).toString()),
@@ -122,6 +129,56 @@ test("TLS bytes pass in both directions, whole and in order", async () => {
     const { value } = (await ends.replies.next()) as { value: pb.CarryFrame };
     assert.deepEqual(value.frame.case === "tls" && [...value.frame.value], [n]);
   }
+});
+
+/** A piece that is as large as it takes. */
+const large = (fill: number): Uint8Array => new Uint8Array(bulkBytesMin).fill(fill);
+
+const counted = async (name: string): Promise<readonly string[]> =>
+  (await metricsText()).split("\n").filter((line) => line.startsWith(name));
+
+test("what is large passes through memory in its turn, in both directions, and is counted", async () => {
+  await using ends = open();
+  const bulk = planes.out?.put(large(4));
+  assert.ok(bulk !== undefined);
+  ends.send.push(tls(1));
+  ends.send.push({ frame: { case: "bulk", value: bulk.announced } });
+  ends.send.push(tls(2));
+  const received = await ends.guardian.come(3);
+  assert.deepEqual(
+    received.map(({ frame }) => frame.case === "tls" && Uint8Array.from(frame.value)),
+    [new Uint8Array([1]), large(4), new Uint8Array([2])],
+  );
+  ends.guardian.say.push({ frame: { case: "tls", value: large(5) } });
+  ends.guardian.say.push(tls(3));
+  const { value: first } = (await ends.replies.next()) as { value: pb.CarryFrame };
+  assert.ok(first.frame.case === "bulk");
+  assert.deepEqual(await planes.in?.take(first.frame.value), large(5));
+  const { value: second } = (await ends.replies.next()) as { value: pb.CarryFrame };
+  assert.equal(second.frame.case, "tls");
+  assert.match(
+    (await counted("ioi_dataplane_messages_total{")).join(),
+    /to-guardian.* 1,.*to-workload.* 1/,
+  );
+});
+
+test("memory that a Workload breaks ends its call; the next one carries all of it as frames", async () => {
+  {
+    await using ends = open();
+    ends.send.push({ frame: { case: "bulk", value: { number: 0n, length: 5 } } });
+    await assert.rejects(ends.replies.next());
+  }
+  planes.out?.close();
+  planes.in?.close();
+  await using ends = open();
+  ends.send.push({ frame: { case: "tls", value: large(6) } });
+  assert.equal((await ends.guardian.come(1)).length, 1);
+  while (!(await counted("ioi_dataplane_open{")).every((line) => line.endsWith(" 0"))) {
+    await new Promise((go) => setImmediate(go));
+  }
+  ends.guardian.say.push({ frame: { case: "tls", value: large(7) } });
+  const { value } = (await ends.replies.next()) as { value: pb.CarryFrame };
+  assert.deepEqual(value.frame.case === "tls" && Uint8Array.from(value.frame.value), large(7));
 });
 
 test("a notice keeps its place among the bytes and gets a number of ours, whatever it claims", async () => {

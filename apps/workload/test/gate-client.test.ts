@@ -1,5 +1,6 @@
 /** The way to the Guardian: TLS carried as frames, notices ahead of proposals, renewed when it ends. */
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import { duplexPair } from "node:stream";
 import test from "node:test";
 import { concatBytes, equalBytes, OperationError } from "@ioi/base";
@@ -10,6 +11,15 @@ import {
   nodeCrypto,
   wrapServer,
 } from "@ioi/host/crypto";
+import {
+  bulkShape,
+  makePlanes,
+  type Planes,
+  regionBytes,
+  SharedRegion,
+  takePlanes,
+} from "@ioi/host/dataplane";
+import { inheritedSocket } from "@ioi/host/process";
 import { type CallContext, connect, implement, MessageQueue, serve, Tunnel } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -26,18 +36,25 @@ interface Seen {
   readonly proposals: pb.ProposeRequest[];
   /** Every byte that the carrier saw. */
   readonly carried: Uint8Array[];
+  /** Of those the pieces that stood in memory. */
+  readonly bulk: Uint8Array[];
   /** Resolves at the connection of that number, from 1. */
   connected(count: number): Promise<void>;
 }
 
 /** The Orchestrator and the Guardian in one; `name` is on the Guardian's certificate. */
-const otherSide = (name: string): { readonly seen: Seen; readonly gate: GateClient } => {
+const otherSide = (
+  name: string,
+  planes?: { readonly ours: Planes; readonly theirs: Planes },
+  onBulk: () => void = () => undefined,
+): { readonly seen: Seen; readonly gate: GateClient } => {
   const connections = [1, 2].map(() => Promise.withResolvers<void>());
   let count = 0;
   const seen: Seen = {
     notices: [],
     proposals: [],
     carried: [],
+    bulk: [],
     connected: async (number) => await connections[number - 1]?.promise,
   };
   const credentials = issueCertificate(authority, name);
@@ -71,12 +88,20 @@ const otherSide = (name: string): { readonly seen: Seen; readonly gate: GateClie
     const receive = async (): Promise<void> => {
       for await (const { frame } of frames) {
         if (frame.case === "notice") seen.notices.push(frame.value);
+        if (frame.case === "bulk") {
+          onBulk();
+          const bytes = await planes?.theirs.in?.take(frame.value);
+          assert.ok(bytes !== undefined);
+          seen.bulk.push(bytes);
+          seen.carried.push(bytes);
+          tunnel.receive(bytes);
+        }
         if (frame.case !== "tls") continue;
         seen.carried.push(frame.value);
         tunnel.receive(frame.value);
       }
     };
-    void receive().catch(() => undefined);
+    void receive().catch(() => out.finish());
     void wrapServer(tunnel, { credentials, peer: "workload" }).then(
       (socket) => serve(socket, [gateService]),
       () => out.finish(),
@@ -85,7 +110,12 @@ const otherSide = (name: string): { readonly seen: Seen; readonly gate: GateClie
   }
   const [near, far] = duplexPair();
   serve(far, [implement(pb.Carry, { carry })]);
-  const gate = new GateClient({ carrier: connect(near), credentials: workload, log: quiet });
+  const gate = new GateClient({
+    carrier: connect(near),
+    credentials: workload,
+    log: quiet,
+    ...(planes === undefined ? {} : { planes: planes.ours }),
+  });
   return { seen, gate };
 };
 
@@ -151,4 +181,60 @@ test("a peer that is not the guardian is never spoken to", async () => {
   const error = await asked;
   assert.ok(error instanceof OperationError);
   assert.ok(["E_GATE_UNAVAILABLE", "E_RPC_CANCELLED"].includes(error.code), error.code);
+});
+
+/** Memory between both, and a third view of what the Workload writes. */
+const sharedMemory = () => {
+  const [near, far] = makePlanes("ioi-test-gate");
+  const seen = fs.openSync(`/proc/self/fd/${near.outMemory}`, "r+");
+  return {
+    hostile: SharedRegion.open(seen, regionBytes(bulkShape)),
+    planes: {
+      ours: takePlanes(near, inheritedSocket, quiet),
+      theirs: takePlanes(far, inheritedSocket, quiet),
+    },
+  };
+};
+const end = ({ ours, theirs }: { readonly ours: Planes; readonly theirs: Planes }): void => {
+  for (const each of [ours, theirs]) {
+    each.out?.close();
+    each.in?.close();
+  }
+};
+const largeProposal = {
+  ...proposal,
+  action: new Uint8Array(200_000).fill(7),
+};
+
+test("a large proposal goes through memory, sealed all the same; a small one does not", async () => {
+  const { planes } = sharedMemory();
+  const { seen, gate } = otherSide("guardian", planes);
+  const { signal } = new AbortController();
+  assert.equal((await gate.propose(proposal, signal)).verdict, "deny");
+  assert.equal(seen.bulk.length, 0);
+  assert.equal((await gate.propose(largeProposal, signal)).verdict, "deny");
+  assert.ok(equalBytes(seen.proposals[1]?.action ?? new Uint8Array(), largeProposal.action));
+  assert.ok(Buffer.concat(seen.bulk).length > 190_000);
+  assert.ok(!Buffer.concat(seen.bulk).includes(new Uint8Array(64).fill(7)));
+  gate.close();
+  end(planes);
+});
+
+test("memory that is changed on the way costs that proposal; the next goes as frames", async () => {
+  const { planes, hostile } = sharedMemory();
+  let scribbles = false;
+  const { seen, gate } = otherSide("guardian", planes, () => {
+    if (scribbles) hostile.bytes.fill(1, 65_536);
+  });
+  const { signal } = new AbortController();
+  await seen.connected(1);
+  scribbles = true;
+  await assert.rejects(gate.propose(largeProposal, signal));
+  assert.equal(seen.proposals.length, 0);
+  await seen.connected(2);
+  assert.equal((await gate.propose(largeProposal, signal)).verdict, "deny");
+  assert.ok(equalBytes(seen.proposals[0]?.action ?? new Uint8Array(), largeProposal.action));
+  assert.equal(seen.bulk.length, 0);
+  gate.close();
+  end(planes);
 });
