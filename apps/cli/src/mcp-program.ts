@@ -12,6 +12,8 @@ const serverOptions = (command: Command): Command =>
       "--policy <file>",
       "what its gates are judged by; `transparent` lets everything through",
     )
+    .option("--url <address>", "a server over Streamable HTTP, instead of a command")
+    .option("--secret <name>", "of one over HTTP: ./ioi secrets set NAME --url ADDRESS")
     .option("--read <dir>", "a folder that it may read", collect)
     .option("--write <dir>", "a folder that it may read and write", collect)
     .option("--no-folders", "do not give it the folders that its command names")
@@ -81,6 +83,7 @@ export const addGateCommands = (program: Command, build: Build): void => {
   );
   examples(mcp, [
     "gate mcp --name files -- node /opt/mcp/server-filesystem/dist/index.js ~/Documents",
+    "gate mcp --name notes --url https://notes.example.com/mcp",
     "gate mcp --policy files.toml -- node /opt/mcp/server-filesystem/dist/index.js ~/Documents",
   ]);
   bind(build, mcp, async () => (await import("./commands/mcp/gate.ts")).gate);

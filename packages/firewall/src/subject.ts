@@ -252,7 +252,9 @@ const factsComplaint = (action: Action, collected: Collected): string | undefine
   for (const key of Object.keys(action.facts)) {
     const known =
       collected.paths.some((path) => path.key === key) ||
-      (key === "program" && collected.argv !== undefined);
+      (key === "program" && collected.argv !== undefined) ||
+      // Where a server is reached: the Guardian compares it with what was confirmed.
+      (key === "server" && action.target === "mcp::call");
     if (!known) return `facts about "${key.slice(0, 64)}", which the action does not have`;
   }
   const program = own(action.facts, "program");

@@ -57,7 +57,9 @@ const secretOf = (
 ): string => {
   if (request.secret !== undefined) return request.secret;
   const model = asksModel(target) ? args["model"] : undefined;
-  return typeof model === "string" ? core.secretOfModel(model) : "";
+  if (typeof model === "string") return core.secretOfModel(model);
+  const server = target === "mcp::call" ? args["server"] : undefined;
+  return core.mcpServers.find((each) => each.server.name === server)?.server.secret ?? "";
 };
 
 /** A secret that an action names must exist, and be bound to its address: else nothing is decided. */

@@ -116,6 +116,9 @@ export class McpDriver implements Driver {
   }
 
   async #client(server: McpServer): Promise<AgentClient> {
+    if (server.url !== "") {
+      throw new OperationError("E_MCP_HTTP", `${server.name} is reached over HTTP`);
+    }
     const known = this.#clients.get(server.name);
     if (known !== undefined) {
       const client = await known;

@@ -13,10 +13,12 @@ import { canonicalJson } from "@ioi/firewall";
 import type { CanonicalValue, McpServer } from "@ioi/wire";
 import { type ActContext, type ActReport, type ObligationType, refused } from "../core/driver.ts";
 import type { DisposableHandlers, HeldOutput } from "../core/handlers.ts";
+import type { ErrorCode } from "../errors.ts";
 import { mcpCallMsMax, mcpFaultsMax, mcpMessageBytesMax, mcpQueueMax } from "../limits.ts";
 import type { ToolDefinition } from "./definitions.ts";
+import { deniedCode, errorMessage, internalErrorCode, readMessage } from "./messages.ts";
 import { McpRelay, type RelayEffect } from "./relay.ts";
-import type { ServerEvents, ServerLink } from "./server-link.ts";
+import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
 
 export type RelayEvent =
   | { readonly type: "message"; readonly bytes: Uint8Array }
@@ -56,12 +58,46 @@ export interface SessionOptions {
 
 const keepsNothing: ReadonlySet<ObligationType> = new Set();
 
+interface Answered {
+  readonly type: "answered";
+  readonly ok: boolean;
+  readonly bytes: number;
+  readonly evidence?: Readonly<Record<string, string>>;
+}
+
 /** How a permitted message came to its end. */
 type Ending =
-  | { readonly type: "answered"; readonly ok: boolean; readonly bytes: number }
+  | Answered
   | { readonly type: "dropped" }
+  | { readonly type: "failed"; readonly code: string; readonly message: string }
   | { readonly type: "ended" }
   | { readonly type: "time" };
+
+/** What goes over HTTP beside judged calls, named by its method. */
+const transportAction = (bytes: Uint8Array, server: McpServer): HeldAction => {
+  const read = readMessage(bytes);
+  const method = read.ok && "method" in read.value ? read.value.method : "answer";
+  return {
+    server: server.name,
+    tool: `#${method}`.slice(0, 128),
+    arguments: {},
+    definition: server.identity,
+  };
+};
+
+/** Egress refused before anything left, or nobody could be reached. */
+const nothingLeft: ReadonlySet<string> = new Set([
+  "E_EGRESS_TICKET",
+  "E_EGRESS_REQUEST",
+  "E_EGRESS_ADDRESS",
+  "E_EGRESS_NAME",
+  "E_EGRESS_CONNECT",
+  "E_EGRESS_TLS",
+  "E_EGRESS_BUSY",
+  "E_LEASE_REFUSED",
+  "E_SECRET_BINDING",
+  "E_SECRET_UNKNOWN",
+]);
 
 const nothing = { result: {}, bytes: 0, reversible: false } as const;
 
@@ -73,6 +109,14 @@ export class RelaySession {
   readonly #nonces: Map<number, Uint8Array> = new Map();
   readonly #actions: Map<number, HeldAction> = new Map();
   readonly #waiting: Map<number, (ending: Ending) => void> = new Map();
+  /** Messages that wait for a ticket of their own, by key. */
+  readonly #messages: Map<number, Uint8Array> = new Map();
+  /** Calls on their way over HTTP, with the answer as soon as there is one. */
+  readonly #exchanging: Map<number, Answered | undefined> = new Map();
+  /** The call that is being let through right now. */
+  #permitted: { readonly key: number; readonly context: ActContext } | undefined;
+  /** Apart from the machine's keys. */
+  #lastTransport = 1_000_000_000;
   #link: ServerLink | undefined;
   #faults = 0;
   #over = false;
@@ -124,7 +168,10 @@ export class RelaySession {
   refuse(nonce: Uint8Array, text: string): void {
     const key = this.#keys.get(toHex(nonce));
     if (key === undefined) return;
-    this.#machine.refuse(key, text);
+    const own = this.#messages.get(key);
+    this.#messages.delete(key);
+    if (own === undefined) this.#machine.refuse(key, text);
+    else void this.#notSent(own, text);
     this.#forget(key);
     this.#perform();
   }
@@ -157,13 +204,13 @@ export class RelaySession {
         this.events.push({ type: "message", bytes: effect.bytes });
         return;
       case "to-server":
-        this.#link?.send(effect.bytes);
+        this.#toServer(effect.bytes);
         return;
       case "hold":
         this.#hold(effect, ofSend);
         return;
       case "answered":
-        this.#settle(effect.key, { type: "answered", ok: effect.ok, bytes: effect.bytes });
+        this.#answered(effect);
         return;
       case "dropped": {
         const nonce = this.#nonces.get(effect.key);
@@ -179,6 +226,68 @@ export class RelaySession {
         this.#fault(effect.side, effect.message);
         return;
     }
+  }
+
+  /** Over HTTP the answer is not the end: what the connection was stands behind it. */
+  #answered({ key, ok, bytes }: Extract<RelayEffect, { readonly type: "answered" }>): void {
+    const ending = { type: "answered", ok, bytes } as const;
+    if (this.#exchanging.has(key)) this.#exchanging.set(key, ending);
+    else this.#settle(key, ending);
+  }
+
+  /** Over HTTP every message has a ticket: that of the call it is, or one for itself. */
+  #toServer(bytes: Uint8Array): void {
+    const link = this.#link;
+    if (link?.exchange === undefined) {
+      link?.send(bytes);
+      return;
+    }
+    const permitted = this.#permitted;
+    if (permitted !== undefined) {
+      void this.#exchange(bytes, permitted.context, permitted.key);
+      return;
+    }
+    const action = transportAction(bytes, this.#options.server);
+    const key = ++this.#lastTransport;
+    const held = this.#underNonce(key, action, () => {
+      void this.#notSent(bytes, "Nobody decided about it in time.");
+    });
+    this.#messages.set(key, bytes);
+    this.events.push({ type: "held", held });
+  }
+
+  /** Sends one message, and hands in what is answered; the client hears of what was not. */
+  async #exchange(bytes: Uint8Array, context: ActContext, key: number): Promise<void> {
+    this.#exchanging.set(key, undefined);
+    try {
+      const { answered, status, evidence } = (await this.#link?.exchange?.(
+        bytes,
+        context,
+      )) as Exchange;
+      if (!answered) this.#unanswered(bytes, `the server answered ${status} without a message`);
+      const ended = this.#exchanging.get(key);
+      const plain = { type: "answered", ok: status < 400, bytes: 0 } as const;
+      this.#settle(key, { ...(ended ?? plain), evidence });
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      this.#unanswered(bytes, `${error.code}: ${error.message}`);
+      this.#settle(key, { type: "failed", code: error.code, message: error.message });
+    } finally {
+      this.#exchanging.delete(key);
+    }
+  }
+
+  /** A request of the client that has no answer any more gets one of ours. */
+  #unanswered(bytes: Uint8Array, why: string): void {
+    const message = readMessage(bytes);
+    if (!message.ok || message.value.type !== "request") return;
+    this.#fromServer(errorMessage(message.value.id, internalErrorCode, why));
+  }
+
+  async #notSent(bytes: Uint8Array, why: string): Promise<void> {
+    const message = readMessage(bytes);
+    if (!message.ok || message.value.type !== "request") return;
+    this.#fromServer(errorMessage(message.value.id, deniedCode, why));
   }
 
   #hold(effect: Extract<RelayEffect, { readonly type: "hold" }>, ofSend: boolean): void {
@@ -197,15 +306,19 @@ export class RelaySession {
     else this.events.push({ type: "held", held: message });
   }
 
-  #underNonce(key: number, action: HeldAction): HeldMessage {
+  #underNonce(key: number, action: HeldAction, late?: () => void): HeldMessage {
     const made: { nonce?: Uint8Array } = {};
+    const { url } = this.#options.server;
     const held = this.#options.hold("mcp::call", action, {
-      facts: {},
+      facts: url === "" ? {} : { server: { realPath: url, exists: true } },
       effect: true,
       content: undefined,
       keeps: keepsNothing,
       act: (context) => this.#act(key, context),
-      [Symbol.dispose]: () => this.#late(key, made.nonce),
+      [Symbol.dispose]: () => {
+        if (late !== undefined && this.#messages.delete(key)) late();
+        else this.#late(key, made.nonce);
+      },
     });
     made.nonce = held.nonce;
     this.#keys.set(toHex(held.nonce), key);
@@ -232,12 +345,15 @@ export class RelaySession {
   async #act(key: number, context: ActContext): Promise<ActReport> {
     const startedMs = performance.now();
     const ending = new Promise<Ending>((resolve) => this.#waiting.set(key, resolve));
-    if (!this.#machine.permit(key)) {
+    const own = this.#messages.get(key);
+    if (own !== undefined) {
+      this.#messages.delete(key);
+      void this.#exchange(own, context, key);
+    } else if (!this.#permit(key, context)) {
       this.#waiting.delete(key);
       const message = "the message was taken back before it was permitted";
       return refused({ code: "E_MCP_CANCELLED", message });
     }
-    this.#perform();
     const timer = setTimeout(() => this.#settle(key, { type: "time" }), mcpCallMsMax);
     const onAbort = (): void => this.#settle(key, { type: "dropped" });
     context.signal.addEventListener("abort", onAbort, { once: true });
@@ -248,8 +364,16 @@ export class RelaySession {
     return this.#report(end, Math.round(performance.now() - startedMs));
   }
 
+  #permit(key: number, context: ActContext): boolean {
+    if (!this.#machine.permit(key)) return false;
+    this.#permitted = { key, context };
+    this.#perform();
+    this.#permitted = undefined;
+    return true;
+  }
+
   #report(end: Ending, ms: number): ActReport {
-    const evidence = { ms: String(ms) };
+    const evidence = { ms: String(ms), ...("evidence" in end ? end.evidence : {}) };
     switch (end.type) {
       case "answered":
         return {
@@ -257,6 +381,14 @@ export class RelaySession {
           status: "confirmed",
           bytes: end.bytes,
           evidence: { ...evidence, answer: end.ok ? "result" : "error" },
+        };
+      case "failed":
+        return {
+          ...nothing,
+          status: nothingLeft.has(end.code) ? "no-effect" : "unknown",
+          code: end.code as ErrorCode,
+          message: end.message,
+          evidence,
         };
       case "dropped":
         return {

@@ -1,4 +1,6 @@
 /** A connection to an MCP server, whichever way it is reached: whole messages both ways. */
+import type { ActContext } from "../core/driver.ts";
+
 export interface ServerEvents {
   readonly message: (bytes: Uint8Array) => void;
   /** It broke the rules of its transport. */
@@ -7,8 +9,20 @@ export interface ServerEvents {
   readonly ended: (why: string, errors: string) => void;
 }
 
+/** What came of a message that had a ticket of its own. */
+export interface Exchange {
+  /** The response held the answer to the request that was sent. */
+  readonly answered: boolean;
+  /** Of HTTP. */
+  readonly status: number;
+  readonly evidence: Readonly<Record<string, string>>;
+}
+
 export interface ServerLink {
+  /** Every message needs a ticket of its own: `exchange` instead of `send`. */
+  readonly ticketed?: true;
   send(bytes: Uint8Array): void;
+  exchange?(bytes: Uint8Array, context: ActContext): Promise<Exchange>;
   /** Reads nothing more of it, until it is told otherwise. */
   pause(paused: boolean): void;
   /** Bytes that it has not taken yet. */

@@ -27,6 +27,10 @@ export const driverHeaders: ReadonlySet<string> = new Set([
   "anthropic-beta",
   "anthropic-version",
   "content-type",
+  "mcp-method",
+  "mcp-name",
+  "mcp-protocol-version",
+  "mcp-session-id",
 ]);
 
 type Values = { readonly [name: string]: CanonicalValue };
@@ -91,6 +95,19 @@ const modelRequest = (
   });
 };
 
+/** One message to an MCP server: where to is what the driver found, and the Guardian compares. */
+const toolRequest = ({ facts }: Action): Result<PermittedRequest, string> => {
+  const url = parseCanonicalUrl(facts["server"]?.realPath ?? "");
+  if (!url.ok) return err("the server is not reached over HTTP");
+  return ok({
+    method: "POST",
+    url: url.value,
+    headers: undefined,
+    body: { type: "made" },
+    secret: undefined,
+  });
+};
+
 /** The request of an action; an action that makes none is refused. */
 export const permittedRequest = (action: Action): Result<PermittedRequest, string> => {
   switch (action.target) {
@@ -102,6 +119,8 @@ export const permittedRequest = (action: Action): Result<PermittedRequest, strin
       return modelRequest(action, modelRequestUrl);
     case "model::embed":
       return modelRequest(action, modelEmbedUrl);
+    case "mcp::call":
+      return toolRequest(action);
     default:
       return err(`${action.target} makes no request`);
   }

@@ -354,7 +354,7 @@ export class McpRegistry {
   }
 
   /** Why a call may not be made, whatever the policy says; `gate`: the one server of the session. */
-  refusal({ target, args }: Action, gate: string | undefined): DecisionContext["refusal"] {
+  refusal({ target, args, facts }: Action, gate: string | undefined): DecisionContext["refusal"] {
     if (target !== "mcp::call") return undefined;
     const name = typeof args["server"] === "string" ? args["server"] : "";
     const tool = typeof args["tool"] === "string" ? args["tool"] : "";
@@ -369,6 +369,10 @@ export class McpRegistry {
           : `This gate stands before ${printable(gate)} alone.`,
         names.length === 0 ? "" : `Call one of: ${names.join(", ")}.`,
       );
+    }
+    // Where a message goes is what was confirmed, and nothing that a driver may choose.
+    if ((facts["server"]?.realPath ?? "") !== known.server.url) {
+      return refused("server", `${name} is not reached where it was confirmed.`, reviewText(name));
     }
     if (tool.startsWith(methodMark)) {
       return equalBytes(hash, known.server.identity)

@@ -28,7 +28,8 @@ const notCovered = [
 
 const banner = (context: CommandContext, server: pb.McpServer, owned: boolean): void => {
   const { output } = context;
-  output.progress(`ioi gate: ${server.name}, in a sandbox without network`);
+  const where = server.url === "" ? "in a sandbox without network" : `at ${server.url}, by egress`;
+  output.progress(`ioi gate: ${server.name}, ${visible(where)}`);
   for (const line of folderLines(server)) output.progress(line);
   output.progress(
     `  policy: ${server.policy === "" ? "yours" : "its own"}; tools: ${server.pinning}`,
