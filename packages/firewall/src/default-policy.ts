@@ -132,6 +132,16 @@ target = ["net::get"]
 where.url = { scheme = "https", site = "session" }
 not_match = [{ target = "net::get", url = "http://example.com/" }]
 
+# What is sent, and what a model is told, can be looked through before it leaves. Found by structure:
+# SECRET (keys, tokens), SEED_PHRASE, IBAN, CARD, EMAIL, PHONE; also: contains, matches. As an example:
+#
+# [[rule]]
+# id = "accounts-stay"
+# effect = "deny"
+# target = ["net::post"]
+# where.content = { contains_kind = ["SECRET", "SEED_PHRASE", "IBAN"] }
+# reason = "Keys and account numbers do not leave this machine."
+
 # A server of your own network, as an example; without "address" only public addresses are reached:
 #
 # [[rule]]
@@ -179,6 +189,12 @@ actions = 200
 wall_minutes = 20
 model_usd = 0.50                    # what models may cost; prices: prices.toml beside this file
 model_tokens = 2_000_000            # what models are told and say
+
+# How often, as an example; a rule counts at certain times only with
+# when = { days = ["mon", "fri"], from = "09:00", to = "17:00" }:
+#
+# [rate."net::get"]
+# per_minute = 30                   # in one session; all_per_minute over all of them
 
 [approval]
 expires_minutes = 10

@@ -26,9 +26,11 @@ const longestMs: number = windows.per_day;
 type Period = keyof typeof windows;
 const periods = ["per_minute", "per_hour", "per_day"] as const satisfies readonly Period[];
 
+/** In one session, and over all of them. */
+export const rateKeys: readonly string[] = periods.flatMap((period) => [period, `all_${period}`]);
+
 const ratesOf = (reading: Reading, name: string, table: TomlTable): readonly Rate[] => {
-  const keys = periods.flatMap((period) => [period, `all_${period}`]);
-  const fields = fieldsOf(reading, table, keys);
+  const fields = fieldsOf(reading, table, rateKeys);
   const targets = targetsOfName(reading, name, table.at);
   if (targets === undefined) return [];
   if (table.entries.size === 0) {

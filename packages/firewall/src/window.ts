@@ -28,7 +28,7 @@ export interface TimeWindow {
   readonly offsetMinutes: number | undefined;
 }
 
-const dayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
+export const dayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
 const dayMinutes = 1440;
 const minuteMs = 60_000;
 

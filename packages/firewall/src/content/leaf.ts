@@ -1,7 +1,12 @@
 /** Conditions on what content holds, as a policy says them. */
 import { RE2JS } from "re2js";
 import { type ContentKind, contentKinds, findKind } from "../detect/index.ts";
-import { conditionValuesMax, contentMatchCharsMax, regexCharsMax } from "../limits.ts";
+import {
+  conditionValuesMax,
+  contentAltsMax,
+  contentMatchCharsMax,
+  regexCharsMax,
+} from "../limits.ts";
 import { choiceOf, listOf, type Reading, textOf } from "../policy-reader.ts";
 import { textTest } from "../read-text.ts";
 import type { TomlNode } from "../toml.ts";
@@ -51,6 +56,11 @@ export const readContentLeaf = (
     const texts = listed(reading, node, (item) => textOf(reading, item, "text", regexCharsMax));
     if (texts?.includes("") === true) {
       reading.complaints.add("E_POLICY_VALUE", "every content holds the empty text", node.at);
+      return undefined;
+    }
+    if (texts !== undefined && texts.length > contentAltsMax) {
+      const message = `more than ${contentAltsMax} texts are not looked for at once`;
+      reading.complaints.add("E_POLICY_TOO_LARGE", message, node.at);
       return undefined;
     }
     return texts === undefined ? undefined : { type: "contains", texts };

@@ -2,10 +2,13 @@
  * The words of the policy language, for whoever helps to write it: targets with their arguments, the
  * keys of every table, the values that are fixed. Made from what the loader goes by.
  */
+import { contentKinds } from "../detect/index.ts";
+import { rateKeys } from "../rates.ts";
 import { keysOf } from "../read-condition.ts";
 import { ruleKeys } from "../read-rule.ts";
 import { laterTables, topKeys } from "../read-source.ts";
 import { type ArgumentSpec, mustConstrain, targetGroups, targets } from "../targets.ts";
+import { dayNames } from "../window.ts";
 
 export interface VocabularyArgument {
   readonly name: string;
@@ -64,6 +67,8 @@ export const vocabulary = (): Vocabulary => ({
     rule: [...ruleKeys],
     defaults: ["verdict"],
     workspace: ["path", "access"],
+    when: ["days", "from", "to", "zone"],
+    rate: rateKeys,
     "budget.session": ["actions", "wall_minutes", "model_usd", "model_tokens"],
     approval: ["expires_minutes", "reversible_without_asking"],
   },
@@ -71,6 +76,9 @@ export const vocabulary = (): Vocabulary => ({
     effect: ['"allow"', '"ask"', '"deny"'],
     verdict: ['"ask"', '"deny"'],
     access: ['"read"', '"write"'],
+    contains_kind: contentKinds.map((kind) => `"${kind}"`),
+    days: dayNames.map((day) => `"${day}"`),
+    zone: ['"local"', '"UTC"'],
     profile: ['"closed"'],
     shadow: ["true"],
     absent: ["true"],
