@@ -42,6 +42,30 @@ test("every command becomes its action", () => {
   ]);
 });
 
+test("a terminal is opened, typed into line by line, read and closed, by number where there are more", () => {
+  const on = (what: string, more: object = {}): readonly unknown[] => [
+    "sys::shell",
+    { do: what, ...more },
+  ];
+  assert.deepEqual(acts("/shell open && /shell read && /shell close"), [
+    on("open"),
+    on("read"),
+    on("close"),
+  ]);
+  assert.deepEqual(acts("/shell type 'ls  -l' && /shell interrupt"), [
+    [...on("type"), "ls  -l\n"],
+    [...on("type"), "\u0003"],
+  ]);
+  assert.deepEqual(acts("/shell 2 type make && /shell 2 close"), [
+    [...on("type", { shell: 2 }), "make\n"],
+    on("close", { shell: 2 }),
+  ]);
+  for (const text of ["/shell", "/shell 2", "/shell type", "/shell open x", "/shell 'open'"]) {
+    const refused = plan(text);
+    assert.equal(!refused.ok && refused.error.code, "E_COMMAND_ARGUMENTS", text);
+  }
+});
+
 test("find takes a name or a text, and a place", () => {
   assert.deepEqual(acts("/find *.txt"), [["fs::search", { path: ".", name: "*.txt" }]]);
   assert.deepEqual(acts("/find '*.txt'"), [["fs::search", { path: ".", text: "*.txt" }]]);
