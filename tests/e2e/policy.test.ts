@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { Place } from "./support.ts";
+import { Place, ranOf } from "./support.ts";
 
 let place: Place;
 let shipped: string;
@@ -166,4 +166,107 @@ shadow = true
   const logs = path.join(place.data, "logs");
   const said = fs.readdirSync(logs).map((name) => fs.readFileSync(path.join(logs, name), "utf8"));
   assert.match(said.join("\n"), /"shadow":"deny tried-out"/);
+});
+
+test("content that a rule refuses is not written, says which rule, and has its receipts", async () => {
+  const rule = `
+[[rule]]
+id = "accounts-stay"
+effect = "deny"
+target = ["fs::write", "net::post"]
+where.content = { contains_kind = ["IBAN"] }
+reason = "Account numbers stay where they are."
+`;
+  const file = path.join(place.workspace, "pay.txt");
+  const text = "/write pay.txt DE89370400440532013000";
+  policy(shipped + rule);
+  const refused = await place.run(text);
+  assert.deepEqual([refused.code, refused.action.verdict], [3, "allow"]);
+  assert.deepEqual(
+    [refused.action.outcome?.status, refused.action.outcome?.code],
+    ["refused", "E_CONTENT_REFUSED"],
+  );
+  assert.ok(!fs.existsSync(file));
+  const leaves = (await place.receipts(refused.view.session)).map(({ leaf }) => leaf);
+  const said = JSON.stringify(leaves);
+  assert.match(said, /accounts-stay/);
+  assert.match(said, /"status":"refused"/);
+  const other = await place.run("/write pay.txt nothing");
+  assert.deepEqual([other.code, other.action.outcome?.status], [0, "confirmed"]);
+  // Control: without the rule the same bytes are written.
+  policy(shipped);
+  assert.equal((await place.run(text)).code, 0);
+  assert.equal(fs.readFileSync(file, "utf8").trim(), "DE89370400440532013000");
+});
+
+test("a rate asks when it is used up, over all sessions too", async () => {
+  policy(`${shipped}\n[rate."fs::mkdir"]\nall_per_hour = 2\n`);
+  const text = "/mkdir r1 && /mkdir r2 && /mkdir r3";
+  const { code, view } = await place.run(text);
+  assert.equal(code, 3);
+  assert.deepEqual(
+    view.actions.map(({ verdict }) => verdict),
+    ["allow", "allow", "deny"],
+  );
+  assert.match(view.actions[2]?.reason ?? "", /too often \(fs::mkdir all_per_hour\)/);
+  const again = await place.run("/mkdir r4");
+  assert.equal(again.action.verdict, "deny");
+  policy(shipped);
+  assert.equal((await place.run("/mkdir r4")).action.verdict, "allow");
+});
+
+test("one answer stands for what is like the action, and its card says so", async () => {
+  policy(shipped.replace("reversible_without_asking = true", "reversible_without_asking = false"));
+  for (const name of ["d/1", "d/2", "e/1"]) {
+    fs.mkdirSync(path.join(place.workspace, path.dirname(name)), { recursive: true });
+  }
+  const quiet = shipped.replaceAll(
+    /id = "scope-write"\neffect = "allow"/g,
+    'id = "scope-write"\neffect = "ask"',
+  );
+  policy(quiet);
+  const asked = await place.run("/write d/1 x && /write d/2 x && /write e/1 x", "--on-ask", "pend");
+  assert.equal(asked.code, 4);
+  const approval = asked.action.approval ?? "";
+  const card = await place.ioi("approve", approval, "--show");
+  assert.match(card.stdout, /alike {5}at most 20 like it in 30 minutes[^]*any name in scope:\/d/);
+  const approved = ranOf(await place.ioi("approve", approval, "--alike", "--json"));
+  assert.equal(approved.code, 4);
+  assert.deepEqual(
+    approved.view.actions.map(({ outcome }) => outcome?.status),
+    ["confirmed", "confirmed", undefined],
+  );
+  await place.ioi("stop", asked.view.session);
+});
+
+test("a policy that is set holds from the next action, with a receipt, and an edit after it is said", async () => {
+  const next = path.join(place.workspace, "../next.toml");
+  const rule = `
+[[rule]]
+id = "no-reads"
+effect = "deny"
+target = ["fs::read"]
+where.path = { glob = "scope:/**" }
+`;
+  fs.writeFileSync(next, `${shipped}${rule}`);
+  assert.equal((await place.run("/read a.txt")).code, 0);
+  // Nobody at the terminal: it is refused, and nothing is changed.
+  assert.equal((await place.ioi("policy", "set", next)).code, 3);
+  assert.equal((await place.run("/read a.txt")).code, 0);
+  const waits = await place.ioi("policy", "set", next, "--on-ask", "pend", "--json");
+  const { id } = JSON.parse(waits.stdout) as { readonly id: string };
+  assert.deepEqual([waits.code, waits.stdout.includes("narrower fs::read")], [4, true]);
+  assert.equal((await place.ioi("approve", id)).code, 0);
+  assert.equal((await place.run("/read a.txt")).code, 3);
+  const listed = await place.ioi("policy", "history", "--json");
+  const { versions } = JSON.parse(listed.stdout) as {
+    readonly versions: readonly { readonly before: string; readonly receipt: number }[];
+  };
+  assert.equal((await place.ioi("receipts", "verify")).code, 0);
+  const old = await place.ioi("policy", "show", versions[0]?.before.slice(0, 12) ?? "");
+  assert.equal(old.stdout.trimEnd(), shipped.trimEnd());
+  assert.doesNotMatch((await place.ioi("status")).stdout, /EDITED BY HAND/);
+  policy(shipped);
+  assert.match((await place.ioi("status")).stdout, /EDITED BY HAND/);
+  assert.equal((await place.run("/read a.txt")).code, 0);
 });
