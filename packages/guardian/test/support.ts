@@ -27,6 +27,7 @@ import {
   type Outcome,
   outcome as outcomeSchema,
   prepared as preparedSchema,
+  profile as profileSchema,
   schema,
   signed,
   type Ticket,
@@ -35,7 +36,6 @@ import {
 import {
   type Answer,
   type ApprovalCard,
-  driverKinds,
   Gate,
   GuardianCore,
   type GuardianKeys,
@@ -280,20 +280,18 @@ export class TestDriver {
   readonly key: PrivateKey<"ed25519"> = nodeCrypto.generate("ed25519");
   readonly instanceId: Uint8Array = nodeCrypto.randomBytes(16);
   readonly session: string;
-  readonly kind: "files" | "exec" | "net" | "model";
+  readonly kind: "files" | "exec" | "net" | "model" | "mcp";
   readonly profileHash: Uint8Array;
 
-  constructor(
-    world: World,
-    session: string,
-    kind: "files" | "exec" | "net" | "model" = "files",
-    register = true,
-  ) {
+  constructor(world: World, session: string, kind: TestDriver["kind"] = "files", register = true) {
     this.session = session;
     this.kind = kind;
-    const profile = world.gate.openSession(session).profiles[driverKinds.indexOf(kind)];
-    assert.ok(profile !== undefined, "a profile");
-    const { payload } = unwrap(schema.decode(signed, profile), "profile");
+    const { profiles } = world.gate.openSession(session);
+    const payloads = profiles.map((each) => unwrap(schema.decode(signed, each), "signed").payload);
+    const payload = payloads.find(
+      (each) => unwrap(schema.decode(profileSchema, each), "profile").kind === kind,
+    );
+    assert.ok(payload !== undefined, "a profile");
     this.profileHash = domainHash(nodeCrypto, domains.profile, payload);
     if (register) this.register(world);
   }
