@@ -4,11 +4,15 @@
  */
 import {
   callTarget,
+  clip,
   embedTarget,
   inferTarget,
   outcomeContentBytesMax,
   plan,
+  serverSchemaCharsMax,
+  serverToolCharsMax,
   sessionContentBytesMax,
+  type SessionServer,
   type SessionEffect,
   type SessionInput,
   type SessionSnapshot,
@@ -18,7 +22,13 @@ import {
 import { assert, type Log, OperationError, toHex, utf8Decode } from "@ioi/base";
 import { actionId } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { encodeCanonical, prepared as preparedSchema, previewTargets, schema } from "@ioi/wire";
+import {
+  encodeCanonical,
+  parseJson,
+  prepared as preparedSchema,
+  previewTargets,
+  schema,
+} from "@ioi/wire";
 import { canonicalArguments } from "./arguments.ts";
 import type {
   ActWant,
@@ -32,6 +42,7 @@ import type {
   PersonDecision,
   PreparedAction,
   RegisteredModel,
+  RegisteredServer,
   SessionClock,
 } from "./ends.ts";
 import type { SessionMetrics } from "./metrics.ts";
@@ -92,6 +103,28 @@ const noContent = new Uint8Array(0);
 /** Of no tool that a person has seen: the Guardian refuses it, and says why. */
 const noDefinition = new Uint8Array(32);
 
+/** What a model is told of a tool: its server's words, as far as they fit. */
+const toldOf = ({ name, definition }: RegisteredServer["tools"][number]) => {
+  const parsed = parseJson(definition);
+  const { description, inputSchema } = (parsed.ok ? parsed.value : {}) as {
+    readonly description?: unknown;
+    readonly inputSchema?: unknown;
+  };
+  const schema_ = JSON.stringify(inputSchema ?? {});
+  return {
+    name,
+    about: clip(typeof description === "string" ? description : "", serverToolCharsMax),
+    schema: schema_.length <= serverSchemaCharsMax ? schema_ : "",
+  };
+};
+
+const serversPart = (
+  servers: readonly RegisteredServer[],
+): { readonly servers?: readonly SessionServer[] } =>
+  servers.length === 0
+    ? {}
+    : { servers: servers.map(({ name, tools }) => ({ name, tools: tools.map(toldOf) })) };
+
 const definitionOf = (
   opened: OpenedSession | undefined,
   args: Of<"prepare">["args"],
@@ -148,6 +181,7 @@ export class SessionCalls {
       ...plain,
       ...(model === undefined ? {} : { model: modelOf(model) }),
       roots: roots.map(({ name, path, access }) => ({ name, path, write: access === "write" })),
+      ...serversPart(opened.mcpServers ?? []),
     };
   }
 

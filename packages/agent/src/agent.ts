@@ -37,7 +37,7 @@ export interface Piece {
 export interface Look {
   readonly session: Pick<
     SessionSnapshot,
-    "session" | "goal" | "workspace" | "roots" | "model" | "folder" | "actions"
+    "session" | "goal" | "workspace" | "roots" | "servers" | "model" | "folder" | "actions"
   >;
   /** `none`: the action has no such content any more; undefined: it is not at hand, ask for it. */
   piece(stretch: Stretch): Piece | "none" | undefined;

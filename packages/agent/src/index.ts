@@ -59,6 +59,7 @@ export {
   sessionInput,
   type SessionModel,
   type SessionRoot,
+  type SessionServer,
   type SessionState,
   sessionState,
   type Timing,

@@ -124,3 +124,11 @@ export const agentRestartsMax = 3;
 export const agentErrorBytesMax = 4096;
 /** Redirects that one `/fetch` follows, each an action of its own. */
 export const redirectsMax = 5;
+/** Tools of MCP servers that a model is offered beside those of our own. */
+export const offeredServerToolsMax = 128;
+/** Tools of one MCP server that a session knows of. */
+export const serverToolsMax = 512;
+/** Characters that a server says of one of its tools. */
+export const serverToolCharsMax = 1024;
+/** Schema of the arguments of one of a server's tools, in characters of JSON; a larger one is left out. */
+export const serverSchemaCharsMax = 8192;

@@ -35,7 +35,7 @@ import {
 } from "./prompt.ts";
 import { oneLine, quoted, tagOf } from "./quote.ts";
 import { type ModelReply, readReply, type ReplyCall } from "./reply.ts";
-import { promptTools, takeCall } from "./toolbox.ts";
+import { takeCall, toolsFor } from "./toolbox.ts";
 
 /** Where the conversation stands after some turns. */
 interface Talk {
@@ -251,7 +251,7 @@ const nextCall = (talk: Talk, look: Look): AgentStep | undefined => {
   for (;;) {
     const call = talk.queue.shift();
     if (call === undefined) return undefined;
-    const taken = takeCall(call);
+    const taken = takeCall(call, look.session.servers);
     if (!taken.ok) {
       const text = `not done: ${oneLine(taken.error)}`;
       answer(talk, call, { text, short: text });
@@ -281,9 +281,10 @@ const infer = (talk: Talk, look: Look): AgentStep => {
   const { session } = look;
   const system = systemText(session);
   const { conversation, room } = talk;
-  const bytes = room.promptBytes - overheadBytes(system, promptTools);
+  const offered = toolsFor(session.servers);
+  const bytes = room.promptBytes - overheadBytes(system, offered);
   const fits = fit(conversation, bytes);
-  const content = encodePrompt(system, conversation, promptTools);
+  const content = encodePrompt(system, conversation, offered);
   if (!fits || content.length > actionContentBytesMax) {
     return failed("E_MODEL_CONTEXT", "what was said last does not fit the model's context");
   }

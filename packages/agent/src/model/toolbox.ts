@@ -6,8 +6,9 @@ import { err, ok, type Result, utf8Encode } from "@ioi/base";
 import { parseJson } from "@ioi/wire";
 import { actionContentBytesMax } from "../limits.ts";
 import { nearest } from "../planner/suggest.ts";
-import type { AgentStep } from "../session/messages.ts";
+import type { AgentStep, SessionServer } from "../session/messages.ts";
 import {
+  callTarget,
   type RawArguments,
   type Tool,
   toolName,
@@ -17,9 +18,13 @@ import {
 } from "../tools.ts";
 import type { PromptTool } from "./prompt.ts";
 import { isJsonObject, type ReplyCall } from "./reply.ts";
+import { serverTools } from "./server-tools.ts";
+
+/** Only with servers: what a session does not have is not offered. */
+const notOffered: ReadonlySet<string> = new Set(["fs::restore", callTarget]);
 
 export const offeredTools: readonly Tool[] = tools.filter(
-  ({ driver, risk, target }) => driver !== null && risk !== "model" && target !== "fs::restore",
+  ({ driver, risk, target }) => driver !== null && risk !== "model" && !notOffered.has(target),
 );
 
 const byName: ReadonlyMap<string, Tool> = new Map(
@@ -51,6 +56,14 @@ export const promptTools: readonly PromptTool[] = [
   })),
   contentReadTool,
 ];
+
+const ownNames: ReadonlySet<string> = new Set(promptTools.map(({ name }) => name));
+
+/** What a model is offered in a session: ours, and those of the servers that were confirmed. */
+export const toolsFor = (servers: readonly SessionServer[]): readonly PromptTool[] =>
+  servers.length === 0
+    ? promptTools
+    : [...promptTools, ...[...serverTools(servers, ownNames).values()].map(({ prompt }) => prompt)];
 
 export type TakenCall =
   | Extract<AgentStep, { readonly type: "propose" }>
@@ -91,8 +104,26 @@ const proposal = (
   });
 };
 
+const serverCall = (
+  call: ReplyCall,
+  servers: readonly SessionServer[],
+): Result<TakenCall, string> | undefined => {
+  if (servers.length === 0) return undefined;
+  const found = serverTools(servers, ownNames).get(call.name);
+  if (found === undefined) return undefined;
+  const { server, tool } = found;
+  const args = { server, tool, arguments: call.arguments === "" ? "{}" : call.arguments };
+  const valid = validateCall(callTarget, args, false);
+  return valid.ok ? ok({ type: "propose", target: callTarget, args }) : err(valid.error.message);
+};
+
 /** What a call of a model proposes, or in a sentence for the model why it proposes nothing. */
-export const takeCall = (call: ReplyCall): Result<TakenCall, string> => {
+export const takeCall = (
+  call: ReplyCall,
+  servers: readonly SessionServer[] = [],
+): Result<TakenCall, string> => {
+  const ofServer = serverCall(call, servers);
+  if (ofServer !== undefined) return ofServer;
   const tool = byName.get(call.name);
   if (tool === undefined && call.name !== contentRead) return err(noSuchTool(call.name));
   const parsed = parseJson(call.arguments === "" ? "{}" : call.arguments);

@@ -337,6 +337,7 @@ const answers = (s: Session, input: SessionInput): void => {
     s.everOpened = true;
     s.model = input.model ?? s.model;
     s.roots = input.roots ?? s.roots;
+    s.servers = input.servers ?? s.servers;
     enter(s, s.afterOpen);
   } else if (input.type === "step" && stage === "asking") step(s, input.step);
   else if (input.type === "prepared" && stage === "preparing") prepared(s, input);

@@ -14,6 +14,9 @@ import {
   outcomeContentBytesMax,
   reasonCharsMax,
   sayCharsMax,
+  serverSchemaCharsMax,
+  serverToolCharsMax,
+  serverToolsMax,
   signedBytesMax,
   undoItemsMax,
   undoPathsMax,
@@ -78,6 +81,21 @@ export type AgentFolder = Infer<typeof agentFolder>;
 
 export const sessionRoot = record({ name: text(64), path: text(4096), write: bool });
 export type SessionRoot = Infer<typeof sessionRoot>;
+
+/** A confirmed MCP server, with the tools that a person has seen, as the server describes them. */
+export const sessionServer = record({
+  name: text(64),
+  tools: array(
+    record({
+      name: text(128),
+      about: text(serverToolCharsMax),
+      /** JSON Schema as text; empty where it is too large to be told. */
+      schema: text(serverSchemaCharsMax),
+    }),
+    serverToolsMax,
+  ),
+});
+export type SessionServer = Infer<typeof sessionServer>;
 
 /** What an agent answers to an observation: `observe -> propose | say | finish`. */
 export const agentStep = union({
@@ -190,6 +208,7 @@ export const sessionInput = union({
     policyHash: bytes(32),
     model: optional(sessionModel),
     roots: optional(array(sessionRoot, 64)),
+    servers: optional(array(sessionServer, 16)),
   },
   step: { call, step: agentStep },
   prepared: {

@@ -19,6 +19,7 @@ import type {
   SessionEffect,
   SessionModel,
   SessionRoot,
+  SessionServer,
   SessionState,
   Timing,
 } from "./messages.ts";
@@ -144,6 +145,7 @@ export interface Session {
   modelWish: string | undefined;
   model: SessionModel | undefined;
   roots: readonly SessionRoot[];
+  servers: readonly SessionServer[];
   folder: AgentFolder | undefined;
   stage: Stage;
   call: number;
@@ -229,6 +231,7 @@ export const newSession = (): Session => ({
   modelWish: undefined,
   model: undefined,
   roots: [],
+  servers: [],
   folder: undefined,
   stage: "new",
   call: 0,
