@@ -6,9 +6,9 @@
  * the number of the fragment as its nonce, so that nobody without the key can change, repeat or
  * reorder one; a key serves one plane in one direction.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { OperationError } from "@ioi/base";
+import { type Gcm, gcmOf, gcmTagBytes } from "../libc/index.ts";
 import { slotWord } from "./slots.ts";
 
 export type PlaneKind =
@@ -16,7 +16,7 @@ export type PlaneKind =
   | { readonly type: "checked" }
   | { readonly type: "sealed"; readonly key: Uint8Array };
 
-const tagWords = 4;
+const tagWords = gcmTagBytes / 4;
 
 const broken = (what: string): OperationError => new OperationError("E_DATAPLANE_BROKEN", what);
 
@@ -25,11 +25,16 @@ export interface Guard {
   close(n: number, plain: Uint8Array, flags: number, words: Int32Array): Uint8Array;
   /** The content of a private copy, or E_DATAPLANE_BROKEN; `words` is a private copy too. */
   open(n: number, copy: Uint8Array, flags: number, words: Int32Array): Uint8Array;
+  /** Nothing is put or taken any more. */
+  end(): void;
 }
+
+const nothingToEnd = (): void => undefined;
 
 const raw: Guard = {
   close: (_n, plain) => plain,
   open: (_n, copy) => copy,
+  end: nothingToEnd,
 };
 
 const checked: Guard = {
@@ -43,50 +48,60 @@ const checked: Guard = {
     }
     return copy;
   },
+  end: nothingToEnd,
 };
 
+/**
+ * What is encrypted is private before and after: a peer that writes while a tag is made or checked
+ * could otherwise have it made over its own bytes.
+ */
 class Seal implements Guard {
-  readonly #key: KeyObject;
-  readonly #nonce = Buffer.alloc(12);
-  readonly #aad = Buffer.alloc(4);
+  readonly #gcm: Gcm;
+  readonly #nonce: DataView;
+  readonly #tag: Int32Array;
+  readonly #aad = Buffer.allocUnsafeSlow(4);
+  readonly #sealed: Uint8Array;
 
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, direction: "seal" | "open", slotBytes: number) {
     if (key.length !== 32) throw new OperationError("E_DATAPLANE_REGION", "a key is 32 bytes");
-    this.#key = createSecretKey(key);
+    this.#gcm = gcmOf(key, direction);
+    const { nonce, tag } = this.#gcm;
+    this.#nonce = new DataView(nonce.buffer, nonce.byteOffset, nonce.length);
+    this.#nonce.setUint32(0, 0);
+    this.#tag = new Int32Array(tag.buffer, tag.byteOffset, tagWords);
+    this.#sealed = Buffer.allocUnsafeSlow(direction === "seal" ? slotBytes : 0);
   }
 
   #prepare(n: number, flags: number): void {
-    this.#nonce.writeBigUInt64BE(BigInt(n), 4);
+    this.#nonce.setBigUint64(4, BigInt(n));
     this.#aad.writeInt32BE(flags);
   }
 
   close(n: number, plain: Uint8Array, flags: number, words: Int32Array): Uint8Array {
     this.#prepare(n, flags);
-    const cipher = createCipheriv("aes-256-gcm", this.#key, this.#nonce);
-    cipher.setAAD(this.#aad);
-    const sealed = cipher.update(plain);
-    cipher.final();
-    const tag = cipher.getAuthTag();
-    for (let i = 0; i < tagWords; i++) words[slotWord.tag + i] = tag.readInt32LE(4 * i);
+    const sealed = this.#sealed.subarray(0, plain.length);
+    this.#gcm.seal(this.#aad, plain, sealed);
+    words.set(this.#tag, slotWord.tag);
     return sealed;
   }
 
   open(n: number, copy: Uint8Array, flags: number, words: Int32Array): Uint8Array {
     this.#prepare(n, flags);
-    const tag = Buffer.alloc(4 * tagWords);
-    for (let i = 0; i < tagWords; i++) tag.writeInt32LE(words[slotWord.tag + i] as number, 4 * i);
-    const decipher = createDecipheriv("aes-256-gcm", this.#key, this.#nonce);
-    decipher.setAAD(this.#aad);
-    decipher.setAuthTag(tag);
-    const plain = decipher.update(copy);
-    try {
-      decipher.final();
-    } catch {
+    this.#tag.set(words.subarray(slotWord.tag, slotWord.tag + tagWords));
+    if (!this.#gcm.open(this.#aad, copy, copy)) {
       throw broken(`the seal of fragment ${n} does not fit`);
     }
-    return plain;
+    return copy;
+  }
+
+  end(): void {
+    this.#gcm.close();
   }
 }
 
-export const guardOf = (kind: PlaneKind): Guard =>
-  kind.type === "raw" ? raw : kind.type === "checked" ? checked : new Seal(kind.key);
+export const guardOf = (kind: PlaneKind, direction: "seal" | "open", slotBytes: number): Guard =>
+  kind.type === "raw"
+    ? raw
+    : kind.type === "checked"
+      ? checked
+      : new Seal(kind.key, direction, slotBytes);

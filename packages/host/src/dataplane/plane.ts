@@ -55,7 +55,7 @@ class End {
     }
     this.region = region;
     this.shape = shape;
-    this.guard = guardOf(kind);
+    this.guard = guardOf(kind, ownFlag === writerSleeps ? "seal" : "open", shape.slotBytes);
     this.#bell = bell;
     this.#ownFlag = ownFlag;
     this.#otherFlag = otherFlag;
@@ -84,6 +84,7 @@ class End {
   fail(error: OperationError): OperationError {
     this.#failure ??= error;
     this.region.release();
+    this.guard.end();
     this.#bell.destroy();
     this.#wake?.();
     return this.#failure;
