@@ -54,16 +54,18 @@ export class BrowserKey {
   }
 }
 
-/** A change of devices, signed with the terminal's key as `ioi devices` does. */
-const signedByTerminal = (data: string, statement: PairStatement) => {
+/** A statement, signed with the terminal's key as its commands do. */
+export const atTerminal = (data: string, domain: Domain, encoded: Uint8Array) => {
   const text = fs.readFileSync(path.join(data, "device/terminal.key"), "utf8");
   const { seed } = JSON.parse(text) as { readonly seed: string };
   const imported = nodeCrypto.importPrivate("ed25519", fromHex(seed) ?? new Uint8Array(0));
   const key = unwrap(imported, "the terminal's key");
-  const encoded = schema.encode(pairStatement, statement);
-  const { payload, signature } = signPayload(nodeCrypto, key, domains.pair, encoded);
+  const { payload, signature } = signPayload(nodeCrypto, key, domain, encoded);
   return { statement: payload, signature, device: key.publicKey };
 };
+
+const signedByTerminal = (data: string, statement: PairStatement) =>
+  atTerminal(data, domains.pair, schema.encode(pairStatement, statement));
 
 const options = { deadlineMs: 10_000 };
 

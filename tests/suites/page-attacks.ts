@@ -8,6 +8,7 @@ import { type Attack, judge } from "./page-attacks/attack.ts";
 import { browserAttacks } from "./page-attacks/browser-attacks.ts";
 import { BrowserGround } from "./page-attacks/browser.ts";
 import { Ground } from "./page-attacks/ground.ts";
+import { policyAttacks } from "./page-attacks/policy.ts";
 import { lifeAttacks } from "./page-attacks/life.ts";
 import { lateToken, wallAttacks } from "./page-attacks/walls.ts";
 import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
@@ -33,7 +34,7 @@ const wantedOf = <S>(
 
 const withoutBrowser = async (context: SuiteContext): Promise<readonly SuiteCase[]> => {
   const late = context.quick ? [] : [lateToken];
-  const attacks = [...wallAttacks, ...answerAttacks, ...lifeAttacks, ...late];
+  const attacks = [...wallAttacks, ...answerAttacks, ...policyAttacks, ...lifeAttacks, ...late];
   const wanted = wantedOf(attacks, context);
   if (wanted.length === 0) return [];
   await using ground = await Ground.open("");

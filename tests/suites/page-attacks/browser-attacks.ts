@@ -103,6 +103,37 @@ const texts: readonly Row[] = [
     },
   },
   {
+    id: "script-in-a-policy",
+    run: async (ground) => {
+      const { json } = await ground.ground.page.call("GetPolicy", {});
+      const text = `${String(json["text"])}\n# ${hostile}\n`;
+      const key = JSON.stringify(hostile);
+      const page = await ground.signIn();
+      await page.goto(`${ground.ground.page.origin("app")}/#/policy`);
+      const editor = page.locator(".cm-content");
+      await editor.press("Control+End");
+      await page.keyboard.insertText(`\n# ${hostile}\n[[rule]]\n${key} = 1\nid = ${key}\n`);
+      await page.getByRole("list", { name: "Problems" }).waitFor();
+      const shown = (await page.locator("main").textContent()) ?? "";
+      const onPage = await isHit(page);
+      // The same on the card of a change.
+      const baseHash = json["textHash"];
+      const made = await ground.ground.page.call("ProposePolicy", { text, baseHash });
+      const { id } = made.json["change"] as { readonly id: string };
+      const signedIn = await ground.withCards();
+      await ground.shows(signedIn, id);
+      const onCard = await isHit(signedIn.frame);
+      const card = (await signedIn.frame.locator("#card .text").textContent()) ?? "";
+      await ground.ground.page.call("WithdrawPolicy", { id });
+      return {
+        expected: "text in the editor, in its problems and on the card, and nothing that runs",
+        refused: !onPage && !onCard && shown.includes("onerror=") && card.includes(hostile),
+        actual: `ran on the page ${onPage}, on the card ${onCard}`,
+        control: await harms(ground),
+      };
+    },
+  },
+  {
     id: "script-in-place",
     run: async (ground) => {
       const { page, frame } = await ground.withCards();

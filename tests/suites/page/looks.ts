@@ -40,6 +40,41 @@ const withTab = (name: string, tab: string): Screen => ({
   },
 });
 
+/** A draft over the text in force, typed where the text ends. */
+const draft = async (page: Page, text: string): Promise<void> => {
+  await goTo(page, "/policy");
+  const drop = page.getByRole("button", { name: "Drop the draft" });
+  if (await drop.isEnabled()) await drop.click();
+  await page.locator(".cm-content").press("Control+End");
+  await page.keyboard.insertText(text);
+};
+
+const withDraft = (name: string, tab: string, text: string, wait: string): Screen => ({
+  name,
+  open: async (page) => {
+    await draft(page, text);
+    await goTo(page, `/policy?tab=${tab}`);
+    await page.waitForSelector(wait);
+    await settled(page);
+  },
+});
+
+const wrongRule = '\n[[rule]]\nid = "a"\nefect = "allow"\ntarget = ["fs::reed"]\n';
+const newRules = `
+[[rule]]
+id = "look-reads"
+effect = "deny"
+target = ["fs::read"]
+where.path = { glob = "scope:/private/**" }
+
+[[rule]]
+id = "look-shadow"
+effect = "ask"
+shadow = true
+target = ["fs::read", "fs::write"]
+where.path = { glob = "scope:/**" }
+`;
+
 const withKeys = (name: string, keys: string, wait: string): Screen => ({
   name,
   open: async (page) => {
@@ -82,6 +117,31 @@ export const screensOf = (sessions: {
   withTab("models", "Models"),
   withTab("secrets", "Secrets"),
   withTab("devices", "Devices"),
+  screen("policy", "/policy"),
+  withDraft("policy-problems", "problems", wrongRule, '[aria-label="Problems"] .problem-row'),
+  withDraft("policy-changes", "changes", newRules, ".change-row"),
+  withDraft("policy-shadow", "shadow", newRules, ".shadow-rule"),
+  {
+    name: "policy-try",
+    open: async (page) => {
+      await draft(page, newRules);
+      await goTo(page, "/policy?tab=try");
+      await page.getByLabel(/^path/).fill("scope:/private/a.txt");
+      await page.getByRole("button", { name: "Judge it" }).click();
+      await page.waitForSelector(".judged");
+    },
+  },
+  {
+    name: "policy-explain",
+    open: async (page) => {
+      await goTo(page, "/policy?tab=explain");
+      await page.locator(".past-row").first().click();
+      await page.waitForSelector(".judged");
+    },
+  },
+  screen("policy-learn", "/policy?tab=learn"),
+  screen("policy-tests", "/policy?tab=tests"),
+  screen("policy-history", "/policy?tab=history"),
   screen("doctor", "/doctor"),
   screen("tour", "/tour"),
   withKeys("spotlight", "Control+k", ".goal"),

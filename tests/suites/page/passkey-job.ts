@@ -6,6 +6,7 @@
 import fs from "node:fs";
 import type { Page } from "playwright-core";
 import type { SuiteCase } from "../suite.ts";
+import { policyByPasskey } from "./policy-job.ts";
 import { cardsFrame, type Stage, tabTo } from "./stage.ts";
 
 const authenticator = {
@@ -73,23 +74,31 @@ const play = async (stage: Stage, page: Page): Promise<string | undefined> => {
   return undefined;
 };
 
-export const passkeyJob = async (stage: Stage): Promise<SuiteCase> => {
+const caseOf = (id: string, expected: string, actual: string | undefined): SuiteCase =>
+  actual === undefined
+    ? { id, expected, outcome: "passed" }
+    : { id, expected, outcome: "failed", actual };
+
+/** The case of the card, and that of the policy that a passkey saves. */
+export const passkeyJob = async (stage: Stage): Promise<readonly SuiteCase[]> => {
   const expected = "a passkey's assertion is the person's answer, a spoilt one is none";
   const page = await stage.newPage();
   const cdp = await page.context().newCDPSession(page);
   await cdp.send("WebAuthn.enable");
   await cdp.send("WebAuthn.addVirtualAuthenticator", { options: authenticator });
-  let actual: string | undefined;
-  try {
-    actual = await play(stage, page);
-  } catch (error) {
-    actual = error instanceof Error ? error.message : String(error);
-  }
+  const tried = async (run: () => Promise<string | undefined>): Promise<string | undefined> => {
+    try {
+      return await run();
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  };
+  const actual = await tried(() => play(stage, page));
+  const saved = await tried(() => policyByPasskey(page, stage));
   await page.context().close();
   // The refusal of the spoilt answer is what was wanted.
   const wanted = stage.problems.findIndex((each) => each.includes("/ioi.console.v1.Cards/Decide"));
   if (wanted >= 0) stage.problems.splice(wanted, 1);
-  return actual === undefined
-    ? { id: "job-passkey", expected, outcome: "passed" }
-    : { id: "job-passkey", expected, outcome: "failed", actual };
+  const policy = "a passkey saves a policy on its card, without the terminal";
+  return [caseOf("job-passkey", expected, actual), caseOf("policy-passkey", policy, saved)];
 };

@@ -9,7 +9,9 @@ import { changeJob } from "./change-job.ts";
 import { modelJob } from "./model-job.ts";
 import { keyboardJob } from "./keyboard-job.ts";
 import { casesOf, screensOf, takeLooks, themes } from "./looks.ts";
+import { doctorJob } from "./doctor-job.ts";
 import { passkeyJob } from "./passkey-job.ts";
+import { policyJob } from "./policy-job.ts";
 import { Stage } from "./stage.ts";
 
 const widths = [320, 1280, 2560] as const;
@@ -28,6 +30,11 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   const atBudget = await budgetJob(stage, page, folder);
   progress("a card with what it changes");
   const withChange = await changeJob(stage, page, folder);
+  progress("the policy by keyboard, the self-test beside");
+  const [withPolicy, withDoctor] = await Promise.all([
+    policyJob(stage, page, folder),
+    doctorJob(stage, folder),
+  ]);
   const withPasskey = await passkeyJob(stage);
   progress("first paint");
   const paintsMs = await paints(stage, quick ? 3 : 9);
@@ -56,7 +63,9 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
       withModel.job,
       atBudget,
       withChange,
-      withPasskey,
+      ...withPolicy,
+      withDoctor,
+      ...withPasskey,
       ...fixed.cases,
       ...casesOf(looks).map((each) =>
         each.control === undefined || control ? each : { ...each, control: "harmless" as const },
