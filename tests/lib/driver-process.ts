@@ -96,6 +96,8 @@ export interface DriverOptions {
   readonly vault?: (typeof vaults)[number];
   /** Given again to a driver that is started again. */
   readonly instance?: { readonly id: Uint8Array; readonly seed: Uint8Array };
+  /** Folders beside the session's own, which exist. */
+  readonly more?: Profile["roots"];
   /** Damages the start-up line. */
   readonly damage?: (line: Record<string, string>) => void;
 }
@@ -150,7 +152,7 @@ export class DriverProcess implements AsyncDisposable {
       kind: this.options.kind,
       session: this.session,
       vault: this.#vault,
-      roots: [{ name: "scope", path: this.root, access: "write" }],
+      roots: [{ name: "scope", path: this.root, access: "write" }, ...(this.options.more ?? [])],
       masks: [path.join(this.options.base, "vault")],
       network: "none",
       limits: {
@@ -167,7 +169,12 @@ export class DriverProcess implements AsyncDisposable {
   #spawn(vault: string): ChildProcess {
     const { kind } = this.options;
     const base = kindProfiles[kind];
-    const binds = [this.root, vault].map((each) => ({ path: each, access: "write" }) as const);
+    const more = (this.options.more ?? []).map(({ path: each, access }) => ({
+      path: each,
+      access,
+    }));
+    const own = [this.root, vault].map((each) => ({ path: each, access: "write" }) as const);
+    const binds = [...own, ...more];
     const limits = { ...base.limits, fileBytes: 2 ** 30 };
     const spec = { name: `driver-${kind}`, kind, ...base, binds, masks: [], limits };
     return spawnSandboxed(spec, {
