@@ -32,6 +32,8 @@ export const patternSegmentsMax = 64;
 export const regexCharsMax = 1024;
 /** Characters of a value that a regular expression is matched against; longer is unknown. */
 export const regexInputCharsMax = 65_536;
+/** States of an expression times letters of a value that it is matched against; more is unknown. */
+export const regexWorkMax = 4_000_000;
 /** Bytes of UTF-8 in one path. */
 export const pathBytesMax = 4096;
 /** Bytes of UTF-8 in one name of a path. */
@@ -190,6 +192,8 @@ export const schemaDepthMax = 64;
 export const seedChecksMax = 1_000;
 /** Characters of content that an expression is matched against; longer content counts as matching. */
 export const contentMatchCharsMax = 1_048_576;
+/** States times letters for content; what takes more counts as matching. */
+export const contentWorkMax = 32_000_000;
 /** Conjunctions of one obligation on content. */
 export const contentAltsMax = 64;
 /** Tests of one conjunction of an obligation on content. */

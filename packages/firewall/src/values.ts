@@ -1,11 +1,12 @@
 /** Values of arguments as a decision sees them, and the tests that conditions are made of. */
 import type { RE2JS } from "re2js";
 import { matchPattern, mayMatchBelow, type PathPattern } from "./glob.ts";
-import { regexInputCharsMax } from "./limits.ts";
+import { regexInputCharsMax, regexWorkMax } from "./limits.ts";
 import type { JsonValue } from "@ioi/wire";
 import type { Headers } from "./net/headers.ts";
 import type { CanonicalUrl } from "./net/url.ts";
 import type { ElementValue, PointValue } from "./kinds/screen.ts";
+import { isWithinWork } from "./regex-work.ts";
 import { foldedOf, type Place, type RootTable, someBelow } from "./roots.ts";
 import { type Truth, truthOf, unknown } from "./truth.ts";
 
@@ -74,7 +75,10 @@ export const textTruth = (test: TextTest, text: string): Truth => {
     case "suffix":
       return truthOf(text.endsWith(test.text));
     case "matches":
-      return text.length > regexInputCharsMax ? unknown : truthOf(test.pattern.testExact(text));
+      return text.length > regexInputCharsMax ||
+        !isWithinWork(test.pattern, text.length, regexWorkMax)
+        ? unknown
+        : truthOf(test.pattern.testExact(text));
   }
 };
 

@@ -217,6 +217,28 @@ describe("checking", () => {
       { numRuns: 300 },
     );
   });
+  it("takes an expression with too many states for so many letters as found", () => {
+    const pattern: ContentTest = { type: "matches", pattern: "[ab]{0,1000}[de]", negated: false };
+    const bytes = new Uint8Array(65_536).fill(97);
+    assert.ok(checkContent(obligation([[pattern]]), bytes) !== undefined);
+    assert.equal(checkContent(obligation([[pattern]]), bytes.subarray(0, 1000)), undefined);
+    // The same in a decision: whoever chooses the text does not choose how long it takes.
+    const send = (query: string): Action => ({
+      version: 1,
+      target: "memory::recall",
+      args: { query },
+      facts: {},
+    });
+    const recall = rule(
+      "d",
+      "deny",
+      "memory::recall",
+      'where.query = { matches = "[ab]{0,1000}[de]" }',
+    );
+    const given = { ...typed, undriven: true as const };
+    assert.equal(decide(policy(recall), send("a".repeat(4000)), given).verdict, "deny");
+    assert.equal(decide(policy(recall), send("a".repeat(1000)), given).verdict, "ask");
+  });
   it("reads what is no UTF-8, and takes what is too long for an expression as found", () => {
     const bytes = new Uint8Array([0xff, ...utf8Encode(key), 0xfe]);
     const secret: ContentTest = { type: "kind", kind: "SECRET", negated: false };

@@ -9,7 +9,8 @@ import { utf8Decode } from "@ioi/base";
 import type { ContentTest, Obligation } from "@ioi/wire";
 import { RE2JS } from "re2js";
 import { findKind } from "../detect/index.ts";
-import { contentMatchCharsMax } from "../limits.ts";
+import { contentMatchCharsMax, contentWorkMax } from "../limits.ts";
+import { isWithinWork } from "../regex-work.ts";
 
 export type ContentObligation = Extract<Obligation, { readonly type: "content" }>;
 
@@ -37,10 +38,13 @@ export const testHolds = (test: ContentTest, text: string): boolean | undefined 
       return text.includes(test.text);
     case "kind":
       return findKind(text, test.kind).length > 0;
-    case "matches":
-      return text.length > contentMatchCharsMax
+    case "matches": {
+      const pattern = RE2JS.compile(test.pattern);
+      return text.length > contentMatchCharsMax ||
+        !isWithinWork(pattern, text.length, contentWorkMax)
         ? undefined
-        : RE2JS.compile(test.pattern).matcher(text).find();
+        : pattern.matcher(text).find();
+    }
   }
 };
 

@@ -5,10 +5,12 @@ import {
   conditionValuesMax,
   contentAltsMax,
   contentMatchCharsMax,
+  contentWorkMax,
   regexCharsMax,
 } from "../limits.ts";
 import { choiceOf, listOf, type Reading, textOf } from "../policy-reader.ts";
 import { textTest } from "../read-text.ts";
+import { isWithinWork } from "../regex-work.ts";
 import type { TomlNode } from "../toml.ts";
 import { type Truth, truthOf, unknown } from "../truth.ts";
 
@@ -27,7 +29,8 @@ export const contentTruth = (leaf: ContentLeaf, text: string): Truth => {
     case "kinds":
       return truthOf(leaf.kinds.some((kind) => findKind(text, kind).length > 0));
     case "matches":
-      return text.length > contentMatchCharsMax
+      return text.length > contentMatchCharsMax ||
+        !isWithinWork(leaf.pattern, text.length, contentWorkMax)
         ? unknown
         : truthOf(leaf.pattern.matcher(text).find());
   }
