@@ -41,11 +41,9 @@ import {
   toolAskName,
   toolAsks,
   type ToolCall,
-  toolCallOf,
-  toolValues,
   trustedFields,
+  withTool,
 } from "./tool-roles/call.ts";
-import { isConsequential } from "./tool-roles/spec.ts";
 import { toolAskText } from "./tool-roles/text.ts";
 import { yes } from "./truth.ts";
 import type { CompiledPolicy, Decide, Decision, DecisionContext, MatchedRule } from "./types.ts";
@@ -263,22 +261,6 @@ const shadowPart = (
   return shadow.length === 0 ? {} : { shadow };
 };
 
-/** A call of a tool has what the policy says of that tool beside what the action says. */
-const withTool = (
-  { tools }: CompiledPolicy,
-  given: Subject,
-): { readonly subject: Subject; readonly call?: ToolCall } => {
-  const call = toolCallOf(tools, given.target.name, given.values);
-  if (call === undefined) return { subject: given };
-  const values = new Map([...given.values, ...toolValues(call, tools.fields)]);
-  const target = {
-    ...given.target,
-    consequential: isConsequential(call.spec),
-    reversible: call.spec?.reversible === true || !isConsequential(call.spec),
-  };
-  return { subject: { ...given, target, values }, call };
-};
-
 const toolPart = (
   { engine: { hashing } }: CompiledPolicy,
   call: ToolCall,
@@ -296,7 +278,7 @@ const decideSubject = (
   context: DecisionContext,
 ): Decision => {
   const { undriven: assumed } = context;
-  const { subject, call } = withTool(policy, given);
+  const { subject, call } = withTool(policy.tools, given);
   const judged = judge(policy.engine.byTarget, subject, context);
   const judgement =
     call === undefined ? judged : { ...judged, tool: toolPart(policy, call, context.session) };

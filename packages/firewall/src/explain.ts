@@ -12,6 +12,7 @@ import { exactCondition } from "./exact.ts";
 import { predicateTruth } from "./predicate.ts";
 import { homeRoot, isScopeName, rootTable, showPath } from "./roots.ts";
 import { readSubject, type Subject } from "./subject.ts";
+import { withTool } from "./tool-roles/call.ts";
 import { mustConstrain } from "./targets.ts";
 import { windowTruth } from "./window.ts";
 import { no, type Truth, truthAnd, truthName, yes } from "./truth.ts";
@@ -108,6 +109,7 @@ export const check = (
 ): PolicyCheck => {
   const decision = decide(policy, action, context);
   const read = readSubject(action, rootTable(context.session));
+  const subject = read.ok ? withTool(policy.tools, read.value).subject : undefined;
   const about = policy.engine.rules.filter(({ targets }) => targets.includes(action.target));
   return {
     schema: "ioi.policy-check/1",
@@ -120,7 +122,8 @@ export const check = (
     reversible: decision.reversible,
     reason: decision.reason,
     instead: decision.instead,
-    evaluated: read.ok ? about.map((rule) => evaluate(rule, read.value, context.time)) : [],
+    evaluated:
+      subject === undefined ? [] : about.map((rule) => evaluate(rule, subject, context.time)),
   };
 };
 

@@ -5,6 +5,7 @@ import {
   type AnswerOrigins,
   canonicalise,
   card,
+  check,
   decide,
   decodeOrigins,
   diffPolicies,
@@ -233,6 +234,18 @@ ${text}`;
       'where."arguments.to" = { absent = true }',
     ];
     for (const text of kept) assert.equal(verdict(text, to), "allow", text);
+  });
+
+  it("are looked at as they are judged when somebody asks why", () => {
+    const { evaluated } = check(
+      policy(mail),
+      call("send", { to: "ann@x.org" }),
+      given("send ann@x.org it"),
+    );
+    assert.deepEqual(
+      evaluated.map(({ id, fired }) => [id, fired]),
+      [["described", true]],
+    );
   });
 
   it("want every element where they allow, and one where they deny", () => {

@@ -101,6 +101,7 @@ const placeholders: Readonly<Record<string, RawValue>> = {
   name: "model",
   price_in: 0,
   price_out: 0,
+  definition: "0".repeat(64),
 };
 
 /** Arguments that a session supplies, apart from those that an agent gives. */

@@ -184,3 +184,17 @@ export const toolValues = (
   }
   return values;
 };
+
+/** A call of a tool has what the policy says of that tool beside what the action says. */
+export const withTool = (
+  tools: ToolPolicy,
+  given: Subject,
+): { readonly subject: Subject; readonly call?: ToolCall } => {
+  const call = toolCallOf(tools, given.target.name, given.values);
+  if (call === undefined) return { subject: given };
+  const values = new Map([...given.values, ...toolValues(call, tools.fields)]);
+  const consequential = isConsequential(call.spec);
+  const reversible = call.spec?.reversible === true || !consequential;
+  const target = { ...given.target, consequential, reversible };
+  return { subject: { ...given, target, values }, call };
+};

@@ -12,7 +12,14 @@
 import { err, ok, type Result } from "@ioi/base";
 import type { JsonValue } from "@ioi/wire";
 import { RE2JS, RE2JSException } from "re2js";
-import { regexCharsMax, regexInputCharsMax, schemaDepthMax, schemaStepsMax } from "../limits.ts";
+import {
+  regexCharsMax,
+  regexInputCharsMax,
+  regexWorkMax,
+  schemaDepthMax,
+  schemaStepsMax,
+} from "../limits.ts";
+import { hasFewRepeats, isWithinWork } from "../regex-work.ts";
 import { didYouMean } from "../names.ts";
 import { visible } from "../visible.ts";
 
@@ -122,8 +129,13 @@ const within = (
 const matches = (pattern: JsonValue, text: string, path: string): boolean => {
   if (typeof pattern !== "string" || pattern.length > regexCharsMax) throw unusable("a pattern");
   if (text.length > regexInputCharsMax) throw new Refused(`${shown(path)} is too long`);
+  if (!hasFewRepeats(pattern)) throw unusable("a pattern repeats too much");
   try {
-    return RE2JS.compile(pattern).matcher(text).find();
+    const compiled = RE2JS.compile(pattern);
+    if (!isWithinWork(compiled, text.length, regexWorkMax)) {
+      throw new Refused(`${shown(path)} is too long for its pattern`);
+    }
+    return compiled.matcher(text).find();
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error;
     throw unusable("a pattern cannot be read");
