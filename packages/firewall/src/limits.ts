@@ -32,6 +32,8 @@ export const patternSegmentsMax = 64;
 export const regexCharsMax = 1024;
 /** Characters of a value that a regular expression is matched against; longer is unknown. */
 export const regexInputCharsMax = 65_536;
+/** Repetitions of one expression, the highest of each added up. */
+export const regexRepeatsMax = 4_000;
 /** States of an expression times letters of a value that it is matched against; more is unknown. */
 export const regexWorkMax = 4_000_000;
 /** Bytes of UTF-8 in one path. */

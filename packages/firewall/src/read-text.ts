@@ -1,14 +1,20 @@
 /** Reads tests of texts: equal to, one of, beginning, ending, matching. */
 import { RE2JS, RE2JSException } from "re2js";
-import { argvItemCharsMax, conditionValuesMax, regexCharsMax } from "./limits.ts";
+import { argvItemCharsMax, conditionValuesMax, regexCharsMax, regexRepeatsMax } from "./limits.ts";
 import { didYouMean } from "./names.ts";
 import { listOf, type Reading, textOf } from "./policy-reader.ts";
+import { hasFewRepeats } from "./regex-work.ts";
 import type { TomlNode } from "./toml.ts";
 import type { TextTest } from "./values.ts";
 
 const regexOf = (reading: Reading, node: TomlNode): RE2JS | undefined => {
   const text = textOf(reading, node, "a regular expression", regexCharsMax);
   if (text === undefined) return undefined;
+  if (!hasFewRepeats(text)) {
+    const message = `more than ${regexRepeatsMax} repetitions in one expression`;
+    reading.complaints.add("E_POLICY_TOO_LARGE", message, node.at);
+    return undefined;
+  }
   try {
     return RE2JS.compile(text);
   } catch (error) {

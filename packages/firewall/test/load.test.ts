@@ -182,6 +182,20 @@ describe("rules", () => {
   });
 });
 
+describe("an expression", () => {
+  it("repeats a bounded number of times, so that loading ends soon", () => {
+    const text = (pattern: string): string =>
+      `version = 1\n${rule("a", "deny", "fs::search", `where.name = { matches = "${pattern}" }`)}`;
+    one(
+      text("a{1000}".repeat(5)),
+      /E_POLICY_TOO_LARGE\]: policy.toml:6:\d+: more than 4000 repetitions/,
+    );
+    one(text("[ab]{0,1000}".repeat(85)), /E_POLICY_TOO_LARGE/);
+    assert.deepEqual(complaints(text("a{1000}".repeat(4))), []);
+    one(text("(a{1000}){1000}"), /E_POLICY_PATTERN/);
+  });
+});
+
 describe("values of conditions", () => {
   const where = (text: string): string => `${read}where.path = ${text}`;
   it("are of their type", () => {
