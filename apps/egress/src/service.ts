@@ -13,7 +13,7 @@ import type { Connection } from "./connect.ts";
 import { Flow, Flows, tagOf } from "./flow.ts";
 import { checkListener, type FindListener } from "./listeners.ts";
 import { cutRequestsKept, leaseMs, requestsMax, requestsOfClientMax } from "./limits.ts";
-import { Programs, type TakeWayOut } from "./program/service.ts";
+import { type CutProgram, Programs, type TakeWayOut } from "./program/service.ts";
 
 interface Running {
   readonly client: ClientIdentity;
@@ -80,7 +80,8 @@ export class Egress {
 
   constructor(options: EgressOptions) {
     this.#options = options;
-    this.#programs = new Programs({ ...options, used: this.#used });
+    const onCut = (cut: readonly CutProgram[]): void => this.#keepPrograms(cut);
+    this.#programs = new Programs({ ...options, used: this.#used, onCut });
   }
 
   get running(): number {
@@ -117,9 +118,7 @@ export class Egress {
       running.connection?.socket.destroy();
     }
     this.#flows.cut(session);
-    for (const { url, bytesUp, ...each } of this.#programs.cut(session)) {
-      this.#keepCut({ ...each, url: url.split("?", 1)[0] ?? "", bytesUp: BigInt(bytesUp) });
-    }
+    this.#keepPrograms(this.#programs.cut(session));
     // Told to everybody who stops the session: the Workload and the person both do.
     return { sent: this.#cut.filter(meant) };
   }
@@ -138,6 +137,12 @@ export class Egress {
       url: request.url.text.split("?", 1)[0] ?? "",
       bytesUp,
     });
+  }
+
+  #keepPrograms(cut: readonly CutProgram[]): void {
+    for (const { url, bytesUp, ...each } of cut) {
+      this.#keepCut({ ...each, url: url.split("?", 1)[0] ?? "", bytesUp: BigInt(bytesUp) });
+    }
   }
 
   #keepCut(sent: Sent): void {

@@ -34,6 +34,16 @@ id = "run"
 effect = "allow"
 target = ["sys::exec"]
 where.argv = { profile = "closed" }
+network = [
+  { host = "site.test", port = 80 },
+  { host = "home.test", port = 80 },
+  { host = "both.test", port = 80 },
+]
+[[rule]]
+id = "no-tunnel"
+effect = "deny"
+target = ["net::connect"]
+where.host = { equals = "never.test" }
 `;
 
 export const zone = (name: string, nth: number): readonly string[] | undefined => {
@@ -45,7 +55,10 @@ export const zone = (name: string, nth: number): readonly string[] | undefined =
     case "rebind.test":
       return [nth === 0 ? publicAddress : "127.0.0.1"];
     case "own.test":
+    case "home.test":
       return ["127.0.0.1"];
+    case "both.test":
+      return [publicAddress, "127.0.0.1"];
     case "private.test":
       return [privateAddress];
     case "mixed.test":

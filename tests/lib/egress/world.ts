@@ -22,6 +22,7 @@ import {
   type WorldReport,
   zone,
 } from "./place.ts";
+import { programCases, programStopCase } from "./program-cases.ts";
 import { closedKinds, probeInside, probeOutside } from "./probes.ts";
 import { environmentCase, secretCases, stopCase } from "./secret-cases.ts";
 import { brokenPage, canary, certificateFor, site } from "./servers.ts";
@@ -252,7 +253,9 @@ const main = async (quick: boolean): Promise<WorldReport> => {
     fs.writeFileSync(path.join(world.data, "guardian/policy.toml"), policy, { mode: 0o600 });
     await Promise.all([nameCases(world), spellingCases(world, quick), sandboxCases(world)]);
     await Promise.all([secretCases(world, kernel), environmentCase(world)]);
+    await programCases(world);
     await stopCase(world);
+    await programStopCase(world);
   }
   return { cases: world.cases, metrics: world.metrics, unavailable: world.unavailable };
 };

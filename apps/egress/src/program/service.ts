@@ -26,6 +26,8 @@ export interface ProgramsOptions {
   readonly ports: Omit<CarryPorts, "onConnection">;
   readonly used: UsedCounters;
   readonly takeWayOut: TakeWayOut;
+  /** A program was ended with these under way. */
+  readonly onCut: (cut: readonly CutProgram[]) => void;
   readonly log: Log;
 }
 
@@ -189,9 +191,10 @@ export class Programs {
 
   async close(
     client: ClientIdentity,
-    { counter }: pb.CloseRequest,
+    { counter, cut }: pb.CloseRequest,
   ): Promise<MessageInitShape<typeof pb.CloseReplySchema>> {
     const { flow, abort } = this.#found(client, counter);
+    if (cut) this.#options.onCut(this.#live(flow));
     await flow.close();
     abort.abort();
     return {
@@ -210,12 +213,17 @@ export class Programs {
     };
   }
 
+  #live(flow: ProgramFlow): readonly CutProgram[] {
+    const { session, counter } = flow;
+    return flow.live().map((each) => ({ session, counter, ...each }));
+  }
+
   /** Ends the ways out of a session, or all; says what was under way and had sent something. */
   cut(session: string): readonly CutProgram[] {
     const cut: CutProgram[] = [];
-    for (const [counter, { client, flow, abort }] of this.#running) {
+    for (const { client, flow, abort } of this.#running.values()) {
       if (session !== "" && client.session !== session) continue;
-      for (const each of flow.live()) cut.push({ session: flow.session, counter, ...each });
+      cut.push(...this.#live(flow));
       void flow.close();
       abort.abort();
     }

@@ -183,14 +183,14 @@ export class WayOut implements AsyncDisposable {
     };
   }
 
-  /** The program has ended: nothing more goes over it. */
-  async close(): Promise<WayOutSum | undefined> {
+  /** The program has ended, or was ended (`cut`): nothing more goes over it. */
+  async close(cut = false): Promise<WayOutSum | undefined> {
     this.#forget();
     if (!this.#open) return undefined;
     this.#open = false;
     try {
       const { counter } = this;
-      const reply = await this.#egress.close({ counter }, { deadlineMs: wayOutMs });
+      const reply = await this.#egress.close({ counter, cut }, { deadlineMs: wayOutMs });
       this.#ended.resolve(new Map(reply.permits.map((sum) => [sum.id, sum])));
       const { lease } = reply;
       return {
