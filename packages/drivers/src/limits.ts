@@ -188,6 +188,8 @@ export const shellWaitMsDefault = 5_000;
 export const shellWaitMsMax = 120_000;
 /** Silence after which a terminal whose shell has it is at rest, in milliseconds. */
 export const shellQuietMs = 150;
+/** Wait for the first of what comes after typing, before silence counts, in milliseconds. */
+export const shellAnswerMs = 1_000;
 /** Interval at which a terminal that is waited for is looked at, in milliseconds. */
 export const shellLookMs = 50;
 /** Interval at which a terminal's staging area is measured, in milliseconds. */

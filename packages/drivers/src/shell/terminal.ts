@@ -11,6 +11,7 @@ import { endSandbox, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox"
 import type { Stage } from "../exec/stage.ts";
 import {
   outputStreamBytesMax,
+  shellAnswerMs,
   shellColumns,
   shellLifeMsMax,
   shellLookMs,
@@ -65,6 +66,8 @@ export class Terminal {
   #unread = 0;
   #bytes = 0;
   #lastMs = performance.now();
+  /** When something was typed, or it was started, that nothing came after yet. */
+  #askedMs: number | undefined = performance.now();
   #drawn: Promise<void> = Promise.resolve();
   #watch: ((bytes: Uint8Array) => void) | undefined;
   #change: (() => void) | undefined;
@@ -129,6 +132,7 @@ export class Terminal {
     this.#bytes += bytes.length;
     this.#unread += bytes.length;
     this.#lastMs = performance.now();
+    this.#askedMs = undefined;
     this.#watch?.(bytes);
     const { stream } = this.#pty;
     stream.pause();
@@ -159,7 +163,7 @@ export class Terminal {
 
   /** Types; false where so much is not taken yet that no more is. */
   type(bytes: Uint8Array): boolean {
-    this.#lastMs = performance.now();
+    this.#askedMs = performance.now();
     return this.#pty.write(bytes);
   }
 
@@ -185,8 +189,13 @@ export class Terminal {
       for (;;) {
         signal.throwIfAborted();
         const now = performance.now();
-        const quiet = now - this.#lastMs >= shellQuietMs && !this.#pty.isBusy();
-        if (this.#over || quiet || now >= untilMs || this.#unread >= shellUnreadBytesMax) break;
+        if (
+          this.#over ||
+          this.#isAtRest(now) ||
+          now >= untilMs ||
+          this.#unread >= shellUnreadBytesMax
+        )
+          break;
         await this.#changed(Math.min(shellLookMs, untilMs - now), signal);
       }
     } finally {
@@ -197,6 +206,12 @@ export class Terminal {
     this.#unread = 0;
     const busy = this.#pty.isBusy();
     return { text, bytes: this.#bytes - before, busy };
+  }
+
+  /** Typing without an echo is waited for a while, a program that runs as long as it runs. */
+  #isAtRest(nowMs: number): boolean {
+    if (this.#askedMs !== undefined && nowMs - this.#askedMs < shellAnswerMs) return false;
+    return nowMs - this.#lastMs >= shellQuietMs && !this.#pty.isBusy();
   }
 
   screen(): string {
