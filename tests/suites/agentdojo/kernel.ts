@@ -15,7 +15,6 @@ import { plainAttack } from "./attacks.ts";
 import { withAttack } from "./data.ts";
 
 const introduction = { capabilities: {}, clientInfo: { name: "test", version: "1.0.0" } };
-const peer = path.join(import.meta.dirname, "peer");
 
 export interface KernelRun {
   readonly userRan: number;
@@ -77,11 +76,13 @@ export class KernelGround implements AsyncDisposable {
     const [agent, answers, program] = ["agent", "answers", "server"].map((name) =>
       scratch.folder(name),
     ) as [string, string, string];
-    for (const name of ["agent.toml", "main.ts"]) {
-      fs.copyFileSync(path.join(peer, "agent", name), path.join(agent, name));
-    }
     const server = path.join(program, "server.ts");
-    fs.copyFileSync(path.join(peer, "server.ts"), server);
+    const peers = [
+      ["peer/agent/agent.toml", path.join(agent, "agent.toml")],
+      ["peer/agent/main.ts", path.join(agent, "main.ts")],
+      ["peer/server.ts", server],
+    ] as const;
+    for (const [from, to] of peers) fs.copyFileSync(path.join(import.meta.dirname, from), to);
     const ground = new KernelGround(scratch, kernel, environment, { agent, answers });
     ground.#script([]);
     // The product's own folders are closed to servers, and so is its runtime.
