@@ -3,7 +3,6 @@
  * them all, and the real files driver with the tickets that the decision allows.
  */
 import fs from "node:fs";
-import path from "node:path";
 import { OperationError, type SeededRandom } from "@ioi/base";
 import type { Obligation } from "@ioi/wire";
 import {
@@ -152,14 +151,14 @@ export class Enforcers implements AsyncDisposable {
   async program(operations: readonly Operation[], sandbox: readonly Obligation[]): Promise<Seen> {
     const { scope } = this.#place;
     const steps = operations.map((each, at) => lineOf(each, at));
-    fs.writeFileSync(path.join(scope, "steps.sh"), `${steps.join("\n")}\necho "@end"\n`);
+    const script = `${steps.join("\n")}\necho "@end"`;
     const before = new Map<string, string>();
     for (const { path: file } of operations) {
       const content = contentOf(file);
       if (content !== undefined) before.set(file, content);
     }
     const prepared = await this.#exec.prepare("sys::exec", {
-      argv: ["sh", "steps.sh"],
+      argv: ["sh", "-c", script],
       cwd: scope,
     });
     const obligations: readonly Obligation[] = [{ type: "stage" }, ...sandbox];

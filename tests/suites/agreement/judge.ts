@@ -34,7 +34,7 @@ export interface Judge {
 const programOf = ({ scope }: Place): Action => ({
   version: 1,
   target: "sys::exec",
-  args: { argv: ["sh", "steps.sh"], cwd: scope },
+  args: { argv: ["sh", "-c", "true"], cwd: scope },
   facts: {
     program: {
       realPath: "/usr/bin/dash",

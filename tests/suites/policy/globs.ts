@@ -2,7 +2,7 @@
 import type { Situation } from "./model.ts";
 
 /** `{a,b}` by trying each; nothing nested is generated. */
-const braces = (pattern: string): readonly string[] => {
+export const braces = (pattern: string): readonly string[] => {
   const found = /^(.*?)\{([^{}]*)\}(.*)$/.exec(pattern);
   if (found === null) return [pattern];
   const [, before = "", inside = "", after = ""] = found;

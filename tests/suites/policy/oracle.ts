@@ -17,6 +17,7 @@ import {
   unknownFacts,
   within,
 } from "./refusals.ts";
+import { sandboxOf } from "./sandbox.ts";
 import { taskAsksOf, taskGives } from "./task.ts";
 import { or, type Truth } from "./truth.ts";
 import { scripts } from "./world.ts";
@@ -240,7 +241,10 @@ export const oracle = (policy: Policy, { action, situation }: Pair): Answer => {
   const denials = builtins(world);
   const { wanted, lost } = keeping(world);
   const reversible = !lost && guardedKeys(world).length === 0 && !guardedRedirect(world);
+  const isProgram = action.target === "sys::exec";
+  const sandbox = isProgram ? sandboxOf(policy, situation, nameOf) : { asks: [], kept: false };
   let asks = gatherAsks(world, fired, lost ? wanted : undefined);
+  for (const id of sandbox.asks) asks.push({ kind: "sandbox", id });
   const denyByDefault = policy.sources.some(({ verdict }) => verdict === "deny");
   const says = policy.sources
     .map((source) => source.reversible)
@@ -269,7 +273,10 @@ export const oracle = (policy: Policy, { action, situation }: Pair): Answer => {
     asks: sorted(left.map(show)),
     discharged: sorted(discharged.map(show)),
     grantsUsed: sorted(used),
-    obligations: wanted === undefined || lost ? [] : [wanted],
+    obligations: [
+      ...(wanted === undefined || lost ? [] : [wanted]),
+      ...(sandbox.kept ? ["sandbox"] : []),
+    ],
     reversible,
   };
 };
