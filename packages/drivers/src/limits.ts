@@ -194,3 +194,9 @@ export const shellAnswerMs = 1_000;
 export const shellLookMs = 50;
 /** Interval at which a terminal's staging area is measured, in milliseconds. */
 export const shellStageCheckMs = 1_000;
+/** Wait of a stop for egress to cut what a program has under way, in milliseconds. */
+export const cutMs = 200;
+/** Links of one fetched page that are remembered. */
+export const linksMax = 512;
+/** Bytes of a fetched page that are searched for links. */
+export const linkBytesMax = 1_048_576;

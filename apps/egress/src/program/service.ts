@@ -148,6 +148,8 @@ export class Programs {
         yield { event: { case: "want", value: { id, target, args: encodeCanonical(args) } } };
       }
     } finally {
+      // Its driver is gone without a word: what was under way is cut.
+      this.#options.onCut(this.#live(flow));
       void flow.close();
       this.#running.delete(counter);
     }

@@ -245,7 +245,7 @@ export class ExecDriver implements Driver {
       output: (bytes, stream) => context.output(bytes, stream),
       ...(wayOut === undefined ? {} : { wayOut, input: context.input }),
     });
-    const network = await wayOut?.close(ran.end.type !== "exited");
+    const network = await wayOut?.close();
     const run = network === undefined ? ran : { ...ran, network };
     const { end } = run;
     if (end.type === "no network") {

@@ -181,7 +181,13 @@ export const runCommand = async (request: RunRequest): Promise<RunResult> => {
     cut ??= why;
     endAll(child);
   };
-  const onAbort = stop("stopped");
+  const { wayOut } = request;
+  const onAbort = (): void => {
+    if (wayOut === undefined) return stop("stopped")();
+    // Whatever the program makes of its cut connections, it was stopped.
+    cut ??= "stopped";
+    void wayOut.cut().finally(() => endAll(child));
+  };
   request.signal.addEventListener("abort", onAbort, { once: true });
   if (request.signal.aborted) onAbort();
   const wall = setTimeout(stop("timeout"), request.wallMs);

@@ -15,7 +15,7 @@ import type { ActContext, ActReport, ObligationType, PreparedAction } from "../c
 import { refused } from "../core/driver.ts";
 import type { ErrorCode } from "../errors.ts";
 import { type DriverRejection, reject } from "../fs/roots.ts";
-import { networkEntriesMax, wayOutMs } from "../limits.ts";
+import { cutMs, networkEntriesMax, wayOutMs } from "../limits.ts";
 
 /** What a program's environment says of its way out; every name that common clients read. */
 export const proxyEnvironment: Readonly<Record<string, string>> = (() => {
@@ -81,6 +81,7 @@ export class WayOut implements AsyncDisposable {
   readonly #wants: Map<number, Want> = new Map();
   readonly #forget: () => void;
   #open = false;
+  #closing: Promise<WayOutSum | undefined> | undefined;
   /** Where the program's sandbox sends its way out, for `spawnSandboxed`. */
   readonly bridge: NonNullable<SpawnOptions["bridge"]>;
   readonly descriptor: number;
@@ -183,8 +184,21 @@ export class WayOut implements AsyncDisposable {
     };
   }
 
-  /** The program has ended, or was ended (`cut`): nothing more goes over it. */
-  async close(cut = false): Promise<WayOutSum | undefined> {
+  /** The program has ended, or is to be ended (`cut`): nothing more goes over it. */
+  close(cut = false): Promise<WayOutSum | undefined> {
+    this.#closing ??= this.#close(cut);
+    return this.#closing;
+  }
+
+  /** Before a stop ends the program: egress still knows what it had under way. Bound: `cutMs`. */
+  async cut(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, cutMs);
+    await Promise.race([this.close(true), promise]);
+    clearTimeout(timer);
+  }
+
+  async #close(cut: boolean): Promise<WayOutSum | undefined> {
     this.#forget();
     if (!this.#open) return undefined;
     this.#open = false;
