@@ -30,6 +30,9 @@ test("a change waits with its id, and is approved or denied by it", () =>
     assert.match(waits.err, /Put another text in force/);
     assert.ok(!waits.err.includes("\u001b[31m"), "the card is made safe for a terminal");
     assert.match((await ioi(["status"])).out, /waits for you: p-00 {2}a change of the policy/);
+    const shown = await ioi(["approve", "p-0", "--show"]);
+    assert.deepEqual([shown.exit, policy.saved.length], [0, 0]);
+    assert.match(shown.out, /Put another text in force/);
     const approved = await ioi(["approve", "p-0", "--json"]);
     const said = JSON.parse(approved.out) as { readonly state: string; readonly receipt: number };
     assert.deepEqual([approved.exit, said.state, said.receipt], [0, "saved", 4]);

@@ -313,6 +313,9 @@ test("a recorded action is explained by the text in force and by a draft", async
   const draft = (await side.explain(wider, { session: id, action: 1 })) as Shown;
   assert.equal((draft["now"] as Shown)["verdict"], "allow");
   assert.equal(draft["receipt"], reply.receipt.index);
+  // A session that is over is judged as it was: its words come from the log.
+  await world.core.closeSession(id, "done");
+  assert.deepEqual(await side.explain(wider, { session: id, action: 1 }), draft);
   await assert.rejects(side.explain("", { receipt: 0 }), code("E_POLICY_QUESTION"));
   await assert.rejects(side.explain("", { receipt: 4000 }), code("E_POLICY_QUESTION"));
 });

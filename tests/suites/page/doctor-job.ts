@@ -44,9 +44,13 @@ export const doctorJob = async (stage: Stage, pictures: string): Promise<SuiteCa
     actual = await end(page);
   } catch (error) {
     actual = error instanceof Error ? error.message : String(error);
-    await page.screenshot({ path: path.join(pictures, "failed-job-doctor.png") });
+    const file = path.join(pictures, "failed-job-doctor.png");
+    await page.screenshot({ path: file }).catch(() => undefined);
   }
-  await page.context().close();
+  await page
+    .context()
+    .close()
+    .catch(() => undefined);
   return actual === undefined
     ? { id: "job-doctor", expected, outcome: "passed" }
     : { id: "job-doctor", expected, outcome: "failed", actual };

@@ -202,6 +202,7 @@ export const policyByPasskey = async (page: Page, stage: Stage): Promise<string 
   await page.keyboard.press("Control+End");
   await page.keyboard.insertText("\n# by passkey\n");
   await page.keyboard.press("Control+s");
+  await page.getByRole("button", { name: "Save this text" }).waitFor();
   await tabTo(page, /^Save this text/);
   await page.keyboard.press("Enter");
   await page.getByText("A change waits to be signed").waitFor();

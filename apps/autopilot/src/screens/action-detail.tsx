@@ -291,6 +291,11 @@ export const ActionDetail = ({
       <p className="detail-verdict">
         <VerdictMark verdict={action.verdict} />
         <span className="muted">by {visibleLine(deciderOf(action)) || "nobody yet"}</span>
+        {action.receipt === undefined ? null : (
+          <Link to="/policy" search={{ tab: "explain", receipt: action.receipt.index }}>
+            Why, rule by rule
+          </Link>
+        )}
       </p>
       {action.reason === "" ? null : <p>{visibleText(action.reason)}</p>}
       {action.verdict === "deny" && action.instead !== "" ? (

@@ -9,7 +9,7 @@ import { requireFolder } from "../kernel/folder.ts";
 import { usage } from "../report.ts";
 import { cardText, changeOf, explainAsks } from "../view/card.ts";
 import { RunPrinter } from "../view/run-view.ts";
-import { answerChange, isChangeId } from "./policy-change.ts";
+import { answerChange, isChangeId, showChange } from "./policy-change.ts";
 import { conclude } from "./run.ts";
 
 const answer = async (
@@ -45,6 +45,7 @@ const answer = async (
 
 /** The card as it waits; with `--json` as `ioi.card/1`. */
 const show = async (context: CommandContext, given: string): Promise<ExitCode> => {
+  if (isChangeId(given)) return await showChange(context, given);
   requireFolder(context.dataFolder);
   await using kernel = await openKernel(context, { start: true });
   const approval = await findApproval(kernel, given);

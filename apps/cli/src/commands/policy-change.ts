@@ -146,6 +146,27 @@ const withdraw = async (
 /** What begins with `p-` is a change of the policy. */
 export const isChangeId = (given: string): boolean => given.startsWith("p-");
 
+const findChange = async (kernel: Kernel, given: string): Promise<pb.PolicyChange> => {
+  const found = (await pendingChanges(kernel)).filter(({ id }) => id.startsWith(given));
+  const [change] = found;
+  if (change === undefined) {
+    const message = `no change of the policy that waits is "${given}"`;
+    throw failWith({ code: "E_POLICY_CHANGE_UNKNOWN", message });
+  }
+  if (found.length > 1) throw usage(`"${given}" begins ${found.length} changes; give more of it`);
+  return change;
+};
+
+/** `ioi approve p-... --show`. */
+export const showChange = async (context: CommandContext, given: string): Promise<ExitCode> => {
+  requireFolder(context.dataFolder);
+  await using kernel = await openKernel(context, { start: false });
+  const change = await findChange(kernel, given);
+  said(context, change, "waits");
+  context.output.line(changeText(change).trim());
+  return exitCodes.done;
+};
+
 /** `ioi approve p-...` and `ioi deny p-...`. */
 export const answerChange = async (
   context: CommandContext,
@@ -154,13 +175,7 @@ export const answerChange = async (
 ): Promise<ExitCode> => {
   requireFolder(context.dataFolder);
   await using kernel = await openKernel(context, { start: false });
-  const found = (await pendingChanges(kernel)).filter(({ id }) => id.startsWith(given));
-  const [change] = found;
-  if (change === undefined) {
-    const message = `no change of the policy that waits is "${given}"`;
-    throw failWith({ code: "E_POLICY_CHANGE_UNKNOWN", message });
-  }
-  if (found.length > 1) throw usage(`"${given}" begins ${found.length} changes; give more of it`);
+  const change = await findChange(kernel, given);
   context.output.progress(changeText(change));
   if (decision === "approve") return await save(context, kernel, change);
   await withdraw(context, kernel, change);

@@ -86,9 +86,11 @@ const shortHash = (hashing: Hashing, { text }: PolicyText): string =>
 export const changeCard = (facts: ChangeFacts, hashing: Hashing): string => {
   const { before, after, next, findings } = facts;
   const warnings = [
-    ...findings.filter(({ code }) => code !== "no-driver").map(({ code, rule, message, at }) =>
-      visible(`  ${code}, line ${at.line}: rule "${rule}" ${message}`),
-    ),
+    ...findings
+      .filter(({ code }) => code !== "no-driver")
+      .map(({ code, rule, message, at }) =>
+        visible(`  ${code}, line ${at.line}: rule "${rule}" ${message}`),
+      ),
     ...letterWarnings(after.text).map((each) => `  ${each}`),
   ];
   return [

@@ -30,11 +30,17 @@ const answeredThen = (leaf: Intent): DecisionContext["grants"] =>
         },
       ];
 
+/** What a person had said by then, and which of it was seen being typed. */
+interface Said {
+  readonly words: string[];
+  readonly typed: Set<number>;
+}
+
 const recorded = (
   core: GuardianCore,
   leaf: Intent,
   receipt: number,
-  words: readonly string[],
+  { words, typed }: Said,
 ): RecordedVerdict | undefined => {
   const session = core.ledger.sessions.get(leaf.session);
   const plain = core.open(leaf.session, leaf.action);
@@ -46,7 +52,8 @@ const recorded = (
     session: {
       ...context,
       words: [...words, ...context.words.filter((each) => !words.includes(each))],
-      urls: typedUrls(words, core.ports.parseUrl),
+      typed,
+      urls: typedUrls(words, core.ports.parseUrl, typed),
     },
     receipt,
     atMs: leaf.atMs,
@@ -55,6 +62,8 @@ const recorded = (
     grants: answeredThen(leaf),
   };
 };
+
+const nothingSaid: Said = { words: [], typed: new Set() };
 
 export interface Wanted {
   /** Empty: of every session. */
@@ -70,14 +79,16 @@ export const recordedVerdicts = async (
 ): Promise<readonly RecordedVerdict[]> => {
   const last = Math.min(until ?? core.receipts.size - 1, core.receipts.size - 1);
   const first = Math.max(0, last + 1 - recordedLeavesMax);
-  const words = new Map<string, string[]>();
+  const said = new Map<string, Said>();
   const found: { readonly leaf: Intent; readonly index: number }[] = [];
   for await (const { index, leaf } of core.receipts.read(first)) {
     if (index > last) break;
     if (leaf.type === "session-open") {
-      const text = core.openingOf(leaf)?.text ?? "";
-      const said = words.get(leaf.session) ?? [];
-      words.set(leaf.session, [...said, text]);
+      const opening = core.openingOf(leaf);
+      const before = said.get(leaf.session) ?? { words: [], typed: new Set<number>() };
+      if (opening?.typed === true) before.typed.add(before.words.length);
+      before.words.push(opening?.text ?? "");
+      said.set(leaf.session, before);
     }
     if (leaf.type !== "intent") continue;
     if (sessions.length > 0 && !sessions.includes(leaf.session)) continue;
@@ -85,7 +96,7 @@ export const recordedVerdicts = async (
     if (found.length > recordedVerdictsMax) found.shift();
   }
   return found.toReversed().flatMap(({ leaf, index }) => {
-    const each = recorded(core, leaf, index, words.get(leaf.session) ?? []);
+    const each = recorded(core, leaf, index, said.get(leaf.session) ?? nothingSaid);
     return each === undefined ? [] : [each];
   });
 };
