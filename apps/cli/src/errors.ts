@@ -20,6 +20,12 @@ export const errors = {
     next: "./ioi gate install --help names the clients that are known.",
     exit: 5,
   },
+  E_CLI_MCP_LOOK: {
+    what: "An MCP server did not say what its tools are.",
+    why: "It did not start, ended, or does not speak the protocol; it is confirmed all the same.",
+    next: "./ioi mcp list shows what it sees; --read gives it a folder that it lacks.",
+    exit: 5,
+  },
   E_CLI_MCP_LINE: {
     what: "A client sent more than a message may have.",
     why: "A gate reads whole messages, and their size is bounded.",

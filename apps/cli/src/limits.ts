@@ -42,9 +42,13 @@ export const folderEntriesMax = 20_000;
 export const freeBytesWanted = 268_435_456;
 /** Bytes of a secret that is entered. */
 export const secretInputBytesMax = 65_536;
+/** Wait for a confirmed MCP server to say what its tools are, in milliseconds. */
+export const mcpLookMs = 30_000;
 /** One message of an MCP client, in bytes. */
 export const gateLineBytesMax = 4_000_000;
 /** Messages of an MCP client that are on their way at once. */
 export const gateSendsMax = 64;
+/** Wait for why a gate has ended when its client has, in milliseconds. */
+export const gateEndMs = 100;
 /** Wait for the answers to a client that has closed its end, in milliseconds. */
 export const gateDrainMs = 5_000;

@@ -43,7 +43,7 @@ export const errors = {
   E_MCP_CANCELLED: {
     what: "A call was cancelled.",
     why: "Its client took it back; what was sent already may have happened.",
-    next: "./ioi receipts show tells whether it was sent.",
+    next: "./ioi receipts list tells whether it was sent.",
     exit: 5,
   },
   E_MCP_TIMEOUT: {

@@ -5,12 +5,19 @@
  * Standard output holds messages of the protocol and nothing else. Bounds: `gateLineBytesMax` a
  * message, `gateSendsMax` messages on their way.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type ExitCode, exitCodes, OperationError } from "@ioi/base";
 import type { pb } from "@ioi/wire";
 import type { CommandContext, Handler } from "../../context.ts";
 import { visible } from "../../io.ts";
 import { type Kernel, openKernel } from "../../kernel/connection.ts";
-import { callDeadlineMs, gateDrainMs, gateLineBytesMax, gateSendsMax } from "../../limits.ts";
+import {
+  callDeadlineMs,
+  gateDrainMs,
+  gateEndMs,
+  gateLineBytesMax,
+  gateSendsMax,
+} from "../../limits.ts";
 import { failWith } from "../../report.ts";
 import { type ConfirmOptions, confirmServer } from "./servers.ts";
 import { folderLines } from "./view.ts";
@@ -42,7 +49,7 @@ const banner = (context: CommandContext, server: pb.McpServer, owned: boolean): 
 
 const noticeText = ({ kind, text, receipt, approval }: pb.GateNotice): string => {
   const mark = receipt === 0n ? "" : `, receipt ${receipt}`;
-  const ask = approval === "" ? "" : `, ./ioi approvals answer ${approval}`;
+  const ask = approval === "" ? "" : `, ./ioi approve ${approval}`;
   return `ioi gate: ${kind} ${visible(text)}${mark}${ask}`;
 };
 
@@ -125,14 +132,14 @@ const pump = async (
 
 const newline = Uint8Array.of(10);
 
-/** What the gate says until it ends; undefined where the client ended it. */
+/** What the gate says until it ends. */
 const listen = async (
   context: CommandContext,
   events: AsyncIterable<pb.GateEvent>,
   waiting: Waiting,
-  opened: () => void,
+  heard: { readonly opened: () => void; readonly ended: (end: pb.RelayEnd) => void },
   quiet: boolean,
-): Promise<pb.RelayEnd | undefined> => {
+): Promise<void> => {
   const { io, output } = context;
   for await (const { event } of events) {
     if (event.case === "message") {
@@ -140,11 +147,10 @@ const listen = async (
       io.outBytes(newline);
       waiting.seen(event.value, "server");
     } else if (event.case === "notice") {
-      if (event.value.kind === "opened") opened();
+      if (event.value.kind === "opened") heard.opened();
       if (!quiet || event.value.kind !== "allowed") output.progress(noticeText(event.value));
-    } else if (event.case === "end") return event.value;
+    } else if (event.case === "end") heard.ended(event.value);
   }
-  return undefined;
 };
 
 const serve = async (
@@ -167,28 +173,32 @@ const serve = async (
     { signal: closed.signal, deadlineMs: Number.POSITIVE_INFINITY },
   );
   const waiting = new Waiting();
-  const opened = Promise.withResolvers<void>();
-  const listening = listen(context, events, waiting, opened.resolve, options.quiet === true).catch(
+  const opened = Promise.withResolvers<"opened">();
+  const ended = Promise.withResolvers<pb.RelayEnd | undefined>();
+  const heard = { opened: () => opened.resolve("opened"), ended: ended.resolve };
+  const listening = listen(context, events, waiting, heard, options.quiet === true).then(
+    () => ended.resolve(undefined),
     (error: unknown) => {
-      if (closed.signal.aborted) return undefined;
-      throw error;
+      if (closed.signal.aborted) ended.resolve(undefined);
+      else ended.reject(error);
     },
   );
   try {
-    const begun = await Promise.race([opened.promise.then(() => "opened"), listening]);
+    const begun = await Promise.race([opened.promise, ended.promise]);
+    const pumping = async (): Promise<undefined> => {
+      await pump(context, gates, session, waiting);
+      // What ended the gate may stand right behind the last answer.
+      await Promise.race([ended.promise, sleep(gateEndMs)]);
+      return undefined;
+    };
     const end =
-      begun === "opened"
-        ? await Promise.race([
-            pump(context, gates, session, waiting).then(() => undefined),
-            listening,
-          ])
-        : await listening;
+      begun === "opened" ? await Promise.race([ended.promise, pumping()]) : await ended.promise;
     if (end === undefined) return exitCodes.done;
     const words = end.errors === "" ? "" : `; its last words: ${visible(end.errors.slice(-500))}`;
     throw new OperationError(end.code as `E_${string}`, `${end.message}${words}`);
   } finally {
     closed.abort(new OperationError("E_RPC_CANCELLED", "the client has gone"));
-    await listening.catch(() => undefined);
+    await listening;
   }
 };
 

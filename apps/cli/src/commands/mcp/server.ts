@@ -53,8 +53,10 @@ const findProgram = ({ io }: CommandContext, name: string): string => {
     if (isFile(path)) return path;
   } else {
     const folders = (io.env["PATH"] ?? "").split(delimiter).filter(isAbsolute);
-    const found = folders.map((folder) => join(folder, name)).find(isFile);
-    if (found !== undefined) return found;
+    const found = folders.map((folder) => join(folder, name)).filter(isFile);
+    // A shim is a script that looks for the program elsewhere.
+    const plain = found.find((path) => !path.includes("/shims/")) ?? found[0];
+    if (plain !== undefined) return plain;
   }
   throw failWith({ code: "E_CLI_MCP_PROGRAM", message: `there is no program ${name}` });
 };
@@ -180,7 +182,17 @@ export const describeServer = async (
     const script = realpathSync(resolve(here, args[at] ?? ""));
     argv[at + 1] = script;
     files.push({ path: script, sha256: await hashOf(script) });
-    roots.add(packageFolder(script), false);
+    const folder = packageFolder(script);
+    const home = context.io.env["HOME"] ?? "";
+    if (within(home, folder)) {
+      const message = `${script} lies in ${folder}, which holds all that is yours`;
+      throw failWith({
+        code: "E_CLI_MCP_PROGRAM",
+        message,
+        next: "Put it into a folder of its own.",
+      });
+    }
+    roots.add(folder, false);
   }
   for (const [index, arg] of args.entries()) {
     const path = resolve(here, arg);

@@ -8,6 +8,7 @@ import { type Kernel, openKernel, retrying } from "../../kernel/connection.ts";
 import { requireFolder } from "../../kernel/folder.ts";
 import { callDeadlineMs, smallFileBytesMax } from "../../limits.ts";
 import { failWith, usage } from "../../report.ts";
+import { lookAtTools } from "./look.ts";
 import { describeServer, nameOf, type ServerOptions } from "./server.ts";
 import { transparentPolicy } from "./transparent.ts";
 import { describeLine, folderLines, reviewLines, serverJson } from "./view.ts";
@@ -109,7 +110,8 @@ export const add: Handler<ConfirmOptions> = async (context, { args, options }) =
   const [name = "", ...command] = args;
   await using kernel = await openKernel(context, { start: true });
   const server = await confirmServer(context, kernel, command, { ...options, name });
-  return tellServer(context, server);
+  await lookAtTools(context, kernel, server);
+  return tellServer(context, await found(kernel, server.name));
 };
 
 export const remove: Handler<object> = async (context, { args }) => {
