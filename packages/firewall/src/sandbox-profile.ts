@@ -194,18 +194,33 @@ class Compiler {
   }
 }
 
-const known = new WeakMap<CompiledPolicy["engine"], WeakMap<RootTable, CompiledProfile>>();
+/** What every decision about a program in one session has in common. */
+interface Shared {
+  readonly obligations: readonly Obligation[];
+  readonly asks: readonly AskSource[];
+}
 
-/** Of this session; worked out once for both. */
-const profileOf = (policy: CompiledPolicy, table: RootTable): CompiledProfile => {
+const known = new WeakMap<CompiledPolicy["engine"], WeakMap<RootTable, Shared>>();
+
+/** Of this session; worked out once. */
+const sharedOf = (policy: CompiledPolicy, table: RootTable): Shared => {
   const { engine } = policy;
-  const ofPolicy = known.get(engine) ?? new WeakMap<RootTable, CompiledProfile>();
+  const ofPolicy = known.get(engine) ?? new WeakMap<RootTable, Shared>();
   known.set(engine, ofPolicy);
   const found = ofPolicy.get(table);
   if (found !== undefined) return found;
   const roots = table.roots.filter(({ name }) => name !== homeRoot);
   const home = table.roots.find(({ name }) => name === homeRoot)?.path ?? "/";
-  const made = compileSandbox(policy, roots, home);
+  const { profile, uncompiled } = compileSandbox(policy, roots, home);
+  const { hidden, readOnly } = profile;
+  const rules = new Set(uncompiled.map(({ rule }) => rule));
+  const made: Shared = {
+    obligations:
+      hidden.length + readOnly.length === 0
+        ? []
+        : [{ type: "sandbox", hidden: [...hidden], readOnly: [...readOnly] }],
+    asks: [...rules].slice(0, sandboxAsksMax).map((id) => ({ kind: "sandbox", id })),
+  };
   ofPolicy.set(table, made);
   return made;
 };
@@ -214,20 +229,14 @@ const profileOf = (policy: CompiledPolicy, table: RootTable): CompiledProfile =>
 export const sandboxObligations = (
   policy: CompiledPolicy,
   { target, table }: Subject,
-): Obligation[] => {
-  if (!sandboxedTargets.has(target.name)) return [];
-  const { hidden, readOnly } = profileOf(policy, table).profile;
-  return hidden.length + readOnly.length === 0
-    ? []
-    : [{ type: "sandbox", hidden: [...hidden], readOnly: [...readOnly] }];
-};
+): readonly Obligation[] =>
+  sandboxedTargets.has(target.name) ? sharedOf(policy, table).obligations : [];
 
 /** A program asks where it could go round a refusal; the first few are named. */
-export const sandboxAsks = (policy: CompiledPolicy, { target, table }: Subject): AskSource[] => {
-  if (!sandboxedTargets.has(target.name)) return [];
-  const rules = new Set(profileOf(policy, table).uncompiled.map(({ rule }) => rule));
-  return [...rules].slice(0, sandboxAsksMax).map((id) => ({ kind: "sandbox", id }));
-};
+export const sandboxAsks = (
+  policy: CompiledPolicy,
+  { target, table }: Subject,
+): readonly AskSource[] => (sandboxedTargets.has(target.name) ? sharedOf(policy, table).asks : []);
 
 /** What a program sees less than `roots`, and which refusals it could go round. Pure. */
 export const compileSandbox = (

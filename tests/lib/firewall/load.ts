@@ -47,14 +47,16 @@ const makeRule = (random: SeededRandom, at: number): LoadRule => {
   return { id: `rule-${at}`, target, effect, name: `p${at}`, ending: pick(random, endings) };
 };
 
-const whereOf = ({ target, name, ending }: LoadRule): string => {
+const whereOf = ({ target, effect, name, ending }: LoadRule): string => {
   const glob = `{ glob = "scope:/${name}/**/*.${ending}" }`;
   if (target === "net::get") {
     return `where.url = { scheme = "https", host = "${name}.example.com", path_glob = "/v1/**" }`;
   }
   if (target === "sys::exec") {
-    return `where.argv = { program = "/opt/${name}/bin/tool", first = ["status"], rest = { matches = "[0-9]{1,4}" } }`;
+    return `where.argv = { program = "/opt/${name}/bin/${name}", first = ["status"], rest = { matches = "[0-9]{1,4}" } }`;
   }
+  // A refusal of a whole folder is one that sandboxes keep too; with any other programs would ask.
+  if (effect === "deny") return `where.path = { glob = "scope:/${name}/**" }`;
   return target === "fs::move" || target === "fs::copy"
     ? `where.path = ${glob}\nwhere.to = ${glob}`
     : `where.path = ${glob}`;
@@ -76,8 +78,9 @@ const cedarOf = ({ target, effect, name, ending }: LoadRule): string => {
     return `${head} when { context.scheme == "https" && context.host == "${name}.example.com" && context.path like "/v1/*" };`;
   }
   if (target === "sys::exec") {
-    return `${head} when { context.program == "/opt/${name}/bin/tool" && context.first == "status" };`;
+    return `${head} when { context.program == "/opt/${name}/bin/${name}" && context.first == "status" };`;
   }
+  if (effect === "deny") return `${head} when { context.path like "${scope}/${name}/*" };`;
   return target === "fs::move" || target === "fs::copy"
     ? `${head} when { ${path("path")} && ${path("to")} };`
     : `${head} when { ${path("path")} };`;
@@ -98,7 +101,7 @@ const actionFor = (random: SeededRandom, { target, name, ending }: LoadRule): Ac
   if (target === "net::get") {
     args["url"] = `https://${name}.example.com/v1/a${random.below(100)}`;
   } else if (target === "sys::exec") {
-    const realPath = `/opt/${name}/bin/tool`;
+    const realPath = `/opt/${name}/bin/${name}`;
     args["argv"] = [realPath, "status", `${random.below(1000)}`];
     args["cwd"] = scope;
     facts["program"] = { realPath, exists: true, kind: "file", sha256: new Uint8Array(32) };
