@@ -115,12 +115,28 @@ describe("by name", { concurrency: 2 }, () => {
     const rest = await place.undo(session);
     assert.deepEqual([rest.code, rest.view.actions.length], [0, 1], rest.stderr);
     assert.deepEqual(treeOf(folder), was);
-    for (const again of [session, one.view.session]) {
-      const nothing = await place.ioi("undo", again, "--json");
-      assert.equal(nothing.code, 5, nothing.stdout);
-      assert.match(nothing.stdout, /E_NOTHING_TO_UNDO/);
-    }
+    const nothing = await place.ioi("undo", session, "--json");
+    assert.equal(nothing.code, 5, nothing.stdout);
+    assert.match(nothing.stdout, /E_NOTHING_TO_UNDO/);
     assert.deepEqual(treeOf(folder), was);
+  });
+
+  test("an undo is undone by its name, and what it had undone can be undone again", async () => {
+    const folder = grow("again");
+    const was = treeOf(folder);
+    const changed = await place.runIn(folder, "/write kept.txt after && /delete gone.txt");
+    const { session } = changed.view;
+    const did = treeOf(folder);
+    const undone = await place.undo(session);
+    assert.deepEqual([undone.code, treeOf(folder)], [0, was], undone.stderr);
+    const redone = await place.undo(undone.view.session);
+    assert.deepEqual([redone.code, redone.view.actions.length], [0, 2], redone.stderr);
+    assert.deepEqual(treeOf(folder), did);
+    // Nothing is left of it: the undo is undone, once.
+    const twice = await place.ioi("undo", undone.view.session, "--json");
+    assert.deepEqual([twice.code, /E_NOTHING_TO_UNDO/.test(twice.stdout)], [5, true]);
+    const again = await place.undo(session);
+    assert.deepEqual([again.code, treeOf(folder)], [0, was], again.stderr);
   });
 
   test("what somebody changed since is not overwritten: 5, and the tree stays", async () => {

@@ -172,6 +172,8 @@ const classes: readonly string[] = [
   ].map((id) => `builtin:${id}`),
   "obligation snapshot",
   "obligation stage",
+  "obligation sandbox",
+  "asked sandbox",
   "reversible true",
   "reversible false",
   "headless deny",

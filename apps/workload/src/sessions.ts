@@ -15,6 +15,7 @@ import {
   type SessionSnapshot,
   stateOf,
   type UndoItem,
+  type Undo,
   undoOf,
 } from "@ioi/agent";
 import { type Log, OperationError, utf8Encode } from "@ioi/base";
@@ -34,6 +35,7 @@ import {
   type Piece,
   type SessionIndex,
   type Summary,
+  type Undoing,
 } from "./store.ts";
 
 export type AgentChoice = "planner" | "model" | "folder";
@@ -91,24 +93,38 @@ const unknown = (session: string): OperationError =>
   new OperationError("E_SESSION_UNKNOWN", `there is no session ${session.slice(0, 64)}`);
 
 /** Effects that a confirmed `fs::restore` of this session reverted. */
-const undoneBy = (state: SessionSnapshot): readonly bigint[] =>
-  state.actions.flatMap(({ target, args, outcome }) => {
+const undoneBy = (state: SessionSnapshot): readonly Undoing[] =>
+  state.actions.flatMap(({ target, args, outcome, ticket }) => {
     const counter = args["counter"];
     return target === "fs::restore" &&
+      ticket !== undefined &&
       outcome?.status === "confirmed" &&
       (typeof counter === "number" || typeof counter === "bigint")
-      ? [BigInt(counter)]
+      ? [{ counter: BigInt(counter), by: ticket.counter }]
       : [];
   });
 
+const countersOf = (undone: readonly Undoing[]): ReadonlySet<bigint> =>
+  new Set(undone.map(({ counter }) => counter));
+
 /** Effects of this session that can be undone, but those that it undid itself. */
 const reversibleOf = (state: SessionSnapshot): readonly bigint[] => {
-  const undone = new Set(undoneBy(state));
+  const undone = countersOf(undoneBy(state));
   return state.actions.flatMap((each) => {
     const counter = each.ticket?.counter;
     const left = counter !== undefined && undoOf(each).kind === "paths" && !undone.has(counter);
     return left ? [counter] : [];
   });
+};
+
+/** What an undo of an action does; of an undo's own actions, where the session is nothing else. */
+const undoIn = ({ goal }: SessionSnapshot, action: SessionSnapshot["actions"][number]): Undo => {
+  const { target, args, outcome } = action;
+  if (goal.kind !== "undo" || target !== "fs::restore") return undoOf(action);
+  const { paths } = args;
+  const texts = Array.isArray(paths) ? paths.filter((each) => typeof each === "string") : [];
+  const whole = outcome?.status === "confirmed" && outcome.reversible && texts.length > 0;
+  return whole ? { kind: "paths", paths: texts } : { kind: "nothing", paths: [] };
 };
 
 const summaryOf = (state: SessionSnapshot): Summary => ({
@@ -388,14 +404,13 @@ export class Sessions {
     await this.#writing;
     const earlier: UndoItem[] = [];
     const lost: number[] = [];
-    const undone = new Set(undoneBy(state));
+    const undone = countersOf(undoneBy(state));
+    const already = await this.#options.index.undone();
     for (const each of state.actions) {
-      const { kind, paths } = undoOf(each);
+      const { kind, paths } = undoIn(state, each);
       const counter = each.ticket?.counter;
       if (counter === undefined || kind === "nothing" || undone.has(counter)) continue;
-      if ((action !== 0 && each.n !== action) || (await this.#options.index.isUndone(counter))) {
-        continue;
-      }
+      if ((action !== 0 && each.n !== action) || already.has(counter)) continue;
       if (kind === "paths") earlier.push({ counter, paths });
       else lost.push(each.n);
     }

@@ -273,6 +273,12 @@ const sessionKey = (session: string): Uint8Array => utf8Encode(`s/${session}`);
 const undoneKey = (counter: bigint): Uint8Array =>
   utf8Encode(`u/${counter.toString().padStart(20, "0")}`);
 
+/** An effect that was reverted, and the effect that reverted it. */
+export interface Undoing {
+  readonly counter: bigint;
+  readonly by: bigint;
+}
+
 export class SessionIndex {
   readonly #store: KeyValue;
 
@@ -280,27 +286,32 @@ export class SessionIndex {
     this.#store = store;
   }
 
-  /** The summary, and the effects that the session undid. */
-  async put(entry: Summary, undone: readonly bigint[]): Promise<void> {
+  /** The summary, and the effects that the session undid, each with the effect that did. */
+  async put(entry: Summary, undone: readonly Undoing[]): Promise<void> {
     await this.#store.write([
-      ...undone.map((counter) => ({
+      ...undone.map(({ counter, by }) => ({
         type: "put" as const,
         key: undoneKey(counter),
-        value: nothing,
+        value: utf8Encode(by.toString()),
       })),
       { type: "put", key: sessionKey(entry.session), value: schema.encode(summary, entry) },
     ]);
   }
 
-  async isUndone(counter: bigint): Promise<boolean> {
-    return (await this.#store.get(undoneKey(counter))) !== undefined;
-  }
-
-  /** Every effect that was undone. */
+  /** Every effect that was undone, and whose undoing was not undone itself. */
   async undone(): Promise<ReadonlySet<bigint>> {
+    const undoing = new Map<bigint, bigint | undefined>();
+    for await (const { key, value } of this.#scan("u/", "u0")) {
+      const by = utf8Decode(value) ?? "";
+      const counter = BigInt(utf8Decode(key.subarray(2)) ?? "0");
+      // Without a name: written before undoings could be undone.
+      undoing.set(counter, /^\d{1,20}$/.test(by) ? BigInt(by) : undefined);
+    }
     const found = new Set<bigint>();
-    for await (const { key } of this.#scan("u/", "u0")) {
-      found.add(BigInt(utf8Decode(key.subarray(2)) ?? "0"));
+    // What undoes has the higher counter, and may be undone itself.
+    for (const counter of [...undoing.keys()].sort((x, y) => (x < y ? 1 : x > y ? -1 : 0))) {
+      const by = undoing.get(counter);
+      if (by === undefined || !found.has(by)) found.add(counter);
     }
     return found;
   }
