@@ -200,7 +200,7 @@ const addDecisionCommands = (program: Command, build: Build): void => {
     .description("undo what was reversible in a session, newest first")
     .argument(
       "[session]",
-      "its id, or the beginning of it; absent: the newest with something left to undo",
+      "its id, or the beginning of it, also of an undo; absent: the newest with something left to undo",
     )
     .addOption(data())
     .option("--action <n>", "only this action", parseAction("--action"))
