@@ -48,7 +48,10 @@ test("values that are fixed, keys of tables and tables themselves", () => {
   assert.deepEqual(at("[defaults]\nverdict = |"), ['"ask"', '"deny"']);
   assert.ok(at("[budget.session]\n|")?.includes("wall_minutes"));
   assert.ok(at("[workspace.home]\n|")?.includes("access"));
-  assert.ok(at("[|")?.includes("[[rule]]"));
+  assert.ok(at('[rate."fs::write"]\n|')?.includes("all_per_hour"));
+  assert.ok(at('[tool."mail"."send"]\n|')?.includes("roles"));
+  assert.ok(at("[|")?.includes("[[rule]]") && !at("[|")?.includes("[when]"));
+  assert.ok(at(rule("when = { |"))?.includes("days"));
   assert.equal(at("# a comm|"), undefined);
   assert.equal(at("actions = |"), undefined);
 });

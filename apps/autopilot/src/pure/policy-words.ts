@@ -82,7 +82,7 @@ export const parseWords = (json: string): Words => {
   };
 };
 
-const header = /^\s*\[\[?\s*([\w".-]+(?:\s*\.\s*[\w".-]+)*)\s*\]?\]?/;
+const header = /^\s*\[\[?\s*([\w":.-]+(?:\s*\.\s*[\w":.-]+)*)\s*\]?\]?/;
 
 /** The lines of the table that a place stands in, and its name. */
 const tableAt = (
@@ -97,12 +97,16 @@ const tableAt = (
   return { name: name.replaceAll(/\s/g, ""), lines: lines.slice(Math.max(0, first), last) };
 };
 
-const keysKey = (table: string): string => (table.startsWith("workspace.") ? "workspace" : table);
+/** Tables that have a name of their own behind the dot. */
+const named = ["workspace", "rate", "tool"];
+
+const keysKey = (table: string): string =>
+  named.find((each) => table.startsWith(`${each}.`)) ?? table;
 
 /** Targets that the rule names, with what a group stands for. */
 const targetsIn = (lines: readonly string[], words: Words): readonly WordTarget[] => {
-  const named = /^\s*target\s*=\s*\[?([^\]]*)/m.exec(lines.join("\n"))?.[1] ?? "";
-  const names = [...named.matchAll(/"([^"\n]*)"/g)].map(([, name = ""]) => name);
+  const listed = /^\s*target\s*=\s*\[?([^\]]*)/m.exec(lines.join("\n"))?.[1] ?? "";
+  const names = [...listed.matchAll(/"([^"\n]*)"/g)].map(([, name = ""]) => name);
   return words.targets.filter(({ name }) =>
     names.some(
       (each) => each === name || (each.endsWith("::*") && name.startsWith(each.slice(0, -1))),
@@ -149,14 +153,19 @@ const keyOffers = (table: string, lines: readonly string[], words: Words): reado
   return [...where, ...own];
 };
 
+const namedTables: ReadonlyMap<string, Offer> = new Map([
+  ["workspace", { label: "[workspace.name]", detail: "a folder with a name" }],
+  ["rate", { label: '[rate."fs::write"]', detail: "how often" }],
+  ["tool", { label: '[tool."server"."name"]', detail: "what a tool of a server is for" }],
+]);
+
 const headerOffers = ({ keys }: Words): readonly Offer[] =>
   [...keys.keys()]
-    .filter((name) => name !== "")
+    .filter((name) => name !== "" && name !== "when")
     .map((name) => {
       if (name === "rule") return { label: "[[rule]]", detail: "a rule" };
-      if (name === "workspace") {
-        return { label: "[workspace.name]", detail: "a folder with a name" };
-      }
+      const known = namedTables.get(name);
+      if (known !== undefined) return known;
       return { label: `[${name}]`, detail: "table" };
     });
 
@@ -213,6 +222,15 @@ export const offersAt = (source: string, place: number, words: Words): Offers | 
   if (condition !== null) {
     const [, argument = "", key = ""] = condition;
     return { from: place - key.length, options: conditionOffers(argument, own, words) };
+  }
+  const when = /^\s*when\s*=\s*\{(?:.*[,{])?\s*([\w-]*)$/.exec(before);
+  if (when !== null) {
+    const options = (words.keys.get("when") ?? []).map((key) => ({
+      label: key,
+      insert: `${key} = `,
+      detail: "when it counts",
+    }));
+    return { from: place - (when[1] ?? "").length, options };
   }
   const value = /^\s*(?:.*[{,]\s*)?([\w-]+)\s*=\s*([\w-]*)$/.exec(before);
   if (value !== null) {

@@ -129,7 +129,8 @@ const look = EditorView.theme({
     color: "var(--text)",
     borderColor: "var(--line)",
   },
-  ".cm-panel.cm-search": { fontFamily: "var(--sans)" },
+  ".cm-panel.cm-search": { fontFamily: "var(--sans)", fontSize: "0.75rem" },
+  ".cm-textfield, .cm-button": { fontSize: "0.75rem", borderRadius: "0.25rem" },
   ".cm-textfield": {
     border: "1px solid var(--line-strong)",
     backgroundColor: "var(--surface)",
@@ -155,9 +156,11 @@ const complete =
     if (!context.explicit && offers.from === context.pos) return null;
     return {
       from: offers.from,
-      options: offers.options.map(({ label, insert, detail }) => ({
+      options: offers.options.map(({ label, insert, detail }, at) => ({
         label,
         detail,
+        // As they were given: what must be said stands first.
+        boost: Math.max(-99, 99 - at),
         ...(insert === undefined ? {} : { apply: insert }),
       })),
     };

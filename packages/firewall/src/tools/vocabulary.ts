@@ -7,6 +7,7 @@ import { rateKeys } from "../rates.ts";
 import { keysOf } from "../read-condition.ts";
 import { ruleKeys } from "../read-rule.ts";
 import { laterTables, topKeys } from "../read-source.ts";
+import { scopeGroups } from "../scope/words.ts";
 import { type ArgumentSpec, mustConstrain, targetGroups, targets } from "../targets.ts";
 import { dayNames } from "../window.ts";
 
@@ -34,7 +35,7 @@ export interface Vocabulary {
   readonly groups: readonly string[];
   /** Keys of a condition by the type of its argument. */
   readonly conditions: Readonly<Record<string, readonly string[]>>;
-  /** Keys by table; "" is the top, "workspace" any of the workspaces. */
+  /** Keys by table; "" is the top, "workspace", "rate" and "tool" any of theirs, "when" a rule's own. */
   readonly keys: Readonly<Record<string, readonly string[]>>;
   /** Values of a key, as they are written. */
   readonly values: Readonly<Record<string, readonly string[]>>;
@@ -67,6 +68,8 @@ export const vocabulary = (): Vocabulary => ({
     rule: [...ruleKeys],
     defaults: ["verdict"],
     workspace: ["path", "access"],
+    tool: ["group", "reversible", "roles"],
+    grounding: ["trusted"],
     when: ["days", "from", "to", "zone"],
     rate: rateKeys,
     "budget.session": ["actions", "wall_minutes", "model_usd", "model_tokens"],
@@ -76,6 +79,8 @@ export const vocabulary = (): Vocabulary => ({
     effect: ['"allow"', '"ask"', '"deny"'],
     verdict: ['"ask"', '"deny"'],
     access: ['"read"', '"write"'],
+    group: scopeGroups.map((group) => JSON.stringify(group)),
+    reversible: ["true", "false"],
     contains_kind: contentKinds.map((kind) => `"${kind}"`),
     days: dayNames.map((day) => `"${day}"`),
     zone: ['"local"', '"UTC"'],
