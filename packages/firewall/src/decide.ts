@@ -150,7 +150,7 @@ const collectAsks = (
   const call = judgement.tool?.call;
   const asks: AskSource[] = judgement.asks.map(({ rule }) => ({ kind: "rule", id: rule.id }));
   const grounds = (url: CanonicalUrl, tokens: ReadonlySet<string>): boolean =>
-    isGroundedUrl(url, subject, tokens);
+    isGroundedUrl(url, subject, tokens, session.seen);
   for (const id of ungrounded(subject.target.arguments, subject.values, session, grounds)) {
     asks.push({ kind: "ungrounded", id });
   }

@@ -40,6 +40,27 @@ describe("what a person typed", () => {
     assert.equal(verdictOf("http://example.com/docs/a?v=2"), "ask");
     assert.equal(verdictOf("https://evil.example/docs/a?v=2"), "ask");
   });
+  it("goes on by links of pages that were fetched, letter for letter, on its own sites", () => {
+    const words = typed("read https://example.com/docs/a please");
+    const link = "https://example.com/next/c3RvbGVu";
+    const answer = { server: "net::get", tool: "example.com", counter: 1n };
+    const seenOf = (text: string, server = "net::get") => ({
+      ...words,
+      session: {
+        ...words.session,
+        seen: [{ ...answer, server, token: { type: "url" as const, text } }],
+      },
+    });
+    const verdictOf = (url: string, seen = seenOf(link)): string =>
+      decide(sites, get(url), seen).verdict;
+    assert.equal(verdictOf(link), "allow");
+    assert.equal(verdictOf(`${link}x`), "ask");
+    assert.equal(verdictOf(link, seenOf(link, "mail")), "ask");
+    const away = "https://evil.example/next";
+    assert.equal(verdictOf(away, seenOf(away)), "ask");
+    const long = `https://example.com/${"a".repeat(260)}`;
+    assert.equal(verdictOf(long, seenOf(long)), "ask");
+  });
   it("is gone on with where its answer breaks off: a plain page, and nothing else", () => {
     const url = "https://example.com/docs/a";
     const words = typed(`read ${url} with TOKEN`);

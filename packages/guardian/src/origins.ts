@@ -8,7 +8,13 @@
  */
 import { equalBytes, fromHex } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
-import { decodeOrigins, encodeOrigins, type SeenAddress, type TrustedValue } from "@ioi/firewall";
+import {
+  decodeOrigins,
+  encodeOrigins,
+  parseCanonicalUrl,
+  type SeenAddress,
+  type TrustedValue,
+} from "@ioi/firewall";
 import {
   type Action,
   action as actionSchema,
@@ -70,9 +76,11 @@ export const sealedOrigins = (
   const action = actionOf(core, intent);
   if (action === undefined) return undefined;
   const trusted = decoded.value.trusted.filter(({ field }) => fields.includes(field));
+  const url = parseCanonicalUrl(textOf(action.args["url"]));
+  const called = action.target === "mcp::call";
   const content = encodeCanonical({
-    server: textOf(action.args["server"]),
-    tool: textOf(action.args["tool"]),
+    server: called ? textOf(action.args["server"]) : action.target,
+    tool: called ? textOf(action.args["tool"]) : url.ok ? url.value.host : "",
     origins: encodeOrigins({ ...decoded.value, trusted }),
   });
   return core.seal(intent.session, content);

@@ -16,18 +16,20 @@ export const contentRefusal = async (
 };
 
 /**
- * Where values of an answer come from, beside it, with a commitment in what is signed; loaded where a
- * ticket speaks of it.
+ * Where values of an answer come from, beside it, with a commitment in what is signed. Loaded where
+ * there is an answer; without the obligation only addresses are told.
  */
 export const withOrigins = async (
   provider: CryptoProvider,
   { answer, ...report }: ActReport,
   obligations: readonly Obligation[],
 ): Promise<ActReport> => {
+  if (answer === undefined) return report;
   const wanted = obligations.find(({ type }) => type === "origins");
-  if (answer === undefined || wanted?.type !== "origins") return report;
   const { encodeOrigins, originsOf } = await import("@ioi/firewall/origins");
-  const origins = encodeOrigins(originsOf(answer, wanted.trusted));
+  const found = originsOf(answer, wanted?.type === "origins" ? wanted.trusted : []);
+  if (found.trusted.length === 0 && found.seen.length === 0) return report;
+  const origins = encodeOrigins(found);
   return {
     ...report,
     result: { ...report.result, origins },

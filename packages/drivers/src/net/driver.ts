@@ -7,6 +7,7 @@
  * Bounds: `fetchContentBytesMax` of an answer, `argumentBytesMax` of a URL and its headers.
  */
 import { OperationError, ok, type Result, toHex, utf8Encode } from "@ioi/base";
+import { linksOf } from "./links.ts";
 import { parseCanonicalUrl } from "@ioi/firewall/net";
 import type { Client } from "@ioi/host/rpc";
 import { type CanonicalValue, contentRef, type pb, schema } from "@ioi/wire";
@@ -114,7 +115,11 @@ const saidOf = (
   return status >= 400 ? { code: "E_HTTP_STATUS", message: `the server answered ${status}` } : {};
 };
 
-const reportOf = async (response: EgressResponse, request: Request): Promise<ActReport> => {
+const reportOf = async (
+  response: EgressResponse,
+  request: Request,
+  effect: boolean,
+): Promise<ActReport> => {
   const { bytes, more } = await readBody(response.body, fetchContentBytesMax);
   const end = response.end();
   const location = locationOf(response, request.url);
@@ -139,6 +144,10 @@ const reportOf = async (response: EgressResponse, request: Request): Promise<Act
     bytes: bytes.length,
     reversible: false,
     evidence: evidenceOf(response.status, end, bytes.length),
+    // What a page that was read links to may be read next.
+    ...(effect || location !== undefined
+      ? {}
+      : { answer: linksOf(bytes, response.headers.get("content-type") ?? "", request.url) }),
   };
 };
 
@@ -207,7 +216,7 @@ export class NetDriver implements Driver {
       if (context.obligations.has("flow")) {
         response = continued(fetch, whole, response, context.signal);
       }
-      return await reportOf(response, request);
+      return await reportOf(response, request, effect);
     } catch (error) {
       const stopped = context.signal.aborted && error === context.signal.reason;
       if (!(error instanceof OperationError) && !stopped) throw error;

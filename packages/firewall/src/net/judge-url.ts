@@ -3,6 +3,7 @@
  * classes that a rule opened, and which URLs the person's words ground.
  */
 import type { AskSource } from "@ioi/wire";
+import type { SeenAddress } from "../grounding/sources.ts";
 import type { BuiltinDenial } from "../builtin.ts";
 import type { Firing, Judgement } from "../judge.ts";
 import type { Predicate } from "../predicate.ts";
@@ -122,17 +123,21 @@ const piecesOf = (url: CanonicalUrl): readonly string[] =>
 /**
  * A URL is grounded where the person typed it. One that only reads may also be built: a host that
  * the person named, and a path and query of at most 256 characters made of pieces that the person
- * typed, so that nothing an agent has read fits in.
+ * typed, so that nothing an agent has read fits in; or be a link of a page that was fetched.
  */
 export const isGroundedUrl = (
   url: CanonicalUrl,
   subject: Subject,
   tokens: ReadonlySet<string>,
+  seen: readonly SeenAddress[] = [],
 ): boolean => {
   const { urls, sites } = subject.table;
   if (urls.has(url.text)) return true;
   if (subject.target.name !== "net::get" || !sites.has(url.host)) return false;
   if (url.path.length + url.query.length > builtCharsMax) return false;
+  // A link of a page that was fetched, letter for letter: nothing can be added to it.
+  if (seen.some(({ server, token }) => server === "net::get" && token.text === url.text))
+    return true;
   const typed = new Set(tokens);
   for (const text of urls) {
     const parsed = parseCanonicalUrl(text);

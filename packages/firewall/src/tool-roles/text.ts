@@ -21,7 +21,9 @@ const shown = (value: ToolLeaf["value"]): string => {
 const stoodIn = (value: ToolLeaf["value"], session: SessionContext): string => {
   const seen = typeof value === "string" ? seenIn(value, session) : undefined;
   if (seen === undefined) return "";
-  return `it stood in an answer of ${visible(`${seen.server}.${seen.tool}`)} (ticket ${seen.counter})`;
+  const page = seen.server.includes("::");
+  const where = page ? `a page of ${seen.tool}` : `an answer of ${seen.server}.${seen.tool}`;
+  return `it stood in ${visible(where)} (ticket ${seen.counter})`;
 };
 
 /** Why one ask about a call of a tool is there; undefined where it is none of these. */
