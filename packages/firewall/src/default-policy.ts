@@ -121,9 +121,9 @@ target = ["model::infer", "model::embed"]
 # --- The web -----------------------------------------------------------------------------------
 
 # A site of the session is a host that the person typed or accepted. Only what the person typed is
-# fetched without asking, or what is built of it: nothing that an agent has read goes into an
-# address. Sending (net::post) asks. Addresses of this machine and its networks are closed unless
-# the person types the address itself or a rule names the host.
+# fetched without asking, what is built of it, or a link of a fetched page: nothing that an agent has
+# read goes into an address. Sending (net::post) asks. Addresses of this machine and its networks are
+# closed unless the person types the address itself or a rule names the host.
 
 [[rule]]
 id = "sites-read"

@@ -93,6 +93,29 @@ describe("the words of a task", () => {
     assert.deepEqual(brief("list ./sub and/or CSV/PDF")[0], []);
   });
 
+  const groups: readonly (readonly [string, string])[] = [
+    ["Create a meeting with Anna on Friday", "read organise schedule"],
+    ["How many meetings do I have?", "read"],
+    ["Cancel my appointment at the dentist", "read schedule"],
+    ["Change my rent from May on", "read organise buy"],
+    ["Send them the difference", "read send buy"],
+    ["How much rent did I pay?", "read"],
+    ["Sort my invoices by month", "read organise"],
+    ["Refund Anna, please", "read buy"],
+    ["Do not forget to invite Anna", "read schedule"],
+    ["Do not invite Anna", "read"],
+    ["Read the file called 'create a meeting'", "read"],
+  ];
+  for (const [text, expected] of groups) {
+    it(`mean ${expected}: ${text}`, () => assert.equal(brief(text)[1], expected));
+  }
+
+  it("count however long they are where somebody was seen typing them", () => {
+    const long = `${"Please take your time. ".repeat(10)}delete ~/Downloads`;
+    assert.deepEqual(readWords([long], home).groups, ["read"]);
+    assert.deepEqual(readWords([long], home, undefined, new Set([0])).groups, ["read", "delete"]);
+  });
+
   it("a paste names nothing", () => {
     const long = `delete ~/Downloads ${"x".repeat(200)}`;
     for (const text of ["tidy up\ndelete ~/Downloads", "a\u2028delete ~/a", long]) {

@@ -464,7 +464,7 @@ export class GuardianCore {
       trusted: session.origins.trusted,
       seen: session.origins.seen,
       urls: typedUrls(session.words, this.ports.parseUrl, session.typed),
-      ...(task === undefined ? {} : { task }),
+      ...(task === undefined ? {} : { task, picks: task.sites }),
       headless,
       productFolders: this.config.productFolders,
       home: this.config.home,
