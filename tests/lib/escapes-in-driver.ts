@@ -1,6 +1,6 @@
 /**
- * Named escapes from a command that a real exec driver runs, in a session of a real kernel: nothing
- * of the sandbox is rebuilt for the test. The command waits for its facts, which name the processes
+ * Named escapes from a command that a real exec driver runs, and from a terminal of a real shell
+ * driver, in sessions of a real kernel: nothing of the sandbox is rebuilt for the test. The command waits for its facts, which name the processes
  * to be attacked, in a folder that the policy shows to it for reading.
  *
  * Each attempt has its control: the same program, with the same facts, outside. What connects is
@@ -35,6 +35,7 @@ const parse = (text: string): Answers =>
 
 interface RunView {
   readonly actions: readonly {
+    readonly approval: string | null;
     readonly outcome: { readonly content: string | null } | null;
   }[];
 }
@@ -72,7 +73,7 @@ class Escape {
       path.join(this.#kernel.data, "guardian/policy.toml"),
       `\n[workspace.shown]\npath = "${this.#shown}"\naccess = "read"\n`,
     );
-    const text = `/list && /run ./node --no-warnings probe.ts ${this.#shown}`;
+    const text = `/list && /run ./node --no-warnings probe.ts ${this.#told("command")}`;
     const args = ["run", "--data", this.#kernel.data, "--workspace", this.#workspace, "--json"];
     return ioi([...args, text]).then(({ json, stdout, stderr }) => {
       const said = (json as RunView | undefined)?.actions.at(-1)?.outcome?.content ?? "";
@@ -80,6 +81,32 @@ class Escape {
       if (answers.size > 0) return answers;
       throw new OperationError("E_TEST", `the command said nothing: ${stdout} ${stderr}`);
     });
+  }
+
+  /**
+   * The same typed into a terminal. What it says is staged with everything else it writes, and comes
+   * out when the terminal is closed.
+   */
+  async startTerminal(): Promise<Answers> {
+    const line = `./node --no-warnings probe.ts ${this.#told("terminal")} > said.jsonl`;
+    // Each waits for the terminal to come to rest, five seconds at most.
+    const reads = Array.from({ length: 12 }, () => "/shell read");
+    const text = ["/shell open", "/list", `/shell type "${line}"`, ...reads, "/shell close"];
+    const data = ["--data", this.#kernel.data, "--json"];
+    const run = ["run", ...data, "--workspace", this.#workspace, "--on-ask", "pend"];
+    const asked = await ioi([...run, text.join(" && ")]);
+    const approval = (asked.json as RunView | undefined)?.actions.at(-1)?.approval ?? "";
+    const { stdout, stderr } = await ioi(["approve", approval, ...data], { timeoutMs: 100_000 });
+    const said = path.join(this.#workspace, "said.jsonl");
+    if (fs.existsSync(said)) return parse(fs.readFileSync(said, "utf8"));
+    throw new OperationError("E_TEST", `the terminal said nothing: ${stdout} ${stderr}`);
+  }
+
+  /** Where a probe waits for its facts. */
+  #told(name: string): string {
+    const folder = path.join(this.#shown, name);
+    fs.mkdirSync(folder, { recursive: true });
+    return folder;
   }
 
   /** The session's two drivers, once the command runs: its own, and the one beside it. */
@@ -105,7 +132,8 @@ class Escape {
     }
   }
 
-  async facts(): Promise<EscapeFacts> {
+  /** `before`: of sessions that are over. */
+  async facts(before: readonly string[] = []): Promise<EscapeFacts> {
     const drivers = await this.#drivers();
     const { processes } = await this.#kernel.status();
     const pidOf = (name: string): number => processes.find((each) => each.name === name)?.pid ?? 0;
@@ -116,7 +144,7 @@ class Escape {
       canary,
       outside: this.#outside,
       data: this.#kernel.data,
-      vault: path.join(vaults, fs.readdirSync(vaults)[0] ?? ""),
+      vault: path.join(vaults, this.vaults().find((name) => !before.includes(name)) ?? ""),
       ...drivers,
       guardian: pidOf("guardian"),
       workload: pidOf("workload"),
@@ -127,9 +155,13 @@ class Escape {
     };
   }
 
-  /** Lets the command begin. */
-  show(facts: EscapeFacts): void {
-    const file = path.join(this.#shown, "facts.json");
+  vaults(): readonly string[] {
+    return fs.readdirSync(path.join(this.#kernel.data, "vault"));
+  }
+
+  /** Lets the command, or what was typed, begin. */
+  show(facts: EscapeFacts, name: "command" | "terminal"): void {
+    const file = path.join(this.#told(name), "facts.json");
     fs.writeFileSync(`${file}.new`, JSON.stringify(facts));
     fs.renameSync(`${file}.new`, file);
   }
@@ -172,6 +204,7 @@ class Escape {
 }
 
 const judge = (
+  group: string,
   id: string,
   outside: Attempt,
   inside: Attempt | undefined,
@@ -181,9 +214,9 @@ const judge = (
   const held = inside?.done === false && (arrived === undefined || arrived.inside === 0);
   const counted = arrived === undefined ? "" : `; arrived ${arrived.inside}`;
   return {
-    id: `driver/${id}`,
+    id: `${group}/${id}`,
     outcome: !control ? "inapplicable" : held ? "passed" : "failed",
-    expected: "refused inside a command, done outside",
+    expected: "refused inside, done outside",
     actual: `${inside?.detail ?? "no answer"}${counted}`,
     control: control ? "harmed" : "harmless",
     ...(control ? {} : { reason: `outside: ${outside.detail}` }),
@@ -191,9 +224,41 @@ const judge = (
 };
 
 const early = (): OperationError =>
-  new OperationError("E_TEST", "the command ended before it was told anything");
+  new OperationError("E_TEST", "it ended before it was told anything");
 
-/** For `suite sandbox`: case ids begin with `driver/`. */
+interface Outside {
+  readonly answers: Answers;
+  readonly arrived: ReadonlyMap<string, number>;
+}
+
+const judgeAll = (
+  group: string,
+  { answers, arrived }: Outside,
+  inside: Answers,
+  canaries: Canaries,
+  left: readonly string[],
+): readonly SuiteCase[] => {
+  const cases = [...answers.values()].map((attempt) => {
+    const listener = listeners.find((name) => name === attempt.id);
+    const counts =
+      listener === undefined
+        ? undefined
+        : { outside: arrived.get(listener) ?? 0, inside: canaries.take(listener) };
+    return judge(group, attempt.id, attempt, inside.get(attempt.id), counts);
+  });
+  const wrote = answers.get("write-outside")?.done === true;
+  const nothingLeft: SuiteCase = {
+    id: `${group}/nothing-left-outside`,
+    outcome: !wrote ? "inapplicable" : left.length === 0 ? "passed" : "failed",
+    expected: "no file outside",
+    actual: left.join(" "),
+    control: wrote ? "harmed" : "harmless",
+    ...(wrote ? {} : { reason: "the control left none either" }),
+  };
+  return [...cases, nothingLeft];
+};
+
+/** For `suite sandbox`: case ids begin with `driver/`, of what was typed into a terminal with `driver/terminal/`. */
 export const escapesInDriver = async (context: SuiteContext): Promise<readonly SuiteCase[]> => {
   const scratch = new Scratch();
   const canaries = new Canaries();
@@ -205,30 +270,24 @@ export const escapesInDriver = async (context: SuiteContext): Promise<readonly S
   // Awaited below; a command that does not start must not be waited for.
   const facts = await Promise.race([escape.facts(), running.then(() => Promise.reject(early()))]);
   context.progress("driver: outside");
-  const outside = await escape.runOutside(facts);
-  const arrivedOutside = new Map(listeners.map((name) => [name, canaries.take(name)]));
+  const answers = await escape.runOutside(facts);
+  const arrived = new Map(listeners.map((name) => [name, canaries.take(name)]));
+  const outside: Outside = { answers, arrived };
   context.progress("driver: inside");
-  escape.show(facts);
+  escape.show(facts, "command");
   const inside = await running;
-  const cases = [...outside.values()].map((attempt) => {
-    const listener = listeners.find((name) => name === attempt.id);
-    const arrived =
-      listener === undefined
-        ? undefined
-        : { outside: arrivedOutside.get(listener) ?? 0, inside: canaries.take(listener) };
-    return judge(attempt.id, attempt, inside.get(attempt.id), arrived);
-  });
-  const left = escape.left(facts);
-  const wrote = outside.get("write-outside")?.done === true;
-  const nothingLeft: SuiteCase = {
-    id: "driver/nothing-left-outside",
-    outcome: !wrote ? "inapplicable" : left.length === 0 ? "passed" : "failed",
-    expected: "no file outside",
-    actual: left.join(" "),
-    control: wrote ? "harmed" : "harmless",
-    ...(wrote ? {} : { reason: "the control left none either" }),
-  };
-  return [...cases, nothingLeft].filter(
-    ({ id }) => context.caseId === undefined || context.caseId === id,
-  );
+  const cases = judgeAll("driver", outside, inside, canaries, escape.left(facts));
+  context.progress("driver: in a terminal");
+  const before = escape.vaults();
+  const typing = escape.startTerminal();
+  const typed = await Promise.race([
+    escape.facts(before),
+    typing.then(() => Promise.reject(early())),
+  ]);
+  escape.show(typed, "terminal");
+  const said = await typing;
+  return [
+    ...cases,
+    ...judgeAll("driver/terminal", outside, said, canaries, escape.left(typed)),
+  ].filter(({ id }) => context.caseId === undefined || context.caseId === id);
 };
