@@ -53,6 +53,9 @@ export const kernelItems: readonly string[] = [
   "project-configuration",
   "deceiving-card",
   "regular-expression-denial",
+  "past-the-proxy",
+  "persistent-terminal",
+  "programs-that-do-not-end",
 ];
 
 /**

@@ -22,7 +22,7 @@ export interface Step {
   readonly args: Readonly<Record<string, unknown>>;
 }
 
-const callMs = 30_000;
+const callMs = 60_000;
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'"'"'`)}'`;
 

@@ -38,14 +38,15 @@ export class KernelPlace {
   readonly world: World;
   readonly metadata: Canary;
   readonly desk: Desk;
-  readonly signal: AbortSignal;
+  /** The launcher's. */
+  readonly kernelPid: number;
   #folders = 0;
 
-  constructor(world: World, metadata: Canary, signal: AbortSignal) {
+  constructor(world: World, metadata: Canary, kernelPid: number) {
     this.world = world;
     this.metadata = metadata;
     this.desk = new Desk(world.data);
-    this.signal = signal;
+    this.kernelPid = kernelPid;
     this.policy(policyText);
   }
 

@@ -15,6 +15,7 @@ import { gateCases } from "./gate.ts";
 import { type KernelCase, KernelPlace, metadataAddress } from "./kernel-place.ts";
 import { networkCases } from "./network.ts";
 import { caseOf } from "./place.ts";
+import { programCases } from "./programs.ts";
 
 const prepareNetwork = (): void => {
   const addresses = [publicAddress, privateAddress, metadataAddress];
@@ -41,7 +42,7 @@ const judge = async (at: KernelPlace, one: KernelCase): Promise<SuiteCase> => {
   }
 };
 
-const wanted = chosen([...networkCases, ...gateCases], process.argv);
+const wanted = chosen([...networkCases, ...gateCases, ...programCases], process.argv);
 const cases: SuiteCase[] = [];
 if (wanted.length > 0) {
   prepareNetwork();
@@ -52,11 +53,11 @@ if (wanted.length > 0) {
   await using metadata = await canary(metadataAddress, 80);
   const world = new World({ stub, web, secure: web, loopback, inside });
   using _scratch = world.scratch;
-  await using _kernel = await TestKernel.start({
+  await using kernel = await TestKernel.start({
     data: world.data,
     egress: { resolver: stub.address },
   });
-  const at = new KernelPlace(world, metadata, new AbortController().signal);
+  const at = new KernelPlace(world, metadata, kernel.pid);
   for (const one of wanted) cases.push(await judge(at, one));
 }
 process.stdout.write(`${JSON.stringify(cases)}\n`);
