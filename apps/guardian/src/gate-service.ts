@@ -94,6 +94,25 @@ async function* decisionsOf(core: GuardianCore, signal: AbortSignal) {
   }
 }
 
+const replyMessage = (reply: ProposalReply) => ({
+  ticket: reply.ticket ?? none,
+  verdict: reply.verdict,
+  rules: reply.decision.rules.map((rule) => rule.id),
+  asks: reply.decision.asks.map(({ kind, id }) => ({ kind, id })),
+  reason: reply.decision.reason,
+  instead: reply.decision.instead,
+  approval: reply.approval ?? "",
+  counter: reply.counter,
+  ttlMs: reply.ticket === undefined ? 0 : reply.ttlMs,
+  receiptIndex: BigInt(reply.receipt.index),
+  receiptLeafHash: reply.receipt.hash,
+  display: reply.display,
+  order: reply.order,
+  decideUs: reply.timing.decide,
+  syncUs: reply.timing.sync,
+  signUs: reply.timing.sign,
+});
+
 export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
   implement(pb.Gate, {
     openSession: async ({ session }) => {
@@ -113,24 +132,7 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
       const reply = await gate.propose(request);
       // The ticket leaves first: a line of a log takes as long as a signature.
       setImmediate(() => logDecision(core, request.session, reply));
-      return {
-        ticket: reply.ticket ?? none,
-        verdict: reply.verdict,
-        rules: reply.decision.rules.map((rule) => rule.id),
-        asks: reply.decision.asks.map(({ kind, id }) => ({ kind, id })),
-        reason: reply.decision.reason,
-        instead: reply.decision.instead,
-        approval: reply.approval ?? "",
-        counter: reply.counter,
-        ttlMs: reply.ticket === undefined ? 0 : reply.ttlMs,
-        receiptIndex: BigInt(reply.receipt.index),
-        receiptLeafHash: reply.receipt.hash,
-        display: reply.display,
-        order: reply.order,
-        decideUs: reply.timing.decide,
-        syncUs: reply.timing.sync,
-        signUs: reply.timing.sign,
-      };
+      return replyMessage(reply);
     },
     preview: async (given) => {
       gate.preview(given);

@@ -346,13 +346,13 @@ export class SessionCalls {
 
   /** Before anybody is told that it asks: the card shows what the action would change. */
   async #showChange(approval: string, signal: AbortSignal): Promise<void> {
-    const { current } = this.#state;
+    const { current, session } = this.#state;
     if (current?.prepared === undefined || !previewTargets.has(current.target)) return;
-    const { target, prepared, content } = current;
-    await this.#show(approval, signal, async () => ({
+    const { target, prepared, content = noContent } = current;
+    await showPreview(this.#ends.gate, this.#log, { session, approval, signal }, async () => ({
       driver: await this.#driver(target, signal),
       nonce: prepared.nonce,
-      content: content ?? noContent,
+      content,
     }));
   }
 
@@ -360,40 +360,13 @@ export class SessionCalls {
   async showChange(approval: string, signal: AbortSignal): Promise<void> {
     const { current, session } = this.#state;
     if (current?.approval !== approval || !previewTargets.has(current.target)) return;
-    const content = current.content ?? noContent;
-    await this.#show(approval, signal, async () => {
+    const { content = noContent } = current;
+    await showPreview(this.#ends.gate, this.#log, { session, approval, signal }, async () => {
       const { driver, nonce } = await this.#look(current, signal);
       return { driver, nonce, content };
     });
     // A person may take days; nobody acts while it waits.
     if (this.#state.stage === "deciding") this.#ends.drivers.release(session);
-  }
-
-  async #show(
-    approval: string,
-    signal: AbortSignal,
-    of: () => Promise<{
-      readonly driver: Driver;
-      readonly nonce: Uint8Array;
-      readonly content: Uint8Array;
-    }>,
-  ): Promise<void> {
-    const given = { session: this.#state.session, approval };
-    const none = { statement: noContent, signature: noContent, text: "" };
-    try {
-      const { driver, nonce, content } = await of();
-      const made = await driver.preview(nonce, content, signal);
-      await this.#ends.gate.preview({ ...given, ...made, missing: "" }, signal);
-    } catch (error) {
-      if (!(error instanceof OperationError)) throw error;
-      this.#log.log("warn", "session.no-preview", { approval, code: error.code });
-      // The Guardian says so by itself where this does not reach it either.
-      await this.#ends.gate
-        .preview({ ...given, ...none, missing: error.code }, signal)
-        .catch((failed: unknown) => {
-          if (!(failed instanceof OperationError)) throw failed;
-        });
-    }
   }
 
   async act(effect: Of<"act">, signal: AbortSignal): Promise<SessionInput> {

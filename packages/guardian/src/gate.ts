@@ -118,8 +118,7 @@ export class Gate {
   /** The Orchestrator numbered a commitment. */
   notice(notice: Notice): void {
     if (this.#notices.add(notice, this.#core.ledger.lastOrder, this.#core.wall())) return;
-    const { session, order } = notice;
-    const fields = { session: session.slice(0, 64), order: order.toString() };
+    const fields = { session: notice.session.slice(0, 64), order: notice.order.toString() };
     this.#core.ports.log.log("error", "gate.number-refused", fields);
   }
 

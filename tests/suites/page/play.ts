@@ -35,27 +35,16 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   progress("the policy by keyboard");
   const withPolicy = await policyJob(stage, page, folder);
   const withPasskey = await passkeyJob(stage);
+  const withDoctor = await measuring;
   progress("first paint");
   const paintsMs = await paints(stage, quick ? 3 : 9);
   progress("what must hold on every screen");
   const control = await axeControl(page);
   const fixed = await fixedCases(stage, page);
   const { sessions } = fixed;
-  const looks =
-    sessions === undefined
-      ? []
-      : await takeLooks(
-          page,
-          screensOf({ ...sessions, answer: withModel.session ?? sessions.task }),
-          everywhere,
-          {
-            quick,
-            folder,
-            progress,
-            signal,
-          },
-        );
-  const withDoctor = await measuring;
+  const answer = withModel.session ?? sessions?.task ?? "";
+  const screens = sessions === undefined ? [] : screensOf({ ...sessions, answer });
+  const looks = await takeLooks(page, screens, everywhere, { quick, folder, progress, signal });
   const axeViolations = looks.reduce((sum, { violations }) => sum + violations.length, 0);
   return {
     cases: [

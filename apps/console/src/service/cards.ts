@@ -31,7 +31,7 @@ const because: Readonly<Record<string, string>> = {
 const statementOf = (
   approval: pb.Approval,
   decision: "approve" | "deny",
-  scope: "once" | "session",
+  scope: "once" | "session" | "pattern",
 ): Uint8Array =>
   schema.encode(decisionStatement, {
     version: 1,
@@ -60,7 +60,8 @@ const previewOf = ({ preview, actionId }: pb.Approval) => {
 };
 
 const approvalCard = (approval: pb.Approval) => {
-  const { id, session, card, cardHash, target, asks, expiresMs, sessionScope } = approval;
+  const { id, session, card, cardHash, target, asks, expiresMs, sessionScope, patternScope } =
+    approval;
   return {
     kind: "approval",
     id,
@@ -74,6 +75,7 @@ const approvalCard = (approval: pb.Approval) => {
     }),
     statementOnce: statementOf(approval, "approve", "once"),
     statementSession: sessionScope ? statementOf(approval, "approve", "session") : nothing,
+    statementPattern: patternScope ? statementOf(approval, "approve", "pattern") : nothing,
     statementDeny: statementOf(approval, "deny", "once"),
     expiresMs,
     reversible: !asks.some(({ kind }) => kind === "irreversible"),
@@ -92,6 +94,7 @@ const scopeCard = ({ session, scope, plannedMs }: Plan) => ({
   reasons: [],
   statementOnce: scope?.canonical ?? nothing,
   statementSession: nothing,
+  statementPattern: nothing,
   // Nothing is signed to refuse: without a begin, nothing begins.
   statementDeny: nothing,
   expiresMs: BigInt(plannedMs + planMs),
@@ -112,6 +115,7 @@ const changeCard = ({ id, card, cardHash, statement, expiresMs }: pb.PolicyChang
   reasons: [],
   statementOnce: statement,
   statementSession: nothing,
+  statementPattern: nothing,
   statementDeny: nothing,
   expiresMs,
   reversible: true,
@@ -185,19 +189,17 @@ const answerScope = async (
   plans.take(plan.session);
 };
 
-export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
-  const { kernel, plans, nowMs, onChange, onDevice, origin, dataOption } = options;
-  const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
-  const devicesOf = (signal: AbortSignal): Promise<readonly pb.Device[]> =>
-    whereOffered(
-      async () => (await (await kernel.devices()).listDevices({}, call(signal))).devices,
-      [],
-    );
+type Call = (signal: AbortSignal) => { readonly signal: AbortSignal; readonly deadlineMs: number };
+
+/** What waits; where nobody showed yet what the first one would change, it is looked at once more. */
+const lookAgain = (
+  kernel: Kernel,
+  call: Call,
+): ((signal: AbortSignal) => Promise<readonly pb.Approval[]>) => {
   const looked = new Lru<string, true>(cardsMax * 4);
   const list = async (signal: AbortSignal): Promise<readonly pb.Approval[]> =>
     (await (await kernel.person()).listApprovals({}, call(signal))).approvals;
-  /** What waits; where nobody showed yet what the first one would change, it is looked at once more. */
-  const shownAll = async (signal: AbortSignal): Promise<readonly pb.Approval[]> => {
+  return async (signal) => {
     const approvals = await list(signal);
     const [first] = approvals;
     if (first?.preview?.state !== "missing" || looked.has(first.id)) return approvals;
@@ -212,6 +214,32 @@ export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
     }
     return await list(signal);
   };
+};
+
+const answerCard = async (
+  options: CardsOptions,
+  request: DecideRequest,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { kind, statement, signature, device, reason } = request;
+  if (kind === "scope") await answerScope(options, request);
+  else if (kind === "policy") await answerChange(options.kernel, request);
+  else if (kind === "approval") {
+    const person = await options.kernel.person();
+    const answer = { statement, signature, device, reason };
+    await person.decide(answer, { signal, deadlineMs: callMs });
+  } else throw badRequest("a card is an approval, a scope or a policy");
+};
+
+export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
+  const { kernel, plans, nowMs, onChange, onDevice, origin, dataOption } = options;
+  const call = (signal: AbortSignal) => ({ signal, deadlineMs: callMs });
+  const devicesOf = (signal: AbortSignal): Promise<readonly pb.Device[]> =>
+    whereOffered(
+      async () => (await (await kernel.devices()).listDevices({}, call(signal))).devices,
+      [],
+    );
+  const shownAll = lookAgain(kernel, call);
   return {
     listCards: async ({ device }, { signal, browser }) => {
       const [approvals, devices, changes] = await Promise.all([
@@ -235,13 +263,7 @@ export const cardCalls = (options: CardsOptions): Handlers<typeof Cards> => {
       };
     },
     decide: async (request, { signal }) => {
-      const { kind, statement, signature, device, reason } = request;
-      if (kind === "scope") await answerScope(options, request);
-      else if (kind === "policy") await answerChange(kernel, request);
-      else if (kind === "approval") {
-        const person = await kernel.person();
-        await person.decide({ statement, signature, device, reason }, call(signal));
-      } else throw badRequest("a card is an approval, a scope or a policy");
+      await answerCard(options, request, signal);
       onChange();
       return {};
     },
