@@ -48,6 +48,7 @@ import type {
 import type { SessionMetrics } from "./metrics.ts";
 import { BesideActions } from "./beside.ts";
 import { type ReadEnd, readActEnd } from "./outcomes.ts";
+import { showPreview } from "./preview.ts";
 
 export interface CallEnds {
   readonly gate: Gate;
