@@ -14,6 +14,7 @@ import { runCli } from "../src/cli.ts";
 import { cardHash } from "../src/kernel/device.ts";
 import type { Io } from "../src/io.ts";
 import { FakeModels } from "./fake-models.ts";
+import { fakeLauncher } from "./fake-launcher.ts";
 import { FakePolicy } from "./fake-policy.ts";
 
 export { temporaryFolder } from "./folder.ts";
@@ -228,7 +229,7 @@ export class FakeKernel implements AsyncDisposable {
       kernel.#secrets(),
     );
     await kernel.#listen("workload.sock", kernel.#workload());
-    await kernel.#listen("launcher.sock", kernel.#launcher());
+    await kernel.#listen("launcher.sock", fakeLauncher(kernel.calls));
     const { pid } = process;
     writeFileSync(
       join(kernel.data, "run/kernel.json"),
@@ -483,34 +484,6 @@ export class FakeKernel implements AsyncDisposable {
         const from = Number(offset);
         return { bytes: whole.subarray(from, from + 4), total: BigInt(whole.length) };
       },
-    });
-  }
-
-  #launcher() {
-    return implement(pb.Kernel, {
-      kernelStatus: async () => ({
-        processes: [
-          { name: "guardian", pid: 1, uid: 0, sandbox: ["seccomp"], pssKib: 2048n, state: "ready" },
-        ],
-        rpcAddress: "127.0.0.1:1",
-        httpAddress: "127.0.0.1:2",
-        startedMs: 1_700_000_000_000n,
-        restarts: 0,
-        sandbox: "namespaces, Landlock, seccomp",
-      }),
-      stopSession: async ({ session }) => {
-        this.calls.push(`kill ${session}`);
-        const cut = { method: "GET", url: "https://a.example/x", bytesUp: 120n, counter: 7n };
-        return { killed: 2, sent: [{ session, ...cut }] };
-      },
-      shutdown: async () => ({}),
-      findModels: async () => ({ listens: false }),
-      listFolders: async () => ({ path: "/home/me", names: [], truncated: false }),
-      tourFolder: async () => ({ path: "/home/me/ioi-tour" }),
-      doctor: async () => ({ json: "{}" }),
-      doctorStatus: async () => ({}),
-      chainStatus: async () => ({}),
-      pageCaller: async () => ({ own: true }),
     });
   }
 }

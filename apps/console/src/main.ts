@@ -76,6 +76,16 @@ const ownCaller =
     }
   };
 
+const linksServiceOf = (links: Links, port: number) =>
+  implement(LinksService, {
+    makeLink: async ({ cards: onlyCards }) => {
+      const place = onlyCards ? "approve" : "app";
+      const { token, expiresMs } = links.make(place, toHex(nodeCrypto.randomBytes(16)));
+      const url = `${originOf(place, port)}/open#${token}`;
+      return { url, expiresMs: BigInt(Math.floor(expiresMs)) };
+    },
+  });
+
 const wire = (config: Config, log: Log) => {
   const onBug = dieOnBug(log);
   const { port, version } = config;
@@ -141,15 +151,7 @@ const wire = (config: Config, log: Log) => {
       frame: cards("frame"),
     },
   });
-  const linksService = implement(LinksService, {
-    makeLink: async ({ cards: onlyCards }) => {
-      const place = onlyCards ? "approve" : "app";
-      const { token, expiresMs } = links.make(place, toHex(nodeCrypto.randomBytes(16)));
-      const url = `${originOf(place, port)}/open#${token}`;
-      return { url, expiresMs: BigInt(Math.floor(expiresMs)) };
-    },
-  });
-  return { site, events, linksService, onBug };
+  return { site, events, linksService: linksServiceOf(links, port), onBug };
 };
 
 const start = async (config: Config, log: Log): Promise<KernelProcess> => {

@@ -29,6 +29,7 @@ const approvalOf = (id: string, card: string, cardHash = hashOf(card)): pb.Appro
     createdMs: 1n,
     expiresMs: 2n,
     sessionScope: true,
+    patternScope: true,
   });
 
 const context = (browser = "mine"): CallContext => ({
@@ -140,6 +141,7 @@ test("a card's statements say what the Guardian asked, three ways", async () => 
   for (const [bytes, decision, scope] of [
     [card?.statementOnce, "approve", "once"],
     [card?.statementSession, "approve", "session"],
+    [card?.statementPattern, "approve", "pattern"],
     [card?.statementDeny, "deny", "once"],
   ] as const) {
     const decoded = schema.decode(decisionStatement, bytes ?? new Uint8Array(0));
@@ -309,8 +311,8 @@ test("a change of the policy is a card whose statement is the Guardian's; a refu
   const { cards: [card] = [] } = await world.cards.listCards(request, context());
   assert.deepEqual(card?.statementOnce, utf8Encode("signed as it is"));
   assert.deepEqual(
-    [card?.statementSession, card?.statementDeny],
-    [new Uint8Array(0), new Uint8Array(0)],
+    [card?.statementSession, card?.statementPattern, card?.statementDeny],
+    [new Uint8Array(0), new Uint8Array(0), new Uint8Array(0)],
   );
   const answer = (statement: Uint8Array) =>
     world.cards.decide(

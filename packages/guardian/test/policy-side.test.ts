@@ -308,7 +308,7 @@ test("a recorded action is explained by the text in force and by a draft", async
   const { id, driver } = await world.session();
   const reply = await world.propose(driver, writeOf(inWork("b.txt")));
   const now = (await side.explain("", { receipt: reply.receipt.index })) as Shown;
-  assert.deepEqual(now["then"], { verdict: "ask", rules: [], answered: false });
+  assert.deepEqual(now["before"], { verdict: "ask", rules: [], answered: false });
   assert.equal((now["now"] as Shown)["verdict"], "ask");
   const draft = (await side.explain(wider, { session: id, action: 1 })) as Shown;
   assert.equal((draft["now"] as Shown)["verdict"], "allow");

@@ -224,7 +224,7 @@ export interface PastView {
   readonly atMs: number;
   readonly session: string;
   readonly display: string;
-  readonly then: {
+  readonly before: {
     readonly verdict: Verdict;
     readonly rules: readonly string[];
     readonly answered: boolean;
@@ -235,16 +235,16 @@ export interface PastView {
 export const parsePast = (json: string): PastView | undefined => {
   const found = parsed(json, "ioi.policy-past/1");
   if (found === undefined) return undefined;
-  const then = fields(found["then"]);
+  const before = fields(found["before"]);
   return {
     receipt: number(found["receipt"]),
     atMs: number(found["atMs"]),
     session: text(found["session"]),
     display: text(found["display"]),
-    then: {
-      verdict: verdictOf(then["verdict"]),
-      rules: texts(then["rules"]),
-      answered: then["answered"] === true,
+    before: {
+      verdict: verdictOf(before["verdict"]),
+      rules: texts(before["rules"]),
+      answered: before["answered"] === true,
     },
     now: judgedOf(fields(found["now"])),
   };

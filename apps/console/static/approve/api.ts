@@ -11,6 +11,8 @@ export interface Card {
   readonly reasons: readonly string[];
   readonly once: Bytes;
   readonly forSession: Bytes;
+  /** For what is like it, as the text says. */
+  readonly forAlike: Bytes;
   readonly deny: Bytes;
   readonly expiresMs: number;
   readonly group: readonly string[];
@@ -86,6 +88,7 @@ const cardOf = (value: unknown): Card => {
     reasons: list(card["reasons"]).map(text),
     once: bytes("statementOnce"),
     forSession: bytes("statementSession"),
+    forAlike: bytes("statementPattern"),
     deny: bytes("statementDeny"),
     expiresMs: Number(text(card["expiresMs"])),
     group: list(card["group"]).map(text),

@@ -11,7 +11,21 @@ import { sign, type StoredKey } from "./keys.ts";
 const guardMs = 600;
 const reasonCharsMax = 256;
 
-type Answer = "once" | "session" | "deny";
+type Answer = "once" | "alike" | "session" | "deny";
+
+/** What is signed for an answer; empty where it is not offered. */
+const statementFor = (card: Card, answer: Answer): Bytes => {
+  switch (answer) {
+    case "once":
+      return card.once;
+    case "alike":
+      return card.forAlike;
+    case "session":
+      return card.forSession;
+    case "deny":
+      return card.deny;
+  }
+};
 
 interface Kind {
   readonly title: (card: Card) => string;
@@ -214,6 +228,9 @@ export class CardView {
     const deny = button(kind.deny, "d", "plain", () => this.#answer("deny"));
     const once = button(kind.once, "a", "main", () => this.#answer("once"));
     const buttons = [deny, once];
+    if (card.forAlike.length > 0) {
+      buttons.push(button("Alike", "l", "plain", () => this.#answer("alike")));
+    }
     if (card.forSession.length > 0) {
       buttons.push(button("This session", "s", "plain", () => this.#answer("session")));
     }
@@ -262,6 +279,7 @@ export class CardView {
     if (key === "e") this.#explain();
     else if (key === "d") this.#answer("deny");
     else if (key === "a") this.#answer("once");
+    else if (key === "l") this.#answer("alike");
     else if (key === "s") this.#answer("session");
     else return;
     event.preventDefault();
@@ -271,7 +289,7 @@ export class CardView {
     const card = this.#card;
     const needsKey = this.#needsKey(answer);
     if (card === undefined || !this.#takes() || (needsKey && !this.#counts())) return;
-    if (answer === "session" && card.forSession.length === 0) return;
+    if (statementFor(card, answer).length === 0 && needsKey) return;
     this.#answering = true;
     this.#allow();
     const { say, onAnswered } = this.#options;
@@ -299,8 +317,7 @@ export class CardView {
     }
     const key = this.#options.key();
     if (key === undefined) throw new Failure("This browser has no key.", false);
-    const statement =
-      answer === "deny" ? card.deny : answer === "session" ? card.forSession : card.once;
+    const statement = statementFor(card, answer);
     // What is signed names the text that stands here, letter by letter.
     const shown = await sha256(inDomain("ioi/device/card/v1", utf8(card.text)));
     if (!equal(shown, card.textHash) || !contains(statement, shown)) {

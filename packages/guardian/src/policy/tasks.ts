@@ -248,7 +248,7 @@ const explainPast = (
     atMs: past.atMs,
     session: past.session.session,
     display: display(past.action, context.session),
-    then: { verdict: past.verdict, rules: past.rules, answered: past.grants.length > 0 },
+    before: { verdict: past.verdict, rules: past.rules, answered: past.grants.length > 0 },
     now: explain(policy, past.action, context),
   };
   return { type: "value", value };

@@ -65,10 +65,10 @@ const Then = ({ past }: { readonly past: PastView }): ReactElement => (
     <div>
       <dt>Then</dt>
       <dd className="mark-line">
-        <VerdictMark verdict={past.then.verdict} />
+        <VerdictMark verdict={past.before.verdict} />
         <span>
-          {past.then.rules.length === 0 ? "" : `by ${visibleLine(past.then.rules.join(", "))}`}
-          {past.then.answered ? ", after a person's answer, which counts below too" : ""}
+          {past.before.rules.length === 0 ? "" : `by ${visibleLine(past.before.rules.join(", "))}`}
+          {past.before.answered ? ", after a person's answer, which counts below too" : ""}
         </span>
       </dd>
     </div>

@@ -67,6 +67,37 @@ const Argument = ({
   </label>
 );
 
+const Target = ({
+  words,
+  value,
+  onChange,
+}: {
+  readonly words: Words;
+  readonly value: string;
+  readonly onChange: (value: string) => void;
+}): ReactElement => {
+  const names = useId();
+  return (
+    <label className="field">
+      <span>Target</span>
+      <input
+        className="input mono"
+        list={names}
+        value={value}
+        spellCheck={false}
+        onChange={({ target: input }) => onChange(input.value)}
+      />
+      <datalist id={names}>
+        {words.targets.map(({ name, what }) => (
+          <option key={name} value={name}>
+            {what}
+          </option>
+        ))}
+      </datalist>
+    </label>
+  );
+};
+
 const useTry = (work: Worked, words: Words) => {
   const [target, setTarget] = useState("fs::read");
   const [typed, setTyped] = useState<ReadonlyMap<string, string>>(new Map());
@@ -96,7 +127,6 @@ export const TryPanel = ({
 }): ReactElement => {
   const words = useMemo(() => parseWords(work.policy.words), [work.policy.words]);
   const { target, setTarget, typed, setTyped, said, setSaid, specs, trial } = useTry(work, words);
-  const names = useId();
   const field = (spec: WordArgument): ReactElement => (
     <Argument
       key={spec.name}
@@ -113,23 +143,7 @@ export const TryPanel = ({
         trial.mutate();
       }}
     >
-      <label className="field">
-        <span>Target</span>
-        <input
-          className="input mono"
-          list={names}
-          value={target}
-          spellCheck={false}
-          onChange={({ target: input }) => setTarget(input.value)}
-        />
-        <datalist id={names}>
-          {words.targets.map(({ name, what }) => (
-            <option key={name} value={name}>
-              {what}
-            </option>
-          ))}
-        </datalist>
-      </label>
+      <Target words={words} value={target} onChange={setTarget} />
       {specs.filter(({ optional }) => !optional).map(field)}
       {specs.some(({ optional }) => optional) ? (
         <details className="more">
