@@ -196,6 +196,8 @@ const needless = (
   let left = policy;
   for (const rule of rules.toReversed()) {
     if (rule.effect !== "allow" || known.some((finding) => finding.rule === rule.id)) continue;
+    // What it lets programs reach, no other rule does.
+    if ((rule.network ?? []).length > 0) continue;
     const others = left.engine.rules.filter((each) => each !== rule);
     const without = { ...left, engine: indexRules(others, hashing) };
     if (!isNeedless(left, rule, without)) continue;

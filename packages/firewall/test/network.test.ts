@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Action, FlowHost } from "@ioi/wire";
-import { decide } from "../src/index.ts";
+import { decide, diffPolicies, lint } from "../src/index.ts";
 import { complaints, context, fileFacts, policy, rule, scope } from "./support.ts";
 
 const exec = (network?: "egress"): Action => ({
@@ -117,6 +117,44 @@ describe("the places of a rule", () => {
     refused(
       rule("a", "allow", "fs::read", `where.path = { glob = "scope:/**" }\n${network}`),
       /allows sys::exec and nothing else/,
+    );
+  });
+});
+
+describe("what compares and judges policies", () => {
+  const general = rule("compute", "allow", "sys::exec", `${anyProgram}\nnetwork = []`);
+  const one = rule(
+    "npm",
+    "allow",
+    "sys::exec",
+    `${anyProgram}\nnetwork = [{ host = "registry.npmjs.org" }]`,
+  );
+  it("sees that a rule lets programs reach more, though it allows no more of them", () => {
+    const wider = diffPolicies(policy(general), policy(general + one));
+    assert.deepEqual(wider.widened, []);
+    assert.equal(wider.notWider, false);
+    assert.deepEqual(wider.settings, [
+      {
+        name: "network.npm registry.npmjs.org:443, public",
+        before: "asks",
+        after: "without asking",
+        change: "widened",
+      },
+    ]);
+    assert.equal(diffPolicies(policy(general + one), policy(general)).notWider, true);
+    assert.deepEqual(diffPolicies(policy(general + one), policy(general + one)).settings, []);
+  });
+  it("does not call such a rule needless", () => {
+    const needless = lint(policy(general + one)).filter(({ code }) => code === "unreachable");
+    assert.equal(
+      needless.some((finding) => finding.rule === "npm"),
+      false,
+    );
+    // Control: the same rule without a place is.
+    const twice = general + general.replace("compute", "again");
+    assert.equal(
+      lint(policy(twice)).some(({ code }) => code === "unreachable"),
+      true,
     );
   });
 });

@@ -20,6 +20,7 @@ import type { CompiledPolicy, DecisionContext, Root, Verdict } from "../types.ts
 import { actionFor, contextFor, sessionRoots, shownArguments } from "./example.ts";
 import { Atoms, type Formula, ruleIdentity } from "./formula.ts";
 import type { Work } from "./machine.ts";
+import { networkSettings } from "./network.ts";
 import { sameTools, toolSettings } from "./tools.ts";
 import { type Side, solve, type Solved } from "./solve.ts";
 
@@ -394,6 +395,7 @@ const settingsOf = (before: CompiledPolicy, after: CompiledPolicy): readonly Dif
     number(`rate.${id}`, of(before), of(after));
   }
   settings.push(...walletSettings(before, after), ...toolSettings(before, after));
+  settings.push(...networkSettings(before, after));
   number("approval.expires_minutes", before.approvalExpiresMinutes, after.approvalExpiresMinutes);
   const names = new Set([...before.workspaces, ...after.workspaces].map(({ name }) => name));
   for (const name of names) {
