@@ -13,9 +13,8 @@ import { isolation } from "./egress.ts";
 import { runAsUser } from "./sandbox/as-user.ts";
 import type { Goal, Suite, SuiteCase, SuiteContext } from "./suite.ts";
 
-const entryOf = (name: string): string =>
-  fileURLToPath(new URL(`../lib/bypass/${name}.ts`, import.meta.url));
-const [main, world] = [entryOf("main"), entryOf("world")];
+const main = fileURLToPath(new URL("../lib/bypass/main.ts", import.meta.url));
+const world = fileURLToPath(new URL("../lib/bypass/world.ts", import.meta.url));
 const isRoot = process.getuid?.() === 0;
 
 type Ran = { readonly cases: readonly SuiteCase[]; readonly unavailable?: readonly string[] };
