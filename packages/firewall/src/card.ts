@@ -292,6 +292,14 @@ export const card = (action: Action, decision: Decision, context: DecisionContex
 
 const oneLineMax = 160;
 
+/** What goes into a terminal is its whole point. */
+const typed = ({ target, args }: Action): readonly string[] => {
+  const input = args["input"];
+  if (target !== "sys::shell" || input === undefined || !isRecord(input)) return [];
+  const { head } = input;
+  return typeof head === "string" ? [quoted(head.replace(/\n$/, ""))] : [];
+};
+
 /** One line for a list: the target and where. */
 export const display = (action: Action, session?: SessionContext): string => {
   const spec = targets.get(action.target);
@@ -311,6 +319,6 @@ export const display = (action: Action, session?: SessionContext): string => {
       const joined = texts.length === 0 ? plainText(value) : texts.map(quoted).join(" ");
       return [argument.name === "to" ? `-> ${joined}` : joined];
     });
-  const text = [visible(action.target), ...parts].join(" ");
+  const text = [visible(action.target), ...parts, ...typed(action)].join(" ");
   return text.length > oneLineMax ? `${text.slice(0, oneLineMax)}...` : text;
 };

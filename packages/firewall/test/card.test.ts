@@ -1,11 +1,41 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { card, decide, defaultPolicy, display, letterWarnings, visible } from "../src/index.ts";
+import type { Action } from "@ioi/wire";
 import { act, context, fileFacts, policy, run, scope, session } from "./support.ts";
 
 const shipped = policy(defaultPolicy);
 
+const shell = (what: string, head?: string): Action => ({
+  version: 1,
+  target: "sys::shell",
+  args: {
+    do: what,
+    cwd: "/home/u/scope",
+    ...(head === undefined ? {} : { input: { sha256: new Uint8Array(32), length: 9, head } }),
+  },
+  facts: { cwd: { realPath: "/home/u/scope", exists: true, kind: "directory" } },
+});
+
 describe("a card", () => {
+  it("of a terminal says what it can do; what is typed into it is not asked about", () => {
+    const asked = decide(shipped, shell("open"), context);
+    assert.deepEqual([asked.verdict, asked.rules.map(({ id }) => id)], ["ask", ["terminal"]]);
+    const text = card(shell("open"), asked, context);
+    assert.match(
+      text,
+      /^sandbox {3}can run anything inside: scope:\/ \(\/home\/u\/scope\); no network$/m,
+    );
+    assert.match(
+      text,
+      /^writes {4}are held back until it is closed, then applied; can be undone$/m,
+    );
+    for (const action of [shell("type", "rm -r /\n"), shell("read"), shell("close")]) {
+      assert.equal(decide(shipped, action, context).verdict, "allow");
+    }
+    assert.equal(decide(shipped, shell("resize"), context).verdict, "deny");
+  });
+
   it("has the whole action, what asks, and what can be undone", () => {
     const action = run(["sh", "-c", "$X"], "/usr/bin/dash");
     assert.equal(
@@ -119,6 +149,7 @@ describe("one line", () => {
       "fs::write scope:/a any",
     );
     assert.ok(display(run(["x", "a".repeat(5000)])).length < 200);
+    assert.equal(display(shell("type", "ls \u202e x\n")), 'sys::shell type "ls ⟨U+202E⟩ x"');
     assert.equal(
       display({ version: 1, target: "net::listen", args: {}, facts: {} }),
       "net::listen",
