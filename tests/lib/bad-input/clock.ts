@@ -69,6 +69,7 @@ class Life {
       {
         ...ports,
         parseUrl,
+      localOffsetMinutes: () => 0,
         fatal: (error) => {
           throw error;
         },
