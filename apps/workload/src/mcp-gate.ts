@@ -299,7 +299,7 @@ export class McpGate {
     for (const asking of this.#asking.values()) asking.abort();
     this.#abort.abort(new OperationError("E_MCP_ENDED", "the client has gone"));
     try {
-      await Promise.allSettled([...this.#working]);
+      await Promise.allSettled(this.#working);
       const { signal } = new AbortController();
       await drivers.kill(session, signal);
       await gate.closeSession(session, "done", signal);

@@ -1,75 +1,13 @@
 /** What a driver can answer with, for a person: what happened, why, and the next step. */
 import type { ErrorCatalogue } from "@ioi/base";
+import { mcpErrors } from "./mcp/errors.ts";
+import { modelErrors } from "./model/errors.ts";
 
 const look = "Look at the path with ./ioi run '/list FOLDER', then run the action again.";
 
 export const errors = {
-  E_MCP_PROGRAM: {
-    what: "An MCP server was not started.",
-    why: "Its program or script is not what was confirmed, cannot be read, or has no sandbox.",
-    next: "./ioi mcp review NAME; after an update: ./ioi mcp add NAME --replace -- COMMAND",
-    exit: 3,
-  },
-  E_MCP_ENDED: {
-    what: "An MCP server has ended.",
-    why: "It ended by itself, or was ended because it broke its bounds; its last words say more.",
-    next: "Run its command alone to see why; ./ioi mcp list shows the command and its folders.",
-    exit: 5,
-  },
-  E_MCP_BUSY: {
-    what: "An MCP server, or its driver, takes nothing more.",
-    why: "Too many clients are relayed, or it does not read what it is sent.",
-    next: "Close other clients of it, or restart the gate.",
-    exit: 5,
-  },
-  E_MCP_FAULTS: {
-    what: "An MCP server was ended.",
-    why: "It broke the protocol too often: malformed, oversized or unasked messages.",
-    next: "Run its command alone and look at its standard output; only messages may stand there.",
-    exit: 5,
-  },
-  E_MCP_SERVER: {
-    what: "There is no MCP server of that name.",
-    why: "Nobody confirmed it, or it was removed.",
-    next: "./ioi mcp list; ./ioi mcp add NAME -- COMMAND",
-    exit: 5,
-  },
-  E_MCP_DEFINITION: {
-    what: "A tool is not what was confirmed.",
-    why: "Its server lists another definition now, or none.",
-    next: "./ioi mcp review NAME shows the difference.",
-    exit: 3,
-  },
-  E_MCP_CANCELLED: {
-    what: "A call was cancelled.",
-    why: "Its client took it back; what was sent already may have happened.",
-    next: "./ioi receipts list tells whether it was sent.",
-    exit: 5,
-  },
-  E_MCP_TIMEOUT: {
-    what: "An MCP server did not answer.",
-    why: "It took longer than a call may.",
-    next: "Whether it did something is unknown; look at what it works on.",
-    exit: 5,
-  },
-  E_MCP_TOOL: {
-    what: "A tool says that it failed.",
-    why: "Its answer carries the reason.",
-    next: "Read the answer; the call itself was permitted and made.",
-    exit: 5,
-  },
-  E_MCP_PROTOCOL: {
-    what: "An MCP server answers what is no answer.",
-    why: "It refuses the call, or speaks another protocol.",
-    next: "Run its command alone, or ask for its newest version.",
-    exit: 5,
-  },
-  E_MCP_HTTP: {
-    what: "This MCP server cannot be reached here.",
-    why: "Servers over HTTP are not called by agents in this version.",
-    next: "Run it as a command, or use a client through ./ioi gate mcp.",
-    exit: 7,
-  },
+  ...mcpErrors,
+  ...modelErrors,
   E_DRIVER_START: {
     what: "A driver refused its start-up line.",
     why: "The boot certificate is not by the Guardian's identity, or the profile not by the boot key.",
@@ -392,84 +330,6 @@ export const errors = {
     what: "The PDF takes too much to read.",
     why: "Bytes, time and memory of reading one file are bounded, whatever it says of itself.",
     next: "Split it, or save it again with another program.",
-    exit: 5,
-  },
-  E_PROMPT_INVALID: {
-    what: "What a model is to be told is no prompt.",
-    why: "It is not the JSON of ioi.model/1, or has more messages or tools than one prompt may.",
-    next: "Nothing was sent. An agent of your own: compare its prompt with docs/guides.",
-    exit: 5,
-  },
-  E_MODEL_NO_EMBEDDINGS: {
-    what: "The model's protocol has no embeddings.",
-    why: "Only servers of the OpenAI protocol turn texts into vectors.",
-    next: "Nothing was sent. Confirm a model of the openai protocol for it: ./ioi models add",
-    exit: 7,
-  },
-  E_MODEL_UNREACHABLE: {
-    what: "The model's server does not answer.",
-    why: "Nothing listens there, the name is not known, or the connection was refused or cut.",
-    next: "Start the server, then ./ioi models discover; ./ioi models list shows the address asked.",
-    exit: 5,
-  },
-  E_MODEL_BUSY: {
-    what: "The model's server takes no request now.",
-    why: "A limit of its provider is reached, or it is overloaded.",
-    next: "The agent asks again later; with ./ioi models default ID another model can be used.",
-    exit: 5,
-  },
-  E_MODEL_SERVER: {
-    what: "The model's server failed.",
-    why: "It answered with an error of its own, before or in the middle of its answer.",
-    next: "The agent asks again; if it stays so, look at the server's own log.",
-    exit: 5,
-  },
-  E_MODEL_KEY: {
-    what: "The model's server does not accept the key.",
-    why: "It answered 401 or 403: the key is missing, wrong or may not use this model.",
-    next: "Enter it again with ./ioi secrets set NAME --url URL, and see ./ioi models.",
-    exit: 5,
-  },
-  E_MODEL_UNKNOWN: {
-    what: "The model's server does not know this model, or there is no such API.",
-    why: "It answered 404: the model's name or the base of the address is wrong.",
-    next: "./ioi models discover lists what servers on this machine offer; then ./ioi models add.",
-    exit: 5,
-  },
-  E_MODEL_REQUEST: {
-    what: "The model's server refuses the request.",
-    why: "It says so: the prompt is too long for the model, or it knows no tools.",
-    next: "Give a smaller task, or use another model: ./ioi models default ID.",
-    exit: 5,
-  },
-  E_MODEL_SILENT: {
-    what: "The model's server stopped talking.",
-    why: "It began no answer in time, or was silent too long in the middle of one.",
-    next: "The agent asks again; a local server may need a smaller model.",
-    exit: 5,
-  },
-  E_MODEL_INCOMPLETE: {
-    what: "The model's answer ends in the middle.",
-    why: "The connection was cut, or the server left out the end.",
-    next: "The agent asks again; nothing of the half answer is used.",
-    exit: 5,
-  },
-  E_MODEL_MALFORMED: {
-    what: "The model's server sends what its protocol does not know.",
-    why: "It is another kind of server, or speaks the other protocol.",
-    next: "Compare the address and --protocol with ./ioi models; add it again where they are wrong.",
-    exit: 5,
-  },
-  E_MODEL_TOO_LONG: {
-    what: "The model's answer is longer than one may be.",
-    why: "Answers are bounded, whatever the server was told.",
-    next: "Nothing of it is used. Use another model: ./ioi models default ID.",
-    exit: 5,
-  },
-  E_MODEL_TOO_MANY_CALLS: {
-    what: "The model calls more tools in one answer than it may.",
-    why: "The number is bounded; a model that loops reaches it.",
-    next: "Nothing of it is done. Use another model: ./ioi models default ID.",
     exit: 5,
   },
   E_HTTP_REDIRECT: {

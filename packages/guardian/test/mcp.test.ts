@@ -31,7 +31,7 @@ const tool = (name: string, more: Definition = {}): Definition => ({
 });
 
 const seen = (definition: Definition) => ({
-  name: String(definition["name"]),
+  name: definition["name"] as string,
   hash: domainHash(nodeCrypto, domains.mcpTool, jcsBytes(definition)),
   text: new TextDecoder().decode(jcsBytes(definition)),
 });

@@ -123,7 +123,7 @@ export const everythingBehaviours: readonly Behaviour[] = [
           { signal: abort.signal, onprogress: () => abort.abort("enough") },
         ),
       );
-      return { cancelled: await work, then: await outcome(client.ping()) };
+      return { cancelled: await work, afterwards: await outcome(client.ping()) };
     },
     passes: has("enough"),
   },

@@ -46,9 +46,12 @@ const versionOf = (folder: string, name: string): string => {
 /** Installs the peers; a sentence where that is not possible. */
 export const openPlace = async (scratch: Scratch): Promise<McpPlace | string> => {
   const folder = scratch.folder("mcp");
-  for (const name of ["package.json", "pnpm-lock.yaml", "modern-server.mjs"]) {
+  for (const name of ["package.json", "pnpm-lock.yaml"]) {
     fs.copyFileSync(path.join(peers, name), path.join(folder, name));
   }
+  // Its packages are beside its copy; here it is only text.
+  const modern = path.join(folder, "modern-server.mjs");
+  fs.copyFileSync(path.join(peers, "modern-server.txt"), modern);
   const args = ["install", "--ignore-workspace", "--frozen-lockfile", "--ignore-scripts"];
   const how = ["--node-linker=hoisted", "--prefer-offline", "--reporter=silent"];
   try {

@@ -88,6 +88,8 @@ const valueOf = (result: Readonly<Record<string, unknown>>): JsonValue =>
     partsOf(result).flatMap(({ text }) => (typeof text === "string" ? [text] : [])),
   );
 
+const isText = (value: unknown): value is string => typeof value === "string";
+
 /** What an agent reads of an answer: its texts, and of everything else what it is. */
 const contentOf = (result: Readonly<Record<string, unknown>>): Uint8Array => {
   const { structuredContent } = result;
@@ -95,7 +97,7 @@ const contentOf = (result: Readonly<Record<string, unknown>>): Uint8Array => {
   const texts = parts.map((part) =>
     typeof part["text"] === "string"
       ? part["text"]
-      : `[${String(part["type"])} ${String(part["mimeType"] ?? part["uri"] ?? "")}]`,
+      : `[${[part["type"], part["mimeType"] ?? part["uri"]].filter(isText).join(" ")}]`,
   );
   if (texts.length === 0 && structuredContent !== undefined) {
     texts.push(JSON.stringify(structuredContent));

@@ -18,7 +18,7 @@ import { mcpCallMsMax, mcpFaultsMax, mcpMessageBytesMax, mcpQueueMax } from "../
 import type { ToolDefinition } from "./definitions.ts";
 import { deniedCode, errorMessage, internalErrorCode, readMessage } from "./messages.ts";
 import { McpRelay, type RelayEffect } from "./relay.ts";
-import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
+import type { ServerEvents, ServerLink } from "./server-link.ts";
 
 export type RelayEvent =
   | { readonly type: "message"; readonly bytes: Uint8Array }
@@ -258,12 +258,12 @@ export class RelaySession {
 
   /** Sends one message, and hands in what is answered; the client hears of what was not. */
   async #exchange(bytes: Uint8Array, context: ActContext, key: number): Promise<void> {
+    const link = this.#link;
+    if (link?.exchange === undefined) return;
+    const exchange = link.exchange.bind(link);
     this.#exchanging.set(key, undefined);
     try {
-      const { answered, status, evidence } = (await this.#link?.exchange?.(
-        bytes,
-        context,
-      )) as Exchange;
+      const { answered, status, evidence } = await exchange(bytes, context);
       if (!answered) this.#unanswered(bytes, `the server answered ${status} without a message`);
       const ended = this.#exchanging.get(key);
       const plain = { type: "answered", ok: status < 400, bytes: 0 } as const;

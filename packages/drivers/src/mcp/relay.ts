@@ -183,7 +183,7 @@ export class McpRelay {
       return;
     }
     const tools = (result["tools"] as readonly JsonObject[]).filter(
-      (tool) => !withheld.has(String(tool["name"])),
+      ({ name }) => typeof name === "string" && !withheld.has(name),
     );
     this.#toClient(resultMessage(request.id, { ...result, tools }));
   }
@@ -318,7 +318,7 @@ export class McpRelay {
     const id = params["requestId"];
     const known = typeof id === "string" || typeof id === "number" ? idKey(id) : "";
     const open = this.#ofClient.get(known);
-    if (open === undefined || String(id).startsWith(ownPrefix)) return;
+    if (open === undefined || known.startsWith(`string ${ownPrefix}`)) return;
     this.#ofClient.delete(known);
     const heldStill = open.key !== undefined && this.#held.has(open.key);
     if (open.key !== undefined) this.#drop(open.key, !heldStill);

@@ -59,11 +59,15 @@ class Waiting {
   #wake: (() => void) | undefined;
 
   seen(line: Uint8Array, from: "client" | "server"): void {
-    let message: { readonly id?: unknown; readonly method?: unknown };
+    let message: Partial<Record<"id" | "method" | "params", unknown>>;
     try {
       message = JSON.parse(new TextDecoder().decode(line)) as typeof message;
     } catch {
       return;
+    }
+    if (message?.method === "notifications/cancelled" && from === "client") {
+      const { requestId } = (message.params ?? {}) as { readonly requestId?: unknown };
+      this.#ids.delete(JSON.stringify(requestId));
     }
     if (message?.id === undefined || message.id === null) return;
     const key = JSON.stringify(message.id);

@@ -171,7 +171,10 @@ export const pin: Handler<PinOptions> = async (context, { args, options }) => {
   const shown = taken.map((each) => {
     const tool = typeof each === "string" ? waiting.find((one) => one.name === each) : each;
     if (tool !== undefined) return { name: tool.name, waitingHash: tool.waitingHash };
-    throw failWith({ code: "E_MCP_REVIEW", message: `no tool ${String(each)} of ${name} waits` });
+    throw failWith({
+      code: "E_MCP_REVIEW",
+      message: `no tool ${typeof each === "string" ? each : each.name} of ${name} waits`,
+    });
   });
   const reply = await (await kernel.mcpServers()).pinMcpTools({ server: name, tools: shown }, call);
   return tellServer(context, reply.server ?? server);
