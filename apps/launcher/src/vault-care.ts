@@ -3,7 +3,7 @@
  * start while it looks, for the launcher starts them; those that run keep their session's.
  */
 import { type Log, OperationError } from "@ioi/base";
-import { pruneVault, type PruneOptions } from "@ioi/drivers/vault";
+import { pruneStages, pruneVault, type PruneOptions } from "@ioi/drivers/vault";
 import { vaultCareMs } from "./limits.ts";
 
 export interface VaultCareOptions {
@@ -35,6 +35,8 @@ export class VaultCare implements Disposable {
     const { vaults, busy, nowMs, log, bounds } = this.#options;
     try {
       const { forgotten, bytes } = pruneVault(vaults, nowMs(), { ...bounds, busy: busy() });
+      const left = pruneStages(vaults);
+      if (left > 0) log.log("info", "launcher.stages-removed", { left });
       if (forgotten > 0) log.log("info", "launcher.vault-pruned", { forgotten, bytes });
     } catch (error) {
       const code =

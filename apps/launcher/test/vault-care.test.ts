@@ -5,6 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import type { Log } from "@ioi/base";
+import { lockOf } from "@ioi/drivers/vault";
 import { VaultCare, type VaultCareOptions } from "../src/vault-care.ts";
 
 const day = 86_400_000;
@@ -53,6 +54,23 @@ test("at the start what is older than seven days goes, what is younger stays", (
   assert.deepEqual([fs.existsSync(old), fs.existsSync(young)], [false, true]);
   assert.deepEqual(vaults.events, ["launcher.vault-pruned"]);
   assert.equal(timer.hasRef(), false);
+});
+
+test("what terminals staged that ended with their driver goes; what one works in stays", () => {
+  using vaults = new Vaults();
+  const stage = (session: string): string => {
+    const folder = path.join(vaults.path, session, "shell/stages", "00".repeat(16));
+    // As the kernel leaves the work folder of an overlay.
+    fs.mkdirSync(path.join(folder, "0/0/work/work"), { recursive: true });
+    fs.chmodSync(path.join(folder, "0/0/work/work"), 0);
+    return folder;
+  };
+  const [left, held] = [stage("s-000000000001"), stage("s-000000000002")];
+  using _lock = lockOf(held);
+  using care = vaults.care();
+  care.prune();
+  assert.deepEqual([fs.existsSync(left), fs.existsSync(held)], [false, true]);
+  assert.deepEqual(vaults.events, ["launcher.stages-removed"]);
 });
 
 test("every hour it looks again", (t) => {

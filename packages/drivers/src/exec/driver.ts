@@ -40,7 +40,8 @@ import { type WayOut, type WaysOut, wantTargets } from "../way-out/way-out.ts";
 import type { HeldPath } from "./held.ts";
 import { findProgram, type Program, recheckProgram } from "./program.ts";
 import { type RunEnd, type RunResult, runCommand, wayOutIndex } from "./run.ts";
-import { openStage, removeStage, type Stage } from "./stage.ts";
+import { removeStage } from "../vault/leftovers.ts";
+import { openStage, type Stage } from "./stage.ts";
 import { commandSpec, commitStage, heldPaths, named, writableFolders } from "./staged.ts";
 
 const execArguments = schema.record({

@@ -15,7 +15,6 @@ import { capture, type Captured, hashFile, timesOf } from "../fs/entries.ts";
 import { type DriverRejection, reject, type Roots, type Spot } from "../fs/roots.ts";
 import { readTree, type TreeItem } from "../fs/tree.ts";
 import {
-  errnoOf,
   Fd,
   openPath,
   readAttribute,
@@ -57,26 +56,6 @@ export const openStage = (folder: string, lowers: readonly string[]): Stage => {
   const probe = path.join(folder, "probe");
   fs.writeFileSync(probe, "", { flag: "wx", mode: 0o600 });
   return { folder, layers, startNs: fs.statSync(probe, { bigint: true }).ctimeNs };
-};
-
-const openFolders = (folder: string): void => {
-  for (const child of fs.readdirSync(folder, { withFileTypes: true })) {
-    if (!child.isDirectory()) continue;
-    const full = path.join(folder, child.name);
-    fs.chmodSync(full, 0o700);
-    openFolders(full);
-  }
-};
-
-/** The kernel, or the command, may leave folders in it that only their mode keeps closed. */
-export const removeStage = (folder: string): void => {
-  try {
-    openFolders(folder);
-    fs.rmSync(folder, { recursive: true, force: true });
-  } catch (error) {
-    // Gone already, or being removed by another instance; else it goes when the vault is pruned.
-    if (errnoOf(error) === undefined) throw error;
-  }
 };
 
 export interface StagedChanges {

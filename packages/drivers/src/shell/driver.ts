@@ -23,7 +23,7 @@ import type { EffectEngine } from "../effects/engine.ts";
 import { settle, type Settlement } from "../effects/settle.ts";
 import type { ErrorCode } from "../errors.ts";
 import { findProgram, type Program, recheckProgram } from "../exec/program.ts";
-import { removeStage } from "../exec/stage.ts";
+import { removeStage } from "../vault/leftovers.ts";
 import {
   commandSpec,
   commitStage,

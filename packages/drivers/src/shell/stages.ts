@@ -4,18 +4,9 @@
  */
 import fs from "node:fs";
 import path from "node:path";
-import { type Stage, openStage, removeStage } from "../exec/stage.ts";
-import { Fd, tryLock } from "../fs/syscalls.ts";
-
-/** Beside the effects of a kind in its vault; no counter has this name. */
-const folderName = "stages";
-
-const lockOf = (folder: string): Fd | undefined => {
-  const fd = new Fd(fs.openSync(folder, "r"));
-  if (tryLock(fd)) return fd;
-  fd[Symbol.dispose]();
-  return undefined;
-};
+import { openStage, type Stage } from "../exec/stage.ts";
+import type { Fd } from "../fs/syscalls.ts";
+import { lockOf, removeLeft, removeStage, stagesFolder } from "../vault/leftovers.ts";
 
 export class Stages implements Disposable {
   readonly #folder: string;
@@ -23,13 +14,9 @@ export class Stages implements Disposable {
 
   /** `vault`: the folder of the driver's kind; `name`: of this driver alone. */
   constructor(vault: string, name: string) {
-    const all = path.join(vault, folderName);
+    const all = path.join(vault, stagesFolder);
     fs.mkdirSync(all, { recursive: true, mode: 0o700 });
-    for (const left of fs.readdirSync(all)) {
-      const folder = path.join(all, left);
-      using lock = lockOf(folder);
-      if (lock !== undefined) removeStage(folder);
-    }
+    removeLeft(all);
     this.#folder = path.join(all, name);
     fs.mkdirSync(this.#folder, { mode: 0o700 });
     this.#lock = lockOf(this.#folder);
