@@ -12,6 +12,12 @@ id = "server"
 effect = "allow"
 target = ["net::get", "net::post"]
 where.url = { host = "127.0.0.1" }
+[[rule]]
+id = "programs"
+effect = "allow"
+target = ["sys::exec"]
+where.argv = { profile = "closed" }
+network = []
 `;
 
 /** By path: what comes back, byte for byte; `/endless` never ends. */
@@ -102,7 +108,46 @@ const served = (name: string): BadInputCase =>
     "E_EGRESS_RESPONSE",
   );
 
+/** What a program says to its one port, and what it is answered; each connection is closed then. */
+const crooked: readonly (readonly [said: string, answered: string])[] = [
+  ["GET / HTTP/1.1\\r\\nhost: a.example\\r\\n\\r\\n", "400"],
+  ["CONNECT a.example:443 HTTP/1.1\\nhost: a.example\\n\\n", "400"],
+  ["CONNECT a.example:0 HTTP/1.1\\r\\n\\r\\n", "400"],
+  ["CONNECT me@a.example:443 HTTP/1.1\\r\\n\\r\\n", "400"],
+  ["CONNECT a.example:443 HTTP/1.1\\r\\nhost: b.example\\r\\n\\r\\n", "400"],
+  [
+    "POST http://a.example/ HTTP/1.1\\r\\nhost: a.example\\r\\ntransfer-encoding: chunked\\r\\n\\r\\n",
+    "411",
+  ],
+];
+
+const halfSpoken = async (): Promise<Verdict> => {
+  const place = await (opened ??= Place.open());
+  const workspace = place.scratch.folder("work");
+  const lines = [
+    ...crooked.flatMap(([said]) => [
+      "exec 3<>/dev/tcp/127.0.0.1/3128",
+      `printf '${said}' >&3; head -1 <&3 | cut -d' ' -f2`,
+    ]),
+    // Half of SOCKS5, half of a head, and nothing: the program ends, and they with it.
+    "exec 4<>/dev/tcp/127.0.0.1/3128; printf '\\x05\\x02' >&4",
+    "exec 5<>/dev/tcp/127.0.0.1/3128; printf 'CONNECT a.ex' >&5",
+    "exec 6<>/dev/tcp/127.0.0.1/3128",
+    "echo done",
+  ];
+  fs.writeFileSync(path.join(workspace, "half.sh"), `${lines.join("\n")}\n`);
+  const given = ["--data", place.data, "--workspace", workspace, "--json"];
+  const ran = await ioi(["run", ...given, "--", "bash", "half.sh"]);
+  const { actions } = (ran.json ?? { actions: [] }) as {
+    readonly actions: readonly { readonly outcome: { readonly content: string } | null }[];
+  };
+  const said = (actions[0]?.outcome?.content ?? "").trim().split("\n").join(" ");
+  const expected = [...crooked.map(([, code]) => code), "done"].join(" ");
+  return judged(expected, said === expected && ran.code === 0, `${said}; ${show(ran)}`);
+};
+
 export const netCases: readonly BadInputCase[] = [
+  { id: "net-program-half-spoken-proxy", run: halfSpoken },
   badUrl("nul", () => "http://127.0.0.1%00.example/"),
   badUrl("line-break", ({ port }) => `http://127.0.0.1:${port}/a\r\nx: y`),
   badUrl("user", ({ port }) => `http://user:word@127.0.0.1:${port}/`),
