@@ -1,4 +1,4 @@
-/** Doctor by keyboard: the self-test is begun, followed and read. It goes on beside other cases. */
+/** Doctor by keyboard: the self-test is begun, followed and read. */
 import path from "node:path";
 import type { Page } from "playwright-core";
 import type { SuiteCase } from "../suite.ts";
@@ -35,7 +35,7 @@ const end = async (page: Page): Promise<string | undefined> => {
     : `${tried} tried, ${held} held, ${escaped} got out`;
 };
 
-/** Begins on a page of its own; the answer is the case. */
+/** On a page of its own. */
 export const doctorJob = async (stage: Stage, pictures: string): Promise<SuiteCase> => {
   const page = await stage.newPage();
   let actual: string | undefined;

@@ -22,8 +22,6 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   const { progress, signal, quick } = context;
   const folder = path.join(context.outDir ?? path.join(context.root, "out"), "page");
   fs.mkdirSync(folder, { recursive: true });
-  // The self-test takes its time; the rest goes on beside it.
-  const measuring = doctorJob(stage, folder);
   progress("the main job by keyboard");
   const page = await stage.newPage();
   const job = await keyboardJob(stage, page, folder);
@@ -35,7 +33,8 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   progress("the policy by keyboard");
   const withPolicy = await policyJob(stage, page, folder);
   const withPasskey = await passkeyJob(stage);
-  const withDoctor = await measuring;
+  progress("the self-test by keyboard");
+  const withDoctor = await doctorJob(stage, folder);
   progress("first paint");
   const paintsMs = await paints(stage, quick ? 3 : 9);
   progress("what must hold on every screen");

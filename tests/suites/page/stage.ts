@@ -9,7 +9,7 @@ import { buildPage, openLink, pagesFolder, startChromium } from "../../lib/chrom
 import { type CliResult, ioi, Scratch, TestKernel } from "../../lib/kernel.ts";
 
 /** How long anything on the page may take before the case has failed, in milliseconds. */
-export const patienceMs = 10_000;
+export const patienceMs = 20_000;
 
 const collect = (page: Page, problems: string[]): void => {
   page.on("pageerror", ({ message }) => problems.push(`exception: ${message}`));
