@@ -9,9 +9,18 @@ import {
   type Behaviour,
   everythingBehaviours,
   filesBehaviours,
+  httpBehaviours,
   modernBehaviours,
 } from "../lib/mcp/behaviours.ts";
-import { behindGate, type Command, type McpPlace, openPlace, serverOf } from "../lib/mcp/place.ts";
+import {
+  behindGate,
+  type Command,
+  type McpPlace,
+  openPlace,
+  type Remote,
+  serverOf,
+  startRemote,
+} from "../lib/mcp/place.ts";
 import { type Played, playAll } from "../lib/mcp/play.ts";
 import { Scratch, TestKernel } from "../lib/kernel.ts";
 import type { Suite, SuiteCase, SuiteContext, SuiteResult } from "./suite.ts";
@@ -20,10 +29,10 @@ interface Group {
   readonly name: string;
   readonly era: "2025-11-25" | "2026-07-28";
   readonly behaviours: readonly Behaviour[];
-  readonly server: (folder: string) => Command;
+  readonly server: (folder: string) => Command | Pick<Remote, "url">;
 }
 
-const groupsOf = (place: McpPlace): readonly Group[] => [
+const groupsOf = (place: McpPlace, remote: Remote): readonly Group[] => [
   {
     name: "everything",
     era: "2025-11-25",
@@ -41,6 +50,12 @@ const groupsOf = (place: McpPlace): readonly Group[] => [
     era: "2026-07-28",
     behaviours: modernBehaviours,
     server: () => serverOf(place, "modern"),
+  },
+  {
+    name: "http",
+    era: "2025-11-25",
+    behaviours: httpBehaviours,
+    server: () => remote,
   },
 ];
 
@@ -85,7 +100,8 @@ const run = async (context: SuiteContext): Promise<SuiteResult> => {
   await using kernel = await TestKernel.start({ data: scratch.at("data") });
   const cases: SuiteCase[] = [];
   let [directPassed, throughPassed, differences] = [0, 0, 0];
-  for (const { name, era, behaviours, server } of groupsOf(place)) {
+  await using remote = await startRemote(place);
+  for (const { name, era, behaviours, server } of groupsOf(place, remote)) {
     const wanted = behaviours.filter(
       ({ id }) => context.caseId === undefined || context.caseId === id,
     );

@@ -154,6 +154,8 @@ export const mcpErrorsBytesMax = 8_192;
 export const mcpCallMsMax = 600_000;
 /** Time in which an MCP server begins to speak, in milliseconds. */
 export const mcpStartMsMax = 60_000;
+/** Requests to one MCP server over HTTP that are open at once: egress carries a few more for answers. */
+export const mcpExchangesMax = 12;
 /** Clients of MCP servers that one driver relays. */
 export const mcpRelaysMax = 8;
 /** Content of one MCP call that an agent sees, in bytes. */

@@ -108,9 +108,10 @@ export const everythingBehaviours: readonly Behaviour[] = [
           { onprogress: (each: unknown) => progress.push(each) },
         ),
       );
-      return { progress, result };
+      // The official client drops what comes in one read with the result: the first step is certain.
+      return { first: progress[0], result };
     },
-    passes: has('"progress":4'),
+    passes: has('"first":{"progress":1,"total":4}'),
   },
   {
     id: "tool-cancelled",
@@ -248,6 +249,14 @@ export const everythingBehaviours: readonly Behaviour[] = [
     passes: has("Engineering"),
   },
 ];
+
+/** What needs a stream that the server opens by itself: over HTTP a gate does not ask for one. */
+const needsOwnStream: ReadonlySet<string> = new Set(["roots", "logging-level"]);
+
+/** The same server over Streamable HTTP. */
+export const httpBehaviours: readonly Behaviour[] = everythingBehaviours
+  .filter(({ id }) => !needsOwnStream.has(id))
+  .map((each) => ({ ...each, id: `http/${each.id}` }));
 
 const in_ = (folder: string, name: string): string => `${folder}/${name}`;
 

@@ -3,11 +3,13 @@
  * every server, so the peers cannot lie in it. Installed by their lockfile; where that cannot be (no
  * network, nothing in the store), the place says so.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import fs from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { OperationError } from "@ioi/base";
 import { projectRoot, type Scratch } from "../kernel.ts";
 import type { Peer, PeerClass } from "./peer.ts";
 
@@ -26,6 +28,7 @@ export interface McpPlace {
 interface Loaded {
   readonly Client: PeerClass["Client"];
   readonly StdioClientTransport: PeerClass["Transport"];
+  readonly StreamableHTTPClientTransport?: PeerClass["Remote"];
 }
 
 const load = async (folder: string, files: readonly string[]): Promise<Loaded> => {
@@ -62,7 +65,11 @@ export const openPlace = async (scratch: Scratch): Promise<McpPlace | string> =>
   const node = path.join(scratch.folder("bin"), "node");
   fs.copyFileSync(process.execPath, node, fs.constants.COPYFILE_FICLONE);
   fs.chmodSync(node, 0o755);
-  const v1 = await load(folder, ["sdk/dist/esm/client/index.js", "sdk/dist/esm/client/stdio.js"]);
+  const v1 = await load(folder, [
+    "sdk/dist/esm/client/index.js",
+    "sdk/dist/esm/client/stdio.js",
+    "sdk/dist/esm/client/streamableHttp.js",
+  ]);
   const v2 = await load(folder, ["client/dist/index.mjs", "client/dist/stdio.mjs"]);
   return {
     folder,
@@ -72,6 +79,7 @@ export const openPlace = async (scratch: Scratch): Promise<McpPlace | string> =>
         version: versionOf(folder, "sdk"),
         Client: v1.Client,
         Transport: v1.StdioClientTransport,
+        Remote: v1.StreamableHTTPClientTransport,
       },
       v2: {
         version: versionOf(folder, "client"),
@@ -87,6 +95,47 @@ export interface Command {
   readonly args: readonly string[];
 }
 
+/** A server that runs by itself and is reached over Streamable HTTP. */
+export interface Remote extends AsyncDisposable {
+  readonly url: string;
+}
+
+const freePort = async (): Promise<number> => {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+};
+
+/** `server-everything` over HTTP. */
+export const startRemote = async (place: McpPlace): Promise<Remote> => {
+  const { command, args } = serverOf(place, "everything", ["streamableHttp"]);
+  const port = await freePort();
+  const child = spawn(command, args, {
+    env: { ...process.env, PORT: String(port) },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (piece: Buffer) => {
+        text += piece.toString("utf8");
+        if (text.includes("listening on port")) resolve();
+      });
+    }
+    void exited.then(() => reject(new OperationError("E_TEST", `the server ended: ${text}`)));
+  });
+  return {
+    url: `http://127.0.0.1:${port}/mcp`,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+};
+
 export const serverOf = (place: McpPlace, name: string, args: readonly string[] = []): Command => {
   const file =
     name === "modern"
@@ -97,7 +146,7 @@ export const serverOf = (place: McpPlace, name: string, args: readonly string[] 
 
 /** The same server behind the gate. */
 export const behindGate = (
-  server: Command,
+  server: Command | Pick<Remote, "url">,
   data: string,
   name: string,
   more: readonly string[] = ["--policy", "transparent"],
@@ -111,8 +160,6 @@ export const behindGate = (
     "--data",
     data,
     ...more,
-    "--",
-    server.command,
-    ...server.args,
+    ...("url" in server ? ["--url", server.url] : ["--", server.command, ...server.args]),
   ],
 });

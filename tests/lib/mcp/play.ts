@@ -2,14 +2,15 @@
 import fs from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { assert } from "@ioi/base";
 import type { Behaviour, Seen } from "./behaviours.ts";
 import type { Peer } from "./peer.ts";
-import type { Command, McpPlace } from "./place.ts";
+import type { Command, McpPlace, Remote } from "./place.ts";
 
 export interface Play {
   readonly place: McpPlace;
   readonly era: "2025-11-25" | "2026-07-28";
-  readonly server: Command;
+  readonly server: Command | Pick<Remote, "url">;
   readonly folder: string;
   readonly onErrors?: (text: string) => void;
 }
@@ -44,6 +45,21 @@ export interface Connected extends AsyncDisposable {
   readonly seen: Seen;
 }
 
+const transportOf = (peer: Peer, server: Play["server"], onErrors: Play["onErrors"]): object => {
+  if ("url" in server) {
+    assert(peer.Remote !== undefined, "this client has no transport over HTTP here");
+    return new peer.Remote(new URL(server.url));
+  }
+  const transport = new peer.Transport({
+    command: server.command,
+    args: [...server.args],
+    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/" },
+    stderr: "pipe",
+  });
+  transport.stderr?.on("data", (text: Buffer) => onErrors?.(text.toString("utf8")));
+  return transport;
+};
+
 /** A client with every capability that a server may ask for. */
 export const connectPeer = async (play: Play): Promise<Connected> => {
   const { place, era, server, folder } = play;
@@ -70,14 +86,7 @@ export const connectPeer = async (play: Play): Promise<Connected> => {
       return answer;
     });
   }
-  const transport = new peer.Transport({
-    command: server.command,
-    args: [...server.args],
-    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/" },
-    stderr: "pipe",
-  });
-  transport.stderr?.on("data", (text: Buffer) => play.onErrors?.(text.toString("utf8")));
-  await client.connect(transport);
+  await client.connect(transportOf(peer, server, play.onErrors));
   const hear = async (method: string, count: number): Promise<void> => {
     while (heard.filter((each) => each === method).length < count) {
       await new Promise<void>((resolve) => waiting.push(resolve));

@@ -11,7 +11,7 @@ import type { Client } from "@ioi/host/rpc";
 import type { McpServer, pb } from "@ioi/wire";
 import { createParser } from "eventsource-parser";
 import type { ActContext } from "../core/driver.ts";
-import { mcpMessageBytesMax } from "../limits.ts";
+import { mcpExchangesMax, mcpMessageBytesMax } from "../limits.ts";
 import { egressFetch, type EgressResponse } from "../net/egress-client.ts";
 import { isJsonObject, type JsonObject, type McpMessage, readMessage } from "./messages.ts";
 import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
@@ -48,6 +48,8 @@ class HttpLink implements ServerLink {
   readonly #abort = new AbortController();
   #session: string | undefined;
   #version: string | undefined;
+  #open = 0;
+  readonly #turns: (() => void)[] = [];
 
   constructor(server: McpServer, egress: Client<typeof pb.Egress>, events: ServerEvents) {
     this.#server = server;
@@ -67,16 +69,37 @@ class HttpLink implements ServerLink {
     // Answers are bounded one by one, and come only when they are asked for.
   }
 
+  /** A request waits for its turn; an answer does not, because a request may wait for it. */
   async exchange(bytes: Uint8Array, context: ActContext): Promise<Exchange> {
     const message = readMessage(bytes);
-    const headers = this.#headers(message.ok ? message.value : undefined);
+    if (!message.ok || message.value.type !== "request") {
+      return await this.#post(bytes, message.ok ? message.value : undefined, context);
+    }
+    while (this.#open >= mcpExchangesMax) {
+      await new Promise<void>((resolve) => this.#turns.push(resolve));
+    }
+    this.#open++;
+    try {
+      return await this.#post(bytes, message.value, context);
+    } finally {
+      this.#open--;
+      this.#turns.shift()?.();
+    }
+  }
+
+  async #post(
+    bytes: Uint8Array,
+    message: McpMessage | undefined,
+    context: ActContext,
+  ): Promise<Exchange> {
+    const headers = this.#headers(message);
     const fetch = egressFetch(this.#egress, context);
     const signal = AbortSignal.any([context.signal, this.#abort.signal]);
     const response = await fetch(
       { method: "POST", url: this.#server.url, headers, body: bytes },
       signal,
     );
-    const answered = await this.#read(response, message.ok ? message.value : undefined);
+    const answered = await this.#read(response, message);
     const end = response.end();
     return {
       answered,
