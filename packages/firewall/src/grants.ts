@@ -24,13 +24,16 @@ const sessionKinds: ReadonlySet<string> = new Set(["rule", "default", "budget", 
 /** Money is asked about each time, whatever was answered before. */
 export const isOnceOnly = ({ group }: Pick<TargetSpec, "group">): boolean => group === "wallet";
 
+/** One host is not another: a tunnel is asked about once for each. */
+const isPerHost = (target: string): boolean => target === "net::connect";
+
 export const isSessionDischargeable = ({ kind }: AskSource): boolean => sessionKinds.has(kind);
 
 /** Whether the card may offer "for this session": every one of its asks can be answered so. */
 export const sessionScopeOffered = (asks: readonly AskSource[], target?: string): boolean =>
   asks.length > 0 &&
   asks.every(isSessionDischargeable) &&
-  (target === undefined || !isOnceOnly({ group: groupOfName(target) }));
+  (target === undefined || !(isOnceOnly({ group: groupOfName(target) }) || isPerHost(target)));
 
 /** What an answer "alike" would stand for; undefined where none is offered. */
 export const offeredPattern = (
@@ -84,7 +87,8 @@ const applies = (
     return asks && grant.task !== undefined && taskCovers(grant.task, subject);
   }
   if (grant.session !== context.session.session || grant.target !== action.target) return false;
-  if (isOnceOnly(subject.target) && grant.scope !== "once") return false;
+  const eachTime = isOnceOnly(subject.target) || isPerHost(subject.target.name);
+  if (eachTime && grant.scope !== "once") return false;
   if (grant.scope === "session") return true;
   if (grant.scope === "pattern") {
     return grant.pattern !== undefined && isLike(grant.pattern, subject);

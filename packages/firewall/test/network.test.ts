@@ -1,9 +1,10 @@
 /** Programs with a network: which rule allows them, where they may go under their own ticket. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Action, FlowHost } from "@ioi/wire";
-import { decide, diffPolicies, lint } from "../src/index.ts";
-import { complaints, context, fileFacts, policy, rule, scope } from "./support.ts";
+import { type Action, action as actionSchema, type FlowHost, schema } from "@ioi/wire";
+import { actionId } from "@ioi/crypto";
+import { card, decide, diffPolicies, lint } from "../src/index.ts";
+import { complaints, context, fileFacts, hashing, policy, rule, scope } from "./support.ts";
 
 const exec = (network?: "egress"): Action => ({
   version: 1,
@@ -18,6 +19,8 @@ const exec = (network?: "egress"): Action => ({
     cwd: { ...fileFacts(scope), kind: "directory" },
   },
 });
+
+const idOf = (action: Action): Uint8Array => actionId(hashing, schema.encode(actionSchema, action));
 
 const anyProgram = `where.argv = { profile = "closed" }\nwhere.cwd = { glob = "scope:/**" }`;
 const withNetwork = (network: string, more = ""): ReturnType<typeof policy> =>
@@ -88,6 +91,36 @@ describe("a program with a network", () => {
     assert.equal(decide(empty, connect("a.example"), context).verdict, "ask");
     assert.equal(decide(empty, connect("169.254.169.254"), context).verdict, "deny");
     assert.equal(decide(empty, connect("localhost"), context).verdict, "deny");
+  });
+});
+
+describe("a yes to a tunnel", () => {
+  const connect = (host: string): Action => ({
+    version: 1,
+    target: "net::connect",
+    args: { host, port: 443 },
+    facts: {},
+  });
+  const compiled = policy("");
+  const grant = {
+    id: "g",
+    session: context.session.session,
+    target: "net::connect",
+    discharges: decide(compiled, connect("a.example"), context).asks,
+    policyHash: compiled.hash,
+    expiresMs: 1,
+  };
+  it("is for this host, and for no session", () => {
+    const once = { ...grant, scope: "once" as const, actionId: idOf(connect("a.example")) };
+    const granted = { ...context, grants: [once] };
+    assert.equal(decide(compiled, connect("a.example"), granted).verdict, "allow");
+    assert.equal(decide(compiled, connect("b.example"), granted).verdict, "ask");
+    const session = { ...context, grants: [{ ...grant, scope: "session" as const }] };
+    assert.equal(decide(compiled, connect("a.example"), session).verdict, "ask");
+    assert.match(
+      card(connect("a.example"), decide(compiled, connect("a.example"), context), context),
+      /^answers +once$/m,
+    );
   });
 });
 
