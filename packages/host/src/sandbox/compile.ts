@@ -75,13 +75,21 @@ const outerSandbox = (): OuterSandbox =>
 let landlock: number | null = null;
 const landlockAbi = (): number => (landlock ??= landlockVersion());
 
+/** In the order in which they build on each other. */
+const confinerParts = ["./confiner-calls.ts", "./confiner-mounts.ts", "./confiner.ts"];
+
+const partSource = (part: string): string =>
+  stripTypeScriptTypes(readFileSync(new URL(part, import.meta.url), "utf8"), { mode: "strip" })
+    .replace(/^\/\*\*[\s\S]*?\*\//, "")
+    .replaceAll(/^import \{[^}]*\} from "\.\/confiner-[a-z]+\.ts";$/gm, "")
+    .replaceAll(/^export (?=const |class )/gm, "");
+
 let source: string | null = null;
-/** The confiner as plain JavaScript: stripping types inside every sandbox would double its start. */
-const confinerSource = (): string =>
-  (source ??= stripTypeScriptTypes(
-    readFileSync(new URL("./confiner.ts", import.meta.url), "utf8"),
-    { mode: "strip" },
-  ).replace(/^\/\*\*[\s\S]*?\*\//, ""));
+/**
+ * The confiner as one piece of plain JavaScript: stripping types inside every sandbox would double its
+ * start.
+ */
+const confinerSource = (): string => (source ??= confinerParts.map(partSource).join("\n"));
 
 /** Resource numbers of setrlimit(2). */
 const resource = { cpu: 0, fileSize: 1, data: 2, core: 4, processes: 6, openFiles: 7 };
