@@ -8,9 +8,8 @@ import { withProgram } from "../src/program-sessions.ts";
 
 test("two dashes make it a program; agents and requests stay what they are", () => {
   assert.deepEqual(withProgram(["run", "--", "ls"]), ["run", "program", "--", "ls"]);
-  assert.deepEqual(withProgram(["run", "--network", "a.example", "--", "ls", "--", "x"]), [
-    ...["run", "program", "--network", "a.example", "--", "ls", "--", "x"],
-  ]);
+  const named = ["--network", "a.example", "--", "ls", "--", "x"];
+  assert.deepEqual(withProgram(["run", ...named]), ["run", "program", ...named]);
   for (const argv of [
     ["run", "/list ."],
     ["run", "agent", "DIR", "--", "words"],

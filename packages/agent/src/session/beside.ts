@@ -60,11 +60,6 @@ export const beside = (s: Session, input: Beside): void => {
   s.changed = true;
 };
 
-/** One of them waits for a person. */
-export const asksBeside = (
-  actions: readonly Pick<ActionState, "beside" | "verdict" | "outcome">[],
-): boolean => actions.some(({ beside: key, verdict }) => key !== undefined && verdict === "ask");
-
 /** The programs that asked are gone: nobody waits for an answer any more. */
 export const endBeside = (s: Session): void => {
   for (const action of s.actions) {

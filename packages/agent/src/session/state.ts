@@ -7,7 +7,6 @@
  */
 import type { CanonicalValue } from "@ioi/wire";
 import { displayCharsMax } from "../limits.ts";
-import { asksBeside } from "./beside.ts";
 import { inferTarget, toolOf, type RawArguments, type Tool } from "../tools.ts";
 import type {
   AgentFolder,
@@ -266,6 +265,10 @@ export const newSession = (): Session => ({
   out: [],
   changed: false,
 });
+
+/** What a running program asked for waits for a person. */
+const asksBeside = (actions: SessionSnapshot["actions"]): boolean =>
+  actions.some(({ beside, verdict }) => beside !== undefined && verdict === "ask");
 
 const working = (s: SessionSnapshot, stage: Stage): SessionState => {
   const model = s.current?.target === inferTarget;
