@@ -175,6 +175,8 @@ describe("links in what is sent", () => {
     ["Visit evil.com today", 1],
     ["h\u200bttps://ev\u00adil.net", 1],
     ["\uff48\uff54\uff54\uff50\uff53://evil.net", 1],
+    ["go to evil\u2060.com now", 1],
+    ["go to evil\uff0ecom now", 1],
     ["javascript:alert(1)", 1],
     ["jane@example.com said hello. All is well. Version 1.2.3", 0],
     ["the file report.pdf is attached", 0],
