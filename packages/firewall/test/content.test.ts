@@ -290,9 +290,16 @@ describe("detectors", () => {
     assert.ok(!found("GB82 WEST 1234 5698 7654 33").includes("IBAN"));
     assert.ok(!found("4111 1111 1111 1112").includes("CARD"));
   });
+  const letters = fc.constantFrom(
+    ..." \n-+().,:/@=_<>{}0123456789aAbBdDeEgGxXzZ",
+    "é",
+    "\ud83d",
+    "٣",
+  );
+
   it("never throw, and say places that are in the text", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
+      fc.property(fc.string({ unit: letters, maxLength: 200 }), (text) => {
         for (const kind of contentKinds) {
           for (const { start, end } of findKind(text, kind)) {
             assert.ok(start >= 0 && start < end && end <= text.length);

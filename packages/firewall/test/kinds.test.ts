@@ -260,10 +260,11 @@ describe("elements and points", () => {
     }
   });
   it("never throw on anything, and come out canonical", () => {
+    const letters = fc.constantFrom(..." \u00a0\u200b\t\nabZ\u0301\u202e", "é", "\ud83d", "\0");
     const element = fc.record({
       snapshot: fc.constantFrom("s1", "s2"),
       role: fc.constantFrom("button", "link"),
-      name: fc.string({ unit: "binary" }),
+      name: fc.string({ unit: letters }),
       bounds: fc.option(fc.tuple(fc.nat(9), fc.nat(9), fc.nat(9), fc.nat(9)), { nil: undefined }),
     });
     fc.assert(
