@@ -69,7 +69,7 @@ class Life {
       {
         ...ports,
         parseUrl,
-      localOffsetMinutes: () => 0,
+        localOffsetMinutes: () => 0,
         fatal: (error) => {
           throw error;
         },

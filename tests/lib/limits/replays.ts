@@ -262,17 +262,14 @@ const outcomes = (at: Place): readonly Attack[] => [
       const { prepared, ticket, counter } = await at.permitted(at.fresh("free"));
       const end = await at.driver.act(prepared.nonce, ticket);
       const report = () =>
-        at.world.gate.report(
-          {
-            session: at.session,
-            counter,
-            status: "confirmed",
-            reportedBy: "driver",
-            outcome: end.outcome,
-            outcomeSignature: end.outcomeSignature,
-          },
-          AbortSignal.timeout(10_000),
-        );
+        at.world.gate.gate.report({
+          session: at.session,
+          counter,
+          status: "confirmed",
+          reportedBy: "driver",
+          outcome: end.outcome,
+          outcomeSignature: end.outcomeSignature,
+        });
       const first = await codeOf(report());
       const said = await repeat(times, () => codeOf(report()));
       return { worked: first === "" && end.status === "confirmed", said };
@@ -287,17 +284,14 @@ const outcomes = (at: Place): readonly Attack[] => [
       const said = await repeat(times, async () => {
         const { counter } = await at.permitted(at.fresh("free"));
         return await codeOf(
-          at.world.gate.report(
-            {
-              session: at.session,
-              counter,
-              status: "refused",
-              reportedBy: "driver",
-              outcome: end.outcome,
-              outcomeSignature: end.outcomeSignature,
-            },
-            AbortSignal.timeout(10_000),
-          ),
+          at.world.gate.gate.report({
+            session: at.session,
+            counter,
+            status: "refused",
+            reportedBy: "driver",
+            outcome: end.outcome,
+            outcomeSignature: end.outcomeSignature,
+          }),
         );
       });
       const { counter } = unwrap(schema.decode(outcomeSchema, end.outcome), "outcome");

@@ -3,11 +3,10 @@
  * process is the launcher, the Workload (which nobody believes), the drivers' keys and the person. So
  * a thousand proposals can come at once, and anything can be said twice.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { OperationError, toHex, unwrap } from "@ioi/base";
 import { domainHash, domains, type PrivateKey, type SigningKey, signPayload } from "@ioi/crypto";
 import { defaultPrices } from "@ioi/firewall";
@@ -15,7 +14,6 @@ import { issueCertificate, makeCertificateAuthority, nodeCrypto } from "@ioi/hos
 import { listenUnix, socketPair } from "@ioi/host/libc";
 import { descriptors } from "@ioi/host/process";
 import { type Channel, client, type Client, connect, dial } from "@ioi/host/rpc";
-import { SimLog } from "@ioi/sim";
 import {
   type Action,
   action as actionSchema,
@@ -23,36 +21,12 @@ import {
   type DecisionStatement,
   pb,
   prepared as preparedSchema,
+  profile as profileSchema,
   schema,
   signed,
 } from "@ioi/wire";
-import { GateClient } from "../../../apps/workload/src/gate-client.ts";
-import type { ProposalInput, ProposalVerdict } from "../../../apps/workload/src/ends.ts";
-
-const mainOf = (name: string): string =>
-  fileURLToPath(new URL(`../../../apps/${name}/src/main.ts`, import.meta.url));
-
-/** As the launcher starts them, but for the sandbox, which is not what is measured here. */
-const start = (
-  name: string,
-  config: object,
-  inherited: Readonly<Record<number, number>>,
-): { readonly child: ChildProcess; readonly control: Client<typeof pb.Process> } => {
-  const stdio: ("ignore" | "pipe" | "inherit" | number)[] = ["ignore", "ignore", "ignore"];
-  stdio[descriptors.process] = "pipe";
-  stdio[descriptors.config] = "pipe";
-  for (const [at, fd] of Object.entries(inherited)) stdio[Number(at)] = fd;
-  const child = spawn(process.execPath, ["--no-warnings", mainOf(name)], {
-    stdio: Array.from(stdio, (each) => each ?? "ignore"),
-  });
-  for (const fd of Object.values(inherited)) fs.closeSync(fd);
-  const pipes = child.stdio as readonly unknown[];
-  const pipe = pipes[descriptors.config] as net.Socket;
-  pipe.on("error", () => undefined);
-  pipe.end(JSON.stringify(config));
-  const channel = connect(pipes[descriptors.process] as net.Socket);
-  return { child, control: client(pb.Process, channel) };
-};
+import { LimitsGate, type ProposalGiven } from "./gate.ts";
+import { startProcess } from "./process.ts";
 
 export interface Driver {
   readonly session: string;
@@ -71,18 +45,18 @@ export class LimitsWorld implements AsyncDisposable {
   readonly workspace: string;
   readonly identity: Uint8Array;
   readonly bootCertificate: Uint8Array;
-  readonly gate: GateClient;
+  readonly gate: LimitsGate;
   readonly guardian: Client<typeof pb.Process>;
   readonly #children: readonly ChildProcess[];
   readonly #carrier: Channel;
   readonly #person: Channel;
   readonly #device: PrivateKey<"ed25519">;
-  #sequence = 0;
+  #sequence = 0n;
 
   private constructor(parts: {
     readonly folder: string;
     readonly hello: pb.HelloReply;
-    readonly gate: GateClient;
+    readonly gate: LimitsGate;
     readonly guardian: Client<typeof pb.Process>;
     readonly children: readonly ChildProcess[];
     readonly carrier: Channel;
@@ -124,7 +98,7 @@ export class LimitsWorld implements AsyncDisposable {
     const [guardianToEgress, egressEnd] = socketPair();
     const socket = path.join(folder, "run/g.sock");
     fs.rmSync(socket, { force: true });
-    const guardian = start(
+    const guardian = startProcess(
       "guardian",
       {
         ...common("guardian"),
@@ -142,7 +116,7 @@ export class LimitsWorld implements AsyncDisposable {
       },
     );
     const hello = await guardian.control.hello({}, { deadlineMs: 30_000 });
-    const orchestrator = start(
+    const orchestrator = startProcess(
       "orchestrator",
       {
         ...common("orchestrator"),
@@ -165,7 +139,7 @@ export class LimitsWorld implements AsyncDisposable {
     return new LimitsWorld({
       folder,
       hello,
-      gate: new GateClient({ carrier, credentials, log: new SimLog() }),
+      gate: await LimitsGate.open(carrier, credentials),
       guardian: guardian.control,
       children: [guardian.child, orchestrator.child],
       carrier,
@@ -190,10 +164,12 @@ export class LimitsWorld implements AsyncDisposable {
 
   /** The signed profile of a kind, as the Workload would hand it to the launcher. */
   async profile(session: string, kind: "files" | "model"): Promise<Uint8Array> {
-    const { profiles } = await this.gate.openSession(session, AbortSignal.timeout(10_000));
-    const profile = profiles.get(kind);
-    if (profile === undefined) throw new OperationError("E_TEST", `no profile of ${kind}`);
-    return profile;
+    const { profiles } = await this.gate.gate.openSession({ session }, { deadlineMs: 10_000 });
+    for (const each of profiles) {
+      const { payload } = unwrap(schema.decode(signed, each), "profile");
+      if (unwrap(schema.decode(profileSchema, payload), "profile").kind === kind) return each;
+    }
+    throw new OperationError("E_TEST", `no profile of ${kind}`);
   }
 
   /** An instance as the launcher makes one, with its key in our hand. */
@@ -232,10 +208,10 @@ export class LimitsWorld implements AsyncDisposable {
   async propose(
     session: string,
     prepared: Prepared,
-    changes: Partial<ProposalInput> = {},
-  ): Promise<ProposalVerdict> {
+    changes: Partial<ProposalGiven> = {},
+  ): Promise<pb.ProposeReply> {
     const proposal = { session, sequence: this.#sequence++, ...prepared, headless: false };
-    return await this.gate.propose({ ...proposal, ...changes }, AbortSignal.timeout(60_000));
+    return await this.gate.propose({ ...proposal, ...changes });
   }
 
   async card(approval: string): Promise<pb.Approval> {
