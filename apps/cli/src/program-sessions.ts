@@ -60,7 +60,7 @@ const addRunProgram = (run: Command, build: Build): void => {
   );
   examples(program, [
     "run program -- npm test",
-    "run --network registry.npmjs.org -- npm install",
+    "run --network packages.example.com -- npm install",
     "run --workspace W --json -- python3 job.py < input",
   ]);
   bind(build, program, async () => (await import("./commands/run-program.ts")).runProgram);
@@ -87,7 +87,7 @@ export const addSessionCommands = (program: Command, build: Build): void => {
     "run --workspace W --json '/read a.txt && /move a.txt b.txt'",
     "run --workspace W --on-ask pend '/run sh -c \"$X\"'",
     "run --workspace W --model ollama/llama3.2 --usd 0.10 'sort these by month'",
-    "run --network registry.npmjs.org -- npm install",
+    "run --network packages.example.com -- npm install",
     "run '/help'",
   ]);
   bind(build, run, async () => (await import("./commands/run.ts")).run);

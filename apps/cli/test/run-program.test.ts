@@ -36,7 +36,7 @@ test("whatever the words are, the planner reads these very words", () => {
 });
 
 test("a host is named in any spelling, and meant in one", () => {
-  assert.deepEqual(placeOf("Registry.NPMjs.org"), { host: "registry.npmjs.org", port: 443 });
+  assert.deepEqual(placeOf("Packages.Example.com"), { host: "packages.example.com", port: 443 });
   assert.deepEqual(placeOf("a.example:8080"), { host: "a.example", port: 8080 });
   assert.deepEqual(placeOf("0x7f.1:80"), { host: "127.0.0.1", port: 80 });
   assert.deepEqual(placeOf("[::1]:80"), { host: "::1", port: 80 });

@@ -90,7 +90,7 @@ target = ["sys::exec"]              # ends, then applied with a copy for undo; i
 where.argv = { profile = "closed" }
 where.cwd  = { glob = "scope:/**" }
 network = []                        # one that is started with a network (ioi run --) reaches only
-                                    # what is named here, as { host = "registry.npmjs.org" }; every
+                                    # what is named here, as { host = "packages.example.com" }; every
                                     # other host asks, once for each program
 match = [{ target = "sys::exec", argv = ["/usr/bin/sort", "a.txt"], cwd = "scope:/" }]
 

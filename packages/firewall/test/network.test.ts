@@ -46,11 +46,11 @@ describe("a program with a network", () => {
   });
   it("reaches the places of the rule that allows it", () => {
     const npm = withNetwork(
-      `[{ host = "registry.npmjs.org" }, { host = "127.0.0.1", port = 8080 }]`,
+      `[{ host = "packages.example.com" }, { host = "127.0.0.1", port = 8080 }]`,
     );
     assert.equal(decide(npm, exec("egress"), context).verdict, "allow");
     assert.deepEqual(hostsOf(npm, exec("egress")), [
-      { host: "registry.npmjs.org", port: 443, classes: ["public"] },
+      { host: "packages.example.com", port: 443, classes: ["public"] },
       { host: "127.0.0.1", port: 8080, classes: ["loopback"] },
     ]);
     // The same rule allows it without a network, which then is none.
@@ -160,7 +160,7 @@ describe("what compares and judges policies", () => {
     "npm",
     "allow",
     "sys::exec",
-    `${anyProgram}\nnetwork = [{ host = "registry.npmjs.org" }]`,
+    `${anyProgram}\nnetwork = [{ host = "packages.example.com" }]`,
   );
   it("sees that a rule lets programs reach more, though it allows no more of them", () => {
     const wider = diffPolicies(policy(general), policy(general + one));
@@ -168,7 +168,7 @@ describe("what compares and judges policies", () => {
     assert.equal(wider.notWider, false);
     assert.deepEqual(wider.settings, [
       {
-        name: "network.npm registry.npmjs.org:443, public",
+        name: "network.npm packages.example.com:443, public",
         before: "asks",
         after: "without asking",
         change: "widened",

@@ -53,7 +53,7 @@ export const placeOf = (given: string): Place => {
   if (found === undefined || port > 65_535) {
     throw usage(
       `--network takes a host or HOST:PORT, not "${given}"`,
-      "./ioi run --network registry.npmjs.org -- npm install",
+      "./ioi run --network packages.example.com -- npm install",
     );
   }
   return { host: found, port };

@@ -406,7 +406,7 @@ export class ProgramFlow {
       const gate = helloGate(wish.host, () => program.destroy());
       const { cut } = await relay(program, server, meter, inlet.rest(), signal, gate);
       gate.stop();
-      if (cut !== "" && cut !== "stopped") this.#note("info", "E_EGRESS_CUT");
+      if (cut !== "" && cut !== "stopped") this.#note("info", "cut");
       return;
     }
     server.once("data", (bytes: Buffer) => (entry.status = statusIn(bytes)));

@@ -1,6 +1,6 @@
 /**
  * The `network` of a rule that allows programs: where they may go without being asked about again,
- * as in `network = [{ host = "registry.npmjs.org", port = 443 }]`. A rule without it allows a program
+ * as in `network = [{ host = "packages.example.com", port = 443 }]`. A rule without it allows a program
  * only without a network. Bounds: `programHostsMax`.
  */
 import type { FlowHost } from "@ioi/wire";
