@@ -9,6 +9,7 @@
 import { SeededRandom } from "@ioi/base";
 import { makeAuthority } from "../lib/driver-process.ts";
 import { Scratch } from "../lib/kernel.ts";
+import { RealEgress } from "./agreement/egress.ts";
 import {
   apart,
   emptyTally,
@@ -110,7 +111,9 @@ const executeAll = async (
   worlds: number,
   tally: Tally,
 ): Promise<Done> => {
-  await using enforcers = Enforcers.open(place, makeAuthority());
+  const authority = makeAuthority();
+  await using enforcers = Enforcers.open(place, authority);
+  await using egress = await RealEgress.open(authority);
   const there = new Set(filesOf(place));
   const cases: SuiteCase[] = [];
   let harm = 0;
@@ -127,10 +130,10 @@ const executeAll = async (
     await runProgram(enforcers, judge, steps.slice(0, programSteps), own);
     fill(place);
     await runFiles(enforcers, judge, steps.slice(programSteps), own);
-    const net = await runNet(judge, own);
+    const left = await runNet(judge, egress, own);
     fill(place);
     const free = await unbound(enforcers, judge, steps.slice(0, programSteps));
-    harm += free + net.harm;
+    harm += free + left;
     const wrong = own.admittedDespiteDeny + own.refusedDespiteAllow + own.admittedBeyond;
     cases.push({
       id,
@@ -138,7 +141,7 @@ const executeAll = async (
       expected: "the three agree",
       actual: `${own.executed} executed, ${own.denied} refused, ${wrong} wrong: ${own.wrong.join("; ")}`,
       // Policies that refuse nothing of what was tried have no protection to take away.
-      control: free + net.harm > 0 ? "harmed" : "none",
+      control: free + left > 0 ? "harmed" : "none",
     });
     for (const key of ["executed", "asked", "denied", "beyond"] as const) tally[key] += own[key];
     tally.admittedDespiteDeny += own.admittedDespiteDeny;

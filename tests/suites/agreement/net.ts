@@ -2,15 +2,12 @@
  * Requests before the third enforcer: egress carries what a ticket was given for and nothing else, so
  * that what the policy refuses leaves under no ticket, and its name is not even looked up.
  */
+import http from "node:http";
+import { once } from "node:events";
+import type net from "node:net";
 import type { SeededRandom } from "@ioi/base";
-import {
-  codeOf,
-  fetchWith,
-  ok,
-  rawServer,
-  requestOf,
-  worldOf,
-} from "../../../apps/egress/test/support.ts";
+import type { Action } from "@ioi/wire";
+import type { RealEgress } from "./egress.ts";
 import { note, type Tally } from "./executed.ts";
 import type { Judge } from "./judge.ts";
 
@@ -20,49 +17,51 @@ export const hosts: readonly string[] = [0, 1, 2, 3, 4, 5].map((at) => `h${at}.e
 export const someHosts = (random: SeededRandom): readonly string[] =>
   hosts.filter(() => random.below(3) === 0);
 
-export interface NetTally {
-  carried: number;
-  /** The control: a refused request with a ticket of its own, as a mad Guardian would give it. */
-  harm: number;
-}
-
-export const runNet = async (judge: Judge, tally: Tally): Promise<NetTally> => {
-  await using server = await rawServer((socket) => socket.end(ok("here")));
-  const names = Object.fromEntries(hosts.map((host) => [host, ["127.0.0.1"]]));
-  const urlOf = (host: string): string => `http://${host}:${server.port}/`;
-  const verdictOf = (host: string) =>
-    judge.decide({ version: 1, target: "net::get", args: { url: urlOf(host) }, facts: {} });
-  const allowed = hosts.filter((host) => verdictOf(host).verdict === "allow");
-  const refused = hosts.filter((host) =>
-    verdictOf(host).rules.some(({ effect, tier }) => effect === "deny" && tier === "user"),
+/** Carries its requests out of a policy's hands: refused ones that a mad Guardian gave a ticket. */
+export const runNet = async (judge: Judge, egress: RealEgress, tally: Tally): Promise<number> => {
+  const server = http.createServer((_request, response) => response.end("here"));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  const urlOf = (host: string): string => `http://${host}:${port}/`;
+  const actionOf = (host: string): Action => ({
+    version: 1,
+    target: "net::get",
+    args: { url: urlOf(host) },
+    facts: {},
+  });
+  const decisions = hosts.map((host) => ({ host, decision: judge.decide(actionOf(host)) }));
+  const allowed = decisions.filter(({ decision }) => decision.verdict === "allow");
+  const refused = decisions.filter(({ decision }) =>
+    decision.rules.some(({ effect, tier }) => effect === "deny" && tier === "user"),
   );
   let harm = 0;
-  for (const host of allowed) {
-    const world = worldOf({ classes: ["loopback"], names });
-    const code = await codeOf(fetchWith(world, requestOf({ url: urlOf(host) })));
-    tally.executed++;
-    if (code === "ok") continue;
-    tally.refusedDespiteAllow++;
-    note(tally, `egress: ${host} is allowed, and ${code}`);
-  }
-  for (const host of refused) {
-    const world = worldOf({ classes: ["loopback"], names });
-    const [other] = allowed;
-    tally.executed++;
-    tally.denied++;
-    if (other !== undefined) {
-      const request = requestOf({ url: urlOf(other), ask: { url: urlOf(host) } });
-      const code = await codeOf(fetchWith(world, request));
-      if (code === "ok" || world.lookedUp.length > 0) {
-        tally.admittedDespiteDeny++;
-        note(
-          tally,
-          `egress: ${host} is refused, and ${code}, looked up ${world.lookedUp.join(" ")}`,
-        );
-      }
+  try {
+    for (const { host } of allowed) {
+      const code = await egress.fetch(actionOf(host), urlOf(host));
+      tally.executed++;
+      if (code === "ok") continue;
+      tally.refusedDespiteAllow++;
+      note(tally, `egress: ${host} is allowed, and ${code}`);
     }
-    const mad = await codeOf(fetchWith(world, requestOf({ url: urlOf(host) })));
-    if (mad === "ok") harm++;
+    for (const { host } of refused) {
+      const [other] = allowed;
+      tally.executed++;
+      tally.denied++;
+      const before = egress.lookedUp.filter((name) => name === host).length;
+      const code =
+        other === undefined ? "no ticket" : await egress.fetch(actionOf(other.host), urlOf(host));
+      const asked = egress.lookedUp.filter((name) => name === host).length - before;
+      if (code === "ok" || asked > 0) {
+        tally.admittedDespiteDeny++;
+        note(tally, `egress: ${host} is refused, and ${code}, looked up ${asked} times`);
+      }
+      // The control: with a ticket of its own it would leave.
+      if ((await egress.fetch(actionOf(host), urlOf(host))) === "ok") harm++;
+    }
+  } finally {
+    server.closeAllConnections();
+    server.close();
   }
-  return { carried: allowed.length, harm };
+  return harm;
 };
