@@ -119,3 +119,31 @@ test("approvals outlive the kernel: killed and started again, the answer still c
   assert.equal(approved.view.session, view.session);
   assert.equal(fs.readFileSync(path.join(folder, ".kept"), "utf8"), "x");
 });
+
+test("a card shows what a write changes, also in a later life; a file changed since asks anew", async () => {
+  const file = path.join(place.workspace, "package.json");
+  fs.writeFileSync(file, "one\ntwo\n");
+  const asked = await place.run('/write package.json "one\n2\n"', "--on-ask", "pend");
+  assert.equal(asked.code, 4, asked.stderr);
+  const id = asked.action.approval ?? "";
+  const changeOf = async (): Promise<unknown> => {
+    const shown = await place.ioi("approve", id, "--show", "--json");
+    assert.equal(shown.code, 0, shown.stderr);
+    return (shown.json as { readonly change: unknown }).change;
+  };
+  const text = "8 bytes become 6\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n";
+  assert.deepEqual(await changeOf(), { state: "there", text, why: "" });
+  await place.end("kill");
+  await place.start();
+  assert.deepEqual(await changeOf(), { state: "there", text, why: "" });
+  // Another content stands there: the answer is not for what would go now.
+  fs.writeFileSync(file, "mine\n");
+  const approved = await place.ioi("approve", id, "--json");
+  assert.equal(approved.code, 4, approved.stdout);
+  assert.equal(fs.readFileSync(file, "utf8"), "mine\n");
+  const [action] = (approved.json as { readonly actions: { readonly approval: string }[] }).actions;
+  assert.notEqual(action?.approval, id);
+  // The control: answered for what is there, it is written.
+  const again = await place.ioi("approve", action?.approval ?? "", "--json");
+  assert.deepEqual([again.code, fs.readFileSync(file, "utf8")], [0, "one\n2\n"], again.stderr);
+});
