@@ -216,7 +216,7 @@ export const policyByPasskey = async (page: Page, stage: Stage): Promise<string 
   await tabTo(page, /^(?:Change the policy|Save|Discard)/, frame);
   await page.keyboard.press("a");
   // The draft is the text in force now.
-  await page.getByText("Nothing is changed.").waitFor();
+  await page.locator("#policy-why", { hasText: "Nothing is changed." }).waitFor();
   return fs.readFileSync(policyFile(stage), "utf8").endsWith("# by passkey\n")
     ? undefined
     : "the file does not hold the new text";
