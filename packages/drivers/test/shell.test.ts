@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { shellInputBytesMax, shellsMax, shellUnreadBytesMax } from "../src/limits.ts";
+import { PlainText } from "../src/shell/plain.ts";
 import { ShellDriver } from "../src/shell/driver.ts";
 import { contentRef, Session, type SessionOptions, treeState } from "./support.ts";
 
@@ -104,6 +105,16 @@ test("a program that takes the whole screen is read as a person sees it", async 
   assert.match(textOf(drawn, "text"), /^top[^\n]*\n\n {4}here$/m);
   await type(s, String.raw`printf '\033[?1049l'` + "\n");
   assert.deepEqual(said(await type(s, "echo back\n")), ["back"]);
+});
+
+test("who watches it sees text, whatever is cut where", () => {
+  const text = "\u001b[?2004h$ \u001b[31mré\u001b[0md\r\n\u001b]0;title\u0007x\u001b";
+  const bytes = Buffer.from(text);
+  for (let at = 0; at <= bytes.length; at++) {
+    const plain = new PlainText();
+    const parts = [plain.push(bytes.subarray(0, at)), plain.push(bytes.subarray(at))];
+    assert.equal(Buffer.concat(parts).toString(), "$ réd\nx", String(at));
+  }
 });
 
 test("a flood stops by itself until it is read, and is still read in order", async () => {

@@ -101,14 +101,14 @@ export class Pty implements Disposable {
     if (this.#unwritten.length > 0) this.#retry = setTimeout(() => this.#flush(), shellRetryMs);
   }
 
-  /** Something else than the shell itself has the terminal; false where nobody has it any more. */
+  /** Something else than the shell itself has the terminal, or nobody has it yet or any more. */
   isBusy(): boolean {
-    if (this.stream.destroyed) return false;
+    if (this.stream.destroyed) return true;
     const [group, session] = [Buffer.alloc(4), Buffer.alloc(4)];
     const found =
       syscall(nr.ioctl, this.#master, TIOCGPGRP, group).ok &&
       syscall(nr.ioctl, this.#master, TIOCGSID, session).ok;
-    return found && group.readInt32LE(0) !== session.readInt32LE(0);
+    return !found || group.readInt32LE(0) !== session.readInt32LE(0);
   }
 
   [Symbol.dispose](): void {

@@ -22,6 +22,7 @@ import {
   stagedBytesMax,
 } from "../limits.ts";
 import { bytesBelow } from "../vault/vault.ts";
+import { PlainText } from "./plain.ts";
 import { Pty } from "./pty.ts";
 import { Screen } from "./screen.ts";
 
@@ -169,7 +170,7 @@ export class Terminal {
 
   /**
    * What comes until nothing does and the shell has the terminal again, the time is over, or it is
-   * much; `output` gets the bytes as they come.
+   * much; `output` gets it as it comes, as text.
    */
   async see(
     waitMs: number,
@@ -178,10 +179,12 @@ export class Terminal {
   ): Promise<Seen> {
     const before = this.#bytes - this.#unread;
     const untilMs = performance.now() + waitMs;
+    const plain = new PlainText();
     let streamed = 0;
     this.#watch = (bytes) => {
-      const room = Math.min(bytes.length, outputStreamBytesMax - streamed);
-      if (room > 0) output(Uint8Array.from(bytes.subarray(0, room)));
+      const text = plain.push(bytes);
+      const room = Math.min(text.length, outputStreamBytesMax - streamed);
+      if (room > 0) output(text.subarray(0, room));
       streamed += Math.max(0, room);
     };
     if (!this.#over) this.#pty.stream.resume();
