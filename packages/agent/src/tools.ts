@@ -369,7 +369,10 @@ const isTextMap = (
   Object.keys(value).length <= itemsMax &&
   Object.values(value).every((each) => typeof each === "string" && each.length <= charsMax);
 
+/** An object, or text of one where it holds fractions, which canonical values have not. */
 const jsonComplaint = (value: CanonicalValue): string | undefined => {
+  const isObject = typeof value === "object" && value !== null && !(value instanceof Uint8Array);
+  if (isObject && !Array.isArray(value)) return undefined;
   if (typeof value !== "string") return "must be a JSON object";
   const parsed = parseJson(value);
   if (!parsed.ok) return `is no JSON: ${parsed.error.message}`;

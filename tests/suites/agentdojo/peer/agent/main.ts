@@ -39,7 +39,7 @@ const answer = ({ type, content = "" }: Observation): object => {
   const next = waiting.shift();
   if (next !== undefined) {
     made.push(next.by);
-    const args = { server, tool: next.call.tool, arguments: JSON.stringify(next.call.args) };
+    const args = { server, tool: next.call.tool, arguments: next.call.args };
     return { type: "propose", target: "mcp::call", args };
   }
   if (told) return { type: "finish", status: "done" };
