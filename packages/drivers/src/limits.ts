@@ -86,6 +86,10 @@ export const stagedBytesMax = 1_073_741_824;
 export const changedPathsMax = 1_000;
 /** Paths held back that a message names. */
 export const heldNamedMax = 8;
+/** Entries that are copied for a command where no overlay can be mounted. */
+export const copyStageEntriesMax = 20_000;
+/** Bytes that are copied for a command where no overlay can be mounted. */
+export const copyStageBytesMax = 268_435_456;
 /** Interval at which a staging area is measured, in milliseconds. */
 export const stagedCheckMs = 500;
 /** Time in which everything that a command started has ended after a stop, in milliseconds. */

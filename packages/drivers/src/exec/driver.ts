@@ -12,7 +12,7 @@
  * applied, and the outcome is `partial`.
  */
 import path from "node:path";
-import { ok, type Result } from "@ioi/base";
+import { assert, ok, type Result } from "@ioi/base";
 import { LaunchPool } from "@ioi/host/sandbox";
 import { type CanonicalValue, type Profile, schema, stringList } from "@ioi/wire";
 import {
@@ -41,6 +41,7 @@ import type { HeldPath } from "./held.ts";
 import { findProgram, type Program, recheckProgram } from "./program.ts";
 import { type RunEnd, type RunResult, runCommand, wayOutIndex } from "./run.ts";
 import { removeStage } from "../vault/leftovers.ts";
+import { openCopyStage } from "./copy-stage.ts";
 import { openStage, type Stage } from "./stage.ts";
 import { commandSpec, commitStage, heldPaths, named, writableFolders } from "./staged.ts";
 
@@ -55,6 +56,9 @@ const keeps: ReadonlySet<ObligationType> = new Set<ObligationType>([
   "stage",
   "sandbox",
 ]);
+/** What the sandbox says where the kernel refuses an overlay. */
+const noOverlay = /\b(?:fsopen overlay|fsconfig)\b/;
+
 const keepsFlow: ReadonlySet<ObligationType> = new Set<ObligationType>([...keeps, "flow"]);
 
 const checkArgv = (argv: readonly string[]): Result<readonly string[], DriverRejection> => {
@@ -125,6 +129,8 @@ export class ExecDriver implements Driver {
   readonly #engine: EffectEngine;
   readonly #profile: Profile;
   readonly #launchers = new LaunchPool();
+  /** No overlay can be mounted over these folders on this machine. */
+  #copies = false;
   readonly #waysOut: WaysOut | undefined;
 
   constructor(engine: EffectEngine, profile: Profile, waysOut?: WaysOut) {
@@ -217,14 +223,38 @@ export class ExecDriver implements Driver {
       folders: [],
     });
     try {
-      const stage = openStage(this.#stageFolder(counter), writableFolders(this.#engine));
-      return await this.#runStaged(command, stage, context);
+      return await this.#runOnStage(command, context);
     } finally {
       removeStage(this.#stageFolder(counter));
     }
   }
 
-  async #runStaged(command: Command, stage: Stage, context: ActContext): Promise<ActReport> {
+  /** On an overlay; on a copy where this driver has seen that none can be mounted. */
+  async #runOnStage(command: Command, context: ActContext): Promise<ActReport> {
+    const folder = this.#stageFolder(context.counter);
+    const written = writableFolders(this.#engine);
+    if (!this.#copies) {
+      const ran = await this.#runStaged(command, openStage(folder, written), context);
+      if (ran !== "no overlay") return ran;
+      // It did not start, so nothing of it happened.
+      this.#copies = true;
+      removeStage(folder);
+    }
+    const stage = await openCopyStage(folder, written, this.#engine.roots, context.signal);
+    if (!stage.ok) {
+      this.#nothing(context);
+      return refused(stage.error);
+    }
+    const ran = await this.#runStaged(command, stage.value, context);
+    assert(ran !== "no overlay", "a stage of copies has no overlay");
+    return ran;
+  }
+
+  async #runStaged(
+    command: Command,
+    stage: Stage,
+    context: ActContext,
+  ): Promise<ActReport | "no overlay"> {
     await using wayOut = this.#wayOutOf(command, context);
     const { limits } = this.#profile;
     const ran = await runCommand({
@@ -254,6 +284,7 @@ export class ExecDriver implements Driver {
       return this.#noEffect(run, context, { code: code as ErrorCode, message });
     }
     if (end.type === "not started") {
+      if (stage.copies === undefined && noOverlay.test(end.why)) return "no overlay";
       return this.#noEffect(run, context, { code: "E_EXEC_NOT_STARTED", message: end.why });
     }
     if (end.type !== "exited") return this.#noEffect(run, context, stopped[end.type]);

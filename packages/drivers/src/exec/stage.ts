@@ -38,6 +38,8 @@ export interface Stage {
   readonly layers: readonly Layer[];
   /** Inodes that changed after this were changed by somebody else meanwhile. */
   readonly startNs: bigint;
+  /** Of a stage of copies, one for each layer: what stood in it. */
+  readonly copies?: readonly ReadonlyMap<string, string>[];
 }
 
 /** An upper folder shows its own mode as the root's, so it gets the real one's. */

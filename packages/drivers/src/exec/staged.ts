@@ -12,6 +12,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { DriverRejection } from "../fs/roots.ts";
 import { changedPathsMax, heldNamedMax } from "../limits.ts";
 import { divide, type HeldPath } from "./held.ts";
+import { settleCopies } from "./copy-stage.ts";
 import { readStage, type Stage } from "./stage.ts";
 
 /** All changed paths, or, where they are many, those that stand above the others. */
@@ -59,7 +60,14 @@ export const commandSpec = (
   return {
     name: "command",
     kind: "command",
-    binds: [...new Set(readable)].map((each) => ({ path: each, access: "read" })),
+    binds: [
+      ...[...new Set(readable)].map((each) => ({ path: each, access: "read" }) as const),
+      ...(stage.copies === undefined
+        ? []
+        : stage.layers.map(
+            ({ lower, upper }) => ({ path: lower, access: "write", from: upper }) as const,
+          )),
+    ],
     masks: [...new Set([...masks, ...(restricted?.hidden ?? [])])],
     network,
     mayCreateNamespaces: false,
@@ -68,7 +76,7 @@ export const commandSpec = (
       processes: limits.processes,
       fileBytes: limits.fileBytes,
     },
-    overlay: stage.layers,
+    ...(stage.copies === undefined ? { overlay: stage.layers } : {}),
   };
 };
 
@@ -88,6 +96,7 @@ export const commitStage = async (
   stage: Stage,
   context: ActContext,
 ): Promise<Result<Committed, DriverRejection>> => {
+  if (stage.copies !== undefined) settleCopies(stage);
   const staged = await readStage(engine.roots, stage, context.signal);
   if (!staged.ok) return staged;
   const { changes, skipped } = staged.value;

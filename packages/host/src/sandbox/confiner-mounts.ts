@@ -37,7 +37,7 @@ import type { MountStep } from "./plan.ts";
 const bind = (step: MountStep & { type: "bind" }): void => {
   let source: number;
   try {
-    source = openOutside(step.path);
+    source = openOutside(step.from ?? step.path);
   } catch (error) {
     if (step.optional) return optionalLink(step.path, errnoOf(error));
     throw error;

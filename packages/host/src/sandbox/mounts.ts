@@ -183,7 +183,10 @@ const told = (spec: SandboxSpec, masks: readonly string[]): readonly MountStep[]
 };
 
 const shown = (spec: SandboxSpec, outer: OuterSandbox): readonly MountStep[] => {
-  const binds = spec.binds.map((one) => bind(one.path, one.access, false));
+  const binds = spec.binds.map((one) => ({
+    ...bind(one.path, one.access, false),
+    ...(one.from === undefined ? {} : { from: one.from }),
+  }));
   const overlays = (spec.overlay ?? []).map((one): MountStep & { readonly path: string } => ({
     type: "overlay",
     path: one.lower,
@@ -199,9 +202,11 @@ const shown = (spec: SandboxSpec, outer: OuterSandbox): readonly MountStep[] => 
 /** The layers of an overlay are the driver's; a program inside never meets them. */
 const masked = (spec: SandboxSpec, outer: OuterSandbox): readonly string[] => {
   const roots = [...spec.binds.map((one) => one.path), ...(spec.overlay ?? []).map((o) => o.lower)];
-  const layers = (spec.overlay ?? [])
-    .flatMap((one) => [one.upper, one.work])
-    .filter((path) => roots.some((root) => isWithin(path, root)));
+  const copies = spec.binds.flatMap((one) => one.from ?? []);
+  const layers = [
+    ...copies,
+    ...(spec.overlay ?? []).flatMap((one) => [one.upper, one.work]),
+  ].filter((path) => roots.some((root) => isWithin(path, root)));
   return [...new Set([...spec.masks, ...outer.masks, ...layers])].sort();
 };
 

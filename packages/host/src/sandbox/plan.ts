@@ -17,6 +17,8 @@ export type MountStep =
   | {
       readonly type: "bind";
       readonly path: string;
+      /** What is shown there; absent: the same path outside. */
+      readonly from?: string;
       readonly access: "read" | "write" | "device";
       /** A source that does not exist is passed over. */
       readonly optional: boolean;

@@ -29,6 +29,8 @@ export type SandboxNetwork = "none" | "own" | "host";
 
 export interface SandboxBind {
   readonly path: string;
+  /** What is shown there; absent: the same path outside. */
+  readonly from?: string;
   readonly access: "read" | "write";
 }
 
@@ -103,7 +105,13 @@ export const checkSpec = (spec: SandboxSpec): Result<SandboxSpec, Rejection<"E_S
   if (!/^[a-z0-9][a-z0-9.-]{0,62}$/.test(spec.name)) return wrong(`name ${spec.name}`);
   const overlays = spec.overlay ?? [];
   const shown = [...spec.binds.map((bind) => bind.path), ...overlays.map((one) => one.lower)];
-  const all = [...shown, ...spec.masks, ...overlays.flatMap((one) => [one.upper, one.work])];
+  const from = spec.binds.flatMap((bind) => bind.from ?? []);
+  const all = [
+    ...shown,
+    ...from,
+    ...spec.masks,
+    ...overlays.flatMap((one) => [one.upper, one.work]),
+  ];
   if (all.length > sandboxPathsMax) return wrong(`more than ${sandboxPathsMax} paths`);
   for (const path of all) if (!isPlainPath(path)) return wrong(`path ${JSON.stringify(path)}`);
   for (const path of shown) {
