@@ -267,6 +267,11 @@ roles = { "*" = "content" }
   assert.equal(code, 0);
   assert.ok(action.rules.includes("agents-echo"), action.rules.join());
   assert.equal(action.outcome?.content, 'echo {"n": 1.5, "t": "\\u00fc"}');
+  // Other bytes behind a confirmed name do not start.
+  fs.appendFileSync(server.command[1] ?? "", "\n# changed\n");
+  const other = await run();
+  assert.equal(other.action.outcome?.status, "no-effect");
+  assert.equal(other.action.outcome?.code, "E_MCP_PROGRAM");
   fs.writeFileSync(file, before_);
   const verified = await ioi(["receipts", "verify", "--data", place.data]);
   assert.equal(verified.code, 0);

@@ -5,7 +5,8 @@ import { OperationError, utf8Encode } from "@ioi/base";
 import { domainHash, domains } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { SimFiles } from "@ioi/sim";
-import { jcsBytes, type JsonValue, type McpServer } from "@ioi/wire";
+import { type Action, jcsBytes, type JsonValue, type McpServer } from "@ioi/wire";
+import { housekeepingGrants } from "../src/mcp/housekeeping.ts";
 import { unknownArgument } from "../src/mcp/definitions.ts";
 import { skeletonOf } from "../src/mcp/names.ts";
 import { McpRegistry } from "../src/mcp/registry.ts";
@@ -285,6 +286,47 @@ test("a server that is followed has what is new taken and noted", async () => {
   assert.deepEqual(await registry.describe("files", [next]), { withheld: [], pinned: 1 });
   assert.equal(registry.refusal(call("read", next.hash, { more: 1 }), undefined), undefined);
   assert.equal(registry.refusal(call("hidden", new Uint8Array(32)), undefined), undefined);
+});
+
+test("a message goes where the server was confirmed, and to no other address", async () => {
+  const registry = await opened();
+  const url = "https://mcp.example.com/mcp";
+  const { server: far } = await registry.confirm(
+    server("far", { argv: [], files: [], cwd: "", url }),
+    strict,
+  );
+  await registry.confirm(server("files"), strict);
+  const at = (realPath: string | undefined, name = "far", hash = far.identity) => ({
+    ...call("#tools/list", hash, {}, name),
+    facts: realPath === undefined ? {} : { server: { realPath, exists: true } },
+  });
+  assert.equal(registry.refusal(at(url), "far"), undefined);
+  for (const other of [undefined, "https://evil.example/mcp", `${url}?x=secret`, ""]) {
+    assert.equal(registry.refusal(at(other), "far")?.id, "builtin:mcp-server", other ?? "none");
+  }
+  // A server on this machine is reached at no address.
+  const files = registry.find("files")?.server.identity;
+  assert.equal(registry.refusal(at(url, "files", files), "files")?.id, "builtin:mcp-server");
+});
+
+test("what keeps a connection is discharged of the default question, and nothing else is", () => {
+  const policy = { hash: new Uint8Array(32) } as Parameters<typeof housekeepingGrants>[2];
+  const grants = (tool_: string, target = "mcp::call"): number =>
+    housekeepingGrants({ ...call(tool_, new Uint8Array(32)), target } as Action, "s-1", policy, 0)
+      .length;
+  for (const kept of ["#initialize", "#tools/list", "#answer"]) assert.equal(grants(kept), 1);
+  for (const judged of [
+    "#resources/read",
+    "#sampling/createMessage",
+    "#elicitation/create",
+    "#completion/complete",
+    "initialize",
+    "read",
+    "",
+  ]) {
+    assert.equal(grants(judged), 0, judged);
+  }
+  assert.equal(grants("#initialize", "net::post"), 0);
 });
 
 test("a file that was cut, changed or made by a newer version is not read", async () => {
