@@ -209,7 +209,11 @@ const judgedOf = (found: Fields): JudgedView => ({
   verdict: verdictOf(found["verdict"]),
   reason: text(found["reason"]),
   instead: text(found["instead"]),
-  asks: list(found["asks"]).map((each) => `${text(each["kind"])} ${text(each["id"])}`.trim()),
+  asks: list(found["asks"]).map((each) =>
+    each["kind"] === "default"
+      ? "no rule allows it"
+      : `${text(each["kind"])} ${text(each["id"])}`.trim(),
+  ),
   rules: list(found["evaluated"]).map(ruleOf),
   change: changeOf(found["change"]),
 });
