@@ -56,6 +56,10 @@ export const kernelItems: readonly string[] = [
   "past-the-proxy",
   "persistent-terminal",
   "programs-that-do-not-end",
+  "mcp-rug-pull",
+  "mcp-rename",
+  "mcp-shadowing",
+  "mcp-name-collision",
 ];
 
 /**

@@ -16,6 +16,7 @@ import { type KernelCase, KernelPlace, metadataAddress } from "./kernel-place.ts
 import { networkCases } from "./network.ts";
 import { caseOf } from "./place.ts";
 import { programCases } from "./programs.ts";
+import { toolCases } from "./tools.ts";
 
 const prepareNetwork = (): void => {
   const addresses = [publicAddress, privateAddress, metadataAddress];
@@ -42,7 +43,7 @@ const judge = async (at: KernelPlace, one: KernelCase): Promise<SuiteCase> => {
   }
 };
 
-const wanted = chosen([...networkCases, ...gateCases, ...programCases], process.argv);
+const wanted = chosen([...networkCases, ...gateCases, ...programCases, ...toolCases], process.argv);
 const cases: SuiteCase[] = [];
 if (wanted.length > 0) {
   prepareNetwork();
