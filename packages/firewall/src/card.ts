@@ -275,8 +275,8 @@ export const card = (action: Action, decision: Decision, context: DecisionContex
   for (const ask of decision.asks) lines.push(line("asks", askLine(ask)));
   lines.push(line("why", bounded(decision.reason, true)));
   lines.push(line("undo", undoLine(decision)));
-  const pattern = subject.ok ? offeredPattern(decision.asks, subject.value) : undefined;
-  const whole = sessionScopeOffered(decision.asks, action.target);
+  const pattern = subject.ok ? offeredPattern(decision.asks, action, subject.value) : undefined;
+  const whole = sessionScopeOffered(decision.asks, action);
   const alike = pattern === undefined ? "" : "alike, or ";
   lines.push(line("answers", whole ? `once, ${alike || "or "}this session` : "once"));
   if (pattern !== undefined) {

@@ -14,15 +14,18 @@ import { taskCovers } from "./scope/task.ts";
 import { type GrantPattern, grantPattern, isLike } from "./grant-pattern.ts";
 import { rootTable } from "./roots.ts";
 import { readSubject, type Subject } from "./subject.ts";
-import type { TargetSpec } from "./targets.ts";
-import { groupOfName } from "./targets/spec.ts";
+import { type TargetSpec, targets } from "./targets.ts";
 import type { CompiledPolicy, DecisionContext, Grant, SessionContext } from "./types.ts";
 
 /** Answered once for a whole session; every other kind of ask is answered each time. */
 const sessionKinds: ReadonlySet<string> = new Set(["rule", "default", "budget", "task"]);
 
-/** Money is asked about each time, whatever was answered before. */
-export const isOnceOnly = ({ group }: Pick<TargetSpec, "group">): boolean => group === "wallet";
+/** Money, and whatever uses a secret, is asked about each time, whatever was answered before. */
+export const isOnceOnly = (
+  { group, arguments: specs }: TargetSpec,
+  has: (argument: string) => boolean,
+): boolean =>
+  group === "wallet" || specs.some(({ role, name }) => role === "credential" && has(name));
 
 /** One host is not another: a tunnel is asked about once for each. */
 const isPerHost = (target: string): boolean => target === "net::connect";
@@ -30,17 +33,27 @@ const isPerHost = (target: string): boolean => target === "net::connect";
 export const isSessionDischargeable = ({ kind }: AskSource): boolean => sessionKinds.has(kind);
 
 /** Whether the card may offer "for this session": every one of its asks can be answered so. */
-export const sessionScopeOffered = (asks: readonly AskSource[], target?: string): boolean =>
-  asks.length > 0 &&
-  asks.every(isSessionDischargeable) &&
-  (target === undefined || !(isOnceOnly({ group: groupOfName(target) }) || isPerHost(target)));
+export const sessionScopeOffered = (
+  asks: readonly AskSource[],
+  { target: name, args }: Pick<Action, "target" | "args">,
+): boolean => {
+  const target = targets.get(name);
+  return (
+    asks.length > 0 &&
+    asks.every(isSessionDischargeable) &&
+    target !== undefined &&
+    !isPerHost(name) &&
+    !isOnceOnly(target, (argument) => args[argument] !== undefined)
+  );
+};
 
 /** What an answer "alike" would stand for; undefined where none is offered. */
 export const offeredPattern = (
   asks: readonly AskSource[],
+  action: Action,
   subject: Subject,
 ): GrantPattern | undefined =>
-  sessionScopeOffered(asks, subject.target.name) ? grantPattern(subject) : undefined;
+  sessionScopeOffered(asks, action) ? grantPattern(subject) : undefined;
 
 /** No roots: what is like an action is said of real folders, whatever a session calls them. */
 const nowhere: SessionContext = {
@@ -56,7 +69,7 @@ const nowhere: SessionContext = {
 /** The same, of an action that nobody has read yet; it follows from the action alone. */
 export const patternOf = (action: Action, asks: readonly AskSource[]): GrantPattern | undefined => {
   const subject = readSubject(action, rootTable(nowhere));
-  return subject.ok ? offeredPattern(asks, subject.value) : undefined;
+  return subject.ok ? offeredPattern(asks, action, subject.value) : undefined;
 };
 
 const sameSource = (a: AskSource, b: AskSource): boolean => a.kind === b.kind && a.id === b.id;
@@ -87,7 +100,8 @@ const applies = (
     return asks && grant.task !== undefined && taskCovers(grant.task, subject);
   }
   if (grant.session !== context.session.session || grant.target !== action.target) return false;
-  const eachTime = isOnceOnly(subject.target) || isPerHost(subject.target.name);
+  const has = (argument: string): boolean => subject.values.has(argument);
+  const eachTime = isOnceOnly(subject.target, has) || isPerHost(subject.target.name);
   if (eachTime && grant.scope !== "once") return false;
   if (grant.scope === "session") return true;
   if (grant.scope === "pattern") {

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { actionId } from "@ioi/crypto";
 import { type Action, action as actionSchema, schema } from "@ioi/wire";
 import { decide, type DecisionContext, type Grant, sessionScopeOffered } from "../src/index.ts";
-import { act, context, hashing, policy, rule, run, verdict } from "./support.ts";
+import { act, context, hashing, policy, rule, run, verdict, withSession } from "./support.ts";
 
 const everywhere = 'where.path = { glob = "scope:/**" }';
 const allowRead = rule("allow-read", "allow", "fs::read", everywhere);
@@ -111,8 +111,8 @@ describe("grants", () => {
       ),
       "allow",
     );
-    assert.equal(sessionScopeOffered(decide(allowAll, dynamic, context).asks), false);
-    assert.equal(sessionScopeOffered(decide(compiled, a, context).asks), true);
+    assert.equal(sessionScopeOffered(decide(allowAll, dynamic, context).asks, dynamic), false);
+    assert.equal(sessionScopeOffered(decide(compiled, a, context).asks, a), true);
   });
   it("leave the default of a denying policy only when they list it", () => {
     const deny = policy('[defaults]\nverdict = "deny"');
@@ -122,5 +122,34 @@ describe("grants", () => {
     });
     assert.equal(verdict(deny, a, withGrants(listed)), "allow");
     assert.equal(verdict(deny, a, withGrants({ ...listed, discharges: [] })), "deny");
+  });
+});
+
+describe("what is answered each time", () => {
+  it("uses a secret: no session and no pattern stands for it, whatever a grant says", () => {
+    const compiled = policy("");
+    const url = "https://a.example/";
+    const get = (more: object): Action => ({
+      version: 1,
+      target: "net::get",
+      args: { url, ...more },
+      facts: {},
+    });
+    const typed = withSession({ words: [`${url} apikey`], urls: [url] });
+    const { asks } = decide(compiled, get({}), typed);
+    const grant: Grant = {
+      id: "g",
+      session: "s1",
+      scope: "session",
+      target: "net::get",
+      discharges: asks,
+      policyHash: compiled.hash,
+      expiresMs: 1,
+    };
+    const given = { ...typed, grants: [grant] };
+    assert.equal(decide(compiled, get({}), given).verdict, "allow");
+    assert.equal(decide(compiled, get({ secret: "apikey" }), given).verdict, "ask");
+    assert.equal(sessionScopeOffered(asks, get({})), true);
+    assert.equal(sessionScopeOffered(asks, get({ secret: "apikey" })), false);
   });
 });

@@ -264,7 +264,7 @@ export class PersonSide {
       policyHash: policy.hash,
       createdMs: ask.atMs,
       expiresMs: ask.atMs + policy.approvalExpiresMinutes * 60_000,
-      sessionScope: sessionScopeOffered(decision.asks, action.target) || offered,
+      sessionScope: sessionScopeOffered(decision.asks, action) || offered,
       patternScope: patternOf(action, decision.asks) !== undefined,
       preview: this.#core.previews.of(ask, this.#core.wall()),
     };

@@ -92,7 +92,7 @@ const exactToo: ReadonlySet<string> = new Set(["amount", "element"]);
 
 const draftOf = (subject: Subject): Draft | string => {
   const { target } = subject;
-  if (isOnceOnly(target)) return "it is asked about each time";
+  if (isOnceOnly(target, () => false)) return "it is asked about each time";
   let first: Condition | undefined;
   const rest: string[] = [];
   for (const spec of target.arguments) {
