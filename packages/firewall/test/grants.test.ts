@@ -149,6 +149,12 @@ describe("what is answered each time", () => {
     const given = { ...typed, grants: [grant] };
     assert.equal(decide(compiled, get({}), given).verdict, "allow");
     assert.equal(decide(compiled, get({ secret: "apikey" }), given).verdict, "ask");
+    const task = { groups: ["browse" as const], folders: [], sites: ["a.example"] };
+    const { target: _target, ...rest } = grant;
+    const ofTask: Grant = { ...rest, scope: "task", target: "", task };
+    const scoped = { ...typed, grants: [ofTask] };
+    assert.equal(decide(compiled, get({}), scoped).verdict, "allow");
+    assert.equal(decide(compiled, get({ secret: "apikey" }), scoped).verdict, "ask");
     assert.equal(sessionScopeOffered(asks, get({})), true);
     assert.equal(sessionScopeOffered(asks, get({ secret: "apikey" })), false);
   });

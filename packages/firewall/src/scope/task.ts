@@ -122,7 +122,8 @@ export const taskCovers = (task: TaskScope, subject: Subject): boolean => {
   if (target.group === "fs" || target.group === "sys") {
     return paths.length > 0 && paths.every((path) => coversPath(task, subject, path));
   }
-  if (target.name !== "net::get") return false;
+  // What uses a secret is answered each time.
+  if (target.name !== "net::get" || subject.values.has("secret")) return false;
   const url = subject.values.get("url");
   return url?.type === "url" && task.sites.includes(url.url.host);
 };
