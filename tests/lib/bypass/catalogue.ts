@@ -86,5 +86,7 @@ export const absent: Readonly<Record<string, string>> = {
     "no browser is driven in this version",
   "placeholder smuggling": "placeholders come with the masking of personal data",
   "words laundered by a skill or by memory": "there are no skills and no memory in this version",
+  "a local process on a model's port": "tried in apps/egress/test (listeners) and tests/e2e/models",
+  "a poisoned run given to learn": "tried in suite policy (learn)",
   "poisoned contacts": "no tool of this version answers with a trusted field",
 };

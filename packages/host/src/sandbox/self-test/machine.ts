@@ -93,7 +93,8 @@ export const gaps = (found: MachineFindings): readonly SandboxGap[] => {
   if (abi === 0) add("landlock", "files are confined by mounts alone");
   else if (abi < 6) add("landlock", "abstract sockets of the host network are not confined");
   if (!seccompAvailable()) add("seccomp", "kernel surface is not reduced");
-  if (!found.overlay) add("overlay", "commands run on bounded copies of the folders, terminals not at all");
+  if (!found.overlay)
+    add("overlay", "commands run on bounded copies of the folders, terminals not at all");
   if (!found.processBound && process.getuid?.() === 0) {
     add("process-bound", "as root the number of processes is not bounded");
   }
@@ -103,5 +104,6 @@ export const gaps = (found: MachineFindings): readonly SandboxGap[] => {
 /** What holds less than it may seem, on every machine. */
 export const caveats: readonly string[] = [
   "memory is bounded for each process, not for a sandbox as a whole; shared memory is not counted",
+  "as root the processes of a session's commands are bounded together, not each command's",
   "a program of the same user outside a sandbox is not confined by any of this",
 ];
