@@ -224,6 +224,26 @@ test("a server's questions are told no, and a policy may let them through", asyn
   assert.match(result?.content?.[0]?.text ?? "", /"action": "accept"/);
 });
 
+test("what asks waits for a person, and goes on or not as the person says", async () => {
+  const server = served({ tools: [tool("echo")] });
+  await using client = RawClient.gate(place.data, ["--name", "asks", "--", ...server.command]);
+  await client.hello();
+  await client.request("tools/list");
+  const call = { name: "echo", arguments: {} };
+  const approvals = (): readonly string[] => client.stderr.match(/\ba-[0-9a-f]{10}\b/g) ?? [];
+  client.send({ jsonrpc: "2.0", id: "yes", method: "tools/call", params: call });
+  const first = await client.until(() => approvals()[0]);
+  assert.equal((await ioi(["approve", first, "--data", place.data])).code, 0);
+  const yes = await client.answer("yes");
+  assert.equal(yes.result?.content?.[0]?.text, "echo {}");
+  client.send({ jsonrpc: "2.0", id: "no", method: "tools/call", params: call });
+  const second = await client.until(() => approvals().find((each) => each !== first));
+  const deny = ["deny", second, "--reason", "not now", "--data", place.data];
+  assert.equal((await ioi(deny)).code, 0);
+  const no = await client.answer("no");
+  assert.match(no.result?.content?.[0]?.text ?? "", /Denied by IOI: A person denied it: not now/);
+});
+
 test("what a client sends beside the protocol is answered, and the server does not hear it", async () => {
   const server = served({
     tools: [tool("echo", { inputSchema: { type: "object", properties: {} } })],

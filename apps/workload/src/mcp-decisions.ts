@@ -1,4 +1,5 @@
 /** Persons' answers to what gates asked, as they come. One stream for all gates, while one asks. */
+import { OperationError } from "@ioi/base";
 import type { Gate, PersonDecision } from "./ends.ts";
 
 export class Decisions {
@@ -24,7 +25,7 @@ export class Decisions {
     } finally {
       signal.removeEventListener("abort", gone);
       if (this.#waiting.size === 0) {
-        this.#stream?.abort();
+        this.#stream?.abort(new OperationError("E_RPC_CANCELLED", "nobody waits any more"));
         this.#stream = undefined;
       }
     }
@@ -38,9 +39,13 @@ export class Decisions {
   }
 
   async #hear(signal: AbortSignal): Promise<void> {
-    // A stream begins with the answers that are known: none is missed.
-    for await (const decision of this.#gate.decisions(signal)) {
-      if (decision.scopeChanged !== true) this.#settle(decision.approval, decision);
+    try {
+      // A stream begins with the answers that are known: none is missed.
+      for await (const decision of this.#gate.decisions(signal)) {
+        if (decision.scopeChanged !== true) this.#settle(decision.approval, decision);
+      }
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
     }
   }
 

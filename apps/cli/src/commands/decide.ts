@@ -1,5 +1,5 @@
 /** `ioi approve` and `ioi deny`: the person's signed answer, then the session seen through. */
-import { type ExitCode, exitCodes } from "@ioi/base";
+import { type ExitCode, exitCodes, OperationError } from "@ioi/base";
 import type { CommandContext, Handler } from "../context.ts";
 import { openKernel } from "../kernel/connection.ts";
 import type { Decision } from "../kernel/device.ts";
@@ -35,12 +35,21 @@ const answer = async (
     `${decision.decision === "approve" ? "approved" : "denied"} ${approval.id}`,
   );
   const printer = new RunPrinter(context);
-  const view = await seeThrough(context, kernel, approval.session, {
-    prompt: false,
-    decided: [approval.id],
-    onView: (each) => printer.update(each),
-  });
-  return await conclude(context, view, printer);
+  try {
+    const view = await seeThrough(context, kernel, approval.session, {
+      prompt: false,
+      decided: [approval.id],
+      onView: (each) => printer.update(each),
+    });
+    return await conclude(context, view, printer);
+  } catch (error) {
+    // A gate's session is its client's: there is nothing here to see through.
+    if (!(error instanceof OperationError) || error.code !== "E_SESSION_UNKNOWN") throw error;
+    const { id, session } = approval;
+    const { decision: answered } = decision;
+    context.output.value({ schema: "ioi.answered/1", id, session, decision: answered });
+    return exitCodes.done;
+  }
 };
 
 /** The card as it waits; with `--json` as `ioi.card/1`. */
