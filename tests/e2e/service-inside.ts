@@ -71,7 +71,7 @@ const asPerson = as(uidOf(person), [
   "--person",
   person,
 ]);
-assert.match(asPerson.stderr, /E_SERVICE_ROOT/);
+assert.match(asPerson.stderr, /E_CLI_SERVICE_ROOT/);
 untouched();
 
 const installed = await service(0, "install", "--person", person);

@@ -86,49 +86,49 @@ export const errors = {
     next: "./ioi models list shows them; ./ioi models discover looks on this machine.",
     exit: 2,
   },
-  E_SERVICE_ROOT: {
+  E_CLI_SERVICE_ROOT: {
     what: "Only the superuser installs and removes the service.",
     why: "It makes users of the machine and gives folders to them.",
     next: "sudo ./ioi service install",
     exit: 2,
   },
-  E_SERVICE_INSTALLED: {
+  E_CLI_SERVICE_INSTALLED: {
     what: "The service is installed already.",
     why: "The data folder names its users.",
     next: "./ioi service status",
     exit: 5,
   },
-  E_SERVICE_MISSING: {
+  E_CLI_SERVICE_MISSING: {
     what: "The service is not installed here.",
     why: "The data folder names no users, or --data names another folder.",
     next: "./ioi service status --data D",
     exit: 5,
   },
-  E_SERVICE_USER: {
+  E_CLI_SERVICE_USER: {
     what: "A user of the service's name is on this machine already.",
     why: "Another installation, or somebody else, made it; it is not taken over.",
     next: "./ioi service status with the other installation's --data, or userdel the user.",
     exit: 5,
   },
-  E_SERVICE_FOLDER: {
+  E_CLI_SERVICE_FOLDER: {
     what: "The folder holds a kernel's data already.",
     why: "Its keys were made by another user, and stay what they are worth.",
     next: "Choose another with --data.",
     exit: 5,
   },
-  E_SERVICE_PROGRAM: {
+  E_CLI_SERVICE_PROGRAM: {
     what: "The service's users could not run the program.",
     why: "A folder above it, or the program, is closed to other users.",
     next: "Put IOI below /opt, or open the folder that the message names.",
     exit: 5,
   },
-  E_SERVICE_RUNNING: {
+  E_CLI_SERVICE_RUNNING: {
     what: "The kernel of the service runs.",
     why: "Its users and folders cannot go while it does.",
     next: "Stop it, then uninstall.",
     exit: 5,
   },
-  E_SERVICE_STEP: {
+  E_CLI_SERVICE_STEP: {
     what: "A step of the installation failed.",
     why: "The message names the command and its own words; what was begun was taken back.",
     next: "Mend what it names, then try again.",

@@ -58,7 +58,7 @@ const placeOf = ({ dataGiven, dataFolder }: CommandContext): ServicePlace => ({
 const requireRoot = (command: string): void => {
   if (process.getuid?.() === 0) return;
   throw failWith({
-    code: "E_SERVICE_ROOT",
+    code: "E_CLI_SERVICE_ROOT",
     message: `only the superuser can ${command} the service`,
     next: `sudo ./ioi service ${command}`,
   });
@@ -92,7 +92,7 @@ const checkReadable = (path: string): void => {
     const wanted = at === path ? 0o005 : 0o001;
     if ((statSync(at).mode & wanted) !== wanted) {
       throw failWith({
-        code: "E_SERVICE_PROGRAM",
+        code: "E_CLI_SERVICE_PROGRAM",
         message: `other users cannot ${at === path ? "read" : "enter"} ${at}`,
         next: `Put IOI below a folder that all may enter, such as /opt, or: chmod o+rx '${at}'`,
       });
@@ -113,7 +113,7 @@ const perform = async (step: ServiceStep): Promise<void> => {
       });
       if (status === 0) return;
       const why = (error?.message ?? stderr).trim();
-      throw failWith({ code: "E_SERVICE_STEP", message: `${stepText(step)}: ${why}` });
+      throw failWith({ code: "E_CLI_SERVICE_STEP", message: `${stepText(step)}: ${why}` });
     }
     case "data": {
       mkdirSync(dirname(step.path), { recursive: true });
@@ -208,17 +208,17 @@ export const install: Handler<ServiceOptions> = async (context, { options }) => 
   const { output } = context;
   const place = placeOf(context);
   if (installedIn(place.data) !== undefined) {
-    throw failWith({ code: "E_SERVICE_INSTALLED", message: `${place.data} has the service` });
+    throw failWith({ code: "E_CLI_SERVICE_INSTALLED", message: `${place.data} has the service` });
   }
   const person = personOf(options.person);
   const present = [...foundUsers().values()];
   if (present.length > 0) {
     const names = present.map(({ name }) => name).join(", ");
-    throw failWith({ code: "E_SERVICE_USER", message: `already on this machine: ${names}` });
+    throw failWith({ code: "E_CLI_SERVICE_USER", message: `already on this machine: ${names}` });
   }
   if (existsSync(folderPaths(place.data).format)) {
     throw failWith({
-      code: "E_SERVICE_FOLDER",
+      code: "E_CLI_SERVICE_FOLDER",
       message: `${place.data} is the data folder of somebody already`,
     });
   }
@@ -259,7 +259,7 @@ export const uninstall: Handler<ServiceOptions> = async (context, { options }) =
   const place = placeOf(context);
   const installed = installedIn(place.data);
   if (installed === undefined) {
-    throw failWith({ code: "E_SERVICE_MISSING", message: `${place.data} has no service` });
+    throw failWith({ code: "E_CLI_SERVICE_MISSING", message: `${place.data} has no service` });
   }
   const { keepData = false, deleteData = false, dryRun = false } = options;
   if (!dryRun && keepData === deleteData) {
@@ -268,7 +268,7 @@ export const uninstall: Handler<ServiceOptions> = async (context, { options }) =
   const running = runningKernel(folderPaths(place.data));
   if (running !== undefined && !place.systemd && !dryRun) {
     throw failWith({
-      code: "E_SERVICE_RUNNING",
+      code: "E_CLI_SERVICE_RUNNING",
       message: `a kernel runs on ${place.data} (process ${running.pid})`,
       next: `kill ${running.pid}`,
     });
