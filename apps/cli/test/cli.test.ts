@@ -134,7 +134,7 @@ test("what is described but not there is 7, not unknown", async () => {
   for (const argv of [
     ["scs", "verify", "--x"],
     ["devnet", "up", "--validators", "4"],
-    ["gate", "mcp", "--", "server"],
+    ["init"],
   ]) {
     const { exit, err } = await runWith(argv);
     assert.equal(exit, 7, argv.join(" "));
