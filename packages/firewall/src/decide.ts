@@ -161,7 +161,11 @@ const collectAsks = (
   for (const { key } of guarded) asks.push({ kind: "protected", id: key });
   if (judgement.protectedRedirect) asks.push({ kind: "protected", id: "argv" });
   if (judgement.script?.dynamic !== undefined) asks.push({ kind: "dynamic", id: "argv" });
-  asks.push(...(call === undefined ? taskAsks(subject, session.task) : toolAsks(call, session)));
+  asks.push(
+    ...(call === undefined
+      ? taskAsks(subject, session.task)
+      : toolAsks(call, session, judgement.tool?.name ?? "")),
+  );
   for (const id of keeping.lost) asks.push({ kind: "irreversible", id });
   if (!isAllowed(judgement)) {
     asks.push({ kind: "default", id: judgement.tool?.name ?? "default" });

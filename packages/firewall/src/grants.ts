@@ -18,7 +18,7 @@ import { type TargetSpec, targets } from "./targets.ts";
 import type { CompiledPolicy, DecisionContext, Grant, SessionContext } from "./types.ts";
 
 /** Answered once for a whole session; every other kind of ask is answered each time. */
-const sessionKinds: ReadonlySet<string> = new Set(["rule", "default", "budget", "task"]);
+const sessionKinds: ReadonlySet<string> = new Set(["rule", "default", "budget", "task", "topic"]);
 
 /** Money, and whatever uses a secret, is asked about each time, whatever was answered before. */
 export const isOnceOnly = (

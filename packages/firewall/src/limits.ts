@@ -174,6 +174,10 @@ export const toolLeavesMax = 4096;
 export const toolNameCharsMax = 128;
 /** Roles of one tool. */
 export const rolesOfToolMax = 256;
+/** Topics of one tool. */
+export const topicsOfToolMax = 32;
+/** Characters of the topics of one tool. */
+export const topicsCharsMax = 512;
 /** Tools over which a policy says something. */
 export const toolsMax = 4096;
 /** Fields of answers that a policy trusts. */

@@ -38,6 +38,11 @@ export interface SessionContext {
   readonly picks?: readonly string[];
   /** What look-ups of the person's own words returned in fields that the policy trusts. */
   readonly trusted?: readonly TrustedValue[];
+  /**
+   * Nothing has come to the agent yet but the person's words: no call was let go, of anything but a
+   * model. Absent: what it does may be somebody else's idea.
+   */
+  readonly fresh?: boolean;
   /** Addresses that stood in answers: for a card that says where a value comes from. */
   readonly seen?: readonly SeenAddress[];
   /** URLs among the words, canonical. */

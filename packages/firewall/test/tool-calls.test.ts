@@ -328,6 +328,21 @@ describe("what a policy says of tools", () => {
     one("[tool.a.b]\ngruop = 1", /E_POLICY_UNKNOWN_KEY\]: policy.toml:3:1/);
     one('[tool.a.b]\nroles = { to = "dest" }', /E_POLICY_VALUE\]: policy.toml:3:16/);
     one('[tool.a.b]\nroles = { "a..b" = "flag" }', /E_POLICY_VALUE.*is no field/);
+    one(
+      '[tool.a.b]\ngroup = "read"\ntopics = "Mail"',
+      /E_POLICY_VALUE\]: policy.toml:4:10.*one word/,
+    );
+    one('[tool.a.b]\ngroup = "read"\ntopics = ""', /E_POLICY_VALUE/);
+    one('[tool.a.b]\ngroup = "read"\ntopics = "a  b"', /E_POLICY_VALUE.*one word/);
+    one('[tool.a.b]\ngroup = "read"\ntopics = ["mail"]', /E_POLICY_/);
+    one(
+      '[tool.a.b]\ngroup = "send"\ntopics = "mail"',
+      /E_POLICY_VALUE.*only looks|E_POLICY_VALUE.*"read"/,
+    );
+    one('[tool.a.b]\ntopics = "mail"', /E_POLICY_VALUE.*"read"/);
+    const many = Array.from({ length: 33 }, (_, at) => `t${at}`).join(" ");
+    one(`[tool.a.b]\ngroup = "read"\ntopics = "${many}"`, /E_POLICY_TOO_LARGE/);
+    one(`[tool.a.b]\ngroup = "read"\ntopics = "${"x".repeat(600)}"`, /E_POLICY_/);
     one("[grounding]\ntrusted = [{}]", /E_POLICY_MISSING\]: policy.toml:3:12/);
     one(
       '[grounding]\ntrusted = [{ tool = { server = "a", tool = "b" }, field = "a[" }]',
@@ -380,6 +395,12 @@ describe("a change of what tools are", () => {
     assert.deepEqual(settings(looser, mail), ["narrowed tool.mail.send"]);
     const regrouped = mail.replace('group = "delete"', 'group = "read"');
     assert.deepEqual(settings(mail, regrouped), ["widened tool.mail.remove"]);
+    const listing = (topics: string): string =>
+      mail.replace('list = { group = "read" }', `list = { group = "read", topics = "${topics}" }`);
+    assert.deepEqual(settings(mail, listing("inbox")), ["narrowed tool.mail.list"]);
+    assert.deepEqual(settings(listing("inbox"), mail), ["widened tool.mail.list"]);
+    assert.deepEqual(settings(listing("inbox"), listing("inbox mail")), ["widened tool.mail.list"]);
+    assert.deepEqual(settings(listing("inbox mail"), listing("mail")), ["narrowed tool.mail.list"]);
     const untrusted = mail.replace(/^.*"\[\].email".*$/m, "");
     assert.deepEqual(settings(mail, untrusted), ["narrowed grounding.trusted mail/find [].email"]);
     assert.deepEqual(settings(untrusted, mail), ["widened grounding.trusted mail/find [].email"]);

@@ -463,6 +463,7 @@ export class GuardianCore {
       typed: session.typed,
       trusted: session.origins.trusted,
       seen: session.origins.seen,
+      fresh: session.fresh,
       urls: typedUrls(session.words, this.ports.parseUrl, session.typed),
       ...(task === undefined ? {} : { task, picks: task.sites }),
       headless,

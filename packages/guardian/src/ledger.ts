@@ -33,6 +33,8 @@ export interface SessionRecord {
   readonly typed: ReadonlySet<number>;
   /** Values that the person's own look-ups returned, and addresses that stood in answers. */
   readonly origins: KeptOrigins;
+  /** No call was let go yet but of a model: nothing that others wrote has come to the agent. */
+  readonly fresh: boolean;
   /** The folder the person picked. */
   readonly workspace: string | undefined;
   /** What it was picked for. */
@@ -100,6 +102,9 @@ export interface Sealed {
   readonly pattern?: GrantPattern;
   readonly origins?: KeptOrigins;
 }
+
+/** What a model answers is made of what it was given. */
+export const bringsContent = (target: string): boolean => !target.startsWith("model::");
 
 const everyGroup = scopeGroups;
 const noOrigins: KeptOrigins = { trusted: [], seen: [] };
@@ -258,6 +263,7 @@ export class Ledger {
           ? new Set([...(known?.typed ?? []), known?.words.length ?? 0])
           : (known?.typed ?? new Set()),
       origins: known?.origins ?? noOrigins,
+      fresh: known?.fresh ?? true,
       workspace: known?.workspace ?? opening?.workspace,
       access: known?.access ?? opening?.access ?? "write",
       scope: known?.scope,
@@ -334,6 +340,9 @@ export class Ledger {
     if (leaf.order > this.#order) this.#order = leaf.order;
     const session = this.sessions.get(leaf.session);
     if (leaf.verdict === "allow") {
+      if (session?.fresh === true && bringsContent(leaf.target)) {
+        this.sessions.set(session.id, { ...session, fresh: false });
+      }
       this.open.set(leaf.counter, leaf);
       this.useGrants(leaf.grants, leaf.counter);
       this.rates.note(leaf.session, leaf.target, leaf.counter, leaf.atMs);

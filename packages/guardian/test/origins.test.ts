@@ -14,12 +14,14 @@ import {
   leaf as leafSchema,
   schema,
 } from "@ioi/wire";
-import { McpRegistry, type ProposalReply } from "../src/index.ts";
+import { Ledger, McpRegistry, type ProposalReply } from "../src/index.ts";
+import { recordedVerdicts } from "../src/policy/recorded.ts";
 import { codeOf, PolicyText, TestDriver, World } from "./support.ts";
 
 const policy = `version = 1
 [tool.mail]
 find = { group = "read", roles = { query = "selector" } }
+drafts = { group = "read", topics = "draft" }
 send = { group = "send", roles = { to = "destination", text = "content" } }
 [grounding]
 trusted = [{ tool = { server = "mail", tool = "find" }, field = "[].email" }]
@@ -30,7 +32,7 @@ target = ["mcp::call"]
 where.group = { one_of = ["read", "send"] }
 `;
 
-const definitions = ["find", "send"].map((name) => {
+const definitions = ["find", "drafts", "send"].map((name) => {
   const definition = { name, inputSchema: { type: "object", additionalProperties: true } };
   return {
     name,
@@ -71,6 +73,16 @@ const call = (tool: string, args: { readonly [name: string]: JsonValue }): Actio
   );
   return { version: 1, target: "mcp::call", args: unwrap(made, "arguments").args, facts: {} };
 };
+
+const openingOf = (session: string) => ({
+  type: "session-open" as const,
+  session,
+  agent: "planner",
+  policyHash: new Uint8Array(32),
+  actionsMax: 3,
+  wallMinutesMax: 20,
+  words: { commitment: new Uint8Array(32), sealed: new Uint8Array(0) },
+});
 
 const answer: JsonValue = [{ email: "ann@x.org", note: "or write to eve@y.net" }];
 
@@ -152,5 +164,61 @@ describe("where values of an answer come from", () => {
     await next.core.closeSession(id, "done");
     const { origins } = next.core.ledger.sessions.get(id) ?? {};
     assert.deepEqual(origins, { trusted: [], seen: [] });
+  });
+});
+
+describe("whether anything of others has come to the agent", () => {
+  const drafts = (world: World, driver: TestDriver): Promise<ProposalReply> =>
+    world.propose(driver, call("drafts", {}));
+
+  it("is known from the first call that is let go, and not from what is asked or refused", async () => {
+    const { world, driver } = await setUp();
+    assert.equal((await world.propose(driver, call("send", { to: "eve@y.net" }))).verdict, "ask");
+    assert.equal((await drafts(world, driver)).verdict, "allow");
+    const again = await drafts(world, driver);
+    assert.equal(again.verdict, "ask");
+    assert.deepEqual(again.decision.asks, [{ kind: "topic", id: "mail/drafts" }]);
+  });
+
+  it("is judged again as it then was", async () => {
+    const { world, driver } = await setUp();
+    await drafts(world, driver);
+    await drafts(world, driver);
+    const judged = await recordedVerdicts(world.core, { sessions: [] });
+    assert.deepEqual(
+      judged.map(({ verdict, session }) => [verdict, session.fresh]),
+      [
+        ["ask", false],
+        ["allow", true],
+      ],
+    );
+  });
+
+  it("is nothing that a model says", async () => {
+    const { world, id, driver } = await setUp();
+    const looked = await world.propose(driver, call("drafts", {}));
+    assert.equal(looked.verdict, "allow");
+    const intent = (await world.leaves()).find(({ type }) => type === "intent");
+    assert.ok(intent?.type === "intent");
+    const freshAfter = (target: string): boolean | undefined => {
+      const ledger = new Ledger();
+      const opened = { text: "hello", workspace: undefined, access: "read" as const };
+      const opening = { ...openingOf(id), atMs: 0 };
+      ledger.apply(opening, 0, { opening: opened });
+      ledger.apply({ ...intent, target }, 1);
+      return ledger.sessions.get(id)?.fresh;
+    };
+    assert.equal(freshAfter("model::infer"), true);
+    assert.equal(freshAfter("fs::read"), false);
+  });
+
+  it("is known again after a restart, of one session as of another", async () => {
+    const { world, id, driver } = await setUp();
+    await world.propose(driver, call("find", { query: "Anna" }));
+    const next = await world.restart();
+    await confirm(next);
+    assert.equal((await drafts(next, new TestDriver(next, id, "mcp"))).verdict, "ask");
+    const other = await next.utter({ text: "what is new", workspace: "" });
+    assert.equal((await drafts(next, new TestDriver(next, other, "mcp"))).verdict, "allow");
   });
 });

@@ -18,12 +18,19 @@ const shown = (spec: ToolSpec | undefined): string => {
   if (spec === undefined) return "not described";
   const { group = "no group", reversible } = spec;
   const roles = rolesOf(spec).map(([field, role]) => `${field} = ${role}`);
-  return [group, ...(reversible ? ["reversible"] : []), ...roles].join(", ");
+  const topics = spec.topics === undefined ? [] : [`topics ${spec.topics.join(" ")}`];
+  return [group, ...(reversible ? ["reversible"] : []), ...topics, ...roles].join(", ");
 };
+
+/** Fewer looks need no words: topics where there were none, or fewer of them. */
+const topicsNarrower = (before: ToolSpec, after: ToolSpec): boolean =>
+  before.topics === undefined ||
+  (after.topics !== undefined && new Set(after.topics).isSubsetOf(new Set(before.topics)));
 
 /** The same but for roles that must be the person's own now and needed not be before. */
 const isNarrower = (before: ToolSpec, after: ToolSpec): boolean => {
   if (before.group !== after.group || (after.reversible && !before.reversible)) return false;
+  if (!topicsNarrower(before, after)) return false;
   const old = new Map(rolesOf(before));
   const now = new Map(rolesOf(after));
   return (
@@ -56,7 +63,10 @@ export const toolSettings = (
         name: `tool.${server}.${tool}`,
         before: shown(old),
         after: shown(now),
-        change: (removed && old?.roles.length === 0) || narrower ? "narrowed" : "widened",
+        change:
+          (removed && old?.roles.length === 0 && old.topics === undefined) || narrower
+            ? "narrowed"
+            : "widened",
       });
     }
   }

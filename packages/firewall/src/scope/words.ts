@@ -260,6 +260,26 @@ const readNames = (words: readonly Token[], home: string, named: Named): readonl
   return left;
 };
 
+/** Texts that somebody was seen typing, or that are short enough for it. */
+const typedOf = (texts: readonly string[], typed?: ReadonlySet<number>): readonly string[] =>
+  texts.filter((text, at) => isTyped(text) || typed?.has(at) === true);
+
+/** Whether the words speak of one of these things, by its forms; what is quoted is a name. */
+export const speaksOf = (
+  texts: readonly string[],
+  things: readonly string[],
+  typed?: ReadonlySet<number>,
+): boolean => {
+  const forms = new Set(things.flatMap((thing) => [...formsOf(thing)]));
+  return typedOf(texts, typed).some((text) => {
+    const words = tokensOf(text);
+    return words.some(
+      ({ text: word, quoted }, at) =>
+        !quoted && forms.has(word.toLowerCase()) && !isNegated(words, at),
+    );
+  });
+};
+
 const ordered = ({ groups, refused }: Wanted): readonly ScopeGroup[] =>
   scopeGroups.filter((group) => group === "read" || (groups.has(group) && !refused.has(group)));
 

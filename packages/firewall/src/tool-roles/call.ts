@@ -11,7 +11,8 @@ import { isGrounded, originOf, type Sources, sourcesOf } from "../grounding/sour
 import { ungroundedLinks } from "../grounding/links.ts";
 import { tokenOf } from "../grounding/token.ts";
 import { askIdCharsMax } from "../limits.ts";
-import { readWords } from "../scope/words.ts";
+import { readWords, speaksOf } from "../scope/words.ts";
+import { isTyped } from "../grounding/words.ts";
 import type { Subject } from "../subject.ts";
 import type { SessionContext } from "../types.ts";
 import type { ArgumentValue } from "../values.ts";
@@ -134,13 +135,37 @@ const groupAsks = ({ spec }: ToolCall, session: SessionContext): readonly AskSou
   return groupsOf(session).includes(group) ? [] : [{ kind: "tool", id: group }];
 };
 
-export const toolAsks = (call: ToolCall, session: SessionContext): readonly AskSource[] => {
+/** Only the person's own words can be behind a call: nothing else has been read. */
+const isOwnIdea = ({ fresh, words, typed }: SessionContext): boolean =>
+  fresh === true && words.every((text, at) => isTyped(text) || typed?.has(at) === true);
+
+/**
+ * A look at what the words do not speak of asks once something was read: from then on it may be
+ * somebody else who wants to know.
+ */
+const topicAsks = (
+  { spec }: ToolCall,
+  session: SessionContext,
+  name: string,
+): readonly AskSource[] => {
+  if (spec?.topics === undefined || isConsequential(spec) || session.gate === true) return [];
+  if (isOwnIdea(session) || speaksOf(session.words, spec.topics, session.typed)) return [];
+  return [{ kind: "topic", id: name }];
+};
+
+/** `name`: of the tool, as asks name it. */
+export const toolAsks = (
+  call: ToolCall,
+  session: SessionContext,
+  name: string,
+): readonly AskSource[] => {
   if (call.leaves === undefined) return [{ kind: "fact", id: "arguments" }];
   const fields = new Set(ungroundedLeaves(call, session).map(({ field }) => field));
   return [
     ...[...fields].map((field): AskSource => ({ kind: "ungrounded", id: askId(field) })),
     ...linkAsks(call, sourcesOf(session)),
     ...groupAsks(call, session),
+    ...topicAsks(call, session, name),
   ];
 };
 

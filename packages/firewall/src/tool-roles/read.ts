@@ -3,7 +3,14 @@
  * person, so only the person's and the administrator's policy hold them.
  */
 import type { ScopeGroup } from "@ioi/wire";
-import { rolesOfToolMax, toolNameCharsMax, toolsMax, trustedFieldsMax } from "../limits.ts";
+import {
+  rolesOfToolMax,
+  toolNameCharsMax,
+  toolsMax,
+  topicsCharsMax,
+  topicsOfToolMax,
+  trustedFieldsMax,
+} from "../limits.ts";
 import { hasControls } from "../paths.ts";
 import {
   choiceOf,
@@ -101,12 +108,38 @@ const optional = <T>(
   return entry === undefined ? undefined : how(entry.value);
 };
 
+/** One word as it is typed: more would never stand in the words as one. */
+const topicPattern = /^[\p{Ll}\p{Lo}\p{N}]+(?:-[\p{Ll}\p{Lo}\p{N}]+)*$/u;
+
+/** "mail inbox": words between single spaces. */
+const readTopics = (reading: Reading, node: TomlNode): readonly string[] | undefined => {
+  const text = textOf(reading, node, "topics", topicsCharsMax);
+  const topics = text?.split(" ");
+  if (topics === undefined) return undefined;
+  if (topics.length > topicsOfToolMax) {
+    const message = `more than ${topicsOfToolMax} topics of one tool`;
+    reading.complaints.add("E_POLICY_TOO_LARGE", message, node.at);
+  }
+  const other = topics.find((each) => !topicPattern.test(each) || each !== each.normalize("NFC"));
+  if (other === undefined) return topics;
+  const message = `${JSON.stringify(other)} is not one word in small letters`;
+  reading.complaints.add("E_POLICY_VALUE", message, node.at);
+  return undefined;
+};
+
 const readSpec = (reading: Reading, node: TomlNode): ToolSpec | undefined => {
   const table = tableOf(reading, node);
   if (table === undefined) return undefined;
-  const fields = fieldsOf(reading, table, ["group", "reversible", "roles"]);
+  const fields = fieldsOf(reading, table, ["group", "reversible", "topics", "roles"]);
   const group = optional(fields, "group", (value) => choiceOf(reading, value, toolGroups));
   const reversible = optional(fields, "reversible", (value) => flagOf(reading, value));
+  const topics = optional(fields, "topics", (value) => readTopics(reading, value));
+  const looks = group === "read" || group === "browse";
+  if (topics !== undefined && !looks) {
+    const message =
+      'topics are for the groups "read" and "browse": other calls need their group said';
+    reading.complaints.add("E_POLICY_VALUE", message, node.at);
+  }
   const given = optional(fields, "roles", (value) => tableOf(reading, value));
   const all = given === undefined ? [] : readRoles(reading, given);
   if (all.length > rolesOfToolMax) {
@@ -117,6 +150,7 @@ const readSpec = (reading: Reading, node: TomlNode): ToolSpec | undefined => {
   return {
     ...(group === undefined ? {} : { group }),
     reversible: reversible === true,
+    ...(topics === undefined ? {} : { topics }),
     roles: all.filter((each) => "path" in each),
     ...(otherwise === undefined ? {} : { otherwise }),
   };

@@ -19,6 +19,8 @@ export interface ToolRole {
 export interface ToolSpec {
   readonly group?: ScopeGroup;
   readonly reversible: boolean;
+  /** What its answer holds: a look at it needs words about one of these. Absent: none does. */
+  readonly topics?: readonly string[];
   readonly roles: readonly ToolRole[];
   /** Of fields that no other role names. */
   readonly otherwise?: Role;

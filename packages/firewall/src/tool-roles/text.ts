@@ -40,6 +40,10 @@ export const toolAskText = (
       ? `Your policy does not say what ${name} is.`
       : `${name} belongs to "${visible(id)}", which your words do not ask for.`;
   }
+  if (kind === "topic") {
+    const name = visible(`${server}.${tool}`);
+    return `Your words do not speak of what ${name} shows, and others' words were read since.`;
+  }
   if (kind === "default") return `No rule allows ${visible(`${server}.${tool}`)} here.`;
   if (kind !== "ungrounded") return undefined;
   const leaf = leaves.find((each) => askId(each.field) === id && isNotOwn(each, session));

@@ -68,7 +68,7 @@ export const vocabulary = (): Vocabulary => ({
     rule: [...ruleKeys],
     defaults: ["verdict"],
     workspace: ["path", "access"],
-    tool: ["group", "reversible", "roles"],
+    tool: ["group", "reversible", "topics", "roles"],
     grounding: ["trusted"],
     when: ["days", "from", "to", "zone"],
     rate: rateKeys,

@@ -7,6 +7,7 @@ import { type DecisionContext, typedUrls } from "@ioi/firewall";
 import { action as actionSchema, type Leaf, schema } from "@ioi/wire";
 import type { GuardianCore } from "../core.ts";
 import { recordedLeavesMax, recordedVerdictsMax } from "../limits.ts";
+import { bringsContent } from "../ledger.ts";
 import type { RecordedVerdict } from "./tasks.ts";
 
 type Intent = Extract<Leaf, { readonly type: "intent" }>;
@@ -30,10 +31,11 @@ const answeredThen = (leaf: Intent): DecisionContext["grants"] =>
         },
       ];
 
-/** What a person had said by then, and which of it was seen being typed. */
+/** What a person had said by then, which of it was seen being typed, and whether it was all. */
 interface Said {
   readonly words: string[];
   readonly typed: Set<number>;
+  fresh: boolean;
 }
 
 const recorded = (
@@ -41,6 +43,7 @@ const recorded = (
   leaf: Intent,
   receipt: number,
   { words, typed }: Said,
+  fresh: boolean,
 ): RecordedVerdict | undefined => {
   const session = core.ledger.sessions.get(leaf.session);
   const plain = core.open(leaf.session, leaf.action);
@@ -53,6 +56,7 @@ const recorded = (
       ...context,
       words: [...words, ...context.words.filter((each) => !words.includes(each))],
       typed,
+      fresh,
       urls: typedUrls(words, core.ports.parseUrl, typed),
     },
     receipt,
@@ -63,7 +67,7 @@ const recorded = (
   };
 };
 
-const nothingSaid: Said = { words: [], typed: new Set() };
+const nothingSaid: Said = { words: [], typed: new Set(), fresh: false };
 
 export interface Wanted {
   /** Empty: of every session. */
@@ -80,23 +84,27 @@ export const recordedVerdicts = async (
   const last = Math.min(until ?? core.receipts.size - 1, core.receipts.size - 1);
   const first = Math.max(0, last + 1 - recordedLeavesMax);
   const said = new Map<string, Said>();
-  const found: { readonly leaf: Intent; readonly index: number }[] = [];
+  const found: { readonly leaf: Intent; readonly index: number; readonly fresh: boolean }[] = [];
   for await (const { index, leaf } of core.receipts.read(first)) {
     if (index > last) break;
     if (leaf.type === "session-open") {
       const opening = core.openingOf(leaf);
-      const before = said.get(leaf.session) ?? { words: [], typed: new Set<number>() };
+      const before = said.get(leaf.session) ?? { words: [], typed: new Set(), fresh: first === 0 };
       if (opening?.typed === true) before.typed.add(before.words.length);
       before.words.push(opening?.text ?? "");
       said.set(leaf.session, before);
     }
     if (leaf.type !== "intent") continue;
+    const by = said.get(leaf.session);
+    const fresh = by?.fresh === true;
+    if (by !== undefined && leaf.verdict === "allow" && bringsContent(leaf.target))
+      by.fresh = false;
     if (sessions.length > 0 && !sessions.includes(leaf.session)) continue;
-    found.push({ leaf, index });
+    found.push({ leaf, index, fresh });
     if (found.length > recordedVerdictsMax) found.shift();
   }
-  return found.toReversed().flatMap(({ leaf, index }) => {
-    const each = recorded(core, leaf, index, said.get(leaf.session) ?? nothingSaid);
+  return found.toReversed().flatMap(({ leaf, index, fresh }) => {
+    const each = recorded(core, leaf, index, said.get(leaf.session) ?? nothingSaid, fresh);
     return each === undefined ? [] : [each];
   });
 };

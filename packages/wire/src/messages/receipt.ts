@@ -28,7 +28,7 @@ export const sealedContent = record({
 export const askSource = record({
   /**
    * `rule`, `default`, `ungrounded`, `budget`, `fact`, `protected`, `dynamic`, `irreversible`,
-   * `task`, `cards`, `sandbox`.
+   * `task`, `cards`, `sandbox`, `link`, `tool`, `topic`.
    */
   kind: text(32),
   /** Rule id, argument name or budget name. */
