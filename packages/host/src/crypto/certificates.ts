@@ -8,10 +8,11 @@
  * Invariants: a certificate names one process, as CN and as the only dNSName; an authority issues
  * leaves only (path length 0). Bounds: validity of `certificateValidityMs`.
  */
-import { generateKeyPairSync, hash, type KeyObject, randomBytes, sign } from "node:crypto";
+import { generateKeyPairSync, hash, type KeyObject, sign } from "node:crypto";
 import { assert } from "@ioi/base";
 import * as der from "./der.ts";
 import { certificateBackdateMs, certificateValidityMs } from "./limits.ts";
+import { certify, extension, oid } from "./x509.ts";
 
 /** What one process needs to prove its name and to check its peers; all PEM. */
 export interface Credentials {
@@ -21,34 +22,13 @@ export interface Credentials {
   readonly authority: string;
 }
 
-const oid = {
-  mlDsa65: "2.16.840.1.101.3.4.3.18",
-  commonName: "2.5.4.3",
-  subjectKeyId: "2.5.29.14",
-  keyUsage: "2.5.29.15",
-  subjectAltName: "2.5.29.17",
-  basicConstraints: "2.5.29.19",
-  authorityKeyId: "2.5.29.35",
-  extendedKeyUsage: "2.5.29.37",
-  serverAuth: "1.3.6.1.5.5.7.3.1",
-  clientAuth: "1.3.6.1.5.5.7.3.2",
-} as const;
-
 const namePattern = /^[a-z][a-z0-9-]{0,62}$/;
-
-const extension = (id: string, critical: boolean, value: Uint8Array): Uint8Array =>
-  critical
-    ? der.sequence(der.objectId(id), der.boolean(true), der.octets(value))
-    : der.sequence(der.objectId(id), der.octets(value));
-
-const distinguishedName = (name: string): Uint8Array =>
-  der.sequence(der.set(der.sequence(der.objectId(oid.commonName), der.utf8Text(name))));
 
 /** RFC 7093, method 1: SHA-256 over the raw key, cut to 20 bytes. */
 const keyId = (publicKey: KeyObject): Uint8Array =>
   hash("sha256", publicKey.export({ format: "raw-public" }), "buffer").subarray(0, 20);
 
-interface Parts {
+interface Named {
   readonly issuer: string;
   readonly subject: string;
   readonly publicKey: KeyObject;
@@ -56,29 +36,16 @@ interface Parts {
   readonly nowMs: number;
 }
 
-const certify = (parts: Parts, signingKey: KeyObject): string => {
-  const algorithm = der.sequence(der.objectId(oid.mlDsa65));
-  const serial = randomBytes(16);
-  // Positive, and never zero.
-  serial[0] = ((serial[0] as number) & 0x7f) | 0x40;
-  const body = der.sequence(
-    der.explicit(0, der.integer(Uint8Array.of(2))),
-    der.integer(serial),
-    algorithm,
-    distinguishedName(parts.issuer),
-    der.sequence(
-      der.time(parts.nowMs - certificateBackdateMs),
-      der.time(parts.nowMs + certificateValidityMs),
-    ),
-    distinguishedName(parts.subject),
-    parts.publicKey.export({ type: "spki", format: "der" }),
-    der.explicit(3, der.sequence(...parts.extensions)),
+const issued = ({ publicKey, nowMs, ...named }: Named, signingKey: KeyObject): string =>
+  certify(
+    {
+      ...named,
+      publicKey: publicKey.export({ type: "spki", format: "der" }),
+      fromMs: nowMs - certificateBackdateMs,
+      toMs: nowMs + certificateValidityMs,
+    },
+    { algorithm: oid.mlDsa65, sign: (body) => sign(null, body, signingKey) },
   );
-  return der.pem(
-    "CERTIFICATE",
-    der.sequence(body, algorithm, der.bits(sign(null, body, signingKey))),
-  );
-};
 
 /** Issues certificates; holds the authority's key in memory and nowhere else. */
 export class CertificateAuthority {
@@ -95,7 +62,7 @@ export class CertificateAuthority {
     this.#keyId = keyId(publicKey);
     const keyCertSign = der.bits(Uint8Array.of(0x04), 2);
     const pathLength = der.integer(Uint8Array.of(0));
-    this.certificate = certify(
+    this.certificate = issued(
       {
         issuer: name,
         subject: name,
@@ -116,7 +83,7 @@ export class CertificateAuthority {
     const { publicKey, privateKey } = generateKeyPairSync("ml-dsa-65");
     const purposes = der.sequence(der.objectId(oid.serverAuth), der.objectId(oid.clientAuth));
     const digitalSignature = der.bits(Uint8Array.of(0x80), 7);
-    const certificate = certify(
+    const certificate = issued(
       {
         issuer: this.name,
         subject: name,

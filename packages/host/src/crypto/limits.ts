@@ -8,3 +8,5 @@ export const certificateValidityMs = 315_360_000_000;
 export const certificateBackdateMs = 315_360_000_000;
 /** How long a TLS handshake may take. */
 export const handshakeTimeoutMs = 10_000;
+/** Validity of the authority that one program believes, and of what it certifies, before and after it is made, in ms. */
+export const programCertificateMs = 7_200_000;
