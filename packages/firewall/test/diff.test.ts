@@ -33,6 +33,18 @@ const wider = (before: string, after: string): object => {
 };
 
 suite("a comparison of policies", () => {
+  test("counts a refusal of files that no sandbox keeps for programs too", () => {
+    const run = rule("run", "allow", "sys::exec", 'where.argv = { profile = "closed" }');
+    const loose = rule("no", "deny", "fs::move", 'where.path = { glob = "scope:/*/x" }');
+    const kept = rule("no", "deny", "fs::move", 'where.path = { glob = "scope:/a/x" }');
+    const saysOf = (before: string, after: string): boolean =>
+      compared(`${run}${before}`, `${run}${after}`).unchanged.includes("sys::exec");
+    assert.equal(saysOf("", loose), false, "the program asks now");
+    assert.equal(saysOf(loose, ""), false);
+    assert.equal(saysOf(loose, loose), true);
+    assert.equal(saysOf("", kept), true, "what a sandbox keeps, nobody asks about");
+  });
+
   test("finds nothing where the same is said in other words", () => {
     const { unchanged, notWider } = compared(reading('"scope:/**"'), reading('"scope:/**"'));
     assert.ok(unchanged.includes("fs::read") && notWider);

@@ -14,6 +14,7 @@ import { amountText } from "../kinds/money.ts";
 import { nameClass, parseCanonicalUrl } from "../net/url.ts";
 import type { Predicate } from "../predicate.ts";
 import { rootTable } from "../roots.ts";
+import { compileSandbox, sandboxedTargets } from "../sandbox-profile.ts";
 import { type TargetSpec, targets } from "../targets.ts";
 import { toolTarget } from "../tool-roles/conditions.ts";
 import type { CompiledPolicy, DecisionContext, Root, Verdict } from "../types.ts";
@@ -287,6 +288,25 @@ const keeps = (name: string, first: CompiledPolicy, second: CompiledPolicy): boo
     return one !== undefined && two !== undefined && one.isSubsetOf(two);
   });
 
+/** A program asks under the second policy wherever it asks under the first, folder by folder. */
+const asksAs = (
+  target: TargetSpec,
+  [first, second]: readonly [CompiledPolicy, CompiledPolicy],
+  roots: readonly Root[],
+): boolean => {
+  if (!sandboxedTargets.has(target.name)) return true;
+  const { home } = contextFor(roots, {}).session;
+  // The folders may lie in the home, or elsewhere.
+  const above = roots[0]?.path.replace(/\/[^/]*$/, "") ?? home;
+  const asking = (policy: CompiledPolicy): ReadonlySet<string> =>
+    new Set(
+      [home, above].flatMap((place) =>
+        compileSandbox(policy, roots, place).uncompiled.map(({ root }) => `${place} ${root}`),
+      ),
+    );
+  return asking(first).isSubsetOf(asking(second));
+};
+
 /** Says a host or a class of addresses that is closed otherwise. */
 const opens = (predicate: Predicate): boolean => {
   switch (predicate.type) {
@@ -330,8 +350,11 @@ const compare = (
   );
   // Restrictions that are only added widen nothing, whatever they are; and the other way round.
   const [kept, added] = [keeps(target.name, before, after), !keeps(target.name, after, before)];
-  const impliedLoose = !kept && (!impliedAlike || unseen[target.name] !== undefined);
-  const impliedTight = added && (!impliedAlike || unseen[target.name] !== undefined);
+  // A program asks where it could go round a refusal of files, whichever it is.
+  const fewer = !asksAs(target, [before, after], roots);
+  const more = !asksAs(target, [after, before], roots);
+  const impliedLoose = fewer || (!kept && (!impliedAlike || unseen[target.name] !== undefined));
+  const impliedTight = more || (added && (!impliedAlike || unseen[target.name] !== undefined));
   const toolsDiffer = target.name === toolTarget && !sameTools(before, after);
   const alike = sameDefaults(before, after) && sameRules(one, two) && !toolsDiffer;
   if (alike && !impliedLoose && !impliedTight) return none;
