@@ -28,7 +28,7 @@ export const steady = (text: string, home: string): string =>
     .replaceAll(home, "/home/you")
     .replaceAll(/\b[0-9a-f]{64}\b/g, "…")
     .replaceAll(/\bs-[0-9a-f]{12}\b/g, "s-…")
-    .replaceAll(/\b\d+ ms\b/g, "… ms");
+    .replaceAll(/\b(?:\d+ min )?\d+(?:\.\d)? m?s\b/g, "… ms");
 
 export const makeTranscript = async (root: string): Promise<string> => {
   const home = realpathSync(mkdtempSync(join(tmpdir(), "ioi-transcript-")));
