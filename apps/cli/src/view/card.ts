@@ -61,6 +61,9 @@ const because: Readonly<Record<string, string>> = {
   dynamic: "part of the command is only known when it runs",
   irreversible: "it cannot be undone",
   task: "the task was not given this",
+  tool: "your words do not ask for what this tool does",
+  topic: "your words do not speak of what this tool shows, and something was read before",
+  link: "it holds a link that does not come from your own words",
   cards: "the task asks too often",
   rate: "it happens too often",
 };

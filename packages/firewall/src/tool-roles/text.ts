@@ -42,7 +42,8 @@ export const toolAskText = (
   }
   if (kind === "topic") {
     const name = visible(`${server}.${tool}`);
-    return `Your words do not speak of what ${name} shows, and others' words were read since.`;
+    const who = "and once anything was read it may be somebody else who wants to know";
+    return `Your words do not speak of what ${name} shows, ${who}.`;
   }
   if (kind === "default") return `No rule allows ${visible(`${server}.${tool}`)} here.`;
   if (kind !== "ungrounded") return undefined;
