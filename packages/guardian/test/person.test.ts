@@ -23,6 +23,7 @@ test("a session has the words in order, its folder and its agent", async () => {
     scope: undefined,
     typed: new Set(),
     origins: { trusted: [], seen: [] },
+    fresh: true,
     widened: [],
     cards: [],
     closed: undefined,
