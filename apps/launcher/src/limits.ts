@@ -2,6 +2,8 @@
 
 /** Bytes of the file that names the users of a service. */
 export const identitiesBytesMax = 16_384;
+/** Programs that hold a kernel beside the command that started it. */
+export const holdersMax = 256;
 /** Wait before the first restart of the kernel's processes, in milliseconds; doubles each time. */
 export const restartFirstMs = 50;
 /** Longest wait before a restart, in milliseconds. */
@@ -9,7 +11,7 @@ export const restartMostMs = 5_000;
 /** A kernel that ran this long starts its waits anew, in milliseconds. */
 export const healthyMs = 1_000;
 /** How long the processes may take to become ready, in milliseconds. */
-export const bootMs = 20_000;
+export const bootMs = 60_000;
 /** How long the processes may take to drain, in milliseconds. */
 export const drainMs = 6_000;
 /** Size at which a log file is rotated, in bytes. */
