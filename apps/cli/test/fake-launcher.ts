@@ -22,11 +22,15 @@ export const fakeLauncher = (calls: string[]): ReturnType<typeof implement> => {
     },
     shutdown: async () => ({}),
     findModels: async () => ({ listens: false }),
-    listFolders: async () => ({ path: "/home/me", names: [], truncated: false }),
+    listFolders: async () => ({ path: "/home/me", names: [], files: [], truncated: false }),
     tourFolder: async () => ({ path: "/home/me/ioi-tour" }),
     doctor: async () => ({ json: "{}" }),
     doctorStatus: async () => ({}),
     chainStatus: async () => ({}),
+    hold: async function* () {
+      yield {};
+    },
+    letGo: async () => ({}),
     pageCaller: async () => ({ own: true }),
   });
 };

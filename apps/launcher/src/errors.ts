@@ -38,6 +38,12 @@ export const errors = {
     next: "Stop a session with ./ioi stop SESSION.",
     exit: 5,
   },
+  E_KERNEL_HELD: {
+    what: "Too many programs need this kernel at once.",
+    why: "Each gate before a server holds the kernel that another one started; their number is bounded.",
+    next: "End a client, or keep a kernel running with ./ioi start.",
+    exit: 5,
+  },
   E_FOLDER_REFUSED: {
     what: "A folder is not shown.",
     why: "It is outside the home, belongs to the product, or cannot be read.",

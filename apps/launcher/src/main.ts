@@ -3,7 +3,8 @@
  * certificates and sandboxes, supervises, and kills. It has no network and judges nothing.
  *
  * Contract with who starts it: one argument, {@link LauncherConfig} as JSON; one JSON line on
- * descriptor 3 when ready or not; the end of standard input ends the kernel; SIGTERM drains.
+ * descriptor 3 when ready or not; the end of standard input ends the kernel, or lets the last who
+ * holds it end it; SIGTERM drains.
  */
 import fs from "node:fs";
 import { dieOnBug } from "@ioi/host/process";
@@ -49,10 +50,13 @@ const main = async (): Promise<void> => {
     );
   };
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop);
-  process.stdin.on("end", stop);
-  process.stdin.on("error", stop);
-  process.stdin.resume();
   supervisor.onShutdown(stop);
+  const alone = (): void => supervisor.startedByNobody();
+  process.stdin.on("end", alone);
+  process.stdin.on("error", alone);
+  process.stdin.resume();
+  // It may outlive who reads this.
+  process.stderr.on("error", () => undefined);
   const { rpcAddress: rpc, httpAddress: http, pageAddress: page } = supervisor;
   report({ rpc, http, page });
 };

@@ -20,6 +20,7 @@ import { ConsoleKeeper } from "./console.ts";
 import { SelfTests } from "./doctor.ts";
 import { Drivers } from "./drivers.ts";
 import { chainOf, prepareDataFolder } from "./first-run.ts";
+import { Holders } from "./holders.ts";
 import { listFolders, tourFolder } from "./home.ts";
 import { giveFolders, giveRun, type Identities, readIdentities } from "./identities.ts";
 import { healthyMs, metricsMs, restartFirstMs, restartMostMs } from "./limits.ts";
@@ -65,6 +66,8 @@ export class Supervisor {
   readonly #listeners: { readonly guardian: number; readonly workload: number };
   readonly #startedMs: number = Date.now();
   readonly #shutdown: (() => void)[] = [];
+  /** The answer to who let go is on its way before the kernel ends. */
+  readonly #holders: Holders = new Holders(() => setImmediate(() => this.#shutDown()));
   /** Ends what runs beside the kernel and nobody waits for. */
   readonly #beside: AbortController = new AbortController();
   readonly #besides: Promise<void>[] = [];
@@ -181,6 +184,16 @@ export class Supervisor {
 
   onShutdown(stop: () => void): void {
     this.#shutdown.push(stop);
+  }
+
+  #shutDown(): void {
+    for (const stop of this.#shutdown) stop();
+  }
+
+  /** Who started the kernel is gone: it ends now, or with the last who holds it. */
+  startedByNobody(): void {
+    const holders = this.#holders.leave();
+    if (holders > 0) this.log.log("info", "launcher.held", { holders });
   }
 
   /** Why none runs is there to be asked while none does. */
@@ -336,9 +349,7 @@ export class Supervisor {
       kernelStatus: async () => this.#status(),
       stopSession: async ({ session }) => await this.#stopSession(this.#kernel, session),
       shutdown: async () => {
-        setImmediate(() => {
-          for (const stop of this.#shutdown) stop();
-        });
+        setImmediate(() => this.#shutDown());
         return {};
       },
       findModels: async ({ url }, { signal }) => await findModels(url, signal),
@@ -348,6 +359,8 @@ export class Supervisor {
       doctorStatus: async () => this.#doctor.status(),
       pageCaller: async ({ port }) => ({ own: this.#console?.isOwn(port) === true }),
       chainStatus: async (_request, { signal }) => await this.#chainStatus(signal),
+      hold: (_request, { signal }) => this.#holders.hold(signal),
+      letGo: async () => ({ holders: this.#holders.leave() }),
     });
     this.#server = net.createServer((socket) => {
       serve(socket, [kernelService], { peer: "person" });

@@ -102,6 +102,10 @@ export class RawClient implements AsyncDisposable {
     return result?.content?.[0]?.text ?? "";
   }
 
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
   end(): void {
     this.#child.stdin.end();
   }

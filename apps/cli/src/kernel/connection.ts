@@ -52,6 +52,15 @@ const isLocked = (error: unknown): boolean =>
   error instanceof OperationError && error.code === "E_DATA_LOCKED";
 
 const pollMs = 50;
+/** For the launcher to answer whether others hold the kernel, in milliseconds. */
+const holdMs = 2_000;
+
+export interface OpenOptions {
+  /** Start a kernel where none runs; it ends with the connection, or with the last who holds it. */
+  readonly start: boolean;
+  /** One that another command started does not end while this connection lasts. */
+  readonly hold?: boolean;
+}
 
 type Service = "guardianSocket" | "workloadSocket" | "launcherSocket" | "consoleSocket";
 
@@ -59,18 +68,19 @@ export class KernelConnection implements Kernel {
   readonly #paths: FolderPaths;
   readonly #context: CommandContext;
   readonly #mayStart: boolean;
+  readonly #holds: boolean;
   readonly #channels = new Map<Service, Channel>();
   #launched: LaunchedKernel | undefined;
 
-  private constructor(context: CommandContext, mayStart: boolean) {
+  private constructor(context: CommandContext, { start, hold = false }: OpenOptions) {
     this.#paths = folderPaths(context.dataFolder);
     this.#context = context;
-    this.#mayStart = mayStart;
+    this.#mayStart = start;
+    this.#holds = hold;
   }
 
-  /** `start`: start a kernel where none runs; it ends with the connection. */
-  static async open(context: CommandContext, start: boolean): Promise<KernelConnection> {
-    const connection = new KernelConnection(context, start);
+  static async open(context: CommandContext, options: OpenOptions): Promise<KernelConnection> {
+    const connection = new KernelConnection(context, options);
     try {
       await connection.#reach(kernelReadyMs);
       return connection;
@@ -135,10 +145,42 @@ export class KernelConnection implements Kernel {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const launched = this.#launched;
+    this.#launched = undefined;
+    const held = launched !== undefined && (await this.#letGo());
     for (const channel of this.#channels.values()) channel.close();
     this.#channels.clear();
-    await this.#launched?.stop();
-    this.#launched = undefined;
+    if (held) launched.leave();
+    else await launched?.stop();
+  }
+
+  /** Whether others hold the kernel that was started here. */
+  async #letGo(): Promise<boolean> {
+    try {
+      const launcher = await this.launcher();
+      const { holders } = await launcher.letGo({}, { deadlineMs: holdMs });
+      return holders > 0;
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      return false;
+    }
+  }
+
+  /** As long as the connection lasts; false where the kernel is about to end. */
+  async #hold(): Promise<boolean> {
+    try {
+      const launcher = await this.launcher();
+      const deadlineMs = Number.POSITIVE_INFINITY;
+      const holding = launcher.hold({}, { deadlineMs })[Symbol.asyncIterator]();
+      const first = await holding.next();
+      if (first.done === true) return false;
+      // It ends with its connection, and says no more.
+      holding.next().catch(() => undefined);
+      return true;
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      return false;
+    }
   }
 
   async #channel(service: Service): Promise<Channel> {
@@ -155,10 +197,11 @@ export class KernelConnection implements Kernel {
       await this.#channel("launcherSocket");
       await this.#channel("guardianSocket");
       await this.#channel("workloadSocket");
-      return true;
     } catch {
       return false;
     }
+    // Its own is held by the lifeline.
+    return !this.#holds || this.#launched !== undefined || (await this.#hold());
   }
 
   #runsElsewhere(): boolean {
@@ -215,10 +258,8 @@ export class KernelConnection implements Kernel {
   }
 }
 
-export const openKernel = (
-  context: CommandContext,
-  options: { readonly start: boolean },
-): Promise<Kernel> => KernelConnection.open(context, options.start);
+export const openKernel = (context: CommandContext, options: OpenOptions): Promise<Kernel> =>
+  KernelConnection.open(context, options);
 
 /** Repeats a call that changes nothing, or the same thing twice, across a restart of the kernel. */
 export const retrying = async <T>(kernel: Kernel, call: () => Promise<T>): Promise<T> => {

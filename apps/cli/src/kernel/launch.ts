@@ -3,7 +3,8 @@
  *
  * The contract with it: its one argument is {@link LauncherConfig} in JSON; when the kernel is ready
  * or cannot start it writes one JSON line to descriptor 3 ({@link ReadyLine}); its stdin is a
- * lifeline, so that the end of this process, however it comes, ends the kernel; SIGTERM drains.
+ * lifeline, so that the end of this process, however it comes, ends the kernel, unless others hold
+ * it: then the last of them does; SIGTERM drains.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync } from "node:fs";
@@ -62,6 +63,8 @@ export interface LaunchedKernel {
   readonly exited: Promise<number>;
   /** Drains and waits; kills what does not end in time. */
   stop(): Promise<void>;
+  /** It goes on without this process, for those who hold it. */
+  leave(): void;
 }
 
 /** Where the launcher finds the keys of the environment. */
@@ -194,7 +197,11 @@ export const launchKernel = async (
     if ("error" in ready) throw failWith(ready.error);
     if (child.pid === undefined) throw startError("the launcher has no process");
     const { rpc, http, page } = ready;
-    return { pid: child.pid, rpc, http, page, exited, stop };
+    const leave = (): void => {
+      for (const stream of child.stdio) stream?.destroy();
+      child.unref();
+    };
+    return { pid: child.pid, rpc, http, page, exited, stop, leave };
   } catch (error) {
     await stop();
     throw error;

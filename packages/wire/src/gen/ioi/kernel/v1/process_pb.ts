@@ -14,7 +14,67 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/process.proto.
  */
 export const file_ioi_kernel_v1_process: GenFile = /*@__PURE__*/
-  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiIAoRRmluZE1vZGVsc1JlcXVlc3QSCwoDdXJsGAEgASgJImwKD0ZpbmRNb2RlbHNSZXBseRIkCgZtb2RlbHMYASADKAsyFC5pb2kua2VybmVsLnYxLk1vZGVsEg8KB2xpc3RlbnMYAiABKAgSEQoJb3duZXJfdWlkGAMgASgNEg8KB3Byb2dyYW0YBCABKAkiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0SKAoEc2VudBgCIAMoCzIaLmlvaS5rZXJuZWwudjEuU2VudFJlcXVlc3QiKAoRS2lsbERyaXZlclJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwiEQoPS2lsbERyaXZlclJlcGx5IhUKE0tlcm5lbFN0YXR1c1JlcXVlc3QitAEKEUtlcm5lbFN0YXR1c1JlcGx5Ei8KCXByb2Nlc3NlcxgBIAMoCzIcLmlvaS5rZXJuZWwudjEuUHJvY2Vzc1N0YXR1cxITCgtycGNfYWRkcmVzcxgCIAEoCRIUCgxodHRwX2FkZHJlc3MYAyABKAkSEgoKc3RhcnRlZF9tcxgEIAEoBBIQCghyZXN0YXJ0cxgFIAEoDRIPCgdzYW5kYm94GAYgASgJEgwKBHBhZ2UYByABKAkiaAoNUHJvY2Vzc1N0YXR1cxIMCgRuYW1lGAEgASgJEgsKA3BpZBgCIAEoDRILCgN1aWQYAyABKA0SDwoHc2FuZGJveBgEIAMoCRIPCgdwc3Nfa2liGAUgASgEEg0KBXN0YXRlGAYgASgJIhEKD1NodXRkb3duUmVxdWVzdCIPCg1TaHV0ZG93blJlcGx5IiIKEkxpc3RGb2xkZXJzUmVxdWVzdBIMCgRwYXRoGAEgASgJIkIKEExpc3RGb2xkZXJzUmVwbHkSDAoEcGF0aBgBIAEoCRINCgVuYW1lcxgCIAMoCRIRCgl0cnVuY2F0ZWQYAyABKAgiEwoRVG91ckZvbGRlclJlcXVlc3QiHwoPVG91ckZvbGRlclJlcGx5EgwKBHBhdGgYASABKAkiDwoNRG9jdG9yUmVxdWVzdCIbCgtEb2N0b3JSZXBseRIMCgRqc29uGAEgASgJIhUKE0RvY3RvclN0YXR1c1JlcXVlc3QilwEKEURvY3RvclN0YXR1c1JlcGx5Eg8KB3J1bm5pbmcYASABKAgSDAoEc3RlcBgCIAEoCRIMCgRkb25lGAMgASgNEg0KBXRvdGFsGAQgASgNEhIKCnN0YXJ0ZWRfbXMYBSABKAQSDAoEanNvbhgGIAEoCRITCgttZWFzdXJlZF9tcxgHIAEoBBIPCgd0b29rX21zGAggASgNIiEKEVBhZ2VDYWxsZXJSZXF1ZXN0EgwKBHBvcnQYASABKA0iHgoPUGFnZUNhbGxlclJlcGx5EgsKA293bhgBIAEoCCIUChJDaGFpblN0YXR1c1JlcXVlc3QijwEKEENoYWluU3RhdHVzUmVwbHkSEwoGaGVpZ2h0GAEgASgESACIAQESDAoEaGVhZBgCIAEoDBIPCgd0aW1lX21zGAMgASgDEhUKDXJlY2VpcHRzX3NpemUYBCABKAQSFQoNcmVjZWlwdHNfcm9vdBgFIAEoDBIOCgZhbmNob3IYBiABKAlCCQoHX2hlaWdodDK0AgoHUHJvY2VzcxI/CgVIZWxsbxIbLmlvaS5rZXJuZWwudjEuSGVsbG9SZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5IZWxsb1JlcGx5Ej8KBURyYWluEhsuaW9pLmtlcm5lbC52MS5EcmFpblJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkRyYWluUmVwbHkSRQoHTWV0cmljcxIdLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcXVlc3QaGy5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXBseRJgChBSZWdpc3Rlckluc3RhbmNlEiYuaW9pLmtlcm5lbC52MS5SZWdpc3Rlckluc3RhbmNlUmVxdWVzdBokLmlvaS5rZXJuZWwudjEuUmVnaXN0ZXJJbnN0YW5jZVJlcGx5MlIKBlNjcmFwZRJICgZHYXRoZXISGy5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXBseRodLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcXVlc3QoATABMoACCghMYXVuY2hlchJRCgtTcGF3bkRyaXZlchIhLmlvaS5rZXJuZWwudjEuU3Bhd25Ecml2ZXJSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5TcGF3bkRyaXZlclJlcGx5ElEKC0tpbGxTZXNzaW9uEiEuaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcXVlc3QaHy5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVwbHkSTgoKS2lsbERyaXZlchIgLmlvaS5rZXJuZWwudjEuS2lsbERyaXZlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLktpbGxEcml2ZXJSZXBseTKrBgoGS2VybmVsElQKDEtlcm5lbFN0YXR1cxIiLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVwbHkSUQoLU3RvcFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseRJICghTaHV0ZG93bhIeLmlvaS5rZXJuZWwudjEuU2h1dGRvd25SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcGx5ElEKC0xpc3RGb2xkZXJzEiEuaW9pLmtlcm5lbC52MS5MaXN0Rm9sZGVyc1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLkxpc3RGb2xkZXJzUmVwbHkSTgoKVG91ckZvbGRlchIgLmlvaS5rZXJuZWwudjEuVG91ckZvbGRlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLlRvdXJGb2xkZXJSZXBseRJOCgpGaW5kTW9kZWxzEiAuaW9pLmtlcm5lbC52MS5GaW5kTW9kZWxzUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuRmluZE1vZGVsc1JlcGx5EkIKBkRvY3RvchIcLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVwbHkSVAoMRG9jdG9yU3RhdHVzEiIuaW9pLmtlcm5lbC52MS5Eb2N0b3JTdGF0dXNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5Eb2N0b3JTdGF0dXNSZXBseRJOCgpQYWdlQ2FsbGVyEiAuaW9pLmtlcm5lbC52MS5QYWdlQ2FsbGVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuUGFnZUNhbGxlclJlcGx5ElEKC0NoYWluU3RhdHVzEiEuaW9pLmtlcm5lbC52MS5DaGFpblN0YXR1c1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLkNoYWluU3RhdHVzUmVwbHliBnByb3RvMw", [file_ioi_kernel_v1_models, file_ioi_kernel_v1_egress]);
+  fileDesc("Chtpb2kva2VybmVsL3YxL3Byb2Nlc3MucHJvdG8SDWlvaS5rZXJuZWwudjEiDQoLSG9sZFJlcXVlc3QiCwoJSG9sZEV2ZW50Ig4KDExldEdvUmVxdWVzdCIdCgpMZXRHb1JlcGx5Eg8KB2hvbGRlcnMYASABKA0iIAoRRmluZE1vZGVsc1JlcXVlc3QSCwoDdXJsGAEgASgJImwKD0ZpbmRNb2RlbHNSZXBseRIkCgZtb2RlbHMYASADKAsyFC5pb2kua2VybmVsLnYxLk1vZGVsEg8KB2xpc3RlbnMYAiABKAgSEQoJb3duZXJfdWlkGAMgASgNEg8KB3Byb2dyYW0YBCABKAkiDgoMSGVsbG9SZXF1ZXN0InEKCkhlbGxvUmVwbHkSDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoDBIYChBib290X2NlcnRpZmljYXRlGAMgASgMEhMKC3JwY19hZGRyZXNzGAQgASgJEhQKDGh0dHBfYWRkcmVzcxgFIAEoCSIOCgxEcmFpblJlcXVlc3QiDAoKRHJhaW5SZXBseSIQCg5NZXRyaWNzUmVxdWVzdCIiCgxNZXRyaWNzUmVwbHkSEgoKcHJvbWV0aGV1cxgBIAEoCSKFAQoXUmVnaXN0ZXJJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwSEgoKcHVibGljX2tleRgCIAEoDBIMCgRraW5kGAMgASgJEg8KB3Nlc3Npb24YBCABKAkSFAoMcHJvZmlsZV9oYXNoGAUgASgMEgwKBGdvbmUYBiABKAgiFwoVUmVnaXN0ZXJJbnN0YW5jZVJlcGx5IiUKElNwYXduRHJpdmVyUmVxdWVzdBIPCgdwcm9maWxlGAEgASgMIicKEFNwYXduRHJpdmVyUmVwbHkSEwoLaW5zdGFuY2VfaWQYASABKAwiJQoSS2lsbFNlc3Npb25SZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkiTAoQS2lsbFNlc3Npb25SZXBseRIOCgZraWxsZWQYASABKA0SKAoEc2VudBgCIAMoCzIaLmlvaS5rZXJuZWwudjEuU2VudFJlcXVlc3QiKAoRS2lsbERyaXZlclJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAwiEQoPS2lsbERyaXZlclJlcGx5IhUKE0tlcm5lbFN0YXR1c1JlcXVlc3QitAEKEUtlcm5lbFN0YXR1c1JlcGx5Ei8KCXByb2Nlc3NlcxgBIAMoCzIcLmlvaS5rZXJuZWwudjEuUHJvY2Vzc1N0YXR1cxITCgtycGNfYWRkcmVzcxgCIAEoCRIUCgxodHRwX2FkZHJlc3MYAyABKAkSEgoKc3RhcnRlZF9tcxgEIAEoBBIQCghyZXN0YXJ0cxgFIAEoDRIPCgdzYW5kYm94GAYgASgJEgwKBHBhZ2UYByABKAkiaAoNUHJvY2Vzc1N0YXR1cxIMCgRuYW1lGAEgASgJEgsKA3BpZBgCIAEoDRILCgN1aWQYAyABKA0SDwoHc2FuZGJveBgEIAMoCRIPCgdwc3Nfa2liGAUgASgEEg0KBXN0YXRlGAYgASgJIhEKD1NodXRkb3duUmVxdWVzdCIPCg1TaHV0ZG93blJlcGx5IiIKEkxpc3RGb2xkZXJzUmVxdWVzdBIMCgRwYXRoGAEgASgJIlEKEExpc3RGb2xkZXJzUmVwbHkSDAoEcGF0aBgBIAEoCRINCgVuYW1lcxgCIAMoCRIRCgl0cnVuY2F0ZWQYAyABKAgSDQoFZmlsZXMYBCADKAkiEwoRVG91ckZvbGRlclJlcXVlc3QiHwoPVG91ckZvbGRlclJlcGx5EgwKBHBhdGgYASABKAkiDwoNRG9jdG9yUmVxdWVzdCIbCgtEb2N0b3JSZXBseRIMCgRqc29uGAEgASgJIhUKE0RvY3RvclN0YXR1c1JlcXVlc3QilwEKEURvY3RvclN0YXR1c1JlcGx5Eg8KB3J1bm5pbmcYASABKAgSDAoEc3RlcBgCIAEoCRIMCgRkb25lGAMgASgNEg0KBXRvdGFsGAQgASgNEhIKCnN0YXJ0ZWRfbXMYBSABKAQSDAoEanNvbhgGIAEoCRITCgttZWFzdXJlZF9tcxgHIAEoBBIPCgd0b29rX21zGAggASgNIiEKEVBhZ2VDYWxsZXJSZXF1ZXN0EgwKBHBvcnQYASABKA0iHgoPUGFnZUNhbGxlclJlcGx5EgsKA293bhgBIAEoCCIUChJDaGFpblN0YXR1c1JlcXVlc3QijwEKEENoYWluU3RhdHVzUmVwbHkSEwoGaGVpZ2h0GAEgASgESACIAQESDAoEaGVhZBgCIAEoDBIPCgd0aW1lX21zGAMgASgDEhUKDXJlY2VpcHRzX3NpemUYBCABKAQSFQoNcmVjZWlwdHNfcm9vdBgFIAEoDBIOCgZhbmNob3IYBiABKAlCCQoHX2hlaWdodDK0AgoHUHJvY2VzcxI/CgVIZWxsbxIbLmlvaS5rZXJuZWwudjEuSGVsbG9SZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5IZWxsb1JlcGx5Ej8KBURyYWluEhsuaW9pLmtlcm5lbC52MS5EcmFpblJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkRyYWluUmVwbHkSRQoHTWV0cmljcxIdLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcXVlc3QaGy5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXBseRJgChBSZWdpc3Rlckluc3RhbmNlEiYuaW9pLmtlcm5lbC52MS5SZWdpc3Rlckluc3RhbmNlUmVxdWVzdBokLmlvaS5rZXJuZWwudjEuUmVnaXN0ZXJJbnN0YW5jZVJlcGx5MlIKBlNjcmFwZRJICgZHYXRoZXISGy5pb2kua2VybmVsLnYxLk1ldHJpY3NSZXBseRodLmlvaS5rZXJuZWwudjEuTWV0cmljc1JlcXVlc3QoATABMoACCghMYXVuY2hlchJRCgtTcGF3bkRyaXZlchIhLmlvaS5rZXJuZWwudjEuU3Bhd25Ecml2ZXJSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5TcGF3bkRyaXZlclJlcGx5ElEKC0tpbGxTZXNzaW9uEiEuaW9pLmtlcm5lbC52MS5LaWxsU2Vzc2lvblJlcXVlc3QaHy5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVwbHkSTgoKS2lsbERyaXZlchIgLmlvaS5rZXJuZWwudjEuS2lsbERyaXZlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLktpbGxEcml2ZXJSZXBseTKsBwoGS2VybmVsElQKDEtlcm5lbFN0YXR1cxIiLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuS2VybmVsU3RhdHVzUmVwbHkSUQoLU3RvcFNlc3Npb24SIS5pb2kua2VybmVsLnYxLktpbGxTZXNzaW9uUmVxdWVzdBofLmlvaS5rZXJuZWwudjEuS2lsbFNlc3Npb25SZXBseRJICghTaHV0ZG93bhIeLmlvaS5rZXJuZWwudjEuU2h1dGRvd25SZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5TaHV0ZG93blJlcGx5ElEKC0xpc3RGb2xkZXJzEiEuaW9pLmtlcm5lbC52MS5MaXN0Rm9sZGVyc1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLkxpc3RGb2xkZXJzUmVwbHkSTgoKVG91ckZvbGRlchIgLmlvaS5rZXJuZWwudjEuVG91ckZvbGRlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLlRvdXJGb2xkZXJSZXBseRJOCgpGaW5kTW9kZWxzEiAuaW9pLmtlcm5lbC52MS5GaW5kTW9kZWxzUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuRmluZE1vZGVsc1JlcGx5EkIKBkRvY3RvchIcLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuRG9jdG9yUmVwbHkSVAoMRG9jdG9yU3RhdHVzEiIuaW9pLmtlcm5lbC52MS5Eb2N0b3JTdGF0dXNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5Eb2N0b3JTdGF0dXNSZXBseRJOCgpQYWdlQ2FsbGVyEiAuaW9pLmtlcm5lbC52MS5QYWdlQ2FsbGVyUmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuUGFnZUNhbGxlclJlcGx5ElEKC0NoYWluU3RhdHVzEiEuaW9pLmtlcm5lbC52MS5DaGFpblN0YXR1c1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLkNoYWluU3RhdHVzUmVwbHkSPgoESG9sZBIaLmlvaS5rZXJuZWwudjEuSG9sZFJlcXVlc3QaGC5pb2kua2VybmVsLnYxLkhvbGRFdmVudDABEj8KBUxldEdvEhsuaW9pLmtlcm5lbC52MS5MZXRHb1JlcXVlc3QaGS5pb2kua2VybmVsLnYxLkxldEdvUmVwbHliBnByb3RvMw", [file_ioi_kernel_v1_models, file_ioi_kernel_v1_egress]);
+
+/**
+ * @generated from message ioi.kernel.v1.HoldRequest
+ */
+export type HoldRequest = Message<"ioi.kernel.v1.HoldRequest"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.HoldRequest.
+ * Use `create(HoldRequestSchema)` to create a new message.
+ */
+export const HoldRequestSchema: GenMessage<HoldRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 0);
+
+/**
+ * Once: it is held.
+ *
+ * @generated from message ioi.kernel.v1.HoldEvent
+ */
+export type HoldEvent = Message<"ioi.kernel.v1.HoldEvent"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.HoldEvent.
+ * Use `create(HoldEventSchema)` to create a new message.
+ */
+export const HoldEventSchema: GenMessage<HoldEvent> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 1);
+
+/**
+ * @generated from message ioi.kernel.v1.LetGoRequest
+ */
+export type LetGoRequest = Message<"ioi.kernel.v1.LetGoRequest"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.LetGoRequest.
+ * Use `create(LetGoRequestSchema)` to create a new message.
+ */
+export const LetGoRequestSchema: GenMessage<LetGoRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 2);
+
+/**
+ * @generated from message ioi.kernel.v1.LetGoReply
+ */
+export type LetGoReply = Message<"ioi.kernel.v1.LetGoReply"> & {
+  /**
+   * Who hold it still.
+   *
+   * @generated from field: uint32 holders = 1;
+   */
+  holders: number;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.LetGoReply.
+ * Use `create(LetGoReplySchema)` to create a new message.
+ */
+export const LetGoReplySchema: GenMessage<LetGoReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_process, 3);
 
 /**
  * @generated from message ioi.kernel.v1.FindModelsRequest
@@ -33,7 +93,7 @@ export type FindModelsRequest = Message<"ioi.kernel.v1.FindModelsRequest"> & {
  * Use `create(FindModelsRequestSchema)` to create a new message.
  */
 export const FindModelsRequestSchema: GenMessage<FindModelsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 0);
+  messageDesc(file_ioi_kernel_v1_process, 4);
 
 /**
  * @generated from message ioi.kernel.v1.FindModelsReply
@@ -69,7 +129,7 @@ export type FindModelsReply = Message<"ioi.kernel.v1.FindModelsReply"> & {
  * Use `create(FindModelsReplySchema)` to create a new message.
  */
 export const FindModelsReplySchema: GenMessage<FindModelsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 1);
+  messageDesc(file_ioi_kernel_v1_process, 5);
 
 /**
  * @generated from message ioi.kernel.v1.HelloRequest
@@ -82,7 +142,7 @@ export type HelloRequest = Message<"ioi.kernel.v1.HelloRequest"> & {
  * Use `create(HelloRequestSchema)` to create a new message.
  */
 export const HelloRequestSchema: GenMessage<HelloRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 2);
+  messageDesc(file_ioi_kernel_v1_process, 6);
 
 /**
  * @generated from message ioi.kernel.v1.HelloReply
@@ -123,7 +183,7 @@ export type HelloReply = Message<"ioi.kernel.v1.HelloReply"> & {
  * Use `create(HelloReplySchema)` to create a new message.
  */
 export const HelloReplySchema: GenMessage<HelloReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 3);
+  messageDesc(file_ioi_kernel_v1_process, 7);
 
 /**
  * @generated from message ioi.kernel.v1.DrainRequest
@@ -136,7 +196,7 @@ export type DrainRequest = Message<"ioi.kernel.v1.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 4);
+  messageDesc(file_ioi_kernel_v1_process, 8);
 
 /**
  * @generated from message ioi.kernel.v1.DrainReply
@@ -149,7 +209,7 @@ export type DrainReply = Message<"ioi.kernel.v1.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 5);
+  messageDesc(file_ioi_kernel_v1_process, 9);
 
 /**
  * @generated from message ioi.kernel.v1.MetricsRequest
@@ -162,7 +222,7 @@ export type MetricsRequest = Message<"ioi.kernel.v1.MetricsRequest"> & {
  * Use `create(MetricsRequestSchema)` to create a new message.
  */
 export const MetricsRequestSchema: GenMessage<MetricsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 6);
+  messageDesc(file_ioi_kernel_v1_process, 10);
 
 /**
  * @generated from message ioi.kernel.v1.MetricsReply
@@ -179,7 +239,7 @@ export type MetricsReply = Message<"ioi.kernel.v1.MetricsReply"> & {
  * Use `create(MetricsReplySchema)` to create a new message.
  */
 export const MetricsReplySchema: GenMessage<MetricsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 7);
+  messageDesc(file_ioi_kernel_v1_process, 11);
 
 /**
  * @generated from message ioi.kernel.v1.RegisterInstanceRequest
@@ -223,7 +283,7 @@ export type RegisterInstanceRequest = Message<"ioi.kernel.v1.RegisterInstanceReq
  * Use `create(RegisterInstanceRequestSchema)` to create a new message.
  */
 export const RegisterInstanceRequestSchema: GenMessage<RegisterInstanceRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 8);
+  messageDesc(file_ioi_kernel_v1_process, 12);
 
 /**
  * @generated from message ioi.kernel.v1.RegisterInstanceReply
@@ -236,7 +296,7 @@ export type RegisterInstanceReply = Message<"ioi.kernel.v1.RegisterInstanceReply
  * Use `create(RegisterInstanceReplySchema)` to create a new message.
  */
 export const RegisterInstanceReplySchema: GenMessage<RegisterInstanceReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 9);
+  messageDesc(file_ioi_kernel_v1_process, 13);
 
 /**
  * @generated from message ioi.kernel.v1.SpawnDriverRequest
@@ -255,7 +315,7 @@ export type SpawnDriverRequest = Message<"ioi.kernel.v1.SpawnDriverRequest"> & {
  * Use `create(SpawnDriverRequestSchema)` to create a new message.
  */
 export const SpawnDriverRequestSchema: GenMessage<SpawnDriverRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 10);
+  messageDesc(file_ioi_kernel_v1_process, 14);
 
 /**
  * @generated from message ioi.kernel.v1.SpawnDriverReply
@@ -272,7 +332,7 @@ export type SpawnDriverReply = Message<"ioi.kernel.v1.SpawnDriverReply"> & {
  * Use `create(SpawnDriverReplySchema)` to create a new message.
  */
 export const SpawnDriverReplySchema: GenMessage<SpawnDriverReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 11);
+  messageDesc(file_ioi_kernel_v1_process, 15);
 
 /**
  * @generated from message ioi.kernel.v1.KillSessionRequest
@@ -289,7 +349,7 @@ export type KillSessionRequest = Message<"ioi.kernel.v1.KillSessionRequest"> & {
  * Use `create(KillSessionRequestSchema)` to create a new message.
  */
 export const KillSessionRequestSchema: GenMessage<KillSessionRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 12);
+  messageDesc(file_ioi_kernel_v1_process, 16);
 
 /**
  * @generated from message ioi.kernel.v1.KillSessionReply
@@ -313,7 +373,7 @@ export type KillSessionReply = Message<"ioi.kernel.v1.KillSessionReply"> & {
  * Use `create(KillSessionReplySchema)` to create a new message.
  */
 export const KillSessionReplySchema: GenMessage<KillSessionReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 13);
+  messageDesc(file_ioi_kernel_v1_process, 17);
 
 /**
  * @generated from message ioi.kernel.v1.KillDriverRequest
@@ -330,7 +390,7 @@ export type KillDriverRequest = Message<"ioi.kernel.v1.KillDriverRequest"> & {
  * Use `create(KillDriverRequestSchema)` to create a new message.
  */
 export const KillDriverRequestSchema: GenMessage<KillDriverRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 14);
+  messageDesc(file_ioi_kernel_v1_process, 18);
 
 /**
  * @generated from message ioi.kernel.v1.KillDriverReply
@@ -343,7 +403,7 @@ export type KillDriverReply = Message<"ioi.kernel.v1.KillDriverReply"> & {
  * Use `create(KillDriverReplySchema)` to create a new message.
  */
 export const KillDriverReplySchema: GenMessage<KillDriverReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 15);
+  messageDesc(file_ioi_kernel_v1_process, 19);
 
 /**
  * @generated from message ioi.kernel.v1.KernelStatusRequest
@@ -356,7 +416,7 @@ export type KernelStatusRequest = Message<"ioi.kernel.v1.KernelStatusRequest"> &
  * Use `create(KernelStatusRequestSchema)` to create a new message.
  */
 export const KernelStatusRequestSchema: GenMessage<KernelStatusRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 16);
+  messageDesc(file_ioi_kernel_v1_process, 20);
 
 /**
  * @generated from message ioi.kernel.v1.KernelStatusReply
@@ -405,7 +465,7 @@ export type KernelStatusReply = Message<"ioi.kernel.v1.KernelStatusReply"> & {
  * Use `create(KernelStatusReplySchema)` to create a new message.
  */
 export const KernelStatusReplySchema: GenMessage<KernelStatusReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 17);
+  messageDesc(file_ioi_kernel_v1_process, 21);
 
 /**
  * @generated from message ioi.kernel.v1.ProcessStatus
@@ -447,7 +507,7 @@ export type ProcessStatus = Message<"ioi.kernel.v1.ProcessStatus"> & {
  * Use `create(ProcessStatusSchema)` to create a new message.
  */
 export const ProcessStatusSchema: GenMessage<ProcessStatus> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 18);
+  messageDesc(file_ioi_kernel_v1_process, 22);
 
 /**
  * @generated from message ioi.kernel.v1.ShutdownRequest
@@ -460,7 +520,7 @@ export type ShutdownRequest = Message<"ioi.kernel.v1.ShutdownRequest"> & {
  * Use `create(ShutdownRequestSchema)` to create a new message.
  */
 export const ShutdownRequestSchema: GenMessage<ShutdownRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 19);
+  messageDesc(file_ioi_kernel_v1_process, 23);
 
 /**
  * @generated from message ioi.kernel.v1.ShutdownReply
@@ -473,7 +533,7 @@ export type ShutdownReply = Message<"ioi.kernel.v1.ShutdownReply"> & {
  * Use `create(ShutdownReplySchema)` to create a new message.
  */
 export const ShutdownReplySchema: GenMessage<ShutdownReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 20);
+  messageDesc(file_ioi_kernel_v1_process, 24);
 
 /**
  * @generated from message ioi.kernel.v1.ListFoldersRequest
@@ -492,7 +552,7 @@ export type ListFoldersRequest = Message<"ioi.kernel.v1.ListFoldersRequest"> & {
  * Use `create(ListFoldersRequestSchema)` to create a new message.
  */
 export const ListFoldersRequestSchema: GenMessage<ListFoldersRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 21);
+  messageDesc(file_ioi_kernel_v1_process, 25);
 
 /**
  * @generated from message ioi.kernel.v1.ListFoldersReply
@@ -514,6 +574,11 @@ export type ListFoldersReply = Message<"ioi.kernel.v1.ListFoldersReply"> & {
    * @generated from field: bool truncated = 3;
    */
   truncated: boolean;
+
+  /**
+   * @generated from field: repeated string files = 4;
+   */
+  files: string[];
 };
 
 /**
@@ -521,7 +586,7 @@ export type ListFoldersReply = Message<"ioi.kernel.v1.ListFoldersReply"> & {
  * Use `create(ListFoldersReplySchema)` to create a new message.
  */
 export const ListFoldersReplySchema: GenMessage<ListFoldersReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 22);
+  messageDesc(file_ioi_kernel_v1_process, 26);
 
 /**
  * @generated from message ioi.kernel.v1.TourFolderRequest
@@ -534,7 +599,7 @@ export type TourFolderRequest = Message<"ioi.kernel.v1.TourFolderRequest"> & {
  * Use `create(TourFolderRequestSchema)` to create a new message.
  */
 export const TourFolderRequestSchema: GenMessage<TourFolderRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 23);
+  messageDesc(file_ioi_kernel_v1_process, 27);
 
 /**
  * @generated from message ioi.kernel.v1.TourFolderReply
@@ -551,7 +616,7 @@ export type TourFolderReply = Message<"ioi.kernel.v1.TourFolderReply"> & {
  * Use `create(TourFolderReplySchema)` to create a new message.
  */
 export const TourFolderReplySchema: GenMessage<TourFolderReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 24);
+  messageDesc(file_ioi_kernel_v1_process, 28);
 
 /**
  * @generated from message ioi.kernel.v1.DoctorRequest
@@ -564,7 +629,7 @@ export type DoctorRequest = Message<"ioi.kernel.v1.DoctorRequest"> & {
  * Use `create(DoctorRequestSchema)` to create a new message.
  */
 export const DoctorRequestSchema: GenMessage<DoctorRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 25);
+  messageDesc(file_ioi_kernel_v1_process, 29);
 
 /**
  * @generated from message ioi.kernel.v1.DoctorReply
@@ -581,7 +646,7 @@ export type DoctorReply = Message<"ioi.kernel.v1.DoctorReply"> & {
  * Use `create(DoctorReplySchema)` to create a new message.
  */
 export const DoctorReplySchema: GenMessage<DoctorReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 26);
+  messageDesc(file_ioi_kernel_v1_process, 30);
 
 /**
  * @generated from message ioi.kernel.v1.DoctorStatusRequest
@@ -594,7 +659,7 @@ export type DoctorStatusRequest = Message<"ioi.kernel.v1.DoctorStatusRequest"> &
  * Use `create(DoctorStatusRequestSchema)` to create a new message.
  */
 export const DoctorStatusRequestSchema: GenMessage<DoctorStatusRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 27);
+  messageDesc(file_ioi_kernel_v1_process, 31);
 
 /**
  * @generated from message ioi.kernel.v1.DoctorStatusReply
@@ -652,7 +717,7 @@ export type DoctorStatusReply = Message<"ioi.kernel.v1.DoctorStatusReply"> & {
  * Use `create(DoctorStatusReplySchema)` to create a new message.
  */
 export const DoctorStatusReplySchema: GenMessage<DoctorStatusReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 28);
+  messageDesc(file_ioi_kernel_v1_process, 32);
 
 /**
  * @generated from message ioi.kernel.v1.PageCallerRequest
@@ -669,7 +734,7 @@ export type PageCallerRequest = Message<"ioi.kernel.v1.PageCallerRequest"> & {
  * Use `create(PageCallerRequestSchema)` to create a new message.
  */
 export const PageCallerRequestSchema: GenMessage<PageCallerRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 29);
+  messageDesc(file_ioi_kernel_v1_process, 33);
 
 /**
  * @generated from message ioi.kernel.v1.PageCallerReply
@@ -688,7 +753,7 @@ export type PageCallerReply = Message<"ioi.kernel.v1.PageCallerReply"> & {
  * Use `create(PageCallerReplySchema)` to create a new message.
  */
 export const PageCallerReplySchema: GenMessage<PageCallerReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 30);
+  messageDesc(file_ioi_kernel_v1_process, 34);
 
 /**
  * @generated from message ioi.kernel.v1.ChainStatusRequest
@@ -701,7 +766,7 @@ export type ChainStatusRequest = Message<"ioi.kernel.v1.ChainStatusRequest"> & {
  * Use `create(ChainStatusRequestSchema)` to create a new message.
  */
 export const ChainStatusRequestSchema: GenMessage<ChainStatusRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 31);
+  messageDesc(file_ioi_kernel_v1_process, 35);
 
 /**
  * @generated from message ioi.kernel.v1.ChainStatusReply
@@ -745,7 +810,7 @@ export type ChainStatusReply = Message<"ioi.kernel.v1.ChainStatusReply"> & {
  * Use `create(ChainStatusReplySchema)` to create a new message.
  */
 export const ChainStatusReplySchema: GenMessage<ChainStatusReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_process, 32);
+  messageDesc(file_ioi_kernel_v1_process, 36);
 
 /**
  * Launcher -> every process of the kernel.
@@ -948,6 +1013,26 @@ export const Kernel: GenService<{
     methodKind: "unary";
     input: typeof ChainStatusRequestSchema;
     output: typeof ChainStatusReplySchema;
+  },
+  /**
+   * While this is open the kernel outlives the command that started it.
+   *
+   * @generated from rpc ioi.kernel.v1.Kernel.Hold
+   */
+  hold: {
+    methodKind: "server_streaming";
+    input: typeof HoldRequestSchema;
+    output: typeof HoldEventSchema;
+  },
+  /**
+   * The command that started it needs it no more: it ends with the last who holds it, or now.
+   *
+   * @generated from rpc ioi.kernel.v1.Kernel.LetGo
+   */
+  letGo: {
+    methodKind: "unary";
+    input: typeof LetGoRequestSchema;
+    output: typeof LetGoReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ioi_kernel_v1_process, 3);
