@@ -42,7 +42,9 @@ const banner = (context: CommandContext, server: pb.McpServer, owned: boolean): 
     `  policy: ${server.policy === "" ? "yours" : "its own"}; tools: ${server.pinning}`,
   );
   if (owned)
-    output.progress("  no kernel ran: this gate's own ends with it; ./ioi start keeps one");
+    output.progress(
+      "  no kernel ran: this one ends with the last gate; ./ioi start keeps one with a page",
+    );
   output.progress("It does not cover:");
   for (const line of notCovered) output.progress(`  - ${line}`);
 };
@@ -207,7 +209,7 @@ const serve = async (
 };
 
 export const gate: Handler<GateOptions> = async (context, { args, options }) => {
-  await using kernel = await openKernel(context, { start: true });
+  await using kernel = await openKernel(context, { start: true, hold: true });
   const server = await confirmServer(context, kernel, args, options);
   banner(context, server, kernel.owned);
   return await serve(context, kernel, server, options);
