@@ -5,7 +5,7 @@ import net from "node:net";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { ioi, projectRoot } from "../lib/kernel.ts";
-import { RawClient } from "../lib/mcp/raw-client.ts";
+import { type Message, RawClient } from "../lib/mcp/raw-client.ts";
 import { Place, ranOf } from "./support.ts";
 
 const python = "/usr/bin/python3";
@@ -242,6 +242,113 @@ test("what asks waits for a person, and goes on or not as the person says", asyn
   assert.equal((await ioi(deny)).code, 0);
   const no = await client.answer("no");
   assert.match(no.result?.content?.[0]?.text ?? "", /Denied by IOI: A person denied it: not now/);
+});
+
+const drafts = (name: string): string =>
+  policyFile(
+    name,
+    `version = 1
+[defaults]
+verdict = "ask"
+[tool."${name}"."draft"]
+group = "organise"
+reversible = true
+roles = { "*" = "content" }
+[tool."${name}"."wipe"]
+group = "delete"
+reversible = true
+roles = { "*" = "content" }
+[tool."${name}"."login"]
+group = "organise"
+reversible = true
+roles = { "key" = "credential" }
+`,
+  );
+
+test("a gate that nobody watches asks its client, for one call that can be undone", async () => {
+  const names = ["draft", "wipe", "login", "unknown"];
+  const server = served({ tools: names.map((name) => tool(name)) });
+  const args = ["--name", "unwatched", "--on-ask", "elicit", "--policy", drafts("unwatched")];
+  const open = (): RawClient => RawClient.gate(place.data, [...args, "--", ...server.command]);
+  {
+    await using client = open();
+    await client.hello({ elicitation: {} });
+    const questions = (): readonly Message[] =>
+      client.heard.filter(({ method }) => method === "elicitation/create");
+    const draft = (id: string): void =>
+      client.send({
+        jsonrpc: "2.0",
+        id,
+        method: "tools/call",
+        params: { name: "draft", arguments: { text: "one" } },
+      });
+    const reply = async (count: number, result: object): Promise<void> => {
+      const question = await client.until(() => questions()[count - 1]);
+      assert.match(JSON.stringify(question), /unwatched\.draft.*recorded as unsigned/);
+      client.send({ jsonrpc: "2.0", id: question.id, result });
+    };
+    const textOf = async (id: string): Promise<string> =>
+      (await client.answer(id)).result?.content?.[0]?.text ?? "";
+    draft("one");
+    await reply(1, { action: "accept", content: {} });
+    assert.equal(await textOf("one"), 'draft {"text": "one"}');
+    // Once, and for this call: the next one is asked about again.
+    draft("two");
+    await reply(2, { action: "decline" });
+    assert.match(await textOf("two"), /Denied by IOI: The client says that its user declined/);
+    draft("three");
+    assert.match(await textOf("three"), /Denied by IOI: .*as its client says, unsigned/);
+    for (const name of ["wipe", "login", "unknown"]) {
+      assert.match(await client.call(name, { key: "k" }), /^Denied by IOI/, name);
+    }
+    assert.equal(questions().length, 2);
+    // An answer that comes twice, and one that nobody asked for.
+    client.send({ jsonrpc: "2.0", id: questions()[0]?.id, result: { action: "accept" } });
+    client.send({ jsonrpc: "2.0", id: "ioi/ask-99", result: { action: "accept" } });
+    assert.match(await client.call("wipe"), /^Denied by IOI/);
+  }
+  {
+    await using client = open();
+    await client.hello({});
+    assert.match(await client.call("draft", { text: "x" }), /its client cannot be asked/);
+  }
+  const { stdout } = await ioi(["receipts", "list", "--data", place.data]);
+  assert.match(stdout, /approve once, unsigned: so says its client raw/);
+  assert.match(stdout, /deny once, unsigned: so says its client raw/);
+  const verified = await ioi(["receipts", "verify", "--data", place.data]);
+  assert.equal(verified.code, 0);
+});
+
+test("without sessions the question is a result, and the call comes again with the answer", async () => {
+  const server = served({ tools: [tool("draft")] });
+  const args = ["--name", "later", "--on-ask", "elicit", "--policy", drafts("later")];
+  await using client = RawClient.gate(place.data, [...args, "--", ...server.command]);
+  const meta = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": { name: "modern", version: "1" },
+    "io.modelcontextprotocol/clientCapabilities": { elicitation: { form: {} } },
+  };
+  const params = { name: "draft", arguments: { text: "x" }, _meta: meta };
+  const first = (await client.request("tools/call", params)).result as unknown as {
+    readonly resultType: string;
+    readonly requestState: string;
+    readonly inputRequests: { readonly [key: string]: { readonly method: string } };
+  };
+  assert.equal(first.resultType, "input_required");
+  const [[key = ""] = []] = Object.entries(first.inputRequests);
+  const { requestState } = first;
+  const inputResponses = { [key]: { action: "accept", content: {} } };
+  const other = { ...params, arguments: { text: "y" }, requestState, inputResponses };
+  assert.match((await client.request("tools/call", other)).error?.message ?? "", /not the call/);
+  // What was answered wrongly is over.
+  const again = { ...params, requestState, inputResponses };
+  assert.match((await client.request("tools/call", again)).error?.message ?? "", /nobody waits/);
+  const second = (await client.request("tools/call", params)).result as unknown as typeof first;
+  const good = { ...params, requestState: second.requestState, inputResponses };
+  const { result } = await client.request("tools/call", good);
+  assert.equal(result?.content?.[0]?.text, 'draft {"text": "x"}');
+  const { stdout } = await ioi(["receipts", "list", "--data", place.data]);
+  assert.match(stdout, /unsigned: so says its client modern/);
 });
 
 test("what a client sends beside the protocol is answered, and the server does not hear it", async () => {

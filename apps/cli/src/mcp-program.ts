@@ -78,7 +78,11 @@ export const addGateCommands = (program: Command, build: Build): void => {
       .description("an MCP server behind the gate, for clients that start servers as commands")
       .argument("[command...]", "the server's program and its arguments, behind --")
       .option("--name <name>", "what policies call it; absent: a word of its command")
-      .option("--on-ask <deny|wait>", "what an ask does; absent: waits for you", parseGateAsk)
+      .option(
+        "--on-ask <wait|elicit|deny>",
+        "who answers an ask: you, the client's user (unsigned), nobody",
+        parseGateAsk,
+      )
       .option("--quiet", "say nothing of what was allowed"),
   );
   examples(mcp, [

@@ -46,9 +46,9 @@ export const parseOnAsk = (text: string): "prompt" | "deny" | "pend" => {
   throw usage(`--on-ask takes prompt, deny or pend, not "${text}"`);
 };
 
-export const parseGateAsk = (text: string): "deny" | "wait" => {
-  if (text === "deny" || text === "wait") return text;
-  throw usage(`--on-ask takes deny or wait, not "${text}"`);
+export const parseGateAsk = (text: string): "deny" | "wait" | "elicit" => {
+  if (text === "deny" || text === "wait" || text === "elicit") return text;
+  throw usage(`--on-ask takes wait, elicit or deny, not "${text}"`);
 };
 
 export const parseAccess = (text: string): "read" | "organise" | "write" => {

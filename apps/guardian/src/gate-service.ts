@@ -1,6 +1,12 @@
 /** `Gate` over RPC: messages to calls and back. */
 import { OperationError, toHex } from "@ioi/base";
-import type { Gate, GuardianCore, LedgerAnswer, ProposalReply } from "@ioi/guardian";
+import {
+  answerUnsigned,
+  type Gate,
+  type GuardianCore,
+  type LedgerAnswer,
+  type ProposalReply,
+} from "@ioi/guardian";
 import { type Implementation, implement, MessageQueue } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { expiryCheckMs } from "./limits.ts";
@@ -70,7 +76,7 @@ async function* decisionsOf(core: GuardianCore, signal: AbortSignal) {
   const stopExpiring = tellExpired(core, (answer) => queue.push(answer));
   const stop = core.watch((leaf) => {
     if (leaf.type === "scope") queue.push({ scopeOf: leaf.session });
-    if (leaf.type !== "decision") return;
+    if (leaf.type !== "decision" && leaf.type !== "unsigned-answer") return;
     queue.push({
       session: leaf.session,
       approval: leaf.approval,
@@ -166,6 +172,13 @@ export const gateService = (core: GuardianCore, gate: Gate): Implementation =>
       const states = withheld.map(({ name, state }) => `${state} ${name}`).join(", ");
       core.ports.log.log("info", "mcp.described", { session, server, pinned, withheld: states });
       return { withheld: [...withheld], pinned };
+    },
+    answerUnsigned: async (answer) => {
+      const { index } = await answerUnsigned(core, answer);
+      const { session, approval, approved, client } = answer;
+      const fields = { session, approval, approved, client: client.slice(0, 64), receipt: index };
+      core.ports.log.log("info", "gate.answered-unsigned", fields);
+      return { receiptIndex: BigInt(index) };
     },
     closeSession: async ({ session, state }) => {
       if (state.length > 64) throw new OperationError("E_PROPOSAL_INVALID", "a state is a word");

@@ -131,10 +131,20 @@ export interface Gate {
   decisions(signal: AbortSignal): AsyncIterable<PersonDecision>;
 }
 
+export interface UnsignedAnswer {
+  readonly session: string;
+  readonly approval: string;
+  readonly approved: boolean;
+  /** What the client calls itself. */
+  readonly client: string;
+}
+
 /** The Guardian, for gates before MCP servers. */
 export interface McpGuardian extends Gate {
   /** What a server says its tools are. Names of those that a client may not see, with why. */
   describeTools(described: ToolsInput, signal: AbortSignal): Promise<DescribedTools>;
+  /** What a gate's client says that its user answered; nobody signed it. */
+  answerUnsigned(answer: UnsignedAnswer, signal: AbortSignal): Promise<void>;
 }
 
 export interface PreparedAction {

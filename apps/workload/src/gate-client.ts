@@ -26,6 +26,7 @@ import type {
   RegisteredModel,
   ReportInput,
   ToolsInput,
+  UnsignedAnswer,
 } from "./ends.ts";
 import { gateConnectMs, gateDeadlineMs, gateRetryMs } from "./limits.ts";
 
@@ -299,6 +300,11 @@ export class GateClient implements McpGuardian {
       { signal, deadlineMs: gateDeadlineMs },
     );
     return { withheld: reply.withheld, pinned: reply.pinned };
+  }
+
+  async answerUnsigned(answer: UnsignedAnswer, signal: AbortSignal): Promise<void> {
+    const { gate } = await this.#connected(signal);
+    await gate.answerUnsigned({ ...answer }, { signal, deadlineMs: gateDeadlineMs });
   }
 
   async closeSession(session: string, state: string, signal: AbortSignal): Promise<void> {

@@ -56,3 +56,5 @@ export const gatesMax = 32;
 export const gateAsksMax = 8;
 /** Wait of a gate's call for a person, in milliseconds: clients give up after a minute. */
 export const gateAskMsMax = 50_000;
+/** Characters of the question that a gate without a person puts to its client. */
+export const gateQuestionCharsMax = 2_000;

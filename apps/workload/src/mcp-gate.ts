@@ -10,7 +10,7 @@ import { type Log, OperationError, toHex } from "@ioi/base";
 import { type Client, MessageQueue } from "@ioi/host/rpc";
 import { outcome as outcomeSchema, type pb, schema } from "@ioi/wire";
 import type { ActEnd, Driver, Drivers, McpGuardian, ProposalVerdict } from "./ends.ts";
-import { gateAskMsMax, gateAsksMax } from "./limits.ts";
+import { gateAskMsMax, gateAsksMax, gateQuestionCharsMax } from "./limits.ts";
 import type { Decisions } from "./mcp-decisions.ts";
 
 export interface GateEnds {
@@ -23,8 +23,8 @@ export interface GateEnds {
 export interface GateStart {
   readonly session: string;
   readonly server: string;
-  /** Whether a question waits for a person at all. */
-  readonly onAsk: "deny" | "wait";
+  /** Who answers a question: nobody, a person, or the client's user as the client says. */
+  readonly onAsk: "deny" | "wait" | "elicit";
 }
 
 export type GateEvent =
@@ -59,6 +59,24 @@ const denialText = (verdict: Pick<ProposalVerdict, "reason" | "instead" | "recei
     ...(verdict.instead === "" ? [] : [verdict.instead]),
     ...(verdict.receipt === undefined ? [] : [`Receipt ${verdict.receipt.index}.`]),
   ].join(" ");
+
+/** Why there is no answer to record. */
+const unansweredWhy: Readonly<Record<string, string>> = {
+  none: "No person watches this gate, and its client cannot be asked (elicitation).",
+  cancel: "The client's user did not answer.",
+  late: "The client's user did not answer in time.",
+};
+
+const questionText = (what: string, { display, reason }: ProposalVerdict): string =>
+  [
+    `IOI asks before ${what} is called.`,
+    display.slice(0, gateQuestionCharsMax / 2),
+    reason.slice(0, gateQuestionCharsMax / 4),
+    "Nobody signs this answer: it stands for this one call, and is recorded as unsigned.",
+  ]
+    .join("\n")
+    .slice(0, gateQuestionCharsMax)
+    .toWellFormed();
 
 export class McpGate {
   readonly events: MessageQueue<GateEvent> = new MessageQueue<GateEvent>();
@@ -177,6 +195,7 @@ export class McpGate {
     }
     if (verdict.verdict === "allow") await this.#act(held, verdict);
     else if (verdict.verdict === "deny") await this.#deny(held, verdict);
+    else if (this.#start.onAsk === "elicit") await this.#elicit(held, verdict);
     else await this.#ask(held, verdict);
   }
 
@@ -244,6 +263,40 @@ export class McpGate {
             ? "A person denied it."
             : `A person denied it: ${answer.reason}`;
       await this.#refuse(held, denialText({ ...verdict, reason: why }));
+      return;
+    }
+    const again = await this.#mcp.again({ relay: this.#relay, nonce: held.nonce });
+    if (again.held !== undefined) await this.#judge(again.held);
+  }
+
+  /** Nobody watches this gate: its client is asked. What it says is recorded as what it says. */
+  async #elicit(held: Held, verdict: ProposalVerdict): Promise<void> {
+    const { session } = this.#start;
+    const key = toHex(held.nonce);
+    const waiting = new AbortController();
+    this.#asking.set(key, waiting);
+    this.#notice("waits", `${held.what}: its client is asked, unsigned`, verdict);
+    const text = questionText(held.what, verdict);
+    const options = { signal: waiting.signal, deadlineMs: gateAskMsMax };
+    let asked: Awaited<ReturnType<Mcp["ask"]>>;
+    try {
+      asked = await this.#mcp.ask({ relay: this.#relay, nonce: held.nonce, text }, options);
+    } finally {
+      this.#asking.delete(key);
+    }
+    const { answer, client } = asked;
+    const why = unansweredWhy[answer];
+    if (why !== undefined) {
+      await this.#refuse(held, denialText({ ...verdict, reason: why }));
+      return;
+    }
+    const approved = answer === "accept";
+    const { approval } = verdict;
+    const { gate } = this.#ends;
+    await gate.answerUnsigned({ session, approval, approved, client }, this.#abort.signal);
+    if (!approved) {
+      const reason = "The client says that its user declined.";
+      await this.#deny(held, { ...verdict, reason, instead: "" });
       return;
     }
     const again = await this.#mcp.again({ relay: this.#relay, nonce: held.nonce });

@@ -4,7 +4,7 @@ import { OperationError } from "@ioi/base";
 import { type Implementation, implement } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { gatesMax } from "./limits.ts";
-import { type GateEnds, type GateEvent, McpGate } from "./mcp-gate.ts";
+import { type GateEnds, type GateEvent, type GateStart, McpGate } from "./mcp-gate.ts";
 
 type EventMessage = MessageInitShape<typeof pb.GateEventSchema>;
 
@@ -25,10 +25,13 @@ const eventMessage = (event: GateEvent): EventMessage => {
   }
 };
 
-const onAskOf = (text: string): "deny" | "wait" => {
+const onAskOf = (text: string): GateStart["onAsk"] => {
   if (text === "" || text === "deny") return "deny";
-  if (text === "wait") return "wait";
-  throw new OperationError("E_SESSION_REQUEST", "a gate denies what asks, or waits");
+  if (text === "wait" || text === "elicit") return text;
+  throw new OperationError(
+    "E_SESSION_REQUEST",
+    "a gate denies what asks, waits, or asks its client",
+  );
 };
 
 export const mcpGatesService = (ends: GateEnds): Implementation => {

@@ -77,6 +77,7 @@ const otherSide = (
       yield { session: "s-1", approval: "a-1", approved: true };
     },
     describeTools: async () => ({}),
+    answerUnsigned: async () => ({}),
     closeSession: async () => ({}),
   });
   async function* carry(frames: AsyncIterable<pb.CarryFrame>, context: CallContext) {

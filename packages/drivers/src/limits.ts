@@ -160,6 +160,8 @@ export const mcpCallMsMax = 600_000;
 export const mcpStartMsMax = 60_000;
 /** Requests to one MCP server over HTTP that are open at once: egress carries a few more for answers. */
 export const mcpExchangesMax = 12;
+/** Time in which the client of a gate without a person answers its question, in milliseconds. */
+export const mcpQuestionMsMax = 45_000;
 /** Clients of MCP servers that one driver relays. */
 export const mcpRelaysMax = 8;
 /** Content of one MCP call that an agent sees, in bytes. */
@@ -206,3 +208,5 @@ export const cutMs = 200;
 export const linksMax = 512;
 /** Bytes of a fetched page that are searched for links. */
 export const linkBytesMax = 1_048_576;
+/** Bytes of the machine's bundle of authorities that a program is shown with one more. */
+export const trustBytesMax = 8_388_608;

@@ -19,6 +19,7 @@ export {
 export type { SeenAddress, TrustedValue } from "./grounding/sources.ts";
 export { typedUrls, wordsTokens } from "./grounding/words.ts";
 export { checkToolArguments } from "./tool-roles/schema.ts";
+export { answerableUnsigned } from "./tool-roles/unsigned.ts";
 export { canonicalJson, jsonOfCanonical, readJson } from "./kinds/data.ts";
 export * from "./limits.ts";
 export * from "./model-url.ts";

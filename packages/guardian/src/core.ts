@@ -115,6 +115,8 @@ export class GuardianCore {
   /** What actions that ask would change; in memory only. */
   readonly previews: Previews = new Previews();
   /** What a person said with an answer, by approval: for the session that hears it, in no receipt. */
+  /** Asks whose answer is on its way to the disk. */
+  readonly answering: Set<string> = new Set();
   readonly reasons: Lru<string, string> = new Lru(asksKeptMax);
   /** Values that a request's lease may carry; undefined until they are opened. */
   secrets: SecretStore | undefined;
@@ -275,9 +277,8 @@ export class GuardianCore {
     const plain = this.open(leaf.session, leaf.words);
     const value = plain === undefined ? undefined : decodeCanonical(plain);
     if (value === undefined || !value.ok) return undefined;
-    const { text, workspace, access, agentFolder, mcpServer, typed } = value.value as Partial<
-      Record<"text" | "workspace" | "access" | "agentFolder" | "mcpServer" | "typed", unknown>
-    >;
+    const given = value.value as Partial<Record<keyof Opening, unknown>>;
+    const { text, workspace, access, agentFolder, mcpServer, typed, clientAnswers } = given;
     return {
       text: typeof text === "string" ? text : "",
       workspace: typeof workspace === "string" && workspace !== "" ? workspace : undefined,
@@ -285,6 +286,7 @@ export class GuardianCore {
       ...(typed === true ? { typed } : {}),
       ...(typeof agentFolder === "string" ? { agentFolder } : {}),
       ...(typeof mcpServer === "string" ? { mcpServer } : {}),
+      ...(clientAnswers === true ? { clientAnswers } : {}),
     };
   }
 
@@ -339,6 +341,7 @@ export class GuardianCore {
         ...(opening.typed === undefined ? {} : { typed: opening.typed }),
         ...(opening.agentFolder === undefined ? {} : { agentFolder: opening.agentFolder }),
         ...(opening.mcpServer === undefined ? {} : { mcpServer: opening.mcpServer }),
+        ...(opening.clientAnswers === undefined ? {} : { clientAnswers: true }),
       }),
     );
   }

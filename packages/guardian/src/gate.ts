@@ -12,7 +12,6 @@ import { assert, equalBytes, msBetween, toHex } from "@ioi/base";
 import { actionId, domainBytes, domainHash, domains, signPayload } from "@ioi/crypto";
 import {
   type CompiledPolicy,
-  decide,
   type Decision,
   type DecisionContext,
   display,
@@ -33,7 +32,6 @@ import {
   ticket as ticketSchema,
 } from "@ioi/wire";
 import { alikePart } from "./alike.ts";
-import { patiently } from "./cards.ts";
 import { type GuardianCore, type Instance, rejected } from "./core.ts";
 import { checkSecret, type Lease, lease, type MintedTicket } from "./leases.ts";
 import type { SessionRecord } from "./ledger.ts";
@@ -45,6 +43,7 @@ import type { LoggedLeaf } from "./receipt-log.ts";
 import type { GivenPreview } from "./previews.ts";
 import { sealedOrigins } from "./origins.ts";
 import { sealedRequests } from "./requests.ts";
+import { decidePatiently } from "./unsigned.ts";
 import { agentProfile, compileProfile, driverKinds, mcpProfile, signProfile } from "./profiles.ts";
 
 export interface Proposal {
@@ -157,7 +156,7 @@ export class Gate {
     checkSecret(this.#core, checked.action);
     const policy = this.#requirePolicy(checked.session);
     const context = this.#context(policy, checked, proposal.headless);
-    const decision = patiently(this.#core, checked, decide(policy, checked.action, context));
+    const decision = decidePatiently(this.#core, policy, checked, context);
     // A grant is used by what happens, not by what still asks: the log says the same.
     const used = decision.verdict === "allow" ? decision.grantsUsed : [];
     const counter = this.#core.ledger.takeCounter(used);

@@ -56,3 +56,4 @@ export { knownKeys } from "./known-keys.ts";
 export { type SecretBinding, SecretStore, type SecretView } from "./secrets.ts";
 export * from "./verify/index.ts";
 export { workspaceComplaint } from "./workspace.ts";
+export { answerUnsigned, type UnsignedAnswer } from "./unsigned.ts";

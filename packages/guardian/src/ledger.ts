@@ -23,6 +23,9 @@ import { type CountedCard, countedAfter } from "./cards.ts";
 
 type LeafOf<T extends Leaf["type"]> = Extract<Leaf, { readonly type: T }>;
 
+/** An answer to an ask, whoever gave it. */
+type Decided = Omit<LeafOf<"decision">, "type" | "device" | "signature">;
+
 export interface SessionRecord {
   readonly id: string;
   readonly agent: string;
@@ -43,6 +46,8 @@ export interface SessionRecord {
   readonly agentFolder?: string;
   /** The session is a gate before this server, and calls no other. */
   readonly mcpServer?: string;
+  /** No person watches the gate: its client may answer, unsigned, for what can be undone. */
+  readonly clientAnswers?: true;
   /** What a person accepted for the task; undefined: no card was answered. */
   readonly scope: Scope | undefined;
   /** What a person added later, group by group, and `write`. */
@@ -91,6 +96,8 @@ export interface Opening {
   readonly agentFolder?: string;
   /** The confirmed server that the session is a gate before; undefined: it is a task. */
   readonly mcpServer?: string;
+  /** Of a gate: its client may answer for what can be undone. */
+  readonly clientAnswers?: true;
 }
 
 /** What a leaf seals, as far as the fold needs it. */
@@ -206,6 +213,9 @@ export class Ledger {
       case "decision":
         this.#decision(leaf);
         return;
+      case "unsigned-answer":
+        this.#decision({ ...leaf, scope: "once" });
+        return;
       case "revoke":
         this.#revoke(leaf);
         return;
@@ -250,10 +260,12 @@ export class Ledger {
     const known = this.sessions.get(leaf.session);
     const agentFolder = known === undefined ? opening?.agentFolder : known.agentFolder;
     const mcpServer = known === undefined ? opening?.mcpServer : known.mcpServer;
+    const clientAnswers = known === undefined ? opening?.clientAnswers : known.clientAnswers;
     this.sessions.set(leaf.session, {
       id: leaf.session,
       ...(agentFolder === undefined ? {} : { agentFolder }),
       ...(mcpServer === undefined ? {} : { mcpServer }),
+      ...(clientAnswers === true ? { clientAnswers } : {}),
       // Who acts stays who it was; later words are the person's.
       agent: known?.agent ?? leaf.agent,
       openedMs: known?.openedMs ?? leaf.atMs,
@@ -373,7 +385,7 @@ export class Ledger {
     }
   }
 
-  #decision(leaf: LeafOf<"decision">): void {
+  #decision(leaf: Decided): void {
     const ask = this.asks.get(leaf.approval);
     this.asks.delete(leaf.approval);
     const approved = leaf.decision === "approve";
@@ -414,7 +426,7 @@ export class Ledger {
     }
   }
 
-  #answered(leaf: LeafOf<"decision">, ask: Ask, approved: boolean): void {
+  #answered(leaf: Decided, ask: Ask, approved: boolean): void {
     const session = this.sessions.get(leaf.session);
     if (session === undefined) return;
     if (!approved) {

@@ -130,3 +130,5 @@ export const trustedKeptMax = 1024;
 export const seenKeptMax = 2048;
 /** Bytes of a program's requests that are kept with its outcome; of a longer log the hash alone. */
 export const requestsBytesMax = 196_608;
+/** How long the answer of a gate's client stands for its action, in milliseconds. */
+export const unsignedGrantMs = 60_000;

@@ -57,6 +57,8 @@ export interface Utterance {
   readonly agentFolder?: string;
   /** The confirmed server that the session is a gate before; empty: it is a task. */
   readonly mcpServer?: string;
+  /** Of a gate that nobody watches: its client may answer for what can be undone. */
+  readonly clientAnswers?: boolean;
   /** Somebody saw it being typed; else a long text counts as a paste. */
   readonly typed?: boolean;
   readonly agent: string;
@@ -108,7 +110,6 @@ const modelBudgetsOf = ({ budgets: { modelMicrousd, modelTokens } }: CompiledPol
 
 export class PersonSide {
   readonly #core: GuardianCore;
-  readonly #answering: Set<string> = new Set();
   /** New sessions on their way to the disk: not yet in the ledger. */
   #opening = 0;
 
@@ -174,6 +175,7 @@ export class PersonSide {
         ...(utterance.typed === true ? { typed: true } : {}),
         ...(agentFolder === "" ? {} : { agentFolder }),
         ...(mcpServer === "" ? {} : { mcpServer }),
+        ...(mcpServer !== "" && utterance.clientAnswers === true ? { clientAnswers: true } : {}),
       }),
     };
     if (before === undefined) this.#opening++;
@@ -307,16 +309,16 @@ export class PersonSide {
       throw rejected("E_DEVICE_LIMITED", `a browser's key does not approve ${ask.target}`);
     }
     // Taken before the first await: a second answer to the same ask finds nothing.
-    if (this.#answering.has(ask.approval)) {
+    if (this.#core.answering.has(ask.approval)) {
       throw rejected("E_APPROVAL_UNKNOWN", `ask ${ask.approval} is being answered`);
     }
-    this.#answering.add(ask.approval);
+    this.#core.answering.add(ask.approval);
     try {
       const logged = await this.#commitAnswer(ask, shown, statement, answer);
       this.#core.previews.forget(ask.approval);
       return logged;
     } finally {
-      this.#answering.delete(ask.approval);
+      this.#core.answering.delete(ask.approval);
     }
   }
 

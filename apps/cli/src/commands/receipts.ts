@@ -139,6 +139,8 @@ export const describe = (leaf: Leaf): string => {
       return `session ${leaf.session} ticket ${leaf.counter}: ${leaf.status}, by ${leaf.reportedBy}`;
     case "decision":
       return `session ${leaf.session} approval ${leaf.approval}: ${leaf.decision} ${leaf.scope}`;
+    case "unsigned-answer":
+      return `session ${leaf.session} approval ${leaf.approval}: ${leaf.decision} once, unsigned: so says its client ${visible(leaf.client)}`;
     case "scope":
       return `session ${leaf.session} scope accepted: at most ${leaf.actionsMax} actions`;
     case "revoke":

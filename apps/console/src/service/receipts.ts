@@ -40,7 +40,12 @@ const lineOf = (receipt: {
     atMs: BigInt(leaf.atMs),
     counter: text("counter"),
     target: text("target"),
-    verdict: leaf.type === "decision" ? leaf.decision : text("verdict"),
+    verdict:
+      leaf.type === "decision"
+        ? leaf.decision
+        : leaf.type === "unsigned-answer"
+          ? `${leaf.decision}, unsigned`
+          : text("verdict"),
     status: text("status"),
     display,
     json: JSON.stringify(plain(leaf)),

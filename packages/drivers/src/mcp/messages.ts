@@ -48,8 +48,15 @@ const idOf = (value: JsonValue | undefined): MessageId | undefined =>
     ? value
     : undefined;
 
+/** Ids of our own requests: neither side may use them for its own. */
+export const ownPrefix = "ioi/";
+
 /** Ids of both types side by side: `1` and `"1"` are two. */
 export const idKey = (id: MessageId): string => `${typeof id} ${id}`;
+
+/** Of what may be an id. */
+export const keyOf = (id: unknown): string =>
+  typeof id === "string" || typeof id === "number" ? idKey(id) : "";
 
 const malformed = (
   message: string,
@@ -116,6 +123,9 @@ const encode = (value: object): Uint8Array => utf8Encode(JSON.stringify(value));
 
 export const requestMessage = (id: MessageId, method: string, params: JsonObject): Uint8Array =>
   encode({ jsonrpc: "2.0", id, method, params });
+
+export const notificationMessage = (method: string, params: JsonObject): Uint8Array =>
+  encode({ jsonrpc: "2.0", method, params });
 
 export const resultMessage = (id: MessageId, result: JsonObject): Uint8Array =>
   encode({ jsonrpc: "2.0", id, result });

@@ -1,4 +1,6 @@
 /** What a relay keeps and says: its effects, what waits in it, and its denials. Pure. */
+import type { CryptoProvider } from "@ioi/crypto";
+import { mcpToolsMax } from "../limits.ts";
 import type { ToolDefinition } from "./definitions.ts";
 import type { JudgedCall } from "./judged.ts";
 import {
@@ -7,9 +9,19 @@ import {
   isStateless,
   type JsonObject,
   type McpMessage,
+  type MessageId,
   resultMessage,
   toolDenial,
 } from "./messages.ts";
+
+export interface RelayOptions {
+  readonly provider: Pick<CryptoProvider, "sha256">;
+  /** Of the server: what stands for the definition of a method. */
+  readonly identity: Uint8Array;
+}
+
+/** Of a tool that no list names. */
+export const noDefinition: Uint8Array = new Uint8Array(32);
 
 export type RelayEffect =
   | { readonly type: "to-client" | "to-server"; readonly bytes: Uint8Array }
@@ -48,9 +60,14 @@ export interface Open {
   readonly key: number | undefined;
 }
 
+export interface HeldCall {
+  readonly request: Request;
+  readonly bytes: Uint8Array;
+}
+
 export type Held =
-  /** A request of the client: the server hears it when it is permitted. */
-  | { readonly type: "call"; readonly request: Request; readonly bytes: Uint8Array }
+  /** A request of the client: the server hears it when it is permitted. `parked`: asked about. */
+  | (HeldCall & { readonly type: "call"; readonly parked?: true })
   /** A request of the server. */
   | { readonly type: "ask"; readonly request: Request; readonly bytes: Uint8Array }
   /** One of the requests inside a result of the server, all of which must be permitted. */
@@ -76,6 +93,32 @@ export interface OwnList {
   pages: number;
   waiting: { readonly request: Request; readonly bytes: Uint8Array }[];
 }
+
+/** Its client was answered with a question, and waits for nothing. */
+export const isParked = (held: Held): boolean => held.type === "call" && held.parked === true;
+
+/** The newest `mcpToolsMax` of what lists said. */
+export const noteDefinitions = (
+  known: Map<string, Uint8Array>,
+  defined: readonly ToolDefinition[],
+): void => {
+  for (const { name, hash } of defined) known.set(name, hash);
+  for (const name of known.keys()) {
+    if (known.size <= mcpToolsMax) break;
+    known.delete(name);
+  }
+};
+
+export const withoutTools = (
+  id: MessageId,
+  result: JsonObject,
+  withheld: ReadonlySet<string>,
+): Uint8Array => {
+  const tools = (result["tools"] as readonly JsonObject[]).filter(
+    ({ name }) => typeof name === "string" && !withheld.has(name),
+  );
+  return resultMessage(id, { ...result, tools });
+};
 
 export const denial = (request: Request, text: string): Uint8Array =>
   request.method === "tools/call"

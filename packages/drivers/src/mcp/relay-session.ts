@@ -15,6 +15,7 @@ import { type ActContext, type ActReport, type ObligationType, refused } from ".
 import type { DisposableHandlers, HeldOutput } from "../core/handlers.ts";
 import type { ErrorCode } from "../errors.ts";
 import { mcpCallMsMax, mcpFaultsMax, mcpMessageBytesMax, mcpQueueMax } from "../limits.ts";
+import { type AskedClient, ClientAsking } from "./client-asking.ts";
 import type { ToolDefinition } from "./definitions.ts";
 import { deniedCode, errorMessage, internalErrorCode, readMessage } from "./messages.ts";
 import { McpRelay, type RelayEffect } from "./relay.ts";
@@ -111,6 +112,7 @@ export class RelaySession {
   readonly #waiting: Map<number, (ending: Ending) => void> = new Map();
   /** Messages that wait for a ticket of their own, by key. */
   readonly #messages: Map<number, Uint8Array> = new Map();
+  readonly #asking: ClientAsking;
   /** Calls on their way over HTTP, with the answer as soon as there is one. */
   readonly #exchanging: Map<number, Answered | undefined> = new Map();
   /** The call that is being let through right now. */
@@ -131,6 +133,9 @@ export class RelaySession {
       identity: options.server.identity,
     });
     this.events = new MessageQueue<RelayEvent>(() => this.#pause(false));
+    this.#asking = new ClientAsking(this.#machine, (bytes) => {
+      if (!this.#over) this.events.push({ type: "message", bytes });
+    });
   }
 
   async start(): Promise<void> {
@@ -158,7 +163,7 @@ export class RelaySession {
       throw new OperationError("E_MCP_BUSY", `${this.#options.server.name} does not read`);
     }
     this.#heldNow = undefined;
-    this.#machine.fromClient(bytes);
+    if (!this.#asking.isAnswer(bytes)) this.#machine.fromClient(bytes);
     this.#perform(true);
     const held = this.#heldNow as HeldMessage | undefined;
     this.#heldNow = undefined;
@@ -174,6 +179,12 @@ export class RelaySession {
     else void this.#notSent(own, text);
     this.#forget(key);
     this.#perform();
+  }
+
+  /** Asks the client about what is held, once. */
+  async ask(nonce: Uint8Array, text: string): Promise<AskedClient> {
+    const key = this.#over ? undefined : this.#keys.get(toHex(nonce));
+    return key === undefined ? { answer: "none", client: "" } : await this.#asking.ask(key, text);
   }
 
   offer(serial: number, withheld: readonly string[], refusal: string): void {
@@ -425,6 +436,7 @@ export class RelaySession {
   }
 
   #forget(key: number): void {
+    this.#asking.end(key);
     const nonce = this.#nonces.get(key);
     if (nonce !== undefined) this.#keys.delete(toHex(nonce));
     this.#nonces.delete(key);
@@ -453,6 +465,7 @@ export class RelaySession {
       if (effect.type !== "to-server") this.#one(effect, false);
     }
     for (const key of this.#waiting.keys()) this.#settle(key, { type: "ended" });
+    this.#asking.endAll();
     this.events.push({ type: "end", code, message, errors });
     this.events.finish();
   }

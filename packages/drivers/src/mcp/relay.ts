@@ -9,8 +9,7 @@
  * for a request of that side that waits for one, once; the client is never offered a tool that was
  * withheld. Bounds: `mcpRequestsMax` open requests of each side, `mcpHeldMax` held messages.
  */
-import type { CryptoProvider } from "@ioi/crypto";
-import { mcpHeldMax, mcpPagesMax, mcpRequestsMax, mcpToolsMax } from "../limits.ts";
+import { mcpHeldMax, mcpPagesMax, mcpRequestsMax } from "../limits.ts";
 import { definitionsOf } from "./definitions.ts";
 import {
   inputRequests,
@@ -29,35 +28,32 @@ import {
   invalidParamsCode,
   invalidRequestCode,
   type JsonObject,
+  keyOf,
   type McpMessage,
   type MessageId,
+  ownPrefix,
   readMessage,
   requestMessage,
-  resultMessage,
 } from "./messages.ts";
 import {
   denial,
   denialToServer,
   type Held,
+  type HeldCall,
   type HeldResult,
+  isParked,
   type Listing,
+  noDefinition,
+  noteDefinitions,
   type Open,
   type OwnList,
   type RelayEffect,
+  type RelayOptions,
   type Request,
+  withoutTools,
 } from "./relay-parts.ts";
 
 export type { RelayEffect } from "./relay-parts.ts";
-
-export interface RelayOptions {
-  readonly provider: Pick<CryptoProvider, "sha256">;
-  /** Of the server: what stands for the definition of a method. */
-  readonly identity: Uint8Array;
-}
-
-const noDefinition = new Uint8Array(32);
-/** Ids of our own requests; a client that uses them is refused. */
-const ownPrefix = "ioi/";
 
 export class McpRelay {
   readonly #options: RelayOptions;
@@ -100,15 +96,12 @@ export class McpRelay {
     const message = read.value;
     switch (message.type) {
       case "request":
-        this.#requestOfClient(message, bytes);
-        return;
+        return this.#requestOfClient(message, bytes);
       case "notification":
-        this.#notificationOfClient(message.method, message.params, bytes);
-        return;
+        return this.#notificationOfClient(message.method, message.params, bytes);
       case "result":
       case "error":
-        this.#answerOfClient(message, bytes);
-        return;
+        return this.#answerOfClient(message, bytes);
     }
   }
 
@@ -122,22 +115,19 @@ export class McpRelay {
     const message = read.value;
     switch (message.type) {
       case "request":
-        this.#requestOfServer(message, bytes);
-        return;
+        return this.#requestOfServer(message, bytes);
       case "notification":
-        this.#notificationOfServer(message.method, message.params, bytes);
-        return;
+        return this.#notificationOfServer(message.method, message.params, bytes);
       case "result":
       case "error":
-        this.#answerOfServer(message, bytes);
-        return;
+        return this.#answerOfServer(message, bytes);
     }
   }
 
   /** A ticket permits it: it goes on as it came. */
   permit(key: number): boolean {
     const held = this.#held.get(key);
-    if (held === undefined) return false;
+    if (held === undefined || isParked(held)) return false;
     this.#held.delete(key);
     if (held.type === "call") this.#toServer(held.bytes);
     else if (held.type === "ask") this.#toClient(held.bytes);
@@ -154,6 +144,7 @@ export class McpRelay {
     const held = this.#held.get(key);
     if (held === undefined) return false;
     this.#held.delete(key);
+    if (isParked(held)) return true;
     if (held.type === "call") {
       this.#ofClient.delete(idKey(held.request.id));
       this.#toClient(denial(held.request, text));
@@ -168,6 +159,28 @@ export class McpRelay {
     return true;
   }
 
+  /** The client's call that is held under a key. */
+  heldCall(key: number): HeldCall | undefined {
+    const held = this.#held.get(key);
+    return held?.type === "call" && !isParked(held) ? held : undefined;
+  }
+
+  /** Its client has an answer; it goes on by {@link resume} alone. */
+  park(key: number, { request, bytes }: HeldCall): void {
+    this.#ofClient.delete(idKey(request.id));
+    this.#held.set(key, { type: "call", request, bytes, parked: true });
+  }
+
+  /** The client sends a parked call again, under another id. */
+  resume(key: number, { request, bytes }: HeldCall): boolean {
+    const held = this.#held.get(key);
+    if (held === undefined || !isParked(held) || this.#ofClient.has(idKey(request.id)))
+      return false;
+    this.#ofClient.set(idKey(request.id), { request, key });
+    this.#held.set(key, { type: "call", request, bytes });
+    return true;
+  }
+
   /** Which definitions of a list the client may see. */
   offer(serial: number, withheld: ReadonlySet<string>): void {
     const listing = this.#listings.get(serial);
@@ -178,14 +191,8 @@ export class McpRelay {
       this.#ownPage(result);
       return;
     }
-    if (withheld.size === 0) {
-      this.#toClient(bytes);
-      return;
-    }
-    const tools = (result["tools"] as readonly JsonObject[]).filter(
-      ({ name }) => typeof name === "string" && !withheld.has(name),
-    );
-    this.#toClient(resultMessage(request.id, { ...result, tools }));
+    if (withheld.size === 0) this.#toClient(bytes);
+    else this.#toClient(withoutTools(request.id, result, withheld));
   }
 
   /** The list cannot be judged: it is not offered at all. */
@@ -315,8 +322,7 @@ export class McpRelay {
       this.#toServer(bytes);
       return;
     }
-    const id = params["requestId"];
-    const known = typeof id === "string" || typeof id === "number" ? idKey(id) : "";
+    const known = keyOf(params["requestId"]);
     const open = this.#ofClient.get(known);
     if (open === undefined || known.startsWith(`string ${ownPrefix}`)) return;
     this.#ofClient.delete(known);
@@ -347,7 +353,7 @@ export class McpRelay {
       this.#fault("server", message);
       this.#toServer(errorMessage(id, code, message));
     };
-    if (this.#ofServer.has(idKey(id))) {
+    if (this.#ofServer.has(idKey(id)) || String(id).startsWith(ownPrefix)) {
       // The first one still waits for the answer of this id.
       this.#fault("server", "a request with this id waits already");
       return;
@@ -376,8 +382,7 @@ export class McpRelay {
   #notificationOfServer(method: string, params: JsonObject, bytes: Uint8Array): void {
     if (method === "notifications/tools/list_changed") this.#listed = false;
     if (method === "notifications/cancelled") {
-      const id = params["requestId"];
-      const known = typeof id === "string" || typeof id === "number" ? idKey(id) : "";
+      const known = keyOf(params["requestId"]);
       const open = this.#ofServer.get(known);
       if (open === undefined) return;
       this.#ofServer.delete(known);
@@ -419,11 +424,7 @@ export class McpRelay {
       else this.#toClient(errorMessage(request.id, internalErrorCode, defined.error));
       return;
     }
-    for (const { name, hash } of defined.value) this.#definitions.set(name, hash);
-    for (const name of this.#definitions.keys()) {
-      if (this.#definitions.size <= mcpToolsMax) break;
-      this.#definitions.delete(name);
-    }
+    noteDefinitions(this.#definitions, defined.value);
     if (!own && result["nextCursor"] === undefined) this.#listed = true;
     const serial = ++this.#lastSerial;
     this.#listings.set(serial, { request: own ? undefined : request, result, bytes });

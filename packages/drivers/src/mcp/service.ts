@@ -81,6 +81,10 @@ export const mcpDriverService = (
       const held = driver.relay(relay).again(nonce);
       return held === undefined ? {} : { held: heldMessage(held) };
     },
+    ask: async ({ relay, nonce, text }) => {
+      const { answer, client } = await driver.relay(relay).ask(nonce, text);
+      return { answer, client };
+    },
     offer: async ({ relay, serial, withheld, refusal }) => {
       driver.relay(relay).offer(serial, withheld, refusal);
       return {};

@@ -107,6 +107,23 @@ export const leaf = union({
     device: bytes(32),
     signature: bytes(undefined, 8192),
   },
+  /**
+   * What the client of a gate without a person says that its user answered: a claim, unsigned. It
+   * stands for exactly one action that can be undone.
+   */
+  "unsigned-answer": {
+    atMs: int(),
+    session: text(64),
+    approval: text(64),
+    actionId: bytes(32),
+    decision: oneOf("approve", "deny"),
+    discharges: array(askSource, 64),
+    policyHash: bytes(32),
+    /** Until when the grant that an approval makes may be used. */
+    expiresMs: int(),
+    /** What the client calls itself. */
+    client: text(256),
+  },
   /** A task's scope, accepted by a person: budgets in the clear, folders and sites sealed. */
   scope: {
     atMs: int(),

@@ -23,7 +23,7 @@ import { type ConfirmOptions, confirmServer } from "./servers.ts";
 import { folderLines } from "./view.ts";
 
 export interface GateOptions extends ConfirmOptions {
-  readonly onAsk?: "deny" | "wait";
+  readonly onAsk?: "deny" | "wait" | "elicit";
   readonly quiet?: boolean;
 }
 
@@ -166,14 +166,23 @@ const serve = async (
   options: GateOptions,
 ): Promise<ExitCode> => {
   const person = await kernel.person();
+  // Without a kernel that stays, nobody sits at its page: the client's user is asked, unsigned.
+  const onAsk = options.onAsk ?? (kernel.owned ? "elicit" : "wait");
   const uttered = await person.utter(
-    { session: "", text: "", workspace: "", agent: "gate", undoes: "", mcpServer: server.name },
+    {
+      session: "",
+      text: "",
+      workspace: "",
+      agent: "gate",
+      undoes: "",
+      mcpServer: server.name,
+      clientAnswers: onAsk === "elicit",
+    },
     { deadlineMs: callDeadlineMs },
   );
   const { session } = uttered;
   const gates = await kernel.mcpGates();
   const closed = new AbortController();
-  const onAsk = options.onAsk ?? (kernel.owned ? "deny" : "wait");
   const events = gates.openGate(
     { session, server: server.name, onAsk },
     { signal: closed.signal, deadlineMs: Number.POSITIVE_INFINITY },

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/mcp.proto.
  */
 export const file_ioi_kernel_v1_mcp: GenFile = /*@__PURE__*/
-  fileDesc("Chdpb2kva2VybmVsL3YxL21jcC5wcm90bxINaW9pLmtlcm5lbC52MSLjAgoJTWNwU2VydmVyEgwKBG5hbWUYASABKAkSDAoEYXJndhgCIAMoCRILCgN1cmwYAyABKAkSCwoDY3dkGAQgASgJEi4KA2VudhgFIAMoCzIhLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyLkVudkVudHJ5EiUKBWZpbGVzGAYgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BGaWxlEiUKBXJvb3RzGAcgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BSb290Eg4KBnNlY3JldBgIIAEoCRIQCghpZGVudGl0eRgJIAEoDBIPCgdwaW5uaW5nGAogASgJEgwKBHNlZW4YCyABKAgSJQoFdG9vbHMYDCADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wSDgoGcG9saWN5GA0gASgJGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJwoHTWNwRmlsZRIMCgRwYXRoGAEgASgJEg4KBnNoYTI1NhgCIAEoDCImCgdNY3BSb290EgwKBHBhdGgYASABKAkSDQoFd3JpdGUYAiABKAgifAoHTWNwVG9vbBIMCgRuYW1lGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGhhc2gYAyABKAwSEgoKZGVmaW5pdGlvbhgEIAEoCRIUCgx3YWl0aW5nX2hhc2gYBSABKAwSDwoHd2FpdGluZxgGIAEoCRILCgN3aHkYByABKAkiFwoVTGlzdE1jcFNlcnZlcnNSZXF1ZXN0IkAKE0xpc3RNY3BTZXJ2ZXJzUmVwbHkSKQoHc2VydmVycxgBIAMoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyIlQKF0NvbmZpcm1NY3BTZXJ2ZXJSZXF1ZXN0EigKBnNlcnZlchgBIAEoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyEg8KB3JlcGxhY2UYAiABKAgiQQoVQ29uZmlybU1jcFNlcnZlclJlcGx5EigKBnNlcnZlchgBIAEoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyIiYKFlJlbW92ZU1jcFNlcnZlclJlcXVlc3QSDAoEbmFtZRgBIAEoCSInChRSZW1vdmVNY3BTZXJ2ZXJSZXBseRIPCgdyZW1vdmVkGAEgASgIIksKElBpbk1jcFRvb2xzUmVxdWVzdBIOCgZzZXJ2ZXIYASABKAkSJQoFdG9vbHMYAiADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wiPAoQUGluTWNwVG9vbHNSZXBseRIoCgZzZXJ2ZXIYASABKAsyGC5pb2kua2VybmVsLnYxLk1jcFNlcnZlciIiChBPcGVuUmVsYXlSZXF1ZXN0Eg4KBnNlcnZlchgBIAEoCSLnAQoKUmVsYXlFdmVudBIRCgdtZXNzYWdlGAEgASgMSAASKgoEaGVsZBgCIAEoCzIaLmlvaS5rZXJuZWwudjEuSGVsZE1lc3NhZ2VIABIuCgdkZWZpbmVkGAMgASgLMhsuaW9pLmtlcm5lbC52MS5EZWZpbmVkVG9vbHNIABIXCg1kcm9wcGVkX25vbmNlGAQgASgMSAASJgoDZW5kGAUgASgLMhcuaW9pLmtlcm5lbC52MS5SZWxheUVuZEgAEg8KBWZhdWx0GAYgASgJSAASDwoFcmVsYXkYByABKAlIAEIHCgVldmVudCKTAQoLSGVsZE1lc3NhZ2USDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBINCgVub25jZRgEIAEoDBISCgplcnJvcl9jb2RlGAUgASgJEhUKDWVycm9yX21lc3NhZ2UYBiABKAkSDAoEd2hhdBgHIAEoCSJJCgxEZWZpbmVkVG9vbHMSDgoGc2VyaWFsGAEgASgNEikKBXRvb2xzGAIgAygLMhouaW9pLmtlcm5lbC52MS5EZWZpbmVkVG9vbCI9CgtEZWZpbmVkVG9vbBIMCgRuYW1lGAEgASgJEgwKBGhhc2gYAiABKAwSEgoKZGVmaW5pdGlvbhgDIAEoCSI5CghSZWxheUVuZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDgoGZXJyb3JzGAMgASgJIjIKEFJlbGF5U2VuZFJlcXVlc3QSDQoFcmVsYXkYASABKAkSDwoHbWVzc2FnZRgCIAEoDCI6Cg5SZWxheVNlbmRSZXBseRIoCgRoZWxkGAEgASgLMhouaW9pLmtlcm5lbC52MS5IZWxkTWVzc2FnZSJAChJSZWxheVJlZnVzZVJlcXVlc3QSDQoFcmVsYXkYASABKAkSDQoFbm9uY2UYAiABKAwSDAoEdGV4dBgDIAEoCSISChBSZWxheVJlZnVzZVJlcGx5IjEKEVJlbGF5QWdhaW5SZXF1ZXN0Eg0KBXJlbGF5GAEgASgJEg0KBW5vbmNlGAIgASgMIlUKEVJlbGF5T2ZmZXJSZXF1ZXN0Eg0KBXJlbGF5GAEgASgJEg4KBnNlcmlhbBgCIAEoDRIQCgh3aXRoaGVsZBgDIAMoCRIPCgdyZWZ1c2FsGAQgASgJIhEKD1JlbGF5T2ZmZXJSZXBseSJCCg9PcGVuR2F0ZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZzZXJ2ZXIYAiABKAkSDgoGb25fYXNrGAMgASgJInwKCUdhdGVFdmVudBIRCgdtZXNzYWdlGAEgASgMSAASKwoGbm90aWNlGAIgASgLMhkuaW9pLmtlcm5lbC52MS5HYXRlTm90aWNlSAASJgoDZW5kGAMgASgLMhcuaW9pLmtlcm5lbC52MS5SZWxheUVuZEgAQgcKBWV2ZW50IksKCkdhdGVOb3RpY2USDAoEa2luZBgBIAEoCRIMCgR0ZXh0GAIgASgJEg8KB3JlY2VpcHQYAyABKAQSEAoIYXBwcm92YWwYBCABKAkiMwoPR2F0ZVNlbmRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDwoHbWVzc2FnZRgCIAEoDCIPCg1HYXRlU2VuZFJlcGx5MvwCCgpNY3BTZXJ2ZXJzEloKDkxpc3RNY3BTZXJ2ZXJzEiQuaW9pLmtlcm5lbC52MS5MaXN0TWNwU2VydmVyc1JlcXVlc3QaIi5pb2kua2VybmVsLnYxLkxpc3RNY3BTZXJ2ZXJzUmVwbHkSYAoQQ29uZmlybU1jcFNlcnZlchImLmlvaS5rZXJuZWwudjEuQ29uZmlybU1jcFNlcnZlclJlcXVlc3QaJC5pb2kua2VybmVsLnYxLkNvbmZpcm1NY3BTZXJ2ZXJSZXBseRJdCg9SZW1vdmVNY3BTZXJ2ZXISJS5pb2kua2VybmVsLnYxLlJlbW92ZU1jcFNlcnZlclJlcXVlc3QaIy5pb2kua2VybmVsLnYxLlJlbW92ZU1jcFNlcnZlclJlcGx5ElEKC1Bpbk1jcFRvb2xzEiEuaW9pLmtlcm5lbC52MS5QaW5NY3BUb29sc1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLlBpbk1jcFRvb2xzUmVwbHky/AIKCU1jcERyaXZlchJECgRPcGVuEh8uaW9pLmtlcm5lbC52MS5PcGVuUmVsYXlSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5SZWxheUV2ZW50MAESRgoEU2VuZBIfLmlvaS5rZXJuZWwudjEuUmVsYXlTZW5kUmVxdWVzdBodLmlvaS5rZXJuZWwudjEuUmVsYXlTZW5kUmVwbHkSTAoGUmVmdXNlEiEuaW9pLmtlcm5lbC52MS5SZWxheVJlZnVzZVJlcXVlc3QaHy5pb2kua2VybmVsLnYxLlJlbGF5UmVmdXNlUmVwbHkSSAoFQWdhaW4SIC5pb2kua2VybmVsLnYxLlJlbGF5QWdhaW5SZXF1ZXN0Gh0uaW9pLmtlcm5lbC52MS5SZWxheVNlbmRSZXBseRJJCgVPZmZlchIgLmlvaS5rZXJuZWwudjEuUmVsYXlPZmZlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLlJlbGF5T2ZmZXJSZXBseTKeAQoITWNwR2F0ZXMSRgoIT3BlbkdhdGUSHi5pb2kua2VybmVsLnYxLk9wZW5HYXRlUmVxdWVzdBoYLmlvaS5rZXJuZWwudjEuR2F0ZUV2ZW50MAESSgoKU2VuZFRvR2F0ZRIeLmlvaS5rZXJuZWwudjEuR2F0ZVNlbmRSZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5HYXRlU2VuZFJlcGx5YgZwcm90bzM");
+  fileDesc("Chdpb2kva2VybmVsL3YxL21jcC5wcm90bxINaW9pLmtlcm5lbC52MSLjAgoJTWNwU2VydmVyEgwKBG5hbWUYASABKAkSDAoEYXJndhgCIAMoCRILCgN1cmwYAyABKAkSCwoDY3dkGAQgASgJEi4KA2VudhgFIAMoCzIhLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyLkVudkVudHJ5EiUKBWZpbGVzGAYgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BGaWxlEiUKBXJvb3RzGAcgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BSb290Eg4KBnNlY3JldBgIIAEoCRIQCghpZGVudGl0eRgJIAEoDBIPCgdwaW5uaW5nGAogASgJEgwKBHNlZW4YCyABKAgSJQoFdG9vbHMYDCADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wSDgoGcG9saWN5GA0gASgJGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJwoHTWNwRmlsZRIMCgRwYXRoGAEgASgJEg4KBnNoYTI1NhgCIAEoDCImCgdNY3BSb290EgwKBHBhdGgYASABKAkSDQoFd3JpdGUYAiABKAgifAoHTWNwVG9vbBIMCgRuYW1lGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGhhc2gYAyABKAwSEgoKZGVmaW5pdGlvbhgEIAEoCRIUCgx3YWl0aW5nX2hhc2gYBSABKAwSDwoHd2FpdGluZxgGIAEoCRILCgN3aHkYByABKAkiFwoVTGlzdE1jcFNlcnZlcnNSZXF1ZXN0IkAKE0xpc3RNY3BTZXJ2ZXJzUmVwbHkSKQoHc2VydmVycxgBIAMoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyIlQKF0NvbmZpcm1NY3BTZXJ2ZXJSZXF1ZXN0EigKBnNlcnZlchgBIAEoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyEg8KB3JlcGxhY2UYAiABKAgiQQoVQ29uZmlybU1jcFNlcnZlclJlcGx5EigKBnNlcnZlchgBIAEoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyIiYKFlJlbW92ZU1jcFNlcnZlclJlcXVlc3QSDAoEbmFtZRgBIAEoCSInChRSZW1vdmVNY3BTZXJ2ZXJSZXBseRIPCgdyZW1vdmVkGAEgASgIIksKElBpbk1jcFRvb2xzUmVxdWVzdBIOCgZzZXJ2ZXIYASABKAkSJQoFdG9vbHMYAiADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wiPAoQUGluTWNwVG9vbHNSZXBseRIoCgZzZXJ2ZXIYASABKAsyGC5pb2kua2VybmVsLnYxLk1jcFNlcnZlciIiChBPcGVuUmVsYXlSZXF1ZXN0Eg4KBnNlcnZlchgBIAEoCSLnAQoKUmVsYXlFdmVudBIRCgdtZXNzYWdlGAEgASgMSAASKgoEaGVsZBgCIAEoCzIaLmlvaS5rZXJuZWwudjEuSGVsZE1lc3NhZ2VIABIuCgdkZWZpbmVkGAMgASgLMhsuaW9pLmtlcm5lbC52MS5EZWZpbmVkVG9vbHNIABIXCg1kcm9wcGVkX25vbmNlGAQgASgMSAASJgoDZW5kGAUgASgLMhcuaW9pLmtlcm5lbC52MS5SZWxheUVuZEgAEg8KBWZhdWx0GAYgASgJSAASDwoFcmVsYXkYByABKAlIAEIHCgVldmVudCKTAQoLSGVsZE1lc3NhZ2USDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBINCgVub25jZRgEIAEoDBISCgplcnJvcl9jb2RlGAUgASgJEhUKDWVycm9yX21lc3NhZ2UYBiABKAkSDAoEd2hhdBgHIAEoCSJJCgxEZWZpbmVkVG9vbHMSDgoGc2VyaWFsGAEgASgNEikKBXRvb2xzGAIgAygLMhouaW9pLmtlcm5lbC52MS5EZWZpbmVkVG9vbCI9CgtEZWZpbmVkVG9vbBIMCgRuYW1lGAEgASgJEgwKBGhhc2gYAiABKAwSEgoKZGVmaW5pdGlvbhgDIAEoCSI5CghSZWxheUVuZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDgoGZXJyb3JzGAMgASgJIjIKEFJlbGF5U2VuZFJlcXVlc3QSDQoFcmVsYXkYASABKAkSDwoHbWVzc2FnZRgCIAEoDCI6Cg5SZWxheVNlbmRSZXBseRIoCgRoZWxkGAEgASgLMhouaW9pLmtlcm5lbC52MS5IZWxkTWVzc2FnZSJAChJSZWxheVJlZnVzZVJlcXVlc3QSDQoFcmVsYXkYASABKAkSDQoFbm9uY2UYAiABKAwSDAoEdGV4dBgDIAEoCSISChBSZWxheVJlZnVzZVJlcGx5IjEKEVJlbGF5QWdhaW5SZXF1ZXN0Eg0KBXJlbGF5GAEgASgJEg0KBW5vbmNlGAIgASgMIj0KD1JlbGF5QXNrUmVxdWVzdBINCgVyZWxheRgBIAEoCRINCgVub25jZRgCIAEoDBIMCgR0ZXh0GAMgASgJIi8KDVJlbGF5QXNrUmVwbHkSDgoGYW5zd2VyGAEgASgJEg4KBmNsaWVudBgCIAEoCSJVChFSZWxheU9mZmVyUmVxdWVzdBINCgVyZWxheRgBIAEoCRIOCgZzZXJpYWwYAiABKA0SEAoId2l0aGhlbGQYAyADKAkSDwoHcmVmdXNhbBgEIAEoCSIRCg9SZWxheU9mZmVyUmVwbHkiQgoPT3BlbkdhdGVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGc2VydmVyGAIgASgJEg4KBm9uX2FzaxgDIAEoCSJ8CglHYXRlRXZlbnQSEQoHbWVzc2FnZRgBIAEoDEgAEisKBm5vdGljZRgCIAEoCzIZLmlvaS5rZXJuZWwudjEuR2F0ZU5vdGljZUgAEiYKA2VuZBgDIAEoCzIXLmlvaS5rZXJuZWwudjEuUmVsYXlFbmRIAEIHCgVldmVudCJLCgpHYXRlTm90aWNlEgwKBGtpbmQYASABKAkSDAoEdGV4dBgCIAEoCRIPCgdyZWNlaXB0GAMgASgEEhAKCGFwcHJvdmFsGAQgASgJIjMKD0dhdGVTZW5kUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg8KB21lc3NhZ2UYAiABKAwiDwoNR2F0ZVNlbmRSZXBseTL8AgoKTWNwU2VydmVycxJaCg5MaXN0TWNwU2VydmVycxIkLmlvaS5rZXJuZWwudjEuTGlzdE1jcFNlcnZlcnNSZXF1ZXN0GiIuaW9pLmtlcm5lbC52MS5MaXN0TWNwU2VydmVyc1JlcGx5EmAKEENvbmZpcm1NY3BTZXJ2ZXISJi5pb2kua2VybmVsLnYxLkNvbmZpcm1NY3BTZXJ2ZXJSZXF1ZXN0GiQuaW9pLmtlcm5lbC52MS5Db25maXJtTWNwU2VydmVyUmVwbHkSXQoPUmVtb3ZlTWNwU2VydmVyEiUuaW9pLmtlcm5lbC52MS5SZW1vdmVNY3BTZXJ2ZXJSZXF1ZXN0GiMuaW9pLmtlcm5lbC52MS5SZW1vdmVNY3BTZXJ2ZXJSZXBseRJRCgtQaW5NY3BUb29scxIhLmlvaS5rZXJuZWwudjEuUGluTWNwVG9vbHNSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5QaW5NY3BUb29sc1JlcGx5MsEDCglNY3BEcml2ZXISRAoET3BlbhIfLmlvaS5rZXJuZWwudjEuT3BlblJlbGF5UmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuUmVsYXlFdmVudDABEkYKBFNlbmQSHy5pb2kua2VybmVsLnYxLlJlbGF5U2VuZFJlcXVlc3QaHS5pb2kua2VybmVsLnYxLlJlbGF5U2VuZFJlcGx5EkwKBlJlZnVzZRIhLmlvaS5rZXJuZWwudjEuUmVsYXlSZWZ1c2VSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5SZWxheVJlZnVzZVJlcGx5EkgKBUFnYWluEiAuaW9pLmtlcm5lbC52MS5SZWxheUFnYWluUmVxdWVzdBodLmlvaS5rZXJuZWwudjEuUmVsYXlTZW5kUmVwbHkSQwoDQXNrEh4uaW9pLmtlcm5lbC52MS5SZWxheUFza1JlcXVlc3QaHC5pb2kua2VybmVsLnYxLlJlbGF5QXNrUmVwbHkSSQoFT2ZmZXISIC5pb2kua2VybmVsLnYxLlJlbGF5T2ZmZXJSZXF1ZXN0Gh4uaW9pLmtlcm5lbC52MS5SZWxheU9mZmVyUmVwbHkyngEKCE1jcEdhdGVzEkYKCE9wZW5HYXRlEh4uaW9pLmtlcm5lbC52MS5PcGVuR2F0ZVJlcXVlc3QaGC5pb2kua2VybmVsLnYxLkdhdGVFdmVudDABEkoKClNlbmRUb0dhdGUSHi5pb2kua2VybmVsLnYxLkdhdGVTZW5kUmVxdWVzdBocLmlvaS5rZXJuZWwudjEuR2F0ZVNlbmRSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.kernel.v1.McpServer
@@ -659,6 +659,59 @@ export const RelayAgainRequestSchema: GenMessage<RelayAgainRequest> = /*@__PURE_
   messageDesc(file_ioi_kernel_v1_mcp, 22);
 
 /**
+ * @generated from message ioi.kernel.v1.RelayAskRequest
+ */
+export type RelayAskRequest = Message<"ioi.kernel.v1.RelayAskRequest"> & {
+  /**
+   * @generated from field: string relay = 1;
+   */
+  relay: string;
+
+  /**
+   * @generated from field: bytes nonce = 2;
+   */
+  nonce: Uint8Array;
+
+  /**
+   * @generated from field: string text = 3;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.RelayAskRequest.
+ * Use `create(RelayAskRequestSchema)` to create a new message.
+ */
+export const RelayAskRequestSchema: GenMessage<RelayAskRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_mcp, 23);
+
+/**
+ * @generated from message ioi.kernel.v1.RelayAskReply
+ */
+export type RelayAskReply = Message<"ioi.kernel.v1.RelayAskReply"> & {
+  /**
+   * accept | decline | cancel | late; none: the client cannot be asked
+   *
+   * @generated from field: string answer = 1;
+   */
+  answer: string;
+
+  /**
+   * What the client calls itself.
+   *
+   * @generated from field: string client = 2;
+   */
+  client: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.RelayAskReply.
+ * Use `create(RelayAskReplySchema)` to create a new message.
+ */
+export const RelayAskReplySchema: GenMessage<RelayAskReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_mcp, 24);
+
+/**
  * @generated from message ioi.kernel.v1.RelayOfferRequest
  */
 export type RelayOfferRequest = Message<"ioi.kernel.v1.RelayOfferRequest"> & {
@@ -692,7 +745,7 @@ export type RelayOfferRequest = Message<"ioi.kernel.v1.RelayOfferRequest"> & {
  * Use `create(RelayOfferRequestSchema)` to create a new message.
  */
 export const RelayOfferRequestSchema: GenMessage<RelayOfferRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 23);
+  messageDesc(file_ioi_kernel_v1_mcp, 25);
 
 /**
  * @generated from message ioi.kernel.v1.RelayOfferReply
@@ -705,7 +758,7 @@ export type RelayOfferReply = Message<"ioi.kernel.v1.RelayOfferReply"> & {
  * Use `create(RelayOfferReplySchema)` to create a new message.
  */
 export const RelayOfferReplySchema: GenMessage<RelayOfferReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 24);
+  messageDesc(file_ioi_kernel_v1_mcp, 26);
 
 /**
  * @generated from message ioi.kernel.v1.OpenGateRequest
@@ -722,7 +775,7 @@ export type OpenGateRequest = Message<"ioi.kernel.v1.OpenGateRequest"> & {
   server: string;
 
   /**
-   * deny | wait
+   * deny | wait | elicit; the last only for a session whose opening says that its client may answer
    *
    * @generated from field: string on_ask = 3;
    */
@@ -734,7 +787,7 @@ export type OpenGateRequest = Message<"ioi.kernel.v1.OpenGateRequest"> & {
  * Use `create(OpenGateRequestSchema)` to create a new message.
  */
 export const OpenGateRequestSchema: GenMessage<OpenGateRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 25);
+  messageDesc(file_ioi_kernel_v1_mcp, 27);
 
 /**
  * @generated from message ioi.kernel.v1.GateEvent
@@ -771,7 +824,7 @@ export type GateEvent = Message<"ioi.kernel.v1.GateEvent"> & {
  * Use `create(GateEventSchema)` to create a new message.
  */
 export const GateEventSchema: GenMessage<GateEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 26);
+  messageDesc(file_ioi_kernel_v1_mcp, 28);
 
 /**
  * @generated from message ioi.kernel.v1.GateNotice
@@ -805,7 +858,7 @@ export type GateNotice = Message<"ioi.kernel.v1.GateNotice"> & {
  * Use `create(GateNoticeSchema)` to create a new message.
  */
 export const GateNoticeSchema: GenMessage<GateNotice> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 27);
+  messageDesc(file_ioi_kernel_v1_mcp, 29);
 
 /**
  * @generated from message ioi.kernel.v1.GateSendRequest
@@ -827,7 +880,7 @@ export type GateSendRequest = Message<"ioi.kernel.v1.GateSendRequest"> & {
  * Use `create(GateSendRequestSchema)` to create a new message.
  */
 export const GateSendRequestSchema: GenMessage<GateSendRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 28);
+  messageDesc(file_ioi_kernel_v1_mcp, 30);
 
 /**
  * @generated from message ioi.kernel.v1.GateSendReply
@@ -840,7 +893,7 @@ export type GateSendReply = Message<"ioi.kernel.v1.GateSendReply"> & {
  * Use `create(GateSendReplySchema)` to create a new message.
  */
 export const GateSendReplySchema: GenMessage<GateSendReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 29);
+  messageDesc(file_ioi_kernel_v1_mcp, 31);
 
 /**
  * The person -> Guardian: the servers that agents and gates may call. A server that nobody confirmed
@@ -933,6 +986,16 @@ export const McpDriver: GenService<{
     methodKind: "unary";
     input: typeof RelayAgainRequestSchema;
     output: typeof RelaySendReplySchema;
+  },
+  /**
+   * Asks the client itself about what is held: `elicitation/create`, once, in a bounded time.
+   *
+   * @generated from rpc ioi.kernel.v1.McpDriver.Ask
+   */
+  ask: {
+    methodKind: "unary";
+    input: typeof RelayAskRequestSchema;
+    output: typeof RelayAskReplySchema;
   },
   /**
    * Which definitions of a list the client may see.
