@@ -33,6 +33,11 @@ const sessionOptions = (command: Command): Command =>
         "--access <what>",
         "what it may do there: read, organise or write; absent: write",
         parseAccess,
+      )
+      .option(
+        "--attach <file>",
+        "a file of that folder that a task in words is about; repeatable",
+        (each: string, before: readonly string[] | undefined) => [...(before ?? []), each],
       ),
   ).addOption(onAsk());
 
@@ -45,7 +50,12 @@ const addRunProgram = (run: Command, build: Build): void => {
     .option(
       "--network <host>",
       "a host it may reach by HTTPS, or HOST:PORT, without a card; repeatable",
-      (each: string, before: readonly string[] = []) => [...before, each],
+      (each: string, before: readonly string[] | undefined) => [...(before ?? []), each],
+    )
+    .option(
+      "--intercept <host>",
+      "as --network, and its encrypted connections there are opened: each request is read",
+      (each: string, before: readonly string[] | undefined) => [...(before ?? []), each],
     )
     .passThroughOptions();
   budgetOptions(
@@ -61,6 +71,7 @@ const addRunProgram = (run: Command, build: Build): void => {
   examples(program, [
     "run program -- npm test",
     "run --network packages.example.com -- npm install",
+    "run --intercept api.example.com -- curl https://api.example.com/",
     "run --workspace W --json -- python3 job.py < input",
   ]);
   bind(build, program, async () => (await import("./commands/run-program.ts")).runProgram);
@@ -87,6 +98,7 @@ export const addSessionCommands = (program: Command, build: Build): void => {
     "run --workspace W --json '/read a.txt && /move a.txt b.txt'",
     "run --workspace W --on-ask pend '/run sh -c \"$X\"'",
     "run --workspace W --model ollama/llama3.2 --usd 0.10 'sort these by month'",
+    "run --workspace W --attach W/notes.txt 'summarise this'",
     "run --network packages.example.com -- npm install",
     "run '/help'",
   ]);

@@ -52,12 +52,24 @@ export const programHeadBytesMax = 32_768;
 export const programHeadersMax = 128;
 /** Bytes of the first message of TLS in a tunnel. */
 export const helloBytesMax = 16_384;
+/** Bytes of a program's body that is held: one in chunks, and one that is judged or looked through. */
+export const programBodyBytesMax = 4_194_304;
+/** Bytes of bodies of one program that are held at once. */
+export const programHeldBytesMax = 33_554_432;
+/** Bytes of one line that says how long a chunk is, and of the lines after the last one. */
+export const chunkLineBytesMax = 1_024;
+/** Wait for a body that is held to be whole, in milliseconds. */
+export const programBodyMs = 120_000;
+/** Wait for a program to finish its handshake of TLS where its connection is opened, in milliseconds. */
+export const interceptMs = 10_000;
+/** Authorities of programs that have not started yet. */
+export const authoritiesWaitingMax = 64;
 /** Wait for the first bytes of TLS to be whole, in milliseconds. */
 export const helloMs = 10_000;
 /** Silence in both directions of a program's connection after which it is closed, in milliseconds. */
 export const programSilenceMs = 300_000;
 /** What one program asked for outside of its lease, over its whole life. */
-export const wantsMax = 64;
+export const wantsMax = 256;
 /** Wait for the answer to what a program asked for outside of its lease, in milliseconds. */
 export const wantMs = 660_000;
 /** Wait for a program to take the answer that ends its connection, in milliseconds. */

@@ -98,6 +98,7 @@ export class Egress {
   programsFor(client: ClientIdentity): Implementation {
     return implement(pb.ProgramNetwork, {
       open: (request, context) => this.#programs.open(client, request, context.signal),
+      authority: async (request) => this.#programs.authority(client, request),
       answer: (request, context) => this.#programs.answer(client, request, context.signal),
       close: (request) => this.#programs.close(client, request),
     });

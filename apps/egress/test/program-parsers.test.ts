@@ -114,9 +114,9 @@ const refusals: readonly (readonly [what: string, head: string, status: number])
     400,
   ],
   [
-    "chunks",
-    "POST http://a.example/ HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: chunked\r\n\r\n",
-    411,
+    "another encoding",
+    "POST http://a.example/ HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
+    501,
   ],
   ["CONNECT with a body", "CONNECT a.example:443 HTTP/1.1\r\ncontent-length: 4\r\n\r\n", 400],
   ["another version", "GET http://a.example/ HTTP/2.0\r\nhost: a.example\r\n\r\n", 400],

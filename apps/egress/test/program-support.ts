@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import type { TestContext } from "node:test";
-import { nodeCrypto } from "@ioi/host/crypto";
+import { nodeCrypto, type ProgramAuthority } from "@ioi/host/crypto";
 import { listenLoopback } from "@ioi/host/libc";
 import { createLog } from "@ioi/host/ports";
 import type { FlowBounds } from "../src/check.ts";
@@ -60,6 +60,8 @@ export interface PlaceOptions {
   readonly bytesUp?: number;
   readonly bytesDown?: number;
   readonly ms?: number;
+  readonly authority?: ProgramAuthority;
+  readonly trust?: Trust;
   readonly onWant?: (flow: ProgramFlow, want: Want) => void;
 }
 
@@ -90,12 +92,13 @@ export const placeOf = (t: TestContext, options: PlaceOptions = {}): Place => {
         if (found === undefined) throw new Error("ENOTFOUND");
         return found;
       },
-      trust: new Trust([], () => Promise.resolve([]), log),
+      trust: options.trust ?? new Trust([], () => Promise.resolve([]), log),
     },
     onWant: (want) => {
       wants.push(want);
       options.onWant?.(flow, want);
     },
+    ...(options.authority === undefined ? {} : { authority: options.authority }),
     log,
   });
   t.after(() => flow.close());

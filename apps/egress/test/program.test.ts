@@ -8,7 +8,12 @@ import net from "node:net";
 import { test, type TestContext } from "node:test";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { flowLogHash, flowLogStart } from "@ioi/firewall/net";
-import { programConnectionsMax, programHeadMs, wantMs } from "../src/limits.ts";
+import {
+  programBodyBytesMax,
+  programConnectionsMax,
+  programHeadMs,
+  wantMs,
+} from "../src/limits.ts";
 import { clientHello, placeOf, say, through } from "./program-support.ts";
 import { ok, rawServer } from "./support.ts";
 
@@ -90,8 +95,10 @@ test("a lease of some methods is none of others, and none of a tunnel", async (t
   assert.match(await say(port, post), /403 Forbidden/);
   assert.match(await say(port, connectTo(server.port)), /403 Forbidden/);
   assert.equal(server.connections, 1);
-  // A tunnel is asked for once, whatever wants it.
-  assert.equal(wants.length, 1);
+  assert.deepEqual(
+    wants.map(({ target }) => target),
+    ["net::post", "net::connect"],
+  );
 });
 
 test("outside of the lease nothing is looked up or dialled before somebody permits it", async (t) => {
@@ -104,6 +111,7 @@ test("outside of the lease nothing is looked up or dialled before somebody permi
     target: "net::connect",
     args: { host: "b.example", port: 443 },
     key: "b.example 443",
+    body: new Uint8Array(0),
   });
   assert.deepEqual(lookedUp, []);
   flow.refuse(1, "a rule refuses it");
@@ -148,6 +156,76 @@ test("a request that is judged by its URL takes nothing else along, and is permi
   assert.deepEqual(wants[0]?.args, { method: "GET", url: `http://127.0.0.1:${server.port}/page` });
   await say(port, head);
   assert.equal(wants.length, 2);
+});
+
+test("what a plain request sends is judged with it, held until then, and all that goes", async (t) => {
+  await using server = await rawServer((socket) => socket.end(ok("hello")));
+  const { flow, port, wants } = placeOf(t, {
+    onWant: (to, { id, body }) => {
+      if (Buffer.from(body).includes("token")) to.refuse(id, "a rule refuses it");
+      else to.grant(id, ["loopback"]);
+    },
+  });
+  const post = (body: string, ...more: readonly string[]): string =>
+    [
+      `POST http://127.0.0.1:${server.port}/in HTTP/1.1`,
+      `host: 127.0.0.1:${server.port}`,
+      ...more,
+      "",
+      body,
+    ].join("\r\n");
+  const typed = ["content-type: text/plain", "x-secret: stolen"];
+  assert.match(await say(port, post("hi", ...typed, "content-length: 2")), /200 OK/);
+  assert.match(server.received, /content-type: text\/plain\r\ncontent-length: 2\r\n\r\nhi$/);
+  assert.doesNotMatch(server.received, /stolen/);
+  const sha256 = nodeCrypto.sha256(Buffer.from("hi"));
+  const { target, args } = wants[0] ?? {};
+  assert.equal(target, "net::post");
+  assert.deepEqual(args?.["content"], { sha256, length: 2, head: "hi" });
+  assert.deepEqual(args?.["headers"], { "content-type": "text/plain" });
+  const before = server.received;
+  assert.match(await say(port, post("token", "content-length: 5")), /403[^]*a rule refuses it/);
+  assert.equal(server.received, before);
+  // Another body is another action.
+  assert.equal(wants.length, 2);
+  assert.match(await say(port, post("hi", "content-length: 2")), /200 OK/);
+  assert.equal(wants.length, 3);
+  const large = post("", `content-length: ${programBodyBytesMax + 1}`);
+  assert.match(await say(port, large), /413 Content Too Large/);
+  assert.equal(flow.total.requests, 2);
+});
+
+test("a body in chunks is decoded strictly, and goes with its length", async (t) => {
+  await using server = await rawServer((socket) => socket.end(ok("hello")));
+  const { port } = placeOf(t, { hosts: [loopback(server.port)] });
+  const chunks = (body: string, more = ""): string =>
+    `POST http://127.0.0.1:${server.port}/ HTTP/1.1\r\nhost: 127.0.0.1:${server.port}\r\n` +
+    `${more}transfer-encoding: chunked\r\n\r\n${body}`;
+  const whole = "2\r\nhi\r\n5\r\n there\r\n0\r\n\r\n".replace("5\r\n there", "6\r\n there");
+  const answer = await say(port, chunks(whole, "expect: 100-continue\r\n"));
+  assert.match(answer, /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200/);
+  assert.match(server.received, /content-length: 8\r\n\r\nhi there$/);
+  assert.doesNotMatch(server.received, /chunked|expect/);
+  const before = server.received;
+  const refused: readonly string[] = [
+    "2;x=y\r\nhi\r\n0\r\n\r\n",
+    "0x2\r\nhi\r\n0\r\n\r\n",
+    "-2\r\nhi\r\n0\r\n\r\n",
+    "2\r\nhiX\r\n0\r\n\r\n",
+    "2\nhi\n0\n\n\r\n",
+    "0\r\nx-more: yes\r\n\r\n",
+    "\r\n2\r\nhi\r\n0\r\n\r\n",
+    `${"1".repeat(2_000)}`,
+  ];
+  for (const body of refused) {
+    assert.match(
+      await say(port, chunks(body)),
+      /400 Bad Request/,
+      JSON.stringify(body.slice(0, 40)),
+    );
+  }
+  assert.match(await say(port, chunks("fffffff\r\n")), /413/);
+  assert.equal(server.received, before);
 });
 
 test("a tunnel to one host carries no TLS for another", async (t) => {

@@ -212,6 +212,13 @@ export const tools: readonly Tool[] = [
         required: false,
         about: "egress: it gets a network through a proxy; each host that it reaches is judged.",
       },
+      {
+        name: "intercept",
+        of: { type: "text", charsMax: 2048 },
+        required: false,
+        about:
+          "HOST:PORT, by spaces: encrypted connections to them are opened, each request judged.",
+      },
     ],
     undoes: [],
   },

@@ -111,7 +111,7 @@ test("what egress does not take is refused, and a stop says so before the progra
 
 test("a target that no program may want is not heard", async () => {
   const { egress, wants } = await place();
-  egress.want(1, "net::post");
+  egress.want(1, "net::listen");
   await soon();
   await soon();
   assert.deepEqual(wants, []);

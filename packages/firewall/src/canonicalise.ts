@@ -6,7 +6,7 @@
  * come out absolute, lexically normal and in NFC; the working folder never comes from the
  * arguments; content travels apart and is committed to by hash. Bounds: `./limits.ts`.
  */
-import { err, ok, type Rejection, type Result, utf8Decode, utf8Encode } from "@ioi/base";
+import { err, ok, type Rejection, type Result, utf8Encode } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import { type CanonicalValue, type JsonValue, parseJson } from "@ioi/wire";
 import type { errors } from "./errors.ts";
@@ -15,9 +15,9 @@ import {
   argvItemCharsMax,
   argvItemsMax,
   contentBytesMax,
-  contentHeadCharsMax,
   restorePathsMax,
 } from "./limits.ts";
+import { contentRefOf } from "./content/reference.ts";
 import { canonicalBytes, canonicalJson } from "./kinds/data.ts";
 import { canonicalAccount, canonicalAmount } from "./kinds/money.ts";
 import { canonicalEmails, canonicalHostOf } from "./kinds/names.ts";
@@ -30,6 +30,8 @@ import { scopeRoot } from "./roots.ts";
 import { type ArgumentSpec, type TargetSpec, targets } from "./targets.ts";
 import type { Root } from "./types.ts";
 import { visible } from "./visible.ts";
+
+export { contentRefOf } from "./content/reference.ts";
 
 /** Raw arguments: a record as JSON gives it; bytes may stand for content that is not text. */
 export type RawValue =
@@ -168,29 +170,6 @@ const canonicalArgv = (
   const program = canonicalProgram(texts[0] as string, env);
   return program.ok ? ok([program.value, ...texts.slice(1)]) : program;
 };
-
-/** The first characters of text, whole code points; empty where they are not text. */
-const headOf = (bytes: Uint8Array): string => {
-  // A character has at most four bytes; up to three may be of one that was cut.
-  const part = bytes.subarray(0, contentHeadCharsMax * 4);
-  const cutMax = part.length < bytes.length ? 3 : 0;
-  for (let cut = 0; cut <= cutMax; cut++) {
-    const text = utf8Decode(part.subarray(0, part.length - cut));
-    if (text === undefined) continue;
-    const head = text.slice(0, contentHeadCharsMax);
-    return head.isWellFormed() ? head : head.slice(0, -1);
-  }
-  return "";
-};
-
-export const contentRefOf = (
-  bytes: Uint8Array,
-  hashing: Hashing,
-): { readonly sha256: Uint8Array; readonly length: number; readonly head: string } => ({
-  sha256: hashing.sha256(bytes),
-  length: bytes.length,
-  head: headOf(bytes),
-});
 
 const canonicalContent = (value: RawValue, target: string): Made<Uint8Array> => {
   if (typeof value === "string" && !value.isWellFormed()) {

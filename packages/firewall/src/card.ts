@@ -237,17 +237,29 @@ const undoLine = (decision: Decision): string =>
 
 /** Where a program with a network may go; what it may not go to unasked asks. */
 const networkLines = ({ obligations }: Decision): readonly string[] => {
-  const places = obligations.flatMap((each) => (each.type === "flow" ? (each.hosts ?? []) : []));
+  const all = obligations.flatMap((each) => (each.type === "flow" ? (each.hosts ?? []) : []));
+  const places = all.filter(({ intercept }) => intercept !== "judged");
+  const opened = all.filter(({ intercept }) => intercept !== undefined);
   if (!obligations.some((each) => each.type === "flow" && each.hosts !== undefined)) return [];
   const named = places
     .slice(0, cardArgumentsMax)
-    .map(({ host, port, methods }) =>
-      [`${host}:${port}`, ...(methods === undefined ? [] : [`(${methods.join(", ")})`])].join(" "),
+    .map(({ host, port, methods, intercept }) =>
+      [
+        `${host}:${port}`,
+        ...(methods === undefined ? [] : [`(${methods.join(", ")})`]),
+        ...(intercept === undefined ? [] : ["(read)"]),
+      ].join(" "),
     );
   const more = places.length - named.length;
   const list = named.length === 0 ? "nowhere" : named.join(", ");
   const also = more > 0 ? ` and ${more} more` : "";
-  return [line("reaches", bounded(`${list}${also} without asking; any other host is asked about`))];
+  const reads = opened.map(({ host, port }) => `${host}:${port}`).join(", ");
+  return [
+    line("reaches", bounded(`${list}${also} without asking; any other host is asked about`)),
+    ...(opened.length === 0
+      ? []
+      : [line("opens", bounded(`its encrypted connections to ${reads}: each request is read`))]),
+  ];
 };
 
 /** The canonical text of the card; equal for equal action, decision and session. */

@@ -27,6 +27,7 @@ export interface ProgramOptions extends BudgetOptions {
   readonly workspace?: string;
   readonly access?: Access;
   readonly network?: readonly string[];
+  readonly intercept?: readonly string[];
 }
 
 interface Place {
@@ -67,6 +68,19 @@ const ipv6Of = (text: string): string | undefined => {
 /** A word of the planner's language that stands for exactly this text. */
 export const quoted = (text: string): string =>
   /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
+/**
+ * The address that a card's request is for, where it is one: of `net::get` and, to a host whose
+ * connections are opened, of `net::post`. The card is made from the action alone.
+ */
+const requestedPlace = ({ target, card }: pb.Approval, posts: boolean): Place | undefined => {
+  if (target !== "net::get" && !(posts && target === "net::post")) return undefined;
+  const [, text = ""] = /^url +(\S+)/m.exec(card) ?? [];
+  const url = URL.parse(text);
+  if (url === null) return undefined;
+  const port = url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
+  return { host: url.hostname.replace(/^\[|\]$/g, ""), port };
+};
 
 /** The tunnel to this place, by the identity that its approval has. */
 const tunnelId = ({ host, port }: Place): string =>
@@ -112,10 +126,20 @@ class ProgramRun {
   readonly #kernel: Kernel;
   readonly #session: string;
   readonly #tunnels: ReadonlySet<string>;
+  readonly #places: readonly Place[];
+  readonly #opened: readonly Place[];
   #stopTyping: () => void = () => undefined;
   #sending: Promise<unknown> = Promise.resolve();
 
-  constructor(context: CommandContext, kernel: Kernel, session: string, places: readonly Place[]) {
+  constructor(
+    context: CommandContext,
+    kernel: Kernel,
+    session: string,
+    places: readonly Place[],
+    opened: readonly Place[],
+  ) {
+    this.#places = places;
+    this.#opened = opened;
     this.#context = context;
     this.#kernel = kernel;
     this.#session = session;
@@ -159,9 +183,8 @@ class ProgramRun {
 
   async answer(approval: pb.Approval): Promise<Decision & { readonly reason?: string }> {
     // The person named it on the command line.
-    if (this.#tunnels.has(Buffer.from(approval.actionId).toString("hex"))) {
-      return { decision: "approve", scope: "once" };
-    }
+    const tunnel = this.#tunnels.has(Buffer.from(approval.actionId).toString("hex"));
+    if (tunnel || this.#names(approval)) return { decision: "approve", scope: "once" };
     if (!this.#context.io.interactive) {
       return { decision: "deny", scope: "once", reason: "nobody is at the terminal" };
     }
@@ -171,6 +194,19 @@ class ProgramRun {
     } finally {
       if (!this.#over) this.listen();
     }
+  }
+
+  /** A request to a named host: plain ones that read, and what is said where it is opened. */
+  #names(approval: pb.Approval): boolean {
+    const read = requestedPlace(approval, false);
+    const said = requestedPlace(approval, true);
+    const same = (one: Place, two: Place | undefined): boolean =>
+      one.host === two?.host && one.port === two.port;
+    return (
+      this.#places.some(
+        (each) => same(each, read) || (read?.port === 80 && each.host === read.host),
+      ) || this.#opened.some((each) => same(each, said))
+    );
   }
 
   print(text: string, errors: boolean): void {
@@ -202,7 +238,9 @@ const conclude = async (context: CommandContext, view: RunView): Promise<number>
 
 export const runProgram: Handler<ProgramOptions> = async (context, { args, options }) => {
   const places = (options.network ?? []).map(placeOf);
-  const text = `/run --network ${args.map(quoted).join(" ")}`;
+  const opened = (options.intercept ?? []).map(placeOf);
+  const intercepts = opened.map(({ host, port }) => `--intercept ${quoted(`${host}:${port}`)} `);
+  const text = `/run --network ${intercepts.join("")}${args.map(quoted).join(" ")}`;
   if (text.length > requestCharsMax) {
     throw usage(`a command has at most ${requestCharsMax} characters`);
   }
@@ -210,7 +248,7 @@ export const runProgram: Handler<ProgramOptions> = async (context, { args, optio
   await using kernel = await openKernel(context, { start: true });
   const { session } = await retrying(kernel, async () => {
     const person = await kernel.person();
-    const typed = [...(options.network ?? []), ...args].join(" ");
+    const typed = [...(options.network ?? []), ...(options.intercept ?? []), ...args].join(" ");
     const access = options.access ?? "";
     return person.utter(
       { session: "", text: typed, workspace, agent: "planner", access, agentFolder: "" },
@@ -218,7 +256,7 @@ export const runProgram: Handler<ProgramOptions> = async (context, { args, optio
     );
   });
   context.output.progress(`session ${session}; not covered: ${notCovered.join("; ")}`);
-  const run = new ProgramRun(context, kernel, session, places);
+  const run = new ProgramRun(context, kernel, session, places, opened);
   const begin: Begin = (sessions) =>
     sessions.start(
       {

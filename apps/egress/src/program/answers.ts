@@ -7,7 +7,8 @@ const phrases: Readonly<Record<number, string>> = {
   400: "Bad Request",
   403: "Forbidden",
   408: "Request Timeout",
-  411: "Length Required",
+  413: "Content Too Large",
+  417: "Expectation Failed",
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   501: "Not Implemented",
@@ -35,6 +36,8 @@ export const httpAnswer = (socket: Socket, status: number, message: string): voi
   );
 };
 
+/** To who waits to be told before it sends a body. */
+export const goOn = "HTTP/1.1 100 Continue\r\n\r\n";
 export const tunnelOpened = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 export const socksEnd = (socket: Socket, code: SocksCode): void => {

@@ -11,16 +11,55 @@ import net from "node:net";
 import { type Log, OperationError } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
 import { flowLogHash, hostWithPort, parseCanonicalUrl, type CanonicalUrl } from "@ioi/firewall/net";
+import type { ProgramAuthority } from "@ioi/host/crypto";
 import { connectAny } from "../connect.ts";
 import type { CarryPorts } from "../carry.ts";
 import type { FlowBounds } from "../check.ts";
-import { flowEntriesKept, helloMs, programConnectionsMax, programHeadMs } from "../limits.ts";
+import {
+  flowEntriesKept,
+  helloMs,
+  interceptMs,
+  programBodyBytesMax,
+  programBodyMs,
+  programConnectionsMax,
+  programHeadMs,
+  programHeldBytesMax,
+} from "../limits.ts";
 import { addressesOf } from "../resolve.ts";
-import { endWith, httpAnswer, socksCodeOf, socksEnd, statusOf, tunnelOpened } from "./answers.ts";
-import { headLength, readHead, type RequestWish, tunnelTo, type Wish } from "./head.ts";
+import {
+  endWith,
+  goOn,
+  httpAnswer,
+  socksCodeOf,
+  socksEnd,
+  statusOf,
+  tunnelOpened,
+} from "./answers.ts";
+import { chunkedReader, lengthReader } from "./body.ts";
+import {
+  headLength,
+  readHead,
+  readInnerHead,
+  type RequestWish,
+  tunnelTo,
+  type TunnelWish,
+  type Wish,
+} from "./head.ts";
 import { readClientHello } from "./hello.ts";
 import { Inlet } from "./inlet.ts";
-import { newSum, type Permission, type Permit, Permits, type Sum, type Want } from "./permits.ts";
+import { openInside } from "./inside.ts";
+import {
+  isHeld,
+  judgedHeaders,
+  type Mode,
+  newSum,
+  type Permission,
+  type Permit,
+  Permits,
+  sends,
+  type Sum,
+  type Want,
+} from "./permits.ts";
 import { type Gate, type Meter, relay } from "./relay.ts";
 import { readGreeting, readSocks, socksAnswer, socksReply } from "./socks.ts";
 
@@ -30,7 +69,7 @@ export interface FlowEntry {
   readonly status: number;
   readonly bytesUp: number;
   readonly bytesDown: number;
-  readonly mode: "mediated" | "tunnel";
+  readonly mode: Mode;
   readonly want: number;
 }
 
@@ -43,6 +82,8 @@ export interface FlowOptions {
   readonly provider: CryptoProvider;
   readonly ports: Omit<CarryPorts, "onConnection">;
   readonly onWant: (want: Want) => void;
+  /** Of the hosts whose connections are opened; none where there is no such host. */
+  readonly authority?: ProgramAuthority;
   readonly log: Log;
 }
 
@@ -65,6 +106,9 @@ const textOf = (wish: Wish): string =>
 
 const methodOf = (wish: Wish): string => (wish.type === "tunnel" ? "CONNECT" : wish.method);
 
+const modeOf = (wish: Wish): Mode =>
+  wish.type === "tunnel" ? "tunnel" : wish.url.scheme === "https" ? "intercepted" : "mediated";
+
 /** For what looks up and dials: a tunnel has a place and no path. */
 const urlOf = (wish: Wish): CanonicalUrl => {
   if (wish.type === "request") return wish.url;
@@ -75,20 +119,22 @@ const urlOf = (wish: Wish): CanonicalUrl => {
   return url.value;
 };
 
-/** What goes to the server: the program's own head; of what was judged by its URL, that and no more. */
-const headOf = ({ method, url, headers, length }: RequestWish, judgedOnly: boolean): Buffer => {
-  const own = judgedOnly
-    ? ([
-        ["user-agent", "ioi"],
-        ["accept", "*/*"],
-      ] as const)
-    : headers;
+/** What a request that was judged by itself takes along of its program's headers. */
+const judgedOf = ({ method, headers }: RequestWish): RequestWish["headers"] => {
+  const judged = sends.has(method) ? headers.filter(([name]) => judgedHeaders.has(name)) : [];
+  const accept = judged.some(([name]) => name === "accept") ? [] : ([["accept", "*/*"]] as const);
+  return [["user-agent", "ioi"], ...accept, ...judged];
+};
+
+/** What goes to the server: the program's own head; of what was judged by itself, that and no more. */
+const headOf = (wish: RequestWish, judgedOnly: boolean): Buffer => {
+  const { method, url, headers, length } = wish;
   const lines = [
     `${method} ${url.path}${url.query} HTTP/1.1`,
     `host: ${hostWithPort(url)}`,
     "connection: close",
-    ...own.map(([name, value]) => `${name}: ${value}`),
-    ...(length > 0 || !["GET", "HEAD", "OPTIONS"].includes(method)
+    ...(judgedOnly ? judgedOf(wish) : headers).map(([name, value]) => `${name}: ${value}`),
+    ...(length !== 0 || !["GET", "HEAD", "OPTIONS"].includes(method)
       ? [`content-length: ${length}`]
       : []),
   ];
@@ -147,10 +193,12 @@ export class ProgramFlow {
   /** Why nothing more is carried. */
   ended = "";
   #closed = false;
+  #held = 0;
 
   constructor(options: FlowOptions) {
     this.#options = options;
-    this.#permits = new Permits(options.bounds.hosts ?? [], options.onWant);
+    const { bounds, provider, onWant } = options;
+    this.#permits = new Permits(bounds.hosts ?? [], provider, onWant);
     this.#server = net.createServer({ allowHalfOpen: true }, (socket) => {
       this.#accept(socket);
     });
@@ -346,14 +394,116 @@ export class ProgramFlow {
       refuse(429, over);
       return;
     }
-    const permission = await this.#permits.permit(wish);
+    using held = new DisposableStack();
+    const whole = wish.type === "request" ? await this.#hold(call, wish, held) : wish;
+    if (whole === undefined) return;
+    const permission = await this.#permits.permit(whole);
     if (permission.type === "refused") {
       this.refusals += 1;
-      refuse(permission.status, `${textOf(wish)}: ${permission.message}`);
+      refuse(permission.status, `${textOf(whole)}: ${permission.message}`);
       return;
     }
     if (call.signal.aborted) return;
-    await this.#carry(call, permission);
+    if (permission.type === "permit") await this.#carry({ ...call, wish: whole }, permission);
+    else if (whole.type === "tunnel") await this.#intercept(call, whole);
+  }
+
+  /** With its body, where that is judged, or comes in chunks; undefined: it was answered. */
+  async #hold(
+    { program, inlet, signal, refuse }: Call,
+    wish: RequestWish,
+    held: DisposableStack,
+  ): Promise<RequestWish | undefined> {
+    const chunked = wish.length === "chunked";
+    if (!chunked && (!isHeld(wish) || this.#permits.covers(wish))) return wish;
+    const bytes = wish.length === "chunked" ? programBodyBytesMax : wish.length;
+    const refused = (status: number, message: string): undefined => {
+      this.refusals += 1;
+      refuse(status, message);
+    };
+    if (bytes <= programBodyBytesMax && this.#held + bytes > programHeldBytesMax) {
+      return refused(429, "too much that this program sends waits to be judged");
+    }
+    this.#held += bytes;
+    held.defer(() => (this.#held -= bytes));
+    if (wish.expects && bytes <= programBodyBytesMax) program.write(goOn);
+    const timer = setTimeout(() => program.destroy(), programBodyMs);
+    const read = await inlet.read(
+      wish.length === "chunked" ? chunkedReader() : lengthReader(wish.length),
+    );
+    clearTimeout(timer);
+    if ("type" in read || signal.aborted) return this.#malformed(program);
+    if (!read.ok) return refused(read.error.status, read.error.message);
+    const { body, taken } = read.value;
+    inlet.take(taken);
+    return { ...wish, length: body.length, expects: false, body };
+  }
+
+  /** By consent: what the program says to this host is read here, one request a connection. */
+  async #intercept(call: Call, wish: TunnelWish): Promise<void> {
+    const { program, inlet, signal } = call;
+    const { authority } = this.#options;
+    const late = new AbortController();
+    const timer = setTimeout(() => {
+      late.abort();
+      program.destroy();
+    }, interceptMs);
+    const stop = AbortSignal.any([signal, late.signal]);
+    call.opened();
+    try {
+      const opened =
+        authority === undefined
+          ? undefined
+          : await openInside(program, inlet, wish, authority, stop);
+      if (opened?.ok === true) {
+        const inner = await this.#innerCall(opened.value, wish, signal, stop);
+        clearTimeout(timer);
+        if (inner !== undefined) await this.#judge(inner);
+        return;
+      }
+      this.#malformed(program);
+      this.#note("info", "not-opened");
+      const [url, method] = [textOf(wish), methodOf(wish)];
+      this.#keep({
+        method,
+        url,
+        status: 0,
+        bytesUp: 0,
+        bytesDown: 0,
+        mode: "intercepted",
+        want: 0,
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #innerCall(
+    program: net.Socket,
+    place: TunnelWish,
+    signal: AbortSignal,
+    stop: AbortSignal,
+  ): Promise<Call | undefined> {
+    const inlet = new Inlet(program, stop);
+    const refuse = (status: number, message: string): void => httpAnswer(program, status, message);
+    const length = await inlet.read(headLength);
+    if ("type" in length) return this.#malformed(program);
+    const wish = length.ok ? readInnerHead(inlet.take(length.value), place) : length;
+    if (!wish.ok) {
+      this.refusals += 1;
+      refuse(wish.error.status, wish.error.message);
+      return undefined;
+    }
+    return {
+      program,
+      // Its body may take longer than its head.
+      inlet: inlet.within(signal),
+      signal,
+      wish: wish.value,
+      opened: () => undefined,
+      refuse,
+      failed: (code, message) => refuse(statusOf(code), message),
+    };
   }
 
   async #carry(
@@ -371,13 +521,13 @@ export class ProgramFlow {
       const { resolve, trust } = this.#options.ports;
       const addresses = await addressesOf(url, permit.classes, resolve, signal);
       const { socket, address } = await connectAny(
-        { ...url, scheme: "http" },
+        wish.type === "tunnel" ? { ...url, scheme: "http" } : url,
         addresses,
         trust,
         signal,
       );
       sum.address = address;
-      sum.mode = wish.type === "tunnel" ? "tunnel" : "mediated";
+      sum.mode = modeOf(wish);
       await this.#relay(call, socket, judgedOnly, this.#meter(sum, entry), entry);
     } catch (error) {
       if (!(error instanceof OperationError)) {
@@ -413,7 +563,21 @@ export class ProgramFlow {
     const head = headOf(wish, judgedOnly);
     meter.up(head.length);
     server.write(head);
-    await relay(program, server, meter, inlet.rest(), signal, bodyGate(wish.length));
+    const { body, length } = wish;
+    if (body === undefined) {
+      if (wish.expects) program.write(goOn);
+      const gate = bodyGate(length === "chunked" ? 0 : length);
+      await relay(program, server, meter, inlet.rest(), signal, gate);
+      return;
+    }
+    // All of it or none: a server must not take a part for the whole.
+    if (meter.up(body.length) < body.length) {
+      server.destroy();
+      program.destroy();
+      return;
+    }
+    server.write(body);
+    await relay(program, server, meter, Buffer.alloc(0), signal, bodyGate(0));
   }
 
   /** Bytes count for the permission, for the entry and for all of the flow together. */
@@ -441,8 +605,10 @@ export class ProgramFlow {
     const logged = { method, url, status, bytes: bytesDown };
     sum.log = flowLogHash(provider, sum.log, logged);
     this.total.log = flowLogHash(provider, this.total.log, logged);
-    const mode = wish.type === "tunnel" ? "tunnel" : "mediated";
-    if (this.entries.length >= flowEntriesKept) return;
-    this.entries.push({ method, url, status, bytesUp, bytesDown, mode, want });
+    this.#keep({ method, url, status, bytesUp, bytesDown, mode: modeOf(wish), want });
+  }
+
+  #keep(entry: FlowEntry): void {
+    if (this.entries.length < flowEntriesKept) this.entries.push(entry);
   }
 }

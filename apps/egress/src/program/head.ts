@@ -28,12 +28,16 @@ export interface RequestWish {
   readonly url: CanonicalUrl;
   /** Of the program, in its order, without those of one connection only. */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** Bytes of body that follow. */
-  readonly length: number;
+  /** Bytes of body that follow; in chunks, nobody knows yet. */
+  readonly length: number | "chunked";
+  /** The program waits to be told that it may send the body. */
+  readonly expects: boolean;
+  /** The body, where it is held: judged by its hash, decoded or looked through. */
+  readonly body?: Buffer;
 }
 
 export interface HeadRefusal {
-  readonly status: 400 | 411 | 431 | 501;
+  readonly status: 400 | 417 | 431 | 501;
   readonly message: string;
 }
 
@@ -98,6 +102,7 @@ const only = (headers: Headers, name: string): Result<string | undefined, HeadRe
 const notForwarded: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
+  "expect",
   "host",
   "keep-alive",
   "proxy-authenticate",
@@ -109,18 +114,31 @@ const notForwarded: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-const lengthOf = (headers: Headers): Result<number, HeadRefusal> => {
+const lengthOf = (headers: Headers, version: string): Result<number | "chunked", HeadRefusal> => {
   const length = only(headers, "content-length");
   if (!length.ok) return length;
-  if (headers.some(([name]) => name === "transfer-encoding")) {
-    return length.value === undefined
-      ? bad("a body in chunks is not carried; say its length", 411)
-      : bad("the body has a length and an encoding");
+  const encoding = only(headers, "transfer-encoding");
+  if (!encoding.ok) return encoding;
+  if (encoding.value !== undefined) {
+    if (length.value !== undefined) return bad("the body has a length and an encoding");
+    if (version === "1.0") return bad("HTTP/1.0 knows no body in chunks");
+    return encoding.value.toLowerCase() === "chunked"
+      ? ok("chunked")
+      : bad("the encoding of the body is not known", 501);
   }
   if (length.value === undefined) return ok(0);
   return /^(0|[1-9][0-9]{0,14})$/.test(length.value)
     ? ok(Number(length.value))
     : bad("the length of the body is no number");
+};
+
+const expectsOf = (headers: Headers): Result<boolean, HeadRefusal> => {
+  const given = only(headers, "expect");
+  if (!given.ok) return given;
+  if (given.value === undefined) return ok(false);
+  return given.value.toLowerCase() === "100-continue"
+    ? ok(true)
+    : bad("what the program expects is not known", 417);
 };
 
 const tunnelOf = (target: string, headers: Headers): Result<Wish, HeadRefusal> => {
@@ -139,7 +157,7 @@ const tunnelOf = (target: string, headers: Headers): Result<Wish, HeadRefusal> =
         : tunnelTo(named[1] ?? "", wish.port)?.host === wish.host && Number(named[2]) === wish.port;
     if (!same) return bad("the header host is not what CONNECT names");
   }
-  const length = lengthOf(headers);
+  const length = lengthOf(headers, "1.1");
   if (!length.ok) return length;
   return length.value === 0 ? ok(wish) : bad("CONNECT has no body");
 };
@@ -149,17 +167,14 @@ const requestOf = (
   target: string,
   headers: Headers,
   version: string,
-): Result<Wish, HeadRefusal> => {
-  if (!/^http:/i.test(target)) {
-    return bad("ask with the whole http URL, or by CONNECT for anything else");
-  }
+): Result<RequestWish, HeadRefusal> => {
   const url = canonicalUrl(target, parseUrl);
   if (!url.ok) return bad(`the URL: ${url.error}`);
   const host = only(headers, "host");
   if (!host.ok) return host;
   if (host.value === undefined && version === "1.1") return bad("there is no header host");
   if (host.value !== undefined) {
-    const named = canonicalUrl(`http://${host.value}/`, parseUrl);
+    const named = canonicalUrl(`${url.value.scheme}://${host.value}/`, parseUrl);
     const same =
       named.ok &&
       named.value.path === "/" &&
@@ -167,19 +182,28 @@ const requestOf = (
       hostWithPort(named.value) === hostWithPort(url.value);
     if (!same) return bad("the header host is not the URL's");
   }
-  const length = lengthOf(headers);
+  const length = lengthOf(headers, version);
   if (!length.ok) return length;
+  const expects = expectsOf(headers);
+  if (!expects.ok) return expects;
   return ok({
     type: "request",
     method,
     url: url.value,
     headers: headers.filter(([name]) => !notForwarded.has(name)),
     length: length.value,
+    expects: expects.value,
   });
 };
 
-/** What a whole head asks for. */
-export const readHead = (bytes: Buffer): Result<Wish, HeadRefusal> => {
+interface Head {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: Headers;
+  readonly version: string;
+}
+
+const headOf = (bytes: Buffer): Result<Head, HeadRefusal> => {
   const text = bytes.toString("latin1");
   const lines = text.slice(0, -end.length).split("\r\n");
   if (lines.some((line) => !plain.test(line))) return bad("the head holds other characters");
@@ -189,7 +213,38 @@ export const readHead = (bytes: Buffer): Result<Wish, HeadRefusal> => {
   if (parts === null || !token.test(method)) return bad("this is no request line");
   const headers = headersOf(rest);
   if (!headers.ok) return headers;
-  if (method === "CONNECT") return tunnelOf(target, headers.value);
-  if (!/^[A-Z]{1,16}$/.test(method)) return bad("the method is not known", 501);
-  return requestOf(method, target, headers.value, `1.${minor}`);
+  return ok({ method, target, headers: headers.value, version: `1.${minor}` });
+};
+
+const known = /^[A-Z]{1,16}$/;
+
+/** What a whole head asks for. */
+export const readHead = (bytes: Buffer): Result<Wish, HeadRefusal> => {
+  const head = headOf(bytes);
+  if (!head.ok) return head;
+  const { method, target, headers, version } = head.value;
+  if (method === "CONNECT") return tunnelOf(target, headers);
+  if (!known.test(method)) return bad("the method is not known", 501);
+  if (!/^http:/i.test(target)) {
+    return bad("ask with the whole http URL, or by CONNECT for anything else");
+  }
+  return requestOf(method, target, headers, version);
+};
+
+/** The same inside of a connection to this place that is opened here: a path, and its own host. */
+export const readInnerHead = (
+  bytes: Buffer,
+  { host, port }: Pick<TunnelWish, "host" | "port">,
+): Result<RequestWish, HeadRefusal> => {
+  const head = headOf(bytes);
+  if (!head.ok) return head;
+  const { method, target, headers, version } = head.value;
+  if (method === "CONNECT" || !known.test(method)) return bad("the method is not known", 501);
+  if (!target.startsWith("/")) return bad("ask with a path: the connection says the host");
+  if (headers.some(([name]) => name === "upgrade")) {
+    const why = "a WebSocket, or whatever else this upgrades to, is not carried where it is read";
+    return bad(`${why}: connections to this host are opened by consent`, 501);
+  }
+  const name = host.includes(":") ? `[${host}]` : host;
+  return requestOf(method, `https://${name}:${port}${target}`, headers, version);
 };

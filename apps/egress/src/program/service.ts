@@ -3,18 +3,21 @@
  * tickets of their own for what the program asks for beyond it, closed when the program has ended.
  *
  * Invariants: one way out for a ticket; it ends with its driver, its session and its bounds.
- * Bounds: `programsMax`, `waysOutKept`.
+ * Bounds: `programsMax`, `waysOutKept`,
+ * `authoritiesWaitingMax`.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { equalBytes, type Log, OperationError, type Result } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
+import { checkContents } from "@ioi/firewall/content";
+import { ProgramAuthority } from "@ioi/host/crypto";
 import type { Client } from "@ioi/host/rpc";
 import { encodeCanonical, pb } from "@ioi/wire";
 import type { CarryPorts } from "../carry.ts";
 import { type ClientIdentity, flowOf, permittedAction, type UsedCounters } from "../check.ts";
-import { leaseMs, programsMax } from "../limits.ts";
+import { authoritiesWaitingMax, leaseMs, programsMax } from "../limits.ts";
 import { ProgramFlow } from "./flow.ts";
-import type { Sum, Want } from "./permits.ts";
+import type { FlowHost, Sum, Want } from "./permits.ts";
 
 /** Takes the descriptor that a driver's sandbox sent with these words; undefined where none came. */
 export type TakeWayOut = (client: ClientIdentity, words: Uint8Array) => number | undefined;
@@ -57,6 +60,9 @@ const sumOf = (sum: Sum) => ({
   requestLog: sum.log,
 });
 
+const openedHosts = (hosts: readonly FlowHost[] = []): readonly string[] =>
+  hosts.flatMap(({ host, intercept }) => (intercept === undefined ? [] : [host]));
+
 export interface CutProgram {
   readonly session: string;
   readonly counter: bigint;
@@ -93,6 +99,11 @@ class WantQueue {
 export class Programs {
   readonly #options: ProgramsOptions;
   readonly #running: Map<bigint, Running> = new Map();
+  /** Of programs that have not started. */
+  readonly #authorities: Map<
+    bigint,
+    { readonly client: ClientIdentity; readonly authority: ProgramAuthority }
+  > = new Map();
 
   constructor(options: ProgramsOptions) {
     this.#options = options;
@@ -100,6 +111,44 @@ export class Programs {
 
   get running(): number {
     return this.#running.size;
+  }
+
+  /** What the program of this ticket is to believe, before it starts. */
+  authority(
+    client: ClientIdentity,
+    given: pb.AuthorityRequest,
+  ): MessageInitShape<typeof pb.AuthorityReplySchema> {
+    const { provider, bootKey } = this.#options;
+    const { ticket } = need(permittedAction(provider, bootKey, client, given));
+    const hosts = openedHosts(flowOf(ticket)?.hosts);
+    if (hosts.length === 0) {
+      throw new OperationError("E_EGRESS_TICKET", "the ticket opens no connection");
+    }
+    const { counter } = ticket;
+    const known = this.#authorities.get(counter);
+    if (known?.client === client) return { certificate: known.authority.certificate };
+    const authority = new ProgramAuthority(`ioi: program ${counter}`, hosts);
+    this.#authorities.set(counter, { client, authority });
+    if (this.#authorities.size > authoritiesWaitingMax) {
+      const [oldest = 0n] = this.#authorities.keys();
+      this.#authorities.delete(oldest);
+    }
+    return { certificate: authority.certificate };
+  }
+
+  /** Whoever asked for none has a program that believes none: its connections do not open. */
+  #taken(
+    client: ClientIdentity,
+    counter: bigint,
+    hosts: readonly FlowHost[],
+  ): ProgramAuthority | undefined {
+    const known = this.#authorities.get(counter);
+    this.#authorities.delete(counter);
+    const opened = openedHosts(hosts);
+    if (opened.length === 0) return undefined;
+    return known?.client === client
+      ? known.authority
+      : new ProgramAuthority(`ioi: program ${counter}`, opened);
   }
 
   async *open(
@@ -127,6 +176,7 @@ export class Programs {
       throw new OperationError("E_EGRESS_REQUEST", "no sandbox sent its way out");
     }
     const { session, counter } = ticket;
+    const authority = this.#taken(client, counter, bounds.hosts);
     const wants = new WantQueue();
     const onWant = (want: Want): void => wants.push(want);
     const flow = new ProgramFlow({
@@ -137,6 +187,7 @@ export class Programs {
       provider,
       ports,
       onWant,
+      ...(authority === undefined ? {} : { authority }),
       log,
     });
     const abort = new AbortController();
@@ -179,6 +230,11 @@ export class Programs {
     const same = equalBytes(encodeCanonical(action.args), encodeCanonical(want.args));
     if (action.target !== want.target || !same) {
       throw new OperationError("E_EGRESS_REQUEST", "the ticket is for something else");
+    }
+    const forbidden = checkContents(ticket.obligations, want.body);
+    if (forbidden !== undefined) {
+      flow.refuse(given.id, forbidden.message);
+      throw new OperationError(forbidden.code, forbidden.message);
     }
     if (!used.take(ticket.counter)) {
       throw new OperationError("E_EGRESS_TICKET", "the ticket was used before");

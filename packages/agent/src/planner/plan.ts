@@ -135,12 +135,20 @@ const read = (words: readonly Word[]): Step | undefined => {
 const list = (words: readonly Word[]): Step | undefined =>
   words.length > 1 ? undefined : act("fs::list", { path: words[0]?.text ?? "." });
 
-/** `/run PROGRAM ...`, or `/run --network PROGRAM ...` for one whose every host is judged. */
+/**
+ * `/run PROGRAM ...`, or `/run --network PROGRAM ...` for one whose every host is judged; with
+ * `--intercept HOST:PORT`, as often as wanted, its connections there are opened and read.
+ */
 const run = (words: readonly Word[]): Step | undefined => {
   const network = isBare(words[0], "--network");
-  const argv = texts(network ? words.slice(1) : words);
+  if (!network) return words.length === 0 ? undefined : act("sys::exec", { argv: texts(words) });
+  const opened: string[] = [];
+  let at = 1;
+  for (; isBare(words[at], "--intercept"); at += 2) opened.push(words[at + 1]?.text ?? "");
+  const argv = texts(words.slice(at));
   if (argv.length === 0) return undefined;
-  return act("sys::exec", network ? { argv, network: "egress" } : { argv });
+  const intercept = opened.length === 0 ? {} : { intercept: opened.join(" ") };
+  return act("sys::exec", { argv, network: "egress", ...intercept });
 };
 
 /** What `/shell` does, and the keys of its words; a number in front names the terminal. */
@@ -179,7 +187,11 @@ const commands: readonly Command[] = [
   command("/copy PATH TO", "copy a file", pair("fs::copy")),
   command("/move PATH TO", "move or rename", pair("fs::move")),
   command("/delete PATH", "delete to the bin", one("fs::delete", "path")),
-  command("/run [--network] PROGRAM [ARGUMENT...]", "run a program, without a shell", run),
+  command(
+    "/run [--network [--intercept HOST:PORT]...] PROGRAM [ARGUMENT...]",
+    "run a program, without a shell",
+    run,
+  ),
   command(
     "/shell [N] open|type TEXT...|interrupt|read|close",
     "use a terminal that stays; closing it applies what it wrote",

@@ -12,7 +12,8 @@
  * applied, and the outcome is `partial`.
  */
 import path from "node:path";
-import { assert, ok, type Result } from "@ioi/base";
+import { assert, ok, OperationError, type Result } from "@ioi/base";
+import { interceptedPlaces } from "@ioi/firewall/net";
 import { LaunchPool } from "@ioi/host/sandbox";
 import { type CanonicalValue, type Profile, schema, stringList } from "@ioi/wire";
 import {
@@ -36,6 +37,7 @@ import {
   type Spot,
 } from "../fs/roots.ts";
 import { argumentBytesMax, argumentsMax } from "../limits.ts";
+import { type ProgramTrust, programTrust } from "../way-out/trust.ts";
 import { type WayOut, type WaysOut, wantTargets } from "../way-out/way-out.ts";
 import type { HeldPath } from "./held.ts";
 import { findProgram, type Program, recheckProgram } from "./program.ts";
@@ -49,6 +51,7 @@ const execArguments = schema.record({
   argv: stringList,
   cwd: schema.text(4096),
   network: schema.optional(schema.text(16)),
+  intercept: schema.optional(schema.text(2048)),
 });
 
 const keeps: ReadonlySet<ObligationType> = new Set<ObligationType>([
@@ -124,6 +127,22 @@ interface Command {
   readonly network: boolean;
 }
 
+/** Whom the program believes; where nothing of it is opened, whom all do. */
+const trustOf = async (
+  wayOut: WayOut | undefined,
+  { folder }: Stage,
+  signal: AbortSignal,
+): Promise<ProgramTrust | { readonly code: ErrorCode; readonly message: string }> => {
+  try {
+    const certificate = await wayOut?.authority(signal);
+    if (certificate === undefined) return { binds: [], environment: {} };
+    return programTrust(folder, certificate);
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+    return { code: error.code as ErrorCode, message: error.message };
+  }
+};
+
 export class ExecDriver implements Driver {
   readonly kind = "exec";
   readonly #engine: EffectEngine;
@@ -170,6 +189,11 @@ export class ExecDriver implements Driver {
     const network = decoded.value.network !== undefined;
     if (network && (decoded.value.network !== "egress" || this.#waysOut === undefined)) {
       return reject("E_ARGUMENTS_INVALID", "this driver has no network for programs");
+    }
+    const { intercept } = decoded.value;
+    if (intercept !== undefined && (!network || interceptedPlaces(intercept) === undefined)) {
+      const message = "intercept is HOST:PORT, with a space between, of a program with a network";
+      return reject("E_ARGUMENTS_INVALID", message);
     }
     const command: Command = { argv: argv.value, cwd, program: program.value, network };
     const owned = held.move();
@@ -257,6 +281,11 @@ export class ExecDriver implements Driver {
   ): Promise<ActReport | "no overlay"> {
     await using wayOut = this.#wayOutOf(command, context);
     const { limits } = this.#profile;
+    const trust = await trustOf(wayOut, stage, context.signal);
+    if ("code" in trust) {
+      this.#nothing(context);
+      return refused(trust);
+    }
     const ran = await runCommand({
       spec: commandSpec(
         this.#engine,
@@ -264,6 +293,7 @@ export class ExecDriver implements Driver {
         stage,
         command.network ? "own" : "none",
         context.restricted,
+        trust.binds,
       ),
       program: command.program.path,
       args: command.argv.slice(1),
@@ -274,7 +304,9 @@ export class ExecDriver implements Driver {
       signal: context.signal,
       spawn: this.#launchers.spawn,
       output: (bytes, stream) => context.output(bytes, stream),
-      ...(wayOut === undefined ? {} : { wayOut, input: context.input }),
+      ...(wayOut === undefined
+        ? {}
+        : { wayOut, input: context.input, environment: trust.environment }),
     });
     const network = await wayOut?.close();
     const run = network === undefined ? ran : { ...ran, network };

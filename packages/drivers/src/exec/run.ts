@@ -38,6 +38,8 @@ export interface RunRequest {
   readonly input?: InputSource;
   /** Its way out, opened when its sandbox has sent it. */
   readonly wayOut?: WayOut;
+  /** Beside what every program has. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Starts the sandbox; the tests end it at a moment of their own. */
   readonly spawn?: typeof spawnSandboxed;
 }
@@ -128,7 +130,11 @@ const start = (request: RunRequest): SandboxedChild | string => {
     return (request.spawn ?? spawnSandboxed)(request.spec, {
       program: request.program,
       args: request.args,
-      env: { ...environment, ...(wayOut === undefined ? {} : proxyEnvironment) },
+      env: {
+        ...environment,
+        ...(wayOut === undefined ? {} : proxyEnvironment),
+        ...request.environment,
+      },
       cwd: request.cwd,
       stdio: [
         input === undefined ? "ignore" : "pipe",

@@ -52,6 +52,7 @@ export const commandSpec = (
   stage: Stage,
   network: SandboxSpec["network"] = "none",
   restricted?: Restricted,
+  trust: SandboxSpec["binds"] = [],
 ): SandboxSpec => {
   const overlaid = new Set(stage.layers.map((layer) => layer.lower));
   const readable = roots.all
@@ -67,6 +68,7 @@ export const commandSpec = (
         : stage.layers.map(
             ({ lower, upper }) => ({ path: lower, access: "write", from: upper }) as const,
           )),
+      ...trust,
     ],
     masks: [...new Set([...masks, ...(restricted?.hidden ?? [])])],
     network,

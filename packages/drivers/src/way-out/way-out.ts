@@ -16,6 +16,7 @@ import { refused } from "../core/driver.ts";
 import type { ErrorCode } from "../errors.ts";
 import { type DriverRejection, reject } from "../fs/roots.ts";
 import { cutMs, networkEntriesMax, wayOutMs } from "../limits.ts";
+import { opensConnections } from "./trust.ts";
 
 /** What a program's environment says of its way out; every name that common clients read. */
 export const proxyEnvironment: Readonly<Record<string, string>> = (() => {
@@ -32,7 +33,7 @@ export const proxyEnvironment: Readonly<Record<string, string>> = (() => {
 })();
 
 /** Targets of what a program may ask for. */
-export const wantTargets: ReadonlySet<string> = new Set(["net::connect", "net::get"]);
+export const wantTargets: ReadonlySet<string> = new Set(["net::connect", "net::get", "net::post"]);
 
 interface Want {
   readonly id: number;
@@ -49,7 +50,7 @@ export interface WayOutSum {
 }
 
 const keepsNothing: ReadonlySet<ObligationType> = new Set();
-/** The request is made once, whatever the ticket would allow beyond it. */
+/** It is made once, whatever the ticket would allow beyond it; egress looks through what it sends. */
 const keepsFlow: ReadonlySet<ObligationType> = new Set<ObligationType>(["flow"]);
 
 const permitEvidence = (sum: pb.PermitSum): Record<string, string> => ({
@@ -104,6 +105,15 @@ export class WayOut implements AsyncDisposable {
 
   get counter(): bigint {
     return this.#context.counter;
+  }
+
+  /** The certificate that its program is to believe; undefined where nothing of it is opened. */
+  async authority(signal: AbortSignal): Promise<string | undefined> {
+    const { ticket, action } = this.#context;
+    if (!opensConnections(ticket)) return undefined;
+    const options = { deadlineMs: wayOutMs, signal };
+    const { certificate } = await this.#egress.authority({ ticket, action }, options);
+    return certificate;
   }
 
   /** Egress serves it from now on; the sandbox has sent it. */
@@ -270,7 +280,7 @@ export class WaysOut {
         facts: {},
         effect: false,
         content: undefined,
-        keeps: target === "net::get" ? keepsFlow : keepsNothing,
+        keeps: target === "net::connect" ? keepsNothing : keepsFlow,
         act: (context) => wayOut.grant(want.id, context),
         [Symbol.dispose]: () => undefined,
       });

@@ -5,3 +5,4 @@ export {
   type ContentRefusal,
 } from "./check.ts";
 export { type ContentKind, contentKinds, findKind, type Finding } from "../detect/index.ts";
+export { contentRefOf } from "./reference.ts";

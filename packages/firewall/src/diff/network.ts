@@ -7,11 +7,12 @@ import type { CompiledPolicy } from "../types.ts";
 import type { DiffSetting } from "./diff.ts";
 import { ruleIdentity } from "./formula.ts";
 
-const shown = ({ host, port, methods, classes }: FlowHost): string =>
+const shown = ({ host, port, methods, classes, intercept }: FlowHost): string =>
   [
     `${host}:${port}`,
     ...(methods === undefined ? [] : [methods.join(" ")]),
     classes.join(" "),
+    ...(intercept === undefined ? [] : ["read"]),
   ].join(", ");
 
 /** By place and what its rule says: how a person knows it. */

@@ -15,10 +15,11 @@ import {
 } from "../limits.ts";
 import type { TargetSpec } from "../targets.ts";
 import { readSubject, type Subject } from "../subject.ts";
+import { interceptedPlaces } from "./intercept.ts";
 import { networkTargets } from "./read-network.ts";
 
 /** What a running program asks for beyond its ticket, and whose programs may. */
-const wanted: ReadonlySet<string> = new Set(["net::connect", "net::get"]);
+const wanted: ReadonlySet<string> = new Set(["net::connect", "net::get", "net::post"]);
 const startPrograms: ReadonlySet<DriverKind> = new Set<DriverKind>(["exec", "shell", "mcp"]);
 
 /** Whether a driver of this kind may bring an action on this target before the Guardian. */
@@ -43,6 +44,31 @@ const isFree = (
   return denies.length === 0 && asks.length === 0;
 };
 
+/**
+ * Whether each request in a connection that is opened is an action of its own: where a rule says more
+ * of requests than their host, or looks at what they hold.
+ */
+const interceptOf = (
+  { byTarget, rules }: CompiledPolicy["engine"],
+  subject: Subject,
+  place: FlowHost,
+): NonNullable<FlowHost["intercept"]> => {
+  const looksInside = rules.some(
+    ({ deferred, effect, shadow, targets }) =>
+      deferred === true &&
+      effect !== "allow" &&
+      shadow !== true &&
+      targets.some((each) => each === "net::get" || each === "net::post"),
+  );
+  return !looksInside && isFree(byTarget, subject, place) ? "leased" : "judged";
+};
+
+/** Those that the action itself names: who starts the program agrees to what is done to it. */
+const openedByAction = ({ values }: Subject): readonly FlowHost[] => {
+  const given = values.get("intercept");
+  return given?.type === "text" ? (interceptedPlaces(given.text) ?? []) : [];
+};
+
 /** The flow of a program with a network; none without. */
 export const programFlow = (
   { engine }: CompiledPolicy,
@@ -52,9 +78,16 @@ export const programFlow = (
   if (!wantsNetwork(subject)) return [];
   const places = new Map<string, FlowHost>();
   for (const place of allows.flatMap(({ rule }) => rule.network ?? [])) {
-    if (places.size >= programHostsMax || !isFree(engine.byTarget, subject, place)) continue;
+    if (places.size >= programHostsMax) continue;
     const { host, port, methods, classes } = place;
-    places.set(JSON.stringify([host, port, methods ?? null, classes]), place);
+    const key = JSON.stringify([host, port, methods ?? null, classes, place.intercept ?? null]);
+    if (place.intercept !== undefined) {
+      places.set(key, { ...place, intercept: interceptOf(engine, subject, place) });
+    } else if (isFree(engine.byTarget, subject, place)) places.set(key, place);
+  }
+  for (const place of openedByAction(subject)) {
+    if (places.size >= programHostsMax) continue;
+    places.set(JSON.stringify([place.host, place.port, "action"]), place);
   }
   return [
     {

@@ -1,7 +1,8 @@
 /**
  * The `network` of a rule that allows programs: where they may go without being asked about again,
- * as in `network = [{ host = "packages.example.com", port = 443 }]`. A rule without it allows a program
- * only without a network. Bounds: `programHostsMax`.
+ * as in `network = [{ host = "packages.example.com", port = 443 }]`.
+ * With `intercept = true` connections to the host are opened, and what the program says there is read. A
+ * rule without it allows a program only without a network. Bounds: `programHostsMax`.
  */
 import type { FlowHost } from "@ioi/wire";
 import { readHost } from "../kinds/names.ts";
@@ -9,6 +10,7 @@ import { hostCharsMax, programHostsMax } from "../limits.ts";
 import {
   choiceOf,
   fieldsOf,
+  flagOf,
   integerOf,
   listOf,
   type Reading,
@@ -42,7 +44,7 @@ const readChoices = <const C extends readonly string[]>(
 const readPlace = (reading: Reading, node: TomlNode): FlowHost | undefined => {
   const table = tableOf(reading, node);
   if (table === undefined) return undefined;
-  const fields = fieldsOf(reading, table, ["host", "port", "methods", "address"]);
+  const fields = fieldsOf(reading, table, ["host", "port", "methods", "address", "intercept"]);
   const hostNode = fields.get("host")?.value;
   if (hostNode === undefined) {
     reading.complaints.add("E_POLICY_MISSING", 'a place without "host"', table.at);
@@ -67,9 +69,13 @@ const readPlace = (reading: Reading, node: TomlNode): FlowHost | undefined => {
   }
   const only = readChoices(reading, fields.get("methods"), methods);
   const address = readChoices(reading, fields.get("address"), classes);
+  const opened = fields.get("intercept");
+  const intercept = opened === undefined ? false : flagOf(reading, opened.value);
+  if (intercept === undefined) return undefined;
   return {
     host: text,
     port,
+    ...(intercept ? { intercept: "leased" as const } : {}),
     ...(only === undefined ? {} : { methods: only }),
     classes: address ?? [own],
   };

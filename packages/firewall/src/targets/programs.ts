@@ -12,6 +12,10 @@ const exec: TargetSpec = {
       choices: ["egress"],
       optional: true,
     }),
+    text("intercept", "HOST:PORT, by spaces: its connections there are opened and read", "flag", {
+      charsMax: 2048,
+      optional: true,
+    }),
   ],
   consequential: true,
   reversible: true,

@@ -29,6 +29,11 @@ export const flowHost = record({
   /** Of requests that egress reads; absent: all, and tunnels. */
   methods: optional(array(text(32), 16)),
   classes: array(text(32), 4),
+  /**
+   * Connections to it are opened, with a certificate that this program alone believes, and each request
+   * is read: `leased` ones go under this ticket, of `judged` ones each is an action of its own.
+   */
+  intercept: optional(oneOf("leased", "judged")),
 });
 export type FlowHost = Infer<typeof flowHost>;
 

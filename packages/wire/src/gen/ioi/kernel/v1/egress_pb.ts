@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/egress.proto.
  */
 export const file_ioi_kernel_v1_egress: GenFile = /*@__PURE__*/
-  fileDesc("Chppb2kva2VybmVsL3YxL2VncmVzcy5wcm90bxINaW9pLmtlcm5lbC52MSI8CgtPcGVuUmVxdWVzdBIOCgZ0aWNrZXQYASABKAwSDgoGYWN0aW9uGAIgASgMEg0KBXdvcmRzGAMgASgMImIKCU9wZW5FdmVudBInCgZvcGVuZWQYASABKAsyFS5pb2kua2VybmVsLnYxLk9wZW5lZEgAEiMKBHdhbnQYAiABKAsyEy5pb2kua2VybmVsLnYxLldhbnRIAEIHCgVldmVudCIICgZPcGVuZWQiMAoEV2FudBIKCgJpZBgBIAEoDRIOCgZ0YXJnZXQYAiABKAkSDAoEYXJncxgDIAEoDCJcCg1BbnN3ZXJSZXF1ZXN0Eg8KB2NvdW50ZXIYASABKAQSCgoCaWQYAiABKA0SDgoGdGlja2V0GAMgASgMEg4KBmFjdGlvbhgEIAEoDBIOCgZyZWFzb24YBSABKAkiDQoLQW5zd2VyUmVwbHkiLAoMQ2xvc2VSZXF1ZXN0Eg8KB2NvdW50ZXIYASABKAQSCwoDY3V0GAIgASgIIokBCgpDbG9zZVJlcGx5EiUKBWxlYXNlGAEgASgLMhYuaW9pLmtlcm5lbC52MS5GbG93U3VtEikKB3Blcm1pdHMYAiADKAsyGC5pb2kua2VybmVsLnYxLlBlcm1pdFN1bRIpCgdlbnRyaWVzGAMgAygLMhguaW9pLmtlcm5lbC52MS5GbG93RW50cnkidgoHRmxvd1N1bRIQCghyZXF1ZXN0cxgBIAEoDRIQCghieXRlc191cBgCIAEoBBISCgpieXRlc19kb3duGAMgASgEEhMKC3JlcXVlc3RfbG9nGAQgASgMEg8KB3JlZnVzZWQYBSABKA0SDQoFZW5kZWQYBiABKAkigwEKCVBlcm1pdFN1bRIKCgJpZBgBIAEoDRIQCghyZXF1ZXN0cxgCIAEoDRIQCghieXRlc191cBgDIAEoBBISCgpieXRlc19kb3duGAQgASgEEhMKC3JlcXVlc3RfbG9nGAUgASgMEgwKBG1vZGUYBiABKAkSDwoHYWRkcmVzcxgHIAEoCSJ6CglGbG93RW50cnkSDgoGbWV0aG9kGAEgASgJEgsKA3VybBgCIAEoCRIOCgZzdGF0dXMYAyABKA0SEAoIYnl0ZXNfdXAYBCABKAQSEgoKYnl0ZXNfZG93bhgFIAEoBBIMCgRtb2RlGAYgASgJEgwKBHdhbnQYByABKA0ikQEKDEZldGNoUmVxdWVzdBIOCgZ0aWNrZXQYASABKAwSDgoGYWN0aW9uGAIgASgMEg4KBm1ldGhvZBgDIAEoCRILCgN1cmwYBCABKAkSJgoHaGVhZGVycxgFIAMoCzIVLmlvaS5rZXJuZWwudjEuSGVhZGVyEgwKBGJvZHkYBiABKAwSDgoGb2Zmc2V0GAcgASgEIiUKBkhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIncKCkZldGNoRXZlbnQSKAoEaGVhZBgBIAEoCzIYLmlvaS5rZXJuZWwudjEuRmV0Y2hIZWFkSAASDgoEYm9keRgCIAEoDEgAEiYKA2VuZBgDIAEoCzIXLmlvaS5rZXJuZWwudjEuRmV0Y2hFbmRIAEIHCgVldmVudCJDCglGZXRjaEhlYWQSDgoGc3RhdHVzGAEgASgNEiYKB2hlYWRlcnMYAiADKAsyFS5pb2kua2VybmVsLnYxLkhlYWRlciKlAQoIRmV0Y2hFbmQSEAoIYnl0ZXNfdXAYASABKAQSEgoKYnl0ZXNfZG93bhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhoKEmNlcnRpZmljYXRlX3NoYTI1NhgEIAEoDBIRCgl0cnVuY2F0ZWQYBSABKAgSDAoEbW9kZRgGIAEoCRIQCghyZXF1ZXN0cxgHIAEoDRITCgtyZXF1ZXN0X2xvZxgIIAEoDCIuCgxMZWFzZVJlcXVlc3QSDgoGdGlja2V0GAEgASgMEg4KBmFjdGlvbhgCIAEoDCKmAQoKTGVhc2VSZXBseRImCgdoZWFkZXJzGAEgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXISFAoMYnl0ZXNfdXBfbWF4GAIgASgEEhYKDmJ5dGVzX2Rvd25fbWF4GAMgASgEEhcKD2FkZHJlc3NfY2xhc3NlcxgEIAMoCRIpCghsaXN0ZW5lchgFIAEoCzIXLmlvaS5rZXJuZWwudjEuTGlzdGVuZXIiKAoITGlzdGVuZXISCwoDdWlkGAEgASgNEg8KB3Byb2dyYW0YAiABKAkiHQoKQ3V0UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIjQKCEN1dFJlcGx5EigKBHNlbnQYASADKAsyGi5pb2kua2VybmVsLnYxLlNlbnRSZXF1ZXN0Il4KC1NlbnRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDwoHY291bnRlchgCIAEoBBIOCgZtZXRob2QYAyABKAkSCwoDdXJsGAQgASgJEhAKCGJ5dGVzX3VwGAUgASgEMksKBkVncmVzcxJBCgVGZXRjaBIbLmlvaS5rZXJuZWwudjEuRmV0Y2hSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5GZXRjaEV2ZW50MAEy1QEKDlByb2dyYW1OZXR3b3JrEj4KBE9wZW4SGi5pb2kua2VybmVsLnYxLk9wZW5SZXF1ZXN0GhguaW9pLmtlcm5lbC52MS5PcGVuRXZlbnQwARJCCgZBbnN3ZXISHC5pb2kua2VybmVsLnYxLkFuc3dlclJlcXVlc3QaGi5pb2kua2VybmVsLnYxLkFuc3dlclJlcGx5Ej8KBUNsb3NlEhsuaW9pLmtlcm5lbC52MS5DbG9zZVJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkNsb3NlUmVwbHkySQoGTGVhc2VzEj8KBUxlYXNlEhsuaW9pLmtlcm5lbC52MS5MZWFzZVJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkxlYXNlUmVwbHkySgoNRWdyZXNzQ29udHJvbBI5CgNDdXQSGS5pb2kua2VybmVsLnYxLkN1dFJlcXVlc3QaFy5pb2kua2VybmVsLnYxLkN1dFJlcGx5YgZwcm90bzM");
+  fileDesc("Chppb2kva2VybmVsL3YxL2VncmVzcy5wcm90bxINaW9pLmtlcm5lbC52MSI8CgtPcGVuUmVxdWVzdBIOCgZ0aWNrZXQYASABKAwSDgoGYWN0aW9uGAIgASgMEg0KBXdvcmRzGAMgASgMIjIKEEF1dGhvcml0eVJlcXVlc3QSDgoGdGlja2V0GAEgASgMEg4KBmFjdGlvbhgCIAEoDCIlCg5BdXRob3JpdHlSZXBseRITCgtjZXJ0aWZpY2F0ZRgBIAEoCSJiCglPcGVuRXZlbnQSJwoGb3BlbmVkGAEgASgLMhUuaW9pLmtlcm5lbC52MS5PcGVuZWRIABIjCgR3YW50GAIgASgLMhMuaW9pLmtlcm5lbC52MS5XYW50SABCBwoFZXZlbnQiCAoGT3BlbmVkIjAKBFdhbnQSCgoCaWQYASABKA0SDgoGdGFyZ2V0GAIgASgJEgwKBGFyZ3MYAyABKAwiXAoNQW5zd2VyUmVxdWVzdBIPCgdjb3VudGVyGAEgASgEEgoKAmlkGAIgASgNEg4KBnRpY2tldBgDIAEoDBIOCgZhY3Rpb24YBCABKAwSDgoGcmVhc29uGAUgASgJIg0KC0Fuc3dlclJlcGx5IiwKDENsb3NlUmVxdWVzdBIPCgdjb3VudGVyGAEgASgEEgsKA2N1dBgCIAEoCCKJAQoKQ2xvc2VSZXBseRIlCgVsZWFzZRgBIAEoCzIWLmlvaS5rZXJuZWwudjEuRmxvd1N1bRIpCgdwZXJtaXRzGAIgAygLMhguaW9pLmtlcm5lbC52MS5QZXJtaXRTdW0SKQoHZW50cmllcxgDIAMoCzIYLmlvaS5rZXJuZWwudjEuRmxvd0VudHJ5InYKB0Zsb3dTdW0SEAoIcmVxdWVzdHMYASABKA0SEAoIYnl0ZXNfdXAYAiABKAQSEgoKYnl0ZXNfZG93bhgDIAEoBBITCgtyZXF1ZXN0X2xvZxgEIAEoDBIPCgdyZWZ1c2VkGAUgASgNEg0KBWVuZGVkGAYgASgJIoMBCglQZXJtaXRTdW0SCgoCaWQYASABKA0SEAoIcmVxdWVzdHMYAiABKA0SEAoIYnl0ZXNfdXAYAyABKAQSEgoKYnl0ZXNfZG93bhgEIAEoBBITCgtyZXF1ZXN0X2xvZxgFIAEoDBIMCgRtb2RlGAYgASgJEg8KB2FkZHJlc3MYByABKAkiegoJRmxvd0VudHJ5Eg4KBm1ldGhvZBgBIAEoCRILCgN1cmwYAiABKAkSDgoGc3RhdHVzGAMgASgNEhAKCGJ5dGVzX3VwGAQgASgEEhIKCmJ5dGVzX2Rvd24YBSABKAQSDAoEbW9kZRgGIAEoCRIMCgR3YW50GAcgASgNIpEBCgxGZXRjaFJlcXVlc3QSDgoGdGlja2V0GAEgASgMEg4KBmFjdGlvbhgCIAEoDBIOCgZtZXRob2QYAyABKAkSCwoDdXJsGAQgASgJEiYKB2hlYWRlcnMYBSADKAsyFS5pb2kua2VybmVsLnYxLkhlYWRlchIMCgRib2R5GAYgASgMEg4KBm9mZnNldBgHIAEoBCIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSJ3CgpGZXRjaEV2ZW50EigKBGhlYWQYASABKAsyGC5pb2kua2VybmVsLnYxLkZldGNoSGVhZEgAEg4KBGJvZHkYAiABKAxIABImCgNlbmQYAyABKAsyFy5pb2kua2VybmVsLnYxLkZldGNoRW5kSABCBwoFZXZlbnQiQwoJRmV0Y2hIZWFkEg4KBnN0YXR1cxgBIAEoDRImCgdoZWFkZXJzGAIgAygLMhUuaW9pLmtlcm5lbC52MS5IZWFkZXIipQEKCEZldGNoRW5kEhAKCGJ5dGVzX3VwGAEgASgEEhIKCmJ5dGVzX2Rvd24YAiABKAQSDwoHYWRkcmVzcxgDIAEoCRIaChJjZXJ0aWZpY2F0ZV9zaGEyNTYYBCABKAwSEQoJdHJ1bmNhdGVkGAUgASgIEgwKBG1vZGUYBiABKAkSEAoIcmVxdWVzdHMYByABKA0SEwoLcmVxdWVzdF9sb2cYCCABKAwiLgoMTGVhc2VSZXF1ZXN0Eg4KBnRpY2tldBgBIAEoDBIOCgZhY3Rpb24YAiABKAwipgEKCkxlYXNlUmVwbHkSJgoHaGVhZGVycxgBIAMoCzIVLmlvaS5rZXJuZWwudjEuSGVhZGVyEhQKDGJ5dGVzX3VwX21heBgCIAEoBBIWCg5ieXRlc19kb3duX21heBgDIAEoBBIXCg9hZGRyZXNzX2NsYXNzZXMYBCADKAkSKQoIbGlzdGVuZXIYBSABKAsyFy5pb2kua2VybmVsLnYxLkxpc3RlbmVyIigKCExpc3RlbmVyEgsKA3VpZBgBIAEoDRIPCgdwcm9ncmFtGAIgASgJIh0KCkN1dFJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSI0CghDdXRSZXBseRIoCgRzZW50GAEgAygLMhouaW9pLmtlcm5lbC52MS5TZW50UmVxdWVzdCJeCgtTZW50UmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg8KB2NvdW50ZXIYAiABKAQSDgoGbWV0aG9kGAMgASgJEgsKA3VybBgEIAEoCRIQCghieXRlc191cBgFIAEoBDJLCgZFZ3Jlc3MSQQoFRmV0Y2gSGy5pb2kua2VybmVsLnYxLkZldGNoUmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuRmV0Y2hFdmVudDABMqICCg5Qcm9ncmFtTmV0d29yaxI+CgRPcGVuEhouaW9pLmtlcm5lbC52MS5PcGVuUmVxdWVzdBoYLmlvaS5rZXJuZWwudjEuT3BlbkV2ZW50MAESSwoJQXV0aG9yaXR5Eh8uaW9pLmtlcm5lbC52MS5BdXRob3JpdHlSZXF1ZXN0Gh0uaW9pLmtlcm5lbC52MS5BdXRob3JpdHlSZXBseRJCCgZBbnN3ZXISHC5pb2kua2VybmVsLnYxLkFuc3dlclJlcXVlc3QaGi5pb2kua2VybmVsLnYxLkFuc3dlclJlcGx5Ej8KBUNsb3NlEhsuaW9pLmtlcm5lbC52MS5DbG9zZVJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkNsb3NlUmVwbHkySQoGTGVhc2VzEj8KBUxlYXNlEhsuaW9pLmtlcm5lbC52MS5MZWFzZVJlcXVlc3QaGS5pb2kua2VybmVsLnYxLkxlYXNlUmVwbHkySgoNRWdyZXNzQ29udHJvbBI5CgNDdXQSGS5pb2kua2VybmVsLnYxLkN1dFJlcXVlc3QaFy5pb2kua2VybmVsLnYxLkN1dFJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message ioi.kernel.v1.OpenRequest
@@ -44,6 +44,49 @@ export const OpenRequestSchema: GenMessage<OpenRequest> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_egress, 0);
 
 /**
+ * @generated from message ioi.kernel.v1.AuthorityRequest
+ */
+export type AuthorityRequest = Message<"ioi.kernel.v1.AuthorityRequest"> & {
+  /**
+   * Canonical `signed` ticket and the canonical `action` that it permits.
+   *
+   * @generated from field: bytes ticket = 1;
+   */
+  ticket: Uint8Array;
+
+  /**
+   * @generated from field: bytes action = 2;
+   */
+  action: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.AuthorityRequest.
+ * Use `create(AuthorityRequestSchema)` to create a new message.
+ */
+export const AuthorityRequestSchema: GenMessage<AuthorityRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 1);
+
+/**
+ * @generated from message ioi.kernel.v1.AuthorityReply
+ */
+export type AuthorityReply = Message<"ioi.kernel.v1.AuthorityReply"> & {
+  /**
+   * PEM.
+   *
+   * @generated from field: string certificate = 1;
+   */
+  certificate: string;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.AuthorityReply.
+ * Use `create(AuthorityReplySchema)` to create a new message.
+ */
+export const AuthorityReplySchema: GenMessage<AuthorityReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_egress, 2);
+
+/**
  * @generated from message ioi.kernel.v1.OpenEvent
  */
 export type OpenEvent = Message<"ioi.kernel.v1.OpenEvent"> & {
@@ -70,7 +113,7 @@ export type OpenEvent = Message<"ioi.kernel.v1.OpenEvent"> & {
  * Use `create(OpenEventSchema)` to create a new message.
  */
 export const OpenEventSchema: GenMessage<OpenEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 1);
+  messageDesc(file_ioi_kernel_v1_egress, 3);
 
 /**
  * @generated from message ioi.kernel.v1.Opened
@@ -83,7 +126,7 @@ export type Opened = Message<"ioi.kernel.v1.Opened"> & {
  * Use `create(OpenedSchema)` to create a new message.
  */
 export const OpenedSchema: GenMessage<Opened> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 2);
+  messageDesc(file_ioi_kernel_v1_egress, 4);
 
 /**
  * What the program asks for outside of its lease: an action of its own. The program waits.
@@ -114,7 +157,7 @@ export type Want = Message<"ioi.kernel.v1.Want"> & {
  * Use `create(WantSchema)` to create a new message.
  */
 export const WantSchema: GenMessage<Want> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 3);
+  messageDesc(file_ioi_kernel_v1_egress, 5);
 
 /**
  * @generated from message ioi.kernel.v1.AnswerRequest
@@ -155,7 +198,7 @@ export type AnswerRequest = Message<"ioi.kernel.v1.AnswerRequest"> & {
  * Use `create(AnswerRequestSchema)` to create a new message.
  */
 export const AnswerRequestSchema: GenMessage<AnswerRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 4);
+  messageDesc(file_ioi_kernel_v1_egress, 6);
 
 /**
  * @generated from message ioi.kernel.v1.AnswerReply
@@ -168,7 +211,7 @@ export type AnswerReply = Message<"ioi.kernel.v1.AnswerReply"> & {
  * Use `create(AnswerReplySchema)` to create a new message.
  */
 export const AnswerReplySchema: GenMessage<AnswerReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 5);
+  messageDesc(file_ioi_kernel_v1_egress, 7);
 
 /**
  * @generated from message ioi.kernel.v1.CloseRequest
@@ -192,7 +235,7 @@ export type CloseRequest = Message<"ioi.kernel.v1.CloseRequest"> & {
  * Use `create(CloseRequestSchema)` to create a new message.
  */
 export const CloseRequestSchema: GenMessage<CloseRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 6);
+  messageDesc(file_ioi_kernel_v1_egress, 8);
 
 /**
  * @generated from message ioi.kernel.v1.CloseReply
@@ -223,7 +266,7 @@ export type CloseReply = Message<"ioi.kernel.v1.CloseReply"> & {
  * Use `create(CloseReplySchema)` to create a new message.
  */
 export const CloseReplySchema: GenMessage<CloseReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 7);
+  messageDesc(file_ioi_kernel_v1_egress, 9);
 
 /**
  * @generated from message ioi.kernel.v1.FlowSum
@@ -271,7 +314,7 @@ export type FlowSum = Message<"ioi.kernel.v1.FlowSum"> & {
  * Use `create(FlowSumSchema)` to create a new message.
  */
 export const FlowSumSchema: GenMessage<FlowSum> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 8);
+  messageDesc(file_ioi_kernel_v1_egress, 10);
 
 /**
  * @generated from message ioi.kernel.v1.PermitSum
@@ -303,7 +346,7 @@ export type PermitSum = Message<"ioi.kernel.v1.PermitSum"> & {
   requestLog: Uint8Array;
 
   /**
-   * mediated | tunnel
+   * mediated | intercepted | tunnel
    *
    * @generated from field: string mode = 6;
    */
@@ -322,7 +365,7 @@ export type PermitSum = Message<"ioi.kernel.v1.PermitSum"> & {
  * Use `create(PermitSumSchema)` to create a new message.
  */
 export const PermitSumSchema: GenMessage<PermitSum> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 9);
+  messageDesc(file_ioi_kernel_v1_egress, 11);
 
 /**
  * @generated from message ioi.kernel.v1.FlowEntry
@@ -358,7 +401,7 @@ export type FlowEntry = Message<"ioi.kernel.v1.FlowEntry"> & {
   bytesDown: bigint;
 
   /**
-   * mediated | tunnel
+   * mediated | intercepted | tunnel
    *
    * @generated from field: string mode = 6;
    */
@@ -377,7 +420,7 @@ export type FlowEntry = Message<"ioi.kernel.v1.FlowEntry"> & {
  * Use `create(FlowEntrySchema)` to create a new message.
  */
 export const FlowEntrySchema: GenMessage<FlowEntry> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 10);
+  messageDesc(file_ioi_kernel_v1_egress, 12);
 
 /**
  * @generated from message ioi.kernel.v1.FetchRequest
@@ -430,7 +473,7 @@ export type FetchRequest = Message<"ioi.kernel.v1.FetchRequest"> & {
  * Use `create(FetchRequestSchema)` to create a new message.
  */
 export const FetchRequestSchema: GenMessage<FetchRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 11);
+  messageDesc(file_ioi_kernel_v1_egress, 13);
 
 /**
  * @generated from message ioi.kernel.v1.Header
@@ -452,7 +495,7 @@ export type Header = Message<"ioi.kernel.v1.Header"> & {
  * Use `create(HeaderSchema)` to create a new message.
  */
 export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 12);
+  messageDesc(file_ioi_kernel_v1_egress, 14);
 
 /**
  * @generated from message ioi.kernel.v1.FetchEvent
@@ -487,7 +530,7 @@ export type FetchEvent = Message<"ioi.kernel.v1.FetchEvent"> & {
  * Use `create(FetchEventSchema)` to create a new message.
  */
 export const FetchEventSchema: GenMessage<FetchEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 13);
+  messageDesc(file_ioi_kernel_v1_egress, 15);
 
 /**
  * @generated from message ioi.kernel.v1.FetchHead
@@ -509,7 +552,7 @@ export type FetchHead = Message<"ioi.kernel.v1.FetchHead"> & {
  * Use `create(FetchHeadSchema)` to create a new message.
  */
 export const FetchHeadSchema: GenMessage<FetchHead> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 14);
+  messageDesc(file_ioi_kernel_v1_egress, 16);
 
 /**
  * @generated from message ioi.kernel.v1.FetchEnd
@@ -569,7 +612,7 @@ export type FetchEnd = Message<"ioi.kernel.v1.FetchEnd"> & {
  * Use `create(FetchEndSchema)` to create a new message.
  */
 export const FetchEndSchema: GenMessage<FetchEnd> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 15);
+  messageDesc(file_ioi_kernel_v1_egress, 17);
 
 /**
  * @generated from message ioi.kernel.v1.LeaseRequest
@@ -591,7 +634,7 @@ export type LeaseRequest = Message<"ioi.kernel.v1.LeaseRequest"> & {
  * Use `create(LeaseRequestSchema)` to create a new message.
  */
 export const LeaseRequestSchema: GenMessage<LeaseRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 16);
+  messageDesc(file_ioi_kernel_v1_egress, 18);
 
 /**
  * @generated from message ioi.kernel.v1.LeaseReply
@@ -636,7 +679,7 @@ export type LeaseReply = Message<"ioi.kernel.v1.LeaseReply"> & {
  * Use `create(LeaseReplySchema)` to create a new message.
  */
 export const LeaseReplySchema: GenMessage<LeaseReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 17);
+  messageDesc(file_ioi_kernel_v1_egress, 19);
 
 /**
  * @generated from message ioi.kernel.v1.Listener
@@ -660,7 +703,7 @@ export type Listener = Message<"ioi.kernel.v1.Listener"> & {
  * Use `create(ListenerSchema)` to create a new message.
  */
 export const ListenerSchema: GenMessage<Listener> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 18);
+  messageDesc(file_ioi_kernel_v1_egress, 20);
 
 /**
  * @generated from message ioi.kernel.v1.CutRequest
@@ -679,7 +722,7 @@ export type CutRequest = Message<"ioi.kernel.v1.CutRequest"> & {
  * Use `create(CutRequestSchema)` to create a new message.
  */
 export const CutRequestSchema: GenMessage<CutRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 19);
+  messageDesc(file_ioi_kernel_v1_egress, 21);
 
 /**
  * @generated from message ioi.kernel.v1.CutReply
@@ -696,7 +739,7 @@ export type CutReply = Message<"ioi.kernel.v1.CutReply"> & {
  * Use `create(CutReplySchema)` to create a new message.
  */
 export const CutReplySchema: GenMessage<CutReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 20);
+  messageDesc(file_ioi_kernel_v1_egress, 22);
 
 /**
  * @generated from message ioi.kernel.v1.SentRequest
@@ -735,7 +778,7 @@ export type SentRequest = Message<"ioi.kernel.v1.SentRequest"> & {
  * Use `create(SentRequestSchema)` to create a new message.
  */
 export const SentRequestSchema: GenMessage<SentRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_egress, 21);
+  messageDesc(file_ioi_kernel_v1_egress, 23);
 
 /**
  * Driver -> egress, over a descriptor that the driver inherits. No address, no name resolution on
@@ -773,6 +816,18 @@ export const ProgramNetwork: GenService<{
     methodKind: "server_streaming";
     input: typeof OpenRequestSchema;
     output: typeof OpenEventSchema;
+  },
+  /**
+   * Before the program starts, where its flow names hosts whose connections are opened: the
+   * certificate that it, and nobody else, is to believe. Its key is made for this ticket and never
+   * leaves egress.
+   *
+   * @generated from rpc ioi.kernel.v1.ProgramNetwork.Authority
+   */
+  authority: {
+    methodKind: "unary";
+    input: typeof AuthorityRequestSchema;
+    output: typeof AuthorityReplySchema;
   },
   /**
    * What became of a want: a ticket of its own, or a refusal.
