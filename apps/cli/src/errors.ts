@@ -32,6 +32,12 @@ export const errors = {
     next: "docs/limits.md names the bound.",
     exit: 5,
   },
+  E_CLI_ATTACHMENT: {
+    what: "What was to be attached is no file of the task.",
+    why: "It is not there, is not a plain file, or lies in no folder of the task.",
+    next: "Name a file in the folder that --workspace gives.",
+    exit: 5,
+  },
   E_CLI_USAGE: {
     what: "The command line is not one that ioi knows.",
     why: "A command, an option or a value is missing, unknown or malformed.",

@@ -131,6 +131,18 @@ class Desk implements Disposable {
   }
 }
 
+test("attached files stand on the card that is signed, beside the folders that words name", async () => {
+  using desk = new Desk();
+  const file = path.join(desk.home, "real", "a.txt");
+  assert.equal(await desk.begin([["s", 700]], { attach: [file] }), "");
+  assert.deepEqual(desk.asked.at(-1)?.at(-1), { kind: "file", value: file, access: "" });
+  assert.ok(desk.accepted !== undefined);
+  const { statement } = desk.accepted;
+  const { scope } = unwrap(schema.decode(scopeStatement, statement), "statement");
+  assert.deepEqual(scope.files, [file]);
+  assert.match(desk.text, /file {6}.*real\/a\.txt, picked/);
+});
+
 test("start signs the scope of the card that was shown, with folders by their real names", async () => {
   using desk = new Desk();
   assert.equal(await desk.begin([["s", 700]]), "");

@@ -101,7 +101,7 @@ const counting = (): { readonly options: TestSiteOptions; readonly calls: () => 
     app: {
       listFolders: async ({ path }) => {
         calls++;
-        return { path, names: [], truncated: false };
+        return { path, names: [], files: [], truncated: false };
       },
     },
   };

@@ -27,6 +27,7 @@ export const scopesService = (core: GuardianCore, scopes: ScopeSide): Implementa
           ...scope,
           folders: scope.folders.map((folder) => ({ ...folder })),
           sites: [...scope.sites],
+          files: [...(scope.files ?? [])],
           groups: [...scope.groups],
           microusdMax: BigInt(scope.microusdMax),
         },

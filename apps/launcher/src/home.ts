@@ -13,6 +13,7 @@ import { foldersListedMax, foldersLookedAtMax, tourFoldersMax } from "./limits.t
 export interface FolderListing {
   readonly path: string;
   readonly names: string[];
+  readonly files: string[];
   readonly truncated: boolean;
 }
 
@@ -37,7 +38,7 @@ const realFolder = (given: string): string => {
 
 const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Sub-folders that are neither hidden nor links. */
+/** Sub-folders and files that are neither hidden nor links. */
 export const listFolders = (
   home: string,
   productFolders: readonly string[],
@@ -55,6 +56,7 @@ export const listFolders = (
   });
   if (own.some((each) => isWithin(folder, each))) throw refused("it belongs to the product");
   const names: string[] = [];
+  const files: string[] = [];
   let truncated = false;
   let directory: fs.Dir;
   try {
@@ -66,18 +68,20 @@ export const listFolders = (
     for (let looked = 0; ; looked++) {
       const entry = directory.readSync();
       if (entry === null) break;
-      if (looked >= foldersLookedAtMax || names.length >= foldersListedMax) {
+      if (looked >= foldersLookedAtMax || names.length + files.length >= foldersListedMax) {
         truncated = true;
         break;
       }
-      if (!entry.isDirectory() || entry.name.startsWith(".")) continue;
+      if (entry.name.startsWith(".")) continue;
+      if (entry.isFile()) files.push(entry.name);
+      if (!entry.isDirectory()) continue;
       if (own.some((each) => isWithin(path.join(folder, entry.name), each))) continue;
       names.push(entry.name);
     }
   } finally {
     directory.closeSync();
   }
-  return { path: folder, names: names.sort(byName), truncated };
+  return { path: folder, names: names.sort(byName), files: files.sort(byName), truncated };
 };
 
 /** Says that a folder is the tour's. */

@@ -29,12 +29,13 @@ const refused = (run: () => unknown): boolean => {
   }
 };
 
-test("sub-folders are listed by name, without hidden ones, files and links", (t) => {
+test("sub-folders and files are listed by name, without hidden ones and links", (t) => {
   const home = homeOf(t);
   for (const name of ["b", "a", "é", ".hidden"]) folder(home, name);
   fs.writeFileSync(path.join(home, "file"), "");
+  fs.writeFileSync(path.join(home, ".file"), "");
   fs.symlinkSync("/etc", path.join(home, "link"));
-  const listed = { path: home, names: ["a", "b", "é"], truncated: false };
+  const listed = { path: home, names: ["a", "b", "é"], files: ["file"], truncated: false };
   assert.deepEqual(listFolders(home, [], ""), listed);
   assert.deepEqual(listFolders(home, [], home), listed);
   folder(home, "a", "below");

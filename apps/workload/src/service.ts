@@ -1,6 +1,13 @@
 /** `ioi.kernel.v1.Sessions`, over the workload's own Unix socket in the data folder. */
-import { type AgentFolder, agentStepMsMax, messageCharsMax, type OnAsk } from "@ioi/agent";
+import {
+  type AgentFolder,
+  agentStepMsMax,
+  attachmentsMax,
+  messageCharsMax,
+  type OnAsk,
+} from "@ioi/agent";
 import { OperationError } from "@ioi/base";
+import { pathComplaint } from "@ioi/firewall";
 import { type Implementation, implement } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { isAbsolute, normalize } from "node:path";
@@ -87,6 +94,13 @@ const startOf = (given: pb.StartRequest): StartInput => {
   const agent = agentOf(given.agent, text);
   if (model.length > 128) throw request("the model's name is too long");
   const folder = folderOf(agent, given.folder);
+  const { attachments } = given;
+  if (attachments.length > attachmentsMax) {
+    throw request(`${attachments.length} attachments; at most ${attachmentsMax}`);
+  }
+  if (attachments.some((each) => pathComplaint(each) !== undefined)) {
+    throw request("an attachment is named by an absolute path that can be read");
+  }
   return {
     session,
     text,
@@ -95,6 +109,7 @@ const startOf = (given: pb.StartRequest): StartInput => {
     agent,
     ...(model === "" ? {} : { model: model.toWellFormed() }),
     ...(folder === undefined ? {} : { folder }),
+    attachments,
     budgets: budgetsOf(given.budget),
   };
 };

@@ -51,6 +51,8 @@ export interface StartInput {
   /** Id of a confirmed model; absent: the default one. */
   readonly model?: string;
   readonly folder?: AgentFolder;
+  /** Files that the person picked, absolute. */
+  readonly attachments?: readonly string[];
   readonly budgets?: Budgets;
 }
 
@@ -234,7 +236,7 @@ export class Sessions {
   }
 
   async #begin(input: StartInput, agent: string, goal: Goal): Promise<Followed> {
-    const { session, workspace, onAsk, model, folder, budgets } = input;
+    const { session, workspace, onAsk, model, folder, attachments = [], budgets } = input;
     if (!isSessionId(session)) {
       throw new OperationError("E_SESSION_ID", "this is no name that a session can have");
     }
@@ -256,6 +258,7 @@ export class Sessions {
         goal,
         ...(model === undefined ? {} : { model }),
         ...(folder === undefined ? {} : { folder }),
+        ...(attachments.length === 0 ? {} : { attachments }),
         ...budgets,
       } as const;
       const runner = await SessionRunner.begin(this.#ends, journal, start);

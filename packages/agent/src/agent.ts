@@ -37,7 +37,15 @@ export interface Piece {
 export interface Look {
   readonly session: Pick<
     SessionSnapshot,
-    "session" | "goal" | "workspace" | "roots" | "servers" | "model" | "folder" | "actions"
+    | "session"
+    | "goal"
+    | "workspace"
+    | "roots"
+    | "servers"
+    | "model"
+    | "folder"
+    | "actions"
+    | "attachments"
   >;
   /** `none`: the action has no such content any more; undefined: it is not at hand, ask for it. */
   piece(stretch: Stretch): Piece | "none" | undefined;

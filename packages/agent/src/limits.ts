@@ -8,6 +8,8 @@ export const commandStepsMax = 1024;
 export const commandWordsMax = 4096;
 /** Edit distance up to which an unknown command is answered with a suggestion. */
 export const suggestionDistanceMax = 2;
+/** Files that a person attaches to one task. */
+export const attachmentsMax = 32;
 /** Actions of one session, whatever its policy says. */
 export const sessionActionsMax = 1024;
 /** Largest content that one action writes, in bytes. */

@@ -7,7 +7,7 @@ import type { ActionState } from "./session/state.ts";
 import { isModelCall } from "./session/spending.ts";
 
 export interface Origin {
-  readonly kind: "file" | "folder" | "program" | "host" | "model" | "none";
+  readonly kind: "file" | "folder" | "program" | "host" | "model" | "attachment" | "none";
   /** Real path, program, host or model; may hold anything that a name can hold. */
   readonly name: string;
 }

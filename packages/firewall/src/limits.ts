@@ -72,6 +72,8 @@ export const scopeTokensMax = 200;
 export const scopeFoldersMax = 16;
 /** Sites of one task's scope. */
 export const scopeSitesMax = 32;
+/** Picked files of one task's scope. */
+export const scopeFilesMax = 32;
 /** Days that what a task changed is kept for undo. */
 export const undoDaysKept = 7;
 /** Sessions whose budgets one ledger holds. */

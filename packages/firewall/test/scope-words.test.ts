@@ -234,6 +234,18 @@ describe("the scope card", () => {
     );
   });
 
+  it("names picked files of its folders, and of no other", () => {
+    const files = ["/home/p/Downloads/a b.pdf", "/home/p/other/c.pdf", "/home/p/Downloads2/d.pdf"];
+    const picks = files.map((value) => ({ kind: "file", value, access: "" }) as const);
+    const { scope, warnings } = offeredScope({ ...input, picks: [...picks, ...picks] });
+    assert.deepEqual(scope.files, files.slice(0, 1));
+    assert.equal(warnings.length, 4);
+    assert.match(warnings[1] ?? "", /^\/home\/p\/Downloads2\/d\.pdf lies in no folder/);
+    const lines = cardOf({ picks });
+    assert.ok(lines.includes("file      /home/p/Downloads/a b.pdf, picked"));
+    assert.equal("files" in offeredScope(input).scope, false, "control");
+  });
+
   it("asks for a pick where the words name no folder, and warns of the whole home", () => {
     assert.equal(offeredScope({ ...input, words: ["tidy up"] }).pickWanted, true);
     assert.match(cardOf({ words: ["tidy up"] })[0] ?? "", /^no files/);

@@ -468,7 +468,9 @@ export class GuardianCore {
       seen: session.origins.seen,
       fresh: session.fresh,
       urls: typedUrls(session.words, this.ports.parseUrl, session.typed),
-      ...(task === undefined ? {} : { task, picks: task.sites }),
+      ...(task === undefined
+        ? {}
+        : { task, picks: [...task.sites, ...(session.scope?.files ?? [])] }),
       headless,
       productFolders: this.config.productFolders,
       home: this.config.home,

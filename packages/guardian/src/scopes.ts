@@ -6,7 +6,14 @@
  */
 import { Lru, toHex, utf8Encode } from "@ioi/base";
 import { domainHash, domains } from "@ioi/crypto";
-import { offeredScope, scopeCard, type ScopePick, visible } from "@ioi/firewall";
+import {
+  normalisePath,
+  offeredScope,
+  pathComplaint,
+  scopeCard,
+  type ScopePick,
+  visible,
+} from "@ioi/firewall";
 import { type Scope, scopeStatement, schema } from "@ioi/wire";
 import { type GuardianCore, isAccess, printable, rejected } from "./core.ts";
 import { verifiedByDevice } from "./device-signature.ts";
@@ -59,6 +66,10 @@ const pickOf = (pick: ScopeRequest["picks"][number]): ScopePick => {
     throw rejected("E_SCOPE_INVALID", `access ${printable(access)}: read, organise or write`);
   }
   if (kind === "folder") return { kind, value, access };
+  // The same plain spelling as a driver's: nothing that leads elsewhere, nothing unseen.
+  if (kind === "file" && pathComplaint(value) === undefined && normalisePath(value) === value) {
+    return { kind, value, access: "" };
+  }
   if (kind === "site" && value.length <= 253 && hostShape.test(value)) {
     return { kind, value, access: "" };
   }

@@ -162,6 +162,27 @@ test("the words are offered as a card, and what is signed is that card", async (
   );
 });
 
+test("a picked file is on the card and counts as the person's own once it was accepted", async () => {
+  const task = await Task.begin();
+  const file = `${folder}/a.pdf`;
+  const picks = [{ kind: "file", value: file, access: "" }];
+  const picked = (): readonly string[] => {
+    const session = task.world.core.requireSession(task.id);
+    const policy = task.world.core.policy();
+    assert.ok(policy !== undefined);
+    return task.world.core.sessionContext(policy, session, false).picks ?? [];
+  };
+  const offer = task.offer({ picks });
+  assert.match(offer.card, /^file {6}\/home\/p\/Downloads\/a\.pdf, picked$/m);
+  assert.deepEqual(picked(), [], "an offer gives nothing");
+  await task.scopes.accept(signedBy(offer.canonical));
+  assert.deepEqual(picked(), [file]);
+  for (const value of ["a.pdf", `${folder}/../a.pdf`, `${folder}//a.pdf`, `${folder}/a\0`, ""]) {
+    const wrong = { picks: [{ kind: "file", value, access: "" }] };
+    assert.equal(await codeOf((async () => task.offer(wrong))()), "E_SCOPE_INVALID", value);
+  }
+});
+
 test("before it is accepted nothing is reached; afterwards exactly what it says, also after a restart", async () => {
   const task = await Task.begin();
   const actions = [

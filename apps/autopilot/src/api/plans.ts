@@ -13,6 +13,8 @@ export interface Task {
   readonly typed: boolean;
   /** Absolute; empty where the words say it. */
   readonly folder: string;
+  /** Files in the folder that the task is about, absolute. */
+  readonly files: readonly string[];
   readonly access: "read" | "organise" | "write";
   /** Empty: the default one, or none for a direct command. */
   readonly model: string;
@@ -37,7 +39,10 @@ export const plan = async (task: Task, session = ""): Promise<Plan> => {
   const reply = await api.plan({
     text: task.text,
     typed: task.typed,
-    picks: task.folder === "" ? [] : [{ kind: "folder", value: task.folder, access: task.access }],
+    picks: [
+      ...(task.folder === "" ? [] : [{ kind: "folder", value: task.folder, access: task.access }]),
+      ...task.files.map((value) => ({ kind: "file", value, access: "" })),
+    ],
     model: task.model,
     microusdMax: microusd(task.dollarsMax),
     wallMinutesMax: task.minutesMax,

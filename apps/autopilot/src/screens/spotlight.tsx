@@ -18,6 +18,7 @@ import { modelsQuery, overviewQuery } from "../api/queries.ts";
 import { absolute, trimmed } from "../pure/paths.ts";
 import { isContent, typedAfter } from "../pure/typed.ts";
 import { dialogStore, draftStore } from "../view/dialogs.ts";
+import { FilesField } from "../view/files-field.tsx";
 import { FolderField } from "../view/folder-field.tsx";
 import { Icon } from "../view/icons.tsx";
 import { Key } from "../view/marks.tsx";
@@ -32,6 +33,7 @@ const firstTask = (): Draft => {
     text,
     typed: text === "",
     folder: folder === "" ? (kept.read("folder") ?? "") : folder,
+    files: [],
     model: "",
     ...defaults,
   };
@@ -59,7 +61,7 @@ const accessOf = ({ access, text }: Draft): Task["access"] =>
 
 const ScopeFields = ({ task, change }: FieldProps): ReactElement => (
   <div className="field-row">
-    <FolderField value={task.folder} onChange={(folder) => change({ folder })} />
+    <FolderField value={task.folder} onChange={(folder) => change({ folder, files: [] })} />
     <label className="field">
       <span className="field-name">It may</span>
       <select
@@ -135,6 +137,7 @@ const useStart = () => {
         ...task,
         text: task.text.trim(),
         folder,
+        files: isCommand(task.text) ? [] : task.files,
         access: accessOf(task),
       });
       if (made.reply.card === "") await begin(made);
@@ -201,7 +204,16 @@ const SpotlightForm = ({
         {hintOf(task, hasModel)}
       </p>
       <ScopeFields task={task} change={change} />
-      {isCommand(task.text) ? null : <ModelFields task={task} change={change} />}
+      {isCommand(task.text) ? null : (
+        <>
+          <FilesField
+            folder={task.folder}
+            picked={task.files}
+            onChange={(files) => change({ files })}
+          />
+          <ModelFields task={task} change={change} />
+        </>
+      )}
       {start.error === null ? null : <ProblemNote error={start.error} />}
       <div className="dialog-foot">
         <span className="muted">

@@ -23,6 +23,7 @@ const play = async (text: string): Promise<string> => {
     folder: path,
     access: "write",
     model: "",
+    files: [],
     dollarsMax: 0,
     minutesMax: 5,
   });

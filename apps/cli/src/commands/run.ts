@@ -33,6 +33,8 @@ export interface BudgetOptions {
 interface RunOptions extends BudgetOptions {
   readonly model?: string;
   readonly workspace?: string;
+  /** Files of these folders that the task is about. */
+  readonly attach?: readonly string[];
   readonly access?: Access;
   readonly onAsk?: OnAsk;
 }
@@ -108,6 +110,16 @@ export const workspaceOf = (context: CommandContext, given: string | undefined):
   throw failWith({ code: "E_WORKSPACE_REFUSED", message });
 };
 
+/** The real files behind `--attach`. */
+const attachmentsOf = (context: CommandContext, given: readonly string[]): readonly string[] =>
+  given.map((each) => {
+    const path = resolve(context.io.cwd, each);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isFile() === true) return realpathSync(path);
+    const message = found === undefined ? `there is no file ${path}` : `${path} is not a file`;
+    throw failWith({ code: "E_CLI_ATTACHMENT", message });
+  });
+
 /** Who decides the steps: what begins with / is the planner's, anything else a model's. */
 const agentOf = (text: string): "planner" | "model" =>
   /^\s*(?:\/|$)/.test(text) ? "planner" : "model";
@@ -139,6 +151,11 @@ const follow = async (
   }
   const onAsk = onAskOf(context, options.onAsk);
   const workspace = workspaceOf(context, options.workspace);
+  const attach = attachmentsOf(context, options.attach ?? []);
+  if (attach.length > 0 && (onAsk !== "prompt" || agent === "planner")) {
+    // Who picks is who answers the card: without one nothing says that a person did.
+    throw usage("--attach belongs to a task in words whose card is answered here");
+  }
   await using kernel = await openKernel(context, { start: true });
   const { session } = await retrying(kernel, async () => {
     const person = await kernel.person();
@@ -149,10 +166,11 @@ const follow = async (
     );
   });
   context.output.progress(`session ${session}`);
+  let attachments: readonly string[] = [];
   // Direct requests say each effect themselves.
   if (onAsk === "prompt" && agent !== "planner") {
     const { access } = options;
-    await beginScope(context, kernel, { session, workspace, access, model });
+    attachments = await beginScope(context, kernel, { session, workspace, access, model, attach });
   }
   const printer = new RunPrinter(context);
   const begin: Begin = (sessions) =>
@@ -166,6 +184,7 @@ const follow = async (
         model,
         budget,
         output: printer.streams,
+        attachments: [...attachments],
         ...(folder === undefined ? {} : { folder: { ...folder, tools: [...folder.tools] } }),
       },
       { deadlineMs: Number.POSITIVE_INFINITY, signal: context.signal },

@@ -38,6 +38,8 @@ export interface ScopeOptions {
   readonly workspace: string;
   readonly access: Access | undefined;
   readonly model: string;
+  /** Real paths of files that the person picked. */
+  readonly attach?: readonly string[];
 }
 
 type Offer = pb.ProposeScopeReply;
@@ -132,22 +134,24 @@ const ask = async (
 
 /**
  * Shows the card and has it accepted; without a yes the session is closed. Where nothing is to be
- * asked, nothing is shown.
+ * asked, nothing is shown. Returns the attached files that stand on the card.
  */
 export const beginScope = async (
   context: CommandContext,
   kernel: Kernel,
-  { session, workspace, access, model }: ScopeOptions,
-): Promise<void> => {
+  { session, workspace, access, model, attach = [] }: ScopeOptions,
+): Promise<readonly string[]> => {
   const bounds = { microusdMax: 0n, wallMinutesMax: 0, actionsMax: 0 };
   const picked = { kind: "folder", value: workspace, access: access ?? "" };
-  let wish: Wish = { picks: workspace === "" ? [] : [picked], model, ...bounds };
+  const files = attach.map((value) => ({ kind: "file", value, access: "" }));
+  const folders = workspace === "" ? [] : [picked];
+  let wish: Wish = { picks: [...folders, ...files], model, ...bounds };
   let offer = await propose(kernel, session, wish);
-  if (offer.needless) return;
+  if (offer.needless) return [];
   if (workspace === "") {
     const picks = lookUp(context, offer);
     if (picks.length > 0) {
-      wish = { ...wish, picks };
+      wish = { ...wish, picks: [...picks, ...files] };
       offer = await propose(kernel, session, wish);
     }
   }
@@ -160,4 +164,5 @@ export const beginScope = async (
   const key = readDeviceKey(folderPaths(context.dataFolder).deviceKey, nodeCrypto);
   const signed = signScope(nodeCrypto, key, accepted);
   await (await kernel.scopes()).acceptScope(signed, { deadlineMs: callDeadlineMs });
+  return accepted.scope?.files ?? [];
 };

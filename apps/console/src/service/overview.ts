@@ -99,7 +99,8 @@ const launcherCalls = (kernel: Kernel): LauncherCalls => ({
   listFolders: async ({ path }, { signal }) => {
     const launcher = await kernel.launcher();
     const listed = await launcher.listFolders({ path }, call(signal));
-    return { path: listed.path, names: listed.names, truncated: listed.truncated };
+    const { names, files, truncated } = listed;
+    return { path: listed.path, names, files, truncated };
   },
 });
 

@@ -85,6 +85,7 @@ export const beginPlan = async (options: SessionsOptions, plan: Plan): Promise<v
   const { kernel, onChange } = options;
   const sessions = await kernel.sessions();
   const { session, text, workspace, agent, model, microusdMax, wallMinutesMax } = plan;
+  const attachments = [...(plan.scope?.scope?.files ?? [])];
   const budget = {
     actions: 0,
     tokens: 0n,
@@ -92,7 +93,7 @@ export const beginPlan = async (options: SessionsOptions, plan: Plan): Promise<v
     wallMs: BigInt(wallMinutesMax) * 60_000n,
   };
   const updates = sessions.start(
-    { session, text, workspace, agent, model, budget, onAsk: "prompt" },
+    { session, text, workspace, agent, model, budget, attachments, onAsk: "prompt" },
     { deadlineMs: callMs },
   );
   // The first state says that it has begun and is in the journal.
@@ -132,6 +133,19 @@ const realPath = async (kernel: Kernel, path: string, signal: AbortSignal): Prom
     if (isCode(error, "E_FOLDER_REFUSED")) return path;
     throw error;
   }
+};
+
+/** A picked file is in a folder without links, as that one is listed. */
+const realPick = async (
+  kernel: Kernel,
+  { kind, value }: PickedPlace,
+  signal: AbortSignal,
+): Promise<string> => {
+  if (kind === "folder") return await realPath(kernel, value, signal);
+  const at = value.lastIndexOf("/");
+  if (kind !== "file" || at <= 0) return value;
+  const folder = await realPath(kernel, value.slice(0, at), signal);
+  return `${folder === "/" ? "" : folder}${value.slice(at)}`;
 };
 
 const undoSession = async (
@@ -190,10 +204,9 @@ const scopeOf = async (
         { session, picks: [...picks], ...bounds },
         { signal, deadlineMs: callMs },
       );
-    const real = async ({ kind, value, access }: PickedPlace): Promise<PickedPlace> => ({
-      kind,
-      value: kind === "folder" ? await realPath(kernel, value, signal) : value,
-      access,
+    const real = async (pick: PickedPlace): Promise<PickedPlace> => ({
+      ...pick,
+      value: await realPick(kernel, pick, signal),
     });
     const picked = await Promise.all(request.picks.map(real));
     const offered = await offer(picked);
@@ -224,6 +237,7 @@ const linesOf = (scope: Awaited<ReturnType<typeof scopeOf>>) => {
       what: "folder",
       detail: `${path}: ${accessWords[access] ?? access}`,
     })),
+    ...(read.files ?? []).map((file) => ({ what: "file", detail: file })),
     ...read.sites.map((site) => ({ what: "site", detail: site })),
     ...(read.groups.length === 0 ? [] : [{ what: "may", detail: read.groups.join(", ") }]),
     ...(read.model === ""

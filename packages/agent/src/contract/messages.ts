@@ -33,6 +33,7 @@ export const startLine = ({ session }: Look): string =>
     goal: session.goal.text,
     workspace: session.workspace,
     folders: session.roots.map(({ path, write }) => ({ path, write })),
+    ...(session.attachments.length === 0 ? {} : { attachments: session.attachments }),
     tools: tools
       .filter(({ target, driver }) => driver !== null && wanted(session, target))
       .map((tool) => ({

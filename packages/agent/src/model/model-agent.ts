@@ -162,6 +162,15 @@ const hear = (talk: Talk, text: string, person: boolean): void => {
   if (text !== "") add(talk.conversation, { type: "user", text, person });
 };
 
+/** Files that the person picked, by name; a name is a stranger's text, so it is content. */
+const hearAttachments = (talk: Talk, { attachments, session }: Look["session"]): void => {
+  if (attachments.length === 0) return;
+  const names = attachments.map(oneLine).join("\n");
+  const origin = { kind: "attachment", name: "files that the person picked" } as const;
+  const text = quoted(names, origin, tagOf(session, 0));
+  add(talk.conversation, { type: "user", text, person: false });
+};
+
 /** A reply that is none is answered with what is wrong with it; too many in a row end the session. */
 const refuse = (talk: Talk, complaint: string): AgentStep | undefined => {
   talk.bad += 1;
@@ -226,8 +235,10 @@ const inferred = (talk: Talk, seen: Observation, look: Look): AgentStep | undefi
 const absorb = (talk: Talk, turn: Turn, asked: boolean, look: Look): AgentStep | undefined => {
   const { observation } = turn;
   talk.heard.push(...turn.messages);
-  if (observation.type === "goal") hear(talk, look.session.goal.text, true);
-  else if (talk.open !== undefined) {
+  if (observation.type === "goal") {
+    hear(talk, look.session.goal.text, true);
+    hearAttachments(talk, look.session);
+  } else if (talk.open !== undefined) {
     answer(talk, talk.open, resultOf(talk, observation, look));
     talk.open = undefined;
   } else if (asked) return inferred(talk, observation, look);

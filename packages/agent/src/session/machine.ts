@@ -93,6 +93,7 @@ const start = (s: Session, input: Of<"start">): void => {
   s.startedMs = s.lastMs;
   s.modelWish = input.model;
   s.folder = input.folder;
+  s.attachments = input.attachments ?? [];
   setBudgets(s, defaultBudgets(input.goal.kind));
   setBudgets(s, input);
   enter(s, "asking");

@@ -7,6 +7,7 @@
  */
 import { encodeCanonical, type Infer, schema } from "@ioi/wire";
 import {
+  attachmentsMax,
   actionContentBytesMax,
   alikeCallsMax,
   displayCharsMax,
@@ -201,6 +202,8 @@ export const sessionInput = union({
     /** Of a model agent: the id of a confirmed model; absent: the default one. */
     model: optional(text(128)),
     folder: optional(agentFolder),
+    /** Files that the person picked; their names are content. */
+    attachments: optional(array(text(4096), attachmentsMax)),
     ...budgets,
   },
   opened: {

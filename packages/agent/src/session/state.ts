@@ -146,6 +146,7 @@ export interface Session {
   roots: readonly SessionRoot[];
   servers: readonly SessionServer[];
   folder: AgentFolder | undefined;
+  attachments: readonly string[];
   stage: Stage;
   call: number;
   nextCall: number;
@@ -232,6 +233,7 @@ export const newSession = (): Session => ({
   roots: [],
   servers: [],
   folder: undefined,
+  attachments: [],
   stage: "new",
   call: 0,
   nextCall: 1,

@@ -7,6 +7,7 @@ import type { Scope, ScopeFolder, ScopeGroup } from "@ioi/wire";
 import {
   budgetActionsMax,
   budgetMinutesMax,
+  scopeFilesMax,
   scopeFoldersMax,
   scopeSitesMax,
   undoDaysKept,
@@ -16,7 +17,7 @@ import { readWords, scopeGroups, type WordsReading } from "./words.ts";
 
 /** What a person picked in a chooser: as good as typed. */
 export interface ScopePick {
-  readonly kind: "folder" | "site";
+  readonly kind: "folder" | "site" | "file";
   readonly value: string;
   readonly access: ScopeFolder["access"] | "";
 }
@@ -73,6 +74,22 @@ const groupsOf = (reading: WordsReading, input: ScopeInput): readonly ScopeGroup
   return scopeGroups.filter((group) => given.has(group));
 };
 
+/** Picked files that lie in the folders; of each other one a warning. */
+const filesOf = (
+  input: ScopeInput,
+  folders: readonly ScopeFolder[],
+  warnings: string[],
+): readonly string[] => {
+  const files = new Set<string>();
+  for (const { kind, value } of input.picks) {
+    if (kind !== "file") continue;
+    const isInside = folders.some(({ path }) => value.startsWith(path === "/" ? path : `${path}/`));
+    if (isInside) files.add(value);
+    else warnings.push(`${visible(value)} lies in no folder of this task: not attached.`);
+  }
+  return [...files].slice(0, scopeFilesMax);
+};
+
 const clamp = (value: number, max: number): number => Math.min(Math.max(1, value), max);
 
 const homeWarning = "The whole home folder is in scope: mail, keys and settings too.";
@@ -99,12 +116,14 @@ export const offeredScope = (input: ScopeInput): OfferedScope => {
       ...picks.filter(({ kind }) => kind === "site").map(({ value }) => value),
     ]),
   ];
+  const files = filesOf(input, folders, warnings);
   return {
     scope: {
       version: 1,
       session,
       folders: folders.slice(0, scopeFoldersMax),
       sites: sites.slice(0, scopeSitesMax),
+      ...(files.length === 0 ? {} : { files }),
       groups: groupsOf(reading, input),
       model: input.model,
       microusdMax: Math.max(0, input.microusdMax),
@@ -161,6 +180,7 @@ export const scopeCard = (scope: Scope, warnings: readonly string[], home: strin
     const by = words === "" ? "picked" : `your words "${visible(words)}"`;
     lines.push(`folder    ${visible(path)}, ${by}`);
   }
+  for (const path of scope.files ?? []) lines.push(`file      ${visible(path)}, picked`);
   for (const [group, text] of groupLines) {
     if (scope.groups.includes(group)) lines.push(`${group.padEnd(9)} ${text}`);
   }

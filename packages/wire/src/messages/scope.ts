@@ -3,7 +3,7 @@
  * picks without a model; the person's device signs `scopeStatement`, which holds the scope itself
  * and the hash of the card's text, so that what was seen is what is granted.
  */
-import { type Infer, array, bytes, int, oneOf, record, text } from "../schema.ts";
+import { type Infer, array, bytes, int, oneOf, optional, record, text } from "../schema.ts";
 
 /** What a folder is given for: to look, to arrange what is in it, or to change contents as well. */
 export const scopeAccess = oneOf("read", "organise", "write");
@@ -36,6 +36,8 @@ export const scope = record({
   folders: array(scopeFolder, 16),
   /** Hosts, lower case, as in `example.com`. */
   sites: array(text(253), 32),
+  /** Files in these folders that the person picked, absolute; absent: none. */
+  files: optional(array(text(4096), 32)),
   groups: array(scopeGroup, 8),
   /** Name of the model; empty: none. */
   model: text(200),
