@@ -36,7 +36,10 @@ const onAskOf = (text: string): GateStart["onAsk"] => {
 
 export const mcpGatesService = (ends: GateEnds): Implementation => {
   const gates = new Map<string, McpGate>();
-  async function* opened(request: pb.OpenGateRequest): AsyncGenerator<EventMessage> {
+  async function* opened(
+    request: pb.OpenGateRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<EventMessage> {
     const { session, server } = request;
     const onAsk = onAskOf(request.onAsk);
     if (gates.has(session) || gates.size >= gatesMax) {
@@ -44,16 +47,20 @@ export const mcpGatesService = (ends: GateEnds): Implementation => {
     }
     const gate = new McpGate(ends, { session, server, onAsk });
     gates.set(session, gate);
+    // A client that has gone, or was killed, hears nothing more: what waits for the next event wakes.
+    const gone = (): void => gate.events.finish();
+    signal.addEventListener("abort", gone, { once: true });
     try {
       await gate.open();
       for await (const event of gate.events) yield eventMessage(event);
     } finally {
+      signal.removeEventListener("abort", gone);
       gates.delete(session);
       await gate.close();
     }
   }
   return implement(pb.McpGates, {
-    openGate: (request) => opened(request),
+    openGate: (request, { signal }) => opened(request, signal),
     sendToGate: async ({ session, message }) => {
       const gate = gates.get(session);
       if (gate === undefined) throw new OperationError("E_MCP_GATE", "the gate is not open");
