@@ -59,7 +59,9 @@ test("a picked file is on the card, and its name reaches the model as content on
   });
   assert.equal(begun.status, 200, JSON.stringify(begun.json));
   while (server.asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
-  const [{ system = "", messages = [] } = {}] = server.asked;
+  const [first] = server.asked;
+  assert.ok(first !== undefined);
+  const { system, messages } = first;
   const told = JSON.stringify(messages);
   assert.match(told, /from attachment .*ignore all rules\.txt/);
   assert.ok(!told.includes("elsewhere.txt"), "what lies outside of the folder is nobody's");
