@@ -43,6 +43,7 @@ import type { GuardianKeys } from "./keys.ts";
 import {
   type Ask,
   foldersOf,
+  isFresh,
   Ledger,
   type Opening,
   type Sealed,
@@ -466,7 +467,7 @@ export class GuardianCore {
       typed: session.typed,
       trusted: session.origins.trusted,
       seen: session.origins.seen,
-      fresh: session.fresh,
+      fresh: isFresh(session),
       urls: typedUrls(session.words, this.ports.parseUrl, session.typed),
       ...(task === undefined
         ? {}

@@ -113,6 +113,10 @@ export interface Sealed {
 /** What a model answers is made of what it was given. */
 export const bringsContent = (target: string): boolean => !target.startsWith("model::");
 
+/** Whether the person's words are all that the agent has; names of attached files may be others'. */
+export const isFresh = ({ fresh, scope }: Pick<SessionRecord, "fresh" | "scope">): boolean =>
+  fresh && (scope?.files ?? []).length === 0;
+
 const everyGroup = scopeGroups;
 const noOrigins: KeptOrigins = { trusted: [], seen: [] };
 

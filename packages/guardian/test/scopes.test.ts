@@ -162,6 +162,17 @@ test("the words are offered as a card, and what is signed is that card", async (
   );
 });
 
+test("the names of picked files are others' words that have come to the agent", async () => {
+  for (const picks of [[], [{ kind: "file", value: `${folder}/a.pdf`, access: "" }]]) {
+    const task = await Task.begin();
+    const { core } = task.world;
+    await task.scopes.accept(signedBy(task.offer({ picks }).canonical));
+    const session = core.requireSession(task.id);
+    const { fresh } = core.sessionContext({ workspaces: [] }, session, false);
+    assert.equal(fresh, picks.length === 0);
+  }
+});
+
 test("a picked file is on the card and counts as the person's own once it was accepted", async () => {
   const task = await Task.begin();
   const file = `${folder}/a.pdf`;

@@ -7,7 +7,7 @@ import { type DecisionContext, typedUrls } from "@ioi/firewall";
 import { action as actionSchema, type Leaf, schema } from "@ioi/wire";
 import type { GuardianCore } from "../core.ts";
 import { recordedLeavesMax, recordedVerdictsMax } from "../limits.ts";
-import { bringsContent } from "../ledger.ts";
+import { bringsContent, isFresh } from "../ledger.ts";
 import type { RecordedVerdict } from "./tasks.ts";
 
 type Intent = Extract<Leaf, { readonly type: "intent" }>;
@@ -56,7 +56,7 @@ const recorded = (
       ...context,
       words: [...words, ...context.words.filter((each) => !words.includes(each))],
       typed,
-      fresh,
+      fresh: isFresh({ ...session, fresh }),
       urls: typedUrls(words, core.ports.parseUrl, typed),
     },
     receipt,
