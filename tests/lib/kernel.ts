@@ -99,6 +99,8 @@ export interface KernelOptions {
   readonly egress?: { readonly authorities?: readonly string[]; readonly resolver?: string };
   /** Serve the page on a free port, from this folder of built pages; it is built where it lacks. */
   readonly pages?: string;
+  /** The person's home; absent: that of who runs the tests. */
+  readonly home?: string;
 }
 
 /** A kernel under a launcher of its own. */
@@ -152,6 +154,7 @@ export class TestKernel implements AsyncDisposable {
     };
     const child = spawn(process.execPath, [...nodeArgs, launcherMain, JSON.stringify(config)], {
       stdio: ["pipe", "ignore", "inherit", "pipe"],
+      env: options.home === undefined ? process.env : { ...process.env, HOME: options.home },
     });
     const exited = new Promise<number>((resolve) => {
       child.once("exit", (code) => resolve(code ?? 137));

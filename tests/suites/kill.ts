@@ -283,7 +283,7 @@ export const suite: Suite = {
   covers: ["architecture 3", "agent 1"],
   summary: "SIGKILL at any moment: nothing acknowledged is lost, no effect happens twice",
   async run(context) {
-    const kills = Number(context.params["kills"] ?? (context.quick ? 30 : 150));
+    const kills = Number(context.params["kills"] ?? (context.quick ? 20 : 150));
     using scratch = new Scratch();
     const shares = Array.from({ length: lanes }, (_, lane) =>
       Math.floor((kills + lanes - 1 - lane) / lanes),

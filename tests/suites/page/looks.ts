@@ -85,11 +85,27 @@ const withKeys = (name: string, keys: string, wait: string): Screen => ({
   },
 });
 
+/** Names of a folder's files, to be picked for a task. */
+const attach = (folder: string): Screen => ({
+  name: "attach",
+  open: async (page) => {
+    await goTo(page, "/");
+    await page.locator("main").focus();
+    await page.keyboard.press("Control+k");
+    await page.getByLabel("Folder", { exact: true }).fill(folder);
+    await page.keyboard.press("Escape");
+    await page.getByText("Attach files of this folder", { exact: true }).click();
+    await page.waitForSelector(".files-item");
+  },
+});
+
 /** The screens; a task and its card are there when the sessions are named. */
 export const screensOf = (sessions: {
   readonly task: string;
   readonly waiting: string;
   readonly answer: string;
+  /** A folder of the home with a file. */
+  readonly folder: string;
 }): readonly Screen[] => [
   screen("tasks", "/"),
   screen("task", `/task/${sessions.task}`),
@@ -145,6 +161,7 @@ export const screensOf = (sessions: {
   screen("doctor", "/doctor"),
   screen("tour", "/tour"),
   withKeys("spotlight", "Control+k", ".goal"),
+  attach(sessions.folder),
   withKeys("commands", "Control+/", ".palette-item"),
   withKeys("keys", "?", ".key-list"),
 ];

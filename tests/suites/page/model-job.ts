@@ -23,7 +23,7 @@ const answer = [
   "<img src=x onerror=window.hit=1>",
 ].join("\n");
 
-const play = async (stage: Stage, page: Page): Promise<string | undefined> => {
+const play = async (stage: Stage, page: Page, told: () => string): Promise<string | undefined> => {
   await page.keyboard.press("Escape");
   await page.keyboard.press("Control+k");
   await page.waitForSelector(".goal:focus");
@@ -32,9 +32,16 @@ const play = async (stage: Stage, page: Page): Promise<string | undefined> => {
   await page.keyboard.press("Control+a");
   await page.keyboard.type(stage.at("home-work"));
   await page.keyboard.press("Escape");
+  await tabTo(page, "Attach files of this folder");
+  await page.keyboard.press("Enter");
+  await tabTo(page, "Name contains");
+  await page.keyboard.type("notes");
+  await tabTo(page, "notes.txt");
+  await page.keyboard.press("Space");
+  await page.getByText("1 file attached", { exact: true }).waitFor();
   await tabTo(page, "Go");
   await page.keyboard.press("Enter");
-  await page.locator(".scope-lines").waitFor();
+  await page.locator(".scope-lines", { hasText: "notes.txt" }).waitFor();
   const frame = await cardsFrame(page);
   await frame
     .getByRole("button", { name: /^Start/ })
@@ -51,6 +58,7 @@ const play = async (stage: Stage, page: Page): Promise<string | undefined> => {
   if (link !== "https://guide.example/notes") return `the link reads ${link}`;
   if ((await said.locator("img").count()) > 0) return "markup became an element";
   const text = (await said.textContent()) ?? "";
+  if (!told().includes("from attachment")) return "the model was not told of the attached file";
   return text.includes("<img src=x") ? undefined : `it reads ${text}`;
 };
 
@@ -71,7 +79,7 @@ export const modelJob = async (
   const expected = "a task in plain words is begun on its scope card and answered as text";
   let actual: string | undefined;
   try {
-    actual = await play(stage, page);
+    actual = await play(stage, page, () => JSON.stringify(server.asked[0]?.messages ?? []));
   } catch (error) {
     await page.screenshot({ path: path.join(pictures, "failed-job-model.png") });
     actual = error instanceof Error ? error.message : String(error);

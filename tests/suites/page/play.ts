@@ -42,7 +42,8 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   const fixed = await fixedCases(stage, page);
   const { sessions } = fixed;
   const answer = withModel.session ?? sessions?.task ?? "";
-  const screens = sessions === undefined ? [] : screensOf({ ...sessions, answer });
+  const shown = { answer, folder: stage.at("home-work") };
+  const screens = sessions === undefined ? [] : screensOf({ ...sessions, ...shown });
   const looks = await takeLooks(page, screens, everywhere, { quick, folder, progress, signal });
   const axeViolations = looks.reduce((sum, { violations }) => sum + violations.length, 0);
   return {

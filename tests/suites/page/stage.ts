@@ -54,7 +54,8 @@ export class Stage implements AsyncDisposable {
     const scratch = new Scratch();
     const data = scratch.at("data");
     const [kernel, browser] = await Promise.all([
-      TestKernel.start({ data, pages: pagesFolder }),
+      // Its folders are the person's own: the choosers name what is in them.
+      TestKernel.start({ data, pages: pagesFolder, home: scratch.path }),
       startChromium(chromium),
     ]);
     return new Stage(scratch, kernel, browser);
