@@ -18,7 +18,7 @@ import {
   type OuterSandbox,
   type SystemFolder,
 } from "./mounts.ts";
-import { namespaceTool } from "./namespace-tool.ts";
+import { namespaceTool, toolVariable } from "./namespace-tool.ts";
 import { planVariable, sourceVariable, startedMark, type ConfinerPlan } from "./plan.ts";
 import { filterBytes } from "./seccomp.ts";
 import { checkSpec, environmentName, type SandboxLimits, type SandboxSpec } from "./spec.ts";
@@ -104,12 +104,19 @@ const resourceLimits = (limits: SandboxLimits): (readonly [number, number])[] =>
   return list;
 };
 
+/** A tool that was named is the tool of the sandboxes inside as well. */
+const innerTool = (): Readonly<Record<string, string>> => {
+  const named = process.env[toolVariable];
+  return named === undefined ? {} : { [toolVariable]: named };
+};
+
 const cleanEnvironment = (spec: SandboxSpec, given: Readonly<Record<string, string>>) => {
   const env: Record<string, string> = {
     HOME: "/tmp",
     LANG: "C.UTF-8",
     PATH: "/usr/local/bin:/usr/bin:/bin",
     TMPDIR: "/tmp",
+    ...(spec.mayCreateNamespaces ? innerTool() : {}),
     ...given,
   };
   for (const [name, value] of Object.entries(env)) {
@@ -155,6 +162,11 @@ const bridgeOf = (
   return { ...bridge, port: sandboxBridgePort };
 };
 
+const raisesLoopback = (): boolean => {
+  const tool = namespaceTool();
+  return tool.ok && tool.value.raisesLoopback;
+};
+
 export const sandboxPlan = (
   spec: SandboxSpec,
   argv: readonly string[],
@@ -170,6 +182,7 @@ export const sandboxPlan = (
   status: options.status ?? null,
   started: startedMark,
   bridge: bridgeOf(spec, options),
+  silent: spec.network !== "host" && raisesLoopback(),
   limits: resourceLimits(spec.limits),
   landlock: landlockPlan(spec, landlockAbi()),
   filter: Buffer.from(

@@ -117,17 +117,36 @@ const keepDescriptors = (channel: string | undefined): void => {
   for (const descriptor of kept) call("fcntl", descriptor, F_SETFD, 0);
 };
 
-/** Before capabilities go: the device comes up, one socket listens, and leaves for who serves it. */
-const buildBridge = ({ descriptor, port, words }: NonNullable<ConfinerPlan["bridge"]>): void => {
+const setLoopback = (socket: number, up: boolean): void => {
   const SIOCGIFFLAGS = 0x8913;
   const SIOCSIFFLAGS = 0x8914;
   const IFF_UP = 1;
-  const socket = call("socket", 2, 1 | 0o2000000, 0);
   const request = Buffer.alloc(40);
   request.write("lo");
   call("ioctl", socket, SIOCGIFFLAGS, request);
-  request.writeInt16LE(request.readInt16LE(16) | IFF_UP, 16);
+  const flags = request.readInt16LE(16);
+  request.writeInt16LE(up ? flags | IFF_UP : flags & ~IFF_UP, 16);
   call("ioctl", socket, SIOCSIFFLAGS, request);
+};
+
+const streamSocket = (): number => call("socket", 2, 1 | 0o2000000, 0);
+
+/** Without its address nothing leads to it, so that who calls it is refused and does not wait. */
+const silenceLoopback = (): void => {
+  const SIOCSIFADDR = 0x8916;
+  const socket = streamSocket();
+  setLoopback(socket, false);
+  const noAddress = Buffer.alloc(40);
+  noAddress.write("lo");
+  noAddress.writeUInt16LE(2, 16);
+  call("ioctl", socket, SIOCSIFADDR, noAddress);
+  fs.closeSync(socket);
+};
+
+/** Before capabilities go: the device comes up, one socket listens, and leaves for who serves it. */
+const buildBridge = ({ descriptor, port, words }: NonNullable<ConfinerPlan["bridge"]>): void => {
+  const socket = streamSocket();
+  setLoopback(socket, true);
   const address = Buffer.alloc(16);
   address.writeUInt16LE(2, 0);
   address.writeUInt16BE(port, 2);
@@ -166,6 +185,7 @@ const confine = (): void => {
   enterRoot();
   const ruleset = plan.landlock === null ? null : landlockRuleset(plan.landlock);
   if (plan.bridge !== null) buildBridge(plan.bridge);
+  else if (plan.silent) silenceLoopback();
   limitResources();
   dropCapabilities();
   call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

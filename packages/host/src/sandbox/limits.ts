@@ -44,3 +44,5 @@ export const sandboxFilterMax = 4096;
 
 /** Processes of a sandbox that builds others, and of all of these together, unless it says otherwise. */
 export const sandboxInnerPids = 2048;
+/** How long the trial of a tool that makes namespaces may take, in milliseconds. */
+export const namespaceTrialMs = 5_000;

@@ -6,6 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { err, ok, type Rejection, type Result } from "@ioi/base";
+import { namespaceTrialMs } from "./limits.ts";
 import type { SandboxNetwork } from "./spec.ts";
 
 export interface NamespaceRequest {
@@ -21,6 +22,8 @@ export interface NamespaceTool {
   /** The command that runs `inner` as the first process of fresh namespaces and dies with us. */
   wrap(request: NamespaceRequest, inner: readonly string[]): readonly string[];
   version(): string;
+  /** An empty network gets its loopback device up. */
+  readonly raisesLoopback: boolean;
 }
 
 const folders = ["/usr/bin", "/bin", "/usr/local/bin"];
@@ -37,13 +40,16 @@ export const findProgram = (name: string): string | null => {
   return null;
 };
 
+const versionOf = (program: string): string => {
+  const answer = spawnSync(program, ["--version"], { env: {}, encoding: "utf8" });
+  return (answer.stdout ?? "").trim().split(" ").at(-1) ?? "";
+};
+
 const unshareTool = (unshare: string, setpriv: string): NamespaceTool => ({
   name: "unshare",
   path: unshare,
-  version: () => {
-    const answer = spawnSync(unshare, ["--version"], { env: {}, encoding: "utf8" });
-    return (answer.stdout ?? "").trim().split(" ").at(-1) ?? "";
-  },
+  raisesLoopback: false,
+  version: () => versionOf(unshare),
   wrap: (request, inner) => [
     setpriv,
     "--pdeathsig",
@@ -67,16 +73,124 @@ const unshareTool = (unshare: string, setpriv: string): NamespaceTool => ({
   ],
 });
 
-let found: NamespaceTool | null = null;
+/**
+ * Bubblewrap makes the same namespaces; what it lays out itself is the machine's own tree, which the
+ * confiner then covers as ever. It also brings the loopback device of an empty network up, for which
+ * it needs a socket: below a driver that may have none (terminals, MCP servers) it fails.
+ */
+const bwrapTool = (bwrap: string): NamespaceTool => ({
+  name: "bwrap",
+  path: bwrap,
+  raisesLoopback: true,
+  version: () => versionOf(bwrap),
+  wrap: ({ user, group, network }, inner) => [
+    bwrap,
+    "--unshare-user",
+    "--uid",
+    String(user),
+    "--gid",
+    String(group),
+    "--unshare-pid",
+    "--as-pid-1",
+    "--die-with-parent",
+    "--unshare-ipc",
+    "--unshare-uts",
+    ...(network !== "host" ? ["--unshare-net"] : []),
+    "--cap-add",
+    "ALL",
+    "--dev-bind",
+    "/",
+    "/",
+    "--",
+    ...inner,
+  ],
+});
 
-export const namespaceTool = (): Result<NamespaceTool, Rejection<"E_SANDBOX_TOOL">> => {
-  if (found !== null) return ok(found);
+const missing = (name: string): string => `${name} is not in ${folders.join(", ")}`;
+
+/** Every tool of this machine in the order of preference, or why it is none. */
+const candidates = (): readonly (NamespaceTool | string)[] => {
   const unshare = findProgram("unshare");
   const setpriv = findProgram("setpriv");
-  if (unshare === null || setpriv === null) {
-    const missing = unshare === null ? "unshare" : "setpriv";
-    return err({ code: "E_SANDBOX_TOOL", message: `${missing} is not in ${folders.join(", ")}` });
+  const bwrap = findProgram("bwrap");
+  return [
+    unshare === null
+      ? missing("unshare")
+      : setpriv === null
+        ? missing("setpriv")
+        : unshareTool(unshare, setpriv),
+    bwrap === null ? missing("bwrap") : bwrapTool(bwrap),
+  ];
+};
+
+/** What a tool makes, tried with a mount of its own: empty where it works. */
+const failureOf = (tool: NamespaceTool): string => {
+  const mount = findProgram("mount");
+  if (mount === null) return "";
+  const request = { network: "none", user: 1000, group: 1000 } as const;
+  const [first = "", ...rest] = tool.wrap(request, [mount, "-t", "tmpfs", "none", "/"]);
+  const { status, error, stderr } = spawnSync(first, rest, {
+    env: {},
+    cwd: "/",
+    encoding: "utf8",
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: namespaceTrialMs,
+  });
+  if (status === 0) return "";
+  const said = error?.message ?? stderr.trim().split("\n").at(-1) ?? "";
+  return `${tool.name} fails: ${said.slice(0, 200)}`;
+};
+
+export interface ChosenTool {
+  readonly tool: NamespaceTool;
+  /** Why it is this one. */
+  readonly reason: string;
+}
+
+export type Chosen = Result<ChosenTool, Rejection<"E_SANDBOX_TOOL">>;
+
+/**
+ * The first that works. With one tool alone there is nothing to choose: whether that works is seen
+ * with the first sandbox, and nobody waits for a trial.
+ */
+export const chooseTool = (
+  all: readonly (NamespaceTool | string)[],
+  failure: (tool: NamespaceTool) => string,
+): Chosen => {
+  const tools = all.filter((one) => typeof one !== "string");
+  const [only] = tools;
+  const absent = all.filter((one) => typeof one === "string");
+  if (only === undefined) return err({ code: "E_SANDBOX_TOOL", message: absent.join("; ") });
+  if (tools.length === 1) return ok({ tool: only, reason: absent.join("; ") });
+  const failures: string[] = [];
+  for (const tool of tools) {
+    const failed = failure(tool);
+    if (failed === "") {
+      const reason = failures.length === 0 ? "the first that works" : failures.join("; ");
+      return ok({ tool, reason });
+    }
+    failures.push(failed);
   }
-  found = unshareTool(unshare, setpriv);
-  return ok(found);
+  return ok({ tool: only, reason: failures.join("; ") });
+};
+
+let chosen: Chosen | null = null;
+
+/** Tests name the tool by this; so does a sandbox that builds others to those inside. */
+export const toolVariable = "IOI_NAMESPACE_TOOL";
+
+const choose = (): Chosen => {
+  const wanted = process.env[toolVariable];
+  if (wanted === undefined) return chooseTool(candidates(), failureOf);
+  const tool = candidates().find((one) => typeof one !== "string" && one.name === wanted);
+  return tool === undefined || typeof tool === "string"
+    ? err({ code: "E_SANDBOX_TOOL", message: missing(wanted) })
+    : ok({ tool, reason: `${toolVariable} names it` });
+};
+
+export const chosenTool = (): Chosen => (chosen ??= choose());
+
+export const namespaceTool = (): Result<NamespaceTool, Rejection<"E_SANDBOX_TOOL">> => {
+  const result = chosenTool();
+  return result.ok ? ok(result.value.tool) : result;
 };

@@ -86,6 +86,8 @@ export interface ConfinerPlan {
     readonly port: number;
     readonly words: string;
   } | null;
+  /** The tool brought the loopback device up, and it goes down again. */
+  readonly silent: boolean;
   /** [resource, value], soft and hard alike. */
   readonly limits: readonly (readonly [number, number])[];
   readonly landlock: LandlockPlan | null;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { nr, syscall } from "../../libc/index.ts";
 import { landlockVersion } from "../landlock.ts";
-import { namespaceTool } from "../namespace-tool.ts";
+import { chosenTool, namespaceTool } from "../namespace-tool.ts";
 
 export interface SandboxMechanism {
   readonly name: string;
@@ -66,7 +66,7 @@ export interface MachineFindings {
 }
 
 export const mechanisms = (found: MachineFindings): readonly SandboxMechanism[] => {
-  const tool = namespaceTool();
+  const tool = chosenTool();
   const abi = landlockVersion();
   const of = (name: string, available: boolean, version: string): SandboxMechanism => ({
     name,
@@ -76,7 +76,9 @@ export const mechanisms = (found: MachineFindings): readonly SandboxMechanism[] 
   });
   return [
     of("namespaces", found.namespaces, `linux ${release()}`),
-    of("unshare", tool.ok, tool.ok ? tool.value.version() : ""),
+    tool.ok
+      ? of(tool.value.tool.name, true, `${tool.value.tool.version()} (${tool.value.reason})`)
+      : of("unshare", false, ""),
     of("landlock", abi > 0, `abi ${abi}`),
     of("seccomp", seccompAvailable(), process.arch),
     of("overlay", found.overlay, ""),
