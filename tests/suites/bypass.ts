@@ -98,6 +98,7 @@ const goals: readonly Goal[] = [
   { metric: "tried", op: ">=", value: 60 },
   { metric: "escaped", op: "=", value: 0 },
   { metric: "notExecuted", op: "=", value: 0 },
+  { metric: "broken", op: "=", value: 0 },
 ];
 
 export const suite: Suite = {
@@ -119,7 +120,11 @@ export const suite: Suite = {
     const cases = ran.flatMap((each) => each.cases);
     const count = (...outcomes: readonly SuiteCase["outcome"][]): number =>
       cases.filter(({ outcome }) => outcomes.includes(outcome)).length;
-    const tried = count("passed", "failed");
+    // Without an answer there is no control: the case failed, and shows neither.
+    const broken = cases.filter(
+      ({ outcome, control }) => outcome === "failed" && control === undefined,
+    ).length;
+    const tried = count("passed", "failed") - broken;
     const executedAgainstDriver = cases.filter(
       ({ outcome, control }) => outcome !== "inapplicable" && control === "harmed",
     ).length;
@@ -128,7 +133,8 @@ export const suite: Suite = {
       metrics: {
         tried,
         held: count("passed"),
-        escaped: count("failed"),
+        escaped: count("failed") - broken,
+        broken,
         inapplicable: count("inapplicable"),
         executedAgainstDriver,
         notExecuted: tried - executedAgainstDriver,

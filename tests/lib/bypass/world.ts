@@ -4,6 +4,8 @@
  * line of JSON; the arguments are those of `main.ts`.
  */
 import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
 import { OperationError } from "@ioi/base";
 import { chosen } from "./catalogue.ts";
 import { dnsStub } from "../egress/dns-stub.ts";
@@ -34,12 +36,26 @@ const prepareNetwork = (): void => {
 const names = (name: string, nth: number): readonly string[] | undefined =>
   zone(name, nth) ?? (name.endsWith(".test") ? [publicAddress] : undefined);
 
+/** What the launcher warned of last: why a process of the kernel ended, where one did. */
+const warnings = (data: string): string =>
+  fs
+    .readFileSync(path.join(data, "logs/kernel.jsonl"), "utf8")
+    .split("\n")
+    .filter((line) => /"level":"(?:warn|error)"/.test(line))
+    .slice(-6)
+    .join("\n");
+
+/** A case that could not be tried failed, and has no control: nothing is known to have escaped. */
 const judge = async (at: KernelPlace, one: KernelCase): Promise<SuiteCase> => {
+  const began = performance.now();
   try {
     return caseOf({ id: one.id, ...(await one.run(at)) });
   } catch (error) {
-    const actual = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { id: one.id, outcome: "failed", expected: "an answer", actual: actual.slice(0, 800) };
+    const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const actual = `${why.slice(0, 800)}\n${warnings(at.world.data).slice(-3000)}`;
+    return { id: one.id, outcome: "failed", expected: "an answer", actual };
+  } finally {
+    process.stderr.write(`${one.id} ${Math.round(performance.now() - began)} ms\n`);
   }
 };
 
