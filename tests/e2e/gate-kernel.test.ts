@@ -85,12 +85,44 @@ for (const how of ["ends", "is killed"] as const) {
   });
 }
 
+/** What `npx` would run is confirmed as the file in npm's cache; what is not there is said. */
+const npxIsLookedUp = async (data: string): Promise<void> => {
+  const cache = scratch.folder("npm-cache");
+  const made = (hash: string, version: string): string => {
+    const folder = path.join(cache, "_npx", hash, "node_modules/@x/notes");
+    fs.mkdirSync(folder, { recursive: true });
+    const manifest = { version, bin: { notes: "cli.js", other: "o.js" } };
+    fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify(manifest));
+    fs.writeFileSync(path.join(folder, "cli.js"), "");
+    return path.join(folder, "cli.js");
+  };
+  const wanted = made("aaaa", "1.0.0");
+  made("bbbb", "2.0.0");
+  const env = { npm_config_cache: cache };
+  const add = (name: string, ...command: readonly string[]) =>
+    ioi(["mcp", "add", name, "--data", data, "--json", "--", ...command], { env });
+  const added = await add("notes", "npx", "-y", "@x/notes@1.0.0", "--flag");
+  assert.equal(added.code, 0, added.stderr);
+  assert.ok(added.stdout.includes(JSON.stringify(wanted)), added.stdout);
+  assert.ok(added.stdout.includes('"--flag"') && !added.stdout.includes('"npx"'), added.stdout);
+  for (const [command, says] of [
+    [["npx", "-y", "@x/notes@3.0.0"], /@x\/notes is not in npm's cache/],
+    [["npx", "-p", "a", "b"], /only npx \[-y\] PACKAGE can be looked up/],
+    [["uvx", "a"], /uvx fetches what it runs/],
+  ] as const) {
+    const refused = await add("other", ...command);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.stderr + refused.stdout, says);
+  }
+};
+
 test("a kernel that is told to stop ends whoever holds it, and the gates say so", async () => {
   const data = scratch.at("stopped");
   await using first = gateOn(data, "first");
   await ready(first);
   await using second = gateOn(data, "second");
   await ready(second);
+  await npxIsLookedUp(data);
   process.kill(kernelOf(data), "SIGTERM");
   assert.notEqual(await second.exited, 0);
   assert.match(second.stderr, /E_MCP_ENDED|E_RPC_UNAVAILABLE/);

@@ -1,6 +1,9 @@
 /**
  * `ioi gate install|uninstall`: the configuration of known clients, with a copy of what it was beside.
  * What is written is shown first as a difference; `--dry-run` shows it and writes nothing.
+ *
+ * Invariants: a file is written only while it says what was shown; the copy is of the file as it was
+ * before the gate, and goes with it.
  */
 import fs from "node:fs";
 import { join } from "node:path";
@@ -42,19 +45,49 @@ const filesOf = (context: CommandContext, given: readonly string[]): readonly Cl
   throw failWith({ code: "E_CLI_GATE_CLIENT", message: `no configuration is there: ${paths}` });
 };
 
-const readText = (path: string): string => {
-  if (fs.statSync(path).size > smallFileBytesMax) {
-    throw failWith({ code: "E_CLI_FILE", message: `${path} is too large` });
+/** What the system says about a file, in our words. */
+const onFile = <T>(path: string, does: "read" | "written", work: () => T): T => {
+  try {
+    return work();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!(error instanceof Error) || code === undefined || !/^E[A-Z0-9]+$/.test(code)) throw error;
+    const message = `${path} cannot be ${does} (${code}); nothing of it was changed`;
+    throw failWith({ code: "E_CLI_FILE", message }, error);
   }
-  return fs.readFileSync(path, "utf8");
 };
 
+const readText = (path: string): string =>
+  onFile(path, "read", () => {
+    if (fs.statSync(path).size > smallFileBytesMax) {
+      throw failWith({ code: "E_CLI_FILE", message: `${path} is too large` });
+    }
+    const bytes = fs.readFileSync(path);
+    const text = bytes.toString("utf8");
+    if (Buffer.from(text, "utf8").equals(bytes)) return text;
+    throw failWith({ code: "E_CLI_FILE", message: `${path} is not UTF-8` });
+  });
+
 /** In place of the old file at once, with its mode; a link keeps leading to it. */
-const writeText = (path: string, text: string): void => {
-  const real = fs.realpathSync(path);
-  const fresh = `${real}.ioi-new`;
-  fs.writeFileSync(fresh, text, { mode: fs.statSync(real).mode & 0o777, flush: true });
-  fs.renameSync(fresh, real);
+const writeText = (path: string, before: string, text: string): void =>
+  onFile(path, "written", () => {
+    const real = fs.realpathSync(path);
+    const fresh = `${real}.ioi-new`;
+    fs.writeFileSync(fresh, text, { mode: fs.statSync(real).mode & 0o777, flush: true });
+    if (fs.readFileSync(real, "utf8") !== before) {
+      fs.rmSync(fresh);
+      const message = `${path} was changed meanwhile, and stays as it is now`;
+      throw failWith({ code: "E_CLI_FILE", message });
+    }
+    fs.renameSync(fresh, real);
+  });
+
+/** One that is older than a file without any gate is of another time. */
+const keepCopy = ({ file, before }: Change): void => {
+  const gates = unwrap(before, file.key);
+  const backup = backupOf(file.path);
+  if (gates.ok && gates.value.changed.length > 0 && fs.existsSync(backup)) return;
+  onFile(backup, "written", () => fs.writeFileSync(backup, before, { mode: 0o600 }));
 };
 
 const show = ({ output }: CommandContext, { file, before, after }: Change): void => {
@@ -103,10 +136,8 @@ export const install: Handler<InstallOptions> = async (context, { args, options 
     show(context, change);
     const { file, before, after } = change;
     if (dry || after.text === before) continue;
-    const backup = backupOf(file.path);
-    // The oldest copy is the one from before the gate.
-    if (!fs.existsSync(backup)) fs.writeFileSync(backup, before, { mode: 0o600, flag: "wx" });
-    writeText(file.path, after.text);
+    keepCopy(change);
+    writeText(file.path, before, after.text);
   }
   report(context, "install", changes, dry);
   if (!dry) context.output.progress("restart the clients; ./ioi gate uninstall takes it back");
@@ -114,28 +145,28 @@ export const install: Handler<InstallOptions> = async (context, { args, options 
 };
 
 /** The very bytes of before where nothing else has changed, else the servers alone. */
-const restored = (file: ClientFile, before: string): Wrapped => {
+const restored = (context: CommandContext, file: ClientFile, before: string): Wrapped => {
   const without = unwrap(before, file.key);
   if (!without.ok) throw failedRead(file, without.error);
   const backup = backupOf(file.path);
   if (!fs.existsSync(backup)) return without.value;
   const original = readText(backup);
-  return saysTheSame(original, without.value.text)
-    ? { ...without.value, text: original }
-    : without.value;
+  if (saysTheSame(original, without.value.text)) return { ...without.value, text: original };
+  context.output.progress(`${file.path} was changed since: its servers alone are taken back`);
+  return without.value;
 };
 
 export const uninstall: Handler<InstallOptions> = async (context, { args, options }) => {
   const dry = options.dryRun === true;
   const changes = filesOf(context, args).map((file): Change => {
     const before = readText(file.path);
-    return { file, before, after: restored(file, before) };
+    return { file, before, after: restored(context, file, before) };
   });
   for (const change of changes) {
     show(context, change);
     const { file, before, after } = change;
     if (dry) continue;
-    if (after.text !== before) writeText(file.path, after.text);
+    if (after.text !== before) writeText(file.path, before, after.text);
     fs.rmSync(backupOf(file.path), { force: true });
   }
   report(context, "uninstall", changes, dry);

@@ -5,7 +5,14 @@
  * else has changed in the file; entries that are no commands stay as they are.
  */
 import { err, ok, type Result } from "@ioi/base";
-import { applyEdits, modify, type ParseError, parse, printParseErrorCode } from "jsonc-parser";
+import {
+  applyEdits,
+  type FormattingOptions,
+  modify,
+  type ParseError,
+  parse,
+  printParseErrorCode,
+} from "jsonc-parser";
 
 export interface WrapOptions {
   readonly key: string;
@@ -77,11 +84,12 @@ const unwrapped = (argv: readonly string[]): readonly string[] | undefined => {
   return isOurs(argv) && at !== -1 && at + 1 < argv.length ? argv.slice(at + 1) : undefined;
 };
 
-const format = (text: string): { readonly insertSpaces: boolean; readonly tabSize: number } => {
+const format = (text: string): FormattingOptions => {
   const indent = /\n([ \t]+)"/.exec(text)?.[1] ?? "  ";
   return {
     insertSpaces: !indent.includes("\t"),
     tabSize: indent.includes("\t") ? 4 : indent.length,
+    eol: text.includes("\r\n") ? "\r\n" : "\n",
   };
 };
 
