@@ -9,6 +9,12 @@ import type { SandboxReport } from "../src/sandbox/index.ts";
 
 const selfTestRun = fileURLToPath(new URL("./namespace-tool-run.ts", import.meta.url));
 
+const nested = fileURLToPath(new URL("./sandbox.test.ts", import.meta.url));
+
+/** Below a runner a test run would report to it. */
+const withoutRunner = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== "NODE_TEST_CONTEXT"));
+
 const tool = (name: string): NamespaceTool => ({
   name,
   path: `/usr/bin/${name}`,
@@ -66,5 +72,19 @@ test(
     assert(tried >= 200, `${tried} tried`);
     assert.deepEqual(gaps, []);
     assert.equal(mechanisms.find(({ name }) => name === "bwrap")?.used, true);
+  },
+);
+
+test(
+  "bwrap makes a sandbox inside one that has no sockets",
+  { skip: findProgram("bwrap") === null && "bubblewrap is not installed", timeout: 60_000 },
+  () => {
+    const pattern = "--test-name-pattern=a driver runs a command over an overlay";
+    const run = spawnSync(process.execPath, ["--test", "--test-isolation=none", pattern, nested], {
+      env: { ...withoutRunner(), IOI_NAMESPACE_TOOL: "bwrap" },
+      encoding: "utf8",
+    });
+    assert.equal(run.status, 0, run.stdout);
+    assert.match(run.stdout, /pass 1\n/);
   },
 );

@@ -167,6 +167,13 @@ const raisesLoopback = (): boolean => {
   return tool.ok && tool.value.raisesLoopback;
 };
 
+/**
+ * A tool that needs a socket for an empty network cannot make one where there are no sockets. The
+ * network around is empty then as well, and nobody in it has a socket: it does instead.
+ */
+const sharesNetwork = ({ network }: SandboxSpec): boolean =>
+  network === "none" && outerSandbox().withoutSockets && raisesLoopback();
+
 export const sandboxPlan = (
   spec: SandboxSpec,
   argv: readonly string[],
@@ -182,7 +189,7 @@ export const sandboxPlan = (
   status: options.status ?? null,
   started: startedMark,
   bridge: bridgeOf(spec, options),
-  silent: spec.network !== "host" && raisesLoopback(),
+  silent: spec.network !== "host" && !sharesNetwork(spec) && raisesLoopback(),
   limits: resourceLimits(spec.limits),
   landlock: landlockPlan(spec, landlockAbi()),
   filter: Buffer.from(
@@ -223,7 +230,11 @@ export const sandboxedCommand = (
     `(0, eval)(process.env.${sourceVariable})`,
   ];
   const [first, ...rest] = tool.value.wrap(
-    { network: spec.network, user: machineFacts().user, group: machineFacts().group },
+    {
+      network: sharesNetwork(spec) ? "host" : spec.network,
+      user: machineFacts().user,
+      group: machineFacts().group,
+    },
     confiner,
   );
   assert(first !== undefined, "namespace tool without a command");

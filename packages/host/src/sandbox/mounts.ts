@@ -149,10 +149,12 @@ export interface OuterSandbox {
   readonly masks: readonly string[];
   /** By shown folder: where it is seen without mounts below it. */
   readonly lowers: Readonly<Record<string, string>>;
+  /** Nothing below it can make a socket of a network. */
+  readonly withoutSockets: boolean;
 }
 
 export const outerSandboxFile = "/etc/ioi-sandbox.json";
-export const noOuterSandbox: OuterSandbox = { masks: [], lowers: {} };
+export const noOuterSandbox: OuterSandbox = { masks: [], lowers: {}, withoutSockets: false };
 
 /** The written folders of a sandbox that builds others, and their aliases. */
 const innerLowers = (spec: SandboxSpec): Readonly<Record<string, string>> => {
@@ -178,7 +180,11 @@ const aliases = (spec: SandboxSpec): readonly MountStep[] => {
 /** Told before the root is sealed; masks of the outer sandbox are handed on. */
 const told = (spec: SandboxSpec, masks: readonly string[]): readonly MountStep[] => {
   if (!spec.mayCreateNamespaces) return [];
-  const outer: OuterSandbox = { masks, lowers: innerLowers(spec) };
+  const outer: OuterSandbox = {
+    masks,
+    lowers: innerLowers(spec),
+    withoutSockets: spec.network === "none",
+  };
   return [{ type: "text", path: outerSandboxFile, text: JSON.stringify(outer) }];
 };
 

@@ -76,7 +76,7 @@ const unshareTool = (unshare: string, setpriv: string): NamespaceTool => ({
 /**
  * Bubblewrap makes the same namespaces; what it lays out itself is the machine's own tree, which the
  * confiner then covers as ever. It also brings the loopback device of an empty network up, for which
- * it needs a socket: below a driver that may have none (terminals, MCP servers) it fails.
+ * it needs a socket.
  */
 const bwrapTool = (bwrap: string): NamespaceTool => ({
   name: "bwrap",
