@@ -32,6 +32,12 @@ export const errors = {
     next: "docs/limits.md names the bound.",
     exit: 5,
   },
+  E_CLI_MCP_LISTEN: {
+    what: "A gate does not listen, or takes no more clients.",
+    why: "Its port is taken, or as many clients are connected as there may be.",
+    next: "./ioi gate mcp --listen 0 takes a free port; end a client that you do not use.",
+    exit: 5,
+  },
   E_CLI_ATTACHMENT: {
     what: "What was to be attached is no file of the task.",
     why: "It is not there, is not a plain file, or lies in no folder of the task.",

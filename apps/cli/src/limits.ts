@@ -52,3 +52,15 @@ export const gateSendsMax = 64;
 export const gateEndMs = 100;
 /** Wait for the answers to a client that has closed its end, in milliseconds. */
 export const gateDrainMs = 5_000;
+/** Clients of one gate that listens: each has a server of its own. */
+export const listenSessionsMax = 8;
+/** Connections to a gate that listens. */
+export const listenConnectionsMax = 64;
+/** Events of one client that can be sent again after its connection broke. */
+export const listenKeptEventsMax = 256;
+/** The same, in bytes. */
+export const listenKeptBytesMax = 8_388_608;
+/** A client that has asked nothing for so long makes room for another, in milliseconds. */
+export const listenIdleMs = 60_000;
+/** Time in which a client says a whole request, in milliseconds. */
+export const listenRequestMs = 30_000;

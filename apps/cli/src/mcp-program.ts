@@ -1,7 +1,7 @@
 /** `ioi mcp` and `ioi gate` with their options. */
 import type { Command } from "commander";
 import { bind, type Build, data, examples, group } from "./build.ts";
-import { collect, parseGateAsk } from "./options.ts";
+import { collect, parseGateAsk, parseListen } from "./options.ts";
 
 const servers = () => import("./commands/mcp/servers.ts");
 
@@ -83,11 +83,17 @@ export const addGateCommands = (program: Command, build: Build): void => {
         "who answers an ask: you, the client's user (unsigned), nobody",
         parseGateAsk,
       )
+      .option(
+        "--listen <port>",
+        "for clients over HTTP on 127.0.0.1, with a token that is printed; 0: any free port",
+        parseListen,
+      )
       .option("--quiet", "say nothing of what was allowed"),
   );
   examples(mcp, [
     "gate mcp --name files -- node /opt/mcp/server-filesystem/dist/index.js ~/Documents",
     "gate mcp --name notes --url https://notes.example.com/mcp",
+    "gate mcp --listen 8765 --name files -- node /opt/mcp/server-filesystem/dist/index.js ~/Documents",
     "gate mcp --policy files.toml -- node /opt/mcp/server-filesystem/dist/index.js ~/Documents",
   ]);
   bind(build, mcp, async () => (await import("./commands/mcp/gate.ts")).gate);

@@ -51,6 +51,15 @@ export const parseGateAsk = (text: string): "deny" | "wait" | "elicit" => {
   throw usage(`--on-ask takes wait, elicit or deny, not "${text}"`);
 };
 
+/** A port of the loopback address; 0 lets the system choose. */
+export const parseListen = (text: string): number => {
+  const port = /^(?:127\.0\.0\.1:)?(\d{1,5})$/.exec(text)?.[1];
+  if (port === undefined || Number(port) > 65_535) {
+    throw usage(`--listen takes a port, or 127.0.0.1:PORT, not "${text}"`);
+  }
+  return Number(port);
+};
+
 export const parseAccess = (text: string): "read" | "organise" | "write" => {
   if (text === "read" || text === "organise" || text === "write") return text;
   throw usage(`--access takes read, organise or write, not "${text}"`);

@@ -154,7 +154,7 @@ test("another call is not what was asked about, and a refusal after the question
   const { asking, said, client, relay, moved } = stand({});
   client(call("a", meta({})));
   void asking.ask(1, "May it?");
-  const { requestState } = said[0]?.["result"] as { readonly requestState: string };
+  const { requestState } = (said[0]?.["result"] ?? {}) as { readonly requestState?: string };
   client(call("b", { ...meta({}), arguments: { a: 2 }, requestState }));
   assert.match(JSON.stringify(said.at(-1)), /not the call/);
   assert.equal(relay.refuse(1, "No."), true);

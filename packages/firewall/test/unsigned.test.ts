@@ -34,11 +34,11 @@ const answerable = (
   args: { readonly [name: string]: JsonValue } = { text: "x" },
   more: {
     readonly session?: SessionContext;
-    readonly policy?: Parameters<typeof policy>;
+    readonly sources?: readonly (string | readonly ["admin", string])[];
     readonly budgets?: readonly string[];
   } = {},
 ): boolean => {
-  const compiled = policy(...(more.policy ?? [text]));
+  const compiled = policy(...(more.sources ?? [text]));
   const context = {
     session: more.session ?? gate,
     exceededBudgets: more.budgets ?? [],
@@ -79,7 +79,7 @@ id = "look"
 effect = "ask"
 target = ["mcp::call"]
 `;
-    assert.equal(answerable("draft", { text: "x" }, { policy: [["admin", rule], text] }), false);
-    assert.equal(answerable("draft", { text: "x" }, { policy: [text + rule] }), true);
+    assert.equal(answerable("draft", { text: "x" }, { sources: [["admin", rule], text] }), false);
+    assert.equal(answerable("draft", { text: "x" }, { sources: [text + rule] }), true);
   });
 });

@@ -110,6 +110,11 @@ export class RawClient implements AsyncDisposable {
     this.#child.stdin.end();
   }
 
+  /** As a person does with Ctrl-C. */
+  stop(): void {
+    this.#child.kill("SIGTERM");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.end();
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), 15_000);

@@ -5,25 +5,24 @@
  * Standard output holds messages of the protocol and nothing else. Bounds: `gateLineBytesMax` a
  * message, `gateSendsMax` messages on their way.
  */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ExitCode, exitCodes, OperationError } from "@ioi/base";
+import { type ExitCode, exitCodes } from "@ioi/base";
 import type { pb } from "@ioi/wire";
 import type { CommandContext, Handler } from "../../context.ts";
 import { visible } from "../../io.ts";
 import { type Kernel, openKernel } from "../../kernel/connection.ts";
-import {
-  callDeadlineMs,
-  gateDrainMs,
-  gateEndMs,
-  gateLineBytesMax,
-  gateSendsMax,
-} from "../../limits.ts";
+import { gateDrainMs, gateEndMs, gateLineBytesMax, gateSendsMax } from "../../limits.ts";
 import { failWith } from "../../report.ts";
+import { ClientGate, endError, type GateEnd, type OnAsk } from "./client-gate.ts";
 import { type ConfirmOptions, confirmServer } from "./servers.ts";
 import { folderLines } from "./view.ts";
 
 export interface GateOptions extends ConfirmOptions {
-  readonly onAsk?: "deny" | "wait" | "elicit";
+  readonly onAsk?: OnAsk;
+  /** A loopback port for clients over HTTP; absent: standard input and output are the client. */
+  readonly listen?: number;
   readonly quiet?: boolean;
 }
 
@@ -114,19 +113,14 @@ async function* linesOf(
   if (rest.toString("latin1").trim() !== "") yield Uint8Array.from(rest);
 }
 
-const pump = async (
-  context: CommandContext,
-  gates: Awaited<ReturnType<Kernel["mcpGates"]>>,
-  session: string,
-  waiting: Waiting,
-): Promise<void> => {
-  const { io, signal } = context;
+const pump = async (context: CommandContext, gate: ClientGate, waiting: Waiting): Promise<void> => {
+  const { io, signal, output } = context;
   const sending = new Set<Promise<unknown>>();
   for await (const line of linesOf(io.input(signal))) {
     waiting.seen(line, "client");
-    const sent = gates
-      .sendToGate({ session, message: line }, { deadlineMs: callDeadlineMs })
-      .catch((error: unknown) => context.output.progress(`ioi gate: ${String(error)}`));
+    const sent = gate
+      .send(line)
+      .catch((error: unknown) => output.progress(`ioi gate: ${String(error)}`));
     sending.add(sent);
     void sent.finally(() => sending.delete(sent));
     // In order, and not without bound.
@@ -138,82 +132,74 @@ const pump = async (
 
 const newline = Uint8Array.of(10);
 
-/** What the gate says until it ends. */
-const listen = async (
-  context: CommandContext,
-  events: AsyncIterable<pb.GateEvent>,
-  waiting: Waiting,
-  heard: { readonly opened: () => void; readonly ended: (end: pb.RelayEnd) => void },
-  quiet: boolean,
-): Promise<void> => {
-  const { io, output } = context;
-  for await (const { event } of events) {
-    if (event.case === "message") {
-      io.outBytes(event.value);
-      io.outBytes(newline);
-      waiting.seen(event.value, "server");
-    } else if (event.case === "notice") {
-      if (event.value.kind === "opened") heard.opened();
-      if (!quiet || event.value.kind !== "allowed") output.progress(noticeText(event.value));
-    } else if (event.case === "end") heard.ended(event.value);
-  }
-};
+const noticeOf =
+  ({ output }: CommandContext, quiet: boolean) =>
+  (notice: pb.GateNotice): void => {
+    if (!quiet || notice.kind !== "allowed") output.progress(noticeText(notice));
+  };
 
 const serve = async (
   context: CommandContext,
   kernel: Kernel,
   server: pb.McpServer,
-  options: GateOptions,
+  onAsk: OnAsk,
+  quiet: boolean,
 ): Promise<ExitCode> => {
-  const person = await kernel.person();
-  // Without a kernel that stays, nobody sits at its page: the client's user is asked, unsigned.
-  const onAsk = options.onAsk ?? (kernel.owned ? "elicit" : "wait");
-  const uttered = await person.utter(
-    {
-      session: "",
-      text: "",
-      workspace: "",
-      agent: "gate",
-      undoes: "",
-      mcpServer: server.name,
-      clientAnswers: onAsk === "elicit",
-    },
-    { deadlineMs: callDeadlineMs },
-  );
-  const { session } = uttered;
-  const gates = await kernel.mcpGates();
-  const closed = new AbortController();
-  const events = gates.openGate(
-    { session, server: server.name, onAsk },
-    { signal: closed.signal, deadlineMs: Number.POSITIVE_INFINITY },
-  );
+  const { io } = context;
   const waiting = new Waiting();
-  const opened = Promise.withResolvers<"opened">();
-  const ended = Promise.withResolvers<pb.RelayEnd | undefined>();
-  const heard = { opened: () => opened.resolve("opened"), ended: ended.resolve };
-  const listening = listen(context, events, waiting, heard, options.quiet === true).then(
-    () => ended.resolve(undefined),
-    (error: unknown) => {
-      if (closed.signal.aborted) ended.resolve(undefined);
-      else ended.reject(error);
+  const ended = Promise.withResolvers<GateEnd | undefined>();
+  const gate = await ClientGate.open(kernel, server.name, onAsk, {
+    message: (bytes) => {
+      io.outBytes(bytes);
+      io.outBytes(newline);
+      waiting.seen(bytes, "server");
     },
-  );
+    notice: noticeOf(context, quiet),
+    ended: ended.resolve,
+  });
   try {
-    const begun = await Promise.race([opened.promise, ended.promise]);
     const pumping = async (): Promise<undefined> => {
-      await pump(context, gates, session, waiting);
+      await pump(context, gate, waiting);
       // What ended the gate may stand right behind the last answer.
       await Promise.race([ended.promise, sleep(gateEndMs)]);
       return undefined;
     };
-    const end =
-      begun === "opened" ? await Promise.race([ended.promise, pumping()]) : await ended.promise;
+    const end = await Promise.race([ended.promise, pumping()]);
     if (end === undefined) return exitCodes.done;
-    const words = end.errors === "" ? "" : `; its last words: ${visible(end.errors.slice(-500))}`;
-    throw new OperationError(end.code as `E_${string}`, `${end.message}${words}`);
+    throw endError(end);
   } finally {
-    closed.abort(new OperationError("E_RPC_CANCELLED", "the client has gone"));
-    await listening;
+    await gate.close();
+  }
+};
+
+/** Clients come over HTTP, until the command is told to end. */
+const listen = async (
+  context: CommandContext,
+  kernel: Kernel,
+  server: pb.McpServer,
+  onAsk: OnAsk,
+  { listen: port = 0, quiet = false }: GateOptions,
+): Promise<ExitCode> => {
+  const { output, signal } = context;
+  const { GateListener } = await import("./listen/listener.ts");
+  const token = randomBytes(32).toString("base64url");
+  const notice = noticeOf(context, quiet);
+  const listener = new GateListener({
+    port,
+    token,
+    open: async (events) =>
+      await ClientGate.open(kernel, server.name, onAsk, { ...events, notice }),
+  });
+  await listener.start();
+  try {
+    const url = `http://127.0.0.1:${listener.port}/mcp`;
+    output.value({ schema: "ioi.gate-listens/1", server: server.name, url, token });
+    output.line(`listens at ${url}`);
+    output.line(`Authorization: Bearer ${token}`);
+    if (!signal.aborted) await once(signal, "abort");
+    return exitCodes.done;
+  } finally {
+    await listener.close();
   }
 };
 
@@ -221,5 +207,8 @@ export const gate: Handler<GateOptions> = async (context, { args, options }) => 
   await using kernel = await openKernel(context, { start: true, hold: true });
   const server = await confirmServer(context, kernel, args, options);
   banner(context, server, kernel.owned);
-  return await serve(context, kernel, server, options);
+  // Without a kernel that stays, nobody sits at its page: the client's user is asked, unsigned.
+  const onAsk = options.onAsk ?? (kernel.owned ? "elicit" : "wait");
+  if (options.listen !== undefined) return await listen(context, kernel, server, onAsk, options);
+  return await serve(context, kernel, server, onAsk, options.quiet === true);
 };

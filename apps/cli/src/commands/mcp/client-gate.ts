@@ -1,0 +1,98 @@
+/** A client of a gate: the session that a person opens for it, and its messages both ways. */
+import { OperationError } from "@ioi/base";
+import type { pb } from "@ioi/wire";
+import { visible } from "../../io.ts";
+import type { Kernel } from "../../kernel/connection.ts";
+import { callDeadlineMs } from "../../limits.ts";
+
+export type OnAsk = "deny" | "wait" | "elicit";
+
+export type GateEnd = Pick<pb.RelayEnd, "code" | "message" | "errors">;
+
+export interface ClientGateEvents {
+  readonly message: (bytes: Uint8Array) => void;
+  readonly notice: (notice: pb.GateNotice) => void;
+  /** Once. */
+  readonly ended: (end: GateEnd) => void;
+}
+
+export const endError = ({ code, message, errors }: GateEnd): OperationError => {
+  const words = errors === "" ? "" : `; its last words: ${visible(errors.slice(-500))}`;
+  return new OperationError(code as `E_${string}`, `${message}${words}`);
+};
+
+export class ClientGate {
+  readonly #gates: Awaited<ReturnType<Kernel["mcpGates"]>>;
+  readonly #session: string;
+  readonly #closed = new AbortController();
+  #following: Promise<void> = Promise.resolve();
+
+  private constructor(gates: Awaited<ReturnType<Kernel["mcpGates"]>>, session: string) {
+    this.#gates = gates;
+    this.#session = session;
+  }
+
+  /** Resolves when the first message may be sent. */
+  static async open(
+    kernel: Kernel,
+    server: string,
+    onAsk: OnAsk,
+    events: ClientGateEvents,
+  ): Promise<ClientGate> {
+    const person = await kernel.person();
+    const opening = { session: "", text: "", workspace: "", agent: "gate", undoes: "" };
+    const { session } = await person.utter(
+      { ...opening, mcpServer: server, clientAnswers: onAsk === "elicit" },
+      { deadlineMs: callDeadlineMs },
+    );
+    const gate = new ClientGate(await kernel.mcpGates(), session);
+    const opened = Promise.withResolvers<undefined>();
+    gate.#following = gate.#follow(server, onAsk, events, opened);
+    try {
+      await opened.promise;
+    } catch (error) {
+      await gate.close();
+      throw error;
+    }
+    return gate;
+  }
+
+  async #follow(
+    server: string,
+    onAsk: OnAsk,
+    events: ClientGateEvents,
+    opened: PromiseWithResolvers<undefined>,
+  ): Promise<void> {
+    let end: GateEnd = { code: "E_MCP_ENDED", message: "the gate was closed", errors: "" };
+    try {
+      const { signal } = this.#closed;
+      const options = { signal, deadlineMs: Number.POSITIVE_INFINITY };
+      const request = { session: this.#session, server, onAsk };
+      for await (const { event } of this.#gates.openGate(request, options)) {
+        if (event.case === "message") events.message(event.value);
+        else if (event.case === "notice") {
+          if (event.value.kind === "opened") opened.resolve(undefined);
+          events.notice(event.value);
+        } else if (event.case === "end") end = event.value;
+      }
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      if (!this.#closed.signal.aborted) {
+        end = { code: error.code, message: error.message, errors: "" };
+      }
+    }
+    opened.reject(endError(end));
+    events.ended(end);
+  }
+
+  async send(message: Uint8Array): Promise<void> {
+    const { signal } = this.#closed;
+    const options = { signal, deadlineMs: callDeadlineMs };
+    await this.#gates.sendToGate({ session: this.#session, message }, options);
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort(new OperationError("E_RPC_CANCELLED", "the client has gone"));
+    await this.#following;
+  }
+}
