@@ -136,7 +136,9 @@ export class BesideActions {
       const known = judgedOf(verdict);
       await tell(known);
       if (verdict.verdict === "allow") {
-        await this.#perform(act, verdict, statement.value.nonce, known, tell);
+        const outcome = await this.#perform(act, verdict, statement.value.nonce, known, tell);
+        // What its ticket did not let happen; the program need not wait for it.
+        if (outcome.status === "refused") await refuse(outcome.message ?? "refused");
         return;
       }
       if (verdict.verdict === "deny") return await refuse(verdict.reason);
@@ -177,7 +179,7 @@ export class BesideActions {
     nonce: Uint8Array,
     known: Known,
     tell: (known: Known) => Promise<void>,
-  ): Promise<void> {
+  ): Promise<NonNullable<Known["outcome"]>> {
     const report = { session: this.#state.session, counter };
     const nothing = new Uint8Array(0);
     const lasting = new AbortController().signal;
@@ -209,6 +211,7 @@ export class BesideActions {
       lasting,
     );
     await tell({ ...known, outcome: { ...outcome, receipt } });
+    return outcome;
   }
 
   /** After a crash: tickets whose outcome nobody reported. */

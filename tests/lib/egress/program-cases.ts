@@ -11,7 +11,7 @@ import { type CliResult, ioi } from "../kernel.ts";
 import { caseOf, publicAddress, type World } from "./place.ts";
 import { type Canary, canary } from "./servers.ts";
 
-interface ProgramView {
+export interface ProgramView {
   readonly exitCode: number | null;
   readonly session: string;
   readonly actions: readonly {
@@ -39,7 +39,7 @@ const argsOf = (world: World, command: readonly string[], more: readonly string[
   ...command,
 ];
 
-const run = async (
+export const run = async (
   world: World,
   command: readonly string[],
   more: readonly string[] = [],
@@ -50,7 +50,7 @@ const run = async (
 };
 
 /** A script of the workspace: what a program is told there, no policy reads. */
-const script = (world: World, name: string, lines: readonly string[]): readonly string[] => {
+export const script = (world: World, name: string, lines: readonly string[]): readonly string[] => {
   fs.writeFileSync(path.join(world.workspace, name), `${lines.join("\n")}\n`);
   return ["bash", name];
 };
@@ -58,7 +58,7 @@ const script = (world: World, name: string, lines: readonly string[]): readonly 
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** What a program printed, without line ends. */
-const said = ({ actions }: ProgramView): string =>
+export const said = ({ actions }: ProgramView): string =>
   (actions[0]?.outcome?.content ?? "").trim().replaceAll("\n", " ");
 
 /** The same script outside of every sandbox, without a proxy. */
@@ -71,10 +71,10 @@ const outside = async (world: World, name: string): Promise<void> => {
 };
 
 /** A line of a script that prints the status of an answer, of the proxy's own where it is that. */
-const fetch = (...args: readonly string[]): string =>
+export const fetch = (...args: readonly string[]): string =>
   `curl -s -m 20 -o /dev/null -w '%{http_connect} %{http_code}\n' ${args.join(" ")}`;
 
-const lines = (view: ProgramView): readonly string[] =>
+export const lines = (view: ProgramView): readonly string[] =>
   (view.actions[0]?.outcome?.content ?? "").split("\n").map((line) => line.trim());
 
 /** By its lease: three ways in, one log; and a request that says two hosts. */

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
-import { issueCertificate, makeCertificateAuthority } from "@ioi/host/crypto";
+import { ProgramAuthority } from "@ioi/host/crypto";
 
 export interface Canary extends AsyncDisposable {
   readonly port: number;
@@ -102,9 +102,8 @@ export const site = async (
 export const certificateFor = (
   name: string,
 ): { readonly cert: string; readonly key: string; readonly authority: string } => {
-  const { certificate, privateKey, authority } = issueCertificate(
-    makeCertificateAuthority("world"),
-    name,
-  );
-  return { cert: certificate, key: privateKey, authority };
+  const authority = new ProgramAuthority("world", [name]);
+  const made = authority.credentialsFor(name);
+  if (made === undefined) throw new Error(`no certificate for ${name}`);
+  return { cert: made.certificate, key: made.privateKey, authority: authority.certificate };
 };

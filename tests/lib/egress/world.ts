@@ -22,6 +22,7 @@ import {
   type WorldReport,
   zone,
 } from "./place.ts";
+import { interceptCases } from "./intercept-cases.ts";
 import { programCases, programStopCase } from "./program-cases.ts";
 import { closedKinds, probeInside, probeOutside } from "./probes.ts";
 import { environmentCase, secretCases, stopCase } from "./secret-cases.ts";
@@ -254,6 +255,7 @@ const main = async (quick: boolean): Promise<WorldReport> => {
     await Promise.all([nameCases(world), spellingCases(world, quick), sandboxCases(world)]);
     await Promise.all([secretCases(world, kernel), environmentCase(world)]);
     await programCases(world);
+    await interceptCases(world);
     await stopCase(world);
     await programStopCase(world);
   }

@@ -76,6 +76,8 @@ export interface PreparedAction extends Disposable {
   /** Changes the world: its ticket's counter is claimed in the vault first. */
   readonly effect: boolean;
   readonly content: ContentRef | undefined;
+  /** Its content is in egress' hands alone, which keeps what a ticket says of it. */
+  readonly contentInEgress?: true;
   /** Obligations that this action can keep. */
   readonly keeps: ReadonlySet<ObligationType>;
   act(context: ActContext): Promise<ActReport>;

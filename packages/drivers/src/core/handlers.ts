@@ -357,7 +357,10 @@ class Instance {
         const message = "the content is not what the action commits to";
         return refused({ code: "E_CONTENT_MISMATCH", message });
       }
-      const forbidden = await contentRefusal(opened.value.obligations, request.content);
+      const forbidden =
+        held.contentInEgress === true
+          ? undefined
+          : await contentRefusal(opened.value.obligations, request.content);
       if (forbidden !== undefined) return refused(forbidden);
       if (signal.aborted) return refused({ code: "E_ABORTED", message: "the action was stopped" });
       return await actOnce(driver, counter, held, {

@@ -63,7 +63,8 @@ const keptObligations = (
   const kept = new Set<ObligationType>();
   for (const { type } of obligations) {
     // Kept for every driver by whoever hands it the bytes.
-    if (type === "content" && waiting.prepared.content !== undefined) continue;
+    const { content, contentInEgress } = waiting.prepared;
+    if (type === "content" && (content !== undefined || contentInEgress === true)) continue;
     if (type === "content") {
       return reject("E_OBLIGATION_UNKEPT", `${waiting.target} has no content to look at`);
     }
