@@ -1,15 +1,17 @@
 /**
  * `suite canary`: what a person types and what stands in their files never reaches the Orchestrator,
- * nor any log. A random word is typed, read, written, denied and asked about; then the memory of
- * the Orchestrator is read whole, and its files, and every log. The same search in the Workload is
- * the control: it must find the word.
+ * nor any log. A random word is typed, read, written, denied and asked about, and goes to an MCP
+ * server through the gate; then the memory of the Orchestrator is read whole, and its files, and every
+ * log. The same search in the Workload, and in the driver that holds the server, is the control: it
+ * must find the word.
  *
  * Memory of another process is read as root only.
  */
 import fs from "node:fs";
 import path from "node:path";
 import { hitsInFiles, hitsInMemory } from "../lib/memory.ts";
-import { ioi, Scratch, TestKernel } from "../lib/kernel.ts";
+import { ioi, projectRoot, Scratch, TestKernel } from "../lib/kernel.ts";
+import { RawClient } from "../lib/mcp/raw-client.ts";
 import type { Suite, SuiteCase } from "./suite.ts";
 
 const caseOf = (id: string, hits: number, controlHits: number): SuiteCase => ({
@@ -19,6 +21,22 @@ const caseOf = (id: string, hits: number, controlHits: number): SuiteCase => ({
   actual: `${hits} hits`,
   control: controlHits > 0 ? "harmed" : "harmless",
 });
+
+/** A gate whose client has sent the word to its server, and had it back. */
+const gateWith = async (data: string, folder: string, word: string): Promise<RawClient> => {
+  const script = path.join(folder, "server.py");
+  fs.copyFileSync(path.join(projectRoot, "tests/fixtures/mcp-server/server.py"), script);
+  const state = path.join(folder, "state.json");
+  const tool = { name: "note", description: "notes", inputSchema: { type: "object" } };
+  fs.writeFileSync(state, JSON.stringify({ tools: [tool] }));
+  const command = ["/usr/bin/python3", script, state];
+  const options = ["--name", "canary", "--policy", "transparent", "--on-ask", "deny"];
+  const client = RawClient.gate(data, [...options, "--", ...command]);
+  await client.hello();
+  const answer = await client.call("note", { text: word });
+  if (!answer.includes(word)) throw new Error(`the server did not hear the word: ${answer}`);
+  return client;
+};
 
 export const suite: Suite = {
   name: "canary",
@@ -45,6 +63,8 @@ export const suite: Suite = {
       await ioi(["run", ...common, request]);
     }
     await ioi(["run", ...common, "--on-ask", "pend", `/run sh -c "$${word}"`]);
+    context.progress("mcp::call CANARY");
+    await using _gate = await gateWith(data, scratch.folder("server"), word);
     const status = await kernel.status();
     const pidOf = (name: string): number =>
       status.processes.find((process) => process.name === name)?.pid ?? 0;
@@ -72,7 +92,9 @@ export const suite: Suite = {
     }
     const orchestrator = hitsInMemory(pidOf("orchestrator"), word);
     const workload = hitsInMemory(pidOf("workload"), word);
+    const driver = hitsInMemory(pidOf("driver-mcp"), word);
     cases.push(caseOf("orchestrator-memory", orchestrator.hits, workload.hits));
+    cases.push(caseOf("orchestrator-memory-mcp", orchestrator.hits, driver.hits));
     return {
       cases,
       metrics: {
