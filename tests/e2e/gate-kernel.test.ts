@@ -85,6 +85,19 @@ for (const how of ["ends", "is killed"] as const) {
   });
 }
 
+const smallServer = `
+require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  const { id, method } = JSON.parse(line);
+  if (id === undefined) return;
+  const serverInfo = { name: "notes", version: "1" };
+  const result =
+    method === "tools/list"
+      ? { tools: [{ name: "argv", description: process.argv[2], inputSchema: { type: "object" } }] }
+      : { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo };
+  console.log(JSON.stringify({ jsonrpc: "2.0", id, result }));
+});
+`;
+
 /** What `npx` would run is confirmed as the file in npm's cache; what is not there is said. */
 const npxIsLookedUp = async (data: string): Promise<void> => {
   const cache = scratch.folder("npm-cache");
@@ -93,7 +106,7 @@ const npxIsLookedUp = async (data: string): Promise<void> => {
     fs.mkdirSync(folder, { recursive: true });
     const manifest = { version, bin: { notes: "cli.js", other: "o.js" } };
     fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify(manifest));
-    fs.writeFileSync(path.join(folder, "cli.js"), "");
+    fs.writeFileSync(path.join(folder, "cli.js"), smallServer);
     return path.join(folder, "cli.js");
   };
   const wanted = made("aaaa", "1.0.0");
@@ -102,7 +115,7 @@ const npxIsLookedUp = async (data: string): Promise<void> => {
   const add = (name: string, ...command: readonly string[]) =>
     ioi(["mcp", "add", name, "--data", data, "--json", "--", ...command], { env });
   const added = await add("notes", "npx", "-y", "@x/notes@1.0.0", "--flag");
-  assert.equal(added.code, 0, added.stderr);
+  assert.equal(added.code, 0, added.stderr + added.stdout);
   assert.ok(added.stdout.includes(JSON.stringify(wanted)), added.stdout);
   assert.ok(added.stdout.includes('"--flag"') && !added.stdout.includes('"npx"'), added.stdout);
   for (const [command, says] of [
