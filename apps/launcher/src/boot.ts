@@ -164,6 +164,11 @@ export class Kernel {
     return child;
   }
 
+  #orchestratorPlace(): Pick<OrchestratorProcessConfig, "host" | "port" | "idleBlockMs"> {
+    const { host, port, idleBlockMs } = this.#options;
+    return { host, port, ...(idleBlockMs === undefined ? {} : { idleBlockMs }) };
+  }
+
   async #start(): Promise<void> {
     const {
       dataFolder,
@@ -218,14 +223,10 @@ export class Kernel {
     const chainId = await this.#options.onGuardian(guardianHello);
     const orchestratorConfig: OrchestratorProcessConfig = {
       ...common("orchestrator"),
-      host: this.#options.host,
-      port: this.#options.port,
+      ...this.#orchestratorPlace(),
       chainId,
       identity: toHex(guardianHello.identity),
       planes,
-      ...(this.#options.idleBlockMs === undefined
-        ? {}
-        : { idleBlockMs: this.#options.idleBlockMs }),
     };
     const orchestrator = this.#spawn("orchestrator", orchestratorConfig, {
       peer: orchestratorToWorkload,
