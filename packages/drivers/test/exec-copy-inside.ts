@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { ExecDriver } from "../src/exec/driver.ts";
 import { copyStageEntriesMax } from "../src/limits.ts";
-import { Session, treeState } from "./support.ts";
+import { ShellDriver } from "../src/shell/driver.ts";
+import { contentRef, Session, treeState } from "./support.ts";
 
 const session = (base?: string): Session =>
   new Session({
@@ -67,5 +68,38 @@ const sh = (s: Session, script: string) =>
   const ran = await sh(s, "echo x > new");
   assert.deepEqual([ran.outcome?.status, ran.errorCode], ["refused", "E_FS_TOO_LARGE"]);
   assert.equal(fs.existsSync(s.path("new")), false);
+}
+// A terminal the same way: nothing is real before it is closed, and what is protected stays.
+{
+  const secret = new Uint8Array(16).fill(7);
+  await using s = new Session({
+    kind: "shell",
+    driver: (engine, profile) => new ShellDriver(engine, profile, secret),
+  });
+  fs.writeFileSync(s.path("a.txt"), "old");
+  fs.writeFileSync(s.path("gone.txt"), "gone");
+  const obligations = [{ type: "snapshot" }, { type: "stage" }] as const;
+  const on = (what: string) =>
+    s.run("sys::shell", { do: what, cwd: s.root }, { obligations: [...obligations] });
+  const opened = await on("open");
+  assert.deepEqual([opened.outcome?.status, opened.errorCode], ["confirmed", ""], opened.message);
+  const content = Buffer.from("echo new > a.txt; rm gone.txt; echo {} > package.json\n");
+  const args = { do: "type", cwd: s.root, input: contentRef(content) };
+  await s.run("sys::shell", args, { content, obligations: [...obligations] });
+  assert.equal(fs.readFileSync(s.path("a.txt"), "utf8"), "old");
+  const closed = await on("close");
+  assert.deepEqual([closed.outcome?.status, closed.errorCode], ["partial", "E_EXEC_PROTECTED"]);
+  assert.deepEqual(fs.readdirSync(s.root), ["a.txt"]);
+  assert.equal(fs.readFileSync(s.path("a.txt"), "utf8"), "new\n");
+}
+{
+  await using s = new Session({
+    kind: "shell",
+    driver: (engine, profile) => new ShellDriver(engine, profile, new Uint8Array(16).fill(8)),
+  });
+  for (let n = 0; n <= copyStageEntriesMax; n++) fs.writeFileSync(s.path(`f${n}`), "");
+  const obligations = [{ type: "snapshot" }, { type: "stage" }] as const;
+  const ran = await s.run("sys::shell", { do: "open", cwd: s.root }, { obligations });
+  assert.deepEqual([ran.outcome?.status, ran.errorCode], ["refused", "E_FS_TOO_LARGE"]);
 }
 process.stdout.write("all of it\n");

@@ -16,6 +16,9 @@ import { errnoOf, Fd, writeAttribute } from "../fs/syscalls.ts";
 import { copyStageBytesMax, copyStageEntriesMax } from "../limits.ts";
 import { openStage, type Stage } from "./stage.ts";
 
+/** What a sandbox says where the kernel refuses an overlay. */
+export const noOverlay: RegExp = /\b(?:fsopen overlay|fsconfig)\b/;
+
 /** By relative path, parents first; empty for a folder. */
 export type Manifest = ReadonlyMap<string, string>;
 

@@ -43,7 +43,7 @@ import type { HeldPath } from "./held.ts";
 import { findProgram, type Program, recheckProgram } from "./program.ts";
 import { type RunEnd, type RunResult, runCommand, wayOutIndex } from "./run.ts";
 import { removeStage } from "../vault/leftovers.ts";
-import { openCopyStage } from "./copy-stage.ts";
+import { noOverlay, openCopyStage } from "./copy-stage.ts";
 import { openStage, type Stage } from "./stage.ts";
 import { commandSpec, commitStage, heldPaths, named, writableFolders } from "./staged.ts";
 
@@ -59,9 +59,6 @@ const keeps: ReadonlySet<ObligationType> = new Set<ObligationType>([
   "stage",
   "sandbox",
 ]);
-/** What the sandbox says where the kernel refuses an overlay. */
-const noOverlay = /\b(?:fsopen overlay|fsconfig)\b/;
-
 const keepsFlow: ReadonlySet<ObligationType> = new Set<ObligationType>([...keeps, "flow"]);
 
 const checkArgv = (argv: readonly string[]): Result<readonly string[], DriverRejection> => {

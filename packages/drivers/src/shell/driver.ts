@@ -7,8 +7,7 @@
  * that is stopped, leaves nothing. A stop of an action on a terminal ends the terminal.
  */
 import path from "node:path";
-import { toHex } from "@ioi/base";
-import { ok, type Result } from "@ioi/base";
+import { ok, OperationError, type Result, toHex } from "@ioi/base";
 import { type CanonicalValue, contentRef, type ContentRef, type Profile, schema } from "@ioi/wire";
 import {
   type ActContext,
@@ -22,6 +21,7 @@ import {
 import type { EffectEngine } from "../effects/engine.ts";
 import { settle, type Settlement } from "../effects/settle.ts";
 import type { ErrorCode } from "../errors.ts";
+import { noOverlay } from "../exec/copy-stage.ts";
 import { findProgram, type Program, recheckProgram } from "../exec/program.ts";
 import { removeStage } from "../vault/leftovers.ts";
 import {
@@ -32,6 +32,7 @@ import {
   named,
   writableFolders,
 } from "../exec/staged.ts";
+import type { Stage } from "../exec/stage.ts";
 import { decodeArguments } from "../files/arguments.ts";
 import {
   type DriverRejection,
@@ -113,6 +114,8 @@ export class ShellDriver implements Driver {
   readonly #restricted = new Map<number, Restricted | undefined>();
   readonly #opening = new Set<number>();
   #stageCount = 0;
+  /** No overlay can be mounted here. */
+  #copies = false;
 
   constructor(engine: EffectEngine, profile: Profile, instanceId: Uint8Array) {
     this.#engine = engine;
@@ -225,22 +228,53 @@ export class ShellDriver implements Driver {
     if (this.#terminals.has(number) || this.#opening.has(number)) {
       return refused({ code: "E_SHELL_OPEN", message: `terminal ${number} is open already` });
     }
-    const stage = this.#stages.open(String(this.#stageCount++), writableFolders(this.#engine));
     this.#opening.add(number);
     try {
-      const { restricted } = context;
-      const plain = commandSpec(this.#engine, this.#profile, stage, "none", restricted);
-      const spec = { ...plain, name: "terminal" };
-      const terminal = await Terminal.open({ spec, stage, shell, cwd: cwd.place.path });
-      this.#restricted.set(number, restricted);
-      this.#terminals.set(number, terminal);
-    } catch (error) {
-      removeStage(stage.folder);
-      throw error;
+      const opened = await this.#begin(cwd, shell, context);
+      if (!opened.ok) return refused(opened.error);
+      this.#restricted.set(number, context.restricted);
+      this.#terminals.set(number, opened.value);
     } finally {
       this.#opening.delete(number);
     }
     return this.#on(number, wait, context);
+  }
+
+  /** On an overlay; on a copy where this driver has seen that none can be mounted. */
+  async #begin(
+    cwd: Spot,
+    shell: readonly string[],
+    context: ActContext,
+  ): Promise<Result<Terminal, DriverRejection>> {
+    const written = writableFolders(this.#engine);
+    const name = (): string => String(this.#stageCount++);
+    if (!this.#copies) {
+      try {
+        return ok(await this.#beginOn(this.#stages.open(name(), written), cwd, shell, context));
+      } catch (error) {
+        if (!(error instanceof OperationError && noOverlay.test(error.message))) throw error;
+        this.#copies = true;
+      }
+    }
+    const { roots } = this.#engine;
+    const stage = await this.#stages.openCopy(name(), written, roots, context.signal);
+    return stage.ok ? ok(await this.#beginOn(stage.value, cwd, shell, context)) : stage;
+  }
+
+  async #beginOn(
+    stage: Stage,
+    cwd: Spot,
+    shell: readonly string[],
+    { restricted }: ActContext,
+  ): Promise<Terminal> {
+    try {
+      const plain = commandSpec(this.#engine, this.#profile, stage, "none", restricted);
+      const spec = { ...plain, name: "terminal" };
+      return await Terminal.open({ spec, stage, shell, cwd: cwd.place.path });
+    } catch (error) {
+      removeStage(stage.folder);
+      throw error;
+    }
   }
 
   /** Types what there is to type, and tells what comes of it. */

@@ -4,7 +4,10 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import type { Result } from "@ioi/base";
+import { openCopyStage } from "../exec/copy-stage.ts";
 import { openStage, type Stage } from "../exec/stage.ts";
+import type { DriverRejection, Roots } from "../fs/roots.ts";
 import type { Fd } from "../fs/syscalls.ts";
 import { lockOf, removeLeft, removeStage, stagesFolder } from "../vault/leftovers.ts";
 
@@ -24,6 +27,19 @@ export class Stages implements Disposable {
 
   open(name: string, lowers: readonly string[]): Stage {
     return openStage(path.join(this.#folder, name), lowers);
+  }
+
+  /** A copy of the folders instead, where no overlay can be mounted. */
+  async openCopy(
+    name: string,
+    lowers: readonly string[],
+    roots: Roots,
+    signal: AbortSignal,
+  ): Promise<Result<Stage, DriverRejection>> {
+    const folder = path.join(this.#folder, name);
+    const stage = await openCopyStage(folder, lowers, roots, signal);
+    if (!stage.ok) removeStage(folder);
+    return stage;
   }
 
   [Symbol.dispose](): void {

@@ -95,8 +95,7 @@ export const gaps = (found: MachineFindings): readonly SandboxGap[] => {
   if (abi === 0) add("landlock", "files are confined by mounts alone");
   else if (abi < 6) add("landlock", "abstract sockets of the host network are not confined");
   if (!seccompAvailable()) add("seccomp", "kernel surface is not reduced");
-  if (!found.overlay)
-    add("overlay", "commands run on bounded copies of the folders, terminals not at all");
+  if (!found.overlay) add("overlay", "commands and terminals run on bounded copies of the folders");
   if (!found.processBound && process.getuid?.() === 0) {
     add("process-bound", "as root the number of processes is not bounded");
   }
