@@ -10,6 +10,7 @@ import {
   everythingBehaviours,
   filesBehaviours,
   httpBehaviours,
+  listenBehaviours,
   modernBehaviours,
 } from "../lib/mcp/behaviours.ts";
 import {
@@ -19,9 +20,10 @@ import {
   openPlace,
   type Remote,
   serverOf,
+  startListening,
   startRemote,
 } from "../lib/mcp/place.ts";
-import { type Played, playAll } from "../lib/mcp/play.ts";
+import { type Play, type Played, playAll } from "../lib/mcp/play.ts";
 import { Scratch, TestKernel } from "../lib/kernel.ts";
 import type { Suite, SuiteCase, SuiteContext, SuiteResult } from "./suite.ts";
 
@@ -30,6 +32,8 @@ interface Group {
   readonly era: "2025-11-25" | "2026-07-28";
   readonly behaviours: readonly Behaviour[];
   readonly server: (folder: string) => Command | Pick<Remote, "url">;
+  /** Its client connects to the gate, instead of starting it. */
+  readonly listens?: true;
 }
 
 const groupsOf = (place: McpPlace, remote: Remote): readonly Group[] => [
@@ -57,6 +61,13 @@ const groupsOf = (place: McpPlace, remote: Remote): readonly Group[] => [
     behaviours: httpBehaviours,
     server: () => remote,
   },
+  {
+    name: "listen",
+    era: "2025-11-25",
+    behaviours: listenBehaviours,
+    server: () => serverOf(place, "everything"),
+    listens: true,
+  },
 ];
 
 const caseOf = (direct: Played, through: Played | undefined): SuiteCase => {
@@ -74,12 +85,15 @@ const caseOf = (direct: Played, through: Played | undefined): SuiteCase => {
   };
 };
 
-/** What `--quick` leaves out: over HTTP, what the same server is asked over its pipe anyway. */
+/** What `--quick` leaves out: over HTTP on either side, what the same server is asked over its pipe anyway. */
 const leftOut: ReadonlySet<string> = new Set(
-  httpBehaviours
+  [...httpBehaviours, ...listenBehaviours]
     .map(({ id }) => id)
     .filter(
-      (id) => !/initialize|tools-list$|tool-text|at-once|sampling|read-text|progress/.test(id),
+      (id) =>
+        !/initialize|roots|logging|tools-list$|tool-text|at-once|sampling|read-text|progress/.test(
+          id,
+        ),
     ),
 );
 
@@ -102,6 +116,20 @@ const control = async (
   };
 };
 
+const behind = async (
+  play: Omit<Play, "server">,
+  data: string,
+  { name, server, listens }: Group,
+  wanted: readonly Behaviour[],
+): Promise<readonly Played[]> => {
+  const direct = server(play.folder);
+  if (listens !== true || "url" in direct) {
+    return await playAll({ ...play, server: behindGate(direct, data, name) }, wanted);
+  }
+  await using gate = await startListening(direct, data, name);
+  return await playAll({ ...play, server: gate }, wanted);
+};
+
 const run = async (context: SuiteContext): Promise<SuiteResult> => {
   using scratch = new Scratch();
   const place = await openPlace(scratch);
@@ -110,7 +138,8 @@ const run = async (context: SuiteContext): Promise<SuiteResult> => {
   const cases: SuiteCase[] = [];
   let [directPassed, throughPassed, differences] = [0, 0, 0];
   await using remote = await startRemote(place);
-  for (const { name, era, behaviours, server } of groupsOf(place, remote)) {
+  for (const group of groupsOf(place, remote)) {
+    const { name, era, behaviours, server } = group;
     const wanted = behaviours.filter(({ id }) =>
       context.caseId === undefined ? !context.quick || !leftOut.has(id) : context.caseId === id,
     );
@@ -119,8 +148,7 @@ const run = async (context: SuiteContext): Promise<SuiteResult> => {
     const direct = await playAll({ place, era, server: server(folder), folder }, wanted);
     context.progress(`${name}: ${direct.length} behaviours directly`);
     const other = scratch.folder(`through-${name}`);
-    const gated = behindGate(server(other), kernel.data, name);
-    const through = await playAll({ place, era, server: gated, folder: other }, wanted);
+    const through = await behind({ place, era, folder: other }, kernel.data, group, wanted);
     context.progress(`${name}: ${through.length} behaviours behind the gate`);
     for (const each of direct) {
       const same = through.find(({ id }) => id === each.id);

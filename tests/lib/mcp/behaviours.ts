@@ -258,6 +258,12 @@ export const httpBehaviours: readonly Behaviour[] = everythingBehaviours
   .filter(({ id }) => !needsOwnStream.has(id))
   .map((each) => ({ ...each, id: `http/${each.id}` }));
 
+/** The server that a client starts otherwise, behind a gate that listens. */
+export const listenBehaviours: readonly Behaviour[] = everythingBehaviours.map((each) => ({
+  ...each,
+  id: `listen/${each.id}`,
+}));
+
 const in_ = (folder: string, name: string): string => `${folder}/${name}`;
 
 /** Against `server-filesystem`, 2025-11-25. */

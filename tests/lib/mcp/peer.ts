@@ -34,7 +34,7 @@ export interface PeerTransport {
 export interface PeerClass {
   readonly Client: new (info: object, options: object) => PeerClient;
   readonly Transport: new (options: object) => PeerTransport;
-  readonly Remote?: (new (url: URL) => object) | undefined;
+  readonly Remote?: (new (url: URL, options?: object) => object) | undefined;
 }
 
 export interface Peer extends PeerClass {

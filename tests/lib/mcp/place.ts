@@ -95,6 +95,12 @@ export interface Command {
   readonly args: readonly string[];
 }
 
+/** Where an HTTP client goes, and what it shows there. */
+export interface Reached {
+  readonly url: string;
+  readonly token?: string;
+}
+
 /** A server that runs by itself and is reached over Streamable HTTP. */
 export interface Remote extends AsyncDisposable {
   readonly url: string;
@@ -163,3 +169,33 @@ export const behindGate = (
     ...("url" in server ? ["--url", server.url] : ["--", server.command, ...server.args]),
   ],
 });
+
+/** The same server behind a gate that listens. */
+export const startListening = async (
+  server: Command,
+  data: string,
+  name: string,
+): Promise<Reached & AsyncDisposable> => {
+  const more = ["--policy", "transparent", "--listen", "0", "--json"];
+  const { command, args } = behindGate(server, data, name, more);
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const said = await new Promise<string>((resolve, reject) => {
+    let [text, errors] = ["", ""];
+    child.stderr.on("data", (piece: Buffer) => (errors += piece.toString("utf8")));
+    child.stdout.on("data", (piece: Buffer) => {
+      text += piece.toString("utf8");
+      if (text.includes("\n")) resolve(text);
+    });
+    void exited.then(() => reject(new OperationError("E_TEST", `the gate ended: ${errors}`)));
+  });
+  const { url, token } = JSON.parse(said) as Required<Reached>;
+  return {
+    url,
+    token,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+};

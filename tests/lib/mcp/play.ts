@@ -5,12 +5,12 @@ import { pathToFileURL } from "node:url";
 import { assert } from "@ioi/base";
 import type { Behaviour, Seen } from "./behaviours.ts";
 import type { Peer } from "./peer.ts";
-import type { Command, McpPlace, Remote } from "./place.ts";
+import type { Command, McpPlace, Reached } from "./place.ts";
 
 export interface Play {
   readonly place: McpPlace;
   readonly era: "2025-11-25" | "2026-07-28";
-  readonly server: Command | Pick<Remote, "url">;
+  readonly server: Command | Reached;
   readonly folder: string;
   readonly onErrors?: (text: string) => void;
 }
@@ -48,7 +48,9 @@ export interface Connected extends AsyncDisposable {
 const transportOf = (peer: Peer, server: Play["server"], onErrors: Play["onErrors"]): object => {
   if ("url" in server) {
     assert(peer.Remote !== undefined, "this client has no transport over HTTP here");
-    return new peer.Remote(new URL(server.url));
+    const { token } = server;
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return new peer.Remote(new URL(server.url), { requestInit: { headers } });
   }
   const transport = new peer.Transport({
     command: server.command,
