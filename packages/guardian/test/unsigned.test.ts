@@ -1,4 +1,5 @@
 /** Answers that nobody signed: in which sessions, for what, how often, and how they are written down. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nodeCrypto } from "@ioi/host/crypto";
