@@ -244,6 +244,17 @@ test("the filter stands by itself behind the dropped capabilities", async () => 
   assert.equal((await withPlan((plan) => plan, spec(), script)).out, "");
 });
 
+test("a socket is refused by the filter itself: nothing else holds it back", async () => {
+  const allowAll = Buffer.from([6, 0, 0, 0, 0, 0, 0xff, 0x7f]).toString("base64");
+  // Family, type and protocol: internet, Unix, netlink.
+  for (const kind of ["2,1,0", "2,2,0", "1,1,0", "1,2,0", "16,3,0"]) {
+    const script = `perl -e 'print socket(my $s, ${kind}) ? "made" : 0 + $!'`;
+    const control = await withPlan((plan) => ({ ...plan, filter: allowAll }), spec(), script);
+    assert.equal(control.out, "made", kind);
+    assert.equal((await withPlan((plan) => plan, spec(), script)).out, "1", kind);
+  }
+});
+
 test("a driver runs a command over an overlay whose layers stand below the folder", async (t) => {
   const place = folder(t);
   for (const name of ["ws/data/up", "ws/data/work", "ws/data/hidden", "ws/old"]) {
