@@ -131,13 +131,21 @@ class Loop {
     return true;
   }
 
+  /** The victim's process, as soon as the kernel says that it has one: it may be coming back. */
+  async #pidOf(victim: string): Promise<number | undefined> {
+    if (victim === "launcher") return this.kernel.pid;
+    for (const until = performance.now() + recoverMs; performance.now() < until;) {
+      const status = await this.kernel.status().catch(() => undefined);
+      const pid = status?.processes.find(({ name }) => name === victim)?.pid;
+      if (pid !== undefined) return pid;
+      await sleep(20, undefined, { signal: this.#context.signal });
+    }
+    return undefined;
+  }
+
   async #strike(victim: string): Promise<boolean> {
+    const pid = await this.#pidOf(victim);
     try {
-      const { processes } = await this.kernel.status();
-      const pid =
-        victim === "launcher"
-          ? this.kernel.pid
-          : processes.find(({ name }) => name === victim)?.pid;
       if (pid === undefined) return false;
       process.kill(pid, "SIGKILL");
       return true;
