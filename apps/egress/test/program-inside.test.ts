@@ -198,9 +198,10 @@ test("judged requests are actions of their own, with what they send", async (t) 
   const hosts = [{ host, port: server.port, classes: ["loopback"], intercept: "judged" as const }];
   const { port, authority, wants } = opened(t, server, {
     hosts,
-    onWant: (flow, { id, target, args, body }) => {
+    onWant: (flow, { id, target, args: { url }, body }) => {
       const sends = target === "net::post" && Buffer.from(body).includes("token");
-      if (sends || String(args["url"]).endsWith("/closed")) flow.refuse(id, "a rule refuses it");
+      const closed = typeof url === "string" && url.endsWith("/closed");
+      if (sends || closed) flow.refuse(id, "a rule refuses it");
       else flow.grant(id, ["loopback"]);
     },
   });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Action, action as actionSchema, type FlowHost, schema } from "@ioi/wire";
 import { actionId } from "@ioi/crypto";
-import { card, decide, diffPolicies, lint } from "../src/index.ts";
+import { card, decide, interceptedPlaces, diffPolicies, lint } from "../src/index.ts";
 import { complaints, context, fileFacts, hashing, policy, rule, scope } from "./support.ts";
 
 const exec = (network?: "egress"): Action => ({
@@ -72,6 +72,33 @@ describe("a program with a network", () => {
       );
       // Control: without that rule it does.
       assert.equal(hostsOf(withNetwork(places), exec("egress"))?.length, 2);
+    }
+  });
+  it("opens a host by consent: under the lease where no rule says more of requests than their host", () => {
+    const place = `[{ host = "a.example", intercept = true }]`;
+    const modeOf = (more = ""): string | undefined =>
+      hostsOf(withNetwork(place, more), exec("egress"))?.[0]?.intercept;
+    assert.equal(modeOf(), "leased");
+    const deletes = `where.url = { host = "a.example" }\nwhere.method = { equals = "DELETE" }`;
+    assert.equal(modeOf(rule("no", "deny", "net::post", deletes)), "judged");
+    const words = `where.content = { contains = "x" }`;
+    assert.equal(modeOf(rule("no", "deny", "net::post", words)), "judged");
+    // Control: a rule on another host changes nothing.
+    const other = `where.url = { host = "b.example" }`;
+    assert.equal(modeOf(rule("no", "deny", "net::get", other)), "leased");
+    const compiled = withNetwork(place);
+    const shown = card(exec("egress"), decide(compiled, exec("egress"), context), context);
+    assert.match(shown, /opens +its encrypted connections to a\.example:443: each request is read/);
+  });
+  it("opens what its action names, each request an action of its own", () => {
+    const base = exec("egress");
+    const named = { ...base, args: { ...base.args, intercept: "a.example:443 127.0.0.1:8443" } };
+    assert.deepEqual(hostsOf(withNetwork("[]"), named), [
+      { host: "a.example", port: 443, classes: ["public"], intercept: "judged" },
+      { host: "127.0.0.1", port: 8443, classes: ["loopback"], intercept: "judged" },
+    ]);
+    for (const text of ["a.example", "a.example:0", "A.example:443", "a.example:443  b:1", ""]) {
+      assert.equal(interceptedPlaces(text), undefined, text);
     }
   });
   it("says which methods, and which addresses a name may lead to", () => {

@@ -37,7 +37,7 @@ interface Place {
 
 /** What no sandbox and no proxy can see or stop: said before the program starts. */
 export const notCovered: readonly string[] = [
-  "what it says inside an encrypted connection to a host that is permitted",
+  "what it says inside an encrypted connection to a host that is permitted and not opened",
   "what it reads in its folder, and could so say there",
   "clients that read no proxy from their environment: they reach nothing",
 ];

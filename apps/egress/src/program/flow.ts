@@ -8,16 +8,11 @@
  * `programConnectionsMax`, `programHeadMs`, `flowEntriesKept`, `helloBytesMax`.
  */
 import net from "node:net";
-import { type Log, OperationError } from "@ioi/base";
-import type { CryptoProvider } from "@ioi/crypto";
-import { flowLogHash, hostWithPort, parseCanonicalUrl, type CanonicalUrl } from "@ioi/firewall/net";
-import type { ProgramAuthority } from "@ioi/host/crypto";
+import { OperationError } from "@ioi/base";
+import { flowLogHash } from "@ioi/firewall/net";
 import { connectAny } from "../connect.ts";
-import type { CarryPorts } from "../carry.ts";
-import type { FlowBounds } from "../check.ts";
 import {
   flowEntriesKept,
-  helloMs,
   interceptMs,
   programBodyBytesMax,
   programBodyMs,
@@ -35,148 +30,39 @@ import {
   statusOf,
   tunnelOpened,
 } from "./answers.ts";
+import type { Call, FlowEntry, FlowOptions } from "./call.ts";
 import { chunkedReader, lengthReader } from "./body.ts";
 import {
   headLength,
   readHead,
   readInnerHead,
   type RequestWish,
-  tunnelTo,
   type TunnelWish,
   type Wish,
 } from "./head.ts";
-import { readClientHello } from "./hello.ts";
 import { Inlet } from "./inlet.ts";
 import { openInside } from "./inside.ts";
 import {
   isHeld,
-  judgedHeaders,
-  type Mode,
   newSum,
   type Permission,
   type Permit,
   Permits,
-  sends,
   type Sum,
   type Want,
 } from "./permits.ts";
-import { type Gate, type Meter, relay } from "./relay.ts";
+import { type Meter, relay } from "./relay.ts";
+import {
+  bodyGate,
+  headOf,
+  helloGate,
+  methodOf,
+  modeOf,
+  statusIn,
+  textOf,
+  urlOf,
+} from "./wishes.ts";
 import { readGreeting, readSocks, socksAnswer, socksReply } from "./socks.ts";
-
-export interface FlowEntry {
-  readonly method: string;
-  readonly url: string;
-  readonly status: number;
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-  readonly mode: Mode;
-  readonly want: number;
-}
-
-export interface FlowOptions {
-  readonly session: string;
-  readonly counter: bigint;
-  readonly bounds: FlowBounds;
-  /** Listens inside of the program's sandbox. */
-  readonly descriptor: number;
-  readonly provider: CryptoProvider;
-  readonly ports: Omit<CarryPorts, "onConnection">;
-  readonly onWant: (want: Want) => void;
-  /** Of the hosts whose connections are opened; none where there is no such host. */
-  readonly authority?: ProgramAuthority;
-  readonly log: Log;
-}
-
-/** One connection of the program, once it is known what it wants. */
-interface Call {
-  readonly program: net.Socket;
-  readonly inlet: Inlet;
-  readonly signal: AbortSignal;
-  readonly wish: Wish;
-  /** Says that it goes on, or why not. */
-  readonly opened: () => void;
-  readonly refuse: (status: number, message: string) => void;
-  readonly failed: (code: string, message: string) => void;
-}
-
-const textOf = (wish: Wish): string =>
-  wish.type === "request"
-    ? wish.url.text
-    : `${wish.host.includes(":") ? `[${wish.host}]` : wish.host}:${wish.port}`;
-
-const methodOf = (wish: Wish): string => (wish.type === "tunnel" ? "CONNECT" : wish.method);
-
-const modeOf = (wish: Wish): Mode =>
-  wish.type === "tunnel" ? "tunnel" : wish.url.scheme === "https" ? "intercepted" : "mediated";
-
-/** For what looks up and dials: a tunnel has a place and no path. */
-const urlOf = (wish: Wish): CanonicalUrl => {
-  if (wish.type === "request") return wish.url;
-  const host = wish.host.includes(":") ? `[${wish.host}]` : wish.host;
-  const port = wish.port === 80 ? "" : `:${wish.port}`;
-  const url = parseCanonicalUrl(`http://${host}${port}/`);
-  if (!url.ok) throw new OperationError("E_EGRESS_REQUEST", url.error);
-  return url.value;
-};
-
-/** What a request that was judged by itself takes along of its program's headers. */
-const judgedOf = ({ method, headers }: RequestWish): RequestWish["headers"] => {
-  const judged = sends.has(method) ? headers.filter(([name]) => judgedHeaders.has(name)) : [];
-  const accept = judged.some(([name]) => name === "accept") ? [] : ([["accept", "*/*"]] as const);
-  return [["user-agent", "ioi"], ...accept, ...judged];
-};
-
-/** What goes to the server: the program's own head; of what was judged by itself, that and no more. */
-const headOf = (wish: RequestWish, judgedOnly: boolean): Buffer => {
-  const { method, url, headers, length } = wish;
-  const lines = [
-    `${method} ${url.path}${url.query} HTTP/1.1`,
-    `host: ${hostWithPort(url)}`,
-    "connection: close",
-    ...(judgedOnly ? judgedOf(wish) : headers).map(([name, value]) => `${name}: ${value}`),
-    ...(length !== 0 || !["GET", "HEAD", "OPTIONS"].includes(method)
-      ? [`content-length: ${length}`]
-      : []),
-  ];
-  return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
-};
-
-/** Holds what goes up until it is plain whom a client of TLS means. */
-const helloGate = (host: string, late: () => void): Gate & { readonly stop: () => void } => {
-  let held: Buffer | undefined = Buffer.alloc(0);
-  let timer: NodeJS.Timeout | undefined;
-  const gate: Gate = (bytes) => {
-    if (held === undefined) return { send: bytes };
-    timer ??= setTimeout(late, helloMs);
-    held = Buffer.concat([held, bytes]);
-    const read = readClientHello(held);
-    if (read.type === "more") return { send: Buffer.alloc(0) };
-    clearTimeout(timer);
-    if (read.type === "malformed") return { refuse: "the first message of TLS is malformed" };
-    if (read.type === "name" && tunnelTo(read.name, 1)?.host !== host) {
-      return { refuse: "TLS asks for another host than the tunnel's" };
-    }
-    const send = held;
-    held = undefined;
-    return { send };
-  };
-  return Object.assign(gate, { stop: (): void => clearTimeout(timer) });
-};
-
-/** Not more of the body than the head said. */
-const bodyGate = (length: number): Gate => {
-  let left = length;
-  return (bytes) => {
-    const send = bytes.subarray(0, left);
-    left -= send.length;
-    return { send };
-  };
-};
-
-const statusIn = (bytes: Buffer): number => {
-  const found = /^HTTP\/1\.[01] ([1-5][0-9]{2})/.exec(bytes.subarray(0, 16).toString("latin1"));
-  return found === null ? 0 : Number(found[1]);
-};
 
 export class ProgramFlow {
   readonly #options: FlowOptions;
