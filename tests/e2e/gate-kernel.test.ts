@@ -60,6 +60,7 @@ for (const how of ["ends", "is killed"] as const) {
     await using first = gateOn(data, "first");
     await ready(first);
     assert.match(first.stderr, /no kernel ran: this one ends with the last gate/);
+    assert.match(first.stderr, /It does not cover:\n(?: {2}- .+\n){3}/);
     const kernel = kernelOf(data);
     await using second = gateOn(data, "second");
     await ready(second);
