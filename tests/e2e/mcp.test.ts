@@ -335,7 +335,7 @@ test("without sessions the question is a result, and the call comes again with t
     readonly inputRequests: { readonly [key: string]: { readonly method: string } };
   };
   assert.equal(first.resultType, "input_required");
-  const [[key = ""] = []] = Object.entries(first.inputRequests);
+  const key = Object.keys(first.inputRequests)[0] ?? "";
   const { requestState } = first;
   const inputResponses = { [key]: { action: "accept", content: {} } };
   const other = { ...params, arguments: { text: "y" }, requestState, inputResponses };

@@ -110,6 +110,8 @@ const isEntry = (root: string): ((file: string) => boolean) => {
     file === "tests/run.ts" ||
     // Named by an agent.toml.
     /^(?:examples|tests\/fixtures)\/agents\/[^/]+\/main\.ts$/.test(file) ||
+    // A program of its own, run by hand.
+    file === "packages/scs/kernel/build.mjs" ||
     // Read by the generator of the reference documents.
     /\/src\/(?:.*\/)?(?:errors|limits)\.ts$/.test(file) ||
     /^tools\/[^/]+\.(ts|mjs)$/.test(file) ||

@@ -69,6 +69,7 @@ const CATALOGUES: readonly (() => Promise<Readonly<Record<string, unknown>>>)[] 
   () => import("@ioi/host/sandbox"),
   () => import("@ioi/host/crypto"),
   () => import("@ioi/host/dataplane"),
+  () => import("@ioi/scs"),
   () => import("@ioi/storage"),
   () => import("@ioi/state"),
   () => import("@ioi/validator"),

@@ -30,7 +30,13 @@ import {
 } from "@ioi/guardian";
 import { type Credentials, nodeCrypto, wrapServer } from "@ioi/host/crypto";
 import { applyNotDumpable } from "@ioi/host/libc";
-import { localOffsetMinutes, openFiles, parseUrl, systemClock, systemRandom } from "@ioi/host/ports";
+import {
+  localOffsetMinutes,
+  openFiles,
+  parseUrl,
+  systemClock,
+  systemRandom,
+} from "@ioi/host/ports";
 import {
   descriptors,
   dieOn,

@@ -16,7 +16,7 @@ export class FileWindow {
   }
 
   /** A view that the next call may end; shorter only where the file ends. */
-  read(offset: number, length: number): Promise<Uint8Array> {
+  read(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
     const from = offset - this.#start;
     if (from < 0 || from + length > this.#bytes.length) {
       const wanted = Math.min(Math.max(length, this.#windowBytes), this.#size - offset);
@@ -26,6 +26,6 @@ export class FileWindow {
         return bytes.subarray(0, length);
       });
     }
-    return Promise.resolve(this.#bytes.subarray(from, from + length));
+    return this.#bytes.subarray(from, from + length);
   }
 }

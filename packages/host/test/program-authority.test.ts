@@ -10,7 +10,12 @@ import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import { ProgramAuthority } from "../src/crypto/index.ts";
 
-const verify = (t: TestContext, authority: string, leaf: string, more: readonly string[]): string => {
+const verify = (
+  t: TestContext,
+  authority: string,
+  leaf: string,
+  more: readonly string[],
+): string => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ioi-authority-"));
   t.after(() => fs.rmSync(folder, { recursive: true }));
   const file = (name: string, text: string): string => {

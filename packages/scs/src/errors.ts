@@ -6,7 +6,7 @@ export const errors = {
   E_SCS_FOREIGN: {
     what: "A file is not a memory file.",
     why: "It does not begin as one does, or it is too short to be one; nothing was changed.",
-    next: "Name the .scs file, or make one: ./ioi scs create FILE",
+    next: "Name a memory file.",
     exit: exitCodes.failed,
   },
   E_SCS_NEWER: {
@@ -18,7 +18,7 @@ export const errors = {
   E_SCS_DAMAGED: {
     what: "A memory file has lost something that was stored.",
     why: "A record changed or is missing that a later commit, or a hint of the file, shows was there.",
-    next: "Restore the file from a copy; what is left can be read: ./ioi scs export FILE",
+    next: "Restore the file from a copy; what is left can still be read.",
     exit: exitCodes.failed,
   },
   E_SCS_LOCKED: {
@@ -30,7 +30,7 @@ export const errors = {
   E_SCS_KEY: {
     what: "A memory file does not open with this key.",
     why: "No slot of the file opens with the passphrase or the key that was given.",
-    next: "Give the right passphrase or key; ./ioi scs info FILE lists the slots.",
+    next: "Give the passphrase or key that the file was made with.",
     exit: exitCodes.failed,
   },
   E_SCS_POISONED: {
@@ -42,7 +42,7 @@ export const errors = {
   E_SCS_FULL: {
     what: "A memory did not fit.",
     why: "The disk is full, or the file has reached its largest size; nothing of it was kept.",
-    next: "Free some space, or compact the file: ./ioi scs compact FILE",
+    next: "Free some space, or compact the file.",
     exit: exitCodes.failed,
   },
   E_SCS_READ_ONLY: {
@@ -54,13 +54,13 @@ export const errors = {
   E_SCS_NO_MEMORY: {
     what: "There is no such memory.",
     why: "The number was never given, or the memory was forgotten.",
-    next: "List what is there: ./ioi scs export FILE",
+    next: "Name a memory that is there.",
     exit: exitCodes.failed,
   },
   E_SCS_VECTOR: {
     what: "A vector cannot be stored or asked with.",
     why: "It has another dimension than the file, or a component that is no number, or no direction.",
-    next: "Use the embedder that the file was made with: ./ioi scs info FILE",
+    next: "Use the embedder that the file was made with.",
     exit: exitCodes.failed,
   },
   E_SCS_INPUT: {

@@ -122,8 +122,8 @@ const ask = async (
     content,
     signal: options.signal ?? new AbortController().signal,
     output: (bytes) => (streamed += Buffer.from(bytes).toString("utf8")),
-      want: () => undefined,
-      input: { read: () => undefined },
+    want: () => undefined,
+    input: { read: () => undefined },
   } as ActContext);
   return { report, streamed };
 };
@@ -398,7 +398,10 @@ test("a server's words come in one bounded line", async () => {
   const message = `no\n\u0007\u202Ereally ${"x".repeat(10_000)}`;
   await using server = await start("openai", [{ type: "status", status: 400, message }]);
   const { report } = await ask(server, "openai");
-  assert.match(report.message ?? "", /^the model's server answers 400; its own words, unverified: "no really x+"$/);
+  assert.match(
+    report.message ?? "",
+    /^the model's server answers 400; its own words, unverified: "no really x+"$/,
+  );
   assert.ok((report.message ?? "").length < 400);
 });
 

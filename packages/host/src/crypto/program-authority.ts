@@ -75,11 +75,7 @@ export class ProgramAuthority {
     this.certificate = this.#certify(name, spki, [
       extension(oid.basicConstraints, true, der.sequence(der.boolean(true), pathLength)),
       extension(oid.keyUsage, true, der.bits(Uint8Array.of(0x04), 2)),
-      extension(
-        oid.nameConstraints,
-        true,
-        der.sequence(der.explicit(0, Buffer.concat(permitted))),
-      ),
+      extension(oid.nameConstraints, true, der.sequence(der.explicit(0, Buffer.concat(permitted)))),
       extension(oid.subjectKeyId, false, der.octets(this.#keyId)),
     ]);
   }
