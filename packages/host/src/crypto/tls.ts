@@ -138,6 +138,8 @@ const handshake = (
       () => fail(new Error(`no handshake in ${handshakeTimeoutMs} ms`)),
       handshakeTimeoutMs,
     );
+    // The stream itself keeps the process, as long as there is one.
+    timer.unref();
     if (signal?.aborted === true) {
       fail(signal.reason);
       return;
