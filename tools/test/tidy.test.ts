@@ -138,8 +138,9 @@ describe("wall 4: imports and dead files", () => {
     const use = (name: string): string => `${header}export * from "${name}";\n`;
     const around = {
       "packages/firewall/src/a.ts": use("re2js"),
-      "packages/firewall/src/b.ts": use("unbash"),
-      "packages/firewall/test/c.test.ts": use("ipaddr.js") + use("whatwg-url"),
+      "packages/firewall/src/b.ts": use("unbash") + use("@noble/hashes/sha3.js"),
+      "packages/firewall/src/d.ts": use("@scure/bip39/wordlists/english.js"),
+      "packages/firewall/test/c.test.ts": use("ipaddr.js") + use("whatwg-url") + use("ajv"),
     };
     using mini = miniature(around);
     const file = "packages/firewall/package.json";

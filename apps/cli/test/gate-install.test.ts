@@ -175,7 +175,8 @@ test("a file or folder without permission: said, and nothing of it is changed", 
   using place = homeWith({ cursor: textOf("mcpServers"), zed: textOf("context_servers") });
   const root = process.geteuid?.() === 0;
   // What is loaded when it fails is loaded before the rights go.
-  await place.run("install", "emacs");
+  using other = homeWith({ cursor: textOf("mcpServers"), zed: "{" });
+  for (const client of ["emacs", "cursor", "zed"]) await other.run("install", client);
   await place.run("install", "--dry-run");
   fs.chmodSync(place.home, 0o755);
   fs.chmodSync(place.file("zed"), root ? 0o600 : 0o000);

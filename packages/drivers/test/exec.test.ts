@@ -1,3 +1,4 @@
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";

@@ -1,4 +1,5 @@
 /** What every process of the kernel has in common: its configuration, its life, its end. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

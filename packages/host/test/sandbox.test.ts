@@ -1,4 +1,5 @@
 /** Real sandboxes: what passes into one, what does not, how it ends, and that its walls are walls. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
