@@ -112,12 +112,19 @@ const npxIsLookedUp = async (data: string): Promise<void> => {
   };
   const wanted = made("aaaa", "1.0.0");
   made("bbbb", "2.0.0");
-  const env = { npm_config_cache: cache };
+  // What lies in the project's own folder is not taken: no server ever sees it.
+  const own = path.join(scratch.folder("bin"), "node");
+  fs.copyFileSync(process.execPath, own, fs.constants.COPYFILE_FICLONE);
+  const env = {
+    npm_config_cache: cache,
+    PATH: `${path.dirname(process.execPath)}:${path.dirname(own)}:${process.env["PATH"]}`,
+  };
   const add = (name: string, ...command: readonly string[]) =>
     ioi(["mcp", "add", name, "--data", data, "--json", "--", ...command], { env });
   const added = await add("notes", "npx", "-y", "@x/notes@1.0.0", "--flag");
   assert.equal(added.code, 0, added.stderr + added.stdout);
   assert.ok(added.stdout.includes(JSON.stringify(wanted)), added.stdout);
+  assert.ok(added.stdout.includes(JSON.stringify(own)), added.stdout);
   assert.ok(added.stdout.includes('"--flag"') && !added.stdout.includes('"npx"'), added.stdout);
   for (const [command, says] of [
     [["npx", "-y", "@x/notes@3.0.0"], /@x\/notes is not in npm's cache/],

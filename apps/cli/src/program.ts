@@ -27,11 +27,16 @@ import { failWith, usage } from "./report.ts";
 
 export const projectRoot: string = resolve(import.meta.dirname, "../../..");
 
+let known: string | undefined;
+
+/** Read once: who calls again may have fewer rights by then. */
 const version = (): string => {
+  if (known !== undefined) return known;
   const manifest = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8")) as {
     readonly version: string;
   };
-  return manifest.version;
+  known = manifest.version;
+  return known;
 };
 
 export const completionExample: string = exampleText([

@@ -8,12 +8,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { equalBytes, OperationError } from "@ioi/base";
-import {
-  endSandbox,
-  type SandboxBind,
-  type SandboxedChild,
-  spawnSandboxed,
-} from "@ioi/host/sandbox";
+import { endSandbox, type SandboxedChild, spawnSandboxed } from "@ioi/host/sandbox";
 import type { McpServer, Profile } from "@ioi/wire";
 import { mcpErrorsBytesMax, mcpMessageBytesMax, programBytesMax } from "../limits.ts";
 import { LineReader } from "./lines.ts";
@@ -44,24 +39,13 @@ const checkFiles = async ({ name, files }: McpServer): Promise<void> => {
   }
 };
 
-/** Its folders, and the files that it is: an interpreter may lie in a home, which is masked. */
-const bindsOf = ({ files, roots }: McpServer): readonly SandboxBind[] => {
-  const isBelow = (path: string): boolean =>
-    roots.some((root) => path === root.path || path.startsWith(`${root.path}/`));
-  const own = files.filter(({ path }) => !isBelow(path));
-  return [
-    ...roots.map(({ path, access }) => ({ path, access })),
-    ...own.map(({ path }) => ({ path, access: "read" as const })),
-  ];
-};
-
 const start = (server: McpServer, profile: Profile): SandboxedChild => {
   const { limits, masks } = profile;
   return spawnSandboxed(
     {
       name: "mcp-server",
       kind: "command",
-      binds: bindsOf(server),
+      binds: server.roots.map(({ path, access }) => ({ path, access })),
       masks: [...masks],
       network: "none",
       mayCreateNamespaces: false,

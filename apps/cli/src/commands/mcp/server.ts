@@ -11,6 +11,7 @@ import { createReadStream, existsSync, realpathSync, statSync } from "node:fs";
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import type { CommandContext } from "../../context.ts";
 import { programBytesMax } from "../../limits.ts";
+import { projectRoot } from "../../program.ts";
 import { failWith, usage } from "../../report.ts";
 import { withoutRunner } from "./runner.ts";
 
@@ -54,9 +55,17 @@ const findProgram = ({ io }: CommandContext, name: string): string => {
   } else {
     const folders = (io.env["PATH"] ?? "").split(delimiter).filter(isAbsolute);
     const found = folders.map((folder) => join(folder, name)).filter(isFile);
+    // What lies in IOI's own folder no server ever sees; ./ioi puts its runtime first in the path.
+    const seen = found.filter((path) => !within(path, projectRoot));
     // A shim is a script that looks for the program elsewhere.
-    const plain = found.find((path) => !path.includes("/shims/")) ?? found[0];
+    const plain = seen.find((path) => !path.includes("/shims/")) ?? seen[0];
     if (plain !== undefined) return plain;
+    if (found.length > 0) {
+      throw failWith({
+        code: "E_CLI_MCP_PROGRAM",
+        message: `there is no program ${name} outside IOI's own folder, which servers never see`,
+      });
+    }
   }
   throw failWith({ code: "E_CLI_MCP_PROGRAM", message: `there is no program ${name}` });
 };
