@@ -116,8 +116,8 @@ const crooked: readonly (readonly [said: string, answered: string])[] = [
   ["CONNECT me@a.example:443 HTTP/1.1\\r\\n\\r\\n", "400"],
   ["CONNECT a.example:443 HTTP/1.1\\r\\nhost: b.example\\r\\n\\r\\n", "400"],
   [
-    "POST http://a.example/ HTTP/1.1\\r\\nhost: a.example\\r\\ntransfer-encoding: chunked\\r\\n\\r\\n",
-    "411",
+    "POST http://a.example/ HTTP/1.1\\r\\nhost: a.example\\r\\ntransfer-encoding: chunked\\r\\n\\r\\nxyz\\r\\n",
+    "400",
   ],
 ];
 
