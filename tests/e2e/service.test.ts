@@ -6,19 +6,27 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import path from "node:path";
+import { projectRoot } from "../lib/kernel.ts";
 
-const inside = fileURLToPath(new URL("./service-inside.ts", import.meta.url));
+const runtime = path.relative(projectRoot, process.execPath);
 const isRoot = process.getuid?.() === 0;
 
-/** $1 runtime, $2 program. The copy of /etc is this process's, and ends with it. */
+/**
+ * $1 the project. The copy of /etc, and the project below /opt, where other users may enter, are this
+ * process's, and end with it.
+ */
 const script = `set -e
 copy=$(mktemp -d)
 trap 'umount -l /etc; rm -rf "$copy"' EXIT
 cp -a /etc/. "$copy"
 mount --bind "$copy" /etc
 mount -t tmpfs none /var/lib
-"$1" --disable-warning=ExperimentalWarning "$2"
+mount -t tmpfs -o mode=755 none /opt
+mkdir /opt/ioi
+mount --rbind "$1" /opt/ioi
+cd /opt/ioi
+"/opt/ioi/$2" --disable-warning=ExperimentalWarning tests/e2e/service-inside.ts
 `;
 
 test(
@@ -27,7 +35,7 @@ test(
   async () => {
     const child = spawn(
       "/usr/bin/unshare",
-      ["--mount", "--propagation", "private", "sh", "-c", script, "sh", process.execPath, inside],
+      ["--mount", "--propagation", "private", "sh", "-c", script, "sh", projectRoot, runtime],
       { stdio: ["ignore", "pipe", "pipe"] },
     );
     let text = "";

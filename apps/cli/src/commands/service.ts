@@ -86,18 +86,17 @@ const personOf = (given: string | undefined): Account => {
   return found;
 };
 
-/** Every folder above the program, and the program itself, as another user sees it. */
-const checkReadable = (path: string): void => {
+/** What of the program another user could not read, and what to do; undefined: nothing. */
+const unreadable = (path: string): { readonly what: string; readonly next: string } | undefined => {
   for (let at = path; ; at = dirname(at)) {
     const wanted = at === path ? 0o005 : 0o001;
     if ((statSync(at).mode & wanted) !== wanted) {
-      throw failWith({
-        code: "E_CLI_SERVICE_PROGRAM",
-        message: `other users cannot ${at === path ? "read" : "enter"} ${at}`,
+      return {
+        what: `other users cannot ${at === path ? "read" : "enter"} ${at}`,
         next: `Put IOI below a folder that all may enter, such as /opt, or: chmod o+rx '${at}'`,
-      });
+      };
     }
-    if (at === dirname(at)) return;
+    if (at === dirname(at)) return undefined;
   }
 };
 
@@ -140,6 +139,8 @@ interface ServiceView {
   readonly running: number | null;
   /** Of an installation or removal: what was, or would be, done. */
   readonly steps: readonly string[];
+  /** Of an installation that was only tried: what stands in its way. */
+  readonly obstacles?: readonly string[];
 }
 
 interface Installed {
@@ -222,13 +223,19 @@ export const install: Handler<ServiceOptions> = async (context, { options }) => 
       message: `${place.data} is the data folder of somebody already`,
     });
   }
-  for (const path of [`${projectRoot}/packages`, process.execPath]) checkReadable(path);
+  const obstacle = unreadable(`${projectRoot}/packages`) ?? unreadable(process.execPath);
   if (options.dryRun === true) {
     const steps = [...userSteps, ...placeSteps("", place)];
-    output.value({ ...viewOf(place, steps), installed: false });
+    const obstacles = obstacle === undefined ? [] : [obstacle.what];
+    output.value({ ...viewOf(place, steps), installed: false, obstacles });
     for (const step of steps) output.line(stepText(step));
+    if (obstacle !== undefined) output.line(`In the way: ${obstacle.what}. ${obstacle.next}`);
     output.line("Nothing was changed.");
     return exitCodes.done;
+  }
+  if (obstacle !== undefined) {
+    const { what, next } = obstacle;
+    throw failWith({ code: "E_CLI_SERVICE_PROGRAM", message: what, next });
   }
   requireRoot("install");
   const madeFolder = !existsSync(place.data);
