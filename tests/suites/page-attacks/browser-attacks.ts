@@ -91,7 +91,8 @@ const texts: readonly Row[] = [
       const card = await ground.ground.ask(`/write .env '${hostile}'`, workspace);
       const signedIn = await ground.withCards();
       await ground.shows(signedIn, card.id);
-      const shown = (await signedIn.frame.locator("#card .text").textContent()) ?? "";
+      const shown =
+        (await signedIn.frame.locator("#card pre.text:not(.change)").textContent()) ?? "";
       const hit = await isHit(signedIn.frame);
       await ground.ground.page.call("Stop", { session: card.session });
       return {
@@ -113,7 +114,8 @@ const texts: readonly Row[] = [
       const editor = page.locator(".cm-content");
       await editor.press("Control+End");
       await page.keyboard.insertText(`\n# ${hostile}\n[[rule]]\n${key} = 1\nid = ${key}\n`);
-      await page.getByRole("list", { name: "Problems" }).waitFor();
+      const problems = page.getByRole("list", { name: "Problems" });
+      await problems.getByText("onerror=").first().waitFor();
       const shown = (await page.locator("main").textContent()) ?? "";
       const onPage = await isHit(page);
       // The same on the card of a change.
@@ -123,12 +125,13 @@ const texts: readonly Row[] = [
       const signedIn = await ground.withCards();
       await ground.shows(signedIn, id);
       const onCard = await isHit(signedIn.frame);
-      const card = (await signedIn.frame.locator("#card .text").textContent()) ?? "";
+      const card =
+        (await signedIn.frame.locator("#card pre.text:not(.change)").textContent()) ?? "";
       await ground.ground.page.call("WithdrawPolicy", { id });
       return {
         expected: "text in the editor, in its problems and on the card, and nothing that runs",
         refused: !onPage && !onCard && shown.includes("onerror=") && card.includes(hostile),
-        actual: `ran on the page ${onPage}, on the card ${onCard}`,
+        actual: `ran on the page ${onPage}, on the card ${onCard}; shown ${shown.includes("onerror=")}, ${card.includes(hostile)}: ${card.slice(0, 300)}`,
         control: await harms(ground),
       };
     },

@@ -23,18 +23,21 @@ interface FilesProps {
 
 export const FilesField = ({ folder, picked, onChange }: FilesProps): ReactElement | null => {
   const [wanted, setWanted] = useState("");
+  // Nothing is listed while the folder is still being typed.
+  const [isOpen, setOpen] = useState(false);
   const hint = useId();
   const { data: overview } = useQuery(overviewQuery);
   const home = overview?.home ?? "";
   const path = trimmed(absolute(folder, home));
-  const enabled = path.startsWith("/") && isListed(path, home);
-  const { data } = useQuery({ ...foldersQuery(path), enabled, retry: false });
+  const isListable = path.startsWith("/") && isListed(path, home);
+  const enabled = isListable && isOpen;
+  const { data, isError } = useQuery({ ...foldersQuery(path), enabled, retry: false });
+  if (!isListable) return null;
   const files = data?.files ?? [];
-  if (data === undefined || files.length === 0) return null;
   const fitting = files.filter((name) => name.toLowerCase().includes(wanted.toLowerCase()));
   const isFull = picked.length >= pickedMax;
   return (
-    <details className="files-field">
+    <details className="files-field" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{summaryOf(picked.length)}</summary>
       <label className="field">
         <span className="field-name">Name contains</span>
@@ -52,7 +55,7 @@ export const FilesField = ({ folder, picked, onChange }: FilesProps): ReactEleme
       <fieldset className="files-list" aria-describedby={hint}>
         <legend className="field-name">Files</legend>
         {fitting.slice(0, shownMax).map((name) => {
-          const file = join(data.path, name);
+          const file = join(data?.path ?? path, name);
           const isPicked = picked.includes(file);
           return (
             <label key={file} className="files-item mono">
@@ -70,8 +73,10 @@ export const FilesField = ({ folder, picked, onChange }: FilesProps): ReactEleme
         })}
       </fieldset>
       <p className="hint" id={hint} role="status">
-        {`${Math.min(fitting.length, shownMax)} of ${files.length} names`}
-        {data.truncated ? ", of a folder with more" : ""}
+        {isError
+          ? "This folder cannot be read"
+          : `${Math.min(fitting.length, shownMax)} of ${files.length} names`}
+        {data?.truncated === true ? ", of a folder with more" : ""}
         {isFull ? `; at most ${pickedMax} can be attached` : ""}
       </p>
     </details>
