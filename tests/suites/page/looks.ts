@@ -207,10 +207,22 @@ const axeIn = async (frame: Frame): Promise<readonly string[]> => {
   }, axeTags);
 };
 
+/** Where a frame's document is replaced meanwhile, the one that stands there then is looked at. */
+const axeSettled = async (frame: Frame): Promise<readonly string[]> => {
+  for (let replaced = 0; ; replaced++) {
+    await frame.waitForLoadState("load");
+    try {
+      return await axeIn(frame);
+    } catch (error) {
+      if (replaced === 3 || !/context was destroyed/.test(String(error))) throw error;
+    }
+  }
+};
+
 /** Everything that axe finds on the page and in the frame of its cards. */
 export const axeOf = async (page: Page): Promise<readonly string[]> => {
   const found: string[] = [];
-  for (const frame of page.frames()) found.push(...(await axeIn(frame)));
+  for (const frame of page.frames()) found.push(...(await axeSettled(frame)));
   return found;
 };
 
