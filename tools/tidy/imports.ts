@@ -112,6 +112,7 @@ const isEntry = (root: string): ((file: string) => boolean) => {
     /^(?:examples|tests\/fixtures)\/agents\/[^/]+\/main\.ts$/.test(file) ||
     // A program of its own, run by hand.
     file === "packages/scs/kernel/build.mjs" ||
+    file === "tests/e2e/service-inside.ts" ||
     // Read by the generator of the reference documents.
     /\/src\/(?:.*\/)?(?:errors|limits)\.ts$/.test(file) ||
     /^tools\/[^/]+\.(ts|mjs)$/.test(file) ||
