@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { InvariantError } from "@ioi/base";
 import { client, dial } from "@ioi/host/rpc";
-import { type JsonValue, pb } from "@ioi/wire";
+import { pb } from "@ioi/wire";
 import { startRun } from "../../lib/agent-runs.ts";
 import { ioi, Scratch, TestKernel } from "../../lib/kernel.ts";
 import { type DataCall, type Environment, harmOf, type Injection, type UserTask } from "./data.ts";
@@ -23,25 +23,14 @@ export interface KernelRun {
   readonly attackCalls: number;
 }
 
-/** Whole numbers only: lines of agents have no others. */
-const isPlain = (value: JsonValue): boolean =>
-  typeof value === "number"
-    ? Number.isSafeInteger(value)
-    : typeof value === "object" && value !== null
-      ? Object.values(value).every((each: JsonValue) => isPlain(each))
-      : true;
-
-/** Pairs that agents' lines can carry, spread over tasks and injections. */
+/** Pairs spread over tasks and injections. */
 export const sampled = (
   { user, injections }: Environment,
   count: number,
 ): readonly (readonly [UserTask, Injection])[] => {
-  const fits = ({ calls }: UserTask | Injection): boolean =>
-    calls.every(({ args }) => isPlain(args));
-  const [tasks, attacks] = [user.filter(fits), injections.filter(fits)];
   const pairs: (readonly [UserTask, Injection])[] = [];
-  for (let at = 0; at < Math.min(count, tasks.length * attacks.length); at++) {
-    const [task, attack] = [tasks[at % tasks.length], attacks[at % attacks.length]];
+  for (let at = 0; at < Math.min(count, user.length * injections.length); at++) {
+    const [task, attack] = [user[at % user.length], injections[at % injections.length]];
     if (task !== undefined && attack !== undefined) pairs.push([task, attack]);
   }
   return pairs;

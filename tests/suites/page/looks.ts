@@ -207,13 +207,15 @@ const axeIn = async (frame: Frame): Promise<readonly string[]> => {
   }, axeTags);
 };
 
-/** Where a frame's document is replaced meanwhile, the one that stands there then is looked at. */
+/** Where a frame's document is replaced meanwhile, the one that stands there then is looked at; a frame that is gone shows nothing. */
 const axeSettled = async (frame: Frame): Promise<readonly string[]> => {
   for (let replaced = 0; ; replaced++) {
-    await frame.waitForLoadState("load");
+    if (frame.isDetached()) return [];
     try {
+      await frame.waitForLoadState("load");
       return await axeIn(frame);
     } catch (error) {
+      if (frame.isDetached()) return [];
       if (replaced === 3 || !/context was destroyed/.test(String(error))) throw error;
     }
   }

@@ -1,6 +1,6 @@
 /**
  * The tour: five real steps in a folder that was made for it. Each is a direct command that goes
- * through the gate as any other; nothing in it is pretended.
+ * through the gate as any other.
  */
 
 export interface TourStep {

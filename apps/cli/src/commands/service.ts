@@ -184,12 +184,13 @@ const foundUsers = (): ReadonlyMap<ServiceRole, Account> => {
   );
 };
 
-/** What was begun is taken back, so that a second try meets a clean machine. */
+/** What was begun is taken back, so that a second try meets a clean machine; what is left is returned. */
 const takeBack = async (
   done: readonly ServiceStep[],
   place: ServicePlace,
   madeFolder: boolean,
-): Promise<void> => {
+): Promise<readonly string[]> => {
+  const left: string[] = [];
   const made = [...foundUsers().values()].map(({ name }) => name);
   const steps = removalSteps(
     { ...place, systemd: done.some(({ type }) => type === "file") && place.systemd },
@@ -199,10 +200,11 @@ const takeBack = async (
   for (const step of steps) {
     try {
       await perform(step);
-    } catch {
-      // The first failure is the one to tell of.
+    } catch (error) {
+      left.push(error instanceof Error ? error.message : String(error));
     }
   }
+  return left;
 };
 
 export const install: Handler<ServiceOptions> = async (context, { options }) => {
@@ -250,7 +252,9 @@ export const install: Handler<ServiceOptions> = async (context, { options }) => 
     const identities = identitiesText(person, foundUsers(), place);
     for (const step of placeSteps(identities, place)) await take(step);
   } catch (error) {
-    await takeBack(done, place, madeFolder);
+    for (const each of await takeBack(done, place, madeFolder)) {
+      output.progress(`not taken back: ${each}`);
+    }
     throw error;
   }
   const view = viewOf(place, done);

@@ -83,8 +83,11 @@ const maskBehindLink = (path: string): void => {
   let real: string;
   try {
     real = fs.realpathSync(path);
-  } catch {
-    return;
+  } catch (error) {
+    // Anything else would leave the mask out without a word.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return;
+    throw error;
   }
   if (real !== path) mask(real);
 };

@@ -39,7 +39,8 @@ const answer = ({ type, content = "" }: Observation): object => {
   const next = waiting.shift();
   if (next !== undefined) {
     made.push(next.by);
-    const args = { server, tool: next.call.tool, arguments: next.call.args };
+    // As text, so that amounts keep their decimals: the lines themselves carry whole numbers only.
+    const args = { server, tool: next.call.tool, arguments: JSON.stringify(next.call.args) };
     return { type: "propose", target: "mcp::call", args };
   }
   if (told) return { type: "finish", status: "done" };
