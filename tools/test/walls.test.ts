@@ -1,4 +1,5 @@
 /** Each wall with planted violations: red with them, and silent about the same code without. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";

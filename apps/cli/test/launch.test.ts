@@ -1,4 +1,5 @@
 /** What the launcher says of a failed start is what the command says: code, next step, exit code. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
