@@ -3,26 +3,8 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
-import { ExecDriver } from "../src/exec/driver.ts";
-import { Session, type SessionOptions, treeState } from "./support.ts";
-
-const execSession = (options: SessionOptions = {}): Session =>
-  new Session({
-    kind: "exec",
-    driver: (engine, profile) => new ExecDriver(engine, profile),
-    ...options,
-  });
-
-const sh = (s: Session, script: string): ReturnType<Session["run"]> =>
-  s.run(
-    "sys::exec",
-    { argv: ["sh", "-c", script], cwd: s.root },
-    {
-      obligations: [{ type: "snapshot" }, { type: "stage" }],
-    },
-  );
-
-const text = (value: unknown): string => Buffer.from(value as Uint8Array).toString();
+import { execSession, sh, text } from "./exec-support.ts";
+import { Session, treeState } from "./support.ts";
 
 const stateOf = (file: string): string => {
   const stat = fs.lstatSync(file, { throwIfNoEntry: false });

@@ -5,27 +5,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { outcome as outcomeSchema, schema } from "@ioi/wire";
-import { ExecDriver } from "../src/exec/driver.ts";
 import { runCommand } from "../src/exec/run.ts";
-import { Session, type SessionOptions, treeState } from "./support.ts";
-
-const execSession = (options: SessionOptions = {}): Session =>
-  new Session({
-    kind: "exec",
-    driver: (engine, profile) => new ExecDriver(engine, profile),
-    ...options,
-  });
-
-const sh = (s: Session, script: string): ReturnType<Session["run"]> =>
-  s.run(
-    "sys::exec",
-    { argv: ["sh", "-c", script], cwd: s.root },
-    {
-      obligations: [{ type: "snapshot" }, { type: "stage" }],
-    },
-  );
-
-const text = (value: unknown): string => Buffer.from(value as Uint8Array).toString();
+import { execSession, sh, text } from "./exec-support.ts";
+import { Session, treeState } from "./support.ts";
 
 test("a command's changes are applied after it ended, and undone", async () => {
   await using s = execSession();

@@ -20,6 +20,7 @@ import type { ToolDefinition } from "./definitions.ts";
 import { deniedCode, errorMessage, internalErrorCode, readMessage } from "./messages.ts";
 import { McpRelay, type RelayEffect } from "./relay.ts";
 import type { ServerEvents, ServerLink } from "./server-link.ts";
+import { nothingLeft } from "../net/egress-client.ts";
 
 export type RelayEvent =
   | { readonly type: "message"; readonly bytes: Uint8Array }
@@ -85,20 +86,6 @@ const transportAction = (bytes: Uint8Array, server: McpServer): HeldAction => {
     definition: server.identity,
   };
 };
-
-/** Egress refused before anything left, or nobody could be reached. */
-const nothingLeft: ReadonlySet<string> = new Set([
-  "E_EGRESS_TICKET",
-  "E_EGRESS_REQUEST",
-  "E_EGRESS_ADDRESS",
-  "E_EGRESS_NAME",
-  "E_EGRESS_CONNECT",
-  "E_EGRESS_TLS",
-  "E_EGRESS_BUSY",
-  "E_LEASE_REFUSED",
-  "E_SECRET_BINDING",
-  "E_SECRET_UNKNOWN",
-]);
 
 const nothing = { result: {}, bytes: 0, reversible: false } as const;
 

@@ -30,6 +30,7 @@ import {
   egressFetch,
   type EgressResponse,
   readBody,
+  nothingLeft,
 } from "./egress-client.ts";
 
 const { mapOf, optional, record, text } = schema;
@@ -59,20 +60,6 @@ const shownHeaders = ["content-language", "content-type", "etag", "last-modified
 
 const keepsNothing: ReadonlySet<ObligationType> = new Set();
 const keepsFlow: ReadonlySet<ObligationType> = new Set<ObligationType>(["flow"]);
-
-/** Egress refused before anything left, or nobody could be reached. */
-const nothingLeft: ReadonlySet<string> = new Set([
-  "E_EGRESS_TICKET",
-  "E_EGRESS_REQUEST",
-  "E_EGRESS_ADDRESS",
-  "E_EGRESS_NAME",
-  "E_EGRESS_CONNECT",
-  "E_EGRESS_TLS",
-  "E_EGRESS_BUSY",
-  "E_LEASE_REFUSED",
-  "E_SECRET_BINDING",
-  "E_SECRET_UNKNOWN",
-]);
 
 const nothing = { result: {}, bytes: 0, reversible: false } as const;
 

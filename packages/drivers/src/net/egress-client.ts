@@ -167,3 +167,17 @@ export const readBody = async (
   }
   return { bytes: concatBytes(...pieces), more: false };
 };
+
+/** Egress refused before anything left, or nobody could be reached. */
+export const nothingLeft: ReadonlySet<string> = new Set([
+  "E_EGRESS_TICKET",
+  "E_EGRESS_REQUEST",
+  "E_EGRESS_ADDRESS",
+  "E_EGRESS_NAME",
+  "E_EGRESS_CONNECT",
+  "E_EGRESS_TLS",
+  "E_EGRESS_BUSY",
+  "E_LEASE_REFUSED",
+  "E_SECRET_BINDING",
+  "E_SECRET_UNKNOWN",
+]);
