@@ -36,8 +36,8 @@ const room = (
   return { name, folder, floor, grade, license };
 };
 
-const appFloor = 6;
-const workshopFloor = 7;
+const appFloor = 7;
+const workshopFloor = 8;
 
 export const rooms: readonly Room[] = [
   room("packages/base", 0, "pure", open),
@@ -46,14 +46,15 @@ export const rooms: readonly Room[] = [
   room("packages/sim", 1, "ported"),
   room("packages/verifier", 2, "pure", open),
   room("packages/state", 2, "pure"),
+  room("packages/consensus", 2, "pure"),
   room("packages/firewall", 2, "pure"),
   room("packages/agent", 2, "pure"),
   room("packages/host", 2, "shell"),
   room("packages/storage", 3, "ported"),
   room("packages/scs", 3, "ported"),
-  room("packages/drivers", 3, "shell"),
-  room("packages/guardian", 4, "ported"),
-  room("packages/validator", 5, "ported"),
+  room("packages/drivers", 4, "shell"),
+  room("packages/guardian", 5, "ported"),
+  room("packages/validator", 6, "ported"),
   room("apps/launcher", appFloor, "shell"),
   room("apps/guardian", appFloor, "shell"),
   room("apps/egress", appFloor, "shell"),
