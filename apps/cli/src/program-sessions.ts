@@ -38,6 +38,11 @@ const sessionOptions = (command: Command): Command =>
         "--attach <file>",
         "a file of that folder that a task in words is about; repeatable",
         (each: string, before: readonly string[] | undefined) => [...(before ?? []), each],
+      )
+      .option(
+        "--person <address>",
+        "somebody whom a task in words may address: mail, telephone or account; repeatable",
+        (each: string, before: readonly string[] | undefined) => [...(before ?? []), each],
       ),
   ).addOption(onAsk());
 
@@ -99,6 +104,7 @@ export const addSessionCommands = (program: Command, build: Build): void => {
     "run --workspace W --on-ask pend '/run sh -c \"$X\"'",
     "run --workspace W --model ollama/llama3.2 --usd 0.10 'sort these by month'",
     "run --workspace W --attach W/notes.txt 'summarise this'",
+    "run --workspace W --person anna@example.com 'send her the minutes'",
     "run --network packages.example.com -- npm install",
     "run '/help'",
   ]);

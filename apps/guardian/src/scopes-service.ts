@@ -28,6 +28,7 @@ export const scopesService = (core: GuardianCore, scopes: ScopeSide): Implementa
           folders: scope.folders.map((folder) => ({ ...folder })),
           sites: [...scope.sites],
           files: [...(scope.files ?? [])],
+          persons: [...(scope.persons ?? [])],
           groups: [...scope.groups],
           microusdMax: BigInt(scope.microusdMax),
         },

@@ -3,11 +3,12 @@ import {
   type AgentFolder,
   agentStepMsMax,
   attachmentsMax,
+  personsMax,
   messageCharsMax,
   type OnAsk,
 } from "@ioi/agent";
 import { OperationError } from "@ioi/base";
-import { pathComplaint } from "@ioi/firewall";
+import { pathComplaint, personOf } from "@ioi/firewall";
 import { type Implementation, implement } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { isAbsolute, normalize } from "node:path";
@@ -94,12 +95,18 @@ const startOf = (given: pb.StartRequest): StartInput => {
   const agent = agentOf(given.agent, text);
   if (model.length > 128) throw request("the model's name is too long");
   const folder = folderOf(agent, given.folder);
-  const { attachments } = given;
+  const { attachments, persons } = given;
   if (attachments.length > attachmentsMax) {
     throw request(`${attachments.length} attachments; at most ${attachmentsMax}`);
   }
   if (attachments.some((each) => pathComplaint(each) !== undefined)) {
     throw request("an attachment is named by an absolute path that can be read");
+  }
+  if (persons.length > personsMax) {
+    throw request(`${persons.length} people; at most ${personsMax}`);
+  }
+  if (persons.some((each) => personOf(each) === undefined)) {
+    throw request("a person is named by a mail address, a telephone number or an account");
   }
   return {
     session,
@@ -110,6 +117,7 @@ const startOf = (given: pb.StartRequest): StartInput => {
     ...(model === "" ? {} : { model: model.toWellFormed() }),
     ...(folder === undefined ? {} : { folder }),
     attachments,
+    persons,
     budgets: budgetsOf(given.budget),
   };
 };

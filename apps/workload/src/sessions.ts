@@ -53,6 +53,7 @@ export interface StartInput {
   readonly folder?: AgentFolder;
   /** Files that the person picked, absolute. */
   readonly attachments?: readonly string[];
+  readonly persons?: readonly string[];
   readonly budgets?: Budgets;
 }
 
@@ -236,7 +237,16 @@ export class Sessions {
   }
 
   async #begin(input: StartInput, agent: string, goal: Goal): Promise<Followed> {
-    const { session, workspace, onAsk, model, folder, attachments = [], budgets } = input;
+    const {
+      session,
+      workspace,
+      onAsk,
+      model,
+      folder,
+      attachments = [],
+      persons = [],
+      budgets,
+    } = input;
     if (!isSessionId(session)) {
       throw new OperationError("E_SESSION_ID", "this is no name that a session can have");
     }
@@ -259,6 +269,7 @@ export class Sessions {
         ...(model === undefined ? {} : { model }),
         ...(folder === undefined ? {} : { folder }),
         ...(attachments.length === 0 ? {} : { attachments }),
+        ...(persons.length === 0 ? {} : { persons }),
         ...budgets,
       } as const;
       const runner = await SessionRunner.begin(this.#ends, journal, start);

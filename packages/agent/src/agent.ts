@@ -46,6 +46,7 @@ export interface Look {
     | "folder"
     | "actions"
     | "attachments"
+    | "persons"
   >;
   /** `none`: the action has no such content any more; undefined: it is not at hand, ask for it. */
   piece(stretch: Stretch): Piece | "none" | undefined;

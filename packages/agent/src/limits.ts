@@ -10,6 +10,8 @@ export const commandWordsMax = 4096;
 export const suggestionDistanceMax = 2;
 /** Files that a person attaches to one task. */
 export const attachmentsMax = 32;
+/** People that a person picks for one task. */
+export const personsMax = 32;
 /** Actions of one session, whatever its policy says. */
 export const sessionActionsMax = 1024;
 /** Largest content that one action writes, in bytes. */

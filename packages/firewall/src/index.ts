@@ -17,6 +17,7 @@ export {
   originsOf,
 } from "./grounding/origins.ts";
 export type { SeenAddress, TrustedValue } from "./grounding/sources.ts";
+export { personOf } from "./grounding/token.ts";
 export { typedUrls, wordsTokens } from "./grounding/words.ts";
 export { checkToolArguments } from "./tool-roles/schema.ts";
 export { answerableUnsigned } from "./tool-roles/unsigned.ts";

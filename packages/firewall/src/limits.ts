@@ -74,6 +74,10 @@ export const scopeFoldersMax = 16;
 export const scopeSitesMax = 32;
 /** Picked files of one task's scope. */
 export const scopeFilesMax = 32;
+/** People of one scope. */
+export const scopePersonsMax = 32;
+/** Characters of a picked person's address. */
+export const personCharsMax = 320;
 /** Days that what a task changed is kept for undo. */
 export const undoDaysKept = 7;
 /** Sessions whose budgets one ledger holds. */

@@ -28,6 +28,18 @@ describe("grounding", () => {
     }
     assert.deepEqual(left("path", "/x"), []);
   });
+  it("takes a picked person for the person's own, in every spelling of the address, and no other", () => {
+    const to = (text: string, picks: readonly string[]): readonly string[] =>
+      ungrounded([spec("destination")], new Map([["to", { type: "text", text }]]), {
+        ...session,
+        words: [],
+        picks,
+      });
+    assert.deepEqual(to("Ann@X.org", ["ann@x.org"]), []);
+    assert.deepEqual(to("ann@x.org", []), ["to"], "control");
+    assert.deepEqual(to("ann@x.org.evil.org", ["ann@x.org"]), ["to"]);
+    assert.deepEqual(to("+49 30 123-4567", ["+49301234567"]), []);
+  });
   it("takes a paste and a short identifier for no words", () => {
     assert.deepEqual(left("destination", "ann@x.org", "to\nann@x.org"), ["to"]);
     assert.deepEqual(left("destination", "ann@x.org", `ann@x.org ${"x".repeat(200)}`), ["to"]);

@@ -48,6 +48,7 @@ import {
   type Opening,
   type Sealed,
   type SessionRecord,
+  picksOf,
   taskOf,
 } from "./ledger.ts";
 import { asksKeptMax, goneInstancesMax, reasonCharsMax } from "./limits.ts";
@@ -469,9 +470,7 @@ export class GuardianCore {
       seen: session.origins.seen,
       fresh: isFresh(session),
       urls: typedUrls(session.words, this.ports.parseUrl, session.typed),
-      ...(task === undefined
-        ? {}
-        : { task, picks: [...task.sites, ...(session.scope?.files ?? [])] }),
+      ...(task === undefined ? {} : { task, picks: picksOf(session) }),
       headless,
       productFolders: this.config.productFolders,
       home: this.config.home,

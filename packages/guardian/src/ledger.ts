@@ -133,6 +133,13 @@ export const foldersOf = ({
 };
 
 /** What the task was given; undefined where nothing but policy and folders limits it. */
+/** What the person picked for a task, in a chooser or on its card: as good as typed. */
+export const picksOf = ({ scope }: SessionRecord): readonly string[] => [
+  ...(scope?.sites ?? []),
+  ...(scope?.files ?? []),
+  ...(scope?.persons ?? []),
+];
+
 export const taskOf = (session: SessionRecord): TaskScope | undefined => {
   const { scope, access, widened } = session;
   if (scope === undefined && access !== "organise") return undefined;

@@ -13,6 +13,7 @@ import {
   scopeCard,
   type ScopePick,
   visible,
+  personOf,
 } from "@ioi/firewall";
 import { type Scope, scopeStatement, schema } from "@ioi/wire";
 import { type GuardianCore, isAccess, printable, rejected } from "./core.ts";
@@ -72,6 +73,11 @@ const pickOf = (pick: ScopeRequest["picks"][number]): ScopePick => {
   }
   if (kind === "site" && value.length <= 253 && hostShape.test(value)) {
     return { kind, value, access: "" };
+  }
+  if (kind === "person" && personOf(value) !== undefined) return { kind, value, access: "" };
+  if (kind === "person") {
+    const why = `${printable(value)} is no mail address, telephone number or account`;
+    throw rejected("E_SCOPE_INVALID", why);
   }
   throw rejected("E_SCOPE_INVALID", `a pick of ${printable(kind)}: ${printable(value)}`);
 };

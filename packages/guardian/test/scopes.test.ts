@@ -194,6 +194,31 @@ test("a picked file is on the card and counts as the person's own once it was ac
   }
 });
 
+test("a picked person is on the card, once, and counts as typed once it was accepted", async () => {
+  const task = await Task.begin();
+  const pick = (value: string) => ({ kind: "person", value, access: "" });
+  const people = ["anna@example.com", "+49 30 1234567", "Anna@Example.com"];
+  const context = () =>
+    task.world.core.sessionContext(
+      { workspaces: [] },
+      task.world.core.requireSession(task.id),
+      false,
+    );
+  const offer = task.offer({ picks: people.map(pick) });
+  assert.deepEqual(
+    offer.card.split("\n").filter((line) => line.startsWith("person")),
+    ["person    anna@example.com, picked", "person    +49 30 1234567, picked"],
+  );
+  assert.deepEqual(context().picks ?? [], [], "an offer gives nothing");
+  await task.scopes.accept(signedBy(offer.canonical));
+  assert.deepEqual(context().picks, people.slice(0, 2));
+  const names = ["Anna", "", "anna@", "anna@ex\u0430mple.com", "a@b.example\nbob", "x".repeat(400)];
+  for (const value of names) {
+    const wrong = { picks: [pick(value)] };
+    assert.equal(await codeOf((async () => task.offer(wrong))()), "E_SCOPE_INVALID", value);
+  }
+});
+
 test("before it is accepted nothing is reached; afterwards exactly what it says, also after a restart", async () => {
   const task = await Task.begin();
   const actions = [

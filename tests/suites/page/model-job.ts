@@ -39,9 +39,16 @@ const play = async (stage: Stage, page: Page, told: () => string): Promise<strin
   await tabTo(page, "notes.txt");
   await page.keyboard.press("Space");
   await page.getByText("1 file attached", { exact: true }).waitFor();
+  await tabTo(page, "Add people");
+  await page.keyboard.press("Enter");
+  await tabTo(page, "Mail address, telephone or account");
+  await page.keyboard.type("anna@example.com");
+  await page.keyboard.press("Enter");
+  await page.getByText("1 person added", { exact: true }).waitFor();
   await tabTo(page, "Go");
   await page.keyboard.press("Enter");
   await page.locator(".scope-lines", { hasText: "notes.txt" }).waitFor();
+  await page.locator(".scope-lines", { hasText: "anna@example.com" }).waitFor();
   const frame = await cardsFrame(page);
   await frame
     .getByRole("button", { name: /^Start/ })

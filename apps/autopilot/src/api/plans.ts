@@ -15,6 +15,8 @@ export interface Task {
   readonly folder: string;
   /** Files in the folder that the task is about, absolute. */
   readonly files: readonly string[];
+  /** Addresses of people that the task is about. */
+  readonly persons: readonly string[];
   readonly access: "read" | "organise" | "write";
   /** Empty: the default one, or none for a direct command. */
   readonly model: string;
@@ -42,6 +44,7 @@ export const plan = async (task: Task, session = ""): Promise<Plan> => {
     picks: [
       ...(task.folder === "" ? [] : [{ kind: "folder", value: task.folder, access: task.access }]),
       ...task.files.map((value) => ({ kind: "file", value, access: "" })),
+      ...task.persons.map((value) => ({ kind: "person", value, access: "" })),
     ],
     model: task.model,
     microusdMax: microusd(task.dollarsMax),

@@ -23,6 +23,7 @@ import { FolderField } from "../view/folder-field.tsx";
 import { Icon } from "../view/icons.tsx";
 import { Key } from "../view/marks.tsx";
 import { ProblemNote } from "../view/problem.tsx";
+import { PersonsField } from "../view/persons-field.tsx";
 import { kept } from "../view/store.ts";
 
 const defaults = { dollarsMax: 0.5, minutesMax: 20 } as const;
@@ -34,6 +35,7 @@ const firstTask = (): Draft => {
     typed: text === "",
     folder: folder === "" ? (kept.read("folder") ?? "") : folder,
     files: [],
+    persons: [],
     model: "",
     ...defaults,
   };
@@ -138,6 +140,7 @@ const useStart = () => {
         text: task.text.trim(),
         folder,
         files: isCommand(task.text) ? [] : task.files,
+        persons: isCommand(task.text) ? [] : task.persons,
         access: accessOf(task),
       });
       if (made.reply.card === "") await begin(made);
@@ -211,6 +214,7 @@ const SpotlightForm = ({
             picked={task.files}
             onChange={(files) => change({ files })}
           />
+          <PersonsField picked={task.persons} onChange={(persons) => change({ persons })} />
           <ModelFields task={task} change={change} />
         </>
       )}

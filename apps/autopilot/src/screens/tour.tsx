@@ -24,6 +24,7 @@ const play = async (text: string): Promise<string> => {
     access: "write",
     model: "",
     files: [],
+    persons: [],
     dollarsMax: 0,
     minutesMax: 5,
   });

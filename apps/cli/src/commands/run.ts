@@ -18,7 +18,7 @@ import { type Begin, seeThrough } from "../kernel/follow.ts";
 import { callDeadlineMs, requestCharsMax } from "../limits.ts";
 import { explainCode, failureOf, failWith, formatError, usage, withData } from "../report.ts";
 import { RunPrinter, runError } from "../view/run-view.ts";
-import { type Access, beginScope } from "./scope.ts";
+import { type Access, beginScope, type Picked } from "./scope.ts";
 
 export type OnAsk = "prompt" | "deny" | "pend";
 
@@ -35,6 +35,8 @@ interface RunOptions extends BudgetOptions {
   readonly workspace?: string;
   /** Files of these folders that the task is about. */
   readonly attach?: readonly string[];
+  /** Addresses of people that the task is about. */
+  readonly person?: readonly string[];
   readonly access?: Access;
   readonly onAsk?: OnAsk;
 }
@@ -152,9 +154,11 @@ const follow = async (
   const onAsk = onAskOf(context, options.onAsk);
   const workspace = workspaceOf(context, options.workspace);
   const attach = attachmentsOf(context, options.attach ?? []);
-  if (attach.length > 0 && (onAsk !== "prompt" || agent === "planner")) {
+  const { person: people = [] } = options;
+  const picked = people.length > 0 ? "--person" : "--attach";
+  if (attach.length + people.length > 0 && (onAsk !== "prompt" || agent === "planner")) {
     // Who picks is who answers the card: without one nothing says that a person did.
-    throw usage("--attach belongs to a task in words whose card is answered here");
+    throw usage(`${picked} belongs to a task in words whose card is answered here`);
   }
   await using kernel = await openKernel(context, { start: true });
   const { session } = await retrying(kernel, async () => {
@@ -166,11 +170,12 @@ const follow = async (
     );
   });
   context.output.progress(`session ${session}`);
-  let attachments: readonly string[] = [];
+  let given: Picked = { attachments: [], persons: [] };
   // Direct requests say each effect themselves.
   if (onAsk === "prompt" && agent !== "planner") {
     const { access } = options;
-    attachments = await beginScope(context, kernel, { session, workspace, access, model, attach });
+    const picks = { attach, people };
+    given = await beginScope(context, kernel, { session, workspace, access, model, ...picks });
   }
   const printer = new RunPrinter(context);
   const begin: Begin = (sessions) =>
@@ -184,7 +189,8 @@ const follow = async (
         model,
         budget,
         output: printer.streams,
-        attachments: [...attachments],
+        attachments: [...given.attachments],
+        persons: [...given.persons],
         ...(folder === undefined ? {} : { folder: { ...folder, tools: [...folder.tools] } }),
       },
       { deadlineMs: Number.POSITIVE_INFINITY, signal: context.signal },

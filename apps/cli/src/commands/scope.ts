@@ -40,6 +40,14 @@ export interface ScopeOptions {
   readonly model: string;
   /** Real paths of files that the person picked. */
   readonly attach?: readonly string[];
+  /** Addresses of people that the person picked. */
+  readonly people?: readonly string[];
+}
+
+/** What of the picks stands on the card that was accepted. */
+export interface Picked {
+  readonly attachments: readonly string[];
+  readonly persons: readonly string[];
 }
 
 type Offer = pb.ProposeScopeReply;
@@ -134,24 +142,27 @@ const ask = async (
 
 /**
  * Shows the card and has it accepted; without a yes the session is closed. Where nothing is to be
- * asked, nothing is shown. Returns the attached files that stand on the card.
+ * asked, nothing is shown. Returns the files and people that stand on the card.
  */
 export const beginScope = async (
   context: CommandContext,
   kernel: Kernel,
-  { session, workspace, access, model, attach = [] }: ScopeOptions,
-): Promise<readonly string[]> => {
+  { session, workspace, access, model, attach = [], people = [] }: ScopeOptions,
+): Promise<Picked> => {
   const bounds = { microusdMax: 0n, wallMinutesMax: 0, actionsMax: 0 };
   const picked = { kind: "folder", value: workspace, access: access ?? "" };
-  const files = attach.map((value) => ({ kind: "file", value, access: "" }));
+  const others = [
+    ...attach.map((value) => ({ kind: "file", value, access: "" })),
+    ...people.map((value) => ({ kind: "person", value, access: "" })),
+  ];
   const folders = workspace === "" ? [] : [picked];
-  let wish: Wish = { picks: [...folders, ...files], model, ...bounds };
+  let wish: Wish = { picks: [...folders, ...others], model, ...bounds };
   let offer = await propose(kernel, session, wish);
-  if (offer.needless) return [];
+  if (offer.needless) return { attachments: [], persons: [] };
   if (workspace === "") {
     const picks = lookUp(context, offer);
     if (picks.length > 0) {
-      wish = { ...wish, picks: [...picks, ...files] };
+      wish = { ...wish, picks: [...picks, ...others] };
       offer = await propose(kernel, session, wish);
     }
   }
@@ -164,5 +175,6 @@ export const beginScope = async (
   const key = readDeviceKey(folderPaths(context.dataFolder).deviceKey, nodeCrypto);
   const signed = signScope(nodeCrypto, key, accepted);
   await (await kernel.scopes()).acceptScope(signed, { deadlineMs: callDeadlineMs });
-  return accepted.scope?.files ?? [];
+  const { files: attachments = [], persons = [] } = accepted.scope ?? {};
+  return { attachments, persons };
 };

@@ -86,6 +86,7 @@ export const beginPlan = async (options: SessionsOptions, plan: Plan): Promise<v
   const sessions = await kernel.sessions();
   const { session, text, workspace, agent, model, microusdMax, wallMinutesMax } = plan;
   const attachments = [...(plan.scope?.scope?.files ?? [])];
+  const persons = [...(plan.scope?.scope?.persons ?? [])];
   const budget = {
     actions: 0,
     tokens: 0n,
@@ -93,7 +94,7 @@ export const beginPlan = async (options: SessionsOptions, plan: Plan): Promise<v
     wallMs: BigInt(wallMinutesMax) * 60_000n,
   };
   const updates = sessions.start(
-    { session, text, workspace, agent, model, budget, attachments, onAsk: "prompt" },
+    { session, text, workspace, agent, model, budget, attachments, persons, onAsk: "prompt" },
     { deadlineMs: callMs },
   );
   // The first state says that it has begun and is in the journal.
@@ -238,6 +239,7 @@ const linesOf = (scope: Awaited<ReturnType<typeof scopeOf>>) => {
       detail: `${path}: ${accessWords[access] ?? access}`,
     })),
     ...(read.files ?? []).map((file) => ({ what: "file", detail: file })),
+    ...(read.persons ?? []).map((person) => ({ what: "person", detail: person })),
     ...read.sites.map((site) => ({ what: "site", detail: site })),
     ...(read.groups.length === 0 ? [] : [{ what: "may", detail: read.groups.join(", ") }]),
     ...(read.model === ""

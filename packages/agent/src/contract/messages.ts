@@ -34,6 +34,7 @@ export const startLine = ({ session }: Look): string =>
     workspace: session.workspace,
     folders: session.roots.map(({ path, write }) => ({ path, write })),
     ...(session.attachments.length === 0 ? {} : { attachments: session.attachments }),
+    ...(session.persons.length === 0 ? {} : { persons: session.persons }),
     tools: tools
       .filter(({ target, driver }) => driver !== null && wanted(session, target))
       .map((tool) => ({

@@ -171,6 +171,11 @@ const hearAttachments = (talk: Talk, { attachments, session }: Look["session"]):
   add(talk.conversation, { type: "user", text, person: false });
 };
 
+/** Whom the person picked: addresses and nothing else, so they are the person's own words. */
+const hearPersons = (talk: Talk, { persons }: Look["session"]): void => {
+  if (persons.length > 0) hear(talk, `People picked for this task: ${persons.join(", ")}`, true);
+};
+
 /** A reply that is none is answered with what is wrong with it; too many in a row end the session. */
 const refuse = (talk: Talk, complaint: string): AgentStep | undefined => {
   talk.bad += 1;
@@ -237,6 +242,7 @@ const absorb = (talk: Talk, turn: Turn, asked: boolean, look: Look): AgentStep |
   talk.heard.push(...turn.messages);
   if (observation.type === "goal") {
     hear(talk, look.session.goal.text, true);
+    hearPersons(talk, look.session);
     hearAttachments(talk, look.session);
   } else if (talk.open !== undefined) {
     answer(talk, talk.open, resultOf(talk, observation, look));

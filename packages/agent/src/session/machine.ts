@@ -94,6 +94,7 @@ const start = (s: Session, input: Of<"start">): void => {
   s.modelWish = input.model;
   s.folder = input.folder;
   s.attachments = input.attachments ?? [];
+  s.persons = input.persons ?? [];
   setBudgets(s, defaultBudgets(input.goal.kind));
   setBudgets(s, input);
   enter(s, "asking");

@@ -8,6 +8,7 @@
 import { encodeCanonical, type Infer, schema } from "@ioi/wire";
 import {
   attachmentsMax,
+  personsMax,
   actionContentBytesMax,
   alikeCallsMax,
   displayCharsMax,
@@ -204,6 +205,8 @@ export const sessionInput = union({
     folder: optional(agentFolder),
     /** Files that the person picked; their names are content. */
     attachments: optional(array(text(4096), attachmentsMax)),
+    /** Addresses of people that the person picked: as good as typed. */
+    persons: optional(array(text(320), personsMax)),
     ...budgets,
   },
   opened: {

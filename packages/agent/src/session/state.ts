@@ -147,6 +147,8 @@ export interface Session {
   servers: readonly SessionServer[];
   folder: AgentFolder | undefined;
   attachments: readonly string[];
+  /** Addresses that the person picked. */
+  persons: readonly string[];
   stage: Stage;
   call: number;
   nextCall: number;
@@ -234,6 +236,7 @@ export const newSession = (): Session => ({
   servers: [],
   folder: undefined,
   attachments: [],
+  persons: [],
   stage: "new",
   call: 0,
   nextCall: 1,

@@ -11,7 +11,7 @@
  * look like others is no token at all, so it equals nothing; addresses are ASCII, so no letter of
  * another alphabet can become one of theirs. Bounds: `groundedCharsMax`.
  */
-import { groundedCharsMax } from "../limits.ts";
+import { groundedCharsMax, personCharsMax } from "../limits.ts";
 import { parseCanonicalUrl } from "../net/url.ts";
 import { letterWarnings, visible } from "../visible.ts";
 
@@ -205,3 +205,11 @@ export const tokenOf = (given: string): Token | undefined => {
 /** Types that lead somewhere: to a person, a machine, an account, a file. */
 export const isAddress = ({ type }: Token): boolean =>
   ["email", "url", "host", "account", "phone", "path"].includes(type);
+
+const personTypes: ReadonlySet<TokenType> = new Set(["email", "phone", "account"]);
+
+/** How somebody is reached or paid; undefined where a text is no such address. */
+export const personOf = (text: string): Token | undefined => {
+  const token = text.length <= personCharsMax ? tokenOf(text) : undefined;
+  return token !== undefined && personTypes.has(token.type) ? token : undefined;
+};

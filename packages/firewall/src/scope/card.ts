@@ -9,15 +9,17 @@ import {
   budgetMinutesMax,
   scopeFilesMax,
   scopeFoldersMax,
+  scopePersonsMax,
   scopeSitesMax,
   undoDaysKept,
 } from "../limits.ts";
+import { personOf, tokenKey } from "../grounding/token.ts";
 import { visible } from "../visible.ts";
 import { readWords, scopeGroups, type WordsReading } from "./words.ts";
 
 /** What a person picked in a chooser: as good as typed. */
 export interface ScopePick {
-  readonly kind: "folder" | "site" | "file";
+  readonly kind: "folder" | "site" | "file" | "person";
   readonly value: string;
   readonly access: ScopeFolder["access"] | "";
 }
@@ -90,6 +92,18 @@ const filesOf = (
   return [...files].slice(0, scopeFilesMax);
 };
 
+/** Picked people, each address once however it is spelt. */
+const personsOf = ({ picks }: ScopeInput): readonly string[] => {
+  const persons = new Map<string, string>();
+  for (const { kind, value } of picks) {
+    const person = kind === "person" ? personOf(value) : undefined;
+    if (person !== undefined && !persons.has(tokenKey(person))) {
+      persons.set(tokenKey(person), value);
+    }
+  }
+  return [...persons.values()].slice(0, scopePersonsMax);
+};
+
 const clamp = (value: number, max: number): number => Math.min(Math.max(1, value), max);
 
 const homeWarning = "The whole home folder is in scope: mail, keys and settings too.";
@@ -117,6 +131,7 @@ export const offeredScope = (input: ScopeInput): OfferedScope => {
     ]),
   ];
   const files = filesOf(input, folders, warnings);
+  const persons = personsOf(input);
   return {
     scope: {
       version: 1,
@@ -124,6 +139,7 @@ export const offeredScope = (input: ScopeInput): OfferedScope => {
       folders: folders.slice(0, scopeFoldersMax),
       sites: sites.slice(0, scopeSitesMax),
       ...(files.length === 0 ? {} : { files }),
+      ...(persons.length === 0 ? {} : { persons }),
       groups: groupsOf(reading, input),
       model: input.model,
       microusdMax: Math.max(0, input.microusdMax),
@@ -181,6 +197,7 @@ export const scopeCard = (scope: Scope, warnings: readonly string[], home: strin
     lines.push(`folder    ${visible(path)}, ${by}`);
   }
   for (const path of scope.files ?? []) lines.push(`file      ${visible(path)}, picked`);
+  for (const person of scope.persons ?? []) lines.push(`person    ${visible(person)}, picked`);
   for (const [group, text] of groupLines) {
     if (scope.groups.includes(group)) lines.push(`${group.padEnd(9)} ${text}`);
   }

@@ -38,6 +38,8 @@ export const scope = record({
   sites: array(text(253), 32),
   /** Files in these folders that the person picked, absolute; absent: none. */
   files: optional(array(text(4096), 32)),
+  /** Addresses of people that the person picked: mail, telephone, account; absent: none. */
+  persons: optional(array(text(320), 32)),
   groups: array(scopeGroup, 8),
   /** Name of the model; empty: none. */
   model: text(200),
