@@ -63,6 +63,18 @@ export const errors = {
     next: "Use the embedder that the file was made with.",
     exit: exitCodes.failed,
   },
+  E_SCS_EMBEDDER: {
+    what: "A memory file was made with another embedder.",
+    why: "Vectors of different embedders cannot be compared, so a file keeps to the one it began with.",
+    next: "Name that embedder (ioi scs info says which), or make a new file and import into it.",
+    exit: exitCodes.usage,
+  },
+  E_SCS_NOT_YET: {
+    what: "Memory files cannot do this yet.",
+    why: "It is not built in this version; nothing was changed.",
+    next: "Use what ioi scs --help lists.",
+    exit: exitCodes.unavailable,
+  },
   E_SCS_INPUT: {
     what: "Something cannot be stored as a memory.",
     why: "It is empty, too large, no well-formed text, or has too many tags.",

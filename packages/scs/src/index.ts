@@ -1,4 +1,5 @@
 export * from "./compact.ts";
+export type { Embedder, EmbedderIdentity } from "./embed/embedder.ts";
 export * from "./errors.ts";
 export * from "./file.ts";
 export { createMemoryFile, type Place } from "./header.ts";
@@ -9,4 +10,6 @@ export * from "./limits.ts";
 export * from "./open.ts";
 export type { Memory, NewMemory } from "./memory.ts";
 export type { Compacted, Origin, Parameters } from "./messages.ts";
+export * from "./recall-proof.ts";
 export { Quantiser, type VectorError } from "./quantise.ts";
+export * from "./substrate/index.ts";

@@ -1,0 +1,18 @@
+export { createSubstrate, openSubstrate } from "./open.ts";
+export { Substrate } from "./substrate.ts";
+export type {
+  AsOf,
+  Audit,
+  CreateOptions,
+  KernelSource,
+  LogCheckpoint,
+  OpenOptions,
+  Progress,
+  ProvedRecall,
+  Recalled,
+  RecalledAnswer,
+  RecallFilter,
+  RecallQuery,
+  Remembered,
+  SubstrateInfo,
+} from "./types.ts";

@@ -1,0 +1,71 @@
+/** Making and opening a substrate: a memory file, with the embedder that it is for. */
+import { assert } from "@ioi/base";
+import type { Embedder } from "../embed/embedder.ts";
+import { createMemoryFile, operation, type Place } from "../header.ts";
+import type { Parameters } from "../messages.ts";
+import { type OpenMode, openMemoryFile } from "../open.ts";
+import { Substrate } from "./substrate.ts";
+import type { CreateOptions, OpenOptions } from "./types.ts";
+
+const noVectors: Omit<Parameters, "slots" | "createdMs"> = {
+  index: {
+    dimension: 0,
+    m: 0,
+    efConstruction: 0,
+    quantiser: "none",
+    quantiserSeed: new Uint8Array(),
+    algorithm: "none",
+  },
+  embedder: { kind: "none", name: "", revision: "" },
+};
+
+const withVectors = (
+  place: Place,
+  embedder: Embedder,
+  { m = 16, efConstruction = 200 }: CreateOptions,
+): Omit<Parameters, "slots" | "createdMs"> => {
+  assert(embedder.dimension > 0, "an embedder without dimension");
+  return {
+    index: {
+      dimension: embedder.dimension,
+      m,
+      efConstruction,
+      quantiser: "hadamard3-12/1",
+      quantiserSeed: place.provider.randomBytes(32),
+      algorithm: "mhnsw/1",
+    },
+    embedder: embedder.identity,
+  };
+};
+
+/** Makes a file that is not there yet. */
+export const createSubstrate = async (place: Place, options: CreateOptions): Promise<void> => {
+  const { embedder, slot } = options;
+  const given = embedder === undefined ? noVectors : withVectors(place, embedder, options);
+  await createMemoryFile(place, given, slot);
+};
+
+const checkEmbedder = (place: Place, given: Embedder, { index, embedder }: Parameters): void => {
+  const { kind, name, revision } = given.identity;
+  const isSame = kind === embedder.kind && name === embedder.name && revision === embedder.revision;
+  if (isSame && given.dimension === index.dimension) return;
+  const had = index.dimension === 0 ? "no embedder" : `${embedder.kind} ${embedder.name}`;
+  throw operation("E_SCS_EMBEDDER", place.path, `it was made with ${had}, not ${kind} ${name}`);
+};
+
+/** Opens a file. Another embedder than the file's is an E_SCS_EMBEDDER. */
+export const openSubstrate = async (
+  place: Place,
+  mode: OpenMode,
+  options: OpenOptions,
+): Promise<Substrate> => {
+  const file = await openMemoryFile(place, mode, options.unlock);
+  try {
+    const { embedder } = options;
+    if (embedder !== undefined) checkEmbedder(place, embedder, file.info.parameters);
+    return new Substrate(place, file, options);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+};
