@@ -12,7 +12,7 @@
  */
 import { type ArgvPredicate, argvTruth } from "./argv.ts";
 import type { PathPattern } from "./glob.ts";
-import { type ContentLeaf, contentTruth } from "./content/leaf.ts";
+import { type ContentLeaf, contentTruth, contentTruthOf, textsIn } from "./content/leaf.ts";
 import { tunnelTruth, type UrlTest, urlTruth } from "./net/test-url.ts";
 import type { Place, RootTable } from "./roots.ts";
 import { no, type Truth, truthAnd, truthNot, truthOf, truthOr, unknown, yes } from "./truth.ts";
@@ -40,7 +40,7 @@ export type Predicate =
       readonly values: ReadonlySet<number> | undefined;
     }
   | { readonly type: "bytes"; readonly max: number }
-  /** Known only where the bytes are. */
+  /** Known only where the bytes are, or in what a tool is given. */
   | { readonly type: "content"; readonly test: ContentLeaf }
   | { readonly type: "url"; readonly test: UrlTest }
   /** Scaled; what is absent does not bound. */
@@ -156,6 +156,9 @@ const leafTruth = (
   }
   if (predicate.type === "content" && value.type === "content") {
     return value.text === undefined ? unknown : contentTruth(predicate.test, value.text);
+  }
+  if (predicate.type === "content" && value.type === "json") {
+    return contentTruthOf(predicate.test, textsIn(value.json));
   }
   if (predicate.type === "argv" && value.type === "argv") {
     return argvTruth(predicate, value, table, narrow);

@@ -46,7 +46,7 @@ export const keysOf: Readonly<Record<ArgumentSpec["type"], readonly string[]>> =
   content: ["bytes_max", ...contentKeys, ...combining],
   url: ["host", "site", "scheme", "port", "path_glob", "address", "equals", "one_of", ...combining],
   headers: [...combining],
-  json: [...combining],
+  json: [...contentKeys, ...combining],
   host: [...kindKeys.host, ...combining],
   emails: [...kindKeys.emails, ...combining],
   amount: [...kindKeys.amount, ...combining],
@@ -71,7 +71,7 @@ const later: readonly string[] = [
 const laterOf = (type: ArgumentSpec["type"]): readonly string[] =>
   type === "url"
     ? ["contains_kind", "cidr", "origin"]
-    : type === "content"
+    : type === "content" || type === "json"
       ? [...later, "glob", "prefix", "suffix"]
       : later;
 
@@ -273,8 +273,11 @@ const plainPredicate = (
     case "point":
     case "bytes":
       return kindPredicate(reading, spec, key, node);
+    case "json": {
+      const leaf = readContentLeaf(reading, key, node);
+      return leaf === undefined ? undefined : { type: "content", test: leaf };
+    }
     case "headers":
-    case "json":
     case "argv":
       return undefined;
   }

@@ -1,4 +1,8 @@
-/** Conditions on what content holds, as a policy says them. */
+/**
+ * Conditions on what content holds, as a policy says them. What a tool is given stands in the action
+ * itself: there each text, number and name is looked at by itself, and one is enough.
+ */
+import type { JsonValue } from "@ioi/wire";
 import { RE2JS } from "re2js";
 import { type ContentKind, contentKinds, findKind } from "../detect/index.ts";
 import {
@@ -12,7 +16,7 @@ import { choiceOf, listOf, type Reading, textOf } from "../policy-reader.ts";
 import { textTest } from "../read-text.ts";
 import { isWithinWork } from "../regex-work.ts";
 import type { TomlNode } from "../toml.ts";
-import { type Truth, truthOf, unknown } from "../truth.ts";
+import { no, type Truth, truthOf, truthOr, unknown, yes } from "../truth.ts";
 
 export type ContentLeaf =
   /** One of these texts, letter by letter. */
@@ -34,6 +38,27 @@ export const contentTruth = (leaf: ContentLeaf, text: string): Truth => {
         ? unknown
         : truthOf(leaf.pattern.matcher(text).find());
   }
+};
+
+/** Of several texts it is enough that one holds it; a number is read as it is written. */
+export const contentTruthOf = (
+  leaf: ContentLeaf,
+  values: readonly (string | number | boolean | null)[],
+): Truth => {
+  let truth: Truth = no;
+  for (const value of values) {
+    truth = truthOr(truth, contentTruth(leaf, String(value)));
+    if (truth === yes) break;
+  }
+  return truth;
+};
+
+/** Every value of JSON, and every name, which can hold as much. */
+export const textsIn = (json: JsonValue): readonly (string | number | boolean | null)[] => {
+  if (typeof json !== "object" || json === null) return [json];
+  return Array.isArray(json)
+    ? (json as readonly JsonValue[]).flatMap(textsIn)
+    : Object.entries(json).flatMap(([name, value]) => [name, ...textsIn(value as JsonValue)]);
 };
 
 const listed = <T>(

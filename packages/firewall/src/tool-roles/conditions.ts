@@ -2,8 +2,9 @@
  * Conditions on calls of tools beside those on their arguments: `where.group` is the group that the
  * policy gives the tool, `where."arguments.FIELD"` speaks of what stands below a field of its JSON.
  * Texts are tested as texts and numbers as amounts; of a list, what allows wants every element, what
- * asks or denies wants one.
+ * asks or denies wants one. What they hold (`contains`, `contains_kind`) is in one of them or in none.
  */
+import { contentTruthOf } from "../content/leaf.ts";
 import { scaledAmount } from "../kinds/money.ts";
 import type { Predicate } from "../predicate.ts";
 import type { ArgumentSpec, TargetSpec } from "../targets.ts";
@@ -29,6 +30,15 @@ const speaksOfNumbers = (node: TomlNode): boolean => {
   );
 };
 
+/** Beside these `matches` is looked for inside a text too, as in all content. */
+const speaksOfContent = (node: TomlNode): boolean => {
+  if (node.type === "array") return node.items.some(speaksOfContent);
+  if (node.type !== "table") return false;
+  return [...node.entries].some(
+    ([key, { value }]) => key === "contains" || key === "contains_kind" || speaksOfContent(value),
+  );
+};
+
 /** The argument that a condition on calls of tools speaks of; undefined where it is a usual one. */
 export const toolArgument = (
   { name: target }: Pick<TargetSpec, "name">,
@@ -41,6 +51,7 @@ export const toolArgument = (
     return { ...common, type: "text", charsMax: 16, choices: toolGroups };
   }
   if (!name.startsWith(fieldPrefix) || name === fieldPrefix) return undefined;
+  if (speaksOfContent(node)) return { ...common, type: "json" };
   return speaksOfNumbers(node)
     ? { ...common, type: "amount" }
     : { ...common, type: "text", charsMax: 4096 };
@@ -74,6 +85,7 @@ export const fieldTruth = (
   narrow: boolean,
 ): Truth => {
   if (items === undefined) return unknown;
+  if (predicate.type === "content") return contentTruthOf(predicate.test, items);
   let truth: Truth = narrow ? yes : no;
   for (const item of items) {
     const each = scalarTruth(predicate, item);
