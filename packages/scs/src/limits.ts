@@ -16,3 +16,15 @@ export const keySlotsMax = 8;
 export const memoryTagsMax = 64;
 /** Bytes that opening and verifying take from the file at a time. */
 export const scsWindowBytes = 1024 * 1024;
+/** Memories in one proof of recall. */
+export const recallAnswersMax = 1024;
+/** Bytes of one proof of recall. */
+export const recallProofBytesMax = 16 * 1024 * 1024;
+/** Characters of a word that count; the rest of it is passed over. */
+export const termCharsMax = 64;
+/** Different words of a query that are asked; the first ones. */
+export const queryTermsMax = 256;
+/** Memories that a word index takes: one more than its highest number. */
+export const wordMemoriesMax = 2 ** 24;
+/** Bytes of the lists of a word index in memory. */
+export const wordListBytesMax = 2 ** 31;

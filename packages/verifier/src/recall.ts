@@ -1,0 +1,371 @@
+/**
+ * Verifies a proof of recall (`specs/scs/recall.md`): that memories stand in the log of a memory file,
+ * and that the search over its index returns what it is said to.
+ *
+ * Imports nothing beyond this folder, so that it can be carried into a page. Total: any bytes give a
+ * verdict. Bounds: `proofBytesMax`, `answersMax`; time and memory grow with the proof's bytes.
+ *
+ * A verdict says in words what it shows and what it does not; nobody is to show the one without the
+ * other.
+ */
+import { type RetrievalVerdict, sha256OfParts, verifyRetrieval, type Wanted } from "./retrieval.ts";
+import { Malformed, must, StrictReader, utf8 } from "./strict-cbor.ts";
+
+/** What the verifier knows beforehand; `commit` or `logRoot` must be there. */
+export interface RecallTrust {
+  /** Hash of the commit: it covers both roots. */
+  readonly commit?: Uint8Array;
+  readonly logRoot?: Uint8Array;
+  readonly indexRoot?: Uint8Array;
+  /** The verifier's own query and parameters; without, those of the proof are taken. */
+  readonly query?: Int16Array;
+  readonly wanted?: Wanted;
+}
+
+export interface ProvedContent {
+  readonly text: string;
+  readonly mediaType: string;
+  readonly atMs: number;
+  readonly saidMs?: number;
+  readonly origin: { readonly kind: string; readonly from: string };
+  readonly source: string;
+  readonly tags: readonly string[];
+}
+
+export interface ProvedAnswer {
+  readonly memory: number;
+  readonly leaf: number;
+  /** Hash of its leaf in the log: what an index names it by. */
+  readonly frame: Uint8Array;
+  readonly content: ProvedContent;
+}
+
+export interface ProvedSearch {
+  /** Nodes of the index. */
+  readonly size: number;
+  readonly wanted: Wanted;
+  readonly query: Int16Array;
+  readonly answers: readonly {
+    readonly node: number;
+    readonly score: number;
+    readonly frame: Uint8Array;
+    /** Its place among the answers of the document; undefined: it is none of them. */
+    readonly answer: number | undefined;
+  }[];
+}
+
+export interface ProvedCommit {
+  readonly hash: Uint8Array;
+  readonly number: number;
+  readonly atMs: number;
+  readonly logSize: number;
+  readonly logRoot: Uint8Array;
+  readonly indexRoot: Uint8Array | undefined;
+}
+
+export type RecallVerdict =
+  | {
+      readonly ok: true;
+      /** As the document says: nobody vouches for it. */
+      readonly store: Uint8Array;
+      readonly question: string | undefined;
+      readonly commit: ProvedCommit;
+      readonly answers: readonly ProvedAnswer[];
+      /** Absent where there is none, or no root that is trusted covers it. */
+      readonly search: ProvedSearch | undefined;
+      readonly shown: readonly string[];
+      readonly notShown: readonly string[];
+    }
+  | { readonly ok: false; readonly reason: string };
+
+const proofBytesMax = 16 * 1024 * 1024;
+const contentBytesMax = 9 * 1024 * 1024;
+const answersMax = 1024;
+const pathMax = 64;
+const hashBytes = 32;
+
+const domain = (name: string): Uint8Array =>
+  Uint8Array.from(`${name}\0`, (char) => char.charCodeAt(0));
+const contentDomain = domain("ioi/scs/content/v1");
+const commitDomain = domain("ioi/scs/commit/v1");
+
+const same = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);
+
+/** What a map's fields put together; every one that is due is there when the map was read. */
+const gather = <T>(
+  reader: StrictReader,
+  fields: { readonly [K in keyof T]: () => T[K] },
+  optional: readonly (keyof T & string)[] = [],
+  unknown: "refused" | "skipped" = "refused",
+): T => {
+  const found: Partial<T> = {};
+  const names = Object.keys(fields) as (keyof T & string)[];
+  const readers = names.map((name) => [name, () => (found[name] = fields[name]())] as const);
+  const due = names.filter((name) => !optional.includes(name));
+  reader.map(Object.fromEntries(readers), due, unknown);
+  return found as T;
+};
+
+interface Search {
+  readonly parameters: {
+    readonly dimension: number;
+    readonly m: number;
+    readonly efConstruction: number;
+    readonly salt: Uint8Array;
+  };
+  readonly wanted: Wanted;
+  readonly query: Int16Array;
+  readonly proof: Uint8Array;
+}
+
+const readQuery = (raw: Uint8Array): Int16Array => {
+  must(raw.length % 2 === 0, "the query is cut off");
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  return Int16Array.from({ length: raw.length / 2 }, (_, i) => view.getInt16(2 * i, true));
+};
+
+const readSearch = (reader: StrictReader): Search =>
+  gather<Search>(reader, {
+    parameters: () =>
+      gather<Search["parameters"]>(reader, {
+        dimension: () => reader.integer(8, 2048),
+        m: () => reader.integer(2, 16),
+        efConstruction: () => reader.integer(2, 4096),
+        salt: () => reader.bytes(32),
+      }),
+    wanted: () =>
+      gather<Wanted>(reader, {
+        ef: () => reader.integer(1, 4096),
+        rerank: () => reader.integer(1, 4096),
+        final: () => reader.integer(1, 4096),
+        k: () => reader.integer(1, 4096),
+      }),
+    query: () => readQuery(reader.bytes(0, 4096)),
+    proof: () => reader.bytes(0, proofBytesMax),
+  });
+
+interface Answer {
+  readonly head: Uint8Array;
+  readonly sealed: Uint8Array;
+  readonly leaf: number;
+  readonly path: readonly Uint8Array[];
+  readonly content: Uint8Array;
+}
+
+interface Document {
+  readonly schema: string;
+  readonly store: Uint8Array;
+  readonly commit: Uint8Array;
+  readonly seal: Uint8Array;
+  readonly question?: string;
+  readonly search?: Search;
+  readonly answers: readonly Answer[];
+}
+
+const readDocument = (bytes: Uint8Array): Document => {
+  must(bytes.length <= proofBytesMax, "the proof is too large");
+  const reader = new StrictReader(bytes);
+  const document = gather<Document>(
+    reader,
+    {
+      schema: () => reader.text(32),
+      store: () => reader.bytes(16),
+      commit: () => reader.bytes(0, 4096),
+      seal: () => reader.bytes(32),
+      question: () => reader.text(4096),
+      search: () => readSearch(reader),
+      answers: () =>
+        reader.list(answersMax, () =>
+          gather<Answer>(reader, {
+            head: () => reader.bytes(48),
+            sealed: () => reader.bytes(hashBytes),
+            leaf: () => reader.integer(),
+            path: () => reader.list(pathMax, () => reader.bytes(hashBytes)),
+            content: () => reader.bytes(0, contentBytesMax),
+          }),
+        ),
+    },
+    ["question", "search"],
+  );
+  reader.end();
+  must(document.schema === "ioi.recall-proof/1", "it is no proof of recall of this version");
+  return document;
+};
+
+type CommitFields = Omit<ProvedCommit, "hash" | "indexRoot"> & { readonly indexRoot?: Uint8Array };
+
+const readCommit = (bytes: Uint8Array, seal: Uint8Array): ProvedCommit => {
+  const reader = new StrictReader(bytes);
+  const body = gather<CommitFields>(
+    reader,
+    {
+      number: () => reader.integer(),
+      atMs: () => reader.integer(),
+      logSize: () => reader.integer(),
+      logRoot: () => reader.bytes(hashBytes),
+      indexRoot: () => reader.bytes(hashBytes),
+    },
+    ["indexRoot"],
+    "skipped",
+  );
+  reader.end();
+  return { indexRoot: undefined, ...body, hash: sha256OfParts(commitDomain, bytes, seal) };
+};
+
+interface ContentFields extends Omit<ProvedContent, "text"> {
+  readonly salt: Uint8Array;
+  readonly text: string;
+}
+
+const readContent = (bytes: Uint8Array): ProvedContent => {
+  const reader = new StrictReader(bytes);
+  const { salt: _salt, ...content } = gather<ContentFields>(
+    reader,
+    {
+      salt: () => reader.bytes(32),
+      text: () => utf8(reader.bytes(0, contentBytesMax)),
+      mediaType: () => reader.text(128),
+      atMs: () => reader.integer(),
+      saidMs: () => reader.integer(),
+      origin: () =>
+        gather<ProvedContent["origin"]>(reader, {
+          kind: () => reader.text(32),
+          from: () => reader.text(2048),
+        }),
+      source: () => reader.text(2048),
+      tags: () => reader.list(64, () => reader.text(128)),
+    },
+    ["saidMs"],
+  );
+  reader.end();
+  return content;
+};
+
+const node = (left: Uint8Array, right: Uint8Array): Uint8Array =>
+  sha256OfParts(Uint8Array.of(1), left, right);
+
+/** RFC 9162, 2.1.3.2, with division for sizes beyond 32 bits. */
+const rootOf = (
+  leaf: Uint8Array,
+  index: number,
+  size: number,
+  path: readonly Uint8Array[],
+): Uint8Array => {
+  must(index < size, "a leaf is beyond the log");
+  let [at, last, hash] = [index, size - 1, leaf];
+  for (const beside of path) {
+    must(last > 0, "a path is too long");
+    if (at % 2 === 1 || at === last) {
+      hash = node(beside, hash);
+      while (at % 2 === 0 && at > 0) [at, last] = [at / 2, Math.floor(last / 2)];
+    } else {
+      hash = node(hash, beside);
+    }
+    [at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
+  }
+  must(last === 0, "a path is too short");
+  return hash;
+};
+
+const checkAnswer = (answer: Answer, { logSize, logRoot }: ProvedCommit): ProvedAnswer => {
+  const { head, sealed, leaf, path, content } = answer;
+  const commitment = sha256OfParts(contentDomain, content);
+  must(same(commitment, head.subarray(16)), "a content is not what its memory commits to");
+  must(
+    head.subarray(12, 16).every((byte) => byte === 0),
+    "a memory's head is malformed",
+  );
+  let memory = 0;
+  for (const byte of head.slice(0, 8).reverse()) memory = memory * 256 + byte;
+  must(Number.isSafeInteger(memory), "a memory's number is too large");
+  const frame = sha256OfParts(Uint8Array.of(0, 1), sha256OfParts(head, sealed));
+  must(same(rootOf(frame, leaf, logSize, path), logRoot), "a memory is not in the log");
+  return { memory, leaf, frame, content: readContent(content) };
+};
+
+const checkSearch = (
+  search: Search,
+  root: Uint8Array,
+  trust: RecallTrust,
+  answers: readonly ProvedAnswer[],
+): ProvedSearch => {
+  const { parameters, proof } = search;
+  const own = trust.query ?? search.query;
+  must(
+    own.length === search.query.length && own.every((value, i) => value === search.query[i]),
+    "it answers another query",
+  );
+  const wanted = trust.wanted ?? search.wanted;
+  const names = ["ef", "rerank", "final", "k"] as const;
+  must(
+    names.every((name) => wanted[name] === search.wanted[name]),
+    "it was searched with other parameters",
+  );
+  const verdict: RetrievalVerdict = verifyRetrieval({
+    root,
+    parameters,
+    query: own,
+    wanted,
+    proof,
+  });
+  must(verdict.ok, verdict.ok ? "" : `the search: ${verdict.reason}`);
+  const listed = verdict.answers.map(({ id, score, frame }) => {
+    const at = answers.findIndex((answer) => same(answer.frame, frame));
+    return { node: id, score, frame, answer: at < 0 ? undefined : at };
+  });
+  return { size: verdict.size, wanted, query: own, answers: listed };
+};
+
+const always: readonly string[] = [
+  "the order by words, and how it was put together with that by vectors",
+  "that the answers are the nearest of all",
+  "that whoever built the index left no way out: ioi scs audit makes it again from the log",
+  "that no memory was forgotten or replaced since, or that this is the newest commit",
+];
+
+const judge = (bytes: Uint8Array, trust: RecallTrust): RecallVerdict => {
+  must(trust.commit !== undefined || trust.logRoot !== undefined, "there is no root to trust");
+  const document = readDocument(bytes);
+  const commit = readCommit(document.commit, document.seal);
+  const fits = (given: Uint8Array | undefined, found: Uint8Array | undefined): boolean =>
+    given === undefined || (found !== undefined && same(given, found));
+  must(fits(trust.commit, commit.hash), "it is of another commit");
+  must(fits(trust.logRoot, commit.logRoot), "it is of another log");
+  must(fits(trust.indexRoot, commit.indexRoot), "it is of another index");
+  const answers = document.answers.map((answer) => checkAnswer(answer, commit));
+  must(new Set(answers.map(({ leaf }) => leaf)).size === answers.length, "a memory is there twice");
+  const { search } = document;
+  const root = trust.indexRoot ?? (trust.commit === undefined ? undefined : commit.indexRoot);
+  must(search === undefined || commit.indexRoot !== undefined, "its commit has no index");
+  const checked =
+    search === undefined || root === undefined
+      ? undefined
+      : checkSearch(search, root, trust, answers);
+  const shown = [`${answers.length} memories of this log, with their content and origin`];
+  const notShown = [...always];
+  if (checked === undefined) {
+    notShown.unshift(
+      search === undefined
+        ? "a search by vectors: the answer has none"
+        : "the search by vectors: no root of an index was given to trust",
+    );
+  } else {
+    shown.push(
+      `the search by vectors over the index of ${checked.size} returns exactly ${checked.answers.length} answers, listed`,
+    );
+    notShown.unshift("that the query vector stands for the question in words");
+  }
+  const { store, question } = document;
+  return { ok: true, store, question, commit, answers, search: checked, shown, notShown };
+};
+
+/** The verdict on a proof. Never throws. */
+export const verifyRecall = (proof: Uint8Array, trust: RecallTrust): RecallVerdict => {
+  try {
+    return judge(proof, trust);
+  } catch (error) {
+    const reason = error instanceof Malformed ? error.message : "the proof is malformed";
+    return { ok: false, reason };
+  }
+};
