@@ -30,6 +30,18 @@ export const domains = {
   chainHeader: "ioi/chain/header/v1",
   /** Signature by the identity: a header of the chain, with its counter. */
   headerStatement: "ioi/guardian/header/v1",
+  /** Signature by a Guardian's session: an envelope of consensus. Also its hash, the trace. */
+  envelope: "ioi/consensus/envelope/v1",
+  /** Hash: the public key of a session. */
+  session: "ioi/consensus/session/v1",
+  /** Hash: a block of consensus, by its header. */
+  block: "ioi/consensus/block/v1",
+  /** Hash: a quorum certificate. */
+  quorumCert: "ioi/consensus/quorum-cert/v1",
+  /** Hash: a proof of divergence. */
+  divergence: "ioi/consensus/divergence/v1",
+  /** Hash: the draw of a tenure's leader. */
+  leader: "ioi/consensus/leader/v1",
   /** Hash: salted content of a receipt. */
   content: "ioi/guardian/content/v1",
   /** Key derivation: the data key of a session. */
@@ -68,6 +80,8 @@ export const domains = {
   backup: "ioi/guardian/backup/v1",
   /** Hash chain over the requests of a flow. */
   flowLog: "ioi/egress/flow-log/v1",
+  /** Key derivation: the key of the memory file of a data folder. */
+  memoryKey: "ioi/guardian/memory-key/v1",
   /** Hash: the superblock of a memory file. */
   scsSuperblock: "ioi/scs/superblock/v1",
   /** Hash: the records between two commits of a memory file. */
@@ -80,10 +94,18 @@ export const domains = {
   scsKey: "ioi/scs/key/v1",
   /** Associated data: the content of a memory. */
   scsFrame: "ioi/scs/frame/v1",
+  /** Associated data: a part of a segment of a memory file. */
+  scsSegment: "ioi/scs/segment/v1",
+  /** Hash: the word index of a memory file, as it lies sealed in its segments. */
+  scsLexical: "ioi/scs/lexical/v1",
   /** Key derivation: the key that authenticates commits. */
   scsSeal: "ioi/scs/seal/v1",
   /** Associated data: the master key in a slot of the superblock. */
   scsSlot: "ioi/scs/slot/v1",
+  /** Hash: the word index of a memory file, encoded. */
+  scsWords: "ioi/scs/words/v1",
+  /** Hash: the id of an agent that memories are shared with. Associated data: of what is shared. */
+  scsShare: "ioi/scs/share/v1",
   /** Key derivation and associated data of a sealed box. */
   sealedBox: "ioi/crypto/sealed-box/v1",
   /** Key derivation and associated data of the key store. */

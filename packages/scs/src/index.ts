@@ -11,5 +11,7 @@ export * from "./open.ts";
 export type { Memory, NewMemory } from "./memory.ts";
 export type { Compacted, Origin, Parameters } from "./messages.ts";
 export * from "./recall-proof.ts";
+export * from "./share/index.ts";
 export { Quantiser, type VectorError } from "./quantise.ts";
 export * from "./substrate/index.ts";
+export { type WordAnswer, WordIndex, type WordsError } from "./words/index.ts";

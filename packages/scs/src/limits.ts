@@ -5,7 +5,11 @@ export const memoryBytesMax = 8 * 1024 * 1024;
 /** Bytes of one record's payload. */
 export const recordPayloadBytesMax = 9 * 1024 * 1024;
 /** Bytes between two commits; more is committed in parts. */
-export const commitBytesMax = 64 * 1024 * 1024;
+export const commitBytesMax = 256 * 1024 * 1024;
+/** Bytes of a segment in one record. */
+export const segmentPartBytesMax = 8 * 1024 * 1024;
+/** Segments that hold at one time; a file with more has no table, and is walked whole on opening. */
+export const segmentsMax = 65_536;
 /** Records between two commits. */
 export const commitRecordsMax = 65_536;
 /** Largest memory file; a full one takes no more memories. */
@@ -28,3 +32,9 @@ export const queryTermsMax = 256;
 export const wordMemoriesMax = 2 ** 24;
 /** Bytes of the lists of a word index in memory. */
 export const wordListBytesMax = 2 ** 31;
+/** Bytes of the proof in a slice that is shared. */
+export const sliceProofBytesMax = 15 * 1024 * 1024;
+/** Characters of the checkpoint in a slice. */
+export const sliceNoteCharsMax = 16_384;
+/** Slices that one memory file takes from others in its life. */
+export const slicesReceivedMax = 65_536;
