@@ -81,4 +81,34 @@ export const errors = {
     next: "Cut it into smaller parts; the bounds are in docs/limits.md.",
     exit: exitCodes.usage,
   },
+  E_SLICE_INVALID: {
+    what: "A shared slice of memories is refused.",
+    why: "It is malformed, was altered, is from somebody else than is said, or its proof does not hold.",
+    next: "Ask the sharer for it again; nothing of it was stored.",
+    exit: exitCodes.wrong,
+  },
+  E_SLICE_KEY: {
+    what: "A slice of memories does not go with this key.",
+    why: "It is sealed to another agent's key, or the key to seal it to is none.",
+    next: "Give the sharer the key of the agent that is to receive it.",
+    exit: exitCodes.failed,
+  },
+  E_SLICE_NEWER: {
+    what: "A shared slice was sealed by a newer version.",
+    why: "This version does not know how it is sealed.",
+    next: "Use that newer version, or have it shared from this one.",
+    exit: exitCodes.failed,
+  },
+  E_SLICE_TAKEN: {
+    what: "A shared slice was taken before.",
+    why: "A slice is stored once, however often it is sent.",
+    next: "Ask for the memories to be shared anew, if they are wanted again.",
+    exit: exitCodes.failed,
+  },
+  E_SLICE_REGISTER: {
+    what: "What was taken from others is not known.",
+    why: "The list beside the memory file (its name with .taken) is damaged or full.",
+    next: "Restore it from a copy together with the memory file; no slice is taken until then.",
+    exit: exitCodes.failed,
+  },
 } as const satisfies ErrorCatalogue;

@@ -2,126 +2,35 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "@ioi/base";
-import { leafHash } from "@ioi/crypto";
-import { nodeCrypto } from "@ioi/host/crypto";
-import { mhnsw } from "@ioi/state";
-import { type RecallTrust, verifyRecall } from "@ioi/verifier";
+import { verifyRecall } from "@ioi/verifier";
 import { schema } from "@ioi/wire";
-import {
-  encodeRecallProof,
-  type ProvedMemory,
-  queryBytes,
-  type RecallProof,
-} from "../src/index.ts";
-import { decodeFrame, recordHeaderBytes } from "../src/layout.ts";
+import { encodeRecallProof } from "../src/index.ts";
 import { recallProof } from "../src/recall-proof.ts";
-import { commitHash, logLeaf, payloadDigest, sealBytes, walkBytes } from "../src/walk.ts";
-import { bytesOf, freshPlace, memoriesFrom, openToWrite, textOf } from "./support.ts";
+import { madeProof, wanted } from "./recall-support.ts";
+import { textOf } from "./support.ts";
 
-const wanted = { ef: 24, rerank: 16, final: 8, k: 3 };
-const parameters = { dimension: 64, m: 4, efConstruction: 40, salt: new Uint8Array(32).fill(3) };
-
-interface Shown {
-  readonly document: RecallProof;
-  readonly trust: Required<Pick<RecallTrust, "commit" | "logRoot">>;
-}
-
-/** The last commit and these memories of a file, from its bytes. */
-const shownFrom = async (seed: string, ids: readonly number[]): Promise<Shown> => {
-  const place = await freshPlace(seed);
-  await using file = await openToWrite(place);
-  for (let n = 0; n < 5; n++) await file.add(memoriesFrom(4 * n, 4));
-  await file.tomb([2]);
-  const bytes = await bytesOf(place);
-  const payloads = new Map<number, Uint8Array>();
-  const { last } = walkBytes(bytes, {
-    hashing: nodeCrypto,
-    superblock: bytes.slice(4064, 4096),
-    checkSeal: undefined,
-    visit: (entry) => {
-      if (entry.type !== "frame") return;
-      payloads.set(entry.id, bytes.slice(entry.offset, entry.offset + entry.length));
-    },
-  });
-  assert.ok(last !== undefined);
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const from = last.offset + recordHeaderBytes;
-  const payload = bytes.slice(from, from + view.getUint32(last.offset + 8, true));
-  const answers: ProvedMemory[] = [];
-  for (const id of ids) {
-    const frame = payloads.get(id) as Uint8Array;
-    const { leaf, path } = file.prove(id);
-    const sealed = nodeCrypto.sha256(decodeFrame(frame)?.sealed as Uint8Array);
-    const content = await file.readContent(id);
-    answers.push({ head: frame.slice(0, 48), sealed, leaf, path, content });
-  }
-  const document: RecallProof = {
-    schema: "ioi.recall-proof/1",
-    store: file.info.storeId,
-    commit: payload.slice(0, -sealBytes),
-    seal: payload.slice(-sealBytes),
-    question: "Where is the key?",
-    answers,
-  };
-  const { logRoot } = file.info;
-  return { document, trust: { commit: commitHash(nodeCrypto, payload), logRoot } };
-};
-
-/** An index over the memories of the document, put into its commit. */
-const withSearch = ({ document }: Shown): { document: RecallProof; commit: Uint8Array } => {
-  const random = new SeededRandom("search");
-  const vector = (): Int16Array => Int16Array.from({ length: 64 }, () => random.below(2000) - 1000);
-  const graph = new mhnsw.Graph(nodeCrypto, parameters);
-  for (const { head, sealed } of document.answers) {
-    const digest = nodeCrypto.sha256(Buffer.concat([head, sealed]));
-    graph.add(vector(), leafHash(nodeCrypto, logLeaf(1, digest)));
-  }
-  const commitment = new mhnsw.Commitment(nodeCrypto, graph);
-  const query = vector();
-  const { proof } = mhnsw.prove(nodeCrypto, graph, commitment, mhnsw.makeQuery(query), wanted);
-  const body = schema.decode(schema.anything, document.commit);
-  assert.ok(body.ok);
-  const fields = { ...(body.value as object), indexRoot: commitment.root() };
-  const commit = schema.encode(schema.anything, fields);
-  const search = { parameters, wanted, query: queryBytes(query), proof };
-  const hash = commitHash(nodeCrypto, Buffer.concat([commit, document.seal]));
-  return { document: { ...document, commit, search }, commit: hash };
-};
-
-test("a proof of recall verifies by the commit's hash or the log's root, and by nothing less", async () => {
-  const { document, trust } = await shownFrom("verify", [7, 0, 19, 2]);
+test("a proof of recall verifies by the commit's hash or the log's root, and by nothing less", () => {
+  const { document, commit, logRoot } = madeProof("verify", 21, [7, 0, 20, 2]);
   const encoded = encodeRecallProof(document);
-  for (const given of [trust, { commit: trust.commit }, { logRoot: trust.logRoot }]) {
+  for (const given of [{ commit, logRoot }, { commit }, { logRoot }]) {
     const verdict = verifyRecall(encoded, given);
     assert.ok(verdict.ok, verdict.ok ? "" : verdict.reason);
     assert.deepEqual(
       verdict.answers.map(({ memory, content }) => [memory, content.text]),
-      [7, 0, 19, 2].map((id) => [id, textOf(id)]),
+      [7, 0, 20, 2].map((id) => [id, textOf(id)]),
     );
     assert.deepEqual(verdict.answers[0]?.content.origin, { kind: "user", from: "test" });
     assert.equal(verdict.search, undefined);
     assert.match(verdict.notShown[0] ?? "", /search by vectors/);
   }
   const wrong = new Uint8Array(32);
-  for (const given of [{}, { commit: wrong }, { logRoot: wrong }, { ...trust, indexRoot: wrong }]) {
+  for (const given of [{}, { commit: wrong }, { logRoot: wrong }, { commit, indexRoot: wrong }]) {
     assert.equal(verifyRecall(encoded, given).ok, false);
   }
 });
 
-test("the digest of a memory in a proof is that of the file's log", async () => {
-  const { document } = await shownFrom("digest", [3]);
-  const [{ head, sealed } = assert.fail()] = document.answers;
-  const verdict = verifyRecall(encodeRecallProof(document), {
-    commit: commitHash(nodeCrypto, Buffer.concat([document.commit, document.seal])),
-  });
-  assert.ok(verdict.ok);
-  const digest = nodeCrypto.sha256(Buffer.concat([head, sealed]));
-  assert.deepEqual(verdict.answers[0]?.frame, leafHash(nodeCrypto, logLeaf(1, digest)));
-  assert.notDeepEqual(payloadDigest(nodeCrypto, 1, Buffer.concat([head, sealed])), digest);
-});
-
-test("a search is shown where a root that is trusted covers its index, for the verifier's query", async () => {
-  const { document, commit } = withSearch(await shownFrom("search", [0, 1, 3, 5, 8, 13]));
+test("a search is shown where a root that is trusted covers its index, for the verifier's query", () => {
+  const { document, commit } = madeProof("search", 6, [0, 1, 2, 3, 4, 5], { search: true });
   const encoded = encodeRecallProof(document);
   const verdict = verifyRecall(encoded, { commit });
   assert.ok(verdict.ok, verdict.ok ? "" : verdict.reason);
@@ -144,11 +53,11 @@ test("a search is shown where a root that is trusted covers its index, for the v
   assert.equal(both.ok && both.search?.answers.length, wanted.k);
 });
 
-test("any changed, dropped, doubled or added byte: refused, and nothing throws", async (t) => {
+test("any changed, dropped, doubled or added byte: refused, and nothing throws", (t) => {
   const seed = process.env["IOI_SEED"] ?? `${Math.random()}`;
   t.diagnostic(`seed ${seed}`);
   const random = new SeededRandom(seed);
-  const { document, commit } = withSearch(await shownFrom("tamper", [0, 1, 3]));
+  const { document, commit } = madeProof("tamper", 5, [0, 1, 3], { search: true });
   const encoded = encodeRecallProof(document);
   const verdict = verifyRecall(encoded, { commit });
   assert.ok(verdict.ok && verdict.search !== undefined);
@@ -173,8 +82,9 @@ const fieldBytes = (encoded: Uint8Array, name: string): number[] => {
   return Array.from({ length }, (_, i) => from + i);
 };
 
-test("a document has one encoding: anything else is refused", async () => {
-  const { document, trust } = await shownFrom("strict", [4]);
+test("a document has one encoding: anything else is refused", () => {
+  const { document, commit } = madeProof("strict", 9, [4]);
+  const trust = { commit };
   const encode = (value: object): Uint8Array => schema.encode(schema.anything, value as never);
   const { question: _question, ...least } = document;
   assert.equal(verifyRecall(encode(least), trust).ok, true);
