@@ -1,5 +1,8 @@
 export * from "./compact.ts";
 export type { Embedder, EmbedderIdentity } from "./embed/embedder.ts";
+export { type EmbedFunction, functionEmbedder } from "./embed/function.ts";
+export { fuse, fusionDepth } from "./embed/fusion.ts";
+export { HashedEmbedder } from "./embed/hashed.ts";
 export * from "./errors.ts";
 export * from "./file.ts";
 export { createMemoryFile, type Place } from "./header.ts";

@@ -38,3 +38,7 @@ export const sliceProofBytesMax = 15 * 1024 * 1024;
 export const sliceNoteCharsMax = 16_384;
 /** Slices that one memory file takes from others in its life. */
 export const slicesReceivedMax = 65_536;
+/** Characters of a text that an embedder is given; the beginning. */
+export const embedTextCharsMax = 32_768;
+/** Texts that an embedder is given at once. */
+export const embedTextsPerCall = 64;

@@ -78,17 +78,20 @@ const eachTermOf = (run: string, isUnspacedRun: boolean, take: (term: string) =>
   }
 };
 
+/** Calls `take` for every term of a text, in their order. */
+export const eachTerm = (text: string, take: (term: string) => void): void => {
+  eachRun(text, (run, isUnspacedRun) => eachTermOf(run, isUnspacedRun, take));
+};
+
 /** How often each term stands in a text, in the order of first occurrence, and how many terms there are. */
 export const countTerms = (
   text: string,
 ): { readonly terms: ReadonlyMap<string, number>; readonly length: number } => {
   const terms = new Map<string, number>();
   let length = 0;
-  eachRun(text, (run, isUnspacedRun) => {
-    eachTermOf(run, isUnspacedRun, (term) => {
-      terms.set(term, (terms.get(term) ?? 0) + 1);
-      length++;
-    });
+  eachTerm(text, (term) => {
+    terms.set(term, (terms.get(term) ?? 0) + 1);
+    length++;
   });
   return { terms, length };
 };
