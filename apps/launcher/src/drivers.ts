@@ -15,7 +15,7 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { messagePair, socketPair } from "@ioi/host/libc";
 import { endSandbox, kindProfiles, type SandboxSpec, spawnSandboxed } from "@ioi/host/sandbox";
 import { bootKey, pb, type Profile, profile as profileSchema, schema, signed } from "@ioi/wire";
-import { asDriver, giveVault, type Identities } from "./identities.ts";
+import { asDriver, giveMemory, giveVault, type Identities } from "./identities.ts";
 import { startAgentProgram } from "./agent-program.ts";
 import type { Kernel } from "./boot.ts";
 import { driversMax } from "./limits.ts";
@@ -41,12 +41,16 @@ const driverConfig = 4;
  */
 const [driverEnd, egressEnd] = [0, 1] as const;
 
-/** Folders of the data folder that no driver ever sees, even where the workspace holds them. */
+/**
+ * Folders of the data folder that no driver ever sees, even where the workspace holds them; but for
+ * the one whose kind has its name.
+ */
 const hiddenFolders = [
   "device",
   "guardian",
   "identity",
   "logs",
+  "memory",
   "orchestrator",
   "run",
   "workload",
@@ -55,8 +59,12 @@ const hiddenFolders = [
 /** A driver that makes requests keeps notes of its own, and sees none of the copies of others. */
 const vaultFolder = (dataFolder: string, { vault, kind, network }: Profile): string => {
   const session = path.join(dataFolder, "vault", vault);
-  return network === "egress" ? path.join(session, kind) : session;
+  return network === "egress" || kind === "memory" ? path.join(session, kind) : session;
 };
+
+/** Where the memory file stands; only its driver sees it. */
+const memoryFolder = (dataFolder: string, { kind }: Profile): string | undefined =>
+  kind === "memory" ? path.join(dataFolder, "memory") : undefined;
 
 export class Drivers {
   readonly #dataFolder: string;
@@ -105,8 +113,11 @@ export class Drivers {
     }
     const vault = vaultFolder(this.#dataFolder, profile);
     fs.mkdirSync(vault, { mode: 0o700, recursive: true });
+    const memory = memoryFolder(this.#dataFolder, profile);
+    if (memory !== undefined) fs.mkdirSync(memory, { mode: 0o700, recursive: true });
     if (this.#identities !== undefined) {
       giveVault(path.join(this.#dataFolder, "vault", profile.vault), vault, this.#identities);
+      if (memory !== undefined) giveMemory(memory, this.#identities);
     }
     const instanceId = nodeCrypto.randomBytes(16);
     const key = nodeCrypto.generate("ed25519");
@@ -141,6 +152,7 @@ export class Drivers {
         bootCertificate: toHex((this.#hello as pb.HelloReply).bootCertificate),
         profile: toHex(signedProfile),
         vault,
+        ...(memory === undefined ? {} : { memory }),
       })}\n`,
     );
     const socket = child.stdio[driverSocket] as net.Socket;
@@ -181,15 +193,21 @@ export class Drivers {
 
   #start(kernel: Kernel, profile: Profile, vault: string, instanceId: Uint8Array): ChildProcess {
     const base = kindProfiles[profile.kind];
+    const memory = memoryFolder(this.#dataFolder, profile);
     const spec: SandboxSpec = {
       name: `driver-${profile.kind}`,
       kind: profile.kind,
       ...base,
+      // What its programs may use is what this filter allows; its own namespace stays empty.
+      ...(profile.network === "bridge" ? { network: "own" as const } : {}),
       binds: [
         ...profile.roots.map(({ path: folder, access }) => ({ path: folder, access })),
         { path: vault, access: "write" },
+        ...(memory === undefined ? [] : [{ path: memory, access: "write" } as const]),
       ],
-      masks: hiddenFolders.map((name) => path.join(this.#dataFolder, name)),
+      masks: hiddenFolders
+        .map((name) => path.join(this.#dataFolder, name))
+        .filter((folder) => folder !== memory),
       limits: { ...base.limits, fileBytes: profile.limits.fileBytes },
     };
     // What drivers make is the person's: it gets the person's usual mode, not the kernel's.

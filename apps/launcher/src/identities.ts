@@ -15,7 +15,7 @@ import { identitiesBytesMax } from "./limits.ts";
 
 export const identitiesFile = "identities.json";
 
-/** `drivers`: those that make requests and see no folder of the person's. */
+/** `drivers`: those that make requests or keep memories, and see no folder of the person's. */
 export const roles = [
   "guardian",
   "egress",
@@ -144,8 +144,8 @@ export const asDriver = (
   kind: string,
 ): { readonly identity?: SandboxIdentity } => {
   if (identities === undefined) return {};
-  const requests = kind === "net" || kind === "model";
-  return { identity: requests ? identities.roles.drivers : identities.person };
+  const apart = kind === "net" || kind === "model" || kind === "memory";
+  return { identity: apart ? identities.roles.drivers : identities.person };
 };
 
 /** A session's vault, and the notes of a driver in it that is another user. */
@@ -153,4 +153,10 @@ export const giveVault = (vault: string, own: string, identities: Identities): v
   const isOwn = own !== vault;
   makeFolder(vault, identities.person, 0o711);
   if (isOwn) makeFolder(own, identities.roles.drivers, 0o700);
+};
+
+/** The memory file is its driver's; whoever was the person before is not any more. */
+export const giveMemory = (folder: string, identities: Identities): void => {
+  makeFolder(folder, identities.roles.drivers, 0o700);
+  give(folder, identities.roles.drivers);
 };

@@ -17,10 +17,12 @@ import {
   type SessionInput,
   type SessionSnapshot,
   toolOf,
+  toRemember,
   type Verdict,
 } from "@ioi/agent";
-import { assert, type Log, OperationError, toHex, utf8Decode } from "@ioi/base";
+import { assert, equalBytes, type Log, OperationError, toHex, utf8Decode } from "@ioi/base";
 import { actionId } from "@ioi/crypto";
+import { isTyped } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
 import {
   encodeCanonical,
@@ -99,6 +101,8 @@ const modelFor = (
   throw new OperationError("E_MODEL_UNAVAILABLE", message);
 };
 
+const rememberTarget = "memory::remember";
+
 const noContent = new Uint8Array(0);
 
 /** Of no tool that a person has seen: the Guardian refuses it, and says why. */
@@ -147,6 +151,8 @@ export class SessionCalls {
   #watch: Stopwatch = { fromUs: 0, preparedUs: 0 };
   /** What programs ask for while they run. */
   readonly #beside: BesideActions;
+  /** Servers that are about to end with their driver. */
+  #releasing: Promise<void> = Promise.resolve();
   /** An effect that is asked to end. */
   #aborting: Promise<void> = Promise.resolve();
   /** Of the last act, for its report: its ticket, where values come from, what its program sent. */
@@ -220,6 +226,16 @@ export class SessionCalls {
       this.#stale = true;
       throw error;
     }
+    await this.release();
+  }
+
+  /** Nothing of the session runs any more; its servers say what they had done. */
+  async release(): Promise<void> {
+    const { session } = this.#state;
+    if (this.#beside.lasting > 0) {
+      this.#releasing = this.#beside.endLasting();
+      await this.#releasing;
+    }
     this.#ends.drivers.release(session);
   }
 
@@ -239,7 +255,9 @@ export class SessionCalls {
   #supplied(
     target: string,
     args: Of<"prepare">["args"],
+    content: Uint8Array | undefined,
   ): { readonly [name: string]: string | number | Uint8Array } {
+    if (target === rememberTarget) return { origin: this.#originOf(content) };
     const { models = [] } = this.#opened ?? {};
     // A task's own model is asked; vectors may come from any that was confirmed.
     const model =
@@ -250,9 +268,17 @@ export class SessionCalls {
     return { url, protocol, name, price_in: inputMicrousd, price_out: outputMicrousd };
   }
 
+  /** Whose words are to be remembered; the Guardian compares what is said here with the words. */
+  #originOf(content: Uint8Array | undefined): "user" | "content" {
+    const { text } = this.#state.goal;
+    if (content === undefined || !isTyped(text)) return "content";
+    return toRemember(text).some((said) => equalBytes(said, content)) ? "user" : "content";
+  }
+
   async #driver(target: string, signal: AbortSignal): Promise<Driver> {
     const kind: DriverKind | null | undefined = toolOf(target)?.driver;
     assert(kind !== null && kind !== undefined, `${target} has no driver`);
+    await this.#releasing;
     return await this.#ends.drivers.of(this.#state.session, kind, this.#profileOf(kind), signal);
   }
 
@@ -264,7 +290,7 @@ export class SessionCalls {
     await this.#reopen(signal);
     const roots = this.#opened?.roots ?? [];
     const { home } = this.#ends;
-    const supplied = this.#supplied(target, args);
+    const supplied = this.#supplied(target, args, content);
     const made = canonicalArguments(target, args, content, roots, home, supplied);
     if (!made.ok) {
       throw new OperationError(made.error.code as `E_${string}`, made.error.message);
@@ -367,7 +393,7 @@ export class SessionCalls {
       return { driver, nonce, content };
     });
     // A person may take days; nobody acts while it waits.
-    if (this.#state.stage === "deciding") this.#ends.drivers.release(session);
+    if (this.#state.stage === "deciding") await this.release();
   }
 
   async act(effect: Of<"act">, signal: AbortSignal): Promise<SessionInput> {
@@ -455,11 +481,13 @@ export class SessionCalls {
   async kill(effect: Of<"kill">, signal: AbortSignal): Promise<SessionInput> {
     // Bounded by the call's deadline; what ended by itself says what it had done.
     await this.#aborting;
+    await this.#beside.endLasting();
     await this.#ends.drivers.kill(this.#state.session, signal);
     return { type: "killed", call: effect.call };
   }
 
   async close(effect: Of<"close">, signal: AbortSignal): Promise<SessionInput> {
+    await this.#beside.endLasting();
     await this.#ends.gate.closeSession(this.#state.session, effect.state, signal);
     return { type: "closed", call: effect.call };
   }

@@ -65,6 +65,9 @@ export const contentOf = (
   switch (target) {
     case "fs::read":
     case "mcp::call":
+    case "memory::forget":
+    case "memory::recall":
+    case "memory::remember":
     case "model::embed":
     case "model::infer":
     case "net::get":

@@ -39,6 +39,7 @@ export { decodeLossy, type KeptBytes, lookAt } from "./look.ts";
 export { modelAgent } from "./model/model-agent.ts";
 export { type Origin, originOf } from "./origin.ts";
 export { helpText, plan, type PlanError, type PlanErrorCode, type Step } from "./planner/plan.ts";
+export { toRemember } from "./planner/remembered.ts";
 export { editDistance, nearest } from "./planner/suggest.ts";
 export { type Token, tokenize, type Word } from "./planner/tokens.ts";
 export { SessionMachine } from "./session/machine.ts";

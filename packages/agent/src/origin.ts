@@ -7,7 +7,15 @@ import type { ActionState } from "./session/state.ts";
 import { isModelCall } from "./session/spending.ts";
 
 export interface Origin {
-  readonly kind: "file" | "folder" | "program" | "host" | "model" | "attachment" | "none";
+  readonly kind:
+    | "file"
+    | "folder"
+    | "program"
+    | "host"
+    | "model"
+    | "attachment"
+    | "memory"
+    | "none";
   /** Real path, program, host or model; may hold anything that a name can hold. */
   readonly name: string;
 }
@@ -40,6 +48,9 @@ export const originOf = (action: Pick<ActionState, "target" | "args" | "prepared
       const argv = args["argv"];
       return { kind: "program", name: Array.isArray(argv) ? textOf(argv[0]) : "" };
     }
+    case "memory::recall":
+      // Each answer says where it came from itself.
+      return { kind: "memory", name: textOf(args["query"]) };
     case "sys::shell":
       return { kind: "program", name: "terminal" };
     default:

@@ -1,12 +1,14 @@
 /** What a driver can answer with, for a person: what happened, why, and the next step. */
 import type { ErrorCatalogue } from "@ioi/base";
 import { mcpErrors } from "./mcp/errors.ts";
+import { memoryErrors } from "./memory/errors.ts";
 import { modelErrors } from "./model/errors.ts";
 
 const look = "Look at the path with ./ioi run '/list FOLDER', then run the action again.";
 
 export const errors = {
   ...mcpErrors,
+  ...memoryErrors,
   ...modelErrors,
   E_DRIVER_START: {
     what: "A driver refused its start-up line.",

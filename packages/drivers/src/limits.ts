@@ -208,5 +208,23 @@ export const cutMs = 200;
 export const linksMax = 512;
 /** Bytes of a fetched page that are searched for links. */
 export const linkBytesMax = 1_048_576;
+/** Further requests for one answer of a server over HTTP whose stream ended before it. */
+export const mcpResumesMax = 4;
+/** Least wait before a stream of a server over HTTP is asked for again, in milliseconds. */
+export const mcpStreamWaitMsMin = 500;
+/** Most wait before it, whatever the server says, in milliseconds. */
+export const mcpStreamWaitMsMax = 60_000;
 /** Bytes of the machine's bundle of authorities that a program is shown with one more. */
 export const trustBytesMax = 8_388_608;
+/** Bytes of the text of one memory that an agent keeps. */
+export const memoryTextBytesMax = 65_536;
+/** Characters of a memory that an answer shows. */
+export const memoryShownCharsMax = 8_192;
+/** Answers of one recall. */
+export const recallAnswersMax = 50;
+/** Answers of one recall where no number is given. */
+export const recallAnswersDefault = 5;
+/** Wait of an action for its turn with the memory file, in milliseconds. */
+export const memoryTurnMs = 30_000;
+/** Interval at which it is tried for, in milliseconds. */
+export const memoryTurnPollMs = 20;

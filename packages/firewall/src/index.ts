@@ -18,7 +18,8 @@ export {
 } from "./grounding/origins.ts";
 export type { SeenAddress, TrustedValue } from "./grounding/sources.ts";
 export { personOf } from "./grounding/token.ts";
-export { typedUrls, wordsTokens } from "./grounding/words.ts";
+export { isTyped, typedUrls, wordsTokens } from "./grounding/words.ts";
+export { undescribed } from "./tool-roles/call.ts";
 export { checkToolArguments } from "./tool-roles/schema.ts";
 export { answerableUnsigned } from "./tool-roles/unsigned.ts";
 export { canonicalJson, jsonOfCanonical, readJson } from "./kinds/data.ts";
@@ -30,6 +31,7 @@ export { WalletLedger } from "./wallet.ts";
 export type { DecisionTime } from "./window.ts";
 export * from "./net/index.ts";
 export { performs } from "./net/lease.ts";
+export { networkTargets } from "./net/read-network.ts";
 export { readHost } from "./kinds/names.ts";
 export { foldCase, isWithin, normalisePath, pathComplaint } from "./paths.ts";
 export { canRunAnything, isPoisonedVariable } from "./programs.ts";

@@ -278,6 +278,18 @@ export const errors = {
     next: "Start the newer version, or restore the data folder from a backup.",
     exit: 5,
   },
+  E_MEMORY_UNKNOWN: {
+    what: "There is no memory file to vouch for.",
+    why: "No receipt says that anything was remembered in this data folder.",
+    next: "./ioi run '/remember TEXT'",
+    exit: 1,
+  },
+  E_MEMORY_ROLLED_BACK: {
+    what: "The memory file is not the one that was committed to before.",
+    why: "Its log is shorter than a receipt says, or has another root at the same size: an older or another file stands in its place.",
+    next: "Put the newer file back from a backup; ./ioi receipts list shows what was committed.",
+    exit: 6,
+  },
   E_GUARDIAN_KEYS: {
     what: "The Guardian's keys cannot be read.",
     why: "The key store or its key file is missing, damaged or of a newer version.",

@@ -37,6 +37,8 @@ import { checkSecret, type Lease, lease, type MintedTicket } from "./leases.ts";
 import type { SessionRecord } from "./ledger.ts";
 import { actionBytesMax, outcomeBytesMax, pendingApprovalsMax, ticketTtlMs } from "./limits.ts";
 import { housekeepingGrants } from "./mcp/housekeeping.ts";
+import { checkOrigin, memoryObligations } from "./memory.ts";
+import { isMemoryTarget } from "./memory-states.ts";
 import { modelAmount } from "./models.ts";
 import { type Notice, Notices } from "./notices.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
@@ -98,6 +100,8 @@ interface Checked {
   readonly instanceId: Uint8Array;
   readonly nonce: Uint8Array;
   readonly order: bigint;
+  /** Whom what opens the memory file is sealed to. */
+  readonly sealTo: Uint8Array | undefined;
 }
 
 const invalid = (message: string): Error => rejected("E_PROPOSAL_INVALID", message);
@@ -154,6 +158,7 @@ export class Gate {
     const started = clock.now();
     const checked = this.#check(proposal);
     checkSecret(this.#core, checked.action);
+    checkOrigin(this.#core, checked.session, checked.action);
     const policy = this.#requirePolicy(checked.session);
     const context = this.#context(policy, checked, proposal.headless);
     const decision = decidePatiently(this.#core, policy, checked, context);
@@ -293,7 +298,7 @@ export class Gate {
     }
     const prepared = schema.decode(preparedSchema, proposal.prepared);
     if (!prepared.ok) throw invalid(`prepared: ${prepared.error.message}`);
-    const { instanceId, nonce } = prepared.value;
+    const { instanceId, nonce, sealTo } = prepared.value;
     const instance = this.#core.instances.get(toHex(instanceId));
     if (instance === undefined || instance.gone) {
       throw invalid("the driver instance is not registered");
@@ -314,7 +319,11 @@ export class Gate {
     const burn = toHex(nonce);
     if (instance.burned.has(burn)) throw rejected("E_NONCE_BURNED", "this nonce had its decision");
     instance.burned.add(burn);
-    return { session, action: action.value, actionId: id, instance, instanceId, nonce, order };
+    if (isMemoryTarget(target.name) && sealTo === undefined) {
+      throw invalid("the driver did not say whom the memory file's key is sealed to");
+    }
+    const made = { session, action: action.value, actionId: id, instance, instanceId };
+    return { ...made, nonce, order, sealTo };
   }
 
   #context(
@@ -328,7 +337,7 @@ export class Gate {
       ...this.#core.weigh(session.id, action, policy),
       grants: [
         ...this.#core.ledger.liveGrants(session.id, nowMs),
-        ...housekeepingGrants(action, session.id, policy, nowMs),
+        ...housekeepingGrants(action, id, session.id, policy, nowMs),
       ],
       actionId: id,
     };
@@ -436,7 +445,7 @@ export class Gate {
       policyHash: leaf.policyHash,
       grantsHash: leaf.grantsHash,
       profileHash: checked.instance.profileHash,
-      obligations: decision.obligations,
+      obligations: [...decision.obligations, ...memoryObligations(this.#core, checked, counter)],
       instanceId: checked.instanceId,
       nonce: checked.nonce,
       ttlMs: ticketTtlMs,

@@ -37,6 +37,8 @@ export interface GuardianKeys {
   sessionKey(session: string): Uint8Array;
   /** Of the file of secrets. */
   readonly secretsKey: Uint8Array;
+  /** Of the memory file. */
+  readonly memoryKey: Uint8Array;
 }
 
 const storePath = "keystore";
@@ -125,6 +127,12 @@ export const openGuardianKeys = async (
       store.sessions,
       new Uint8Array(32),
       domainBytes(domains.secrets, new Uint8Array(0)),
+      32,
+    ),
+    memoryKey: provider.hkdfSha256(
+      store.sessions,
+      new Uint8Array(32),
+      domainBytes(domains.memoryKey, new Uint8Array(0)),
       32,
     ),
     sessionKey: (session) =>

@@ -19,6 +19,7 @@ import type { AskSource, Leaf, Scope, ScopeAccess } from "@ioi/wire";
 import { toHex } from "@ioi/base";
 import { type KeptOrigins, withOrigins } from "./origins.ts";
 import { asksKeptMax, denialsKeptMax } from "./limits.ts";
+import { MemoryStates } from "./memory-states.ts";
 import { type CountedCard, countedAfter } from "./cards.ts";
 
 type LeafOf<T extends Leaf["type"]> = Extract<Leaf, { readonly type: T }>;
@@ -179,6 +180,8 @@ export class Ledger {
   readonly budgets: BudgetLedger = new BudgetLedger();
   /** What was let go, by target: how often a policy lets it. */
   readonly rates: RateLedger = new RateLedger();
+  /** What memory files committed to. */
+  readonly memory: MemoryStates = new MemoryStates();
   readonly #grants: Map<string, KeptGrant> = new Map();
   /** Actions that a person denied, with the approval of the denial, by session and action. */
   readonly #denied: Map<string, Map<string, string>> = new Map();
@@ -211,6 +214,7 @@ export class Ledger {
         this.#intent(leaf, index, alike, sealed.pattern);
         return;
       case "outcome":
+        this.memory.outcome(leaf);
         this.open.delete(leaf.counter);
         if (origins !== undefined) this.#origins(leaf.session, origins);
         // Only what a driver signed gives a budget back: a Workload could claim it for every action.
@@ -363,6 +367,7 @@ export class Ledger {
     if (leaf.order > this.#order) this.#order = leaf.order;
     const session = this.sessions.get(leaf.session);
     if (leaf.verdict === "allow") {
+      this.memory.permitted(leaf);
       if (session?.fresh === true && bringsContent(leaf.target)) {
         this.sessions.set(session.id, { ...session, fresh: false });
       }

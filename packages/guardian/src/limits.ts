@@ -132,3 +132,7 @@ export const seenKeptMax = 2048;
 export const requestsBytesMax = 196_608;
 /** How long the answer of a gate's client stands for its action, in milliseconds. */
 export const unsignedGrantMs = 60_000;
+/** Memory files whose newest state is known; the one that was used longest ago is forgotten first. */
+export const memoryStoresMax = 16;
+/** Actions on memories that wait for their outcome. */
+export const memoryActionsMax = 1024;

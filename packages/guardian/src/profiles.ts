@@ -13,11 +13,13 @@ import {
 } from "./limits.ts";
 
 /** Kinds that every session has; each is started at its first use. */
-export const driverKinds = ["files", "exec", "net", "model", "shell"] as const;
+export const driverKinds = ["files", "exec", "net", "model", "shell", "memory"] as const;
 export type SessionDriverKind = (typeof driverKinds)[number];
 
 /** Makes requests through egress, and sees no folder. */
 const makesRequests = (kind: SessionDriverKind): boolean => kind === "net" || kind === "model";
+/** Its programs may have a way out. */
+const startsPrograms = (kind: SessionDriverKind): boolean => kind === "exec" || kind === "shell";
 
 export const compileProfile = (
   core: GuardianCore,
@@ -29,11 +31,13 @@ export const compileProfile = (
   kind,
   session: session.id,
   vault: session.vault,
-  roots: makesRequests(kind)
-    ? []
-    : core.roots(policy, session).map(({ name, path, access }) => ({ name, path, access })),
+  // The folder of the memory file is the product's: the launcher knows where it stands.
+  roots:
+    makesRequests(kind) || kind === "memory"
+      ? []
+      : core.roots(policy, session).map(({ name, path, access }) => ({ name, path, access })),
   masks: [...core.config.productFolders],
-  network: makesRequests(kind) ? "egress" : kind === "exec" ? "bridge" : "none",
+  network: makesRequests(kind) ? "egress" : startsPrograms(kind) ? "bridge" : "none",
   limits: {
     wallMs: commandWallMs,
     outputBytes: commandOutputBytes,
@@ -56,6 +60,7 @@ export const mcpProfile = (
     .filter(({ name }) => mcpServer === undefined || name === mcpServer);
   if (servers.length === 0) return undefined;
   const overHttp = servers.some(({ url }) => url !== "");
+  const withNetwork = servers.some(({ network = [] }) => network.length > 0);
   const folders = new Map<string, "read" | "write">();
   for (const { path, access } of servers.flatMap(({ roots }) => roots)) {
     if (folders.get(path) !== "write") folders.set(path, access);
@@ -67,7 +72,7 @@ export const mcpProfile = (
     vault: session.vault,
     roots: [...folders].map(([path, access], at) => ({ name: `mcp${at + 1}`, path, access })),
     masks: [...core.config.productFolders],
-    network: overHttp ? "egress" : "none",
+    network: withNetwork ? "bridge" : overHttp ? "egress" : "none",
     servers,
     limits: {
       wallMs: commandWallMs,

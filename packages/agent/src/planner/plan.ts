@@ -103,6 +103,17 @@ const write = (words: readonly Word[]): Step | undefined => {
   return act("fs::write", { path: path.text, create: "any" }, utf8Encode(joined(content)));
 };
 
+const remember = (words: readonly Word[]): Step | undefined =>
+  words.length === 0 ? undefined : act("memory::remember", {}, utf8Encode(joined(words)));
+
+/** By its number, as an answer of `/recall` names it. */
+const forget = (words: readonly Word[]): Step | undefined => {
+  const [number] = words;
+  return number !== undefined && words.length === 1 && /^\d{1,9}$/.test(number.text)
+    ? act("memory::forget", { memory: Number(number.text) })
+    : undefined;
+};
+
 /** `/call SERVER.TOOL {"json": "as it stands"}`; in single quotes it is one word like any other. */
 const call = (words: readonly Word[]): Step | undefined => {
   const [name, ...args] = words;
@@ -158,6 +169,9 @@ const shell = (words: readonly Word[]): Step | undefined => {
   const [verb, ...rest] = numbered ? more : words;
   if (verb === undefined || verb.quoted) return undefined;
   const which = numbered ? { shell: Number(first.text) } : {};
+  if (verb.text === "open" && rest.length === 1 && isBare(rest[0], "--network")) {
+    return act("sys::shell", { do: "open", ...which, network: "egress" });
+  }
   const on = (what: string, typed?: string): Step =>
     act("sys::shell", { do: what, ...which }, typed === undefined ? undefined : utf8Encode(typed));
   if (verb.text === "type") return rest.length === 0 ? undefined : on("type", `${joined(rest)}\n`);
@@ -193,7 +207,7 @@ const commands: readonly Command[] = [
     run,
   ),
   command(
-    "/shell [N] open|type TEXT...|interrupt|read|close",
+    "/shell [N] open [--network]|type TEXT...|interrupt|read|close",
     "use a terminal that stays; closing it applies what it wrote",
     shell,
   ),
@@ -203,8 +217,9 @@ const commands: readonly Command[] = [
   command("/open URL", "not available yet", one("browser::open", "url")),
   command("/click ELEMENT", "not available yet", rest("gui::click", "element")),
   command("/type TEXT...", "not available yet", rest("gui::type", "text")),
-  command("/remember TEXT...", "not available yet", rest("memory::remember", "text")),
-  command("/recall QUERY...", "not available yet", rest("memory::recall", "query")),
+  command("/remember TEXT...", "keep a text for later", remember),
+  command("/recall QUERY...", "find what was kept, with a proof", rest("memory::recall", "query")),
+  command("/forget NUMBER", "erase one memory for good", forget),
   command("/call SERVER.TOOL [JSON]", "call a tool of a confirmed MCP server", call),
 ];
 

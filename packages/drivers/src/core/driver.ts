@@ -8,7 +8,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { Settlement } from "../effects/settle.ts";
 import type { DriverRejection } from "../fs/roots.ts";
 
-export type ObligationType = "snapshot" | "stage" | "flow" | "origins" | "sandbox";
+export type ObligationType = "snapshot" | "stage" | "flow" | "origins" | "sandbox" | "memory";
 
 /** What a program may not see, and what it may see and not change. */
 export interface Restricted {
@@ -25,6 +25,8 @@ export interface ActContext {
   readonly obligations: ReadonlySet<ObligationType>;
   /** Of a program; absent: nothing beside the profile. */
   readonly restricted?: Restricted;
+  /** Of an action on memories: what opens their file, in a box for this instance. */
+  readonly memoryKey?: Uint8Array;
   /** What the action's content reference commits to, verified. */
   readonly content: Uint8Array;
   readonly signal: AbortSignal;
@@ -76,6 +78,8 @@ export interface PreparedAction extends Disposable {
   /** Changes the world: its ticket's counter is claimed in the vault first. */
   readonly effect: boolean;
   readonly content: ContentRef | undefined;
+  /** Whom what opens the memory file is sealed to. */
+  readonly sealTo?: Uint8Array;
   /** Its content is in egress' hands alone, which keeps what a ticket says of it. */
   readonly contentInEgress?: true;
   /** Obligations that this action can keep. */

@@ -49,7 +49,7 @@ import {
 } from "./driver.ts";
 import { Input, OutputQueue, type StreamEvent } from "./act-streams.ts";
 import { NonceTable, type Waiting } from "./nonces.ts";
-import { contentRefusal, restrictedBy, withOrigins } from "./obligations.ts";
+import { contentRefusal, memoryKeyIn, restrictedBy, withOrigins } from "./obligations.ts";
 import { checkTicket, openTicket, type TicketContext } from "./tickets.ts";
 
 export interface PrepareInput {
@@ -221,6 +221,7 @@ class Instance {
       nonce,
       session: profile.session,
       actionId,
+      ...(held.sealTo === undefined ? {} : { sealTo: held.sealTo }),
     });
     const { signature } = signPayload(provider, instanceKey, domains.prepared, statement);
     const madeMs = this.#options.nowMs();
@@ -370,6 +371,7 @@ class Instance {
         action: waiting.action,
         obligations: kept.value,
         ...restrictedBy(opened.value.obligations),
+        ...memoryKeyIn(opened.value.obligations),
         content: request.content,
         signal,
         output: (value, stream = "output") => outputs.push({ case: stream, value }),

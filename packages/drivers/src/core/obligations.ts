@@ -45,3 +45,8 @@ export const restrictedBy = (
     ? { restricted: { hidden: found.hidden, readOnly: found.readOnly } }
     : {};
 };
+
+export const memoryKeyIn = (obligations: readonly Obligation[]): Pick<ActContext, "memoryKey"> => {
+  const found = obligations.find(({ type }) => type === "memory");
+  return found?.type === "memory" ? { memoryKey: found.key } : {};
+};

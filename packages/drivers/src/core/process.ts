@@ -48,8 +48,10 @@ const driverOf = async (start: StartInput): Promise<Driver> => {
       const { openFolders } = await import("./folders.ts");
       return await openFolders(start, kind);
     }
+    case "memory":
+      return (await import("./memory.ts")).openMemory(start);
     case "mcp":
-      return (await import("./mcp.ts")).openMcp(start);
+      return await (await import("./mcp.ts")).openMcp(start);
     case "agent":
       throw new OperationError("E_DRIVER_START", "an agent's program is no driver");
   }
@@ -67,6 +69,7 @@ export const loadDrivers = async (): Promise<void> => {
     import("../net/driver.ts"),
     import("../way-out/way-out.ts"),
     import("./mcp.ts"),
+    import("./memory.ts"),
     import("../mcp/service.ts"),
   ]);
 };

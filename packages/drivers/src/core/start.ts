@@ -23,6 +23,8 @@ export interface StartInput {
   readonly profileHash: Uint8Array;
   /** Absolute path of the session's vault. */
   readonly vault: string;
+  /** Of kind `memory`: absolute path of the folder that holds the memory file. */
+  readonly memory?: string;
 }
 
 const refuse = (why: string): OperationError =>
@@ -36,7 +38,7 @@ const fieldNames = [
   "profile",
   "vault",
 ] as const;
-type Fields = Readonly<Record<(typeof fieldNames)[number], string>>;
+type Fields = Readonly<Record<(typeof fieldNames)[number], string>> & { readonly memory?: unknown };
 
 const parseLine = (line: Uint8Array): Fields => {
   if (line.length > startLineBytesMax) throw refuse("the start-up line is too long");
@@ -55,7 +57,7 @@ const parseLine = (line: Uint8Array): Fields => {
   return fields as Fields;
 };
 
-const hex = (fields: Fields, name: keyof Fields): Uint8Array => {
+const hex = (fields: Fields, name: (typeof fieldNames)[number]): Uint8Array => {
   const bytes = fromHex(fields[name]);
   if (bytes === undefined) throw refuse(`${name} is not hex`);
   return bytes;
@@ -90,6 +92,10 @@ export const readStart = (provider: CryptoProvider, line: Uint8Array): StartInpu
   const decoded = schema.decode(profile, payload.value);
   if (!decoded.ok) throw refuse(`profile: ${decoded.error.message}`);
   if (!path.isAbsolute(fields.vault)) throw refuse("vault is not an absolute path");
+  const { memory } = fields;
+  if (memory !== undefined && (typeof memory !== "string" || !path.isAbsolute(memory))) {
+    throw refuse("memory is not an absolute path");
+  }
   return {
     instanceId,
     instanceKey: instanceKey.value,
@@ -97,5 +103,6 @@ export const readStart = (provider: CryptoProvider, line: Uint8Array): StartInpu
     profile: decoded.value,
     profileHash: domainHash(provider, domains.profile, payload.value),
     vault: fields.vault,
+    ...(memory === undefined ? {} : { memory }),
   };
 };

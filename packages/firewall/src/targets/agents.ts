@@ -1,5 +1,5 @@
 /** Targets of tools, memories, skills and other agents. */
-import { type ArgumentSpec, content, type TargetSpec, text, undriven } from "./spec.ts";
+import { type ArgumentSpec, content, integer, type TargetSpec, text, undriven } from "./spec.ts";
 
 const json = (name: string, what: string): ArgumentSpec => ({
   name,
@@ -30,16 +30,42 @@ export const agentTargets: readonly TargetSpec[] = [
     reversible: false,
     driver: "mcp",
   },
-  undriven("memory::remember", "remember something", [content("content", "what is remembered")]),
-  undriven(
-    "memory::recall",
-    "look for something remembered",
-    [text("query", "what is looked for", "content", { charsMax: 4096 })],
-    "reads",
-  ),
-  undriven("memory::forget", "forget something", [
-    text("memory", "which memory", "selector", { charsMax: 128 }),
-  ]),
+  {
+    name: "memory::remember",
+    group: "memory",
+    what: "remember something",
+    arguments: [
+      content("content", "what is remembered"),
+      text("origin", "user: what the person asked to keep; content: anything else", "flag", {
+        choices: ["user", "content"],
+        fromSession: true,
+      }),
+    ],
+    consequential: true,
+    reversible: false,
+    driver: "memory",
+  },
+  {
+    name: "memory::recall",
+    group: "memory",
+    what: "look for something remembered",
+    arguments: [
+      text("query", "what is looked for", "content", { charsMax: 4096 }),
+      integer("count", "how many answers at most", 1, 50, { optional: true }),
+    ],
+    consequential: false,
+    reversible: true,
+    driver: "memory",
+  },
+  {
+    name: "memory::forget",
+    group: "memory",
+    what: "forget something for good",
+    arguments: [integer("memory", "which memory, by its number", 0, 4_294_967_295)],
+    consequential: true,
+    reversible: false,
+    driver: "memory",
+  },
   undriven("memory::share", "give a memory to another agent", [
     text("memory", "which memory", "selector", { charsMax: 128 }),
     text("agent", "who gets it", "destination", { charsMax: 256 }),

@@ -29,6 +29,7 @@ export const kindProfiles: Readonly<Record<SandboxKind, KindProfile>> = {
   files: own("none"),
   net: own("none"),
   model: own("none"),
+  memory: own("none"),
   // Its own namespace is empty and stays so; a command's filter cannot allow what this one refuses.
   exec: {
     network: "own",

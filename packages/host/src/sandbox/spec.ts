@@ -18,7 +18,8 @@ export type SandboxKind =
   | "net"
   | "model"
   | "agent"
-  | "mcp";
+  | "mcp"
+  | "memory";
 
 /**
  * `none`: no socket but by inheritance. `own`: an empty network namespace in which sockets may be

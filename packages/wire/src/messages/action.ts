@@ -111,6 +111,8 @@ export const prepared = record({
   nonce: bytes(16),
   session: text(64),
   actionId: bytes(32),
+  /** Of an action on memories: whom what opens their file is sealed to. */
+  sealTo: optional(bytes(1216)),
 });
 export type Prepared = Infer<typeof prepared>;
 

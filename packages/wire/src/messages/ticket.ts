@@ -72,9 +72,14 @@ export const obligation = union({
     requests: int(1, 65_536),
     bytesUp: int(1, 4_294_967_296),
     bytesDown: int(1, 4_294_967_296),
-    ms: int(1, 3_600_000),
+    ms: int(1, 86_400_000),
     hosts: optional(array(flowHost, 64)),
   },
+  /**
+   * What opens the memory file, for this one action: the file's key in a sealed box that only the
+   * instance which prepared the action can open, bound to the action and the ticket's counter.
+   */
+  memory: { key: bytes(1174) },
   /** Whoever holds the bytes refuses them where every test of one of these lists holds. */
   content: {
     rule: text(128),
@@ -119,7 +124,7 @@ export const signed = record({
 });
 export type Signed = Infer<typeof signed>;
 
-export const driverKind = oneOf("files", "exec", "net", "model", "agent", "mcp", "shell");
+export const driverKind = oneOf("files", "exec", "net", "model", "agent", "mcp", "shell", "memory");
 export type DriverKind = Infer<typeof driverKind>;
 
 /** What a driver of one kind may reach in one session. Compiled from the policy by the Guardian. */

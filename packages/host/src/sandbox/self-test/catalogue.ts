@@ -19,6 +19,7 @@ export const testedKinds: readonly TestedKind[] = [
   "exec",
   "shell",
   "mcp",
+  "memory",
   "agent",
   "command",
   "command-in-driver",
@@ -37,7 +38,13 @@ const direct: readonly TestedKind[] = testedKinds.filter((kind) => kind !== "com
 const builders: readonly TestedKind[] = ["exec", "shell", "mcp"];
 
 /** They are given no folder of the person's; the others are, or one of their own in its place. */
-const withoutWorkspace: ReadonlySet<TestedKind> = new Set(["egress", "net", "model", "agent"]);
+const withoutWorkspace: ReadonlySet<TestedKind> = new Set([
+  "egress",
+  "net",
+  "model",
+  "memory",
+  "agent",
+]);
 const withWorkspace = testedKinds.filter((kind) => !withoutWorkspace.has(kind));
 const withNetwork: readonly TestedKind[] = ["orchestrator", "egress"];
 /** They may make sockets; those of `exec` are in a namespace without any device. */
@@ -61,7 +68,7 @@ export const probeEntries: readonly EscapeEntry[] = [
   {
     id: "read-vault",
     what: "read the driver's own folder",
-    granted: [...builders, "net", "model"],
+    granted: [...builders, "net", "model", "memory"],
   },
   { id: "write-below-overlay", what: "write through the overlay to the folder", granted: direct },
   { id: "read-masked-folder", what: "read below a masked folder" },

@@ -17,6 +17,7 @@ const binds = (kind: SandboxKind, facts: SceneFacts): readonly SandboxBind[] => 
       return [];
     case "net":
     case "model":
+    case "memory":
       return [{ path: facts.vault, access: "write" }];
     case "agent":
       return [{ path: facts.readOnly, access: "read" }];
@@ -28,7 +29,7 @@ const binds = (kind: SandboxKind, facts: SceneFacts): readonly SandboxBind[] => 
   }
 };
 
-const ownVault: ReadonlySet<SandboxKind> = new Set(["net", "model"]);
+const ownVault: ReadonlySet<SandboxKind> = new Set(["net", "model", "memory"]);
 
 export const kindSpec = (kind: SandboxKind, facts: SceneFacts): SandboxSpec => ({
   name: `test-${kind}`,

@@ -1,0 +1,238 @@
+/**
+ * The memory driver: `memory::remember`, `memory::recall`, `memory::forget`. It has no network, sees
+ * the memory folder alone, and holds no key: what opens the file comes with each ticket, sealed to this
+ * instance and bound to the action, and is gone with the action.
+ *
+ * What is remembered keeps the origin that the Guardian judged it by. What is recalled comes with the
+ * proof that it stands in the committed log; the roots that it leads to are part of what this instance
+ * signs. Bounds: `memoryTextBytesMax` of one memory, `recallAnswersMax`.
+ */
+import { concatBytes, ok, type Result, toHex, uintBE, utf8Decode, utf8Encode } from "@ioi/base";
+import { type CryptoProvider, generateSealingKeys, openBox, sealingPublicKey } from "@ioi/crypto";
+import type { SubstrateInfo } from "@ioi/scs";
+import { type CanonicalValue, contentRef, schema } from "@ioi/wire";
+import {
+  type ActContext,
+  type ActReport,
+  type Driver,
+  type ObligationType,
+  type PreparedAction,
+  refused,
+} from "../core/driver.ts";
+import type { Settlement } from "../effects/settle.ts";
+import { decodeArguments } from "../files/arguments.ts";
+import { type DriverRejection, reject } from "../fs/roots.ts";
+import { memoryTextBytesMax, recallAnswersDefault, recallAnswersMax } from "../limits.ts";
+import type { RequestClaims } from "../net/claims.ts";
+import { type MemoryFolder, type MemoryUse } from "./file.ts";
+import { answersText, forgottenText, rememberedText } from "./text.ts";
+
+const { int, oneOf, optional, record, text } = schema;
+
+const rememberArguments = record({ content: contentRef, origin: oneOf("user", "content") });
+const recallArguments = record({ query: text(4096), count: optional(int(1, recallAnswersMax)) });
+const forgetArguments = record({ memory: int() });
+
+/** What an action does with the open file: its report but for what the file's state adds. */
+type Done = Pick<ActReport, "result" | "bytes"> & { readonly evidence?: ActReport["evidence"] };
+type Work = (substrate: Parameters<Parameters<MemoryFolder["with"]>[3]>[0]) => Promise<Done>;
+
+interface Plan {
+  readonly use: MemoryUse;
+  readonly content: PreparedAction["content"];
+  readonly work: (context: ActContext) => Result<Work, DriverRejection>;
+  /** Where nothing was ever remembered. */
+  readonly absent: () => ActReport;
+}
+
+/** What the file committed to, as receipts and the Guardian's checkpoints name it. */
+const stateOf = (info: SubstrateInfo): Readonly<Record<string, string>> => ({
+  store: toHex(info.storeId),
+  commit: String(info.commits - 1),
+  log_size: String(info.logSize),
+  log_root: toHex(info.logRoot),
+  ...(info.indexRoot === undefined ? {} : { index_root: toHex(info.indexRoot) }),
+});
+
+const noMemory = (message: string): ActReport => refused({ code: "E_MEMORY_NONE", message });
+
+export class MemoryDriver implements Driver {
+  readonly kind = "memory";
+  readonly #folder: MemoryFolder;
+  readonly #claims: RequestClaims;
+  readonly #provider: CryptoProvider;
+  readonly #session: string;
+  readonly #keys: ReturnType<typeof generateSealingKeys>;
+
+  constructor(
+    folder: MemoryFolder,
+    claims: RequestClaims,
+    provider: CryptoProvider,
+    session: string,
+  ) {
+    this.#folder = folder;
+    this.#claims = claims;
+    this.#provider = provider;
+    this.#session = session;
+    this.#keys = generateSealingKeys(provider);
+  }
+
+  async prepare(
+    target: string,
+    args: { readonly [name: string]: CanonicalValue },
+  ): Promise<Result<PreparedAction, DriverRejection>> {
+    const planned = this.#plan(target, args);
+    if (!planned.ok) return planned;
+    const { use, content } = planned.value;
+    const effect = use !== "read";
+    return ok({
+      facts: {},
+      effect,
+      content,
+      keeps: keepsMemory,
+      sealTo: sealingPublicKey(this.#keys),
+      act: (context) => this.#act(planned.value, effect, context),
+      [Symbol.dispose]: () => undefined,
+    });
+  }
+
+  #plan(
+    target: string,
+    args: { readonly [name: string]: CanonicalValue },
+  ): Result<Plan, DriverRejection> {
+    switch (target) {
+      case "memory::remember":
+        return this.#remember(args);
+      case "memory::recall":
+        return this.#recall(args);
+      case "memory::forget":
+        return this.#forget(args);
+      default:
+        return reject("E_TARGET_UNKNOWN", `the memory driver does not perform ${target}`);
+    }
+  }
+
+  #remember(args: { readonly [name: string]: CanonicalValue }): Result<Plan, DriverRejection> {
+    const decoded = decodeArguments(rememberArguments, args);
+    if (!decoded.ok) return decoded;
+    const { content, origin } = decoded.value;
+    if (content.length > memoryTextBytesMax) {
+      return reject("E_ARGUMENTS_INVALID", `a memory has at most ${memoryTextBytesMax} bytes`);
+    }
+    const source = `ioi:session/${this.#session}`;
+    return ok({
+      use: "create",
+      content,
+      work: (context) => {
+        const said = utf8Decode(context.content);
+        if (said === undefined || said.trim() === "") {
+          return reject("E_ARGUMENTS_INVALID", "a memory is text, and not empty");
+        }
+        const memory = { text: said, origin: { kind: origin, from: this.#session }, source };
+        return ok(async (substrate) => {
+          const [kept] = await substrate.remember([memory], { signal: context.signal });
+          const { id = 0, nearDuplicateOf: near } = kept ?? {};
+          return {
+            result: { memory: id, content: utf8Encode(rememberedText(id, near)) },
+            bytes: context.content.length,
+            evidence: { memory: String(id) },
+          };
+        });
+      },
+      absent: () => noMemory("the memory file could not be made"),
+    });
+  }
+
+  #recall(args: { readonly [name: string]: CanonicalValue }): Result<Plan, DriverRejection> {
+    const decoded = decodeArguments(recallArguments, args);
+    if (!decoded.ok) return decoded;
+    const { query, count = recallAnswersDefault } = decoded.value;
+    if (query.trim() === "") return reject("E_ARGUMENTS_INVALID", "nothing is asked for");
+    return ok({
+      use: "read",
+      content: undefined,
+      work: () =>
+        ok(async (substrate) => {
+          const recalled = await substrate.prove({ text: query, k: count });
+          const content = utf8Encode(answersText(recalled));
+          const ids = recalled.answers.map(({ id }) => id).join(",");
+          return {
+            result: { content, proof: recalled.proof },
+            bytes: content.length,
+            evidence: {
+              answers: String(recalled.answers.length),
+              ...(ids.length > 256 || ids === "" ? {} : { memories: ids }),
+              proof: toHex(this.#provider.sha256(recalled.proof)),
+            },
+          };
+        }),
+      absent: () => ({
+        status: "confirmed",
+        result: { content: utf8Encode("Nothing was ever remembered here.\n") },
+        bytes: 0,
+        reversible: false,
+        evidence: { answers: "0" },
+      }),
+    });
+  }
+
+  #forget(args: { readonly [name: string]: CanonicalValue }): Result<Plan, DriverRejection> {
+    const decoded = decodeArguments(forgetArguments, args);
+    if (!decoded.ok) return decoded;
+    const { memory } = decoded.value;
+    return ok({
+      use: "write",
+      content: undefined,
+      work: () =>
+        ok(async (substrate) => {
+          await substrate.forget([memory]);
+          await substrate.rebuild();
+          return {
+            result: { memory, content: utf8Encode(forgottenText(memory)) },
+            bytes: 0,
+            evidence: { memory: String(memory) },
+          };
+        }),
+      absent: () => noMemory("nothing was ever remembered here"),
+    });
+  }
+
+  claim(counter: bigint): Disposable | undefined {
+    return this.#claims.claim(counter);
+  }
+
+  async settle(counter: bigint): Promise<Settlement> {
+    return this.#claims.settle(counter);
+  }
+
+  async #act(plan: Plan, effect: boolean, context: ActContext): Promise<ActReport> {
+    const report = await this.#perform(plan, context);
+    if (effect && report.status !== "refused") this.#claims.finish(context.counter, report.status);
+    return report;
+  }
+
+  async #perform(plan: Plan, context: ActContext): Promise<ActReport> {
+    const work = plan.work(context);
+    if (!work.ok) return refused(work.error);
+    const bound = concatBytes(context.actionId, uintBE(context.counter, 8));
+    const key = openBox(this.#provider, this.#keys, context.memoryKey ?? new Uint8Array(0), bound);
+    if (!key.ok) return refused({ code: "E_MEMORY_KEY", message: key.error.message });
+    try {
+      const done = await this.#folder.with(plan.use, key.value, context.signal, async (file) => {
+        const { evidence = {}, ...rest } = await work.value(file);
+        return { ...rest, evidence: { ...evidence, ...stateOf(file.info) } };
+      });
+      return done === undefined
+        ? plan.absent()
+        : { status: "confirmed", reversible: false, ...done };
+    } finally {
+      key.value.fill(0);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    // The file is open only while an action runs.
+  }
+}
+
+const keepsMemory: ReadonlySet<ObligationType> = new Set<ObligationType>(["memory"]);

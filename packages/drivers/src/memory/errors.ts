@@ -1,0 +1,17 @@
+/** Errors of actions on memories. */
+import type { ErrorCatalogue } from "@ioi/base";
+
+export const memoryErrors = {
+  E_MEMORY_KEY: {
+    what: "The memory file was not opened.",
+    why: "What opens it did not come with the ticket, or is sealed to another instance or action.",
+    next: "Nothing happened. Run the action again.",
+    exit: 3,
+  },
+  E_MEMORY_NONE: {
+    what: "There is no memory file.",
+    why: "The first thing that is remembered makes it; nothing was remembered in this data folder.",
+    next: "./ioi run '/remember TEXT'",
+    exit: 1,
+  },
+} as const satisfies ErrorCatalogue;
