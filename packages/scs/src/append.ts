@@ -33,6 +33,12 @@ export interface Position {
   readonly superblock: Uint8Array;
 }
 
+/** Roots of what finds memories, where they are known. */
+export interface Roots {
+  readonly indexRoot?: Uint8Array | undefined;
+  readonly lexicalRoot?: Uint8Array | undefined;
+}
+
 export interface Appended {
   readonly bytes: Uint8Array;
   readonly committed: Committed;
@@ -63,6 +69,11 @@ export class Append {
     return this.#parts.length;
   }
 
+  /** Hashes of the leaves that it adds to the log. */
+  get leaves(): readonly Uint8Array[] {
+    return this.#leaves;
+  }
+
   /** Index of the next leaf in the log. */
   get leaf(): number {
     return this.#position.tree.size + this.#leaves.length;
@@ -81,7 +92,7 @@ export class Append {
     return at;
   }
 
-  finish(keys: FileKeys, atMs: number): Appended {
+  finish(keys: FileKeys, atMs: number, { indexRoot, lexicalRoot }: Roots): Appended {
     const { end, sequence, last, tree, superblock } = this.#position;
     const offset = end + this.#bytes;
     const body = {
@@ -91,12 +102,15 @@ export class Append {
       span: spanHash(this.#provider, this.#digests),
       logSize: tree.size + this.#leaves.length,
       logRoot: rootWith(tree, this.#leaves),
+      ...(indexRoot === undefined ? {} : { indexRoot }),
+      ...(lexicalRoot === undefined ? {} : { lexicalRoot }),
       parameters: superblock,
       atMs,
       keyEpoch: 0,
     };
     const encoded = schema.encode(commitBody, body);
-    const payload = concatBytes(encoded, keys.sealCommit(encoded));
+    const seal = keys.sealCommit(encoded);
+    const payload = concatBytes(encoded, seal);
     const record = encodeRecord(recordTypes.commit, sequence + this.#parts.length, payload);
     const bytes = concatBytes(...this.#parts, record);
     return {
@@ -107,6 +121,7 @@ export class Append {
         offset,
         end: end + bytes.length,
         hash: commitHash(this.#provider, payload),
+        seal,
       },
       leaves: this.#leaves,
       sequence: sequence + this.#parts.length + 1,

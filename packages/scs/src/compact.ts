@@ -39,7 +39,7 @@ const copy = async (from: MemoryFile, to: MemoryFile, atMs: number): Promise<num
   let bytes = 0;
   let dropped = 0;
   const store = async (): Promise<void> => {
-    await to.addContents(batch, account);
+    await to.addContents(batch, () => ({}), account);
     account = undefined;
     batch = [];
     bytes = 0;

@@ -8,74 +8,44 @@
  *   where something that was promised is damaged it refuses, and nothing is written.
  * - After a failed write or sync the file is poisoned until it is opened again. A full disk alone is
  *   survived.
- * - `forget` answers when the memory's key is overwritten and synced. Copies of the file, and what
+ * - `forget` answers when the memory's key, and those of segments that held something of it, are
+ *   overwritten and synced. Copies of the file, and what
  *   the medium itself keeps of old blocks, are beyond it.
  *
  * One writer; calls that write follow each other in the order they came.
  */
-import { assert, type FileHandle, OperationError } from "@ioi/base";
-import type { MerkleTree } from "@ioi/crypto";
+import { assert, concatBytes, equalBytes, type FileHandle, type OperationError } from "@ioi/base";
+import { leafHash } from "@ioi/crypto";
 import { schema } from "@ioi/wire";
-import { Append, type Appended } from "./append.ts";
+import type { Append } from "./append.ts";
+import type { Adding, Content, Extra, FileInfo, MemoryState, Opened, Shown } from "./file-types.ts";
 import { type Header, operation, type Place } from "./header.ts";
-import { addNothing, type Fold, type Kept } from "./kept.ts";
-import { contentCommitment, type FileKeys, keyHash } from "./keys.ts";
+import { withoutMemories } from "./forgetting.ts";
 import {
-  decodeFrame,
-  encodeFrame,
-  encodeHint,
-  encodeKey,
-  hintOffset,
-  recordTypes,
-  wrappedFrom,
-  wrappedKeyBytes,
-} from "./layout.ts";
-import { commitBytesMax, commitRecordsMax, scsBytesMax, scsWindowBytes } from "./limits.ts";
+  addContent,
+  addNothing,
+  type Fold,
+  type Kept,
+  type KeptSegment,
+  type PastCommit,
+  supersedeKept,
+} from "./kept.ts";
+import { contentCommitment, type FileKeys, type KeyOwner } from "./keys.ts";
+import { decodeFrame, decodeKey, keyPayloadBytes, recordTypes } from "./layout.ts";
 import { decodeMemory, encodeMemory, type Memory, type NewMemory } from "./memory.ts";
 import {
   type Compacted,
   compacted as compactedSchema,
-  type Parameters,
+  drop as dropSchema,
   shred,
   supersede,
   tomb,
 } from "./messages.ts";
-import type { Committed, Walked } from "./walk.ts";
-
-export interface MemoryState {
-  readonly id: number;
-  readonly class: number;
-  readonly state: "live" | "tombed" | "superseded" | "forgotten" | "damaged";
-}
-
-export interface FileInfo {
-  readonly storeId: Uint8Array;
-  readonly parameters: Parameters;
-  readonly bytes: number;
-  readonly memories: number;
-  readonly commits: number;
-  readonly logSize: number;
-  readonly logRoot: Uint8Array;
-  /** Hash of the last commit. */
-  readonly lastCommit: Uint8Array | undefined;
-  readonly compactedFrom: Compacted | undefined;
-  /** Bytes behind the last commit: cut off when the file is opened to write. */
-  readonly tailBytes: number;
-  /** What was promised and is missing; a file that has some is not written to. */
-  readonly damage: string | undefined;
-}
-
-export interface Opened {
-  readonly place: Place;
-  readonly handle: FileHandle;
-  readonly lock: AsyncDisposable | undefined;
-  readonly header: Header;
-  readonly keys: FileKeys;
-  readonly fold: Fold;
-  readonly walked: Walked;
-  readonly size: number;
-  readonly damage: string | undefined;
-}
+import { appendSegment, openSegment } from "./segments.ts";
+import { storedDimension } from "./quantise.ts";
+import { encodeTable, tableIsDue } from "./table.ts";
+import { type Committed, logLeaf, payloadDigest } from "./walk.ts";
+import { Writer } from "./writer.ts";
 
 export class MemoryFile implements AsyncDisposable {
   readonly #place: Place;
@@ -83,119 +53,111 @@ export class MemoryFile implements AsyncDisposable {
   readonly #lock: AsyncDisposable | undefined;
   readonly #header: Header;
   readonly #keys: FileKeys;
-  readonly #memories: Kept[];
-  readonly #tree: MerkleTree;
-  readonly #compactedFrom: Compacted | undefined;
+  readonly #fold: Fold;
+  readonly #writer: Writer;
   readonly #damage: string | undefined;
-  #last: Committed | undefined;
-  #end: number;
-  #sequence: number;
-  #tailBytes: number;
-  #poison: OperationError | undefined;
-  /** The last call that writes; the next one follows it. */
-  #writing: Promise<unknown> = Promise.resolve();
+  readonly #walkedFrom: number;
   #closed: Promise<void> | undefined;
 
   /** Use `openMemoryFile`. */
   constructor(opened: Opened) {
-    const { walked, fold } = opened;
-    this.#place = opened.place;
-    this.#handle = opened.handle;
-    this.#lock = opened.lock;
-    this.#header = opened.header;
-    this.#keys = opened.keys;
-    this.#memories = fold.memories;
-    this.#compactedFrom = fold.compactedFrom;
-    this.#tree = walked.tree;
-    this.#last = walked.last;
-    this.#end = walked.end;
-    this.#sequence = walked.sequence;
-    this.#tailBytes = Math.max(0, opened.size - walked.end);
+    const { place, handle, lock, header, keys, walked, size, table } = opened;
+    this.#place = place;
+    this.#handle = handle;
+    this.#lock = lock;
+    this.#header = header;
+    this.#keys = keys;
+    this.#fold = opened.fold;
     this.#damage = opened.damage;
+    this.#walkedFrom = opened.walkedFrom;
+    const isWritable = lock !== undefined;
+    const superblock = header.hash;
+    this.#writer = new Writer({
+      place,
+      handle,
+      keys,
+      superblock,
+      walked,
+      size,
+      isWritable,
+      table,
+    });
   }
 
   get info(): FileInfo {
     const { storeId, parameters } = this.#header;
+    const { end, due, tree, last, tailBytes } = this.#writer;
     return {
       storeId,
       parameters,
-      bytes: this.#end,
-      memories: this.#memories.length,
-      commits: this.#last === undefined ? 0 : this.#last.body.number + 1,
-      logSize: this.#tree.size,
-      logRoot: this.#tree.root(),
-      lastCommit: this.#last?.hash,
-      compactedFrom: this.#compactedFrom,
-      tailBytes: this.#tailBytes,
+      bytes: end,
+      memories: this.#fold.memories.length,
+      commits: due,
+      logSize: tree.size,
+      logRoot: tree.root(),
+      lastCommit: last?.hash,
+      compactedFrom: this.#fold.compactedFrom,
+      tailBytes,
       damage: this.#damage,
+      walkedFrom: this.#walkedFrom,
     };
   }
 
+  /** The last commit, with its seal. */
+  get lastCommit(): Committed | undefined {
+    return this.#writer.last;
+  }
+
+  /** When each commit was made. */
+  get commits(): readonly PastCommit[] {
+    return this.#fold.commits;
+  }
+
+  /** The log's root when it had `size` leaves. */
+  logRootAt(size: number): Uint8Array {
+    return this.#writer.tree.root(size);
+  }
+
   /** Makes the file fit to be written to; called once, by `openMemoryFile`. */
-  async recover(lastShreds: readonly number[]): Promise<void> {
+  async recover(): Promise<void> {
     if (this.#damage !== undefined)
       throw operation("E_SCS_DAMAGED", this.#place.path, this.#damage);
-    if (this.#tailBytes > 0) await this.#handle.truncate(this.#end);
-    // After a failed sync the page cache may show a commit that the disk does not hold.
-    if (this.#last !== undefined) await this.#storeAgain(this.#last.start, this.#last.end);
-    for (const [id, kept] of this.#memories.entries()) {
-      const erased = kept.wrapped.every((byte) => byte === 0);
-      // The same holds for an erasure that nobody was promised yet: those of the last commit.
-      if (kept.forgotten && (!erased || lastShreds.includes(id))) await this.#erase(kept);
-    }
-    await this.#handle.sync();
-    this.#tailBytes = 0;
-  }
-
-  async #storeAgain(from: number, to: number): Promise<void> {
-    for (let at = from; at < to; at += scsWindowBytes) {
-      await this.#handle.write(at, await this.#handle.read(at, Math.min(scsWindowBytes, to - at)));
-    }
-  }
-
-  async #erase(kept: Kept): Promise<void> {
-    if (kept.keyOffset > 0) {
-      await this.#handle.write(kept.keyOffset + wrappedFrom, new Uint8Array(wrappedKeyBytes));
-    }
-    kept.wrapped = new Uint8Array(wrappedKeyBytes);
+    await this.#writer.recover(this.#fold.toErase);
   }
 
   /** What is known of every memory, without reading any. */
   states(): readonly MemoryState[] {
-    return this.#memories.map((kept, id) => ({
+    return this.#fold.memories.map((kept, id) => ({
       id,
       class: kept.class,
-      state: this.#stateOf(kept),
+      state: stateOf(kept),
     }));
+  }
+
+  /** What is kept of a memory; undefined: it was never there. */
+  kept(id: number): Readonly<Kept> | undefined {
+    return this.#fold.memories[id];
   }
 
   /** Which memory holds what another one held. */
   superseded(): readonly { readonly id: number; readonly by: number }[] {
-    return this.#memories.flatMap(({ supersededBy, forgotten }, id) => {
-      const gone = supersededBy === undefined || this.#memories[supersededBy]?.forgotten === true;
+    const { memories } = this.#fold;
+    return memories.flatMap(({ supersededBy, forgotten }, id) => {
+      const gone = supersededBy === undefined || memories[supersededBy]?.forgotten === true;
       return gone || forgotten ? [] : [{ id, by: supersededBy }];
     });
-  }
-
-  #stateOf(kept: Kept): MemoryState["state"] {
-    if (kept.forgotten) return "forgotten";
-    if (keyHash(this.#place.provider, kept.wrapped).some((byte, i) => byte !== kept.keyHash[i])) {
-      return "damaged";
-    }
-    if (kept.tombed) return "tombed";
-    return kept.supersededBy === undefined ? "live" : "superseded";
   }
 
   /** The memory; E_SCS_NO_MEMORY where it was never there or is forgotten. */
   async read(id: number): Promise<Memory> {
     const kept = this.#kept(id);
     const memory = decodeMemory(id, kept.class, await this.readContent(id));
-    if (memory === undefined) throw this.#damaged(id);
+    if (memory === undefined) throw this.#damagedMemory(id);
     return memory;
   }
 
   #kept(id: number): Kept {
-    const kept = this.#memories[id];
+    const kept = this.#fold.memories[id];
     if (kept === undefined || kept.forgotten) {
       const why = kept === undefined ? "was never there" : "is forgotten";
       throw operation("E_SCS_NO_MEMORY", this.#place.path, `memory ${id} ${why}`);
@@ -203,31 +165,84 @@ export class MemoryFile implements AsyncDisposable {
     return kept;
   }
 
-  #damaged(id: number): OperationError {
+  #damagedMemory(id: number): OperationError {
     return operation("E_SCS_DAMAGED", this.#place.path, `memory ${id} does not open`);
   }
 
   /** The content that a memory commits to, salt and all: what shows it to somebody else. */
   async readContent(id: number): Promise<Uint8Array> {
+    return (await this.show(id)).content;
+  }
+
+  async #key(owner: KeyOwner, keyOffset: number): Promise<Uint8Array | undefined> {
+    if (keyOffset === 0) return undefined;
+    const key = decodeKey(await this.#handle.read(keyOffset, keyPayloadBytes));
+    if (key?.of !== owner.of || key.number !== owner.number) return undefined;
+    return this.#keys.unwrap(owner, key.wrapped);
+  }
+
+  /** A memory with what shows it; its record is compared with its leaf. */
+  async show(id: number): Promise<Shown> {
     this.#checkOpen();
+    const { provider } = this.#place;
     const kept = this.#kept(id);
     const payload = await this.#handle.read(kept.offset, kept.length);
     const frame = payload.length === kept.length ? decodeFrame(payload) : undefined;
-    const key = this.#keys.unwrap(id, kept.class, kept.wrapped);
-    if (frame === undefined || key === undefined) throw this.#damaged(id);
-    const bytes = this.#keys.openContent(id, kept.class, key, frame.sealed);
+    const owner = { of: "memory", number: id, class: kept.class } as const;
+    const key = await this.#key(owner, kept.keyOffset);
+    if (frame?.id !== id || key === undefined) throw this.#damagedMemory(id);
+    const content = this.#keys.openContent(id, kept.class, key, frame.sealed);
     key.fill(0);
+    const digest = payloadDigest(provider, recordTypes.frame, payload);
+    const leaf = leafHash(provider, logLeaf(recordTypes.frame, digest));
     const isTrue =
-      bytes !== undefined &&
-      contentCommitment(this.#place.provider, bytes).every(
-        (byte, i) => byte === kept.commitment[i],
-      );
-    if (!isTrue) throw this.#damaged(id);
-    return bytes;
+      content !== undefined &&
+      equalBytes(contentCommitment(provider, content), frame.commitment) &&
+      equalBytes(leaf, this.#writer.tree.leaf(kept.leaf));
+    if (!isTrue) throw this.#damagedMemory(id);
+    const head = payload.slice(0, payload.length - frame.sealed.length);
+    return { content, head, sealed: provider.sha256(frame.sealed) };
   }
 
-  /** Stores memories, all or none; returns their numbers. */
-  add(memories: readonly NewMemory[]): Promise<readonly number[]> {
+  /** Hash of the leaf of a memory in the log. */
+  leafOf(id: number): Uint8Array {
+    const kept = this.#fold.memories[id];
+    assert(kept !== undefined, `no memory ${id}`);
+    return this.#writer.tree.leaf(kept.leaf);
+  }
+
+  /** Segments that hold, by number. */
+  segments(): readonly KeptSegment[] {
+    return [...this.#fold.segments.values()];
+  }
+
+  /** What a segment holds; undefined: it does not open. */
+  async readSegment({ number }: KeptSegment): Promise<Uint8Array | undefined> {
+    this.#checkOpen();
+    const segment = this.#fold.segments.get(number);
+    if (segment === undefined) return undefined;
+    const key = await this.#key({ of: "segment", number, class: 0 }, segment.keyOffset);
+    return key && (await openSegment(this.#handle, this.#keys, segment, key));
+  }
+
+  /** Hash of a segment as it lies sealed. */
+  async hashSegment({ parts }: KeptSegment): Promise<Uint8Array> {
+    const { provider } = this.#place;
+    const hashes: Uint8Array[] = [];
+    for (const { offset, length } of parts) {
+      hashes.push(provider.sha256(await this.#handle.read(offset, length)));
+    }
+    return provider.sha256(concatBytes(...hashes));
+  }
+
+  /**
+   * Stores memories, all or none; returns their numbers. `also` is asked once they are numbered, what
+   * else the commit is to carry.
+   */
+  add(
+    memories: readonly NewMemory[],
+    also: (adding: Adding) => Extra = () => ({}),
+  ): Promise<readonly number[]> {
     return this.#write(async () => {
       const atMs = this.#place.now();
       const contents = memories.map((memory) => {
@@ -236,115 +251,102 @@ export class MemoryFile implements AsyncDisposable {
         if (!encoded.ok) throw operation("E_SCS_INPUT", this.#place.path, encoded.error.message);
         return { class: memory.class ?? 0, bytes: encoded.value };
       });
-      return await this.#store(contents, atMs);
+      return await this.#store(contents, atMs, also);
     });
   }
 
-  /** A memory that another file holds, as it is; undefined: one that is not to be found any more. */
+  /** Memories that another file holds, as they are; undefined: one that is not to be found any more. */
   addContents(
-    contents: readonly ({ readonly class: number; readonly bytes: Uint8Array } | undefined)[],
+    contents: readonly (Content | undefined)[],
+    also: (adding: Adding) => Extra = () => ({}),
     from?: Compacted,
   ): Promise<void> {
     return this.#write(async () => {
-      await this.#store(contents, this.#place.now(), from);
+      await this.#store(contents, this.#place.now(), also, from);
     });
   }
 
   async #store(
-    contents: readonly ({ readonly class: number; readonly bytes: Uint8Array } | undefined)[],
+    contents: readonly (Content | undefined)[],
     atMs: number,
+    also: (adding: Adding) => Extra,
     from?: Compacted,
   ): Promise<readonly number[]> {
-    const append = this.#append();
+    const append = this.#writer.append(this.#place.provider);
     if (from !== undefined) append.add(recordTypes.compacted, schema.encode(compactedSchema, from));
-    const kept: Kept[] = [];
-    for (const each of contents) {
-      const id = this.#memories.length + kept.length;
-      kept.push(each === undefined ? addNothing(append, id) : this.#addContent(append, id, each));
-    }
+    const { memories } = this.#fold;
+    const first = memories.length;
+    const context = { provider: this.#place.provider, keys: this.#keys, commit: this.#writer.due };
+    const leafFrom = append.leaves.length;
+    const kept = contents.map((each, index) =>
+      each === undefined
+        ? addNothing(append, first + index, context.commit)
+        : addContent(append, first + index, each, context),
+    );
+    if (append.records === 0) return [];
+    const leaves = append.leaves.slice(leafFrom);
     // What was never there to be found is said to be forgotten in the same commit.
     for (const [index, { forgotten }] of kept.entries()) {
-      const frame = this.#memories.length + index;
+      const frame = first + index;
       if (forgotten) append.add(recordTypes.shred, schema.encode(shred, { frame, atMs }));
     }
-    if (append.records === 0) return [];
-    await this.#commit(append, atMs);
-    const first = this.#memories.length;
-    for (const each of kept) this.#memories.push(each);
+    await this.#finish(append, atMs, also({ first, leaves }), () => {
+      for (const each of kept) memories.push(each);
+      if (from !== undefined) this.#fold.compactedFrom = from;
+      return [];
+    });
     return kept.map((_, index) => first + index);
   }
 
-  #addContent(
-    append: Append,
-    id: number,
-    content: { readonly class: number; readonly bytes: Uint8Array },
-  ): Kept {
-    const { provider } = this.#place;
-    const { key, wrapped } = this.#keys.makeKey(id, content.class);
-    const hash = keyHash(provider, wrapped);
-    const keyPayload = { frame: id, class: content.class, hash, wrapped };
-    const keyOffset = append.add(recordTypes.key, encodeKey(keyPayload));
-    const commitment = contentCommitment(provider, content.bytes);
-    const sealed = this.#keys.sealContent(id, content.class, key, content.bytes);
-    key.fill(0);
-    const payload = encodeFrame({ id, class: content.class, commitment, sealed });
-    const leaf = append.leaf;
-    const offset = append.add(recordTypes.frame, payload);
-    return {
-      class: content.class,
-      leaf,
-      offset,
-      length: payload.length,
-      commitment,
-      keyOffset,
-      keyHash: hash,
-      wrapped,
-      tombed: false,
-      forgotten: false,
-      supersededBy: undefined,
-    };
-  }
-
   /** Leaves memories out of answers; they stay readable. */
-  tomb(ids: readonly number[]): Promise<void> {
+  tomb(ids: readonly number[], extra: Extra = {}): Promise<void> {
     return this.#mark(
       ids,
       recordTypes.tomb,
       (frame, atMs) => schema.encode(tomb, { frame, atMs }),
-      (kept) => {
-        kept.tombed = true;
+      (kept, commit) => {
+        kept.tombedIn ??= commit;
+        return [];
       },
+      () => extra,
     );
   }
 
   /** Says that `by` holds now what `id` held. */
-  async supersede(id: number, by: number): Promise<void> {
+  async supersede(id: number, by: number, extra: Extra = {}): Promise<void> {
     this.#kept(by);
     if (id === by)
       throw operation("E_SCS_INPUT", this.#place.path, "a memory replaces another one");
     const encode = (frame: number, atMs: number): Uint8Array =>
       schema.encode(supersede, { frame, by, atMs });
-    await this.#mark([id], recordTypes.supersede, encode, (kept) => {
-      kept.supersededBy = by;
-    });
+    const change = (kept: Kept, commit: number): readonly number[] => {
+      supersedeKept(kept, by, commit);
+      return [];
+    };
+    await this.#mark([id], recordTypes.supersede, encode, change, () => extra);
   }
 
   /** Erases the keys of memories: their contents cannot be read any more, by anybody. */
-  forget(ids: readonly number[]): Promise<void> {
-    const encode = (frame: number, atMs: number): Uint8Array =>
-      schema.encode(shred, { frame, atMs });
-    const erase = async (all: readonly Kept[]): Promise<void> => {
-      for (const kept of all) await this.#erase(kept);
-      await this.#handle.sync();
-    };
+  forget(ids: readonly number[], extra: Extra = {}): Promise<void> {
     return this.#mark(
       ids,
       recordTypes.shred,
-      encode,
+      (frame, atMs) => schema.encode(shred, { frame, atMs }),
       (kept) => {
         kept.forgotten = true;
+        return [kept.keyOffset];
       },
-      erase,
+      async () => {
+        const dimension = storedDimension(this.#header.parameters.index.dimension);
+        const read = (segment: KeptSegment): Promise<Uint8Array | undefined> =>
+          this.readSegment(segment);
+        const without = await withoutMemories(this.segments(), ids, dimension, read);
+        return {
+          ...extra,
+          segments: [...without.segments, ...(extra.segments ?? [])],
+          drop: [...new Set([...without.drop, ...(extra.drop ?? [])])],
+        };
+      },
     );
   }
 
@@ -352,19 +354,75 @@ export class MemoryFile implements AsyncDisposable {
     ids: readonly number[],
     type: typeof recordTypes.tomb | typeof recordTypes.supersede | typeof recordTypes.shred,
     encode: (frame: number, atMs: number) => Uint8Array,
-    change: (kept: Kept) => void,
-    then?: (all: readonly Kept[]) => Promise<void>,
+    change: (kept: Kept, commit: number) => readonly number[],
+    also: () => Extra | Promise<Extra>,
   ): Promise<void> {
     return this.#write(async () => {
       const all = [...new Set(ids)].map((id) => ({ id, kept: this.#kept(id) }));
       if (all.length === 0) return;
-      const append = this.#append();
+      const append = this.#writer.append(this.#place.provider);
       const atMs = this.#place.now();
+      const { due } = this.#writer;
       for (const { id } of all) append.add(type, encode(id, atMs));
-      await this.#commit(append, atMs);
-      for (const { kept } of all) change(kept);
-      if (then !== undefined) await this.#orPoison(() => then(all.map(({ kept }) => kept)));
+      await this.#finish(append, atMs, await also(), () =>
+        all.flatMap(({ kept }) => change(kept, due)),
+      );
     });
+  }
+
+  /** Segments in a commit of their own. */
+  writeSegments(extra: Extra): Promise<void> {
+    return this.#write(async () => {
+      const append = this.#writer.append(this.#place.provider);
+      await this.#finish(append, this.#place.now(), extra, () => []);
+    });
+  }
+
+  /** A table of all up to the last commit, so that opening needs not walk there; and other segments. */
+  async writeTable(extra: Extra): Promise<void> {
+    await this.#write(async () => {
+      const { last, sequence, segments, tree } = this.#writer;
+      if (last === undefined || !tableIsDue(this.#fold)) return;
+      const bytes = encodeTable(this.#fold, { last, sequence, segments, tree });
+      const old = this.segments().filter(({ kind }) => kind === "table");
+      const append = this.#writer.append(this.#place.provider);
+      const all: Extra = {
+        ...extra,
+        segments: [{ kind: "table", first: 0, count: 0, bytes }, ...(extra.segments ?? [])],
+        drop: [...old.map(({ number }) => number), ...(extra.drop ?? [])],
+      };
+      await this.#finish(append, this.#place.now(), all, () => []);
+    });
+  }
+
+  /** Adds segments, commits, changes what is kept, and erases the keys that the change names. */
+  async #finish(
+    append: Append,
+    atMs: number,
+    { segments = [], drop = [], ...roots }: Extra,
+    change: () => readonly number[],
+  ): Promise<void> {
+    const { due, segments: firstSegment } = this.#writer;
+    const context = { provider: this.#place.provider, keys: this.#keys, commit: due };
+    const kept = segments.map((segment, index) =>
+      appendSegment(append, segment, firstSegment + index, context),
+    );
+    if (drop.length > 0) {
+      append.add(recordTypes.drop, schema.encode(dropSchema, { segments: drop, atMs }));
+    }
+    if (append.records === 0) return;
+    const table = kept.find(({ kind }) => kind === "table")?.keyOffset;
+    await this.#writer.commit(append, atMs, roots, kept.length, table);
+    const { body } = this.#writer.last as Committed;
+    this.#fold.commits.push({ atMs, logSize: body.logSize });
+    for (const segment of kept) this.#fold.segments.set(segment.number, segment);
+    const toErase = [...change()];
+    for (const number of drop) {
+      const segment = this.#fold.segments.get(number);
+      this.#fold.segments.delete(number);
+      if (segment !== undefined) toErase.push(segment.keyOffset);
+    }
+    await this.#writer.erase(toErase);
   }
 
   /** Where a memory stands in the log, and the hashes that lead from there to the root. */
@@ -373,82 +431,17 @@ export class MemoryFile implements AsyncDisposable {
     readonly size: number;
     readonly path: readonly Uint8Array[];
   } {
-    const kept = this.#memories[id];
+    const kept = this.#fold.memories[id];
     if (kept === undefined) {
       throw operation("E_SCS_NO_MEMORY", this.#place.path, `memory ${id} was never there`);
     }
-    const { size } = this.#tree;
-    return { leaf: kept.leaf, size, path: this.#tree.inclusionProof(kept.leaf, size) };
-  }
-
-  #append(): Append {
-    return new Append(this.#place.provider, {
-      end: this.#end,
-      sequence: this.#sequence,
-      last: this.#last,
-      tree: this.#tree,
-      superblock: this.#header.hash,
-    });
-  }
-
-  async #commit(append: Append, atMs: number): Promise<void> {
-    const { path } = this.#place;
-    if (append.bytes > commitBytesMax || append.records > commitRecordsMax) {
-      throw operation("E_SCS_INPUT", path, "more at once than one commit takes");
-    }
-    const appended = append.finish(this.#keys, atMs);
-    if (appended.committed.end > scsBytesMax) throw operation("E_SCS_FULL", path, "it is full");
-    await this.#writeOut(appended);
-    for (const leaf of appended.leaves) this.#tree.append(leaf);
-    this.#last = appended.committed;
-    this.#end = appended.committed.end;
-    this.#sequence = appended.sequence;
-    const { number } = appended.committed.body;
-    const hint = encodeHint({ commit: number, offset: appended.committed.offset });
-    // Not synced: it may be lost, and then nothing but a piece of evidence is.
-    await this.#orPoison(() => this.#handle.write(hintOffset(number), hint));
-  }
-
-  async #writeOut({ bytes }: Appended): Promise<void> {
-    try {
-      await this.#handle.writeDurable(this.#end, bytes);
-    } catch (error) {
-      if (!(error instanceof OperationError)) throw error;
-      if (error.code === "E_FILES_FULL") {
-        await this.#orPoison(() => this.#handle.truncate(this.#end));
-        throw operation("E_SCS_FULL", this.#place.path, "the disk is full");
-      }
-      throw this.#poisoned(error);
-    }
-  }
-
-  #poisoned(cause: OperationError): OperationError {
-    this.#poison = new OperationError("E_SCS_POISONED", `${this.#place.path}: ${cause.message}`, {
-      cause,
-    });
-    return this.#poison;
-  }
-
-  async #orPoison(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (!(error instanceof OperationError)) throw error;
-      throw this.#poisoned(error);
-    }
+    const { tree } = this.#writer;
+    return { leaf: kept.leaf, size: tree.size, path: tree.inclusionProof(kept.leaf, tree.size) };
   }
 
   async #write<T>(work: () => Promise<T>): Promise<T> {
     this.#checkOpen();
-    if (this.#lock === undefined) {
-      throw operation("E_SCS_READ_ONLY", this.#place.path, "it was opened to read");
-    }
-    const run = this.#writing.then(async () => {
-      if (this.#poison !== undefined) throw this.#poison;
-      return await work();
-    });
-    this.#writing = run.catch(() => undefined);
-    return await run;
+    return await this.#writer.run(work);
   }
 
   #checkOpen(): void {
@@ -457,7 +450,7 @@ export class MemoryFile implements AsyncDisposable {
 
   close(): Promise<void> {
     this.#closed ??= (async () => {
-      await this.#writing;
+      await this.#writer.idle();
       await this.#handle.close();
       await this.#lock?.[Symbol.asyncDispose]();
     })();
@@ -468,3 +461,10 @@ export class MemoryFile implements AsyncDisposable {
     return this.close();
   }
 }
+
+const stateOf = (kept: Kept): MemoryState["state"] => {
+  if (kept.forgotten) return "forgotten";
+  if (kept.isKeyDamaged) return "damaged";
+  if (kept.tombedIn !== undefined) return "tombed";
+  return kept.supersededBy === undefined ? "live" : "superseded";
+};

@@ -1,14 +1,20 @@
 /**
- * Keys of a memory file. A master key opens the file; every memory has a key of its own, wrapped
- * under the key of its class, so that erasing one wrapped key forgets one memory and nothing else.
- * Section 5.2 and 8 of `specs/scs/format.md`.
+ * Keys of a memory file. A master key opens the file; every memory and every segment has a key of its
+ * own, wrapped under the key of its class, so that erasing one wrapped key forgets this and nothing
+ * else. Section 5.2 and 8 of `specs/scs/format.md`.
  *
- * A frame's key seals exactly one content, so its nonce is constant; a class key wraps many, so
- * their nonces are random (2^32 of them keep a collision below 2^-33).
+ * A frame's key seals exactly one content, so its nonce is constant; a segment's seals each of its
+ * parts once, under their numbers; a class key wraps many, so their nonces are random (2^32 of them keep a collision below 2^-33).
  */
 import { assert, concatBytes, uintBE } from "@ioi/base";
 import { type CryptoProvider, domainBytes, domainHash, domains, type Hashing } from "@ioi/crypto";
-import { wrappedKeyBytes } from "./layout.ts";
+import {
+  encodeSegmentHead,
+  recordTypes,
+  type SegmentHead,
+  type SegmentKind,
+  wrappedKeyBytes,
+} from "./layout.ts";
 import type { KeySlot } from "./messages.ts";
 
 export const keyBytes = 32;
@@ -96,8 +102,15 @@ export const openSlots = (
   return undefined;
 };
 
-const numbers = (frame: number, kept: number): Uint8Array =>
-  concatBytes(uintBE(frame, 8), uintBE(kept, 4));
+const numbers = (number: number, kept: number): Uint8Array =>
+  concatBytes(uintBE(number, 8), uintBE(kept, 4));
+
+/** Whose key: number of the memory or the segment, and its class. */
+export interface KeyOwner {
+  readonly of: "memory" | "segment";
+  readonly number: number;
+  readonly class: number;
+}
 
 export const keyHash = (hashing: Hashing, wrapped: Uint8Array): Uint8Array =>
   domainHash(hashing, domains.scsKey, wrapped);
@@ -141,28 +154,38 @@ export class FileKeys {
     return key;
   }
 
-  #data(domain: typeof domains.scsKey | typeof domains.scsFrame, frame: number, kept: number) {
-    return domainBytes(domain, concatBytes(this.#storeId, numbers(frame, kept)));
+  #keyData({ of, number, class: kept }: KeyOwner): Uint8Array {
+    const kind = Uint8Array.of(of === "segment" ? 1 : 0);
+    return domainBytes(domains.scsKey, concatBytes(this.#storeId, kind, numbers(number, kept)));
   }
 
-  /** A new key for a memory: itself, and wrapped. */
-  makeKey(frame: number, kept: number): { readonly key: Uint8Array; readonly wrapped: Uint8Array } {
+  /** A new key for a memory or a segment: itself, and wrapped. */
+  makeKey(owner: KeyOwner): { readonly key: Uint8Array; readonly wrapped: Uint8Array } {
     const key = this.#provider.randomBytes(keyBytes);
     const nonce = this.#provider.randomBytes(nonceBytes);
-    const data = this.#data(domains.scsKey, frame, kept);
-    const wrapped = concatBytes(nonce, this.#provider.seal(this.#classKey(kept), nonce, key, data));
+    const sealed = this.#provider.seal(
+      this.#classKey(owner.class),
+      nonce,
+      key,
+      this.#keyData(owner),
+    );
+    const wrapped = concatBytes(nonce, sealed);
     assert(wrapped.length === wrappedKeyBytes, "a wrapped key of another length");
     return { key, wrapped };
   }
 
-  unwrap(frame: number, kept: number, wrapped: Uint8Array): Uint8Array | undefined {
-    const data = this.#data(domains.scsKey, frame, kept);
+  unwrap(owner: KeyOwner, wrapped: Uint8Array): Uint8Array | undefined {
     const nonce = wrapped.subarray(0, nonceBytes);
-    return this.#provider.open(this.#classKey(kept), nonce, wrapped.subarray(nonceBytes), data);
+    const sealed = wrapped.subarray(nonceBytes);
+    return this.#provider.open(this.#classKey(owner.class), nonce, sealed, this.#keyData(owner));
+  }
+
+  #frameData(frame: number, kept: number): Uint8Array {
+    return domainBytes(domains.scsFrame, concatBytes(this.#storeId, numbers(frame, kept)));
   }
 
   sealContent(frame: number, kept: number, key: Uint8Array, content: Uint8Array): Uint8Array {
-    return this.#provider.seal(key, onlyNonce, content, this.#data(domains.scsFrame, frame, kept));
+    return this.#provider.seal(key, onlyNonce, content, this.#frameData(frame, kept));
   }
 
   openContent(
@@ -171,7 +194,30 @@ export class FileKeys {
     key: Uint8Array,
     sealed: Uint8Array,
   ): Uint8Array | undefined {
-    return this.#provider.open(key, onlyNonce, sealed, this.#data(domains.scsFrame, frame, kept));
+    return this.#provider.open(key, onlyNonce, sealed, this.#frameData(frame, kept));
+  }
+
+  #partData(kind: SegmentKind, head: SegmentHead): Uint8Array {
+    const type = Uint8Array.of(recordTypes[kind]);
+    return domainBytes(
+      domains.scsSegment,
+      concatBytes(this.#storeId, type, encodeSegmentHead(head)),
+    );
+  }
+
+  sealPart(kind: SegmentKind, head: SegmentHead, key: Uint8Array, bytes: Uint8Array): Uint8Array {
+    const nonce = uintBE(head.part, nonceBytes);
+    return this.#provider.seal(key, nonce, bytes, this.#partData(kind, head));
+  }
+
+  openPart(
+    kind: SegmentKind,
+    head: SegmentHead,
+    key: Uint8Array,
+    sealed: Uint8Array,
+  ): Uint8Array | undefined {
+    const nonce = uintBE(head.part, nonceBytes);
+    return this.#provider.open(key, nonce, sealed, this.#partData(kind, head));
   }
 
   /** Of a commit's body. */

@@ -103,18 +103,21 @@ export const decodeSuperblock = (hashing: Hashing, bytes: Uint8Array): DecodedSu
 export interface Hint {
   readonly commit: number;
   readonly offset: number;
+  /** Where the KEY record of the newest table stands; 0: there is none. */
+  readonly table: number;
 }
 
 const hintMagic = 0x48534353;
 
 export const hintOffset = (commit: number): number => superblockBytes + (commit % 2) * hintBytes;
 
-export const encodeHint = ({ commit, offset }: Hint): Uint8Array => {
+export const encodeHint = ({ commit, offset, table }: Hint): Uint8Array => {
   const bytes = new Uint8Array(hintBytes);
   const view = viewOf(bytes);
   view.setUint32(0, hintMagic, true);
   view.setBigUint64(8, BigInt(commit), true);
   view.setBigUint64(16, BigInt(offset), true);
+  view.setBigUint64(24, BigInt(table), true);
   view.setUint32(4, crc32c(bytes.subarray(8)), true);
   return bytes;
 };
@@ -125,8 +128,10 @@ export const decodeHint = (bytes: Uint8Array): Hint | undefined => {
   const view = viewOf(bytes);
   if (view.getUint32(0, true) !== hintMagic) return undefined;
   if (view.getUint32(4, true) !== crc32c(bytes.subarray(8))) return undefined;
-  const [commit, offset] = [u64At(view, 8), u64At(view, 16)];
-  return commit === undefined || offset === undefined ? undefined : { commit, offset };
+  const [commit, offset, table] = [u64At(view, 8), u64At(view, 16), u64At(view, 24)];
+  return commit === undefined || offset === undefined || table === undefined
+    ? undefined
+    : { commit, offset, table };
 };
 
 /** Section 4. A type keeps its number for ever. */
@@ -137,17 +142,15 @@ export const recordTypes = {
   supersede: 4,
   key: 5,
   shred: 6,
-  tile: 7,
+  table: 7,
   lex: 8,
   index: 9,
   commit: 10,
   compacted: 11,
+  drop: 12,
 } as const;
 
 export type RecordType = (typeof recordTypes)[keyof typeof recordTypes];
-
-const known: ReadonlySet<number> = new Set(Object.values(recordTypes));
-export const isRecordType = (type: number): type is RecordType => known.has(type);
 
 export const recordHeaderBytes = 24;
 const recordMagic = 0x52534353;
@@ -239,9 +242,11 @@ export const decodeFrame = (payload: Uint8Array): FramePayload | undefined => {
   };
 };
 
-/** Section 5.2: the key of a memory, wrapped. All zero once the memory is forgotten. */
+/** Section 5.2: the key of a memory or a segment, wrapped. All zero once it is erased. */
 export interface KeyPayload {
-  readonly frame: number;
+  readonly of: "memory" | "segment";
+  /** Of the memory or the segment. */
+  readonly number: number;
   readonly class: number;
   /** Of the wrapped key as it was written. */
   readonly hash: Uint8Array;
@@ -258,8 +263,9 @@ export const encodeKey = (key: KeyPayload): Uint8Array => {
   assert(key.wrapped.length === wrappedKeyBytes && key.hash.length === 32, "a wrapped key");
   const payload = new Uint8Array(keyPayloadBytes);
   const view = viewOf(payload);
-  view.setBigUint64(0, BigInt(key.frame), true);
+  view.setBigUint64(0, BigInt(key.number), true);
   view.setUint32(8, key.class, true);
+  view.setUint32(12, key.of === "segment" ? 1 : 0, true);
   payload.set(key.hash, 16);
   payload.set(key.wrapped, wrappedFrom);
   return payload;
@@ -268,10 +274,12 @@ export const encodeKey = (key: KeyPayload): Uint8Array => {
 export const decodeKey = (payload: Uint8Array): KeyPayload | undefined => {
   if (payload.length !== keyPayloadBytes) return undefined;
   const view = viewOf(payload);
-  const frame = u64At(view, 0);
-  if (frame === undefined || view.getUint32(12, true) !== 0) return undefined;
+  const number = u64At(view, 0);
+  const of = view.getUint32(12, true);
+  if (number === undefined || of > 1) return undefined;
   return {
-    frame,
+    of: of === 1 ? "segment" : "memory",
+    number,
     class: view.getUint32(8, true),
     hash: payload.slice(16, wrappedFrom),
     wrapped: payload.slice(wrappedFrom),
@@ -290,3 +298,42 @@ export const coveredPayload = (type: number, payload: Uint8Array): Uint8Array =>
 };
 
 export const isErased = (wrapped: Uint8Array): boolean => isZero(wrapped);
+
+export const segmentKinds = ["vector", "table", "lex", "index"] as const;
+export type SegmentKind = (typeof segmentKinds)[number];
+
+export const segmentKindOf = (type: number): SegmentKind | undefined =>
+  segmentKinds.find((kind) => recordTypes[kind] === type);
+
+/** Section 5.4: a part of a segment. The rest of the payload is what is sealed. */
+export interface SegmentHead {
+  /** Of the segment, from 0 over all kinds. */
+  readonly number: number;
+  /** Memories that it is about. */
+  readonly first: number;
+  readonly count: number;
+  readonly part: number;
+  readonly parts: number;
+}
+
+export const segmentHeadBytes = 24;
+
+export const encodeSegmentHead = (head: SegmentHead): Uint8Array => {
+  const bytes = new Uint8Array(segmentHeadBytes);
+  const view = viewOf(bytes);
+  view.setBigUint64(0, BigInt(head.number), true);
+  view.setBigUint64(8, BigInt(head.first), true);
+  view.setUint32(16, head.count, true);
+  view.setUint16(20, head.part, true);
+  view.setUint16(22, head.parts, true);
+  return bytes;
+};
+
+export const decodeSegmentHead = (payload: Uint8Array): SegmentHead | undefined => {
+  if (payload.length < segmentHeadBytes) return undefined;
+  const view = viewOf(payload);
+  const [number, first] = [u64At(view, 0), u64At(view, 8)];
+  const [part, parts] = [view.getUint16(20, true), view.getUint16(22, true)];
+  if (number === undefined || first === undefined || part >= parts) return undefined;
+  return { number, first, count: view.getUint32(16, true), part, parts };
+};

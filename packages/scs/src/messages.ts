@@ -66,6 +66,9 @@ export const tomb = record({ frame: int(), atMs: int() });
 export const supersede = record({ frame: int(), by: int(), atMs: int() });
 export const shred = record({ frame: int(), atMs: int() });
 
+/** Segments that hold no more: what they held stands elsewhere, or nowhere. */
+export const drop = record({ segments: array(int()), atMs: int() });
+
 /** First record of a file that was made from another one. */
 export const compacted = record({
   store: bytes(16),

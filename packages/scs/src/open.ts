@@ -1,24 +1,47 @@
 /**
- * Opening a file: its superblock, its lock, its key, the walk, and, to write, its recovery.
- * See `file.ts` for what opening promises.
+ * Opening a file: its superblock, its lock, its key, the walk, and, to write, its recovery. A hint leads
+ * to the newest table, and the walk begins behind the commit that it names; where anything about it is
+ * not as it should be, at the first record. See `file.ts` for what opening promises.
  */
 import { type FileHandle, OperationError, parentPath } from "@ioi/base";
 import { MemoryFile } from "./file.ts";
-import { operation, type Place, readHeader } from "./header.ts";
-import { Fold } from "./kept.ts";
+import { type Header, operation, type Place, readHeader } from "./header.ts";
+import { Fold, type KeptSegment } from "./kept.ts";
 import { FileKeys, openSlots, type Unlock } from "./keys.ts";
-import { recordsFrom } from "./layout.ts";
-import { type Walked, walkFile } from "./walk.ts";
+import {
+  decodeKey,
+  decodeSegmentHead,
+  recordBytes,
+  recordHeaderBytes,
+  recordsFrom,
+  recordTypes,
+} from "./layout.ts";
+import { openSegment } from "./segments.ts";
+import { decodeTable, type Table, tableHolds } from "./table.ts";
+import {
+  commitHash,
+  type Committed,
+  hintsOf,
+  readCommit,
+  recordAt,
+  sealBytes,
+  type Walked,
+  walkFile,
+} from "./walk.ts";
 
 const lockPath = (path: string): string => `${path}.lock`;
 
 export type OpenMode = "read" | "write";
+
+/** `all`: every record is looked at; `tail`: those behind the newest table. */
+export type WalkExtent = "all" | "tail";
 
 /** Opens a file. `unlock`: what to open its slots with; an open slot needs nothing. */
 export const openMemoryFile = async (
   place: Place,
   mode: OpenMode,
   unlock: Unlock = { type: "none" },
+  extent: WalkExtent = "tail",
 ): Promise<MemoryFile> => {
   const { files, path } = place;
   if ((await files.stat(path)) === undefined) {
@@ -30,7 +53,7 @@ export const openMemoryFile = async (
     if (mode === "write") await files.syncDirectory(parentPath(path));
     const handle = await files.open(path, mode);
     try {
-      return await open(place, handle, lock, unlock);
+      return await open(place, handle, lock, unlock, extent);
     } catch (error) {
       await handle.close();
       throw error;
@@ -50,11 +73,135 @@ const takeLock = async ({ files, path }: Place): Promise<AsyncDisposable> => {
   }
 };
 
+interface Walk {
+  readonly fold: Fold;
+  readonly walked: Walked;
+  readonly walkedFrom: number;
+  readonly table: number;
+}
+
+interface Source {
+  readonly handle: FileHandle;
+  readonly size: number;
+  readonly place: Place;
+  readonly header: Header;
+  readonly keys: FileKeys;
+}
+
+/** The commit whose record begins at `offset`; undefined: none that its seal fits. */
+const commitAt = async (
+  { handle, size, place, keys }: Source,
+  offset: number,
+): Promise<Committed | undefined> => {
+  const whole = await recordAt(handle, size, offset);
+  if (whole?.header.type !== recordTypes.commit) return undefined;
+  const { payload, header } = whole;
+  const commit = readCommit(payload);
+  const seal = payload.slice(payload.length - sealBytes);
+  if (commit === undefined || !keys.checkCommit(commit.bytes, seal)) return undefined;
+  const { body } = commit;
+  const end = offset + recordBytes(header.length);
+  return { body, start: 0, offset, end, hash: commitHash(place.provider, payload), seal };
+};
+
+/** The segment whose key's payload stands at `keyOffset`, and its key; undefined: none does. */
+const tableAt = async (
+  { handle, size, keys }: Source,
+  keyOffset: number,
+): Promise<{ segment: KeptSegment; key: Uint8Array } | undefined> => {
+  const whole = await recordAt(handle, size, keyOffset - recordHeaderBytes);
+  const owned = whole?.header.type === recordTypes.key ? decodeKey(whole.payload) : undefined;
+  if (whole === undefined || owned?.of !== "segment") return undefined;
+  const { of, number, class: kept } = owned;
+  const key = keys.unwrap({ of, number, class: kept }, owned.wrapped);
+  if (key === undefined) return undefined;
+  const parts: { offset: number; length: number }[] = [];
+  let at = keyOffset - recordHeaderBytes + recordBytes(whole.payload.length);
+  for (let count = 1; parts.length < count;) {
+    const record = await recordAt(handle, size, at);
+    const head = record && decodeSegmentHead(record.payload);
+    if (record?.header.type !== recordTypes.table || head?.number !== number) return undefined;
+    count = head.parts;
+    parts.push({ offset: at + recordHeaderBytes, length: record.payload.length });
+    at += recordBytes(record.payload.length);
+  }
+  const segment = {
+    kind: "table",
+    number,
+    first: 0,
+    count: 0,
+    keyOffset,
+    commit: 0,
+    parts,
+  } as const;
+  return { segment, key };
+};
+
+/** The newest table that a hint leads to, and the commit that it names, if both hold. */
+const loadTable = async (
+  source: Source,
+): Promise<
+  { readonly table: Table; readonly last: Committed; readonly at: number } | undefined
+> => {
+  const { handle, size, place, keys } = source;
+  const hints = await hintsOf(handle, size);
+  const [hint] = hints.toSorted((a, b) => b.commit - a.commit);
+  if (hint === undefined || hint.table < recordsFrom || hint.table >= size) return undefined;
+  const found = await tableAt(source, hint.table);
+  const raw = found && (await openSegment(handle, keys, found.segment, found.key));
+  const table = found && raw && decodeTable(place.provider, raw, found.segment);
+  if (table === undefined) return undefined;
+  const commit = await commitAt(source, table.commit.offset);
+  if (commit === undefined || !tableHolds(table, commit)) return undefined;
+  return { table, last: { ...commit, start: table.commit.start }, at: hint.table };
+};
+
+const walkFrom = async (
+  { handle, size, place, header, keys }: Source,
+  loaded: Awaited<ReturnType<typeof loadTable>>,
+): Promise<Walk> => {
+  const { provider } = place;
+  const fold = loaded?.table.fold ?? new Fold(provider);
+  const walked = await walkFile(handle, {
+    hashing: provider,
+    size,
+    superblock: header.hash,
+    checkSeal: (body, seal) => keys.checkCommit(body, seal),
+    from: loaded && {
+      last: loaded.last,
+      sequence: loaded.table.sequence,
+      memories: fold.memories.length,
+      segments: loaded.table.segments,
+      tree: loaded.table.tree,
+    },
+    visit: (entry, commit) => fold.take(entry, commit),
+  });
+  fold.end(walked.last?.body.number);
+  const newest = [...fold.segments.values()].findLast(({ kind }) => kind === "table");
+  return {
+    fold,
+    walked,
+    walkedFrom: loaded?.last.end ?? recordsFrom,
+    table: newest?.keyOffset ?? 0,
+  };
+};
+
+const walkSource = async (source: Source, extent: WalkExtent): Promise<Walk> => {
+  const loaded = extent === "tail" ? await loadTable(source) : undefined;
+  if (loaded !== undefined) {
+    const walk = await walkFrom(source, loaded);
+    // It must have found the table where the hint said, and nothing that is damaged.
+    if (walk.table === loaded.at && walk.walked.evidence === undefined) return walk;
+  }
+  return await walkFrom(source, undefined);
+};
+
 const open = async (
   place: Place,
   handle: FileHandle,
   lock: AsyncDisposable | undefined,
   unlock: Unlock,
+  extent: WalkExtent,
 ): Promise<MemoryFile> => {
   const { path, provider } = place;
   const size = await handle.size();
@@ -62,25 +209,10 @@ const open = async (
   const master = openSlots(provider, header.storeId, header.parameters.slots, unlock);
   if (master === undefined) throw operation("E_SCS_KEY", path, "no slot of it opens");
   const keys = new FileKeys(provider, master, header);
-  const fold = new Fold();
-  const lastShreds: number[] = [];
-  let lastCommit = -1;
-  const walked = await walkFile(handle, {
-    hashing: provider,
-    size,
-    superblock: header.hash,
-    checkSeal: (body, seal) => keys.checkCommit(body, seal),
-    visit: (entry, { number }) => {
-      fold.take(entry);
-      if (number !== lastCommit) lastShreds.length = 0;
-      lastCommit = number;
-      if (entry.type === "shred") lastShreds.push(entry.frame);
-    },
-  });
-  if (walked.last?.body.number !== lastCommit) lastShreds.length = 0;
-  const damage = damageOf(size, walked);
-  const file = new MemoryFile({ place, handle, lock, header, keys, fold, walked, size, damage });
-  if (lock !== undefined) await file.recover(lastShreds);
+  const walk = await walkSource({ handle, size, place, header, keys }, extent);
+  const damage = damageOf(size, walk.walked);
+  const file = new MemoryFile({ place, handle, lock, header, keys, ...walk, size, damage });
+  if (lock !== undefined) await file.recover();
   return file;
 };
 

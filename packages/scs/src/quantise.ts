@@ -59,6 +59,9 @@ const transform = (values: Float64Array, from: number, length: number): void => 
 /** Half away from nothing: to the nearest, halves up. Exact within the range of components. */
 const nearest = (value: number): number => Math.floor(value + 0.5);
 
+/** Of what is stored: the next multiple of 8. */
+export const storedDimension = (dimension: number): number => Math.ceil(dimension / 8) * 8;
+
 export class Quantiser {
   /** Of what an embedder gives. */
   readonly dimension: number;
@@ -69,7 +72,7 @@ export class Quantiser {
 
   constructor(hashing: Hashing, dimension: number, seed: Uint8Array) {
     this.dimension = dimension;
-    this.stored = Math.ceil(dimension / 8) * 8;
+    this.stored = storedDimension(dimension);
     this.#signs = Array.from({ length: rounds }, (_, round) =>
       signsOf(hashing, seed, round, this.stored),
     );

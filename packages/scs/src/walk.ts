@@ -1,7 +1,7 @@
 /**
  * Walking a memory file forward from its first record: which commits hold, what they committed, and
- * where what holds ends. Section 7 of `specs/scs/format.md`. The same walk opens a file, a window at
- * a time, and verifies bytes in memory.
+ * where what holds ends. Section 7 of `specs/scs/format.md`. A walk may begin
+ * behind a commit that is known to hold: what a table says of all before it is not looked at again.
  *
  * A commit holds if it names its own place and number, the commit before, the hash of every record
  * since, the log that these make, and the superblock; and, where the key is known, its seal fits. The
@@ -15,18 +15,15 @@
 import { concatBytes, equalBytes, type FileHandle, FileWindow } from "@ioi/base";
 import { domainHash, domains, type Hashing, leafHash, MerkleTree } from "@ioi/crypto";
 import { schema } from "@ioi/wire";
+import { type Due, dueAfter, type Entry, entryOf } from "./entries.ts";
 import {
   checkRecordEnd,
   coveredPayload,
-  decodeFrame,
   decodeHint,
-  decodeKey,
   decodeRecordHeader,
   type Hint,
   hintBytes,
   hintOffset,
-  isErased,
-  isRecordType,
   type RecordHeader,
   recordBytes,
   recordHeaderBytes,
@@ -34,43 +31,9 @@ import {
   recordTypes,
 } from "./layout.ts";
 import { commitBytesMax, commitRecordsMax, scsWindowBytes } from "./limits.ts";
-import {
-  type CommitBody,
-  commitBody,
-  type Compacted,
-  compacted,
-  shred,
-  supersede,
-  tomb,
-} from "./messages.ts";
+import { type CommitBody, commitBody } from "./messages.ts";
 
 export const sealBytes = 32;
-
-/** A record of a commit that holds, as far as its owner must know it. Offsets are of the file. */
-export type Entry =
-  | {
-      readonly type: "frame";
-      readonly id: number;
-      readonly class: number;
-      readonly leaf: number;
-      /** Of the payload. */
-      readonly offset: number;
-      readonly length: number;
-      readonly commitment: Uint8Array;
-    }
-  | {
-      readonly type: "key";
-      readonly frame: number;
-      readonly class: number;
-      readonly offset: number;
-      readonly hash: Uint8Array;
-      readonly wrapped: Uint8Array;
-      readonly erased: boolean;
-    }
-  | { readonly type: "tomb" | "shred"; readonly frame: number; readonly atMs: number }
-  | { readonly type: "supersede"; readonly frame: number; readonly by: number }
-  | { readonly type: "compacted"; readonly from: Compacted }
-  | { readonly type: "opaque"; readonly record: number; readonly offset: number };
 
 export interface Committed {
   readonly body: CommitBody;
@@ -79,6 +42,19 @@ export interface Committed {
   readonly offset: number;
   readonly end: number;
   readonly hash: Uint8Array;
+  readonly seal: Uint8Array;
+}
+
+/** Where a walk begins that does not begin at the first record: behind a commit that holds. */
+export interface Start {
+  readonly last: Committed;
+  /** Of the next record. */
+  readonly sequence: number;
+  /** Memories and segments so far. */
+  readonly memories: number;
+  readonly segments: number;
+  /** Leaves so far; it grows with the walk. */
+  readonly tree: MerkleTree;
 }
 
 export interface Walked {
@@ -87,6 +63,8 @@ export interface Walked {
   readonly end: number;
   /** Of the next record. */
   readonly sequence: number;
+  /** Segments so far. */
+  readonly segments: number;
   /** Leaves of the log, as far as it holds. */
   readonly tree: MerkleTree;
   /** Where the walk ended before the end of the file, and why. */
@@ -104,6 +82,8 @@ export interface WalkOptions {
   readonly size: number;
   readonly superblock: Uint8Array;
   readonly checkSeal: CheckSeal;
+  /** Undefined: from the first record on. */
+  readonly from?: Start | undefined;
   /** Called for every record of a commit that holds, in order. */
   readonly visit: (entry: Entry, commit: CommitBody) => void;
 }
@@ -156,8 +136,12 @@ class Span {
   readonly digests: Uint8Array[] = [];
   /** Hashes of the log's new leaves. */
   readonly leaves: Uint8Array[] = [];
-  frames = 0;
+  due: Due;
   bytes = 0;
+
+  constructor(due: Due) {
+    this.due = due;
+  }
 }
 
 /** What commits that hold add up to. */
@@ -165,11 +149,12 @@ interface State {
   last: Committed | undefined;
   end: number;
   sequence: number;
-  frames: number;
+  /** What the next records must be about. */
+  due: Due;
   readonly tree: MerkleTree;
 }
 
-interface Whole {
+export interface Whole {
   readonly header: RecordHeader;
   readonly head: Uint8Array;
   readonly payload: Uint8Array;
@@ -188,63 +173,6 @@ function* readWhole(offset: number, size: number): Steps<Whole | string> {
     ? { header, head, payload }
     : "a record is damaged";
 }
-
-/** The entry that a record is; the reason where it is malformed or out of place. */
-const entryOf = (
-  { header, payload }: Whole,
-  offset: number,
-  frames: number,
-  leaf: number,
-): Entry | string => {
-  const at = offset + recordHeaderBytes;
-  switch (header.type) {
-    case recordTypes.frame: {
-      const frame = decodeFrame(payload);
-      if (frame?.id !== frames) return "a memory has another number than is due";
-      const { id, class: kept, commitment } = frame;
-      return {
-        type: "frame",
-        id,
-        class: kept,
-        leaf,
-        offset: at,
-        length: header.length,
-        commitment,
-      };
-    }
-    case recordTypes.key: {
-      const key = decodeKey(payload);
-      if (key?.frame !== frames) return "a key is of another memory than the next";
-      const erased = isErased(key.wrapped);
-      return { type: "key", ...key, offset: at, erased };
-    }
-    case recordTypes.tomb:
-    case recordTypes.shred: {
-      const isTomb = header.type === recordTypes.tomb;
-      const decoded = schema.decode(isTomb ? tomb : shred, payload);
-      if (!decoded.ok || decoded.value.frame >= frames)
-        return "it names a memory that is not there";
-      return { type: isTomb ? "tomb" : "shred", ...decoded.value };
-    }
-    case recordTypes.supersede: {
-      const decoded = schema.decode(supersede, payload);
-      const { frame = frames, by = frames } = decoded.ok ? decoded.value : {};
-      return frame < frames && by < frames && frame !== by
-        ? { type: "supersede", frame, by }
-        : "it names a memory that is not there";
-    }
-    case recordTypes.compacted: {
-      const decoded = schema.decode(compacted, payload);
-      return decoded.ok && header.sequence === 0
-        ? { type: "compacted", from: decoded.value }
-        : "an account of a compaction stands where none belongs";
-    }
-    default:
-      return isRecordType(header.type)
-        ? { type: "opaque", record: header.type, offset: at }
-        : "it has a type that this version does not know";
-  }
-};
 
 /** What is wrong with a commit; undefined: it holds. `state` has its leaves already. */
 const commitComplaint = (
@@ -275,7 +203,9 @@ const commitComplaint = (
     : "a commit is of another file";
 };
 
-const readCommit = (payload: Uint8Array): { body: CommitBody; bytes: Uint8Array } | undefined => {
+export const readCommit = (
+  payload: Uint8Array,
+): { body: CommitBody; bytes: Uint8Array } | undefined => {
   if (payload.length < sealBytes) return undefined;
   const bytes = payload.subarray(0, payload.length - sealBytes);
   const decoded = schema.decode(commitBody, bytes);
@@ -297,6 +227,7 @@ const takeCommit = (
   for (const leaf of span.leaves) state.tree.append(leaf);
   const seal = payload.subarray(payload.length - sealBytes);
   const complaint =
+    (span.due.part === 0 ? undefined : "a segment is cut off by a commit") ??
     commitComplaint(options, state, span, { body: commit.body, offset }) ??
     (checkSeal === undefined || checkSeal(commit.bytes, seal)
       ? undefined
@@ -307,10 +238,11 @@ const takeCommit = (
   }
   const end = offset + recordBytes(header.length);
   const start = state.end;
-  state.last = { body: commit.body, start, offset, end, hash: commitHash(hashing, payload) };
+  const hash = commitHash(hashing, payload);
+  state.last = { body: commit.body, start, offset, end, hash, seal: seal.slice() };
   state.end = end;
   state.sequence += span.digests.length + 1;
-  state.frames += span.frames;
+  state.due = span.due;
   return undefined;
 };
 
@@ -323,8 +255,8 @@ const takeRecord = (
   offset: number,
 ): string | undefined => {
   const { header, payload, head } = whole;
-  const frames = state.frames + span.frames;
-  const entry = entryOf(whole, offset, frames, state.tree.size + span.leaves.length);
+  const leaf = state.tree.size + span.leaves.length;
+  const entry = entryOf(whole, offset + recordHeaderBytes, span.due, leaf);
   if (typeof entry === "string") return entry;
   const digest = payloadDigest(hashing, header.type, payload);
   span.bytes += recordBytes(header.length);
@@ -333,7 +265,7 @@ const takeRecord = (
     return "more stands here than between two commits may";
   }
   span.entries.push(entry);
-  if (entry.type === "frame") span.frames++;
+  span.due = dueAfter(span.due, entry);
   if (isLeafType(header.type)) span.leaves.push(leafHash(hashing, logLeaf(header.type, digest)));
   return undefined;
 };
@@ -378,11 +310,16 @@ interface Advanced {
 
 /** As far as commits hold. */
 function* advance(options: WalkOptions): Steps<Advanced> {
-  const { hashing, size, visit } = options;
-  const tree = new MerkleTree(hashing);
-  const state: State = { last: undefined, end: recordsFrom, sequence: 0, frames: 0, tree };
-  let span = new Span();
-  let offset = recordsFrom;
+  const { hashing, size, visit, from } = options;
+  const state: State = {
+    last: from?.last,
+    end: from?.last.end ?? recordsFrom,
+    sequence: from?.sequence ?? 0,
+    due: { memory: from?.memories ?? 0, segment: from?.segments ?? 0, part: 0, parts: 0 },
+    tree: from?.tree ?? new MerkleTree(hashing),
+  };
+  let span = new Span(state.due);
+  let offset = state.end;
   while (offset < size) {
     const whole = yield* readWhole(offset, size);
     if (typeof whole === "string") return { state, stopped: { offset, reason: whole } };
@@ -395,7 +332,7 @@ function* advance(options: WalkOptions): Steps<Advanced> {
     if (reason !== undefined) return { state, stopped: { offset, reason } };
     if (isCommit && state.last !== undefined) {
       for (const entry of span.entries) visit(entry, state.last.body);
-      span = new Span();
+      span = new Span(state.due);
     }
     offset += recordBytes(header.length);
   }
@@ -407,6 +344,7 @@ function* walk(options: WalkOptions): Steps<Walked> {
   const hints = yield* readHints(options.size);
   const { state, stopped } = yield* advance(options);
   const { last, end, sequence, tree } = state;
+  const segments = state.due.segment;
   const due = last === undefined ? 0 : last.body.number + 1;
   const hinted = hints.map(({ commit }) => commit).find((commit) => commit >= due);
   let evidence = hinted === undefined ? undefined : `the file's hint names commit ${hinted}`;
@@ -414,8 +352,16 @@ function* walk(options: WalkOptions): Steps<Walked> {
     const later = yield* laterCommit(stopped.offset, options.size, due);
     if (later !== undefined) evidence = `commit ${later} stands behind it`;
   }
-  return { last, end, sequence, tree, stopped, evidence };
+  return { last, end, sequence, segments, tree, stopped, evidence };
 }
+
+const drive = async <T>(steps: Steps<T>, handle: FileHandle, size: number): Promise<T> => {
+  const window = new FileWindow(handle, size, scsWindowBytes);
+  for (let step = steps.next(); ;) {
+    if (step.done === true) return step.value;
+    step = steps.next(await window.read(step.value.offset, step.value.length));
+  }
+};
 
 /** Any bytes give a result; nothing is changed. */
 export const walkBytes = (bytes: Uint8Array, options: Omit<WalkOptions, "size">): Walked => {
@@ -427,11 +373,18 @@ export const walkBytes = (bytes: Uint8Array, options: Omit<WalkOptions, "size">)
   }
 };
 
-export const walkFile = async (handle: FileHandle, options: WalkOptions): Promise<Walked> => {
-  const window = new FileWindow(handle, options.size, scsWindowBytes);
-  const steps = walk(options);
-  for (let step = steps.next(); ;) {
-    if (step.done === true) return step.value;
-    step = steps.next(await window.read(step.value.offset, step.value.length));
-  }
+export const walkFile = (handle: FileHandle, options: WalkOptions): Promise<Walked> =>
+  drive(walk(options), handle, options.size);
+
+export const hintsOf = (handle: FileHandle, size: number): Promise<readonly Hint[]> =>
+  drive(readHints(size), handle, size);
+
+/** The record that begins at `offset`; undefined: no whole one does. */
+export const recordAt = async (
+  handle: FileHandle,
+  size: number,
+  offset: number,
+): Promise<Whole | undefined> => {
+  const whole = await drive(readWhole(offset, size), handle, size);
+  return typeof whole === "string" ? undefined : whole;
 };

@@ -1,7 +1,7 @@
 /** What a substrate is asked and what it answers: the public types of `substrate/`. */
 import type { Result, Signal } from "@ioi/base";
 import type { Embedder } from "../embed/embedder.ts";
-import type { FileInfo } from "../file.ts";
+import type { FileInfo } from "../file-types.ts";
 import type { KernelExports } from "../kernel/index.ts";
 import type { NewSlot, Unlock } from "../keys.ts";
 import type { Memory } from "../memory.ts";

@@ -1,0 +1,210 @@
+/**
+ * The table: what a walk over a file up to a commit adds up to, so that opening needs not walk there.
+ * Section 5.5 of `specs/scs/format.md`. It holds no content and no key.
+ *
+ * It is only read where it opens under its key, and only believed where the commit that it names stands
+ * in its place and the log's root comes out of its leaves; else the file is walked from its beginning.
+ */
+import { assert, concatBytes, equalBytes, uintLE } from "@ioi/base";
+import { type Hashing, MerkleTree } from "@ioi/crypto";
+import { schema } from "@ioi/wire";
+import { Fold, type Kept, type KeptSegment, type PastCommit } from "./kept.ts";
+import { segmentKinds } from "./layout.ts";
+import { segmentsMax } from "./limits.ts";
+import { compacted } from "./messages.ts";
+import type { Committed } from "./walk.ts";
+
+const { array, bytes, int, oneOf, optional, record } = schema;
+
+const head = record({
+  commit: record({ number: int(), start: int(), offset: int(), end: int(), hash: bytes(32) }),
+  /** Of the next record and the next segment. */
+  sequence: int(),
+  nextSegment: int(),
+  memories: int(0, 2 ** 32 - 2),
+  commits: int(0, 2 ** 32 - 2),
+  leaves: int(0, 2 ** 32 - 2),
+  compactedFrom: optional(compacted),
+  segments: array(
+    record({
+      kind: oneOf(...segmentKinds),
+      number: int(),
+      first: int(),
+      count: int(),
+      keyOffset: int(),
+      commit: int(),
+      parts: array(record({ offset: int(), length: int() })),
+    }),
+    segmentsMax,
+  ),
+});
+type Head = schema.Infer<typeof head>;
+
+/** Of a memory: nine numbers of 4 bytes around one of 8. */
+const rowBytes = 44;
+const commitBytes = 12;
+const hashBytes = 32;
+const flags = { forgotten: 1, damaged: 2, keyless: 4 } as const;
+/** Says that there is none: commits and memories are fewer. */
+const none = 0xffff_ffff;
+
+/** Whether a table can hold all of a file. */
+export const tableIsDue = ({ segments, memories }: Fold): boolean =>
+  segments.size < segmentsMax && memories.length < none;
+
+const encodeRows = (memories: readonly Kept[]): Uint8Array => {
+  const rows = new Uint8Array(memories.length * rowBytes);
+  const view = new DataView(rows.buffer);
+  for (const [id, kept] of memories.entries()) {
+    const at = id * rowBytes;
+    const isKeyless = kept.keyOffset === 0;
+    const bits =
+      (kept.forgotten ? flags.forgotten : 0) |
+      (kept.isKeyDamaged ? flags.damaged : 0) |
+      (isKeyless ? flags.keyless : 0);
+    view.setFloat64(at, kept.offset, true);
+    const numbers = [
+      isKeyless ? 0 : kept.offset - kept.keyOffset,
+      kept.length,
+      kept.leaf,
+      kept.class,
+      kept.commit,
+      kept.tombedIn ?? none,
+      kept.supersededIn ?? none,
+      kept.supersededBy ?? none,
+      bits,
+    ];
+    for (const [i, number] of numbers.entries()) view.setUint32(at + 8 + 4 * i, number, true);
+  }
+  return rows;
+};
+
+const decodeRows = (rows: Uint8Array): Kept[] => {
+  const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength);
+  const orNone = (at: number): number | undefined => {
+    const value = view.getUint32(at, true);
+    return value === none ? undefined : value;
+  };
+  return Array.from({ length: rows.length / rowBytes }, (_, id) => {
+    const at = id * rowBytes;
+    const offset = view.getFloat64(at, true);
+    const bits = view.getUint32(at + 40, true);
+    return {
+      offset,
+      keyOffset: bits & flags.keyless ? 0 : offset - view.getUint32(at + 8, true),
+      length: view.getUint32(at + 12, true),
+      leaf: view.getUint32(at + 16, true),
+      class: view.getUint32(at + 20, true),
+      commit: view.getUint32(at + 24, true),
+      tombedIn: orNone(at + 28),
+      supersededIn: orNone(at + 32),
+      supersededBy: orNone(at + 36),
+      forgotten: (bits & flags.forgotten) !== 0,
+      isKeyDamaged: (bits & flags.damaged) !== 0,
+    };
+  });
+};
+
+const encodeCommits = (commits: readonly PastCommit[]): Uint8Array => {
+  const rows = new Uint8Array(commits.length * commitBytes);
+  const view = new DataView(rows.buffer);
+  for (const [i, { atMs, logSize }] of commits.entries()) {
+    view.setFloat64(i * commitBytes, atMs, true);
+    view.setUint32(i * commitBytes + 8, logSize, true);
+  }
+  return rows;
+};
+
+const decodeCommits = (rows: Uint8Array): PastCommit[] => {
+  const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength);
+  return Array.from({ length: rows.length / commitBytes }, (_, i) => ({
+    atMs: view.getFloat64(i * commitBytes, true),
+    logSize: view.getUint32(i * commitBytes + 8, true),
+  }));
+};
+
+export interface TableState {
+  readonly last: Committed;
+  readonly sequence: number;
+  readonly segments: number;
+  readonly tree: MerkleTree;
+}
+
+export const encodeTable = (fold: Fold, state: TableState): Uint8Array => {
+  const { number } = state.last.body;
+  const { start, offset, end, hash } = state.last;
+  assert(fold.commits.length === number + 1, "a table of other commits");
+  const encoded = schema.encode(head, {
+    commit: { number, start, offset, end, hash },
+    sequence: state.sequence,
+    nextSegment: state.segments,
+    memories: fold.memories.length,
+    commits: fold.commits.length,
+    leaves: state.tree.size,
+    ...(fold.compactedFrom === undefined ? {} : { compactedFrom: fold.compactedFrom }),
+    // A table does not name tables.
+    segments: [...fold.segments.values()].filter(({ kind }) => kind !== "table"),
+  });
+  const leaves = new Uint8Array(state.tree.size * hashBytes);
+  for (let i = 0; i < state.tree.size; i++) leaves.set(state.tree.leaf(i), i * hashBytes);
+  return concatBytes(
+    uintLE(encoded.length, 4),
+    encoded,
+    encodeRows(fold.memories),
+    encodeCommits(fold.commits),
+    leaves,
+  );
+};
+
+export interface Table {
+  readonly commit: Head["commit"];
+  readonly sequence: number;
+  readonly segments: number;
+  readonly fold: Fold;
+  readonly tree: MerkleTree;
+}
+
+/** Undefined for anything but a whole table. `self`: the segment that it lies in. */
+export const decodeTable = (
+  hashing: Hashing,
+  raw: Uint8Array,
+  self: KeptSegment,
+): Table | undefined => {
+  if (raw.length < 4) return undefined;
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const headEnd = 4 + view.getUint32(0, true);
+  const decoded = schema.decode(head, raw.subarray(4, headEnd));
+  if (!decoded.ok) return undefined;
+  const { commit, sequence, nextSegment, memories, commits, leaves, segments } = decoded.value;
+  const rowsEnd = headEnd + memories * rowBytes;
+  const commitsEnd = rowsEnd + commits * commitBytes;
+  if (commitsEnd + leaves * hashBytes !== raw.length) return undefined;
+  const tree = new MerkleTree(hashing);
+  for (let at = commitsEnd; at < raw.length; at += hashBytes) {
+    tree.append(raw.subarray(at, at + hashBytes));
+  }
+  const kept = segments.map((each): [number, KeptSegment] => [
+    each.number,
+    { ...each, parts: [...each.parts] },
+  ]);
+  const fold = new Fold(hashing, {
+    memories: decodeRows(raw.subarray(headEnd, rowsEnd)),
+    segments: new Map(kept),
+    commits: decodeCommits(raw.subarray(rowsEnd, commitsEnd)),
+    compactedFrom: decoded.value.compactedFrom,
+  });
+  // It lies in the commit behind the one that it names, where the walk will find it again.
+  return self.number === nextSegment
+    ? { commit, sequence, segments: nextSegment, fold, tree }
+    : undefined;
+};
+
+/** Whether the commit that a table names is the one that stands there, over the same log. */
+export const tableHolds = (table: Table, found: Committed | undefined): boolean =>
+  found !== undefined &&
+  found.body.number === table.commit.number &&
+  found.body.offset === table.commit.offset &&
+  equalBytes(found.hash, table.commit.hash) &&
+  found.end === table.commit.end &&
+  found.body.logSize === table.tree.size &&
+  equalBytes(found.body.logRoot, table.tree.root());

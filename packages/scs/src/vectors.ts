@@ -1,0 +1,66 @@
+/**
+ * What a segment of vectors holds: which of its memories have one, and their components of 12 bits, two
+ * in three bytes. Section 5.6 of `specs/scs/format.md`.
+ */
+import { assert, concatBytes, uintLE } from "@ioi/base";
+
+const bias = 2048;
+const dimensionBytes = 2;
+
+/** Vectors of memories that follow each other, by place; undefined: it has none. */
+export type VectorRows = readonly (Int16Array | undefined)[];
+
+const rowBytesOf = (dimension: number): number => (dimension * 3) / 2;
+
+const packRow = (row: Int16Array, to: Uint8Array, at: number): void => {
+  for (let i = 0, byte = at; i < row.length; i += 2, byte += 3) {
+    const [a, b] = [(row[i] as number) + bias, (row[i + 1] as number) + bias];
+    to[byte] = a & 0xff;
+    to[byte + 1] = (a >> 8) | ((b & 15) << 4);
+    to[byte + 2] = b >> 4;
+  }
+};
+
+const unpackRow = (from: Uint8Array, at: number, dimension: number): Int16Array => {
+  const row = new Int16Array(dimension);
+  for (let i = 0, byte = at; i < dimension; i += 2, byte += 3) {
+    const middle = from[byte + 1] as number;
+    row[i] = ((from[byte] as number) | ((middle & 15) << 8)) - bias;
+    row[i + 1] = ((middle >> 4) | ((from[byte + 2] as number) << 4)) - bias;
+  }
+  return row;
+};
+
+/** `dimension`: of what is stored, a multiple of 8. */
+export const encodeVectors = (dimension: number, rows: VectorRows): Uint8Array => {
+  assert(dimension % 8 === 0, "a stored dimension");
+  const present = new Uint8Array(Math.ceil(rows.length / 8));
+  const held = rows.flatMap((row, i) => (row === undefined ? [] : [{ row, i }]));
+  const packed = new Uint8Array(held.length * rowBytesOf(dimension));
+  for (const [place, { row, i }] of held.entries()) {
+    assert(row.length === dimension, "a vector of another dimension");
+    present[i >> 3] = (present[i >> 3] as number) | (1 << (i & 7));
+    packRow(row, packed, place * rowBytesOf(dimension));
+  }
+  return concatBytes(uintLE(dimension, dimensionBytes), present, packed);
+};
+
+/** Undefined for anything but `count` memories' vectors of this dimension. */
+export const decodeVectors = (
+  dimension: number,
+  count: number,
+  bytes: Uint8Array,
+): VectorRows | undefined => {
+  const presentEnd = dimensionBytes + Math.ceil(count / 8);
+  if (bytes.length < presentEnd) return undefined;
+  if (((bytes[0] as number) | ((bytes[1] as number) << 8)) !== dimension) return undefined;
+  const rows: (Int16Array | undefined)[] = [];
+  let at = presentEnd;
+  for (let i = 0; i < count; i++) {
+    const isHeld = ((bytes[dimensionBytes + (i >> 3)] as number) >> (i & 7)) & 1;
+    if (isHeld && at + rowBytesOf(dimension) > bytes.length) return undefined;
+    rows.push(isHeld ? unpackRow(bytes, at, dimension) : undefined);
+    if (isHeld) at += rowBytesOf(dimension);
+  }
+  return at === bytes.length ? rows : undefined;
+};
