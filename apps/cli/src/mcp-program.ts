@@ -17,6 +17,11 @@ const serverOptions = (command: Command): Command =>
     .option("--read <dir>", "a folder that it may read", collect)
     .option("--write <dir>", "a folder that it may read and write", collect)
     .option("--no-folders", "do not give it the folders that its command names")
+    .option(
+      "--network <host[:port]>",
+      "a place that its program may reach, through egress; nothing else; port 443 if none is said",
+      collect,
+    )
     .option("--env <name[=value]>", "a variable that it gets; nothing else of yours", collect)
     .option("--cwd <dir>", "where it starts, for reading; absent: an empty folder")
     .option("--replace", "take a changed command for a known name");
@@ -39,6 +44,7 @@ export const addMcpCommands = (program: Command, build: Build): void => {
   );
   examples(add, [
     "mcp add files -- node /opt/mcp/server-filesystem/dist/index.js ~/Documents",
+    "mcp add weather --network api.weather.example -- python3 /opt/weather/server.py",
     "mcp add notes --read ~/notes -- python3 /opt/notes/server.py",
   ]);
   bind(build, add, async () => (await servers()).add);

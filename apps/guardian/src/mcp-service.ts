@@ -45,6 +45,7 @@ export const serverMessage = (
     files: [...server.files],
     roots: server.roots.map(({ path, access }) => ({ path, write: access === "write" })),
     secret: server.secret ?? "",
+    network: (server.network ?? []).map(({ host, port }) => ({ host, port })),
     identity: server.identity,
     pinning,
     policy,
@@ -61,6 +62,9 @@ const serverOf = (given: pb.McpServer): McpServer => ({
   env: given.env,
   files: given.files.map(({ path, sha256 }) => ({ path, sha256 })),
   roots: given.roots.map(({ path, write }) => ({ path, access: write ? "write" : "read" })),
+  ...(given.network.length === 0
+    ? {}
+    : { network: given.network.map(({ host, port }) => ({ host, port })) }),
   ...(given.secret === "" ? {} : { secret: given.secret }),
   identity: new Uint8Array(32),
 });

@@ -2,13 +2,29 @@
  * Actions that a running program asks for beside its own: prepared by the same driver, proposed, and
  * performed while the program goes on; what became of each is an input of the session.
  *
- * Invariants: nothing is granted without a ticket of its own; each ticket gets its outcome before the
- * program's action gets its own. Bounds: `besideMax` at once, `besideAskMsMax`.
+ * The start of a server lasts beyond the call that needed it: until the session rests, or ends.
+ *
+ * Invariants: nothing is granted without a ticket of its own; each ticket gets its outcome, before the
+ * program's action gets its own where it does not last. Bounds: `besideMax` at once, `besideAskMsMax`.
  */
-import { clip, reasonCharsMax, type SessionInput, type SessionSnapshot } from "@ioi/agent";
+import {
+  callTarget,
+  clip,
+  reasonCharsMax,
+  type SessionInput,
+  type SessionSnapshot,
+} from "@ioi/agent";
 import { type Log, OperationError } from "@ioi/base";
+import { startTool } from "@ioi/firewall";
 import { decodeCanonical, prepared as preparedSchema, schema } from "@ioi/wire";
-import type { ActWant, Driver, Gate, PersonDecision, ProposalVerdict } from "./ends.ts";
+import type {
+  ActWant,
+  Driver,
+  Gate,
+  PersonDecision,
+  ProposalVerdict,
+  ReportInput,
+} from "./ends.ts";
 import { besideAskMsMax, besideMax } from "./limits.ts";
 import { readActEnd } from "./outcomes.ts";
 
@@ -57,12 +73,17 @@ const argsOf = (bytes: Uint8Array): Beside["args"] => {
     : {};
 };
 
+const isStart = ({ target, args }: ActWant): boolean =>
+  target === callTarget && argsOf(args)["tool"] === startTool;
+
 export class BesideActions {
   readonly #ends: BesideEnds;
   readonly #state: SessionSnapshot;
   /** Approvals that a person is asked for, and answers that came before anybody waited. */
   readonly #waiting: Map<string, (answer: Answer) => void> = new Map();
   readonly #running: Set<Promise<void>> = new Set();
+  /** Servers that were started, and go on running. */
+  readonly #lasting: Map<Promise<void>, () => Promise<void>> = new Map();
   #proposals = 0;
   #keys = 0;
 
@@ -135,6 +156,10 @@ export class BesideActions {
       );
       const known = judgedOf(verdict);
       await tell(known);
+      if (verdict.verdict === "allow" && isStart(want)) {
+        this.#last(act, verdict, statement.value.nonce, known, tell);
+        return;
+      }
       if (verdict.verdict === "allow") {
         const outcome = await this.#perform(act, verdict, statement.value.nonce, known, tell);
         // What its ticket did not let happen; the program need not wait for it.
@@ -153,6 +178,47 @@ export class BesideActions {
       return await refuse(reason === "" ? "a person said no" : reason);
     }
     await refuse("what was approved asks again");
+  }
+
+  #last(
+    { driver, ...act }: ProgramAct,
+    verdict: ProposalVerdict,
+    nonce: Uint8Array,
+    known: Known,
+    tell: (known: Known) => Promise<void>,
+  ): void {
+    // Whoever stops the session ends it, and hears what it was.
+    const { signal } = new AbortController();
+    const performing = this.#perform({ ...act, driver, signal }, verdict, nonce, known, tell, true);
+    const done = performing.then(
+      () => undefined,
+      (error: unknown) => {
+        if (!(error instanceof OperationError)) throw error;
+        this.#ends.log.log("warn", "session.beside-failed", { code: error.code });
+      },
+    );
+    this.#lasting.set(done, () => driver.abort(nonce));
+    void done.finally(() => this.#lasting.delete(done));
+  }
+
+  get lasting(): number {
+    return this.#lasting.size;
+  }
+
+  /** Servers end, and their starts have their outcomes. */
+  async endLasting(): Promise<void> {
+    await Promise.all(
+      [...this.#lasting].map(async ([done, end]) => {
+        try {
+          await end();
+        } catch (error) {
+          if (!(error instanceof OperationError)) throw error;
+          // Whoever kills its driver ends it.
+          return;
+        }
+        await done;
+      }),
+    );
   }
 
   #answer(approval: string, signal: AbortSignal): Promise<Answer> {
@@ -179,17 +245,24 @@ export class BesideActions {
     nonce: Uint8Array,
     known: Known,
     tell: (known: Known) => Promise<void>,
+    lasts = false,
   ): Promise<NonNullable<Known["outcome"]>> {
     const report = { session: this.#state.session, counter };
     const nothing = new Uint8Array(0);
     const lasting = new AbortController().signal;
     let outcome: NonNullable<Known["outcome"]>;
-    let signed: { readonly outcome: Uint8Array; readonly outcomeSignature: Uint8Array } | undefined;
+    let signed: Pick<ReportInput, "outcome" | "outcomeSignature" | "requests"> | undefined;
+    const deadlineMs = lasts ? Number.POSITIVE_INFINITY : undefined;
     try {
-      const end = await driver.act(nonce, ticket, nothing, signal);
-      const { input } = readActEnd("net::connect", end);
+      const acting = driver.act(nonce, ticket, nothing, signal, undefined, undefined, deadlineMs);
+      const end = await acting;
+      const { input, requests } = readActEnd("net::connect", end);
       const { status, bytes, code, message, evidence, resultHash } = input;
-      signed = { outcome: end.outcome, outcomeSignature: end.outcomeSignature };
+      signed = {
+        outcome: end.outcome,
+        outcomeSignature: end.outcomeSignature,
+        ...(requests === undefined ? {} : { requests }),
+      };
       outcome = {
         status,
         bytes,

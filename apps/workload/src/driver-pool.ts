@@ -101,12 +101,10 @@ class RemoteDriver implements Driver {
     signal: AbortSignal,
     onOutput: (bytes: Uint8Array, stream: "output" | "errors") => void = () => undefined,
     onWant: (want: ActWant) => void = () => undefined,
+    deadlineMs: number = actDeadlineMs,
   ): Promise<ActEnd> {
     const output: Uint8Array[] = [];
-    const events = this.#client.act(
-      { nonce, ticket, content },
-      { signal, deadlineMs: actDeadlineMs },
-    );
+    const events = this.#client.act({ nonce, ticket, content }, { signal, deadlineMs });
     for await (const { event } of events) {
       if (event.case === "output" || event.case === "errors") {
         output.push(event.value);

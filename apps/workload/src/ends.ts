@@ -194,6 +194,8 @@ export interface Driver {
     onOutput?: (bytes: Uint8Array, stream: "output" | "errors") => void,
     /** What its program asks for beside it. */
     onWant?: (want: ActWant) => void,
+    /** Absent: as long as a call may take. */
+    deadlineMs?: number,
   ): Promise<ActEnd>;
   /** What a program of the act under this ticket asked for is not permitted. */
   refuse(counter: bigint, id: number, reason: string): Promise<void>;

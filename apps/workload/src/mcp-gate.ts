@@ -3,15 +3,17 @@
  * the Guardian, and what the Guardian permits goes on by its ticket. Nothing here decides.
  *
  * Invariants: every message that the driver held gets a verdict once or is refused; an outcome is
- * reported for every ticket. Bounds: the driver's on messages; `gateAsksMax` questions wait for a
+ * reported for every ticket, also of the server's start, which lasts as long as it runs. Bounds: the driver's on messages; `gateAsksMax` questions wait for a
  * person, each for `gateAskMsMax`.
  */
 import { type Log, OperationError, toHex } from "@ioi/base";
+import { startTool } from "@ioi/firewall";
 import { type Client, MessageQueue } from "@ioi/host/rpc";
 import { outcome as outcomeSchema, type pb, schema } from "@ioi/wire";
-import type { ActEnd, Driver, Drivers, McpGuardian, ProposalVerdict } from "./ends.ts";
+import type { ActEnd, Driver, Drivers, McpGuardian, ProposalVerdict, ReportInput } from "./ends.ts";
 import { gateAskMsMax, gateAsksMax, gateQuestionCharsMax } from "./limits.ts";
 import type { Decisions } from "./mcp-decisions.ts";
+import { readActEnd } from "./outcomes.ts";
 
 export interface GateEnds {
   readonly gate: McpGuardian;
@@ -67,6 +69,12 @@ const unansweredWhy: Readonly<Record<string, string>> = {
   late: "The client's user did not answer in time.",
 };
 
+/** Of a server with a network: what it sent and got. */
+const requestsPart = (end: ActEnd): Pick<ReportInput, "requests"> => {
+  const { requests } = readActEnd("mcp::call", end);
+  return requests === undefined ? {} : { requests };
+};
+
 const questionText = (what: string, { display, reason }: ProposalVerdict): string =>
   [
     `IOI asks before ${what} is called.`,
@@ -102,7 +110,7 @@ export class McpGate {
     return mcp;
   }
 
-  /** Starts the server; resolves when the first message may be sent. */
+  /** Has the server started; the notice `opened` says that messages may be sent. */
   async open(): Promise<void> {
     const { gate, drivers } = this.#ends;
     const { session, server } = this.#start;
@@ -121,7 +129,6 @@ export class McpGate {
     }
     this.#relay = first.value.event.value;
     void this.#follow({ [Symbol.asyncIterator]: () => events });
-    this.#notice("opened", `session ${session}`);
   }
 
   /** A message of the client. Its order is that of the calls. */
@@ -145,6 +152,9 @@ export class McpGate {
     switch (event.case) {
       case "message":
         this.events.push({ type: "message", bytes: event.value });
+        return;
+      case "started":
+        this.#notice("opened", `session ${this.#start.session}`);
         return;
       case "held":
         this.#work(this.#judge(event.value));
@@ -212,11 +222,21 @@ export class McpGate {
     const { session } = this.#start;
     const { gate } = this.#ends;
     const { counter, ticket } = verdict;
+    const deadlineMs = held.what.endsWith(`.${startTool}`) ? Number.POSITIVE_INFINITY : undefined;
     this.#notice("allowed", held.what, verdict);
     let end: ActEnd | undefined;
     try {
       const signal = new AbortController().signal;
-      end = await this.#driver?.act(held.nonce, ticket, noContent, signal);
+      const act = [
+        held.nonce,
+        ticket,
+        noContent,
+        signal,
+        undefined,
+        undefined,
+        deadlineMs,
+      ] as const;
+      end = await this.#driver?.act(...act);
     } catch (error) {
       this.#notice("fault", `${held.what}: ${failureText(error)}`);
     }
@@ -230,6 +250,7 @@ export class McpGate {
             reportedBy: "driver",
             outcome: end.outcome,
             outcomeSignature: end.outcomeSignature,
+            ...requestsPart(end),
           }
         : { session, counter, status: "unknown", reportedBy: "workload" },
       new AbortController().signal,

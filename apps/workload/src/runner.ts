@@ -395,7 +395,7 @@ export class SessionRunner {
 
   /** Nothing of the session runs: neither its drivers nor the program of its agent. */
   #release(): void {
-    this.#ends.drivers.release(this.state.session);
+    void this.#calls.release();
     void this.#seat.rest();
   }
 

@@ -82,12 +82,15 @@ const insideLine = (table: RootTable, network: string): string => {
   return line("sandbox", `can run anything inside: ${roots.join(", ")}; ${network}`);
 };
 
+const networkOf = (args: Action["args"]): string =>
+  args["network"] === undefined ? "no network" : "a network";
+
 /** What it means to open a terminal, and to close it. */
 const shellLines = ({ args }: Action, table: RootTable): readonly string[] => {
   switch (args["do"]) {
     case "open":
       return [
-        insideLine(table, "no network"),
+        insideLine(table, networkOf(args)),
         line("typing", "is recorded and not asked about again"),
         line("writes", "are held back until it is closed, then applied; can be undone"),
       ];
@@ -177,7 +180,7 @@ const argumentLines = (spec: ArgumentSpec, action: Action, table: RootTable): re
       (value as readonly CanonicalValue[]).map(plainText),
       action.facts["program"],
       table,
-      action.args["network"] === undefined ? "no network" : "a network",
+      networkOf(action.args),
     );
   }
   if (spec.type === "content") return contentLines(value);
@@ -235,8 +238,11 @@ const undoLine = (decision: Decision): string =>
       : "kept for undo before it happens"
     : "cannot be undone by itself, or is protected";
 
-/** Where a program with a network may go; what it may not go to unasked asks. */
-const networkLines = ({ obligations }: Decision): readonly string[] => {
+/**
+ * Where a program with a network may go; what it may not go to unasked asks, unless it is one that
+ * outlives its act (`lasts`).
+ */
+const networkLines = ({ obligations }: Decision, lasts: boolean): readonly string[] => {
   const all = obligations.flatMap((each) => (each.type === "flow" ? (each.hosts ?? []) : []));
   const places = all.filter(({ intercept }) => intercept !== "judged");
   const opened = all.filter(({ intercept }) => intercept !== undefined);
@@ -253,9 +259,10 @@ const networkLines = ({ obligations }: Decision): readonly string[] => {
   const more = places.length - named.length;
   const list = named.length === 0 ? "nowhere" : named.join(", ");
   const also = more > 0 ? ` and ${more} more` : "";
+  const other = lasts ? "refused" : "asked about";
   const reads = opened.map(({ host, port }) => `${host}:${port}`).join(", ");
   return [
-    line("reaches", bounded(`${list}${also} without asking; any other host is asked about`)),
+    line("reaches", bounded(`${list}${also} without asking; any other host is ${other}`)),
     ...(opened.length === 0
       ? []
       : [line("opens", bounded(`its encrypted connections to ${reads}: each request is read`))]),
@@ -276,14 +283,15 @@ export const card = (action: Action, decision: Decision, context: DecisionContex
         : argumentLines(argument, action, table)),
     );
   }
-  if (action.target === "sys::shell") lines.push(...shellLines(action, table));
+  const isShell = action.target === "sys::shell";
+  if (isShell) lines.push(...shellLines(action, table));
   const subject = readSubject(action, table);
   for (const { key, why } of subject.ok ? protectedPaths(subject.value) : []) {
     lines.push(line("protected", `${key}: ${why}`));
   }
   const warnings = Object.values(action.args).flatMap(textsOf).flatMap(letterWarnings);
   for (const warning of [...new Set(warnings)].slice(0, 5)) lines.push(line("letters", warning));
-  lines.push(...networkLines(decision));
+  lines.push(...networkLines(decision, context.starts !== undefined || isShell));
   for (const ask of decision.asks) lines.push(line("asks", askLine(ask)));
   lines.push(line("why", bounded(decision.reason, true)));
   lines.push(line("undo", undoLine(decision)));

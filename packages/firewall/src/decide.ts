@@ -30,7 +30,7 @@ import { ungrounded } from "./grounding/native.ts";
 import { type DeferredFiring, type Firing, judge, type Judgement } from "./judge.ts";
 import { flowBytesDownMax, flowBytesUpMax, flowMsMax, flowRequestsMax } from "./limits.ts";
 import { isGroundedUrl, openedClasses, urlAsks, urlDenials } from "./net/judge-url.ts";
-import { programFlow } from "./net/lease.ts";
+import { programFlow, serverFlow } from "./net/lease.ts";
 import type { CanonicalUrl } from "./net/url.ts";
 import { rootTable } from "./roots.ts";
 import { sandboxAsks, sandboxObligations } from "./sandbox-profile.ts";
@@ -119,6 +119,10 @@ const obligationsOf = (
   context: DecisionContext,
 ): Keeping => {
   const call = judgement.tool?.call;
+  const { starts } = context;
+  if (starts !== undefined) {
+    return { obligations: serverFlow(policy, subject, starts), lost: [] };
+  }
   if (call !== undefined) {
     // Without words no look-up is the person's own.
     if (context.session.gate === true) return { obligations: [], lost: [] };
@@ -306,7 +310,7 @@ const decideSubject = (
       ? []
       : [
           ...collectAsks(subject, judgement, keeping, guarded, context),
-          ...sandboxAsks(policy, subject),
+          ...sandboxAsks(policy, subject, context.starts),
         ];
   const free = goesWithoutAsking(policy, subject, reversible, all);
   const asks = free ? all.filter(({ kind }) => kind !== "default") : all;
@@ -322,7 +326,7 @@ const decideSubject = (
     grantsUsed: used,
     obligations: [
       ...keeping.obligations,
-      ...sandboxObligations(policy, subject),
+      ...sandboxObligations(policy, subject, context.starts),
       ...contentObligations(judgement),
     ],
     ...(opened.length === 0 ? {} : { addressClasses: opened }),

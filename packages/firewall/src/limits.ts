@@ -222,6 +222,10 @@ export const programRequestsMax = 10_000;
 export const programBytesUpMax = 268_435_456;
 /** Bytes that come back to one program. */
 export const programBytesDownMax = 4_294_967_296;
+/** Requests of one server's program from its start to its end; the most that a ticket can say. */
+export const serverRequestsMax = 65_536;
+/** Time from a server's start in which its program may reach anything, in milliseconds: one day. */
+export const serverFlowMsMax = 86_400_000;
 /** Time from a program's start in which it may reach anything, in milliseconds. */
 export const programFlowMsMax = 3_600_000;
 /** Objects and lists inside each other of an answer that are searched for addresses. */

@@ -16,7 +16,7 @@ import type { Predicate } from "./predicate.ts";
 import { homeRoot, isScopeName, type RootTable, scopeRoot } from "./roots.ts";
 import type { Subject } from "./subject.ts";
 import { targets } from "./targets.ts";
-import type { CompiledPolicy, Root } from "./types.ts";
+import type { CompiledPolicy, DecisionContext, Root } from "./types.ts";
 
 export interface SandboxPaths {
   /** Absolute; nothing of them is seen. */
@@ -105,15 +105,19 @@ const join = (base: string, names: readonly string[]): string =>
   names.length === 0 ? base : `${base === "/" ? "" : base}/${names.join("/")}`;
 
 class Compiler {
+  /** What a pattern's root may stand for. */
   readonly #roots: readonly Root[];
   readonly #home: string;
+  /** What the program sees. */
+  readonly #shown: readonly Root[];
   readonly #hidden = new Set<string>();
   readonly #readOnly = new Set<string>();
   readonly #uncompiled = new Map<string, Uncompiled>();
 
-  constructor(roots: readonly Root[], home: string) {
+  constructor(roots: readonly Root[], home: string, shown: readonly Root[]) {
     this.#roots = roots;
     this.#home = home;
+    this.#shown = shown;
   }
 
   rule(rule: CompiledRule): void {
@@ -122,22 +126,22 @@ class Compiler {
 
   #refusal(rule: CompiledRule, { argument, access }: Refusal): void {
     if (rule.window !== undefined)
-      return this.#cannot(rule, this.#roots, "it counts at times only");
+      return this.#cannot(rule, this.#shown, "it counts at times only");
     const others = rule.conditions.filter((each) => each.argument !== argument);
     const own = rule.conditions.filter((each) => each.argument === argument);
     // About the other of two paths alone: that one's refusal says it.
     if (own.length === 0 && others.length > 0 && isAboutPaths(rule, others)) return;
     if (rule.deferred === true || others.length > 0) {
-      return this.#cannot(rule, this.#roots, "it depends on more than the path");
+      return this.#cannot(rule, this.#shown, "it depends on more than the path");
     }
     if (own.length === 0) {
-      for (const { path } of this.#roots) this.#add(rule, access, path);
+      for (const { path } of this.#shown) this.#add(rule, access, path);
       return;
     }
     const [first, ...more] = own;
     const patterns = first === undefined ? undefined : pathsOf(first.predicate);
     if (patterns === undefined || more.length > 0) {
-      return this.#cannot(rule, this.#roots, "its paths are no plain list");
+      return this.#cannot(rule, this.#shown, "its paths are no plain list");
     }
     for (const { patterns: all, nocase } of patterns) {
       for (const pattern of all) this.#pattern(rule, access, pattern, nocase);
@@ -147,7 +151,7 @@ class Compiler {
   #pattern(rule: CompiledRule, access: Access, pattern: PathPattern, nocase: boolean): void {
     for (const base of basesOf(pattern.root, this.#roots, this.#home)) {
       // A root below the pattern's, or above it, is meant as well.
-      const touched = this.#roots.filter(
+      const touched = this.#shown.filter(
         ({ path }) => isWithin(path, base) || isWithin(base, path),
       );
       if (touched.length === 0) continue;
@@ -170,7 +174,7 @@ class Compiler {
   /** What lies in none of the session's folders is in no sandbox anyway. */
   #add(rule: CompiledRule, access: Access, path: string): void {
     const paths = access === "read" ? this.#hidden : this.#readOnly;
-    for (const root of this.#roots) {
+    for (const root of this.#shown) {
       const within = isWithin(path, root.path) ? path : isWithin(root.path, path) ? root.path : "";
       if (within === "") continue;
       if (paths.size < sandboxPathsMax || paths.has(within)) paths.add(within);
@@ -200,6 +204,21 @@ interface Shared {
   readonly asks: readonly AskSource[];
 }
 
+const sharedFor = (policy: CompiledPolicy, table: RootTable, shown?: readonly Root[]): Shared => {
+  const roots = table.roots.filter(({ name }) => name !== homeRoot);
+  const home = table.roots.find(({ name }) => name === homeRoot)?.path ?? "/";
+  const { profile, uncompiled } = compileSandbox(policy, roots, home, shown);
+  const { hidden, readOnly } = profile;
+  const rules = new Set(uncompiled.map(({ rule }) => rule));
+  return {
+    obligations:
+      hidden.length + readOnly.length === 0
+        ? []
+        : [{ type: "sandbox", hidden: [...hidden], readOnly: [...readOnly] }],
+    asks: [...rules].slice(0, sandboxAsksMax).map((id) => ({ kind: "sandbox", id })),
+  };
+};
+
 const known = new WeakMap<CompiledPolicy["engine"], WeakMap<RootTable, Shared>>();
 
 /** Of this session; worked out once. */
@@ -209,42 +228,48 @@ const sharedOf = (policy: CompiledPolicy, table: RootTable): Shared => {
   known.set(engine, ofPolicy);
   const found = ofPolicy.get(table);
   if (found !== undefined) return found;
-  const roots = table.roots.filter(({ name }) => name !== homeRoot);
-  const home = table.roots.find(({ name }) => name === homeRoot)?.path ?? "/";
-  const { profile, uncompiled } = compileSandbox(policy, roots, home);
-  const { hidden, readOnly } = profile;
-  const rules = new Set(uncompiled.map(({ rule }) => rule));
-  const made: Shared = {
-    obligations:
-      hidden.length + readOnly.length === 0
-        ? []
-        : [{ type: "sandbox", hidden: [...hidden], readOnly: [...readOnly] }],
-    asks: [...rules].slice(0, sandboxAsksMax).map((id) => ({ kind: "sandbox", id })),
-  };
+  const made = sharedFor(policy, table);
   ofPolicy.set(table, made);
   return made;
+};
+
+type Starts = DecisionContext["starts"];
+
+/** Of a program of the session, or of a server with folders of its own. */
+const partOf = (
+  policy: CompiledPolicy,
+  { target, table }: Subject,
+  starts: Starts,
+): Shared | undefined => {
+  if (starts !== undefined) return sharedFor(policy, table, starts.folders);
+  return sandboxedTargets.has(target.name) ? sharedOf(policy, table) : undefined;
 };
 
 /** What the driver of a program keeps from it; nothing where nothing is refused. */
 export const sandboxObligations = (
   policy: CompiledPolicy,
-  { target, table }: Subject,
-): readonly Obligation[] =>
-  sandboxedTargets.has(target.name) ? sharedOf(policy, table).obligations : [];
+  subject: Subject,
+  starts?: Starts,
+): readonly Obligation[] => partOf(policy, subject, starts)?.obligations ?? [];
 
 /** A program asks where it could go round a refusal; the first few are named. */
 export const sandboxAsks = (
   policy: CompiledPolicy,
-  { target, table }: Subject,
-): readonly AskSource[] => (sandboxedTargets.has(target.name) ? sharedOf(policy, table).asks : []);
+  subject: Subject,
+  starts?: Starts,
+): readonly AskSource[] => partOf(policy, subject, starts)?.asks ?? [];
 
-/** What a program sees less than `roots`, and which refusals it could go round. Pure. */
+/**
+ * What a program that sees `shown` sees less, and which refusals it could go round; patterns are those
+ * of a session with these `roots`. Pure.
+ */
 export const compileSandbox = (
   policy: CompiledPolicy,
   roots: readonly Root[],
   home: string,
+  shown: readonly Root[] = roots,
 ): CompiledProfile => {
-  const compiler = new Compiler(roots, home);
+  const compiler = new Compiler(roots, home, shown);
   for (const rule of policy.engine.rules) {
     if (rule.effect === "deny" && rule.shadow !== true) compiler.rule(rule);
   }

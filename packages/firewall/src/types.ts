@@ -87,6 +87,11 @@ export interface DecisionContext {
   readonly time?: DecisionTime;
   /** Canonical URL to which the action posts without naming it: of a tool's server elsewhere. */
   readonly posted?: string;
+  /** Of the start of a confirmed server: what its program may reach, and the folders that it sees. */
+  readonly starts?: {
+    readonly places: readonly { readonly host: string; readonly port: number }[];
+    readonly folders: readonly Root[];
+  };
   /** Live grants only: unexpired, unused, of this session. */
   readonly grants: readonly Grant[];
   /** Identity of the action, where the caller has it already; else it is worked out. */

@@ -21,6 +21,7 @@ import {
   patternOf,
   type Root,
   type SessionContext,
+  startTool,
   typedUrls,
   type UrlParser,
 } from "@ioi/firewall";
@@ -182,7 +183,7 @@ export class GuardianCore {
     session: string,
     action: Action,
     policy?: CompiledPolicy,
-  ): Pick<DecisionContext, "exceededBudgets" | "exceededRates" | "time" | "posted"> &
+  ): Pick<DecisionContext, "exceededBudgets" | "exceededRates" | "time" | "posted" | "starts"> &
     Partial<Pick<DecisionContext, "refusal">> {
     const amount = modelAmount(action);
     const nowMs = this.wall();
@@ -195,6 +196,7 @@ export class GuardianCore {
       ...(exceededRates.length === 0 ? {} : { exceededRates }),
       time: { nowMs, localOffsetMinutes: this.ports.localOffsetMinutes(nowMs) },
       ...this.#posted(action),
+      ...this.starts(action),
       ...(refusal === undefined ? {} : { refusal }),
     };
   }
@@ -204,6 +206,16 @@ export class GuardianCore {
     const name = target === "mcp::call" ? args["server"] : undefined;
     const url = typeof name === "string" ? this.#mcp?.find(name)?.server.url : undefined;
     return url === undefined || url === "" ? {} : { posted: url };
+  }
+
+  /** Of the start of a confirmed server: what is given to its program. */
+  starts({ target, args }: Action): Pick<DecisionContext, "starts"> {
+    const isStart = target === "mcp::call" && args["tool"] === startTool;
+    const name = isStart ? args["server"] : undefined;
+    const server = typeof name === "string" ? this.#mcp?.find(name)?.server : undefined;
+    if (server === undefined) return {};
+    const folders = server.roots.map((root, at) => ({ name: `folder${at + 1}`, ...root }));
+    return { starts: { places: server.network ?? [], folders } };
   }
 
   #refusal(session: string, action: Action, asksModel: boolean): DecisionContext["refusal"] {

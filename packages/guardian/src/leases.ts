@@ -10,9 +10,11 @@ import {
   type AddressClass,
   type CanonicalUrl,
   nameClass,
+  networkTargets,
   type PermittedRequest,
   permittedRequest,
   readHost,
+  startTool,
 } from "@ioi/firewall";
 import { type Action, action as actionSchema, schema, signed, ticket } from "@ioi/wire";
 import { type GuardianCore, rejected } from "./core.ts";
@@ -102,7 +104,9 @@ const withoutRequest = (
   { addressClasses }: MintedTicket,
 ): Lease | undefined => {
   const nothing = { headers: [], bytesUpMax: 0, bytesDownMax: 0, listener: undefined };
-  if (target === "sys::exec" && args["network"] === "egress") {
+  const starts = target === "mcp::call" && args["tool"] === startTool;
+  const withNetwork = networkTargets.has(target) && args["network"] === "egress";
+  if (withNetwork || starts) {
     return { ...nothing, addressClasses: [] };
   }
   const { host } = args;

@@ -310,11 +310,17 @@ test("a message goes where the server was confirmed, and to no other address", a
 });
 
 test("what keeps a connection is discharged of the default question, and nothing else is", () => {
-  const policy = { hash: new Uint8Array(32) } as Parameters<typeof housekeepingGrants>[2];
+  const policy = { hash: new Uint8Array(32) } as Parameters<typeof housekeepingGrants>[3];
   const grants = (tool_: string, target = "mcp::call"): number =>
-    housekeepingGrants({ ...call(tool_, new Uint8Array(32)), target } as Action, "s-1", policy, 0)
-      .length;
-  for (const kept of ["#initialize", "#tools/list", "#answer"]) assert.equal(grants(kept), 1);
+    housekeepingGrants(
+      { ...call(tool_, new Uint8Array(32)), target } as Action,
+      new Uint8Array(32),
+      "s-1",
+      policy,
+      0,
+    ).length;
+  for (const kept of ["#server/start", "#initialize", "#tools/list", "#answer", "#stream"])
+    assert.equal(grants(kept), 1);
   for (const judged of [
     "#resources/read",
     "#sampling/createMessage",

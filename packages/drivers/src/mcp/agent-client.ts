@@ -1,19 +1,29 @@
 /**
  * The official client of an agent's session on a server's link: what `mcp::call` of an agent uses.
- * It declares no capability, so that no server may ask it for anything.
+ * It declares no capability, so that no server may ask it for anything. The start of a program, and
+ * each message that keeps a connection over HTTP, is an action beside the call that needs it.
  *
  * Source: `@modelcontextprotocol/client`. Bounds: `mcpStartMsMax`, `mcpCallMsMax`, `mcpResultBytesMax`.
  */
 import { OperationError, utf8Encode } from "@ioi/base";
 import { answerValue } from "@ioi/firewall/origins";
 import { nodeCrypto } from "@ioi/host/crypto";
-import type { JsonValue } from "@ioi/wire";
+import type { JsonValue, McpServer } from "@ioi/wire";
 import { Client, type JSONRPCMessage, type Transport } from "@modelcontextprotocol/client";
-import type { ActReport } from "../core/driver.ts";
+import type { ActContext, ActReport } from "../core/driver.ts";
 import { mcpCallMsMax, mcpPagesMax, mcpResultBytesMax, mcpStartMsMax } from "../limits.ts";
 import { definitionsOf, type ToolDefinition } from "./definitions.ts";
-import { type JsonObject, readMessage } from "./messages.ts";
-import type { ServerEvents, ServerLink } from "./server-link.ts";
+import type { AgentWants } from "./agent-wants.ts";
+import { errorMessage, internalErrorCode, type JsonObject, readMessage } from "./messages.ts";
+import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
+import {
+  actOfRequest,
+  actOfStart,
+  type CallAction,
+  methodAction,
+  type ServerWays,
+  startAction,
+} from "./server-start.ts";
 
 export interface AgentCall {
   readonly tool: string;
@@ -21,27 +31,38 @@ export interface AgentCall {
   readonly definition: Uint8Array;
 }
 
-/** The client's transport: whole messages of the link, refused where they are malformed. */
+export interface AgentServer {
+  readonly server: McpServer;
+  readonly ways: ServerWays;
+  readonly wants: AgentWants;
+}
+
+/** A request of the call that is performed goes by its own ticket; everything else is asked for. */
 class LinkTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
-  readonly #open: (events: ServerEvents) => Promise<ServerLink>;
+  readonly #of: AgentServer;
   readonly #onRaw: (bytes: Uint8Array) => void;
+  /** The act that is performed now; undefined between two. */
+  context: ActContext | undefined;
+  /** Its message has not gone yet. */
+  permitted = false;
+  /** Of the last exchange over HTTP that the call's own ticket was for. */
+  evidence: Readonly<Record<string, string>> = {};
   #link: ServerLink | undefined;
   ended = false;
   why = "";
 
-  constructor(
-    open: (events: ServerEvents) => Promise<ServerLink>,
-    onRaw: (bytes: Uint8Array) => void,
-  ) {
-    this.#open = open;
+  constructor(of: AgentServer, context: ActContext, onRaw: (bytes: Uint8Array) => void) {
+    this.#of = of;
+    this.context = context;
     this.#onRaw = onRaw;
   }
 
   async start(): Promise<void> {
-    this.#link = await this.#open({
+    const { server, ways } = this.#of;
+    const events: ServerEvents = {
       message: (bytes) => this.#message(bytes),
       fault: (why) => this.onerror?.(new Error(why)),
       ended: (why, errors) => {
@@ -49,6 +70,41 @@ class LinkTransport implements Transport {
         this.why = errors === "" ? why : `${why}: ${errors.slice(-300)}`;
         this.onclose?.();
       },
+      request: (tool, perform) => this.#request(methodAction(server, tool), perform),
+    };
+    this.#link =
+      server.url === "" ? await this.#started(events) : await ways.reach(server, events, false);
+  }
+
+  get #now(): ActContext {
+    if (this.context !== undefined) return this.context;
+    throw new OperationError("E_MCP_CANCELLED", "no call of this server is performed");
+  }
+
+  async #started(events: ServerEvents): Promise<ServerLink> {
+    const { server, ways, wants } = this.#of;
+    return await new Promise<ServerLink>((resolve, reject) => {
+      const asked = wants.ask(this.#now, server, startAction(server), (context) =>
+        actOfStart(() => ways.start(server, events, context), context, resolve, reject),
+      );
+      asked.catch(reject);
+    });
+  }
+
+  /** One request over HTTP under a ticket of its own; undefined where it comes to nothing. */
+  async #request(
+    action: CallAction,
+    perform: (context: ActContext) => Promise<Exchange>,
+  ): Promise<Exchange | undefined> {
+    const { server, wants } = this.#of;
+    return await new Promise<Exchange | undefined>((resolve) => {
+      const asked = wants.ask(this.#now, server, action, (context) =>
+        actOfRequest(() => perform(context), resolve),
+      );
+      asked.catch((error: Error) => {
+        this.onerror?.(error);
+        resolve(undefined);
+      });
     });
   }
 
@@ -63,7 +119,32 @@ class LinkTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
-    this.#link?.send(utf8Encode(JSON.stringify(message)));
+    const link = this.#link;
+    const bytes = utf8Encode(JSON.stringify(message));
+    if (link?.exchange === undefined) {
+      link?.send(bytes);
+      return;
+    }
+    const exchange = link.exchange.bind(link);
+    const method = "method" in message ? message.method : "answer";
+    if (method === "tools/call" && this.permitted) {
+      this.permitted = false;
+      const sent = await exchange(bytes, this.#now);
+      this.evidence = sent.evidence;
+      this.#unanswered(message, sent);
+      return;
+    }
+    const action = methodAction(this.#of.server, `#${method}`.slice(0, 128));
+    const sent = await this.#request(action, (context) => exchange(bytes, context));
+    if (sent === undefined) throw new OperationError("E_MCP_START", `${action.tool}: not sent`);
+    this.#unanswered(message, sent);
+  }
+
+  /** A request that has no answer any more gets one of ours. */
+  #unanswered(message: JSONRPCMessage, { answered, status }: Exchange): void {
+    if (answered || !("method" in message) || !("id" in message)) return;
+    const why = `the server answered ${status} without a message`;
+    this.#message(errorMessage(message.id, internalErrorCode, why));
   }
 
   async close(): Promise<void> {
@@ -116,10 +197,15 @@ export class AgentClient {
     this.#transport = transport;
   }
 
-  static async open(open: (events: ServerEvents) => Promise<ServerLink>): Promise<AgentClient> {
-    const client = new Client({ name: "ioi", version: "0.1.0" }, { capabilities: {} });
+  static async open(of: AgentServer, context: ActContext): Promise<AgentClient> {
+    // A server elsewhere is asked which era it speaks; a program gets the hello that all of them know.
+    const mode = of.server.url === "" ? "legacy" : "auto";
+    const client = new Client(
+      { name: "ioi", version: "0.1.0" },
+      { capabilities: {}, versionNegotiation: { mode } },
+    );
     const made: { agent?: AgentClient } = {};
-    const transport = new LinkTransport(open, (bytes) => made.agent?.heard(bytes));
+    const transport = new LinkTransport(of, context, (bytes) => made.agent?.heard(bytes));
     const agent = new AgentClient(client, transport);
     made.agent = agent;
     try {
@@ -129,8 +215,9 @@ export class AgentClient {
       await transport.close();
       if (transport.ended) throw new OperationError("E_MCP_ENDED", transport.why);
       throw failure("E_MCP_PROTOCOL", error);
+    } finally {
+      transport.context = undefined;
     }
-
     return agent;
   }
 
@@ -171,10 +258,15 @@ export class AgentClient {
     return this.#stale ? undefined : this.#definitions.get(tool)?.hash;
   }
 
-  async call({ tool, args }: AgentCall, signal: AbortSignal): Promise<ActReport> {
+  async call({ tool, args }: AgentCall, context: ActContext): Promise<ActReport> {
+    const { signal } = context;
+    this.#transport.context = context;
+    this.#transport.permitted = true;
+    this.#transport.evidence = {};
     const startedMs = performance.now();
     const evidence = (): Record<string, string> => ({
       ms: String(Math.round(performance.now() - startedMs)),
+      ...this.#transport.evidence,
     });
     try {
       const result = (await this.#client.callTool(
@@ -207,6 +299,8 @@ export class AgentClient {
         reversible: false,
         evidence: evidence(),
       };
+    } finally {
+      this.#transport.context = undefined;
     }
   }
 

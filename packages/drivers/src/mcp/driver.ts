@@ -21,9 +21,10 @@ import type { Settlement } from "../effects/settle.ts";
 import { type DriverRejection, reject } from "../fs/roots.ts";
 import { mcpRelaysMax } from "../limits.ts";
 import type { AgentClient } from "./agent-client.ts";
+import { AgentWants } from "./agent-wants.ts";
 import { isJsonObject } from "./messages.ts";
 import { type Hold, RelaySession } from "./relay-session.ts";
-import type { ServerEvents, ServerLink } from "./server-link.ts";
+import { factsOfServer, type ServerWays } from "./server-start.ts";
 
 const { bytes, record, text } = schema;
 const callArguments = record({
@@ -35,7 +36,7 @@ const callArguments = record({
 
 export interface McpDriverOptions {
   readonly profile: Profile;
-  readonly open: (server: McpServer, events: ServerEvents) => Promise<ServerLink>;
+  readonly ways: ServerWays;
 }
 
 const keepsOrigins: ReadonlySet<ObligationType> = new Set<ObligationType>(["origins"]);
@@ -47,6 +48,7 @@ export class McpDriver implements Driver {
   readonly #claimed: Map<bigint, Settlement["status"]> = new Map();
   readonly #relays: Map<string, RelaySession> = new Map();
   readonly #clients: Map<string, Promise<AgentClient>> = new Map();
+  readonly #wants = new AgentWants();
   #lastRelay = 0;
 
   constructor(options: McpDriverOptions) {
@@ -67,6 +69,7 @@ export class McpDriver implements Driver {
     const decoded = callArguments.fromCanonical(args, "args");
     if (!decoded.ok) return reject("E_ARGUMENTS_INVALID", decoded.error);
     const { server: name, tool, definition } = decoded.value;
+    if (tool.startsWith("#")) return this.#wants.prepare(args);
     const server = this.server(name);
     if (server === undefined) {
       return reject("E_MCP_SERVER", `the session has no server ${JSON.stringify(name)}`);
@@ -76,7 +79,7 @@ export class McpDriver implements Driver {
       return reject("E_ARGUMENTS_INVALID", "the arguments are no JSON object");
     }
     return ok({
-      facts: {},
+      facts: factsOfServer(server),
       effect: true,
       content: undefined,
       keeps: keepsOrigins,
@@ -96,7 +99,7 @@ export class McpDriver implements Driver {
   ): Promise<ActReport> {
     let client: AgentClient;
     try {
-      client = await this.#client(server);
+      client = await this.#client(server, context);
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
       return {
@@ -112,13 +115,10 @@ export class McpDriver implements Driver {
       const message = `${call.tool} of ${server.name} is not what was confirmed`;
       return refused({ code: "E_MCP_DEFINITION", message });
     }
-    return await client.call(call, context.signal);
+    return await client.call(call, context);
   }
 
-  async #client(server: McpServer): Promise<AgentClient> {
-    if (server.url !== "") {
-      throw new OperationError("E_MCP_HTTP", `${server.name} is reached over HTTP`);
-    }
+  async #client(server: McpServer, context: ActContext): Promise<AgentClient> {
     const known = this.#clients.get(server.name);
     if (known !== undefined) {
       const client = await known;
@@ -126,7 +126,8 @@ export class McpDriver implements Driver {
     }
     // The official client is large; a gate's session does not load it.
     const { AgentClient } = await import("./agent-client.ts");
-    const opening = AgentClient.open((events) => this.#options.open(server, events));
+    const { ways } = this.#options;
+    const opening = AgentClient.open({ server, ways, wants: this.#wants }, context);
     this.#clients.set(server.name, opening);
     opening.catch(() => this.#clients.delete(server.name));
     return await opening;
@@ -136,6 +137,10 @@ export class McpDriver implements Driver {
     if (this.#claimed.has(counter)) return undefined;
     this.#claimed.set(counter, "unknown");
     return { [Symbol.dispose]: () => undefined };
+  }
+
+  async refuse(counter: bigint, id: number, reason: string): Promise<void> {
+    this.#wants.refuse(counter, id, reason);
   }
 
   async settle(counter: bigint): Promise<Settlement> {
@@ -152,8 +157,7 @@ export class McpDriver implements Driver {
       throw new OperationError("E_MCP_BUSY", `${this.#relays.size} clients are relayed already`);
     }
     const id = `r${++this.#lastRelay}`;
-    const open = (events: ServerEvents): Promise<ServerLink> => this.#options.open(server, events);
-    const session = new RelaySession({ server, open, hold });
+    const session = new RelaySession({ server, ways: this.#options.ways, hold });
     this.#relays.set(id, session);
     return { id, session };
   }

@@ -8,6 +8,12 @@ export const mcpErrors = {
     next: "./ioi mcp review NAME; after an update: ./ioi mcp add NAME --replace -- COMMAND",
     exit: 3,
   },
+  E_MCP_START: {
+    what: "An MCP server was not started.",
+    why: "Its start is an action, and was denied: by a rule, or because nobody answered.",
+    next: './ioi receipts list shows the denial; rules name it by where.tool = "#server/start".',
+    exit: 3,
+  },
   E_MCP_ENDED: {
     what: "An MCP server has ended.",
     why: "It ended by itself, or was ended because it broke its bounds; its last words say more.",
@@ -63,9 +69,9 @@ export const mcpErrors = {
     exit: 5,
   },
   E_MCP_HTTP: {
-    what: "This MCP server cannot be reached here.",
-    why: "Servers over HTTP are not called by agents in this version.",
-    next: "Run it as a command, or use a client through ./ioi gate mcp.",
-    exit: 7,
+    what: "An MCP server elsewhere refused a request, or points to another address.",
+    why: "Its status is in the message; another address is another server, which nobody confirmed.",
+    next: "./ioi mcp list shows the address; ./ioi mcp add NAME --replace --url ADDRESS",
+    exit: 5,
   },
 } as const satisfies ErrorCatalogue;

@@ -1,17 +1,27 @@
 /**
  * A server over Streamable HTTP. Every message to it is one POST through egress under a ticket of its
- * own; its answers come in the response, as one message or as a stream of events. A stream that the
- * server opens by itself (GET) is not asked for: what it has to say beside answers is not heard.
+ * own; its answers come in the response, as one message or as a stream of events. What it has to say
+ * beside answers comes on a stream that is asked for (GET), and so does the rest of an answer that
+ * broke off: each such request has a ticket of its own too.
  *
- * Source: MCP 2025-11-25 and 2026-07-28, transports. Invariants: no message leaves without a ticket;
- * redirects are not followed. Bounds: egress' on bytes and time, `mcpMessageBytesMax` a message.
+ * Source: MCP 2025-11-25 and 2026-07-28, transports. Invariants: nothing leaves without a ticket;
+ * redirects are not followed. Bounds: egress' on bytes and time, `mcpMessageBytesMax` a message,
+ * `mcpResumesMax` for one answer, `mcpStreamWaitMs*` between two streams.
  */
 import { concatBytes, OperationError, toHex, utf8Decode, utf8Encode } from "@ioi/base";
+import { streamTool } from "@ioi/firewall/net";
 import type { Client } from "@ioi/host/rpc";
 import type { McpServer, pb } from "@ioi/wire";
 import { createParser } from "eventsource-parser";
 import type { ActContext } from "../core/driver.ts";
-import { mcpExchangesMax, mcpMessageBytesMax } from "../limits.ts";
+import {
+  mcpExchangesMax,
+  mcpMessageBytesMax,
+  mcpNameCharsMax,
+  mcpResumesMax,
+  mcpStreamWaitMsMax,
+  mcpStreamWaitMsMin,
+} from "../limits.ts";
 import { egressFetch, type EgressResponse } from "../net/egress-client.ts";
 import { isJsonObject, type JsonObject, type McpMessage, readMessage } from "./messages.ts";
 import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
@@ -40,6 +50,30 @@ const statelessVersion = (params: JsonObject): string | undefined => {
   return typeof version === "string" ? version : undefined;
 };
 
+/** What a stream of events leaves behind, to go on by. */
+interface Stream {
+  /** Of its last event that had one. */
+  id: string | undefined;
+  /** How long the server wants a client to wait. */
+  waitMs: number;
+}
+
+const newStream = (): Stream => ({ id: undefined, waitMs: mcpStreamWaitMsMin });
+
+/** A stream ended as streams do; what was asked for under it may still come. */
+const brokeOff: ReadonlySet<string> = new Set(["E_EGRESS_RESPONSE", "E_EGRESS_TIMEOUT"]);
+
+const evidenceOf = (response: EgressResponse): Readonly<Record<string, string>> => {
+  const end = response.end();
+  return {
+    status: String(response.status),
+    ...(end === undefined ? {} : { address: end.address, mode: end.mode }),
+    ...(end === undefined || end.certificateSha256.length === 0
+      ? {}
+      : { certificate_sha256: toHex(end.certificateSha256) }),
+  };
+};
+
 class HttpLink implements ServerLink {
   readonly ticketed = true;
   readonly #server: McpServer;
@@ -48,13 +82,22 @@ class HttpLink implements ServerLink {
   readonly #abort = new AbortController();
   #session: string | undefined;
   #version: string | undefined;
+  /** What the server has to say by itself is wanted. */
+  readonly #listens: boolean;
+  #listening: Stream | undefined;
   #open = 0;
   readonly #turns: (() => void)[] = [];
 
-  constructor(server: McpServer, egress: Client<typeof pb.Egress>, events: ServerEvents) {
+  constructor(
+    server: McpServer,
+    egress: Client<typeof pb.Egress>,
+    events: ServerEvents,
+    listens: boolean,
+  ) {
     this.#server = server;
     this.#egress = egress;
     this.#events = events;
+    this.#listens = listens;
   }
 
   get waiting(): number {
@@ -93,25 +136,94 @@ class HttpLink implements ServerLink {
     context: ActContext,
   ): Promise<Exchange> {
     const headers = this.#headers(message);
+    const stream = newStream();
+    const response = await this.#fetch(context, "POST", headers, bytes);
+    const answered =
+      (await this.#read(response, message, stream)) ||
+      (await this.#resumed(message, stream)) === true;
+    this.#noted(message, response.status);
+    return { answered, status: response.status, evidence: evidenceOf(response) };
+  }
+
+  async #fetch(
+    context: ActContext,
+    method: "GET" | "POST",
+    headers: readonly (readonly [string, string])[],
+    body: Uint8Array,
+  ): Promise<EgressResponse> {
+    const { name, url } = this.#server;
     const fetch = egressFetch(this.#egress, context);
     const signal = AbortSignal.any([context.signal, this.#abort.signal]);
-    const response = await fetch(
-      { method: "POST", url: this.#server.url, headers, body: bytes },
-      signal,
-    );
-    const answered = await this.#read(response, message);
-    const end = response.end();
-    return {
-      answered,
-      status: response.status,
-      evidence: {
-        status: String(response.status),
-        ...(end === undefined ? {} : { address: end.address, mode: end.mode }),
-        ...(end === undefined || end.certificateSha256.length === 0
-          ? {}
-          : { certificate_sha256: toHex(end.certificateSha256) }),
-      },
-    };
+    const response = await fetch({ method, url, headers, body }, signal);
+    if (response.status < 300 || response.status >= 400) return response;
+    for await (const _ of response.body);
+    const message = `${name} answers ${response.status}: it points to another address, which is another server`;
+    throw new OperationError("E_MCP_HTTP", message);
+  }
+
+  /** After the hello the stream is asked for; a session that the server has ended is over. */
+  #noted(message: McpMessage | undefined, status: number): void {
+    if (status === 404 && this.#session !== undefined) {
+      this.#events.ended(`${this.#server.name} has ended the session`, "");
+      return;
+    }
+    const isReady =
+      message?.type === "notification" && message.method === "notifications/initialized";
+    if (!isReady || status >= 400 || !this.#listens || this.#listening !== undefined) return;
+    this.#listening = newStream();
+    void this.#listen(this.#listening);
+  }
+
+  /** Until the server has none, or nobody permits it any more. */
+  async #listen(stream: Stream): Promise<void> {
+    while (!this.#abort.signal.aborted) {
+      const heard = await this.#events.request(streamTool, (context) =>
+        this.#get(context, stream, undefined),
+      );
+      if (heard === undefined || heard.status !== 200) return;
+      await this.#pause(stream.waitMs);
+    }
+  }
+
+  /** The rest of an answer whose stream ended before it; undefined where there is none to ask for. */
+  async #resumed(sent: McpMessage | undefined, stream: Stream): Promise<boolean | undefined> {
+    if (sent?.type !== "request") return undefined;
+    for (let tries = 0; tries < mcpResumesMax && stream.id !== undefined; tries++) {
+      await this.#pause(stream.waitMs);
+      const rest = await this.#events.request(streamTool, (context) =>
+        this.#get(context, stream, sent),
+      );
+      if (rest === undefined || rest.status !== 200) return false;
+      if (rest.answered) return true;
+    }
+    return undefined;
+  }
+
+  async #get(context: ActContext, stream: Stream, sent: McpMessage | undefined): Promise<Exchange> {
+    const headers: (readonly [string, string])[] = [["accept", "text/event-stream"]];
+    if (this.#version !== undefined) headers.push(["mcp-protocol-version", this.#version]);
+    if (this.#session !== undefined) headers.push(["mcp-session-id", this.#session]);
+    if (stream.id !== undefined) headers.push(["last-event-id", headerText(stream.id)]);
+    const response = await this.#fetch(context, "GET", headers, new Uint8Array(0));
+    const isStream = (response.headers.get("content-type") ?? "").startsWith("text/event-stream");
+    let answered = false;
+    if (isStream) answered = await this.#read(response, sent, stream);
+    else for await (const _ of response.body);
+    const status = isStream ? response.status : Math.max(response.status, 400);
+    return { answered, status, evidence: evidenceOf(response) };
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#abort;
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      const stop = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      signal.addEventListener("abort", stop, { once: true });
+    });
   }
 
   #headers(message: McpMessage | undefined): readonly (readonly [string, string])[] {
@@ -133,7 +245,11 @@ class HttpLink implements ServerLink {
   }
 
   /** True where the response holds the answer to the request. */
-  async #read(response: EgressResponse, sent: McpMessage | undefined): Promise<boolean> {
+  async #read(
+    response: EgressResponse,
+    sent: McpMessage | undefined,
+    stream: Stream,
+  ): Promise<boolean> {
     const session = response.headers.get("mcp-session-id");
     if (session !== undefined && /^[\x21-\x7e]{1,256}$/.test(session)) this.#session = session;
     const type = response.headers.get("content-type") ?? "";
@@ -141,7 +257,7 @@ class HttpLink implements ServerLink {
     const heard = (bytes: Uint8Array): void => {
       if (this.#take(bytes, sent)) answered = true;
     };
-    if (type.startsWith("text/event-stream")) await this.#stream(response, heard);
+    if (type.startsWith("text/event-stream")) await this.#stream(response, heard, stream);
     else if (type.startsWith("application/json")) heard(await this.#whole(response));
     else for await (const _ of response.body);
     return answered;
@@ -180,21 +296,37 @@ class HttpLink implements ServerLink {
     return concatBytes(...pieces);
   }
 
-  async #stream(response: EgressResponse, heard: (bytes: Uint8Array) => void): Promise<void> {
+  async #stream(
+    response: EgressResponse,
+    heard: (bytes: Uint8Array) => void,
+    stream: Stream,
+  ): Promise<void> {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     let length = 0;
     const parser = createParser({
-      onEvent: ({ data }) => {
+      onEvent: ({ data, id }) => {
         length = 0;
+        if (id !== undefined && id.length <= mcpNameCharsMax) stream.id = id;
         heard(utf8Encode(data));
       },
+      onRetry: (ms) => {
+        stream.waitMs = Math.min(mcpStreamWaitMsMax, Math.max(mcpStreamWaitMsMin, ms));
+      },
     });
-    for await (const piece of response.body) {
-      length += piece.length;
-      if (length > 2 * mcpMessageBytesMax) {
-        throw new OperationError("E_MCP_PROTOCOL", "an event is larger than a message may be");
+    try {
+      for await (const piece of response.body) {
+        length += piece.length;
+        if (length > 2 * mcpMessageBytesMax) {
+          throw new OperationError("E_MCP_PROTOCOL", "an event is larger than a message may be");
+        }
+        parser.feed(decoder.decode(piece, { stream: true }));
       }
-      parser.feed(decoder.decode(piece, { stream: true }));
+    } catch (error) {
+      if (error instanceof TypeError) {
+        throw new OperationError("E_MCP_PROTOCOL", "a stream of events is no UTF-8");
+      }
+      const code = error instanceof OperationError ? error.code : "";
+      if (!brokeOff.has(code) || this.#abort.signal.aborted) throw error;
     }
   }
 
@@ -204,8 +336,10 @@ class HttpLink implements ServerLink {
   }
 }
 
+/** `listens`: to what the server has to say beside answers. */
 export const openHttpServer = (
   server: McpServer,
   egress: Client<typeof pb.Egress>,
   events: ServerEvents,
-): ServerLink => new HttpLink(server, egress, events);
+  listens: boolean,
+): ServerLink => new HttpLink(server, egress, events, listens);

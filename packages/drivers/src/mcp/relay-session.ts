@@ -10,20 +10,37 @@ import { OperationError, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { MessageQueue } from "@ioi/host/rpc";
 import { canonicalJson } from "@ioi/firewall";
-import type { CanonicalValue, McpServer } from "@ioi/wire";
+import type { McpServer } from "@ioi/wire";
 import { type ActContext, type ActReport, type ObligationType, refused } from "../core/driver.ts";
 import type { DisposableHandlers, HeldOutput } from "../core/handlers.ts";
 import type { ErrorCode } from "../errors.ts";
-import { mcpCallMsMax, mcpFaultsMax, mcpMessageBytesMax, mcpQueueMax } from "../limits.ts";
+import {
+  mcpCallMsMax,
+  mcpFaultsMax,
+  mcpHeldMax,
+  mcpMessageBytesMax,
+  mcpQueueMax,
+} from "../limits.ts";
 import { type AskedClient, ClientAsking } from "./client-asking.ts";
 import type { ToolDefinition } from "./definitions.ts";
 import { deniedCode, errorMessage, internalErrorCode, readMessage } from "./messages.ts";
 import { McpRelay, type RelayEffect } from "./relay.ts";
-import type { ServerEvents, ServerLink } from "./server-link.ts";
+import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
+import {
+  actOfStart,
+  type CallAction,
+  factsOfServer,
+  keepsOfStart,
+  methodAction,
+  type ServerWays,
+  startAction,
+} from "./server-start.ts";
 import { nothingLeft } from "../net/egress-client.ts";
 
 export type RelayEvent =
   | { readonly type: "message"; readonly bytes: Uint8Array }
+  /** Messages of the client may come. */
+  | { readonly type: "started" }
   | { readonly type: "held"; readonly held: HeldMessage }
   | {
       readonly type: "defined";
@@ -46,15 +63,9 @@ export interface HeldMessage extends HeldOutput {
 
 export type Hold = DisposableHandlers["hold"];
 
-interface HeldAction {
-  readonly [name: string]: CanonicalValue;
-  readonly server: string;
-  readonly tool: string;
-}
-
 export interface SessionOptions {
   readonly server: McpServer;
-  readonly open: (events: ServerEvents) => Promise<ServerLink>;
+  readonly ways: ServerWays;
   readonly hold: Hold;
 }
 
@@ -76,16 +87,23 @@ type Ending =
   | { readonly type: "time" };
 
 /** What goes over HTTP beside judged calls, named by its method. */
-const transportAction = (bytes: Uint8Array, server: McpServer): HeldAction => {
+const transportAction = (bytes: Uint8Array, server: McpServer): CallAction => {
   const read = readMessage(bytes);
   const method = read.ok && "method" in read.value ? read.value.method : "answer";
-  return {
-    server: server.name,
-    tool: `#${method}`.slice(0, 128),
-    arguments: {},
-    definition: server.identity,
-  };
+  return methodAction(server, `#${method}`.slice(0, 128));
 };
+
+/** A request of the transport itself that waits for its ticket. */
+interface TransportRequest {
+  /** Of a message; absent: the link makes it. */
+  readonly bytes?: Uint8Array;
+  readonly perform: (context: ActContext) => Promise<Exchange>;
+  /** Told once what came of it; undefined: nothing. */
+  readonly done?: (exchange: Exchange | undefined) => void;
+}
+
+/** Of the start; the machine's keys begin above it. */
+const startKey = 0;
 
 const nothing = { result: {}, bytes: 0, reversible: false } as const;
 
@@ -95,10 +113,10 @@ export class RelaySession {
   readonly #machine: McpRelay;
   readonly #keys: Map<string, number> = new Map();
   readonly #nonces: Map<number, Uint8Array> = new Map();
-  readonly #actions: Map<number, HeldAction> = new Map();
+  readonly #actions: Map<number, CallAction> = new Map();
   readonly #waiting: Map<number, (ending: Ending) => void> = new Map();
-  /** Messages that wait for a ticket of their own, by key. */
-  readonly #messages: Map<number, Uint8Array> = new Map();
+  /** Requests that wait for a ticket of their own, by key. */
+  readonly #requests: Map<number, TransportRequest> = new Map();
   readonly #asking: ClientAsking;
   /** Calls on their way over HTTP, with the answer as soon as there is one. */
   readonly #exchanging: Map<number, Answered | undefined> = new Map();
@@ -125,20 +143,51 @@ export class RelaySession {
     });
   }
 
+  /** A program is held until its start has a ticket; a server elsewhere is there at once. */
   async start(): Promise<void> {
-    const { open } = this.#options;
+    const { server, ways } = this.#options;
+    if (server.url === "") {
+      const action = startAction(server);
+      this.#actions.set(startKey, action);
+      this.events.push({ type: "held", held: this.#underNonce(startKey, action) });
+      return;
+    }
     try {
-      this.#link = await open({
-        message: (bytes) => this.#fromServer(bytes),
-        fault: (why) => this.#fault("server", why),
-        ended: (why, errors) => this.#end("E_MCP_ENDED", why, errors),
-      });
+      this.#began(await ways.reach(server, this.#serverEvents(), true));
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
       this.#end(error.code, error.message, "");
-      return;
     }
-    if (this.#over) await this.#link.close();
+  }
+
+  #serverEvents(): ServerEvents {
+    return {
+      message: (bytes) => this.#fromServer(bytes),
+      fault: (why) => this.#fault("server", why),
+      ended: (why, errors) => this.#end("E_MCP_ENDED", why, errors),
+      request: (tool, perform) =>
+        new Promise((resolve) => {
+          const action = methodAction(this.#options.server, tool);
+          this.#holdRequest(action, { perform, done: resolve });
+        }),
+    };
+  }
+
+  #began(link: ServerLink): void {
+    this.#link = link;
+    if (this.#over) void link.close();
+    else this.events.push({ type: "started" });
+  }
+
+  async #actStart(context: ActContext): Promise<ActReport> {
+    const { server, ways } = this.#options;
+    this.#forget(startKey);
+    return await actOfStart(
+      () => ways.start(server, this.#serverEvents(), context),
+      context,
+      (link) => this.#began(link),
+      ({ code, message }) => this.#end(code, message, ""),
+    );
   }
 
   /** A message of the client; what it is held as where it has to be judged. */
@@ -159,13 +208,18 @@ export class RelaySession {
 
   refuse(nonce: Uint8Array, text: string): void {
     const key = this.#keys.get(toHex(nonce));
-    if (key === undefined) return;
-    const own = this.#messages.get(key);
-    this.#messages.delete(key);
-    if (own === undefined) this.#machine.refuse(key, text);
-    else void this.#notSent(own, text);
+    if (key !== undefined) this.#refused(key, text);
+  }
+
+  #refused(key: number, text: string): void {
+    const own = this.#requests.get(key);
+    this.#requests.delete(key);
+    if (key === startKey) this.#end("E_MCP_START", text, "");
+    else if (own === undefined) this.#machine.refuse(key, text);
+    else if (own.bytes !== undefined) this.#notSent(own.bytes, text);
+    own?.done?.(undefined);
     this.#forget(key);
-    this.#perform();
+    if (!this.#over) this.#perform();
   }
 
   /** Asks the client about what is held, once. */
@@ -242,26 +296,35 @@ export class RelaySession {
     }
     const permitted = this.#permitted;
     if (permitted !== undefined) {
-      void this.#exchange(bytes, permitted.context, permitted.key);
+      const exchange = link.exchange.bind(link);
+      const perform = (context: ActContext): Promise<Exchange> => exchange(bytes, context);
+      void this.#exchange({ bytes, perform }, permitted.context, permitted.key);
       return;
     }
-    const action = transportAction(bytes, this.#options.server);
-    const key = ++this.#lastTransport;
-    const held = this.#underNonce(key, action, () => {
-      void this.#notSent(bytes, "Nobody decided about it in time.");
-    });
-    this.#messages.set(key, bytes);
-    this.events.push({ type: "held", held });
+    const exchange = link.exchange.bind(link);
+    const perform = (context: ActContext): Promise<Exchange> => exchange(bytes, context);
+    this.#holdRequest(transportAction(bytes, this.#options.server), { bytes, perform });
   }
 
-  /** Sends one message, and hands in what is answered; the client hears of what was not. */
-  async #exchange(bytes: Uint8Array, context: ActContext, key: number): Promise<void> {
-    const link = this.#link;
-    if (link?.exchange === undefined) return;
-    const exchange = link.exchange.bind(link);
+  #holdRequest(action: CallAction, request: TransportRequest): void {
+    if (this.#over || this.#requests.size >= mcpHeldMax) {
+      request.done?.(undefined);
+      if (request.bytes !== undefined) this.#notSent(request.bytes, "too many messages wait");
+      return;
+    }
+    const key = ++this.#lastTransport;
+    this.#requests.set(key, request);
+    this.events.push({ type: "held", held: this.#underNonce(key, action) });
+  }
+
+  /** Performs one request, and hands in what is answered; the client hears of what was not. */
+  async #exchange(request: TransportRequest, context: ActContext, key: number): Promise<void> {
+    const { bytes, perform, done } = request;
     this.#exchanging.set(key, undefined);
+    let exchange: Exchange | undefined;
     try {
-      const { answered, status, evidence } = await exchange(bytes, context);
+      exchange = await perform(context);
+      const { answered, status, evidence } = exchange;
       if (!answered) this.#unanswered(bytes, `the server answered ${status} without a message`);
       const ended = this.#exchanging.get(key);
       const plain = { type: "answered", ok: status < 400, bytes: 0 } as const;
@@ -272,17 +335,19 @@ export class RelaySession {
       this.#settle(key, { type: "failed", code: error.code, message: error.message });
     } finally {
       this.#exchanging.delete(key);
+      done?.(exchange);
     }
   }
 
   /** A request of the client that has no answer any more gets one of ours. */
-  #unanswered(bytes: Uint8Array, why: string): void {
+  #unanswered(bytes: Uint8Array | undefined, why: string): void {
+    if (bytes === undefined) return;
     const message = readMessage(bytes);
     if (!message.ok || message.value.type !== "request") return;
     this.#fromServer(errorMessage(message.value.id, internalErrorCode, why));
   }
 
-  async #notSent(bytes: Uint8Array, why: string): Promise<void> {
+  #notSent(bytes: Uint8Array, why: string): void {
     const message = readMessage(bytes);
     if (!message.ok || message.value.type !== "request") return;
     this.#fromServer(errorMessage(message.value.id, deniedCode, why));
@@ -304,19 +369,15 @@ export class RelaySession {
     else this.events.push({ type: "held", held: message });
   }
 
-  #underNonce(key: number, action: HeldAction, late?: () => void): HeldMessage {
+  #underNonce(key: number, action: CallAction): HeldMessage {
     const made: { nonce?: Uint8Array } = {};
-    const { url } = this.#options.server;
     const held = this.#options.hold("mcp::call", action, {
-      facts: url === "" ? {} : { server: { realPath: url, exists: true } },
+      facts: factsOfServer(this.#options.server),
       effect: true,
       content: undefined,
-      keeps: keepsNothing,
-      act: (context) => this.#act(key, context),
-      [Symbol.dispose]: () => {
-        if (late !== undefined && this.#messages.delete(key)) late();
-        else this.#late(key, made.nonce);
-      },
+      keeps: key === startKey ? keepsOfStart : keepsNothing,
+      act: (context) => (key === startKey ? this.#actStart(context) : this.#act(key, context)),
+      [Symbol.dispose]: () => this.#late(key, made.nonce),
     });
     made.nonce = held.nonce;
     this.#keys.set(toHex(held.nonce), key);
@@ -335,24 +396,27 @@ export class RelaySession {
 
   /** It waits no more, and was not permitted; an older nonce of it says nothing any more. */
   #late(key: number, nonce: Uint8Array | undefined): void {
-    if (nonce !== this.#nonces.get(key)) return;
-    if (this.#machine.refuse(key, "Nobody decided about it in time.")) this.#perform();
-    this.#forget(key);
+    if (nonce === undefined || nonce !== this.#nonces.get(key)) return;
+    this.#refused(key, "Nobody decided about it in time.");
   }
 
   async #act(key: number, context: ActContext): Promise<ActReport> {
     const startedMs = performance.now();
     const ending = new Promise<Ending>((resolve) => this.#waiting.set(key, resolve));
-    const own = this.#messages.get(key);
+    const own = this.#requests.get(key);
     if (own !== undefined) {
-      this.#messages.delete(key);
+      this.#requests.delete(key);
       void this.#exchange(own, context, key);
     } else if (!this.#permit(key, context)) {
       this.#waiting.delete(key);
       const message = "the message was taken back before it was permitted";
       return refused({ code: "E_MCP_CANCELLED", message });
     }
-    const timer = setTimeout(() => this.#settle(key, { type: "time" }), mcpCallMsMax);
+    // A stream is bounded by egress.
+    const listens = own !== undefined && own.bytes === undefined;
+    const timer = setTimeout(() => {
+      if (!listens) this.#settle(key, { type: "time" });
+    }, mcpCallMsMax);
     const onAbort = (): void => this.#settle(key, { type: "dropped" });
     context.signal.addEventListener("abort", onAbort, { once: true });
     if (context.signal.aborted) onAbort();

@@ -7,6 +7,14 @@ export interface ServerEvents {
   readonly fault: (why: string) => void;
   /** Once, whoever ended it. `errors`: the end of its error output. */
   readonly ended: (why: string, errors: string) => void;
+  /**
+   * It has a request to make that is no message of anybody: it is performed under a ticket of its own,
+   * as an action of this name. Undefined where nobody permitted it, or it failed.
+   */
+  readonly request: (
+    tool: string,
+    perform: (context: ActContext) => Promise<Exchange>,
+  ) => Promise<Exchange | undefined>;
 }
 
 /** What came of a message that had a ticket of its own. */

@@ -1,18 +1,24 @@
 /**
  * A confirmed MCP server as a process in a sandbox of its own: its folders and nothing else of the
- * person's, no network. It is the program whose bytes were confirmed, or it does not start.
+ * person's, without a network or with the places of its ticket. It is the program whose bytes were
+ * confirmed, or it does not start. What the policy refuses of its folders it does not see, or cannot
+ * change.
  *
  * Bounds: `mcpMessageBytesMax` a line, `mcpErrorsBytesMax` of its error output, memory and processes
  * by the profile.
  */
 import { createHash } from "node:crypto";
-import fs from "node:fs";
+import fs, { existsSync } from "node:fs";
 import { equalBytes, OperationError } from "@ioi/base";
 import { endSandbox, type SandboxedChild, spawnSandboxed } from "@ioi/host/sandbox";
 import type { McpServer, Profile } from "@ioi/wire";
 import { mcpErrorsBytesMax, mcpMessageBytesMax, programBytesMax } from "../limits.ts";
+import type { ActContext, Restricted } from "../core/driver.ts";
+import { proxyEnvironment, type WayOut, type WaysOut } from "../way-out/way-out.ts";
+import { folderBinds } from "./folder-binds.ts";
 import { LineReader } from "./lines.ts";
 import type { ServerEvents, ServerLink } from "./server-link.ts";
+import type { StartedServer } from "./server-start.ts";
 
 const hashFile = async (path: string): Promise<Uint8Array> => {
   const hash = createHash("sha256");
@@ -39,15 +45,23 @@ const checkFiles = async ({ name, files }: McpServer): Promise<void> => {
   }
 };
 
-const start = (server: McpServer, profile: Profile): SandboxedChild => {
+/** Where the message socket stands in the `stdio` of a server with a network. */
+const wayOutIndex = 3;
+
+const start = (
+  server: McpServer,
+  profile: Profile,
+  restricted: Restricted | undefined,
+  wayOut: WayOut | undefined,
+): SandboxedChild => {
   const { limits, masks } = profile;
   return spawnSandboxed(
     {
       name: "mcp-server",
       kind: "command",
-      binds: server.roots.map(({ path, access }) => ({ path, access })),
-      masks: [...masks],
-      network: "none",
+      binds: folderBinds(server.roots, restricted?.readOnly ?? [], existsSync),
+      masks: [...new Set([...masks, ...(restricted?.hidden ?? [])])],
+      network: wayOut === undefined ? "none" : "own",
       mayCreateNamespaces: false,
       limits: {
         memoryBytes: limits.memoryBytes,
@@ -59,9 +73,14 @@ const start = (server: McpServer, profile: Profile): SandboxedChild => {
     {
       program: server.argv[0] ?? "",
       args: server.argv.slice(1),
-      env: { TERM: "dumb", ...server.env },
+      env: {
+        TERM: "dumb",
+        ...(wayOut === undefined ? {} : proxyEnvironment),
+        ...server.env,
+      },
       cwd: server.cwd,
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe", ...(wayOut === undefined ? [] : [wayOut.descriptor])],
+      ...(wayOut === undefined ? {} : { bridge: wayOut.bridge }),
       detached: true,
     },
   );
@@ -79,14 +98,51 @@ class ErrorTail {
   }
 }
 
-/** Started, or the reason why not as an OperationError. */
-export const openServerProcess = async (
-  server: McpServer,
-  profile: Profile,
+/** What a server asks for beyond its places is refused at once: nobody waits for an answer. */
+const refusing = (context: ActContext, waysOut: WaysOut): ActContext => ({
+  ...context,
+  want: ({ id, target }) => {
+    const why = `${target} is not among the places that this server was given`;
+    void waysOut.refuse(context.counter, id, why);
+  },
+});
+
+const wayOutOf = (
+  { name, network = [] }: McpServer,
+  waysOut: WaysOut | undefined,
+  context: ActContext,
+): WayOut | undefined => {
+  if (network.length === 0) return undefined;
+  if (waysOut === undefined || !context.obligations.has("flow")) {
+    throw new OperationError("E_MCP_PROGRAM", `${name} has a network, and no ticket for it`);
+  }
+  return waysOut.for(refusing(context, waysOut), wayOutIndex);
+};
+
+/** It runs, and egress serves its way out. */
+const served = async (
+  name: string,
+  { child, started }: SandboxedChild,
+  wayOut: WayOut | undefined,
+  signal: AbortSignal,
+): Promise<void> => {
+  const result = await started;
+  if (!result.ok) {
+    throw new OperationError("E_MCP_PROGRAM", `${name}: ${result.error.message}`);
+  }
+  try {
+    await wayOut?.open(signal);
+  } catch (error) {
+    await endSandbox(child);
+    throw error;
+  }
+};
+
+const follow = (
+  { name }: McpServer,
+  child: SandboxedChild["child"],
   events: ServerEvents,
-): Promise<ServerLink> => {
-  await checkFiles(server);
-  const { child, started } = start(server, profile);
+): Promise<void> => {
   const errors = new ErrorTail();
   child.stderr?.on("data", (block: Buffer) => errors.push(block));
   const lines = new LineReader(mcpMessageBytesMax, {
@@ -97,15 +153,41 @@ export const openServerProcess = async (
   for (const stream of [child.stdin, child.stdout, child.stderr]) {
     stream?.on("error", () => undefined);
   }
-  child.once("close", (code, signal) => {
-    const how = signal === null ? `with code ${code ?? -1}` : `by ${signal}`;
-    events.ended(`${server.name} ended ${how}`, errors.text);
+  return new Promise((resolve) => {
+    child.once("close", (code, signal) => {
+      const how = signal === null ? `with code ${code ?? -1}` : `by ${signal}`;
+      events.ended(`${name} ended ${how}`, errors.text);
+      resolve();
+    });
   });
-  const result = await started;
-  if (!result.ok) {
-    throw new OperationError("E_MCP_PROGRAM", `${server.name}: ${result.error.message}`);
+};
+
+export interface ServerProcessOptions {
+  readonly profile: Profile;
+  /** Where servers of the profile have a network. */
+  readonly waysOut: WaysOut | undefined;
+}
+
+/** Started under its ticket, or the reason why not as an OperationError. */
+export const startServerProcess = async (
+  server: McpServer,
+  { profile, waysOut }: ServerProcessOptions,
+  events: ServerEvents,
+  context: ActContext,
+): Promise<StartedServer> => {
+  await checkFiles(server);
+  const wayOut = wayOutOf(server, waysOut, context);
+  const sandboxed = start(server, profile, context.restricted, wayOut);
+  const { child } = sandboxed;
+  const gone = follow(server, child, events);
+  const ended = gone.then(async () => await wayOut?.close());
+  try {
+    await served(server.name, sandboxed, wayOut, context.signal);
+  } catch (error) {
+    await ended;
+    throw error;
   }
-  return {
+  const link: ServerLink = {
     send: (bytes) => {
       child.stdin?.write(bytes);
       child.stdin?.write("\n");
@@ -119,7 +201,10 @@ export const openServerProcess = async (
     },
     close: async () => {
       child.stdin?.end();
+      // Before the program ends: egress still knows what it had under way.
+      await wayOut?.cut();
       await endSandbox(child);
     },
   };
+  return { link, ended };
 };

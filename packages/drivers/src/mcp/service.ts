@@ -23,6 +23,8 @@ const eventMessage = (event: RelayEvent): EventMessage => {
   switch (event.type) {
     case "message":
       return { event: { case: "message", value: event.bytes } };
+    case "started":
+      return { event: { case: "started", value: {} } };
     case "held":
       return { event: { case: "held", value: heldMessage(event.held) } };
     case "defined":
@@ -53,9 +55,8 @@ async function* relayed(
 ): AsyncGenerator<EventMessage> {
   const { id, session } = driver.openRelay(server, hold);
   try {
-    // Named when it runs: until then nothing can be sent to it.
-    await session.start();
     yield { event: { case: "relay", value: id } };
+    await session.start();
     for await (const event of session.events) yield eventMessage(event);
   } finally {
     await driver.closeRelay(id);

@@ -11,6 +11,7 @@ import { modelRequestUrl } from "../model-url.ts";
 import type { Subject } from "../subject.ts";
 import type { DecisionContext } from "../types.ts";
 import type { ArgumentValue } from "../values.ts";
+import { streamTool } from "./server-calls.ts";
 import { type CanonicalUrl, parseCanonicalUrl } from "./url.ts";
 
 export interface ImpliedRequest {
@@ -81,5 +82,8 @@ export const impliedRequests = (
   }
   if (posted === undefined) return [];
   const url = parseCanonicalUrl(posted);
-  return url.ok ? [post(url.value, undefined)] : [];
+  if (!url.ok) return [];
+  const tool = values.get("tool");
+  const listens = tool?.type === "text" && tool.text === streamTool;
+  return [listens ? get(url.value) : post(url.value, undefined)];
 };

@@ -4,4 +4,5 @@ export * from "./addresses.ts";
 export * from "./flow-log.ts";
 export * from "./headers.ts";
 export * from "./request.ts";
+export * from "./server-calls.ts";
 export * from "./url.ts";

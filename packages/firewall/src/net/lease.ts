@@ -4,7 +4,7 @@
  * to them. Without such a rule it reaches nothing unasked.
  */
 import type { DriverKind, FlowHost, Obligation } from "@ioi/wire";
-import type { CompiledPolicy } from "../types.ts";
+import type { CompiledPolicy, DecisionContext } from "../types.ts";
 import { type Judgement, judge } from "../judge.ts";
 import {
   programBytesDownMax,
@@ -12,11 +12,15 @@ import {
   programFlowMsMax,
   programHostsMax,
   programRequestsMax,
+  serverFlowMsMax,
+  serverRequestsMax,
 } from "../limits.ts";
 import type { TargetSpec } from "../targets.ts";
 import { readSubject, type Subject } from "../subject.ts";
+import { readHost } from "../kinds/names.ts";
 import { interceptedPlaces } from "./intercept.ts";
 import { networkTargets } from "./read-network.ts";
+import { nameClass } from "./url.ts";
 
 /** What a running program asks for beyond its ticket, and whose programs may. */
 const wanted: ReadonlySet<string> = new Set(["net::connect", "net::get", "net::post"]);
@@ -97,6 +101,34 @@ export const programFlow = (
       bytesDown: programBytesDownMax,
       ms: programFlowMsMax,
       hosts: [...places.values()],
+    },
+  ];
+};
+
+/**
+ * The flow of a server's program: the places that the person confirmed, without those that a rule
+ * refuses or asks about. Nothing outside of them is asked for: a server has nobody who waits.
+ */
+export const serverFlow = (
+  { engine }: CompiledPolicy,
+  subject: Subject,
+  { places }: NonNullable<DecisionContext["starts"]>,
+): readonly Obligation[] => {
+  if (places.length === 0) return [];
+  const hosts = places.flatMap(({ host, port }): readonly FlowHost[] => {
+    const name = readHost(host);
+    const own = name.ok ? nameClass(name.value) : "reserved";
+    const place = { host, port, classes: [own] };
+    return own !== "reserved" && isFree(engine.byTarget, subject, place) ? [place] : [];
+  });
+  return [
+    {
+      type: "flow",
+      requests: serverRequestsMax,
+      bytesUp: programBytesUpMax,
+      bytesDown: programBytesDownMax,
+      ms: serverFlowMsMax,
+      hosts,
     },
   ];
 };

@@ -23,7 +23,7 @@ import type { Effect } from "../types.ts";
 import { nameClass } from "./url.ts";
 
 /** Targets that start programs of the session's choosing. */
-export const networkTargets: ReadonlySet<string> = new Set(["sys::exec"]);
+export const networkTargets: ReadonlySet<string> = new Set(["sys::exec", "sys::shell"]);
 
 const methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] as const;
 const classes = ["public", "private", "loopback", "link-local"] as const;
@@ -91,7 +91,8 @@ export const readNetwork = (
   if (entry === undefined) return undefined;
   const { value, at } = entry;
   if (effect !== "allow" || !targets.every(({ name }) => networkTargets.has(name))) {
-    const message = '"network" belongs to a rule that allows sys::exec and nothing else';
+    const message =
+      '"network" belongs to a rule that allows programs (sys::exec, sys::shell) and nothing else';
     const next = "What programs may not reach is refused by a rule on net::connect.";
     reading.complaints.add("E_POLICY_VALUE", message, at, next);
     return undefined;

@@ -5,6 +5,7 @@
 import { err, ok, type Result } from "@ioi/base";
 import type { Action, CanonicalValue } from "@ioi/wire";
 import { modelEmbedUrl, modelRequestUrl } from "../model-url.ts";
+import { streamTool } from "./server-calls.ts";
 import { type CanonicalUrl, parseCanonicalUrl } from "./url.ts";
 
 export interface PermittedRequest {
@@ -27,6 +28,7 @@ export const driverHeaders: ReadonlySet<string> = new Set([
   "anthropic-beta",
   "anthropic-version",
   "content-type",
+  "last-event-id",
   "mcp-method",
   "mcp-name",
   "mcp-protocol-version",
@@ -96,14 +98,15 @@ const modelRequest = (
 };
 
 /** One message to an MCP server: where to is what the driver found, and the Guardian compares. */
-const toolRequest = ({ facts }: Action): Result<PermittedRequest, string> => {
+const toolRequest = ({ facts, args }: Action): Result<PermittedRequest, string> => {
   const url = parseCanonicalUrl(facts["server"]?.realPath ?? "");
   if (!url.ok) return err("the server is not reached over HTTP");
+  const listens = textOf(args, "tool") === streamTool;
   return ok({
-    method: "POST",
+    method: listens ? "GET" : "POST",
     url: url.value,
     headers: undefined,
-    body: { type: "made" },
+    body: { type: listens ? "none" : "made" },
     secret: undefined,
   });
 };

@@ -1,12 +1,14 @@
 /**
- * Messages of the protocol that keep a connection to a server elsewhere: each is a request of its
- * own, so each is an action with receipts. The person confirmed the server; that discharges the
- * default question for them, and nothing else: rules that refuse or ask hold for them too.
+ * What keeps a connection to a server: its start, and the messages of the protocol that go to a server
+ * elsewhere, each a request of its own. Each is an action with receipts. The person confirmed the
+ * server; that discharges the questions whether it is called at all, and nothing else: rules that
+ * refuse or ask hold for them too.
  */
-import type { CompiledPolicy, Grant } from "@ioi/firewall";
+import { type CompiledPolicy, type Grant, startTool, streamTool, undescribed } from "@ioi/firewall";
 import type { Action } from "@ioi/wire";
 
 const kept: ReadonlySet<string> = new Set([
+  startTool,
   "#initialize",
   "#ping",
   "#server/discover",
@@ -28,6 +30,8 @@ const kept: ReadonlySet<string> = new Set([
   "#notifications/roots/list_changed",
   // The client's answer to a question of the server that was permitted before, or a refusal of one.
   "#answer",
+  // The stream of what the server has to say by itself, or the rest of an answer that broke off.
+  streamTool,
 ]);
 
 /** How long a grant that is made for one decision lives, in milliseconds. */
@@ -35,21 +39,25 @@ const lifeMs = 1_000;
 
 export const housekeepingGrants = (
   { target, args }: Action,
+  id: Uint8Array,
   session: string,
   policy: CompiledPolicy,
   nowMs: number,
 ): readonly Grant[] => {
-  const tool = target === "mcp::call" ? args["tool"] : undefined;
-  if (typeof tool !== "string" || !kept.has(tool)) return [];
+  const { tool, server } = target === "mcp::call" ? args : {};
+  if (typeof tool !== "string" || typeof server !== "string" || !kept.has(tool)) return [];
   return [
     {
       id: "builtin:mcp-connection",
       session,
-      scope: "session",
+      scope: "once",
+      actionId: id,
       target,
       discharges: [
         { kind: "default", id: "default" },
+        { kind: "default", id: `${server}/${tool}` },
         { kind: "task", id: "mcp::call" },
+        { kind: "tool", id: undescribed },
       ],
       policyHash: policy.hash,
       expiresMs: nowMs + lifeMs,

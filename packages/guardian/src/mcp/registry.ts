@@ -21,7 +21,14 @@ import {
   utf8Encode,
 } from "@ioi/base";
 import { type CryptoProvider, domainHash, domains } from "@ioi/crypto";
-import { type CompiledPolicy, compilePolicy, type DecisionContext } from "@ioi/firewall";
+import {
+  type CompiledPolicy,
+  compilePolicy,
+  type DecisionContext,
+  nameClass,
+  readHost,
+  startTool,
+} from "@ioi/firewall";
 import { type Action, type Infer, type McpServer, mcpServer, schema } from "@ioi/wire";
 import {
   mcpDefinitionsBytesMax,
@@ -85,6 +92,16 @@ const readFile = (given: Uint8Array): readonly RegisteredServer[] => {
   return decoded.value.servers;
 };
 
+const placeComplaint = ({ url, network = [] }: McpServer): string | undefined => {
+  if (url !== "" && network.length > 0) return "a server elsewhere has no program with a network";
+  for (const { host } of network) {
+    const read = readHost(host);
+    if (!read.ok) return `${printable(host)} is no host in its one spelling: ${read.error}`;
+    if (nameClass(read.value) === "reserved") return `${printable(host)} is what no host has`;
+  }
+  return undefined;
+};
+
 const absolute = (file: string): boolean => file.startsWith("/") && !file.includes("\0");
 
 const commandComplaint = ({ argv, url, cwd, files, roots }: McpServer): string | undefined => {
@@ -107,7 +124,7 @@ const checkedServer = (
       `${printable(given.name)} is no name for a server: a-z, 0-9, _ and -, from a letter`,
     );
   }
-  const complaint = commandComplaint(given);
+  const complaint = commandComplaint(given) ?? placeComplaint(given);
   if (complaint !== undefined) return err(complaint);
   // Values of variables are tokens that are renewed; their names are part of who it is.
   const env = Object.fromEntries(Object.keys(given.env).map((name) => [name, ""]));
@@ -373,6 +390,9 @@ export class McpRegistry {
     // Where a message goes is what was confirmed, and nothing that a driver may choose.
     if ((facts["server"]?.realPath ?? "") !== known.server.url) {
       return refused("server", `${name} is not reached where it was confirmed.`, reviewText(name));
+    }
+    if (tool === startTool && known.server.url !== "") {
+      return refused("server", `${name} is reached elsewhere, and not started.`, "");
     }
     if (tool.startsWith(methodMark)) {
       return equalBytes(hash, known.server.identity)

@@ -5,10 +5,13 @@
  * `identity` = SHA-256 over `ioi/mcp/server/v1` and the canonical encoding of the rest without the
  * name, so that a name for another program is another server.
  */
-import { type Infer, array, bytes, mapOf, oneOf, optional, record, text } from "../schema.ts";
+import { type Infer, array, bytes, int, mapOf, oneOf, optional, record, text } from "../schema.ts";
 
 /** A file that the server is: its bytes as they were when the person confirmed it. */
 export const mcpFile = record({ path: text(4096), sha256: bytes(32) });
+
+/** A place that a server may reach: a canonical host and its port. */
+export const mcpPlace = record({ host: text(253), port: int(1, 65_535) });
 
 export const mcpServer = record({
   name: text(64),
@@ -22,6 +25,8 @@ export const mcpServer = record({
   /** The program itself, and the script that it runs where it is an interpreter. */
   files: array(mcpFile, 4),
   roots: array(record({ path: text(4096), access: oneOf("read", "write") }), 16),
+  /** What its program may reach, and nothing else; absent: it has no network. */
+  network: optional(array(mcpPlace, 16)),
   /** Name of the secret that authenticates over HTTP. */
   secret: optional(text(64)),
   identity: bytes(32),

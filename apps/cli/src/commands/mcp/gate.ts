@@ -34,7 +34,8 @@ const notCovered = [
 
 const banner = (context: CommandContext, server: pb.McpServer, owned: boolean): void => {
   const { output } = context;
-  const where = server.url === "" ? "in a sandbox without network" : `at ${server.url}, by egress`;
+  const here = `in a sandbox ${server.network.length === 0 ? "without network" : "of its own"}`;
+  const where = server.url === "" ? here : `at ${server.url}, by egress`;
   output.progress(`ioi gate: ${server.name}, ${visible(where)}`);
   for (const line of folderLines(server)) output.progress(line);
   output.progress(

@@ -9,6 +9,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, realpathSync, statSync } from "node:fs";
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
+import { readHost } from "@ioi/firewall";
 import type { CommandContext } from "../../context.ts";
 import { programBytesMax } from "../../limits.ts";
 import { projectRoot } from "../../program.ts";
@@ -23,6 +24,12 @@ export interface ServerOptions {
   readonly write?: readonly string[];
   readonly folders?: boolean;
   readonly env?: readonly string[];
+  readonly network?: readonly string[];
+}
+
+interface Place {
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface ServerDraft {
@@ -33,6 +40,7 @@ export interface ServerDraft {
   readonly env: Readonly<Record<string, string>>;
   readonly files: readonly { readonly path: string; readonly sha256: Uint8Array }[];
   readonly roots: readonly { readonly path: string; readonly write: boolean }[];
+  readonly network: readonly Place[];
 }
 
 /** What every sandbox shows. */
@@ -136,6 +144,18 @@ const environmentOf = (
   return env;
 };
 
+/** `HOST` or `HOST:PORT`; an address of IPv6 stands in brackets. */
+const placeOf = (given: string): Place => {
+  const wrong = (why: string): Error =>
+    usage(`--network takes HOST or HOST:PORT; ${given}: ${why}`);
+  const [, host = "", digits = "443"] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(given) ?? [];
+  const port = Number(digits);
+  if (host === "" || port < 1 || port > 65_535) throw wrong("that is none of them");
+  const read = readHost(host.toLowerCase());
+  if (!read.ok) throw wrong(read.error);
+  return { host: host.toLowerCase(), port };
+};
+
 class Roots {
   readonly #folders: Map<string, boolean> = new Map();
 
@@ -155,6 +175,9 @@ const remote = (url: string, options: ServerOptions): ServerDraft => {
     throw usage(`--url takes an address with http or https, not "${url}"`);
   }
   const { href } = parsed;
+  if ((options.network ?? []).length > 0) {
+    throw usage("--network is for a server that runs here; one behind --url has its own");
+  }
   return {
     argv: [],
     url: href,
@@ -163,6 +186,7 @@ const remote = (url: string, options: ServerOptions): ServerDraft => {
     env: {},
     files: [],
     roots: [],
+    network: [],
   };
 };
 
@@ -214,7 +238,8 @@ export const describeServer = async (
   const cwd = options.cwd === undefined ? "/tmp" : folderOption(context, "--cwd", options.cwd);
   if (cwd !== "/tmp") roots.add(cwd, false);
   const env = environmentOf(context, options.env ?? []);
-  return { argv, url: "", secret: "", cwd, env, files, roots: roots.all };
+  const network = (options.network ?? []).map(placeOf);
+  return { argv, url: "", secret: "", cwd, env, files, roots: roots.all, network };
 };
 
 /** A name for a server that was given none: the last word of its command that says something. */

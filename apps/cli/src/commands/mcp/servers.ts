@@ -57,6 +57,7 @@ export const confirmServer = async (
         env: { ...draft.env },
         files: [...draft.files],
         roots: [...draft.roots],
+        network: [...draft.network],
         policy,
         pinning,
       },

@@ -8,6 +8,7 @@ export const serverJson = (server: pb.McpServer) => ({
   command: server.url === "" ? server.argv : null,
   url: server.url === "" ? null : server.url,
   folders: server.roots.map(({ path, write }) => ({ path, access: write ? "write" : "read" })),
+  network: server.network.map(({ host, port }) => `${host}:${port}`),
   files: server.files.map(({ path, sha256 }) => ({ path, sha256: toHex(sha256) })),
   env: Object.keys(server.env).sort(),
   identity: toHex(server.identity),
@@ -48,10 +49,14 @@ export const describeLine = (server: pb.McpServer): string =>
 
 export const folderLines = (server: pb.McpServer): readonly string[] => {
   if (server.url !== "") return ["  reached over HTTP"];
-  if (server.roots.length === 0) return ["  sees no folder of yours"];
-  return server.roots.map(
-    ({ path, write }) => `  ${write ? "reads and writes" : "reads"} ${visible(path)}`,
-  );
+  const folders =
+    server.roots.length === 0
+      ? ["  sees no folder of yours"]
+      : server.roots.map(
+          ({ path, write }) => `  ${write ? "reads and writes" : "reads"} ${visible(path)}`,
+        );
+  const places = server.network.map(({ host, port }) => `${host}:${port}`).join(", ");
+  return places === "" ? folders : [...folders, `  reaches ${visible(places)}, nothing else`];
 };
 
 interface Line {

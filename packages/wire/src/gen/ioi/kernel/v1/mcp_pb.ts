@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/mcp.proto.
  */
 export const file_ioi_kernel_v1_mcp: GenFile = /*@__PURE__*/
-  fileDesc("Chdpb2kva2VybmVsL3YxL21jcC5wcm90bxINaW9pLmtlcm5lbC52MSLjAgoJTWNwU2VydmVyEgwKBG5hbWUYASABKAkSDAoEYXJndhgCIAMoCRILCgN1cmwYAyABKAkSCwoDY3dkGAQgASgJEi4KA2VudhgFIAMoCzIhLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyLkVudkVudHJ5EiUKBWZpbGVzGAYgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BGaWxlEiUKBXJvb3RzGAcgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BSb290Eg4KBnNlY3JldBgIIAEoCRIQCghpZGVudGl0eRgJIAEoDBIPCgdwaW5uaW5nGAogASgJEgwKBHNlZW4YCyABKAgSJQoFdG9vbHMYDCADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wSDgoGcG9saWN5GA0gASgJGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJwoHTWNwRmlsZRIMCgRwYXRoGAEgASgJEg4KBnNoYTI1NhgCIAEoDCImCgdNY3BSb290EgwKBHBhdGgYASABKAkSDQoFd3JpdGUYAiABKAgifAoHTWNwVG9vbBIMCgRuYW1lGAEgASgJEg0KBXN0YXRlGAIgASgJEgwKBGhhc2gYAyABKAwSEgoKZGVmaW5pdGlvbhgEIAEoCRIUCgx3YWl0aW5nX2hhc2gYBSABKAwSDwoHd2FpdGluZxgGIAEoCRILCgN3aHkYByABKAkiFwoVTGlzdE1jcFNlcnZlcnNSZXF1ZXN0IkAKE0xpc3RNY3BTZXJ2ZXJzUmVwbHkSKQoHc2VydmVycxgBIAMoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyIlQKF0NvbmZpcm1NY3BTZXJ2ZXJSZXF1ZXN0EigKBnNlcnZlchgBIAEoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyEg8KB3JlcGxhY2UYAiABKAgiQQoVQ29uZmlybU1jcFNlcnZlclJlcGx5EigKBnNlcnZlchgBIAEoCzIYLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyIiYKFlJlbW92ZU1jcFNlcnZlclJlcXVlc3QSDAoEbmFtZRgBIAEoCSInChRSZW1vdmVNY3BTZXJ2ZXJSZXBseRIPCgdyZW1vdmVkGAEgASgIIksKElBpbk1jcFRvb2xzUmVxdWVzdBIOCgZzZXJ2ZXIYASABKAkSJQoFdG9vbHMYAiADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wiPAoQUGluTWNwVG9vbHNSZXBseRIoCgZzZXJ2ZXIYASABKAsyGC5pb2kua2VybmVsLnYxLk1jcFNlcnZlciIiChBPcGVuUmVsYXlSZXF1ZXN0Eg4KBnNlcnZlchgBIAEoCSLnAQoKUmVsYXlFdmVudBIRCgdtZXNzYWdlGAEgASgMSAASKgoEaGVsZBgCIAEoCzIaLmlvaS5rZXJuZWwudjEuSGVsZE1lc3NhZ2VIABIuCgdkZWZpbmVkGAMgASgLMhsuaW9pLmtlcm5lbC52MS5EZWZpbmVkVG9vbHNIABIXCg1kcm9wcGVkX25vbmNlGAQgASgMSAASJgoDZW5kGAUgASgLMhcuaW9pLmtlcm5lbC52MS5SZWxheUVuZEgAEg8KBWZhdWx0GAYgASgJSAASDwoFcmVsYXkYByABKAlIAEIHCgVldmVudCKTAQoLSGVsZE1lc3NhZ2USDgoGYWN0aW9uGAEgASgMEhAKCHByZXBhcmVkGAIgASgMEhoKEnByZXBhcmVkX3NpZ25hdHVyZRgDIAEoDBINCgVub25jZRgEIAEoDBISCgplcnJvcl9jb2RlGAUgASgJEhUKDWVycm9yX21lc3NhZ2UYBiABKAkSDAoEd2hhdBgHIAEoCSJJCgxEZWZpbmVkVG9vbHMSDgoGc2VyaWFsGAEgASgNEikKBXRvb2xzGAIgAygLMhouaW9pLmtlcm5lbC52MS5EZWZpbmVkVG9vbCI9CgtEZWZpbmVkVG9vbBIMCgRuYW1lGAEgASgJEgwKBGhhc2gYAiABKAwSEgoKZGVmaW5pdGlvbhgDIAEoCSI5CghSZWxheUVuZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDgoGZXJyb3JzGAMgASgJIjIKEFJlbGF5U2VuZFJlcXVlc3QSDQoFcmVsYXkYASABKAkSDwoHbWVzc2FnZRgCIAEoDCI6Cg5SZWxheVNlbmRSZXBseRIoCgRoZWxkGAEgASgLMhouaW9pLmtlcm5lbC52MS5IZWxkTWVzc2FnZSJAChJSZWxheVJlZnVzZVJlcXVlc3QSDQoFcmVsYXkYASABKAkSDQoFbm9uY2UYAiABKAwSDAoEdGV4dBgDIAEoCSISChBSZWxheVJlZnVzZVJlcGx5IjEKEVJlbGF5QWdhaW5SZXF1ZXN0Eg0KBXJlbGF5GAEgASgJEg0KBW5vbmNlGAIgASgMIj0KD1JlbGF5QXNrUmVxdWVzdBINCgVyZWxheRgBIAEoCRINCgVub25jZRgCIAEoDBIMCgR0ZXh0GAMgASgJIi8KDVJlbGF5QXNrUmVwbHkSDgoGYW5zd2VyGAEgASgJEg4KBmNsaWVudBgCIAEoCSJVChFSZWxheU9mZmVyUmVxdWVzdBINCgVyZWxheRgBIAEoCRIOCgZzZXJpYWwYAiABKA0SEAoId2l0aGhlbGQYAyADKAkSDwoHcmVmdXNhbBgEIAEoCSIRCg9SZWxheU9mZmVyUmVwbHkiQgoPT3BlbkdhdGVSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDgoGc2VydmVyGAIgASgJEg4KBm9uX2FzaxgDIAEoCSJ8CglHYXRlRXZlbnQSEQoHbWVzc2FnZRgBIAEoDEgAEisKBm5vdGljZRgCIAEoCzIZLmlvaS5rZXJuZWwudjEuR2F0ZU5vdGljZUgAEiYKA2VuZBgDIAEoCzIXLmlvaS5rZXJuZWwudjEuUmVsYXlFbmRIAEIHCgVldmVudCJLCgpHYXRlTm90aWNlEgwKBGtpbmQYASABKAkSDAoEdGV4dBgCIAEoCRIPCgdyZWNlaXB0GAMgASgEEhAKCGFwcHJvdmFsGAQgASgJIjMKD0dhdGVTZW5kUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg8KB21lc3NhZ2UYAiABKAwiDwoNR2F0ZVNlbmRSZXBseTL8AgoKTWNwU2VydmVycxJaCg5MaXN0TWNwU2VydmVycxIkLmlvaS5rZXJuZWwudjEuTGlzdE1jcFNlcnZlcnNSZXF1ZXN0GiIuaW9pLmtlcm5lbC52MS5MaXN0TWNwU2VydmVyc1JlcGx5EmAKEENvbmZpcm1NY3BTZXJ2ZXISJi5pb2kua2VybmVsLnYxLkNvbmZpcm1NY3BTZXJ2ZXJSZXF1ZXN0GiQuaW9pLmtlcm5lbC52MS5Db25maXJtTWNwU2VydmVyUmVwbHkSXQoPUmVtb3ZlTWNwU2VydmVyEiUuaW9pLmtlcm5lbC52MS5SZW1vdmVNY3BTZXJ2ZXJSZXF1ZXN0GiMuaW9pLmtlcm5lbC52MS5SZW1vdmVNY3BTZXJ2ZXJSZXBseRJRCgtQaW5NY3BUb29scxIhLmlvaS5rZXJuZWwudjEuUGluTWNwVG9vbHNSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5QaW5NY3BUb29sc1JlcGx5MsEDCglNY3BEcml2ZXISRAoET3BlbhIfLmlvaS5rZXJuZWwudjEuT3BlblJlbGF5UmVxdWVzdBoZLmlvaS5rZXJuZWwudjEuUmVsYXlFdmVudDABEkYKBFNlbmQSHy5pb2kua2VybmVsLnYxLlJlbGF5U2VuZFJlcXVlc3QaHS5pb2kua2VybmVsLnYxLlJlbGF5U2VuZFJlcGx5EkwKBlJlZnVzZRIhLmlvaS5rZXJuZWwudjEuUmVsYXlSZWZ1c2VSZXF1ZXN0Gh8uaW9pLmtlcm5lbC52MS5SZWxheVJlZnVzZVJlcGx5EkgKBUFnYWluEiAuaW9pLmtlcm5lbC52MS5SZWxheUFnYWluUmVxdWVzdBodLmlvaS5rZXJuZWwudjEuUmVsYXlTZW5kUmVwbHkSQwoDQXNrEh4uaW9pLmtlcm5lbC52MS5SZWxheUFza1JlcXVlc3QaHC5pb2kua2VybmVsLnYxLlJlbGF5QXNrUmVwbHkSSQoFT2ZmZXISIC5pb2kua2VybmVsLnYxLlJlbGF5T2ZmZXJSZXF1ZXN0Gh4uaW9pLmtlcm5lbC52MS5SZWxheU9mZmVyUmVwbHkyngEKCE1jcEdhdGVzEkYKCE9wZW5HYXRlEh4uaW9pLmtlcm5lbC52MS5PcGVuR2F0ZVJlcXVlc3QaGC5pb2kua2VybmVsLnYxLkdhdGVFdmVudDABEkoKClNlbmRUb0dhdGUSHi5pb2kua2VybmVsLnYxLkdhdGVTZW5kUmVxdWVzdBocLmlvaS5rZXJuZWwudjEuR2F0ZVNlbmRSZXBseWIGcHJvdG8z");
+  fileDesc("Chdpb2kva2VybmVsL3YxL21jcC5wcm90bxINaW9pLmtlcm5lbC52MSKNAwoJTWNwU2VydmVyEgwKBG5hbWUYASABKAkSDAoEYXJndhgCIAMoCRILCgN1cmwYAyABKAkSCwoDY3dkGAQgASgJEi4KA2VudhgFIAMoCzIhLmlvaS5rZXJuZWwudjEuTWNwU2VydmVyLkVudkVudHJ5EiUKBWZpbGVzGAYgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BGaWxlEiUKBXJvb3RzGAcgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BSb290Eg4KBnNlY3JldBgIIAEoCRIQCghpZGVudGl0eRgJIAEoDBIPCgdwaW5uaW5nGAogASgJEgwKBHNlZW4YCyABKAgSJQoFdG9vbHMYDCADKAsyFi5pb2kua2VybmVsLnYxLk1jcFRvb2wSDgoGcG9saWN5GA0gASgJEigKB25ldHdvcmsYDiADKAsyFy5pb2kua2VybmVsLnYxLk1jcFBsYWNlGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJgoITWNwUGxhY2USDAoEaG9zdBgBIAEoCRIMCgRwb3J0GAIgASgNIicKB01jcEZpbGUSDAoEcGF0aBgBIAEoCRIOCgZzaGEyNTYYAiABKAwiJgoHTWNwUm9vdBIMCgRwYXRoGAEgASgJEg0KBXdyaXRlGAIgASgIInwKB01jcFRvb2wSDAoEbmFtZRgBIAEoCRINCgVzdGF0ZRgCIAEoCRIMCgRoYXNoGAMgASgMEhIKCmRlZmluaXRpb24YBCABKAkSFAoMd2FpdGluZ19oYXNoGAUgASgMEg8KB3dhaXRpbmcYBiABKAkSCwoDd2h5GAcgASgJIhcKFUxpc3RNY3BTZXJ2ZXJzUmVxdWVzdCJAChNMaXN0TWNwU2VydmVyc1JlcGx5EikKB3NlcnZlcnMYASADKAsyGC5pb2kua2VybmVsLnYxLk1jcFNlcnZlciJUChdDb25maXJtTWNwU2VydmVyUmVxdWVzdBIoCgZzZXJ2ZXIYASABKAsyGC5pb2kua2VybmVsLnYxLk1jcFNlcnZlchIPCgdyZXBsYWNlGAIgASgIIkEKFUNvbmZpcm1NY3BTZXJ2ZXJSZXBseRIoCgZzZXJ2ZXIYASABKAsyGC5pb2kua2VybmVsLnYxLk1jcFNlcnZlciImChZSZW1vdmVNY3BTZXJ2ZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkiJwoUUmVtb3ZlTWNwU2VydmVyUmVwbHkSDwoHcmVtb3ZlZBgBIAEoCCJLChJQaW5NY3BUb29sc1JlcXVlc3QSDgoGc2VydmVyGAEgASgJEiUKBXRvb2xzGAIgAygLMhYuaW9pLmtlcm5lbC52MS5NY3BUb29sIjwKEFBpbk1jcFRvb2xzUmVwbHkSKAoGc2VydmVyGAEgASgLMhguaW9pLmtlcm5lbC52MS5NY3BTZXJ2ZXIiIgoQT3BlblJlbGF5UmVxdWVzdBIOCgZzZXJ2ZXIYASABKAkilwIKClJlbGF5RXZlbnQSEQoHbWVzc2FnZRgBIAEoDEgAEioKBGhlbGQYAiABKAsyGi5pb2kua2VybmVsLnYxLkhlbGRNZXNzYWdlSAASLgoHZGVmaW5lZBgDIAEoCzIbLmlvaS5rZXJuZWwudjEuRGVmaW5lZFRvb2xzSAASFwoNZHJvcHBlZF9ub25jZRgEIAEoDEgAEiYKA2VuZBgFIAEoCzIXLmlvaS5rZXJuZWwudjEuUmVsYXlFbmRIABIPCgVmYXVsdBgGIAEoCUgAEg8KBXJlbGF5GAcgASgJSAASLgoHc3RhcnRlZBgIIAEoCzIbLmlvaS5rZXJuZWwudjEuUmVsYXlTdGFydGVkSABCBwoFZXZlbnQiDgoMUmVsYXlTdGFydGVkIpMBCgtIZWxkTWVzc2FnZRIOCgZhY3Rpb24YASABKAwSEAoIcHJlcGFyZWQYAiABKAwSGgoScHJlcGFyZWRfc2lnbmF0dXJlGAMgASgMEg0KBW5vbmNlGAQgASgMEhIKCmVycm9yX2NvZGUYBSABKAkSFQoNZXJyb3JfbWVzc2FnZRgGIAEoCRIMCgR3aGF0GAcgASgJIkkKDERlZmluZWRUb29scxIOCgZzZXJpYWwYASABKA0SKQoFdG9vbHMYAiADKAsyGi5pb2kua2VybmVsLnYxLkRlZmluZWRUb29sIj0KC0RlZmluZWRUb29sEgwKBG5hbWUYASABKAkSDAoEaGFzaBgCIAEoDBISCgpkZWZpbml0aW9uGAMgASgJIjkKCFJlbGF5RW5kEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIOCgZlcnJvcnMYAyABKAkiMgoQUmVsYXlTZW5kUmVxdWVzdBINCgVyZWxheRgBIAEoCRIPCgdtZXNzYWdlGAIgASgMIjoKDlJlbGF5U2VuZFJlcGx5EigKBGhlbGQYASABKAsyGi5pb2kua2VybmVsLnYxLkhlbGRNZXNzYWdlIkAKElJlbGF5UmVmdXNlUmVxdWVzdBINCgVyZWxheRgBIAEoCRINCgVub25jZRgCIAEoDBIMCgR0ZXh0GAMgASgJIhIKEFJlbGF5UmVmdXNlUmVwbHkiMQoRUmVsYXlBZ2FpblJlcXVlc3QSDQoFcmVsYXkYASABKAkSDQoFbm9uY2UYAiABKAwiPQoPUmVsYXlBc2tSZXF1ZXN0Eg0KBXJlbGF5GAEgASgJEg0KBW5vbmNlGAIgASgMEgwKBHRleHQYAyABKAkiLwoNUmVsYXlBc2tSZXBseRIOCgZhbnN3ZXIYASABKAkSDgoGY2xpZW50GAIgASgJIlUKEVJlbGF5T2ZmZXJSZXF1ZXN0Eg0KBXJlbGF5GAEgASgJEg4KBnNlcmlhbBgCIAEoDRIQCgh3aXRoaGVsZBgDIAMoCRIPCgdyZWZ1c2FsGAQgASgJIhEKD1JlbGF5T2ZmZXJSZXBseSJCCg9PcGVuR2F0ZVJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRIOCgZzZXJ2ZXIYAiABKAkSDgoGb25fYXNrGAMgASgJInwKCUdhdGVFdmVudBIRCgdtZXNzYWdlGAEgASgMSAASKwoGbm90aWNlGAIgASgLMhkuaW9pLmtlcm5lbC52MS5HYXRlTm90aWNlSAASJgoDZW5kGAMgASgLMhcuaW9pLmtlcm5lbC52MS5SZWxheUVuZEgAQgcKBWV2ZW50IksKCkdhdGVOb3RpY2USDAoEa2luZBgBIAEoCRIMCgR0ZXh0GAIgASgJEg8KB3JlY2VpcHQYAyABKAQSEAoIYXBwcm92YWwYBCABKAkiMwoPR2F0ZVNlbmRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDwoHbWVzc2FnZRgCIAEoDCIPCg1HYXRlU2VuZFJlcGx5MvwCCgpNY3BTZXJ2ZXJzEloKDkxpc3RNY3BTZXJ2ZXJzEiQuaW9pLmtlcm5lbC52MS5MaXN0TWNwU2VydmVyc1JlcXVlc3QaIi5pb2kua2VybmVsLnYxLkxpc3RNY3BTZXJ2ZXJzUmVwbHkSYAoQQ29uZmlybU1jcFNlcnZlchImLmlvaS5rZXJuZWwudjEuQ29uZmlybU1jcFNlcnZlclJlcXVlc3QaJC5pb2kua2VybmVsLnYxLkNvbmZpcm1NY3BTZXJ2ZXJSZXBseRJdCg9SZW1vdmVNY3BTZXJ2ZXISJS5pb2kua2VybmVsLnYxLlJlbW92ZU1jcFNlcnZlclJlcXVlc3QaIy5pb2kua2VybmVsLnYxLlJlbW92ZU1jcFNlcnZlclJlcGx5ElEKC1Bpbk1jcFRvb2xzEiEuaW9pLmtlcm5lbC52MS5QaW5NY3BUb29sc1JlcXVlc3QaHy5pb2kua2VybmVsLnYxLlBpbk1jcFRvb2xzUmVwbHkywQMKCU1jcERyaXZlchJECgRPcGVuEh8uaW9pLmtlcm5lbC52MS5PcGVuUmVsYXlSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5SZWxheUV2ZW50MAESRgoEU2VuZBIfLmlvaS5rZXJuZWwudjEuUmVsYXlTZW5kUmVxdWVzdBodLmlvaS5rZXJuZWwudjEuUmVsYXlTZW5kUmVwbHkSTAoGUmVmdXNlEiEuaW9pLmtlcm5lbC52MS5SZWxheVJlZnVzZVJlcXVlc3QaHy5pb2kua2VybmVsLnYxLlJlbGF5UmVmdXNlUmVwbHkSSAoFQWdhaW4SIC5pb2kua2VybmVsLnYxLlJlbGF5QWdhaW5SZXF1ZXN0Gh0uaW9pLmtlcm5lbC52MS5SZWxheVNlbmRSZXBseRJDCgNBc2sSHi5pb2kua2VybmVsLnYxLlJlbGF5QXNrUmVxdWVzdBocLmlvaS5rZXJuZWwudjEuUmVsYXlBc2tSZXBseRJJCgVPZmZlchIgLmlvaS5rZXJuZWwudjEuUmVsYXlPZmZlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLlJlbGF5T2ZmZXJSZXBseTKeAQoITWNwR2F0ZXMSRgoIT3BlbkdhdGUSHi5pb2kua2VybmVsLnYxLk9wZW5HYXRlUmVxdWVzdBoYLmlvaS5rZXJuZWwudjEuR2F0ZUV2ZW50MAESSgoKU2VuZFRvR2F0ZRIeLmlvaS5rZXJuZWwudjEuR2F0ZVNlbmRSZXF1ZXN0GhwuaW9pLmtlcm5lbC52MS5HYXRlU2VuZFJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message ioi.kernel.v1.McpServer
@@ -88,6 +88,13 @@ export type McpServer = Message<"ioi.kernel.v1.McpServer"> & {
    * @generated from field: string policy = 13;
    */
   policy: string;
+
+  /**
+   * What its program may reach; empty: it has no network.
+   *
+   * @generated from field: repeated ioi.kernel.v1.McpPlace network = 14;
+   */
+  network: McpPlace[];
 };
 
 /**
@@ -96,6 +103,28 @@ export type McpServer = Message<"ioi.kernel.v1.McpServer"> & {
  */
 export const McpServerSchema: GenMessage<McpServer> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_mcp, 0);
+
+/**
+ * @generated from message ioi.kernel.v1.McpPlace
+ */
+export type McpPlace = Message<"ioi.kernel.v1.McpPlace"> & {
+  /**
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * @generated from field: uint32 port = 2;
+   */
+  port: number;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.McpPlace.
+ * Use `create(McpPlaceSchema)` to create a new message.
+ */
+export const McpPlaceSchema: GenMessage<McpPlace> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_mcp, 1);
 
 /**
  * @generated from message ioi.kernel.v1.McpFile
@@ -117,7 +146,7 @@ export type McpFile = Message<"ioi.kernel.v1.McpFile"> & {
  * Use `create(McpFileSchema)` to create a new message.
  */
 export const McpFileSchema: GenMessage<McpFile> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 1);
+  messageDesc(file_ioi_kernel_v1_mcp, 2);
 
 /**
  * @generated from message ioi.kernel.v1.McpRoot
@@ -139,7 +168,7 @@ export type McpRoot = Message<"ioi.kernel.v1.McpRoot"> & {
  * Use `create(McpRootSchema)` to create a new message.
  */
 export const McpRootSchema: GenMessage<McpRoot> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 2);
+  messageDesc(file_ioi_kernel_v1_mcp, 3);
 
 /**
  * @generated from message ioi.kernel.v1.McpTool
@@ -194,7 +223,7 @@ export type McpTool = Message<"ioi.kernel.v1.McpTool"> & {
  * Use `create(McpToolSchema)` to create a new message.
  */
 export const McpToolSchema: GenMessage<McpTool> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 3);
+  messageDesc(file_ioi_kernel_v1_mcp, 4);
 
 /**
  * @generated from message ioi.kernel.v1.ListMcpServersRequest
@@ -207,7 +236,7 @@ export type ListMcpServersRequest = Message<"ioi.kernel.v1.ListMcpServersRequest
  * Use `create(ListMcpServersRequestSchema)` to create a new message.
  */
 export const ListMcpServersRequestSchema: GenMessage<ListMcpServersRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 4);
+  messageDesc(file_ioi_kernel_v1_mcp, 5);
 
 /**
  * @generated from message ioi.kernel.v1.ListMcpServersReply
@@ -224,7 +253,7 @@ export type ListMcpServersReply = Message<"ioi.kernel.v1.ListMcpServersReply"> &
  * Use `create(ListMcpServersReplySchema)` to create a new message.
  */
 export const ListMcpServersReplySchema: GenMessage<ListMcpServersReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 5);
+  messageDesc(file_ioi_kernel_v1_mcp, 6);
 
 /**
  * @generated from message ioi.kernel.v1.ConfirmMcpServerRequest
@@ -246,7 +275,7 @@ export type ConfirmMcpServerRequest = Message<"ioi.kernel.v1.ConfirmMcpServerReq
  * Use `create(ConfirmMcpServerRequestSchema)` to create a new message.
  */
 export const ConfirmMcpServerRequestSchema: GenMessage<ConfirmMcpServerRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 6);
+  messageDesc(file_ioi_kernel_v1_mcp, 7);
 
 /**
  * @generated from message ioi.kernel.v1.ConfirmMcpServerReply
@@ -263,7 +292,7 @@ export type ConfirmMcpServerReply = Message<"ioi.kernel.v1.ConfirmMcpServerReply
  * Use `create(ConfirmMcpServerReplySchema)` to create a new message.
  */
 export const ConfirmMcpServerReplySchema: GenMessage<ConfirmMcpServerReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 7);
+  messageDesc(file_ioi_kernel_v1_mcp, 8);
 
 /**
  * @generated from message ioi.kernel.v1.RemoveMcpServerRequest
@@ -280,7 +309,7 @@ export type RemoveMcpServerRequest = Message<"ioi.kernel.v1.RemoveMcpServerReque
  * Use `create(RemoveMcpServerRequestSchema)` to create a new message.
  */
 export const RemoveMcpServerRequestSchema: GenMessage<RemoveMcpServerRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 8);
+  messageDesc(file_ioi_kernel_v1_mcp, 9);
 
 /**
  * @generated from message ioi.kernel.v1.RemoveMcpServerReply
@@ -297,7 +326,7 @@ export type RemoveMcpServerReply = Message<"ioi.kernel.v1.RemoveMcpServerReply">
  * Use `create(RemoveMcpServerReplySchema)` to create a new message.
  */
 export const RemoveMcpServerReplySchema: GenMessage<RemoveMcpServerReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 9);
+  messageDesc(file_ioi_kernel_v1_mcp, 10);
 
 /**
  * @generated from message ioi.kernel.v1.PinMcpToolsRequest
@@ -321,7 +350,7 @@ export type PinMcpToolsRequest = Message<"ioi.kernel.v1.PinMcpToolsRequest"> & {
  * Use `create(PinMcpToolsRequestSchema)` to create a new message.
  */
 export const PinMcpToolsRequestSchema: GenMessage<PinMcpToolsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 10);
+  messageDesc(file_ioi_kernel_v1_mcp, 11);
 
 /**
  * @generated from message ioi.kernel.v1.PinMcpToolsReply
@@ -338,7 +367,7 @@ export type PinMcpToolsReply = Message<"ioi.kernel.v1.PinMcpToolsReply"> & {
  * Use `create(PinMcpToolsReplySchema)` to create a new message.
  */
 export const PinMcpToolsReplySchema: GenMessage<PinMcpToolsReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 11);
+  messageDesc(file_ioi_kernel_v1_mcp, 12);
 
 /**
  * @generated from message ioi.kernel.v1.OpenRelayRequest
@@ -355,7 +384,7 @@ export type OpenRelayRequest = Message<"ioi.kernel.v1.OpenRelayRequest"> & {
  * Use `create(OpenRelayRequestSchema)` to create a new message.
  */
 export const OpenRelayRequestSchema: GenMessage<OpenRelayRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 12);
+  messageDesc(file_ioi_kernel_v1_mcp, 13);
 
 /**
  * @generated from message ioi.kernel.v1.RelayEvent
@@ -414,6 +443,14 @@ export type RelayEvent = Message<"ioi.kernel.v1.RelayEvent"> & {
      */
     value: string;
     case: "relay";
+  } | {
+    /**
+     * The server runs: messages of the client may come. What it was held as before had its ticket.
+     *
+     * @generated from field: ioi.kernel.v1.RelayStarted started = 8;
+     */
+    value: RelayStarted;
+    case: "started";
   } | { case: undefined; value?: undefined };
 };
 
@@ -422,7 +459,20 @@ export type RelayEvent = Message<"ioi.kernel.v1.RelayEvent"> & {
  * Use `create(RelayEventSchema)` to create a new message.
  */
 export const RelayEventSchema: GenMessage<RelayEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 13);
+  messageDesc(file_ioi_kernel_v1_mcp, 14);
+
+/**
+ * @generated from message ioi.kernel.v1.RelayStarted
+ */
+export type RelayStarted = Message<"ioi.kernel.v1.RelayStarted"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.RelayStarted.
+ * Use `create(RelayStartedSchema)` to create a new message.
+ */
+export const RelayStartedSchema: GenMessage<RelayStarted> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_mcp, 15);
 
 /**
  * @generated from message ioi.kernel.v1.HeldMessage
@@ -473,7 +523,7 @@ export type HeldMessage = Message<"ioi.kernel.v1.HeldMessage"> & {
  * Use `create(HeldMessageSchema)` to create a new message.
  */
 export const HeldMessageSchema: GenMessage<HeldMessage> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 14);
+  messageDesc(file_ioi_kernel_v1_mcp, 16);
 
 /**
  * @generated from message ioi.kernel.v1.DefinedTools
@@ -495,7 +545,7 @@ export type DefinedTools = Message<"ioi.kernel.v1.DefinedTools"> & {
  * Use `create(DefinedToolsSchema)` to create a new message.
  */
 export const DefinedToolsSchema: GenMessage<DefinedTools> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 15);
+  messageDesc(file_ioi_kernel_v1_mcp, 17);
 
 /**
  * @generated from message ioi.kernel.v1.DefinedTool
@@ -524,7 +574,7 @@ export type DefinedTool = Message<"ioi.kernel.v1.DefinedTool"> & {
  * Use `create(DefinedToolSchema)` to create a new message.
  */
 export const DefinedToolSchema: GenMessage<DefinedTool> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 16);
+  messageDesc(file_ioi_kernel_v1_mcp, 18);
 
 /**
  * @generated from message ioi.kernel.v1.RelayEnd
@@ -553,7 +603,7 @@ export type RelayEnd = Message<"ioi.kernel.v1.RelayEnd"> & {
  * Use `create(RelayEndSchema)` to create a new message.
  */
 export const RelayEndSchema: GenMessage<RelayEnd> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 17);
+  messageDesc(file_ioi_kernel_v1_mcp, 19);
 
 /**
  * @generated from message ioi.kernel.v1.RelaySendRequest
@@ -575,7 +625,7 @@ export type RelaySendRequest = Message<"ioi.kernel.v1.RelaySendRequest"> & {
  * Use `create(RelaySendRequestSchema)` to create a new message.
  */
 export const RelaySendRequestSchema: GenMessage<RelaySendRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 18);
+  messageDesc(file_ioi_kernel_v1_mcp, 20);
 
 /**
  * @generated from message ioi.kernel.v1.RelaySendReply
@@ -594,7 +644,7 @@ export type RelaySendReply = Message<"ioi.kernel.v1.RelaySendReply"> & {
  * Use `create(RelaySendReplySchema)` to create a new message.
  */
 export const RelaySendReplySchema: GenMessage<RelaySendReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 19);
+  messageDesc(file_ioi_kernel_v1_mcp, 21);
 
 /**
  * @generated from message ioi.kernel.v1.RelayRefuseRequest
@@ -621,7 +671,7 @@ export type RelayRefuseRequest = Message<"ioi.kernel.v1.RelayRefuseRequest"> & {
  * Use `create(RelayRefuseRequestSchema)` to create a new message.
  */
 export const RelayRefuseRequestSchema: GenMessage<RelayRefuseRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 20);
+  messageDesc(file_ioi_kernel_v1_mcp, 22);
 
 /**
  * @generated from message ioi.kernel.v1.RelayRefuseReply
@@ -634,7 +684,7 @@ export type RelayRefuseReply = Message<"ioi.kernel.v1.RelayRefuseReply"> & {
  * Use `create(RelayRefuseReplySchema)` to create a new message.
  */
 export const RelayRefuseReplySchema: GenMessage<RelayRefuseReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 21);
+  messageDesc(file_ioi_kernel_v1_mcp, 23);
 
 /**
  * @generated from message ioi.kernel.v1.RelayAgainRequest
@@ -656,7 +706,7 @@ export type RelayAgainRequest = Message<"ioi.kernel.v1.RelayAgainRequest"> & {
  * Use `create(RelayAgainRequestSchema)` to create a new message.
  */
 export const RelayAgainRequestSchema: GenMessage<RelayAgainRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 22);
+  messageDesc(file_ioi_kernel_v1_mcp, 24);
 
 /**
  * @generated from message ioi.kernel.v1.RelayAskRequest
@@ -683,7 +733,7 @@ export type RelayAskRequest = Message<"ioi.kernel.v1.RelayAskRequest"> & {
  * Use `create(RelayAskRequestSchema)` to create a new message.
  */
 export const RelayAskRequestSchema: GenMessage<RelayAskRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 23);
+  messageDesc(file_ioi_kernel_v1_mcp, 25);
 
 /**
  * @generated from message ioi.kernel.v1.RelayAskReply
@@ -709,7 +759,7 @@ export type RelayAskReply = Message<"ioi.kernel.v1.RelayAskReply"> & {
  * Use `create(RelayAskReplySchema)` to create a new message.
  */
 export const RelayAskReplySchema: GenMessage<RelayAskReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 24);
+  messageDesc(file_ioi_kernel_v1_mcp, 26);
 
 /**
  * @generated from message ioi.kernel.v1.RelayOfferRequest
@@ -745,7 +795,7 @@ export type RelayOfferRequest = Message<"ioi.kernel.v1.RelayOfferRequest"> & {
  * Use `create(RelayOfferRequestSchema)` to create a new message.
  */
 export const RelayOfferRequestSchema: GenMessage<RelayOfferRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 25);
+  messageDesc(file_ioi_kernel_v1_mcp, 27);
 
 /**
  * @generated from message ioi.kernel.v1.RelayOfferReply
@@ -758,7 +808,7 @@ export type RelayOfferReply = Message<"ioi.kernel.v1.RelayOfferReply"> & {
  * Use `create(RelayOfferReplySchema)` to create a new message.
  */
 export const RelayOfferReplySchema: GenMessage<RelayOfferReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 26);
+  messageDesc(file_ioi_kernel_v1_mcp, 28);
 
 /**
  * @generated from message ioi.kernel.v1.OpenGateRequest
@@ -787,7 +837,7 @@ export type OpenGateRequest = Message<"ioi.kernel.v1.OpenGateRequest"> & {
  * Use `create(OpenGateRequestSchema)` to create a new message.
  */
 export const OpenGateRequestSchema: GenMessage<OpenGateRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 27);
+  messageDesc(file_ioi_kernel_v1_mcp, 29);
 
 /**
  * @generated from message ioi.kernel.v1.GateEvent
@@ -824,7 +874,7 @@ export type GateEvent = Message<"ioi.kernel.v1.GateEvent"> & {
  * Use `create(GateEventSchema)` to create a new message.
  */
 export const GateEventSchema: GenMessage<GateEvent> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 28);
+  messageDesc(file_ioi_kernel_v1_mcp, 30);
 
 /**
  * @generated from message ioi.kernel.v1.GateNotice
@@ -858,7 +908,7 @@ export type GateNotice = Message<"ioi.kernel.v1.GateNotice"> & {
  * Use `create(GateNoticeSchema)` to create a new message.
  */
 export const GateNoticeSchema: GenMessage<GateNotice> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 29);
+  messageDesc(file_ioi_kernel_v1_mcp, 31);
 
 /**
  * @generated from message ioi.kernel.v1.GateSendRequest
@@ -880,7 +930,7 @@ export type GateSendRequest = Message<"ioi.kernel.v1.GateSendRequest"> & {
  * Use `create(GateSendRequestSchema)` to create a new message.
  */
 export const GateSendRequestSchema: GenMessage<GateSendRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 30);
+  messageDesc(file_ioi_kernel_v1_mcp, 32);
 
 /**
  * @generated from message ioi.kernel.v1.GateSendReply
@@ -893,7 +943,7 @@ export type GateSendReply = Message<"ioi.kernel.v1.GateSendReply"> & {
  * Use `create(GateSendReplySchema)` to create a new message.
  */
 export const GateSendReplySchema: GenMessage<GateSendReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_mcp, 31);
+  messageDesc(file_ioi_kernel_v1_mcp, 33);
 
 /**
  * The person -> Guardian: the servers that agents and gates may call. A server that nobody confirmed
@@ -948,7 +998,8 @@ export const McpServers: GenService<{
  */
 export const McpDriver: GenService<{
   /**
-   * Starts the server; its messages for the client, and what needs a decision. Ends with the server.
+   * Holds the start of the server for its ticket; then its messages for the client, and what needs a
+   * decision. Ends with the server.
    *
    * @generated from rpc ioi.kernel.v1.McpDriver.Open
    */
