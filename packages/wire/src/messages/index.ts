@@ -1,6 +1,7 @@
 export * from "./action.ts";
 export * from "./device.ts";
 export * from "./chain.ts";
+export * from "./consensus.ts";
 export * from "./mcp.ts";
 export * from "./policy.ts";
 export * from "./receipt.ts";

@@ -1,0 +1,372 @@
+/**
+ * What is valid: envelopes, certificates, rejections, commits. Specification: specs/consensus,
+ * V1 to V9. Total on hostile input; nothing that is refused changes anything.
+ *
+ * A certificate names its voters by their numbers in rising order, so a duplicate has no encoding, and
+ * says view, digest and justView once, so its votes cannot differ in them.
+ * Bounds: `validatorsMax` signatures a certificate; `verifiedMax` of those that fit are remembered.
+ */
+import { equalBytes, err, Lru, ok, type Rejection, type Result, toHex } from "@ioi/base";
+import type { Verifying } from "@ioi/crypto";
+import type {
+  BlockHeader,
+  CertificateShare,
+  CertifiedRef,
+  CommitCert,
+  Envelope,
+  EnvelopeBody,
+  EnvelopeKind,
+  EpochCert,
+  Nack,
+  QuorumCert,
+  TimeoutCert,
+} from "@ioi/wire";
+import { epochPathMax, lastView, verifiedMax } from "./limits.ts";
+import {
+  blockHash,
+  type Context,
+  freezeView,
+  sameContext,
+  sessionAlgorithm,
+  signedBytes,
+  zeroHash,
+} from "./objects.ts";
+import { type Strength, strengthOf, weaker } from "./grades.ts";
+import type { ValidatorSet } from "./validators.ts";
+
+export type ConsensusError = Rejection<
+  | "E_CONSENSUS_FOREIGN"
+  | "E_CONSENSUS_ENVELOPE"
+  | "E_CONSENSUS_CERTIFICATE"
+  | "E_CONSENSUS_BLOCK"
+  | "E_CONSENSUS_STALE"
+  | "E_CONSENSUS_UNKNOWN"
+  | "E_CONSENSUS_LIMIT"
+>;
+
+export const refuse = (
+  code: ConsensusError["code"],
+  message: string,
+): Result<never, ConsensusError> => err({ code, message });
+
+const foreign = (what: string): Result<never, ConsensusError> =>
+  refuse("E_CONSENSUS_FOREIGN", `V1: ${what} is of another chain, epoch or set`);
+const badEnvelope = (message: string): Result<never, ConsensusError> =>
+  refuse("E_CONSENSUS_ENVELOPE", message);
+const badCertificate = (message: string): Result<never, ConsensusError> =>
+  refuse("E_CONSENSUS_CERTIFICATE", message);
+
+/** What an epoch stands on: a block that is trusted, and the view before the epoch's first. */
+export interface Anchor extends CertifiedRef {
+  readonly height: bigint;
+  readonly timeMs: number;
+}
+
+/** Where an epoch ends: what the next one needs. */
+export interface EpochEnd {
+  /** Hash of the next set. */
+  readonly validators: Uint8Array;
+  readonly leaseEnd: bigint;
+  readonly boundary: BlockHeader;
+  readonly digest: Uint8Array;
+  readonly strength: Strength;
+}
+
+/** The certificate that an epoch begins with: nobody voted, everybody knows it. */
+export const anchorCert = (context: Context, anchor: CertifiedRef): QuorumCert => ({
+  epoch: context.epoch,
+  validators: context.validators,
+  view: anchor.view,
+  digest: anchor.digest,
+  justView: 0n,
+  votes: [],
+});
+
+const fieldsComplaint = (body: EnvelopeBody): string | undefined => {
+  if (body.counter < 1n) return "V2: its counter is 0";
+  if (body.high.view < body.justView) return "V2: it shows a lock below what justifies it";
+  switch (body.kind) {
+    case "freeze":
+      if (body.view !== freezeView) return "V2: a freeze of a view";
+      return body.justView === 0n ? undefined : "V2: a freeze is not justified";
+    case "timeout":
+      if (body.view > lastView) return "V2: no such view";
+      if (body.justView !== 0n || !equalBytes(body.digest, zeroHash)) {
+        return "V2: a timeout is for no block";
+      }
+      return undefined;
+    case "propose":
+    case "vote":
+      if (body.view > lastView) return "V2: no such view";
+      return body.justView < body.view ? undefined : "V2: what justifies it is not older";
+  }
+};
+
+/** Judges what belongs to one epoch of one chain. */
+export class Judge {
+  readonly context: Context;
+  readonly set: ValidatorSet;
+  readonly anchor: Anchor;
+  readonly provider: Verifying;
+  readonly #verified = new Lru<string, true>(verifiedMax);
+
+  constructor(
+    provider: Verifying,
+    context: Omit<Context, "validators">,
+    set: ValidatorSet,
+    anchor: Anchor,
+  ) {
+    this.provider = provider;
+    this.context = { chain: context.chain, epoch: context.epoch, validators: set.hash };
+    this.set = set;
+    this.anchor = anchor;
+  }
+
+  /** V2. The number of the validator whose Guardian signed. */
+  envelope(envelope: Envelope): Result<number, ConsensusError> {
+    if (!sameContext(this.context, envelope)) return foreign("the envelope");
+    const voter = this.set.indexOf(envelope.gid);
+    if (voter === undefined) return badEnvelope("V2: its Guardian is not in the set");
+    if (!equalBytes(envelope.session, this.set.sessions[voter] as Uint8Array)) {
+      return badEnvelope("V2: its session is not registered");
+    }
+    const complaint = fieldsComplaint(envelope);
+    if (complaint !== undefined) return badEnvelope(complaint);
+    if (!this.#signed(envelope, voter)) return badEnvelope("V2: the signature does not fit");
+    return ok(voter);
+  }
+
+  /** V3. */
+  quorumCert(qc: QuorumCert): Result<true, ConsensusError> {
+    if (!sameContext(this.context, qc)) return foreign("the certificate");
+    const { anchor } = this;
+    if (qc.votes.length === 0 || qc.view <= anchor.view) {
+      const isAnchor =
+        qc.votes.length === 0 &&
+        qc.view === anchor.view &&
+        qc.justView === 0n &&
+        equalBytes(qc.digest, anchor.digest);
+      return isAnchor ? ok(true) : badCertificate("V3: it certifies nothing that is trusted");
+    }
+    if (qc.view > lastView) return badCertificate("V3: no such view");
+    if (qc.justView >= qc.view || qc.justView < anchor.view) {
+      return badCertificate("V3: it is justified outside the epoch, or not before its view");
+    }
+    return this.#shares(qc.votes, (share) =>
+      this.#body(share, "vote", qc.view, qc.digest, qc.justView),
+    );
+  }
+
+  /** V4. It opens the view after its own, and says nothing else. */
+  timeoutCert(tc: TimeoutCert): Result<true, ConsensusError> {
+    if (!sameContext(this.context, tc)) return foreign("the certificate");
+    if (tc.view <= this.anchor.view || tc.view >= lastView)
+      return badCertificate("V4: no such view");
+    return this.#shares(tc.timeouts, (share) =>
+      this.#body(share, "timeout", tc.view, zeroHash, 0n),
+    );
+  }
+
+  /** V5. `leader` is of the proposal's view. */
+  nack({ propose, qc }: Nack, leader: (view: bigint) => number): Result<true, ConsensusError> {
+    const voter = this.envelope(propose);
+    if (!voter.ok) return voter;
+    if (propose.kind !== "propose") return badEnvelope("V5: what is rejected is no proposal");
+    if (propose.view <= this.anchor.view || voter.value !== leader(propose.view)) {
+      return badEnvelope("V5: not the leader of that view");
+    }
+    if (qc.view <= propose.justView || qc.view >= propose.view) {
+      return badCertificate("V5: the certificate is not between what justifies and the view");
+    }
+    return this.quorumCert(qc);
+  }
+
+  /** V6: the certificate is for this block, by everything that a vote says. */
+  certifies(qc: QuorumCert, header: BlockHeader, digest: Uint8Array): boolean {
+    return (
+      equalBytes(qc.digest, digest) &&
+      qc.view === header.view &&
+      qc.justView === header.justify.view
+    );
+  }
+
+  /** V7. The strength of the commit: of the weaker of its two certificates. */
+  commitCert(cert: CommitCert): Result<Strength, ConsensusError> {
+    const { block, child, blockQc, childQc } = cert;
+    if (!sameContext(this.context, block) || !sameContext(this.context, child)) {
+      return foreign("a header");
+    }
+    if (blockQc.votes.length === 0 || childQc.votes.length === 0) {
+      return badCertificate("V7: nobody voted");
+    }
+    const digest = blockHash(this.provider, block);
+    if (!this.certifies(blockQc, block, digest)) {
+      return badCertificate("V7: the first certificate is not for the block");
+    }
+    if (!this.certifies(childQc, child, blockHash(this.provider, child))) {
+      return badCertificate("V7: the second certificate is not for the child");
+    }
+    if (
+      !equalBytes(child.parent, digest) ||
+      child.justify.view !== block.view ||
+      child.view !== block.view + 1n ||
+      child.height !== block.height + 1n
+    ) {
+      return badCertificate("V7: not a child in the next view");
+    }
+    for (const qc of [blockQc, childQc]) {
+      const verdict = this.quorumCert(qc);
+      if (!verdict.ok) return verdict;
+    }
+    return ok(
+      weaker(
+        strengthOf(
+          this.set,
+          blockQc.votes.map(({ voter }) => voter),
+        ),
+        strengthOf(
+          this.set,
+          childQc.votes.map(({ voter }) => voter),
+        ),
+      ),
+    );
+  }
+
+  /** V8. */
+  epochCert(cert: EpochCert): Result<EpochEnd, ConsensusError> {
+    const { boundary, path, commit } = cert;
+    if (boundary.ends === undefined) return badCertificate("V8: the block ends no epoch");
+    if (!sameContext(this.context, boundary)) return foreign("a header");
+    if (path.length > epochPathMax) return badCertificate("V8: the path is too long");
+    const digest = blockHash(this.provider, boundary);
+    let below = { header: boundary, digest };
+    for (const header of path) {
+      if (!sameContext(this.context, header)) return foreign("a header");
+      if (!follows(below, header)) return badCertificate("V8: the path breaks");
+      below = { header, digest: blockHash(this.provider, header) };
+    }
+    const top = blockHash(this.provider, commit.block);
+    if (!equalBytes(top, below.digest)) {
+      return badCertificate("V8: the path does not lead to the committed block");
+    }
+    const strength = this.commitCert(commit);
+    if (!strength.ok) return strength;
+    const { validators, leaseEnd } = boundary.ends;
+    return ok({ validators, leaseEnd, boundary, digest, strength: strength.value });
+  }
+
+  /** The votes of a certificate that was found valid, as they were signed. */
+  votesOf(qc: QuorumCert): readonly { readonly voter: number; readonly envelope: Envelope }[] {
+    return qc.votes.map((share) => ({
+      voter: share.voter,
+      envelope: {
+        ...this.#body(share, "vote", qc.view, qc.digest, qc.justView),
+        signature: share.signature,
+      },
+    }));
+  }
+
+  #body(
+    share: CertificateShare,
+    kind: EnvelopeKind,
+    view: bigint,
+    digest: Uint8Array,
+    justView: bigint,
+  ): EnvelopeBody {
+    const { gid } = this.set.entry(share.voter);
+    const session = this.set.sessions[share.voter] as Uint8Array;
+    const { counter, prevTrace, high } = share;
+    const { chain, epoch, validators } = this.context;
+    return {
+      version: 1,
+      chain,
+      epoch,
+      validators,
+      gid,
+      session,
+      counter,
+      prevTrace,
+      kind,
+      view,
+      digest,
+      justView,
+      high,
+    };
+  }
+
+  /** Voters and power first: signatures are checked only where they could suffice. */
+  #shares(
+    shares: readonly CertificateShare[],
+    bodyOf: (share: CertificateShare) => EnvelopeBody,
+  ): Result<true, ConsensusError> {
+    let last = -1;
+    for (const { voter } of shares) {
+      if (voter <= last) return badCertificate("V3: its voters are not in rising order");
+      if (voter >= this.set.size) return badCertificate("V3: a voter is not in the set");
+      last = voter;
+    }
+    const power = this.set.power(shares.map(({ voter }) => voter));
+    if (power < this.set.quorum) {
+      return badCertificate(`V3: power ${power} of ${this.set.quorum}`);
+    }
+    for (const share of shares) {
+      const body = bodyOf(share);
+      const complaint = fieldsComplaint(body);
+      if (complaint !== undefined) return badCertificate(complaint);
+      if (!this.#signed({ ...body, signature: share.signature }, share.voter)) {
+        return badCertificate(`V3: the signature of voter ${share.voter} does not fit`);
+      }
+    }
+    return ok(true);
+  }
+
+  #signed(envelope: Envelope, voter: number): boolean {
+    const bytes = signedBytes(envelope);
+    const key =
+      toHex(this.provider.sha256(bytes)) + toHex(this.provider.sha256(envelope.signature));
+    if (this.#verified.get(key) === true) return true;
+    const { sessionKey } = this.set.entry(voter);
+    if (!this.provider.verify(sessionAlgorithm, sessionKey, bytes, envelope.signature))
+      return false;
+    this.#verified.set(key, true);
+    return true;
+  }
+}
+
+const follows = (
+  below: { readonly header: BlockHeader; readonly digest: Uint8Array },
+  header: BlockHeader,
+): boolean =>
+  equalBytes(header.parent, below.digest) &&
+  header.height === below.header.height + 1n &&
+  header.view > below.header.view &&
+  header.justify.view === below.header.view;
+
+const shareOf = (set: ValidatorSet, envelope: Envelope): CertificateShare => ({
+  voter: set.indexOf(envelope.gid) ?? -1,
+  counter: envelope.counter,
+  prevTrace: envelope.prevTrace,
+  high: envelope.high,
+  signature: envelope.signature,
+});
+
+const sharesOf = (set: ValidatorSet, envelopes: readonly Envelope[]): readonly CertificateShare[] =>
+  envelopes.map((each) => shareOf(set, each)).toSorted((a, b) => a.voter - b.voter);
+
+/** Of verified votes for one block by distinct Guardians; whether they suffice is V3's to say. */
+export const quorumCertOf = (
+  set: ValidatorSet,
+  votes: readonly [Envelope, ...Envelope[]],
+): QuorumCert => {
+  const [{ epoch, validators, view, digest, justView }] = votes;
+  return { epoch, validators, view, digest, justView, votes: sharesOf(set, votes) };
+};
+
+/** Of verified timeouts of one view by distinct Guardians. */
+export const timeoutCertOf = (
+  set: ValidatorSet,
+  timeouts: readonly [Envelope, ...Envelope[]],
+): TimeoutCert => {
+  const [{ epoch, validators, view }] = timeouts;
+  return { epoch, validators, view, timeouts: sharesOf(set, timeouts) };
+};

@@ -1,0 +1,11 @@
+export * from "./certificates.ts";
+export * from "./divergence.ts";
+export { errors } from "./errors.ts";
+export * from "./evidence.ts";
+export * from "./grades.ts";
+export * from "./guardian.ts";
+export * from "./light-client.ts";
+export * from "./limits.ts";
+export * from "./objects.ts";
+export * from "./schedule.ts";
+export * from "./validators.ts";

@@ -1,0 +1,106 @@
+/**
+ * Follows a chain by its epochs' certificates, one after the other, from a trusted start; then checks
+ * commits of the epoch that it stands in. It sees headers and certificates, never a payload.
+ *
+ * Invariants: an epoch is entered through the certificate of the one before, never skipped; a grade is
+ * never above that of an epoch's end below it.
+ */
+import { equalBytes, ok, type Result } from "@ioi/base";
+import type { Verifying } from "@ioi/crypto";
+import type { BlockHeader, CommitCert, ConsensusEpoch, EpochCert, ValidatorEntry } from "@ioi/wire";
+import { type Anchor, type ConsensusError, Judge, refuse } from "./certificates.ts";
+import { type Grade, gradeOf, type Strength } from "./grades.ts";
+import { nextTenureStart } from "./schedule.ts";
+import { type SetError, ValidatorSet } from "./validators.ts";
+
+export interface TrustedStart {
+  readonly chain: Uint8Array;
+  readonly epoch: ConsensusEpoch;
+  readonly set: ValidatorSet;
+  readonly anchor: Anchor;
+}
+
+export interface VerifiedCommit {
+  readonly header: BlockHeader;
+  readonly grade: Grade;
+  readonly strength: Strength;
+}
+
+/** The anchor of the epoch that begins after `end`: the first view is a tenure's start above X and all leases. */
+export const anchorAfter = (end: {
+  readonly boundary: BlockHeader;
+  readonly digest: Uint8Array;
+  readonly leaseEnd: bigint;
+}): Anchor => {
+  const { view, height, timeMs } = end.boundary;
+  const above = view > end.leaseEnd ? view : end.leaseEnd;
+  return { view: nextTenureStart(above) - 1n, digest: end.digest, height, timeMs };
+};
+
+const rank = (grade: Grade): bigint =>
+  grade.type === "local" ? -1n : grade.type === "F0" ? 0n : grade.x;
+
+/** A commit above what one validator alone decided is no better than that. */
+const lower = (a: Grade | undefined, b: Grade): Grade =>
+  a !== undefined && rank(a) < rank(b) ? a : b;
+
+export class LightClient {
+  readonly #provider: Verifying;
+  readonly #isDevnet: boolean;
+  #judge: Judge;
+  /** The least grade of the epochs' ends that were passed. */
+  #least: Grade | undefined;
+
+  constructor(provider: Verifying, start: TrustedStart, isDevnet = false) {
+    this.#provider = provider;
+    this.#isDevnet = isDevnet;
+    this.#judge = new Judge(provider, start, start.set, start.anchor);
+  }
+
+  get epoch(): ConsensusEpoch {
+    return this.#judge.context.epoch;
+  }
+
+  get anchor(): Anchor {
+    return this.#judge.anchor;
+  }
+
+  /** Enters the next epoch; `next` is the set that the certificate's block names. */
+  advance(
+    cert: EpochCert,
+    next: readonly ValidatorEntry[],
+  ): Result<ConsensusEpoch, ConsensusError | SetError> {
+    const end = this.#judge.epochCert(cert);
+    if (!end.ok) return end;
+    const set = ValidatorSet.from(this.#provider, next, this.#isDevnet);
+    if (!set.ok) return set;
+    if (!equalBytes(set.value.hash, end.value.validators)) {
+      return refuse("E_CONSENSUS_CERTIFICATE", "V8: another set follows");
+    }
+    const grade = gradeOf(this.#judge.set, end.value.strength);
+    if (grade === undefined) return refuse("E_CONSENSUS_CERTIFICATE", "V8: below a quorum");
+    const { chain, epoch } = this.#judge.context;
+    const entered: ConsensusEpoch = { number: epoch.number + 1n, mode: epoch.mode };
+    this.#least = lower(this.#least, grade);
+    this.#judge = new Judge(
+      this.#provider,
+      { chain, epoch: entered },
+      set.value,
+      anchorAfter(end.value),
+    );
+    return ok(entered);
+  }
+
+  /** A commit of the epoch that the client stands in. */
+  verify(cert: CommitCert): Result<VerifiedCommit, ConsensusError> {
+    const strength = this.#judge.commitCert(cert);
+    if (!strength.ok) return strength;
+    const grade = gradeOf(this.#judge.set, strength.value);
+    if (grade === undefined) return refuse("E_CONSENSUS_CERTIFICATE", "V7: below a quorum");
+    return ok({
+      header: cert.block,
+      grade: lower(this.#least, grade),
+      strength: strength.value,
+    });
+  }
+}

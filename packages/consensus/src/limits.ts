@@ -1,0 +1,36 @@
+/** Bounds of consensus. */
+
+/** Validators of one set. */
+export const validatorsMax = 256;
+/** Power of a whole set, so that no sum of powers leaves 64 bits. */
+export const totalPowerMax: bigint = (1n << 62n) - 1n;
+/** Views of one leader. */
+export const tenureViews = 16n;
+/** Last view that anything but a freeze may be signed in. */
+export const lastView: bigint = (1n << 64n) - 2n;
+/** Headers between the block that ends an epoch and the one whose commit commits it. */
+export const epochPathMax = 256;
+/** Views above its own that a host keeps single envelopes of; whole certificates have no such bound. */
+export const viewsAhead = 64n;
+/** Views whose votes and time-outs a host counts at once. */
+export const talliedViewsMax = 160;
+/** Blocks above the last committed one that a host keeps. */
+export const blocksMax = 4096;
+/** Certificates that a host keeps of blocks it does not hold. */
+export const orphanCertsMax = 64;
+/** Newest envelopes of one Guardian that later ones are compared with. */
+export const envelopesPerGuardianMax = 256;
+/** Signatures that fitted and are not checked again. */
+export const verifiedMax = 8192;
+/** Proofs of divergence that are verified in one window of `divergenceWindowMs`. */
+export const divergenceChecksMax = 16;
+/** The window of `divergenceChecksMax`, in milliseconds. */
+export const divergenceWindowMs = 1000;
+/** A voter's clock may differ from a proposer's by so much beyond two network delays, in milliseconds. */
+export const clockDriftMsMax = 500;
+/** Longest time-out of a view, in milliseconds. */
+export const viewTimeoutMsMax = 60_000;
+/** Blocks are proposed at least so far apart, in milliseconds. */
+export const blockIntervalMs = 10;
+/** A block is proposed after so long even if there is nothing to commit, in milliseconds. */
+export const heartbeatMs = 2000;

@@ -1,0 +1,98 @@
+/**
+ * What is signed and hashed, and how slots are ordered. Specification: specs/consensus/objects.md.
+ *
+ * Invariants: a body has one encoding; an envelope's trace is the hash of its body, which holds the
+ * trace before; a block's hash is its header's, which holds the hash of its certificate.
+ */
+import { compareBytes, equalBytes, toHex } from "@ioi/base";
+import { domainBytes, domainHash, domains, type Hashing } from "@ioi/crypto";
+import {
+  type BlockHeader,
+  blockHeader,
+  type ConsensusEpoch,
+  type Envelope,
+  type EnvelopeBody,
+  envelopeBody,
+  type EnvelopeKind,
+  type QuorumCert,
+  quorumCert,
+  schema,
+} from "@ioi/wire";
+
+export const zeroHash: Uint8Array = new Uint8Array(32);
+/** Above every view that is ever reached. */
+export const freezeView: bigint = (1n << 64n) - 1n;
+
+export const sessionAlgorithm = "ml-dsa-44";
+
+const kinds: readonly EnvelopeKind[] = ["propose", "vote", "timeout", "freeze"];
+
+export interface Slot {
+  readonly view: bigint;
+  readonly kind: EnvelopeKind;
+}
+
+/** Negative, zero or positive: by view, then PROPOSE < VOTE < TIMEOUT < FREEZE. */
+export const compareSlots = (a: Slot, b: Slot): number =>
+  a.view === b.view ? kinds.indexOf(a.kind) - kinds.indexOf(b.kind) : a.view < b.view ? -1 : 1;
+
+export const sameEpoch = (a: ConsensusEpoch, b: ConsensusEpoch): boolean =>
+  a.number === b.number && a.mode === b.mode;
+
+/** Without the signature, whatever else the object holds. */
+export const bodyOf = (envelope: EnvelopeBody): EnvelopeBody => ({
+  version: envelope.version,
+  chain: envelope.chain,
+  epoch: envelope.epoch,
+  validators: envelope.validators,
+  gid: envelope.gid,
+  session: envelope.session,
+  counter: envelope.counter,
+  prevTrace: envelope.prevTrace,
+  kind: envelope.kind,
+  view: envelope.view,
+  digest: envelope.digest,
+  justView: envelope.justView,
+  high: envelope.high,
+});
+
+const bodyBytes = (body: EnvelopeBody): Uint8Array => schema.encode(envelopeBody, bodyOf(body));
+
+/** What the session signs. */
+export const signedBytes = (body: EnvelopeBody): Uint8Array =>
+  domainBytes(domains.envelope, bodyBytes(body));
+
+/** The trace after this envelope. */
+export const traceAfter = (hashing: Hashing, body: EnvelopeBody): Uint8Array =>
+  domainHash(hashing, domains.envelope, bodyBytes(body));
+
+export const sameBody = (a: Envelope, b: Envelope): boolean =>
+  compareBytes(bodyBytes(a), bodyBytes(b)) === 0;
+
+export const sessionId = (hashing: Hashing, publicKey: Uint8Array): Uint8Array =>
+  domainHash(hashing, domains.session, publicKey);
+
+export const blockHash = (hashing: Hashing, header: BlockHeader): Uint8Array =>
+  domainHash(hashing, domains.block, schema.encode(blockHeader, header));
+
+export const quorumCertHash = (hashing: Hashing, qc: QuorumCert): Uint8Array =>
+  domainHash(hashing, domains.quorumCert, schema.encode(quorumCert, qc));
+
+/** A key for maps. */
+export const keyOf = (digest: Uint8Array): string => toHex(digest);
+
+/** What a chain, an epoch and a set have in common with what is judged. */
+export interface Context {
+  readonly chain: Uint8Array;
+  readonly epoch: ConsensusEpoch;
+  /** Hash of the validator set. */
+  readonly validators: Uint8Array;
+}
+
+export const sameContext = (
+  a: Context,
+  b: Omit<Context, "chain"> & { readonly chain?: Uint8Array },
+): boolean =>
+  (b.chain === undefined || equalBytes(a.chain, b.chain)) &&
+  sameEpoch(a.epoch, b.epoch) &&
+  equalBytes(a.validators, b.validators);

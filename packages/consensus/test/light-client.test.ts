@@ -1,0 +1,150 @@
+/** Epochs are followed by their certificates alone, and by nothing less. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type Anchor,
+  anchorAfter,
+  anchorCert,
+  Judge,
+  LightClient,
+  tenureViews,
+} from "@ioi/consensus";
+import type { EpochCert } from "@ioi/wire";
+import {
+  blockOn,
+  chain,
+  Committee,
+  digestOf,
+  firstEpoch,
+  genesis,
+  type Member,
+  member,
+  messageOf,
+  setOf,
+  twin,
+} from "./support.ts";
+
+const names = (from: number): readonly Member[] =>
+  [0, 1, 2, 3].map((i) => member(`${from + i}`, 1n));
+
+interface Epoch {
+  readonly committee: Committee;
+  readonly cert: EpochCert;
+  readonly anchor: Anchor;
+}
+
+/** An epoch whose last block X hands over to `next`; `empty` blocks stand above X before it commits. */
+const endOf = (committee: Committee, next: readonly Member[], leaseEnd = 0n, empty = 0): Epoch => {
+  const { judge } = committee;
+  const { anchor, context } = judge;
+  const first = anchor.view + 1n;
+  const ends = { validators: setOf(next).hash, leaseEnd };
+  const boundary = blockOn(judge, anchor, anchorCert(context, anchor), first, { ends });
+  let top = boundary;
+  const path = [];
+  for (let i = 0; i < empty; i++) {
+    top = blockOn(judge, top.header, committee.certify(top), top.header.view + 3n);
+    path.push(top.header);
+  }
+  const { cert: commit } = committee.commitOf(top);
+  const cert = { boundary: boundary.header, path, commit };
+  const end = judge.epochCert(cert);
+  assert.ok(end.ok, messageOf(end));
+  return { committee, cert, anchor: anchorAfter(end.value) };
+};
+
+const committeeAt = (members: readonly Member[], number: bigint, anchor: Anchor): Committee =>
+  new Committee(
+    members,
+    twin,
+    new Judge(twin, { chain, epoch: { number, mode: "a-dmft" } }, setOf(members), anchor),
+  );
+
+const startOf = (members: readonly Member[]) =>
+  new LightClient(twin, { chain, epoch: firstEpoch, set: setOf(members), anchor: genesis });
+
+test("five epochs with another set each are followed, and each one's commits are verified", () => {
+  const client = startOf(names(0));
+  let committee = new Committee(names(0));
+  for (let number = 1n; number <= 5n; number++) {
+    const next = names(Number(number));
+    const { cert, anchor } = endOf(committee, next, 40n * number, Number(number) % 3);
+    const entries = next.map(({ entry }) => entry);
+    assert.deepEqual(client.advance(cert, entries), {
+      ok: true,
+      value: { number, mode: "a-dmft" },
+    });
+    assert.deepEqual(client.anchor, anchor);
+    assert.equal(anchor.view % tenureViews, 0n);
+    assert.ok(anchor.view >= 40n * number && anchor.view >= cert.boundary.view);
+    committee = committeeAt(next, number, anchor);
+    const { cert: commit, block } = committeeAt(next, number, anchor).commit();
+    const verified = client.verify(commit);
+    assert.ok(verified.ok);
+    assert.deepEqual(verified.value.header, block.header);
+    assert.deepEqual(verified.value.grade, { type: "F2", x: 2n });
+  }
+});
+
+test("a grade is never above that of an epoch's end below it", () => {
+  const [members, next] = [names(0), names(1)];
+  const committee = new Committee(members);
+  const { judge } = committee;
+  const ends = { validators: setOf(next).hash, leaseEnd: 0n };
+  const boundary = blockOn(judge, genesis, anchorCert(judge.context, genesis), 1n, { ends });
+  const { cert: commit } = committee.commitOf(boundary, [0, 1, 2]);
+  const client = startOf(members);
+  const cert = { boundary: boundary.header, path: [], commit };
+  assert.ok(
+    client.advance(
+      cert,
+      next.map(({ entry }) => entry),
+    ).ok,
+  );
+  const verified = client.verify(committeeAt(next, 1n, client.anchor).commit().cert);
+  assert.ok(verified.ok);
+  assert.deepEqual(verified.value.grade, { type: "F2", x: 1n });
+  assert.deepEqual(verified.value.strength, { power: 4n, anchored: 4n });
+});
+
+test("no epoch is skipped, no other set is believed, nothing of another epoch is verified", () => {
+  const committee = new Committee(names(0));
+  const next = names(1);
+  const entries = next.map(({ entry }) => entry);
+  const { cert, anchor } = endOf(committee, next, 0n, 2);
+  const later = endOf(committeeAt(next, 1n, anchor), names(2));
+  const client = startOf(names(0));
+  const because = (given: EpochCert, set = entries) => messageOf(client.advance(given, set));
+  assert.match(
+    because(
+      later.cert,
+      names(2).map(({ entry }) => entry),
+    ),
+    /^V1/,
+    "skipped",
+  );
+  assert.match(
+    because(
+      cert,
+      names(3).map(({ entry }) => entry),
+    ),
+    /another set follows/,
+  );
+  assert.match(because(cert, [...entries, ...entries]), /twice/);
+  const { ends: _, ...noEnd } = cert.boundary;
+  assert.match(because({ ...cert, boundary: noEnd }), /ends no epoch/);
+  const otherSet = { validators: digestOf(1), leaseEnd: 0n };
+  assert.match(
+    because({ ...cert, boundary: { ...cert.boundary, ends: otherSet } }),
+    /path breaks/,
+    "T19",
+  );
+  assert.match(because({ ...cert, path: cert.path.slice(1) }), /path breaks/);
+  assert.match(because({ ...cert, path: cert.path.slice(0, 1) }), /does not lead/);
+  assert.match(because({ ...cert, path: [] }), /does not lead/);
+  const tooLong = Array.from({ length: 257 }, () => cert.boundary);
+  assert.match(because({ ...cert, path: tooLong }), /too long/);
+  assert.equal(because(cert), "fine");
+  assert.match(because(cert), /^V1/, "twice");
+  assert.match(messageOf(client.verify(new Committee(names(0)).commit().cert)), /^V1/);
+});

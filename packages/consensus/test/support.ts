@@ -1,0 +1,314 @@
+/** Validators, Guardians and blocks for tests; signatures by a keyed-hash twin, or by node's ML-DSA. */
+import assert from "node:assert/strict";
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from "node:crypto";
+import { concatBytes, equalBytes, uintBE, utf8Encode } from "@ioi/base";
+import type { CryptoProvider, SigningKey } from "@ioi/crypto";
+import {
+  type Anchor,
+  anchorCert,
+  blockHash,
+  Guardian,
+  type GuardianRequest,
+  type GuardianRule,
+  guardianRules,
+  type GuardianState,
+  Judge,
+  newGuardian,
+  quorumCertHash,
+  quorumCertOf,
+  ValidatorSet,
+  zeroHash,
+} from "@ioi/consensus";
+import type {
+  BlockHeader,
+  CertifiedRef,
+  CommitCert,
+  ConsensusEpoch,
+  Envelope,
+  QuorumCert,
+  ValidatorEntry,
+} from "@ioi/wire";
+
+export type TestProvider = Pick<CryptoProvider, "sha256" | "sign" | "verify">;
+
+export const sha256 = (bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(createHash("sha256").update(bytes).digest());
+export const named = (name: string): Uint8Array => sha256(utf8Encode(name));
+
+/**
+ * Signatures that anybody could make, in no time: for many thousands of them, in runs in which nobody
+ * forges one.
+ */
+export const twin: TestProvider = {
+  sha256,
+  sign: (key, bytes) => sha256(concatBytes(key.publicKey, bytes)),
+  verify: (_algorithm, publicKey, bytes, signature) =>
+    equalBytes(sha256(concatBytes(publicKey, bytes)), signature),
+};
+
+interface NativeKey extends SigningKey {
+  readonly privateKey: KeyObject;
+}
+
+/** ML-DSA-44 of node, beside the twin. */
+export const native: TestProvider = {
+  sha256,
+  sign: (key, bytes) => new Uint8Array(sign(null, bytes, (key as NativeKey).privateKey)),
+  verify: (_algorithm, publicKey, bytes, signature) =>
+    verify(
+      null,
+      bytes,
+      createPublicKey({
+        key: Buffer.from(publicKey),
+        format: "raw-public",
+        asymmetricKeyType: "ml-dsa-44",
+      }),
+      signature,
+    ),
+};
+
+const nativeKey = (): NativeKey => {
+  const { publicKey, privateKey } = generateKeyPairSync("ml-dsa-44");
+  const raw = new Uint8Array(publicKey.export({ format: "raw-public" }));
+  return { algorithm: "ml-dsa-44", publicKey: raw, privateKey };
+};
+
+const twinKey = (name: string): SigningKey => {
+  const publicKey = new Uint8Array(1312);
+  publicKey.set(named(name));
+  return { algorithm: "ml-dsa-44", publicKey };
+};
+
+export const chain: Uint8Array = named("chain");
+export const firstEpoch: ConsensusEpoch = { number: 0n, mode: "a-dmft" };
+export const genesis: Anchor = { view: 0n, digest: named("genesis"), height: 0n, timeMs: 0 };
+
+export interface Member {
+  readonly entry: ValidatorEntry;
+  readonly key: SigningKey;
+}
+
+export const member = (name: string, power: bigint, isNative = false): Member => {
+  const key = isNative ? nativeKey() : twinKey(`session ${name}`);
+  return {
+    key,
+    entry: {
+      version: 1,
+      identity: named(`account ${name}`),
+      hostKey: twinKey(`host ${name}`).publicKey,
+      sessionKey: key.publicKey,
+      gid: named(`guardian ${name}`),
+      platform: named(`platform ${name}`),
+      quote: named(`quote ${name}`),
+      vendor: "simulated",
+      isolation: "enclave",
+      rollback: "counter",
+      power,
+    },
+  };
+};
+
+export const setOf = (members: readonly Member[]): ValidatorSet => {
+  const set = ValidatorSet.from(
+    twin,
+    members.map(({ entry }) => entry),
+  );
+  assert.ok(set.ok);
+  return set.value;
+};
+
+/** A Guardian with its state, as a shell holds it; `without` makes a broken one. */
+export class Signer {
+  readonly guardian: Guardian;
+  state: GuardianState;
+
+  constructor(
+    judge: Judge,
+    { key, entry }: Member,
+    provider: TestProvider = twin,
+    without: readonly GuardianRule[] = [],
+    leaseEnd = 1n << 63n,
+  ) {
+    const rules = new Set(guardianRules.filter((rule) => !without.includes(rule)));
+    this.guardian = new Guardian(provider, key, rules);
+    const session = judge.set.sessions[judge.set.indexOf(entry.gid) ?? -1];
+    assert.ok(session !== undefined);
+    this.state = newGuardian(judge.context, entry.gid, session, judge.anchor, leaseEnd);
+  }
+
+  /** The envelope, or why there is none. */
+  ask(request: GuardianRequest): Envelope | string {
+    const step = this.guardian.step(this.state, request);
+    if (!step.ok) return step.error.message;
+    this.state = step.value.state;
+    return step.value.envelope ?? "done";
+  }
+
+  must(request: GuardianRequest): Envelope {
+    const envelope = this.ask(request);
+    assert.ok(typeof envelope !== "string", `${envelope as string}`);
+    return envelope;
+  }
+
+  propose(block: Certified): Envelope {
+    return this.must({ ...requestFor(block), kind: "propose" });
+  }
+
+  vote(block: Certified, seen: CertifiedRef = block.just): Envelope {
+    return this.must({ ...requestFor(block), seen });
+  }
+
+  timeout(view: bigint, seen: CertifiedRef): Envelope {
+    return this.must(timeoutRequest(view, seen));
+  }
+}
+
+export const nothing: CertifiedRef = { view: 0n, digest: zeroHash };
+
+export const timeoutRequest = (
+  view: bigint,
+  seen: CertifiedRef,
+): GuardianRequest & { type: "sign" } => ({
+  type: "sign",
+  kind: "timeout",
+  view,
+  digest: zeroHash,
+  just: nothing,
+  seen,
+});
+
+/** A block with its hash and what it extends. */
+export interface Certified {
+  readonly header: BlockHeader;
+  readonly justify: QuorumCert;
+  readonly digest: Uint8Array;
+  readonly just: CertifiedRef;
+  readonly ref: CertifiedRef;
+}
+
+export const requestFor = ({
+  header,
+  digest,
+  just,
+}: Certified): GuardianRequest & { type: "sign" } => ({
+  type: "sign",
+  kind: "vote",
+  view: header.view,
+  digest,
+  just,
+  seen: just,
+});
+
+/** A child of what `justify` certifies. */
+export const blockOn = (
+  judge: Judge,
+  below: { readonly height: bigint; readonly timeMs: number },
+  justify: QuorumCert,
+  view: bigint,
+  over: Partial<BlockHeader> = {},
+): Certified => {
+  const header: BlockHeader = {
+    version: 1,
+    chain: judge.context.chain,
+    epoch: judge.context.epoch,
+    validators: judge.context.validators,
+    height: below.height + 1n,
+    view,
+    parent: justify.digest,
+    justify: { view: justify.view, hash: quorumCertHash(twin, justify) },
+    payloadRoot: zeroHash,
+    stateHeight: 0n,
+    stateRoot: zeroHash,
+    timeMs: below.timeMs + 1,
+    proposer: 0,
+    ...over,
+  };
+  const digest = blockHash(twin, header);
+  return {
+    header,
+    justify,
+    digest,
+    just: { view: justify.view, digest: justify.digest },
+    ref: { view, digest },
+  };
+};
+
+export const judgeOf = (members: readonly Member[], provider: TestProvider = twin): Judge =>
+  new Judge(provider, { chain, epoch: firstEpoch }, setOf(members), genesis);
+
+export const digestOf = (n: number): Uint8Array => {
+  const digest = new Uint8Array(32);
+  digest.set(uintBE(n, 4), 28);
+  return digest;
+};
+
+/** Validators with their Guardians, who certify what they are told to. */
+export class Committee {
+  readonly members: readonly Member[];
+  readonly judge: Judge;
+  readonly signers: readonly Signer[];
+
+  constructor(
+    members: readonly Member[],
+    provider: TestProvider = twin,
+    judge: Judge = judgeOf(members, provider),
+    /** Parts of the rule that the Guardian of that number lacks. */
+    broken: ReadonlyMap<number, readonly GuardianRule[]> = new Map(),
+  ) {
+    this.members = members;
+    this.judge = judge;
+    this.signers = members.map(
+      (each, index) => new Signer(judge, each, provider, broken.get(index) ?? []),
+    );
+  }
+
+  signer(index: number): Signer {
+    const signer = this.signers[index];
+    assert.ok(signer !== undefined);
+    return signer;
+  }
+
+  /** By those who are named, or by all. */
+  certify(block: Certified, voters: readonly number[] = this.members.keys().toArray()): QuorumCert {
+    const [first, ...rest] = voters.map((index) => this.signer(index).vote(block));
+    assert.ok(first !== undefined);
+    return quorumCertOf(this.judge.set, [first, ...rest]);
+  }
+
+  /** A block on the anchor and its child, both certified. */
+  commit(view: bigint = this.judge.anchor.view + 1n, voters?: readonly number[]): Commit {
+    const { anchor, context } = this.judge;
+    const block = blockOn(this.judge, anchor, anchorCert(context, anchor), view);
+    return this.commitOf(block, voters);
+  }
+
+  commitOf(block: Certified, voters?: readonly number[]): Commit {
+    const blockQc = this.certify(block, voters);
+    const child = blockOn(this.judge, block.header, blockQc, block.header.view + 1n);
+    const childQc = this.certify(child, voters);
+    return {
+      block,
+      child,
+      cert: { block: block.header, child: child.header, blockQc, childQc },
+    };
+  }
+}
+
+export interface Commit {
+  readonly block: Certified;
+  readonly child: Certified;
+  readonly cert: CommitCert;
+}
+
+export const messageOf = <T>(
+  result:
+    | { readonly ok: true; readonly value: T }
+    | { readonly ok: false; readonly error: { readonly message: string } },
+): string => (result.ok ? "fine" : result.error.message);
