@@ -91,6 +91,7 @@ const look = async (life: Life, files: Files, seed: string, promised: number): P
   if (states.length > Math.max(life.begun, promised)) return bad("wrong");
   for (const { id, state } of states) {
     const isForgotten = state === "forgotten";
+    if (state === "damaged") return bad("lost");
     if (isForgotten ? !life.forgetting.has(id) : life.forgotten.has(id)) return bad("wrong");
     if (!isForgotten && (await file.read(id)).text !== textOf(id)) return bad("wrong");
   }
