@@ -5,31 +5,40 @@
  * Bounds: files of `fileBytesMax`.
  */
 import { readFileSync, statSync } from "node:fs";
-import { err, type ExitCode, exitCodes, fromHex, ok, type Result, utf8Decode } from "@ioi/base";
+import { err, exitCodes, fromHex, ok, type Result, utf8Decode } from "@ioi/base";
 import { verifyChain, verifyReceipts } from "@ioi/verifier";
 import { parseJson } from "@ioi/wire";
 import { fileBytesMax } from "./limits.ts";
+import { failed, type Outcome } from "./outcome.ts";
+import { runPage, runRetrieval } from "./retrieval.ts";
 
-export const help = `Verifies what IOI exported, with the Guardian's public key alone.
+export const help = `Verifies what IOI exported, with the Guardian's public key or a root alone.
 
 Usage: ioi-verify FILE --key KEY
+       ioi-verify retrieval PROOF (--commit HEX | --root HEX [--index-root HEX]) [--query FILE]
+       ioi-verify page FILE [--proof PROOF] [--commit HEX] [--root HEX] [--index-root HEX]
 
   FILE   an export of receipts (./ioi receipts export FILE) or a proof of the chain
          (./ioi chain proof KEY --json > FILE)
   KEY    the Guardian's public key: a file that holds it in hex, or the hex itself
          (ioi-data/identity; get it from its owner, not together with the file)
 
+  retrieval   a proof of recall (./ioi scs prove): the memories, and the search over their index
+    --commit      hash of the commit, which covers both roots; or
+    --root        root of the log, for the memories, and
+    --index-root  root of the index, for the search
+    --query       a file with the query's components as a list of integers: your own, not the proof's
+  page        writes the same as a page for browsers; it runs from the file, without network
+
+  ioi-verify receipts.json --key guardian.pub
+  ioi-verify retrieval answer.proof --commit 6f0e...
+  ioi-verify page verify.html --proof answer.proof
+
 Prints a report as JSON. Exit: 0 good · 2 usage · 5 a file cannot be read · 6 wrong, or no such file.
 
 A good report shows that what the file holds is what the owner of the key signed. It does not show
 that the file is the newest, nor, while the report says "anchor: software", that nothing was rolled back.
 `;
-
-interface Outcome {
-  readonly exit: ExitCode;
-  readonly stdout?: string;
-  readonly stderr?: string;
-}
 
 const readText = (path: string): Result<string, string> => {
   try {
@@ -51,11 +60,6 @@ const readKey = (given: string): Result<Uint8Array, string> => {
   const key = fromHex(text.value.trim());
   return key === undefined || key.length === 0 ? err(`${given} holds no key in hex`) : ok(key);
 };
-
-const failed = (exit: ExitCode, why: string, next: string): Outcome => ({
-  exit,
-  stderr: `error: ${why}. Next: ${next}\n`,
-});
 
 /** The report on a file's text; a text that is no export and no proof is a rejection. */
 const judge = (text: string, key: Uint8Array): Outcome => {
@@ -79,6 +83,9 @@ const judge = (text: string, key: Uint8Array): Outcome => {
 
 /** What the program does with its arguments. */
 export const run = (args: readonly string[]): Outcome => {
+  const [first, ...others] = args;
+  if (first === "retrieval") return runRetrieval(others);
+  if (first === "page") return runPage(others);
   if (args.length === 1 && (args[0] === "--help" || args[0] === "-h")) {
     return { exit: exitCodes.done, stdout: help };
   }

@@ -1,7 +1,9 @@
 /** Proofs of recall: made from a file and an index, verified from roots alone, refused when altered. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { SeededRandom } from "@ioi/base";
+import { SeededRandom, toBase64, toHex } from "@ioi/base";
 import { verifyRecall } from "@ioi/verifier";
 import { schema } from "@ioi/wire";
 import { encodeRecallProof } from "../src/index.ts";
@@ -51,6 +53,23 @@ test("a search is shown where a root that is trusted covers its index, for the v
     indexRoot: verdict.commit.indexRoot as Uint8Array,
   });
   assert.equal(both.ok && both.search?.answers.length, wanted.k);
+});
+
+test("the example beside the specification is made again, and verifies", () => {
+  const { document, commit, logRoot } = madeProof("example", 5, [4, 1], { search: true });
+  const text = readFileSync(
+    join(import.meta.dirname, "../../../specs/scs/recall-example.json"),
+    "utf8",
+  );
+  const proof = encodeRecallProof(document);
+  const verdict = verifyRecall(proof, { commit });
+  assert.ok(verdict.ok && verdict.commit.indexRoot !== undefined);
+  assert.deepEqual(JSON.parse(text), {
+    commit: toHex(commit),
+    logRoot: toHex(logRoot),
+    indexRoot: toHex(verdict.commit.indexRoot),
+    proof: toBase64(proof),
+  });
 });
 
 test("any changed, dropped, doubled or added byte: refused, and nothing throws", (t) => {

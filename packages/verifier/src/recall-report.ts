@@ -1,0 +1,81 @@
+/** The verdict on a proof of recall as JSON, `ioi.verify-retrieval/1`: for programs and for people. */
+import { toHex } from "@ioi/base";
+import type { RecallVerdict } from "./recall.ts";
+
+export interface RecallReport {
+  readonly schema: "ioi.verify-retrieval/1";
+  readonly ok: boolean;
+  readonly reason: string | null;
+  readonly commit: string | null;
+  readonly logRoot: string | null;
+  readonly logSize: number;
+  readonly indexRoot: string | null;
+  readonly question: string | null;
+  readonly answers: readonly {
+    readonly memory: number;
+    readonly leaf: number;
+    readonly text: string;
+    readonly origin: { readonly kind: string; readonly from: string };
+    readonly source: string;
+    readonly atMs: number;
+    readonly tags: readonly string[];
+  }[];
+  readonly search: {
+    readonly nodes: number;
+    readonly answers: readonly {
+      readonly node: number;
+      readonly score: number;
+      /** Which of `answers` it is; null: none of them. */
+      readonly answer: number | null;
+    }[];
+  } | null;
+  readonly shown: readonly string[];
+  readonly notShown: readonly string[];
+}
+
+const refused = (reason: string): RecallReport => ({
+  schema: "ioi.verify-retrieval/1",
+  ok: false,
+  reason,
+  commit: null,
+  logRoot: null,
+  logSize: 0,
+  indexRoot: null,
+  question: null,
+  answers: [],
+  search: null,
+  shown: [],
+  notShown: [],
+});
+
+export const recallReport = (verdict: RecallVerdict): RecallReport => {
+  if (!verdict.ok) return refused(verdict.reason);
+  const { commit, question, answers, search, shown, notShown } = verdict;
+  return {
+    schema: "ioi.verify-retrieval/1",
+    ok: true,
+    reason: null,
+    commit: toHex(commit.hash),
+    logRoot: toHex(commit.logRoot),
+    logSize: commit.logSize,
+    indexRoot: commit.indexRoot === undefined ? null : toHex(commit.indexRoot),
+    question: question ?? null,
+    answers: answers.map(({ memory, leaf, content }) => {
+      const { text, origin, source, atMs, tags } = content;
+      return { memory, leaf, text, origin, source, atMs, tags };
+    }),
+    search:
+      search === undefined
+        ? null
+        : {
+            nodes: search.size,
+            answers: search.answers.map(({ node, score, answer }) => ({
+              node,
+              score,
+              answer: answer ?? null,
+            })),
+          },
+    shown,
+    notShown,
+  };
+};
