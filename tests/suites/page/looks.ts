@@ -44,8 +44,16 @@ const withTab = (name: string, tab: string): Screen => ({
 const draft = async (page: Page, text: string): Promise<void> => {
   await goTo(page, "/policy");
   const drop = page.getByRole("button", { name: "Drop the draft" });
+  const editor = page.locator(".cm-content");
+  await editor.waitFor();
   if (await drop.isEnabled()) await drop.click();
-  await page.locator(".cm-content").press("Control+End");
+  await page.locator("button:disabled", { hasText: "Drop the draft" }).waitFor();
+  await editor.press("Control+End");
+  // The editor takes the text in force after the button says so.
+  for (const rule of [wrongRule, newRules]) {
+    const line = rule.split("\n").find((each) => each.startsWith("id = ")) ?? "";
+    await editor.getByText(line, { exact: true }).waitFor({ state: "hidden" });
+  }
   await page.keyboard.insertText(text);
 };
 
