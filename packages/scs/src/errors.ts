@@ -63,6 +63,12 @@ export const errors = {
     next: "Use the embedder that the file was made with.",
     exit: exitCodes.failed,
   },
+  E_SCS_INDEX: {
+    what: "A snapshot of the index over vectors is malformed.",
+    why: "It was changed, cut off, or made for another index.",
+    next: "Make the index again from the log: ./ioi scs audit FILE; nothing is lost by that.",
+    exit: exitCodes.wrong,
+  },
   E_SCS_EMBEDDER: {
     what: "A memory file was made with another embedder.",
     why: "Vectors of different embedders cannot be compared, so a file keeps to the one it began with.",
@@ -109,6 +115,12 @@ export const errors = {
     what: "What was taken from others is not known.",
     why: "The list beside the memory file (its name with .taken) is damaged or full.",
     next: "Restore it from a copy together with the memory file; no slice is taken until then.",
+    exit: exitCodes.failed,
+  },
+  E_SCS_IMPORT: {
+    what: "A file cannot be imported.",
+    why: "It is not of the kind that was expected, is not UTF-8, or changed while it was read.",
+    next: "Name its kind with --kind; what was stored so far stays, and is not stored again.",
     exit: exitCodes.failed,
   },
 } as const satisfies ErrorCatalogue;

@@ -42,3 +42,16 @@ export const slicesReceivedMax = 65_536;
 export const embedTextCharsMax = 32_768;
 /** Texts that an embedder is given at once. */
 export const embedTextsPerCall = 64;
+/** Characters of a memory that an importer makes of prose; longer text is cut into several. */
+export const importTextCharsMax = 2000;
+/** Characters of one line of a file that is imported; a longer one is passed over and reported. */
+export const importLineCharsMax = 8 * 1024 * 1024;
+/** Characters of one conversation of an export; a longer one is passed over and reported. */
+export const importElementCharsMax = 64 * 1024 * 1024;
+/** Messages of one conversation that are read. */
+export const importMessagesMax = 100_000;
+/** Memories of one commit of an import, and characters of them. */
+export const importBatchMemories = 512;
+export const importBatchChars = 1024 * 1024;
+/** Reports of what was passed over that an import keeps; the others are counted. */
+export const importReportsMax = 20;
