@@ -71,8 +71,6 @@ const show = (verdict: RecallVerdict): void => {
     );
     return;
   }
-  const question =
-    verdict.question === undefined ? [] : [element("p", `Asked: ${verdict.question}`)];
   result.replaceChildren(
     element("h2", "Verified", "verdict"),
     element("h3", "Shown"),
@@ -80,7 +78,6 @@ const show = (verdict: RecallVerdict): void => {
     element("h3", "Not shown"),
     list(verdict.notShown),
     element("h2", "Memories"),
-    ...question,
     ...answersOf(verdict),
   );
 };

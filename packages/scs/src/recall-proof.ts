@@ -6,7 +6,7 @@ import { assert } from "@ioi/base";
 import { schema } from "@ioi/wire";
 import { recallAnswersMax, recallProofBytesMax, recordPayloadBytesMax } from "./limits.ts";
 
-const { array, bytes, int, oneOf, optional, record, text } = schema;
+const { array, bytes, int, oneOf, optional, record } = schema;
 
 export const recallProof = record({
   schema: oneOf("ioi.recall-proof/1"),
@@ -15,8 +15,6 @@ export const recallProof = record({
   /** Body of the commit, as it stands in the file, and its seal. */
   commit: bytes(undefined, 4096),
   seal: bytes(32),
-  /** What was asked, in words. */
-  question: optional(text(4096)),
   /** The search over the index of that commit; absent where none was asked. */
   search: optional(
     record({

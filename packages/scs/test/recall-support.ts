@@ -71,7 +71,6 @@ export const madeProof = (
     store: random.fill(new Uint8Array(16)),
     commit,
     seal,
-    question: "Where is the key?",
     ...(how.search ? { search } : {}),
     answers,
   };

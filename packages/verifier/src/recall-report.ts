@@ -10,7 +10,7 @@ export interface RecallReport {
   readonly logRoot: string | null;
   readonly logSize: number;
   readonly indexRoot: string | null;
-  readonly question: string | null;
+  readonly store: string | null;
   readonly answers: readonly {
     readonly memory: number;
     readonly leaf: number;
@@ -41,7 +41,7 @@ const refused = (reason: string): RecallReport => ({
   logRoot: null,
   logSize: 0,
   indexRoot: null,
-  question: null,
+  store: null,
   answers: [],
   search: null,
   shown: [],
@@ -50,7 +50,7 @@ const refused = (reason: string): RecallReport => ({
 
 export const recallReport = (verdict: RecallVerdict): RecallReport => {
   if (!verdict.ok) return refused(verdict.reason);
-  const { commit, question, answers, search, shown, notShown } = verdict;
+  const { commit, store, answers, search, shown, notShown } = verdict;
   return {
     schema: "ioi.verify-retrieval/1",
     ok: true,
@@ -59,7 +59,7 @@ export const recallReport = (verdict: RecallVerdict): RecallReport => {
     logRoot: toHex(commit.logRoot),
     logSize: commit.logSize,
     indexRoot: commit.indexRoot === undefined ? null : toHex(commit.indexRoot),
-    question: question ?? null,
+    store: toHex(store),
     answers: answers.map(({ memory, leaf, content }) => {
       const { text, origin, source, atMs, tags } = content;
       return { memory, leaf, text, origin, source, atMs, tags };

@@ -17,6 +17,8 @@ export interface RecallTrust {
   readonly commit?: Uint8Array;
   readonly logRoot?: Uint8Array;
   readonly indexRoot?: Uint8Array;
+  /** Id of the file, which no hash covers. */
+  readonly store?: Uint8Array;
   /** The verifier's own query and parameters; without, those of the proof are taken. */
   readonly query?: Int16Array;
   readonly wanted?: Wanted;
@@ -66,9 +68,8 @@ export interface ProvedCommit {
 export type RecallVerdict =
   | {
       readonly ok: true;
-      /** As the document says: nobody vouches for it. */
+      /** As the document says; nobody vouches for it but the verifier's own `store`. */
       readonly store: Uint8Array;
-      readonly question: string | undefined;
       readonly commit: ProvedCommit;
       readonly answers: readonly ProvedAnswer[];
       /** Absent where there is none, or no root that is trusted covers it. */
@@ -158,7 +159,6 @@ interface Document {
   readonly store: Uint8Array;
   readonly commit: Uint8Array;
   readonly seal: Uint8Array;
-  readonly question?: string;
   readonly search?: Search;
   readonly answers: readonly Answer[];
 }
@@ -173,7 +173,6 @@ const readDocument = (bytes: Uint8Array): Document => {
       store: () => reader.bytes(16),
       commit: () => reader.bytes(0, 4096),
       seal: () => reader.bytes(32),
-      question: () => reader.text(4096),
       search: () => readSearch(reader),
       answers: () =>
         reader.list(answersMax, () =>
@@ -186,7 +185,7 @@ const readDocument = (bytes: Uint8Array): Document => {
           }),
         ),
     },
-    ["question", "search"],
+    ["search"],
   );
   reader.end();
   must(document.schema === "ioi.recall-proof/1", "it is no proof of recall of this version");
@@ -354,10 +353,12 @@ const judge = (bytes: Uint8Array, trust: RecallTrust): RecallVerdict => {
     shown.push(
       `the search by vectors over the index of ${checked.size} returns exactly ${checked.answers.length} answers, listed`,
     );
-    notShown.unshift("that the query vector stands for the question in words");
+    notShown.unshift("that the query vector stands for what was asked in words");
   }
-  const { store, question } = document;
-  return { ok: true, store, question, commit, answers, search: checked, shown, notShown };
+  const { store } = document;
+  must(fits(trust.store, store), "it is of another file");
+  if (trust.store === undefined) notShown.push("that the file has the id that is named");
+  return { ok: true, store, commit, answers, search: checked, shown, notShown };
 };
 
 /** The verdict on a proof. Never throws. */
