@@ -29,6 +29,7 @@ export const suite: Suite = {
         overspent: raced.overspent,
         descendantsAfter1s: stopped.descendantsAfter1s,
         stopMsMax: stopped.stopMsMax,
+        connectionCutMsMax: stopped.connectionCutMsMax,
         replays: again.replays,
         replaysAccepted: again.replaysAccepted,
       },
@@ -36,6 +37,7 @@ export const suite: Suite = {
         { metric: "reservations", op: ">=", value: quick ? reservationsQuick : reservationsFull },
         { metric: "overspent", op: "=", value: 0 },
         { metric: "descendantsAfter1s", op: "=", value: 0 },
+        { metric: "connectionCutMsMax", op: "<=", value: 1000 },
         { metric: "replaysAccepted", op: "=", value: 0 },
       ],
     };

@@ -60,7 +60,16 @@ test("a terminal is opened, typed into line by line, read and closed, by number 
     [...on("type", { shell: 2 }), "make\n"],
     on("close", { shell: 2 }),
   ]);
-  for (const text of ["/shell", "/shell 2", "/shell type", "/shell open x", "/shell 'open'"]) {
+  assert.deepEqual(acts("/shell 3 open --network"), [on("open", { shell: 3, network: "egress" })]);
+  for (const text of [
+    "/shell",
+    "/shell 2",
+    "/shell open '--network'",
+    "/shell close --network",
+    "/shell type",
+    "/shell open x",
+    "/shell 'open'",
+  ]) {
     const refused = plan(text);
     assert.equal(!refused.ok && refused.error.code, "E_COMMAND_ARGUMENTS", text);
   }
@@ -157,8 +166,6 @@ test("commands whose target has no driver say so", () => {
     "/open http://localhost",
     "/click OK",
     "/type hello there",
-    "/remember this",
-    "/recall that",
   ]) {
     const steps = plan(text);
     assert.ok(steps.ok);

@@ -10,7 +10,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { client, dial } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import type { SuiteCase } from "../../suites/suite.ts";
+import { dnsStub } from "../egress/dns-stub.ts";
 import { ioi, Scratch, TestKernel } from "../kernel.ts";
+import { cuts, heldZone } from "./connections.ts";
 import { commandLineOf, descendantsOf, isAlive, type ProcessId } from "../processes.ts";
 
 /** How each keeps alive; `SECONDS` marks its processes. */
@@ -46,6 +48,8 @@ export interface Stopped {
   readonly descendantsAfter1s: number;
   /** Until it was said, at most. */
   readonly stopMsMax: number;
+  /** Until what programs held open through egress was cut, at most. */
+  readonly connectionCutMsMax: number;
 }
 
 /** The control: without a kernel the same script outlives the end of its own shell. */
@@ -77,7 +81,8 @@ export const stops = async (quick: boolean, progress: (text: string) => void): P
   using scratch = new Scratch();
   const workspace = scratch.folder("work");
   const data = scratch.at("data");
-  await using kernel = await TestKernel.start({ data });
+  await using stub = await dnsStub(heldZone);
+  await using kernel = await TestKernel.start({ data, egress: { resolver: stub.address } });
   const own = new Set(descendantsOf(kernel.pid).map(({ pid, started }) => `${pid} ${started}`));
   const extra = (): readonly ProcessId[] =>
     descendantsOf(kernel.pid).filter(({ pid, started }) => !own.has(`${pid} ${started}`));
@@ -122,5 +127,7 @@ export const stops = async (quick: boolean, progress: (text: string) => void): P
       control: came && control ? "harmed" : "harmless",
     });
   }
-  return { cases, descendantsAfter1s, stopMsMax };
+  const held = await cuts(data, workspace, progress);
+  cases.push(...held.cases);
+  return { cases, descendantsAfter1s, stopMsMax, connectionCutMsMax: held.connectionCutMsMax };
 };

@@ -54,6 +54,11 @@ const driverOver = async (
         await waysOut(profile),
       );
     case "shell":
-      return new (await import("../shell/driver.ts")).ShellDriver(engine, profile, instanceId);
+      return new (await import("../shell/driver.ts")).ShellDriver(
+        engine,
+        profile,
+        instanceId,
+        await waysOut(profile),
+      );
   }
 };

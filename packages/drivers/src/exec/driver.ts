@@ -12,7 +12,7 @@
  * applied, and the outcome is `partial`.
  */
 import path from "node:path";
-import { assert, ok, OperationError, type Result } from "@ioi/base";
+import { assert, ok, type Result } from "@ioi/base";
 import { interceptedPlaces } from "@ioi/firewall/net";
 import { LaunchPool } from "@ioi/host/sandbox";
 import { type CanonicalValue, type Profile, schema, stringList } from "@ioi/wire";
@@ -37,8 +37,7 @@ import {
   type Spot,
 } from "../fs/roots.ts";
 import { argumentBytesMax, argumentsMax } from "../limits.ts";
-import { type ProgramTrust, programTrust } from "../way-out/trust.ts";
-import { type WayOut, type WaysOut, wantTargets } from "../way-out/way-out.ts";
+import { trustOf, type WayOut, type WaysOut, wantTargets } from "../way-out/way-out.ts";
 import type { HeldPath } from "./held.ts";
 import { findProgram, type Program, recheckProgram } from "./program.ts";
 import { type RunEnd, type RunResult, runCommand, wayOutIndex } from "./run.ts";
@@ -123,22 +122,6 @@ interface Command {
   /** It gets a way out. */
   readonly network: boolean;
 }
-
-/** Whom the program believes; where nothing of it is opened, whom all do. */
-const trustOf = async (
-  wayOut: WayOut | undefined,
-  { folder }: Stage,
-  signal: AbortSignal,
-): Promise<ProgramTrust | { readonly code: ErrorCode; readonly message: string }> => {
-  try {
-    const certificate = await wayOut?.authority(signal);
-    if (certificate === undefined) return { binds: [], environment: {} };
-    return programTrust(folder, certificate);
-  } catch (error) {
-    if (!(error instanceof OperationError)) throw error;
-    return { code: error.code as ErrorCode, message: error.message };
-  }
-};
 
 export class ExecDriver implements Driver {
   readonly kind = "exec";
@@ -278,10 +261,10 @@ export class ExecDriver implements Driver {
   ): Promise<ActReport | "no overlay"> {
     await using wayOut = this.#wayOutOf(command, context);
     const { limits } = this.#profile;
-    const trust = await trustOf(wayOut, stage, context.signal);
-    if ("code" in trust) {
+    const trust = await trustOf(wayOut, stage.folder, context.signal);
+    if (!trust.ok) {
       this.#nothing(context);
-      return refused(trust);
+      return refused(trust.error);
     }
     const ran = await runCommand({
       spec: commandSpec(
@@ -290,7 +273,7 @@ export class ExecDriver implements Driver {
         stage,
         command.network ? "own" : "none",
         context.restricted,
-        trust.binds,
+        trust.value.binds,
       ),
       program: command.program.path,
       args: command.argv.slice(1),
@@ -303,7 +286,7 @@ export class ExecDriver implements Driver {
       output: (bytes, stream) => context.output(bytes, stream),
       ...(wayOut === undefined
         ? {}
-        : { wayOut, input: context.input, environment: trust.environment }),
+        : { wayOut, input: context.input, environment: trust.value.environment }),
     });
     const network = await wayOut?.close();
     const run = network === undefined ? ran : { ...ran, network };

@@ -1,7 +1,8 @@
 /**
- * The shell driver: `sys::shell {do, shell, input, wait, cwd}`, terminals that stay. What is typed is
- * recorded and not judged: the sandbox bounds what it can do. It sees the session's folders and no
- * network; what is written is staged, and applied with copies for undo when the terminal is closed.
+ * The shell driver: `sys::shell {do, shell, input, wait, cwd, network?}`, terminals that stay. What is typed is
+ * recorded and not judged: the sandbox bounds what it can do. It sees the session's folders, and of the
+ * network nothing, or what the ticket of its opening names (`network`); what is written is staged, and
+ * applied with copies for undo when the terminal is closed, whose outcome also says what went over.
  *
  * Until then nothing real has changed, so only `close` is an effect. A terminal whose driver ends, or
  * that is stopped, leaves nothing. A stop of an action on a terminal ends the terminal.
@@ -44,7 +45,8 @@ import {
 } from "../fs/roots.ts";
 import { shellInputBytesMax, shellsMax, shellWaitMsDefault, shellWaitMsMax } from "../limits.ts";
 import { Stages } from "./stages.ts";
-import { type Cut, type Seen, Terminal } from "./terminal.ts";
+import { trustOf, type WayOut, type WayOutSum, type WaysOut } from "../way-out/way-out.ts";
+import { type Cut, type Seen, Terminal, wayOutIndex } from "./terminal.ts";
 
 const shellArguments = schema.record({
   do: schema.oneOf("open", "type", "read", "close"),
@@ -52,6 +54,7 @@ const shellArguments = schema.record({
   input: schema.optional(contentRef),
   wait: schema.optional(schema.int(0, shellWaitMsMax)),
   cwd: schema.text(4096),
+  network: schema.optional(schema.text(16)),
 });
 
 const target = "sys::shell";
@@ -60,6 +63,11 @@ const keeps: ReadonlySet<ObligationType> = new Set<ObligationType>([
   "stage",
   "sandbox",
 ]);
+
+const keepsFlow: ReadonlySet<ObligationType> = new Set<ObligationType>([...keeps, "flow"]);
+
+/** Nobody stands beside a terminal who could ask. */
+const beyond = "a terminal reaches what the rule that opened it names, and nothing else";
 
 /** What was hidden from a terminal when it was opened holds all that is to be hidden now. */
 const covers = (then: Restricted | undefined, now: Restricted | undefined): boolean =>
@@ -79,6 +87,15 @@ const cuts: Readonly<Record<Cut, { readonly code: ErrorCode; readonly message: s
   },
   "too old": { code: "E_SHELL_OLD", message: "the terminal was open for too long and was ended" },
 };
+
+interface Opening {
+  readonly cwd: Spot;
+  readonly program: Program;
+  readonly shell: readonly string[];
+  readonly wait: number;
+  /** It gets a way out. */
+  readonly network: boolean;
+}
 
 interface Failure {
   readonly code: ErrorCode;
@@ -104,11 +121,27 @@ const report = (
   evidence,
 });
 
+/** What went over it, whatever came of the files. */
+const withNetwork = (made: ActReport, network: WayOutSum | undefined): ActReport => {
+  if (network === undefined) return made;
+  const { entries, evidence } = network;
+  const sent = entries.some(({ bytesUp }) => bytesUp !== 0);
+  // What has been sent has been sent.
+  const status = made.code === undefined ? "confirmed" : "partial";
+  return {
+    ...made,
+    status: sent && made.status === "no-effect" ? status : made.status,
+    result: { ...made.result, network: entries },
+    evidence: { ...made.evidence, ...evidence },
+  };
+};
+
 export class ShellDriver implements Driver {
   readonly kind = "shell";
   readonly #engine: EffectEngine;
   readonly #profile: Profile;
   readonly #stages: Stages;
+  readonly #waysOut: WaysOut | undefined;
   readonly #terminals = new Map<number, Terminal>();
   /** What was kept from each when it was opened. */
   readonly #restricted = new Map<number, Restricted | undefined>();
@@ -117,8 +150,9 @@ export class ShellDriver implements Driver {
   /** No overlay can be mounted here. */
   #copies = false;
 
-  constructor(engine: EffectEngine, profile: Profile, instanceId: Uint8Array) {
+  constructor(engine: EffectEngine, profile: Profile, instanceId: Uint8Array, waysOut?: WaysOut) {
     this.#engine = engine;
+    this.#waysOut = waysOut;
     this.#profile = profile;
     this.#stages = new Stages(path.join(engine.vault.path, "shell"), toHex(instanceId));
   }
@@ -143,7 +177,12 @@ export class ShellDriver implements Driver {
     if ((input?.length ?? 0) > shellInputBytesMax) {
       return reject("E_ARGUMENTS_INVALID", `more than ${shellInputBytesMax} bytes to type`);
     }
-    if (what === "open") return this.#prepareOpen(number, cwd, wait, signal);
+    const network = decoded.value.network === "egress";
+    if (decoded.value.network !== undefined && (!network || what !== "open")) {
+      const message = "network is egress, and is given where a terminal is opened";
+      return reject("E_ARGUMENTS_INVALID", message);
+    }
+    if (what === "open") return this.#prepareOpen(number, cwd, { wait, network }, signal);
     if (!this.#terminals.has(number)) return reject("E_SHELL_NONE", none(number).message);
     return this.#prepareOn(number, cwd, what, wait, input);
   }
@@ -162,7 +201,7 @@ export class ShellDriver implements Driver {
   async #prepareOpen(
     number: number,
     cwd: string,
-    wait: number,
+    { wait, network }: Pick<Opening, "wait" | "network">,
     signal: AbortSignal,
   ): Promise<Result<PreparedAction, DriverRejection>> {
     if (this.#terminals.has(number)) {
@@ -180,14 +219,14 @@ export class ShellDriver implements Driver {
       if (program.ok) break;
     }
     if (!program.ok) return program;
-    const found = program.value;
+    const opening = { cwd: spot.value, program: program.value, shell, wait, network };
     const owned = held.move();
     return ok({
       facts: { cwd: factsOf(spot.value) },
       effect: false,
       content: undefined,
-      keeps,
-      act: (context) => this.#open(number, spot.value, found, shell, wait, context),
+      keeps: network ? keepsFlow : keeps,
+      act: (context) => this.#open(number, opening, context),
       [Symbol.dispose]: () => owned.dispose(),
     });
   }
@@ -213,44 +252,33 @@ export class ShellDriver implements Driver {
     });
   }
 
-  async #open(
-    number: number,
-    cwd: Spot,
-    program: Program,
-    shell: readonly string[],
-    wait: number,
-    context: ActContext,
-  ): Promise<ActReport> {
-    const checked = recheck(this.#engine.roots, cwd);
+  async #open(number: number, opening: Opening, context: ActContext): Promise<ActReport> {
+    const checked = recheck(this.#engine.roots, opening.cwd);
     if (!checked.ok) return refused(checked.error);
-    const known = recheckProgram(program);
+    const known = recheckProgram(opening.program);
     if (!known.ok) return refused(known.error);
     if (this.#terminals.has(number) || this.#opening.has(number)) {
       return refused({ code: "E_SHELL_OPEN", message: `terminal ${number} is open already` });
     }
     this.#opening.add(number);
     try {
-      const opened = await this.#begin(cwd, shell, context);
+      const opened = await this.#begin(opening, context);
       if (!opened.ok) return refused(opened.error);
       this.#restricted.set(number, context.restricted);
       this.#terminals.set(number, opened.value);
     } finally {
       this.#opening.delete(number);
     }
-    return this.#on(number, wait, context);
+    return this.#on(number, opening.wait, context);
   }
 
   /** On an overlay; on a copy where this driver has seen that none can be mounted. */
-  async #begin(
-    cwd: Spot,
-    shell: readonly string[],
-    context: ActContext,
-  ): Promise<Result<Terminal, DriverRejection>> {
+  async #begin(opening: Opening, context: ActContext): Promise<Result<Terminal, DriverRejection>> {
     const written = writableFolders(this.#engine);
     const name = (): string => String(this.#stageCount++);
     if (!this.#copies) {
       try {
-        return ok(await this.#beginOn(this.#stages.open(name(), written), cwd, shell, context));
+        return ok(await this.#beginOn(this.#stages.open(name(), written), opening, context));
       } catch (error) {
         if (!(error instanceof OperationError && noOverlay.test(error.message))) throw error;
         this.#copies = true;
@@ -258,20 +286,32 @@ export class ShellDriver implements Driver {
     }
     const { roots } = this.#engine;
     const stage = await this.#stages.openCopy(name(), written, roots, context.signal);
-    return stage.ok ? ok(await this.#beginOn(stage.value, cwd, shell, context)) : stage;
+    return stage.ok ? ok(await this.#beginOn(stage.value, opening, context)) : stage;
   }
 
-  async #beginOn(
-    stage: Stage,
-    cwd: Spot,
-    shell: readonly string[],
-    { restricted }: ActContext,
-  ): Promise<Terminal> {
+  #wayOutOf({ network }: Opening, context: ActContext): WayOut | undefined {
+    if (!network) return undefined;
+    if (this.#waysOut === undefined) {
+      throw new OperationError("E_SHELL_NOT_STARTED", "this session's terminals have no network");
+    }
+    return this.#waysOut.alone(context, wayOutIndex, beyond);
+  }
+
+  async #beginOn(stage: Stage, opening: Opening, context: ActContext): Promise<Terminal> {
+    const { restricted, signal } = context;
+    const { cwd, shell, network } = opening;
+    const wayOut = this.#wayOutOf(opening, context);
     try {
-      const plain = commandSpec(this.#engine, this.#profile, stage, "none", restricted);
+      const trust = await trustOf(wayOut, stage.folder, signal);
+      if (!trust.ok) throw new OperationError(trust.error.code, trust.error.message);
+      const { binds, environment } = trust.value;
+      const net = network ? "own" : "none";
+      const plain = commandSpec(this.#engine, this.#profile, stage, net, restricted, binds);
       const spec = { ...plain, name: "terminal" };
-      return await Terminal.open({ spec, stage, shell, cwd: cwd.place.path });
+      const more = wayOut === undefined ? {} : { wayOut, environment };
+      return await Terminal.open({ spec, stage, shell, cwd: cwd.place.path, signal, ...more });
     } catch (error) {
+      await wayOut?.close();
       removeStage(stage.folder);
       throw error;
     }
@@ -324,7 +364,7 @@ export class ShellDriver implements Driver {
 
   async #drop(number: number, terminal: Terminal): Promise<void> {
     this.#terminals.delete(number);
-    await terminal.end();
+    await terminal.stop();
     removeStage(terminal.stage.folder);
   }
 
@@ -348,11 +388,13 @@ export class ShellDriver implements Driver {
     this.#terminals.delete(number);
     const cut = terminal.cut;
     await terminal.end();
+    const network = await terminal.network();
+    const told = (made: ActReport): ActReport => withNetwork(made, network);
     try {
-      if (cut !== undefined) return this.#nothing(number, context, cuts[cut]);
+      if (cut !== undefined) return told(this.#nothing(number, context, cuts[cut]));
       const committed = await commitStage(this.#engine, target, terminal.stage, context);
-      if (!committed.ok) return this.#nothing(number, context, committed.error);
-      return this.#closed(number, context, committed.value);
+      if (!committed.ok) return told(this.#nothing(number, context, committed.error));
+      return told(this.#closed(number, context, committed.value));
     } finally {
       removeStage(terminal.stage.folder);
     }

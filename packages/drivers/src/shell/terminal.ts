@@ -22,6 +22,7 @@ import {
   stagedBytesMax,
 } from "../limits.ts";
 import { bytesBelow } from "../vault/vault.ts";
+import { proxyEnvironment, type WayOut, type WayOutSum } from "../way-out/way-out.ts";
 import { PlainText } from "./plain.ts";
 import { Pty } from "./pty.ts";
 import { Screen } from "./screen.ts";
@@ -41,7 +42,16 @@ export interface TerminalOptions {
   /** The shell, and how it is told to read no start-up file. */
   readonly shell: readonly string[];
   readonly cwd: string;
+  /** Its network; absent: none. It ends with the terminal. */
+  readonly wayOut?: WayOut;
+  /** Beside what every terminal has. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Of its opening. */
+  readonly signal: AbortSignal;
 }
+
+/** Where the message socket stands in the `stdio` of one with a way out. */
+export const wayOutIndex = 3;
 
 /** Why it ended, where it was not the shell's own end. */
 export type Cut = "closed" | "staged too large" | "too old";
@@ -59,6 +69,7 @@ export class Terminal {
   readonly #screen: Screen;
   readonly #child: ChildProcess;
   readonly #timers: readonly NodeJS.Timeout[];
+  readonly #wayOut: WayOut | undefined;
   /** Nothing of it is left. */
   readonly ended: Promise<void>;
   #cut: Cut | undefined;
@@ -73,7 +84,13 @@ export class Terminal {
   #watch: ((bytes: Uint8Array) => void) | undefined;
   #change: (() => void) | undefined;
 
-  private constructor(pty: Pty, screen: Screen, child: ChildProcess, stage: Stage) {
+  private constructor(
+    pty: Pty,
+    screen: Screen,
+    child: ChildProcess,
+    { stage, wayOut }: Pick<TerminalOptions, "stage" | "wayOut">,
+  ) {
+    this.#wayOut = wayOut;
     this.#pty = pty;
     this.#screen = screen;
     this.#child = child;
@@ -91,8 +108,9 @@ export class Terminal {
     ];
   }
 
-  /** Throws E_SHELL_NOT_STARTED. */
-  static async open({ spec, stage, shell, cwd }: TerminalOptions): Promise<Terminal> {
+  /** Throws E_SHELL_NOT_STARTED, or why egress does not serve its way out. */
+  static async open(options: TerminalOptions): Promise<Terminal> {
+    const { spec, shell, cwd, wayOut, signal } = options;
     const pty = Pty.open({ columns: shellColumns, rows: shellRows });
     try {
       const screen = await Screen.open((text) => void pty.write(Buffer.from(text)));
@@ -100,17 +118,32 @@ export class Terminal {
       const { child, started } = spawnSandboxed(spec, {
         program: "/usr/bin/setsid",
         args: ["--ctty", "--wait", ...shell],
-        env: environment,
+        env: {
+          ...environment,
+          ...(wayOut === undefined ? {} : proxyEnvironment),
+          ...options.environment,
+        },
         cwd,
-        stdio: [pty.other, pty.other, pty.other],
+        stdio: [
+          pty.other,
+          pty.other,
+          pty.other,
+          ...(wayOut === undefined ? [] : [wayOut.descriptor]),
+        ],
+        ...(wayOut === undefined ? {} : { bridge: wayOut.bridge }),
         detached: true,
       });
       pty.closeOther();
-      const terminal = new Terminal(pty, screen, child, stage);
-      const ready = await started;
-      if (ready.ok) return terminal;
-      await terminal.end();
-      throw new OperationError("E_SHELL_NOT_STARTED", ready.error.message);
+      const terminal = new Terminal(pty, screen, child, options);
+      try {
+        const ready = await started;
+        if (!ready.ok) throw new OperationError("E_SHELL_NOT_STARTED", ready.error.message);
+        await wayOut?.open(signal);
+        return terminal;
+      } catch (error) {
+        await terminal.end();
+        throw error;
+      }
     } catch (error) {
       pty[Symbol.dispose]();
       throw error;
@@ -145,6 +178,8 @@ export class Terminal {
 
   #end(): void {
     this.#over = true;
+    // What went over it is known as long as the terminal is.
+    void this.#wayOut?.close();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#pty[Symbol.dispose]();
     this.#change?.();
@@ -160,6 +195,17 @@ export class Terminal {
   async end(): Promise<void> {
     this.#stop("closed");
     await this.ended;
+  }
+
+  /** The same where somebody stopped it: first egress is told, which knows what it had under way. */
+  async stop(): Promise<void> {
+    await this.#wayOut?.cut();
+    await this.end();
+  }
+
+  /** What went over its way out, once it has ended; undefined where it had none. */
+  async network(): Promise<WayOutSum | undefined> {
+    return await this.#wayOut?.close();
   }
 
   /** Types; false where so much is not taken yet that no more is. */

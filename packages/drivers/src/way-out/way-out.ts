@@ -16,7 +16,7 @@ import { refused } from "../core/driver.ts";
 import type { ErrorCode } from "../errors.ts";
 import { type DriverRejection, reject } from "../fs/roots.ts";
 import { cutMs, networkEntriesMax, wayOutMs } from "../limits.ts";
-import { opensConnections } from "./trust.ts";
+import { opensConnections, type ProgramTrust, programTrust } from "./trust.ts";
 
 /** What a program's environment says of its way out; every name that common clients read. */
 export const proxyEnvironment: Readonly<Record<string, string>> = (() => {
@@ -81,6 +81,8 @@ export class WayOut implements AsyncDisposable {
   readonly #abort = new AbortController();
   readonly #wants: Map<number, Want> = new Map();
   readonly #forget: () => void;
+  /** The act's signal ends its opening, and not what was opened. */
+  readonly #outlives: boolean;
   #open = false;
   #closing: Promise<WayOutSum | undefined> | undefined;
   /** Where the program's sandbox sends its way out, for `spawnSandboxed`. */
@@ -92,9 +94,10 @@ export class WayOut implements AsyncDisposable {
     descriptor: number,
     context: ActContext,
     stdioIndex: number,
-    forget: () => void,
+    { outlives, forget }: { readonly outlives: boolean; readonly forget: () => void },
   ) {
     this.#egress = egress;
+    this.#outlives = outlives;
     this.#context = context;
     this.#words = Uint8Array.from(randomBytes(16));
     this.#forget = forget;
@@ -118,8 +121,21 @@ export class WayOut implements AsyncDisposable {
 
   /** Egress serves it from now on; the sandbox has sent it. */
   async open(signal: AbortSignal): Promise<void> {
+    const stop = this.#outlives
+      ? this.#abort.signal
+      : AbortSignal.any([signal, this.#abort.signal]);
+    const onAbort = (): void => this.#abort.abort(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    try {
+      await this.#opened(stop);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #opened(stop: AbortSignal): Promise<void> {
     const { ticket, action } = this.#context;
-    const stop = AbortSignal.any([signal, this.#abort.signal]);
     const events = this.#egress
       .open(
         { ticket, action, words: this.#words },
@@ -244,6 +260,25 @@ export class WayOut implements AsyncDisposable {
   }
 }
 
+/** Whom the program believes; where nothing of it is opened, whom all do. `folder`: the act's own. */
+export const trustOf = async (
+  wayOut: WayOut | undefined,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Result<ProgramTrust, DriverRejection>> => {
+  try {
+    const certificate = await wayOut?.authority(signal);
+    return ok(
+      certificate === undefined
+        ? { binds: [], environment: {} }
+        : programTrust(folder, certificate),
+    );
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+    return reject(error.code as ErrorCode, error.message);
+  }
+};
+
 /** Those of one driver. */
 export class WaysOut {
   readonly #egress: Client<typeof pb.ProgramNetwork>;
@@ -257,14 +292,29 @@ export class WaysOut {
   }
 
   /** `stdioIndex`: where the program's sandbox gets the message socket. */
-  for(context: ActContext, stdioIndex: number): WayOut {
+  for(context: ActContext, stdioIndex: number, outlives = false): WayOut {
     const { counter } = context;
     const forget = (): void => {
       this.#open.delete(counter);
     };
-    const made = new WayOut(this.#egress, this.#descriptor, context, stdioIndex, forget);
+    const made = new WayOut(this.#egress, this.#descriptor, context, stdioIndex, {
+      outlives,
+      forget,
+    });
     this.#open.set(counter, made);
     return made;
+  }
+
+  /**
+   * Of what outlives its act, so that nobody stands beside it who could ask: what its ticket does not
+   * name is refused at once.
+   */
+  alone(context: ActContext, stdioIndex: number, why: string): WayOut {
+    const refuse = ({ id }: { readonly id: number }): void => {
+      // Egress may be gone, and then nobody waits.
+      this.refuse(context.counter, id, why).catch(() => undefined);
+    };
+    return this.for({ ...context, want: refuse }, stdioIndex, true);
   }
 
   /** What a program of this driver waits for, as an action. */

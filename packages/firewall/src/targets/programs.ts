@@ -1,6 +1,11 @@
 /** Targets that run something: bounded by their sandbox, whatever they are told. */
 import { content, integer, path, type TargetSpec, text, undriven, workingFolder } from "./spec.ts";
 
+const network = text("network", "egress: a network, and each host is judged", "flag", {
+  choices: ["egress"],
+  optional: true,
+});
+
 const exec: TargetSpec = {
   name: "sys::exec",
   group: "sys",
@@ -8,10 +13,7 @@ const exec: TargetSpec = {
   arguments: [
     { name: "argv", type: "argv", role: "program", what: "the program and its arguments" },
     workingFolder,
-    text("network", "egress: a network, and each host is judged", "flag", {
-      choices: ["egress"],
-      optional: true,
-    }),
+    network,
     text("intercept", "HOST:PORT, by spaces: its connections there are opened and read", "flag", {
       charsMax: 2048,
       optional: true,
@@ -34,6 +36,7 @@ const shell: TargetSpec = {
     content("input", "what is typed", true),
     integer("wait", "milliseconds to wait for it to come to rest", 0, 120_000, { optional: true }),
     workingFolder,
+    network,
   ],
   consequential: true,
   reversible: true,
