@@ -19,12 +19,11 @@ const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const compile = (folder, variant) => {
   const [input, output] = [join(folder, `${variant}.ts`), join(folder, `${variant}.wasm`)];
   writeFileSync(input, source(variant) + source("mhnsw"));
-  const flags = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd,relaxed-simd"];
-  execFileSync(
-    process.execPath,
-    [compiler, input, ...flags, "--maximumMemory", "65536", "-o", output],
-    { stdio: ["ignore", "inherit", "inherit"] },
-  );
+  const flags = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd,relaxed-simd,threads"];
+  const memory = ["--importMemory", "--sharedMemory", "--maximumMemory", "65536"];
+  execFileSync(process.execPath, [compiler, input, ...flags, ...memory, "-o", output], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   return readFileSync(output);
 };
 

@@ -8,23 +8,18 @@ import { test } from "node:test";
 import { SeededRandom, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { mhnsw } from "@ioi/state";
-import { type KernelExports, KernelGraph } from "../src/kernel/index.ts";
+import { wasmSource } from "@ioi/host/wasm";
+import type { KernelExports } from "../src/kernel/exports.ts";
+import { KernelGraph } from "../src/kernel/index.ts";
 import * as builds from "../src/kernel/wasm.gen.ts";
 
-/** As far as it is used here; the language's own types do not have it. */
-interface Engine {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: object };
-}
-const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: Engine };
-
-const instantiate = (base64: string): KernelExports => {
-  const module = new WebAssembly.Module(Buffer.from(base64, "base64"));
-  return new WebAssembly.Instance(module, { env: { abort: () => {} } }).exports as KernelExports;
-};
+type Source = ReturnType<typeof wasmSource<KernelExports>>;
+const sources: readonly Source[] = [builds.simd, builds.relaxed].map((build) =>
+  wasmSource<KernelExports>(build),
+);
 
 /** The root of the seeded index below, whatever it is made with. */
-const golden = "f73f709d100425b1a7a841df9c356cf25bd2a09c83fdf7d498a950472973e823";
+const golden = "efa52f87476ceed276b574ff85f50594125896845df2eb35233a92d24f6d854d";
 
 const seeded = (dimension: number, count: number): readonly Int16Array[] => {
   const random = new SeededRandom(`kernel ${dimension}`);
@@ -53,8 +48,8 @@ for (const [dimension, m, count] of [
     const parameters = { dimension, m, efConstruction: 48, salt: new Uint8Array(32).fill(5) };
     const all = seeded(dimension, count + 30);
     const reference = new mhnsw.Graph(nodeCrypto, parameters);
-    const kernels = [builds.simd, builds.relaxed].map(
-      (build) => new KernelGraph(nodeCrypto, parameters, instantiate(build), count),
+    const kernels = sources.map(
+      (source) => new KernelGraph(nodeCrypto, parameters, source.open(), count),
     );
     for (const vector of all.slice(0, count)) {
       const { touched } = reference.add(vector, frame);
@@ -68,8 +63,9 @@ for (const [dimension, m, count] of [
       assert.equal(toHex(new mhnsw.Commitment(nodeCrypto, kernel).root()), root);
       for (const vector of all.slice(count)) {
         const query = mhnsw.makeQuery(vector);
-        const { answers } = mhnsw.search(reference, query, wanted);
-        assert.deepEqual(kernel.search(query, wanted), answers);
+        const found = mhnsw.search(reference, query, wanted);
+        assert.deepEqual(kernel.find(query, wanted), found);
+        assert.deepEqual(kernel.search(query, wanted), found.answers);
       }
       assert.throws(() => kernel.add(all[0] as Int16Array, frame), { code: "E_SCS_FULL" });
     }
@@ -77,11 +73,116 @@ for (const [dimension, m, count] of [
   });
 }
 
+const small = { dimension: 64, m: 8, efConstruction: 48, salt: new Uint8Array(32).fill(5) };
+const rootOf = (graph: mhnsw.GraphView): string =>
+  toHex(new mhnsw.Commitment(nodeCrypto, graph).root());
+
+test("built by one to four threads, in parts of any length: one graph", async (t) => {
+  const seed = process.env["IOI_SEED"] ?? `${Math.random()}`;
+  t.diagnostic(`seed ${seed}`);
+  const random = new SeededRandom(seed);
+  const count = 2600;
+  const all = seeded(64, count);
+  const frames = all.map(() => frame);
+  const one = new KernelGraph(nodeCrypto, small, (sources[0] as Source).open(), count);
+  for (const vector of all) one.add(vector, frame);
+  const root = rootOf(one);
+  for (const [threads, source] of [1, 2, 3, 4].map((n) => [n, random.pick(sources)] as const)) {
+    const kernel = source.open();
+    const graph = new KernelGraph(nodeCrypto, small, kernel, count, threads);
+    await source.start(kernel, graph.layouts);
+    const commitment = new mhnsw.Commitment(nodeCrypto, graph);
+    while (graph.size < count) {
+      const until = Math.min(count, graph.size + 1 + random.below(400));
+      const from = graph.size;
+      commitment.touch(graph.addAll(all.slice(from, until), frames.slice(from, until)));
+      if (random.chance(1, 4)) commitment.root();
+    }
+    graph.dismiss();
+    assert.equal(toHex(commitment.root()), root, `${threads} threads`);
+    assert.equal(rootOf(graph), root, `${threads} threads, hashed anew`);
+  }
+});
+
+/** A graph of the first so many, from a snapshot that was made after `snapAt`; the rest added. */
+const again = (lists: Uint8Array, vectors: readonly Int16Array[]): KernelGraph => {
+  const graph = new KernelGraph(nodeCrypto, small, (sources[1] as Source).open(), vectors.length);
+  const loaded = graph.load(
+    lists,
+    (id) => vectors[id] as Int16Array,
+    () => frame,
+  );
+  assert.ok(loaded.ok, loaded.ok ? "" : loaded.error.message);
+  for (const vector of vectors.slice(loaded.value)) graph.add(vector, frame);
+  return graph;
+};
+
+test("a snapshot and what was added since make the same graph, wherever it was taken", () => {
+  const all = seeded(64, 400);
+  const graph = new KernelGraph(nodeCrypto, small, (sources[0] as Source).open(), all.length);
+  const snapshots = new Map<number, Uint8Array>([[0, graph.lists()]]);
+  for (const vector of all) {
+    graph.add(vector, frame);
+    if (graph.size % 37 === 0) snapshots.set(graph.size, graph.lists());
+  }
+  const root = rootOf(graph);
+  for (const [size, lists] of snapshots) assert.equal(rootOf(again(lists, all)), root, `${size}`);
+  const loaded = again(graph.lists(), all);
+  const commitment = new mhnsw.Commitment(nodeCrypto, loaded);
+  const leaves = new mhnsw.Commitment(nodeCrypto, graph).leaves();
+  assert.ok(commitment.restore(leaves).ok);
+  assert.equal(toHex(commitment.root()), root);
+  assert.equal(new mhnsw.Commitment(nodeCrypto, loaded).restore(leaves.subarray(32)).ok, false);
+  leaves[70] = (leaves[70] as number) ^ 1;
+  assert.ok(commitment.restore(leaves).ok);
+  assert.notEqual(toHex(commitment.root()), root);
+});
+
+test("a hostile snapshot is refused, or is lists that a graph can have", (t) => {
+  const seed = process.env["IOI_SEED"] ?? `${Math.random()}`;
+  t.diagnostic(`seed ${seed}`);
+  const random = new SeededRandom(seed);
+  const all = seeded(64, 224);
+  const graph = new KernelGraph(nodeCrypto, small, (sources[0] as Source).open(), all.length);
+  for (const vector of all) graph.add(vector, frame);
+  const lists = graph.lists();
+  const query = mhnsw.makeQuery(all[3] as Int16Array);
+  let [refused, taken] = [0, 0];
+  const attempt = (bytes: Uint8Array): void => {
+    const other = new KernelGraph(nodeCrypto, small, (sources[1] as Source).open(), all.length);
+    const loaded = other.load(
+      bytes,
+      (id) => all[id] as Int16Array,
+      () => frame,
+    );
+    if (loaded.ok) {
+      taken++;
+      assert.equal(rootOf(other) === rootOf(graph), false);
+      other.search(query, wanted);
+      if (other.size < all.length) other.add(all[0] as Int16Array, frame);
+    } else {
+      refused++;
+      assert.equal(loaded.error.code, "E_SCS_INDEX");
+      assert.equal(other.size, 0);
+    }
+  };
+  for (let i = 0; i < 60; i++) {
+    const bytes = lists.slice();
+    bytes[random.below(bytes.length)] = random.below(256);
+    if (!bytes.every((byte, at) => byte === lists[at])) attempt(bytes);
+    attempt(lists.slice(0, random.below(lists.length)));
+    attempt(Uint8Array.of(...lists, 0));
+    attempt(random.fill(new Uint8Array(random.below(300))));
+  }
+  attempt(Uint8Array.of(1, 255, 255, 255, 255));
+  assert.ok(refused > 100, `${refused} refused, ${taken} taken`);
+});
+
 test("the kernels are those of the sources beside them", () => {
   const folder = join(import.meta.dirname, "../kernel");
-  const sources = ["simd", "relaxed", "mhnsw"].map((name) =>
+  const texts = ["simd", "relaxed", "mhnsw"].map((name) =>
     readFileSync(join(folder, `${name}.as.txt`), "utf8"),
   );
-  const hash = createHash("sha256").update(sources.join("\0")).digest("hex");
+  const hash = createHash("sha256").update(texts.join("\0")).digest("hex");
   assert.equal(hash, builds.sources);
 });

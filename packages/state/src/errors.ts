@@ -21,6 +21,12 @@ export const errors = {
     next: "Ask for a newer block.",
     exit: exitCodes.failed,
   },
+  E_STATE_INDEX: {
+    what: "A snapshot of an index is malformed.",
+    why: "It was changed, cut off, or made for another index.",
+    next: "Make the index again from the log; nothing is lost by that.",
+    exit: exitCodes.wrong,
+  },
   E_STATE_PROOF: {
     what: "A proof does not show what it claims.",
     why: "It was changed, or it belongs to another key, value or root.",

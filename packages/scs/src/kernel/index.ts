@@ -6,47 +6,33 @@
  * made by the same code as over the reference. Bounds: laid out for `nodesMax` nodes in at most 4 GiB;
  * a larger index is an E_SCS_FULL, and its owner makes a new one.
  */
-import { assert, OperationError } from "@ioi/base";
+import { assert, ok, OperationError, type Result } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import { mhnsw } from "@ioi/state";
-
-/** What a kernel offers; offsets in its memory are signed numbers of 32 bits. */
-export interface KernelExports {
-  readonly memory: { readonly buffer: ArrayBufferLike };
-  init(dimension: number, m: number, efConstruction: number, nodes: number, above: number): void;
-  upperAt(id: number): number;
-  lowerAt(id: number): number;
-  wholeQuery(): number;
-  answersAt(): number;
-  scoresAt(): number;
-  touchedAt(): number;
-  touched(): number;
-  entryNode(): number;
-  topLevel(): number;
-  nodes(): number;
-  levelAt(id: number): number;
-  goneAt(id: number): number;
-  bury(id: number): void;
-  listAt(id: number, layer: number): number;
-  add(level: number): number;
-  search(ef: number, rerank: number, final: number, k: number): number;
-}
+import type { KernelExports, Layout } from "./exports.ts";
+import { checkSnapshot, eachList, encodeLists, type SnapshotError } from "./lists.ts";
 
 /** Where the memory of a kernel can be read and written. */
 interface Views {
   readonly bytes: Uint8Array;
   readonly shorts: Int16Array;
   readonly words: Int32Array;
-  readonly longs: BigInt64Array;
+  readonly doubles: Float64Array;
 }
 
+/** Components that a kernel takes at a time: the rest of a vector's place stands for nothing. */
 const padTo = 64;
+/** The middle of the upper bits. */
+const middle = 64;
 
 export class KernelGraph implements mhnsw.GraphView {
   readonly parameters: mhnsw.MhnswParameters;
+  /** Of the threads besides the first, for `KernelSource.start`. */
+  readonly layouts: readonly Layout[];
   readonly #hashing: Hashing;
   readonly #kernel: KernelExports;
   readonly #nodesMax: number;
+  readonly #aboveMax: number;
   readonly #frames: Uint8Array[] = [];
   #views: Views | undefined;
 
@@ -55,6 +41,7 @@ export class KernelGraph implements mhnsw.GraphView {
     parameters: mhnsw.MhnswParameters,
     kernel: KernelExports,
     nodesMax: number,
+    threads = 1,
   ) {
     mhnsw.checkParameters(parameters);
     this.parameters = parameters;
@@ -63,9 +50,19 @@ export class KernelGraph implements mhnsw.GraphView {
     this.#nodesMax = nodesMax;
     const { dimension, m, efConstruction } = parameters;
     // A fifteenth of the nodes stands above the bottom, all layers together; twice that is room enough.
-    const above = Math.ceil(nodesMax / 7) + 64;
+    this.#aboveMax = Math.ceil(nodesMax / 7) + 64;
+    const layoutOf = (thread: number): Layout => [
+      dimension,
+      m,
+      efConstruction,
+      nodesMax,
+      this.#aboveMax,
+      threads,
+      thread,
+    ];
+    this.layouts = Array.from({ length: threads - 1 }, (_, i) => layoutOf(i + 1));
     try {
-      kernel.init(dimension, m, efConstruction, nodesMax, above);
+      kernel.init(...layoutOf(0));
     } catch (cause) {
       const why = `no room for an index of ${nodesMax} nodes`;
       throw new OperationError("E_SCS_FULL", why, { cause });
@@ -80,10 +77,20 @@ export class KernelGraph implements mhnsw.GraphView {
         bytes: new Uint8Array(buffer),
         shorts: new Int16Array(buffer),
         words: new Int32Array(buffer),
-        longs: new BigInt64Array(buffer),
+        doubles: new Float64Array(buffer),
       };
     }
     return this.#views;
+  }
+
+  #words(offset: number, count: number): Int32Array {
+    const at = offset >>> 2;
+    return this.#memory().words.subarray(at, at + count);
+  }
+
+  #bytes(offset: number, count: number): Uint8Array {
+    const at = offset >>> 0;
+    return this.#memory().bytes.subarray(at, at + count);
   }
 
   get size(): number {
@@ -113,60 +120,177 @@ export class KernelGraph implements mhnsw.GraphView {
   }
 
   vector(id: number): mhnsw.StoredVector {
-    const { bytes } = this.#memory();
     const { dimension } = this.parameters;
-    const [upper, lower] = [this.#kernel.upperAt(id) >>> 0, this.#kernel.lowerAt(id) >>> 0];
     return {
-      upper: bytes.slice(upper, upper + dimension),
-      lower: bytes.slice(lower, lower + dimension),
+      upper: this.#bytes(this.#kernel.upperAt(id), dimension),
+      lower: this.#bytes(this.#kernel.lowerAt(id), dimension),
     };
   }
 
   code(id: number): Uint8Array {
-    return mhnsw.codeOf(this.vector(id).upper);
+    return this.#bytes(this.#kernel.codeAt(id), this.parameters.dimension / 8);
   }
 
-  neighbours(id: number, layer: number): readonly number[] {
-    const { words } = this.#memory();
-    const at = (this.#kernel.listAt(id, layer) >>> 0) >> 2;
-    return [...words.subarray(at + 1, at + 1 + (words[at] as number))];
+  #list(offset: number): Int32Array {
+    const [length] = this.#words(offset, 1);
+    return this.#words(offset + 4, length as number);
   }
 
+  neighbours(id: number, layer: number): Int32Array {
+    return this.#list(this.#kernel.listAt(id, layer));
+  }
+
+  preimage(id: number, layer: number): Uint8Array {
+    const length = this.#kernel.preimage(id, layer);
+    return this.#bytes(this.#kernel.preimageAt(), length);
+  }
+
+  /** Leaves a node out of answers; ways through it stay. */
   bury(id: number): void {
+    assert(id < this.size, `no node ${id}`);
     this.#kernel.bury(id);
+  }
+
+  /** Puts a vector where the kernel takes in a node from. */
+  #place(id: number, components: Int16Array): void {
+    const { dimension } = this.parameters;
+    assert(components.length === dimension, `a vector of ${components.length} components`);
+    const { bytes } = this.#memory();
+    const [upper, lower] = [this.#kernel.upperAt(id) >>> 0, this.#kernel.lowerAt(id) >>> 0];
+    for (let i = 0; i < dimension; i++) {
+      const component = components[i] as number;
+      const high = (component + 16) >> 5;
+      bytes[upper + i] = high + middle;
+      bytes[lower + i] = component - (high << 5) + 16;
+    }
+    bytes.fill(middle, upper + dimension, upper + Math.ceil(dimension / padTo) * padTo);
+  }
+
+  #checkRoom(count: number): void {
+    if (this.size + count <= this.#nodesMax) return;
+    throw new OperationError("E_SCS_FULL", `the index has room for ${this.#nodesMax} nodes`);
   }
 
   /** Adds a vector; returns its number and the nodes that changed, itself among them. */
   add(components: Int16Array, frame: Uint8Array): mhnsw.Added {
-    const { dimension, salt } = this.parameters;
-    assert(components.length === dimension, `a vector of ${components.length} components`);
+    this.#checkRoom(1);
     const id = this.size;
-    if (id >= this.#nodesMax) throw new OperationError("E_SCS_FULL", `the index has ${id} nodes`);
-    const { bytes } = this.#memory();
-    const [upper, lower] = [this.#kernel.upperAt(id) >>> 0, this.#kernel.lowerAt(id) >>> 0];
-    for (const [i, component] of components.entries()) {
-      bytes[upper + i] = mhnsw.upper(component);
-      bytes[lower + i] = mhnsw.lower(component);
-    }
-    bytes.fill(64, upper + dimension, upper + Math.ceil(dimension / padTo) * padTo);
+    this.#place(id, components);
+    this.#kernel.setLevel(id, mhnsw.levelOf(this.#hashing, this.parameters.salt, id));
     this.#frames.push(frame);
-    this.#kernel.add(mhnsw.levelOf(this.#hashing, salt, id));
-    const from = (this.#kernel.touchedAt() >>> 0) >> 2;
-    const touched = this.#memory().words.subarray(from, from + this.#kernel.touched());
+    this.#kernel.add();
+    const touched = this.#words(this.#kernel.touchedAt(), this.#kernel.touched());
     return { id, touched: new Set([id, ...touched]) };
+  }
+
+  /**
+   * Adds many, by all threads; the same graph as one after the other. Returns the nodes that changed.
+   * Waits for the threads without letting anything else run, so the caller gives some hundred at a time.
+   */
+  addAll(vectors: readonly Int16Array[], frames: readonly Uint8Array[]): ReadonlySet<number> {
+    assert(vectors.length === frames.length, "a frame for every vector");
+    this.#checkRoom(vectors.length);
+    const first = this.size;
+    const until = first + vectors.length;
+    const touched = new Set<number>();
+    const addOne = (): void => {
+      const at = this.size - first;
+      for (const id of this.add(vectors[at] as Int16Array, frames[at] as Uint8Array).touched) {
+        touched.add(id);
+      }
+    };
+    while (this.size < until && !mhnsw.isBatchStart(this.size)) addOne();
+    for (let id = this.size; id < until; id++) {
+      this.#place(id, vectors[id - first] as Int16Array);
+      this.#kernel.setLevel(id, mhnsw.levelOf(this.#hashing, this.parameters.salt, id));
+    }
+    this.#kernel.build(until);
+    for (let id = this.#frames.length; id < this.size; id++) {
+      this.#frames.push(frames[id - first] as Uint8Array);
+      touched.add(id);
+    }
+    const dirty = this.#bytes(this.#kernel.dirtyAt(), this.size);
+    for (let id = dirty.indexOf(1); id >= 0; id = dirty.indexOf(1, id + 1)) touched.add(id);
+    dirty.fill(0);
+    while (this.size < until) addOne();
+    return touched;
+  }
+
+  /** Ends the other threads; the graph stays. */
+  dismiss(): void {
+    this.#kernel.dismiss();
+  }
+
+  /** Levels and lists, for `load`: of the nodes before the batch of the newest. */
+  lists(): Uint8Array {
+    const nodes = mhnsw.isBatchStart(this.size) ? this.size : this.#kernel.batchStartNode();
+    const stood = (id: number, layer: number): Int32Array =>
+      this.#list(
+        nodes === this.size ? this.#kernel.listAt(id, layer) : this.#kernel.stoodAt(id, layer),
+      );
+    return encodeLists(nodes, (id) => this.level(id), stood);
+  }
+
+  /**
+   * Fills an empty graph from a snapshot; returns how many nodes it has. The rest is added. That the
+   * lists are those of the index shows the root, once every leaf is hashed again.
+   */
+  load(
+    lists: Uint8Array,
+    vector: (id: number) => Int16Array,
+    frame: (id: number) => Uint8Array,
+  ): Result<number, SnapshotError> {
+    assert(this.size === 0, "a graph is loaded once, and first");
+    const { m } = this.parameters;
+    const snapshot = checkSnapshot(lists, m, this.#nodesMax, this.#aboveMax);
+    if (!snapshot.ok) return snapshot;
+    const { nodes, levels } = snapshot.value;
+    for (let id = 0; id < nodes; id++) {
+      this.#place(id, vector(id));
+      this.#kernel.setLevel(id, levels[id] as number);
+      this.#kernel.restore();
+      this.#frames.push(frame(id));
+    }
+    const { words } = this.#memory();
+    eachList(lists, snapshot.value, m, (id, layer, list, length) => {
+      const at = this.#kernel.listAt(id, layer) >>> 2;
+      words[at] = length;
+      for (let i = 0; i < length; i++) words[at + 1 + i] = list[i] as number;
+    });
+    return ok(nodes);
   }
 
   search(query: mhnsw.Query, wanted: mhnsw.SearchParameters): readonly mhnsw.Answer[] {
     mhnsw.checkSearch(wanted);
-    const { shorts, words, longs } = this.#memory();
-    shorts.set(query.whole, (this.#kernel.wholeQuery() >>> 0) >> 1);
+    assert(query.whole.length === this.parameters.dimension, "a query of another dimension");
+    const { shorts, words, doubles } = this.#memory();
+    shorts.set(query.whole, this.#kernel.wholeQuery() >>> 1);
     const { ef, rerank, final, k } = wanted;
     const found = this.#kernel.search(ef, rerank, final, k);
-    const ids = (this.#kernel.answersAt() >>> 0) >> 2;
-    const scores = (this.#kernel.scoresAt() >>> 0) >> 3;
+    const [ids, scores] = [this.#kernel.answersAt() >>> 2, this.#kernel.scoresAt() >>> 3];
     return Array.from({ length: found }, (_, i) => ({
       id: words[ids + i] as number,
-      score: Number(longs[scores + i]),
+      score: doubles[scores + i] as number,
     }));
+  }
+
+  /** The same search, with what it read. */
+  find(query: mhnsw.Query, wanted: mhnsw.SearchParameters): mhnsw.Found {
+    const answers = this.search(query, wanted);
+    const kernel = this.#kernel;
+    const opened = new Map<number, Set<number>>();
+    for (const step of this.#words(kernel.trailAt(), kernel.trailed())) {
+      const [id, layer] = [step >>> 4, step & 15];
+      const layers = opened.get(id);
+      if (layers === undefined) opened.set(id, new Set([layer]));
+      else layers.add(layer);
+    }
+    const passed = [...this.#words(kernel.passedAt(), kernel.passedOver())];
+    const ranked = [...this.#words(kernel.liveAt(), kernel.lived())];
+    return {
+      answers,
+      trace: { opened, passed, ranked },
+      final: ranked.slice(0, kernel.finals()),
+    };
   }
 }

@@ -4,7 +4,6 @@ export type {
   AsOf,
   Audit,
   CreateOptions,
-  KernelSource,
   LogCheckpoint,
   OpenOptions,
   Progress,

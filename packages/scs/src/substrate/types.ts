@@ -2,14 +2,9 @@
 import type { Result, Signal } from "@ioi/base";
 import type { Embedder } from "../embed/embedder.ts";
 import type { FileInfo } from "../file-types.ts";
-import type { KernelExports } from "../kernel/index.ts";
+import type { KernelSource } from "../kernel/exports.ts";
 import type { NewSlot, Unlock } from "../keys.ts";
 import type { Memory } from "../memory.ts";
-
-/** Where the compiled index comes from; every call gives one with a memory of its own. */
-export interface KernelSource {
-  open(): KernelExports;
-}
 
 /** Told while long work goes on; what it returns is awaited, so that others get their turn. */
 export type Progress = (done: number, total: number) => void | Promise<void>;

@@ -3,50 +3,50 @@
  * its record and, by layer, to its neighbours with their codes; a binary tree over the leaves by number.
  *
  * Kept up to date: adding a node changes the leaves of few others, and `root` hashes those and what is
- * above them, level by level.
+ * above them, level by level. Bounds: 64 bytes a node for leaves and tree, 32 for its vector's hash.
  */
-import { assert, concatBytes, uintLE, utf8Encode } from "@ioi/base";
+import { assert, concatBytes, err, ok, type Rejection, type Result } from "@ioi/base";
+import { uintLE, utf8Encode } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import type { GraphView } from "./graph.ts";
 import { mhnswAlgorithm, type MhnswParameters, type StoredVector } from "./parameters.ts";
 
-const tag = {
-  leaf: Uint8Array.of(0),
-  node: Uint8Array.of(1),
-  neighbours: Uint8Array.of(2),
-  vector: Uint8Array.of(3),
-  root: Uint8Array.of(4),
-};
+const tag = { leaf: 0, node: 1, vector: 3, root: 4 } as const;
 export const hashBytes = 32;
 
 /** Five bits a component, one after the other from the least significant bit on. */
 export const packLower = (lower: Uint8Array): Uint8Array => {
   const packed = new Uint8Array(Math.ceil((lower.length * 5) / 8));
-  for (const [i, value] of lower.entries()) {
-    const bit = i * 5;
-    const shifted = value << (bit & 7);
-    packed[bit >> 3] = (packed[bit >> 3] as number) | (shifted & 0xff);
-    if (shifted > 0xff) packed[(bit >> 3) + 1] = shifted >> 8;
+  let [held, bits, at] = [0, 0, 0];
+  for (let i = 0; i < lower.length; i++) {
+    held |= (lower[i] as number) << bits;
+    bits += 5;
+    if (bits < 8) continue;
+    packed[at++] = held & 0xff;
+    held >>= 8;
+    bits -= 8;
   }
+  if (bits > 0) packed[at] = held;
   return packed;
 };
 
 /** Both parts apart, so that a proof can open the upper bits alone. */
-export const vectorHash = (hashing: Hashing, { upper, lower }: StoredVector): Uint8Array =>
+const vectorHash = (hashing: Hashing, { upper, lower }: StoredVector): Uint8Array =>
   hashing.sha256(
     concatBytes(
-      tag.vector,
+      Uint8Array.of(tag.vector),
       uintLE(upper.length, 2),
       hashing.sha256(upper),
       hashing.sha256(packLower(lower)),
     ),
   );
 
-export const neighboursHash = (hashing: Hashing, graph: GraphView, id: number, layer: number) => {
-  const all = graph.neighbours(id, layer);
-  const parts = all.flatMap((other) => [uintLE(other, 4), graph.code(other)]);
-  return hashing.sha256(concatBytes(tag.neighbours, uintLE(all.length, 1), ...parts));
-};
+export const neighboursHash = (
+  hashing: Hashing,
+  graph: GraphView,
+  id: number,
+  layer: number,
+): Uint8Array => hashing.sha256(graph.preimage(id, layer));
 
 export const leafHash = (
   hashing: Hashing,
@@ -55,17 +55,22 @@ export const leafHash = (
   vector: Uint8Array,
 ): Uint8Array => {
   const level = graph.level(id);
-  const layers = Array.from({ length: level + 1 }, (_, layer) =>
-    neighboursHash(hashing, graph, id, layer),
-  );
-  const head = concatBytes(tag.leaf, uintLE(id, 8), Uint8Array.of(level, graph.isGone(id) ? 1 : 0));
-  return hashing.sha256(concatBytes(head, vector, graph.frame(id), ...layers));
+  const bytes = new Uint8Array(11 + (level + 3) * hashBytes);
+  bytes.set(uintLE(id, 8), 1);
+  bytes[9] = level;
+  bytes[10] = graph.isGone(id) ? 1 : 0;
+  bytes.set(vector, 11);
+  bytes.set(graph.frame(id), 11 + hashBytes);
+  for (let layer = 0; layer <= level; layer++) {
+    bytes.set(neighboursHash(hashing, graph, id, layer), 11 + (layer + 2) * hashBytes);
+  }
+  return hashing.sha256(bytes);
 };
 
 /** Of an empty index: what stands for the tree's root. */
 const nothing = new Uint8Array(hashBytes);
 
-export const rootOf = (
+const rootOf = (
   hashing: Hashing,
   { dimension, m, efConstruction, salt }: MhnswParameters,
   at: {
@@ -79,7 +84,7 @@ export const rootOf = (
   const name = utf8Encode(mhnswAlgorithm);
   return hashing.sha256(
     concatBytes(
-      tag.root,
+      Uint8Array.of(tag.root),
       uintLE(name.length, 2),
       name,
       uintLE(dimension, 2),
@@ -95,18 +100,48 @@ export const rootOf = (
   );
 };
 
+/** Hashes one after the other, in an array that grows by doubling. */
+class Hashes {
+  #bytes = new Uint8Array(64 * hashBytes);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Its own bytes, until something is set. */
+  range(from: number, to: number): Uint8Array {
+    return this.#bytes.subarray(from * hashBytes, to * hashBytes);
+  }
+
+  set(index: number, hashes: Uint8Array): void {
+    const end = index * hashBytes + hashes.length;
+    if (end > this.#bytes.length) {
+      const longer = new Uint8Array(Math.max(end, 2 * this.#bytes.length));
+      longer.set(this.#bytes);
+      this.#bytes = longer;
+    }
+    this.#bytes.set(hashes, index * hashBytes);
+    this.#length = Math.max(this.#length, end / hashBytes);
+  }
+}
+
+const rising = (a: number, b: number): number => a - b;
+
 export class Commitment {
   readonly #hashing: Hashing;
   readonly #graph: GraphView;
-  /** `#levels[0]` holds the leaves; what is missing on a level is an empty subtree. */
-  readonly #levels: Uint8Array[][] = [[]];
+  /** `#levels[0]` holds the leaves; what is beyond the end of a level is an empty subtree. */
+  readonly #levels: Hashes[] = [new Hashes()];
   readonly #empty: Uint8Array[] = [nothing];
-  readonly #vectors: Uint8Array[] = [];
+  readonly #vectors: (Uint8Array | undefined)[] = [];
+  readonly #pair = new Uint8Array(1 + 2 * hashBytes);
   #dirty = new Set<number>();
 
   constructor(hashing: Hashing, graph: GraphView) {
     this.#hashing = hashing;
     this.#graph = graph;
+    this.#pair[0] = tag.node;
     for (let id = 0; id < graph.size; id++) this.#dirty.add(id);
   }
 
@@ -125,40 +160,81 @@ export class Commitment {
     return (this.#vectors[id] ??= vectorHash(this.#hashing, this.#graph.vector(id)));
   }
 
+  #hashPair(left: Uint8Array, right: Uint8Array): Uint8Array {
+    this.#pair.set(left, 1);
+    this.#pair.set(right, 1 + hashBytes);
+    return this.#hashing.sha256(this.#pair);
+  }
+
   #emptyAt(level: number): Uint8Array {
     for (let at = this.#empty.length; at <= level; at++) {
       const below = this.#empty[at - 1] as Uint8Array;
-      this.#empty.push(this.#hashing.sha256(concatBytes(tag.node, below, below)));
+      this.#empty.push(this.#hashPair(below, below));
     }
     return this.#empty[level] as Uint8Array;
   }
 
-  /** The hash of a subtree: `index` counts those of its level. */
+  /** The hash of a subtree: `index` counts those of its level. Its own bytes. */
   at(level: number, index: number): Uint8Array {
     assert(this.#dirty.size === 0, "the root is asked for first");
-    return this.#levels[level]?.[index] ?? this.#emptyAt(level);
+    return this.#hashAt(level, index);
+  }
+
+  #hashAt(level: number, index: number): Uint8Array {
+    const hashes = this.#levels[level];
+    if (hashes === undefined || index >= hashes.length) return this.#emptyAt(level);
+    return hashes.range(index, index + 1);
   }
 
   #update(): void {
-    const leaves = this.#levels[0] as Uint8Array[];
-    for (const id of this.#dirty) {
-      leaves[id] = leafHash(this.#hashing, this.#graph, id, this.vectorHash(id));
+    if (this.#dirty.size === 0) return;
+    const changed = Int32Array.from(this.#dirty).sort(rising);
+    const leaves = this.#levels[0] as Hashes;
+    for (const id of changed) {
+      leaves.set(id, leafHash(this.#hashing, this.#graph, id, this.vectorHash(id)));
     }
-    let changed = this.#dirty;
-    for (let level = 1; level <= this.depth; level++) {
-      const below = this.#levels[level - 1] as Uint8Array[];
-      const here = (this.#levels[level] ??= []);
-      const empty = this.#emptyAt(level - 1);
-      const parents = new Set([...changed].map((index) => index >> 1));
-      // A tree that became deeper has a level that was never hashed.
-      if (here.length === 0) for (let i = 0; 2 * i < below.length; i++) parents.add(i);
-      for (const index of parents) {
-        const [left = empty, right = empty] = [below[2 * index], below[2 * index + 1]];
-        here[index] = this.#hashing.sha256(concatBytes(tag.node, left, right));
-      }
-      changed = parents;
-    }
+    this.#raise(changed);
     this.#dirty = new Set();
+  }
+
+  /** Hashes what is above leaves, which rise. */
+  #raise(changed: Int32Array): void {
+    let count = changed.length;
+    for (let level = 1; level <= this.depth; level++) {
+      const here = (this.#levels[level] ??= new Hashes());
+      let above = 0;
+      for (let i = 0; i < count; i++) {
+        const index = (changed[i] as number) >> 1;
+        if (above > 0 && changed[above - 1] === index) continue;
+        changed[above++] = index;
+        const [left, right] = [2 * index, 2 * index + 1];
+        here.set(
+          index,
+          this.#hashPair(this.#hashAt(level - 1, left), this.#hashAt(level - 1, right)),
+        );
+      }
+      count = above;
+    }
+  }
+
+  /** Hashes of all leaves, one after the other: what `restore` takes. */
+  leaves(): Uint8Array {
+    this.#update();
+    return (this.#levels[0] as Hashes).range(0, this.#graph.size).slice();
+  }
+
+  /**
+   * Takes leaves as they were hashed before. The root shows whether they are those of the committed
+   * index; that they are those of this graph shows when each is hashed again, all of them in an audit.
+   */
+  restore(leaves: Uint8Array): Result<true, Rejection<"E_STATE_INDEX">> {
+    if (leaves.length !== this.#graph.size * hashBytes) {
+      return err({ code: "E_STATE_INDEX", message: "the leaves are of another index" });
+    }
+    (this.#levels[0] as Hashes).set(0, leaves);
+    this.#raise(Int32Array.from({ length: this.#graph.size }, (_, id) => id));
+    this.#dirty = new Set();
+    return ok(true);
   }
 
   root(): Uint8Array {

@@ -4,22 +4,31 @@
  *
  * Source: Malkov and Yashunin, HNSW, algorithms 1, 2, 4 (without extension, nothing kept of what was
  * pruned). Integers only; equal scores go by number; lists of neighbours are sorted by number.
+ * Nodes come in batches, whose places are looked for in the graph as it stood when the batch began, so
+ * that threads can do it side by side; which batch a node is in depends on its number alone.
  * This is the reference: kernels in other languages give the same graph, byte for byte.
  */
-import { assert } from "@ioi/base";
+import { assert, concatBytes, uintLE } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import { indexNodesMax } from "../limits.ts";
 import {
   checkParameters,
   codeOf,
+  batchSize,
+  levelMax,
   levelOf,
   type MhnswParameters,
+  type Query,
   storeVector,
   type StoredVector,
 } from "./parameters.ts";
-import { bestFirst, Heap, idOf, type Rank, rankOf, scoreOf } from "./ranked.ts";
+import { beam, bestFirst, climb, idOf, type Rank, rankOf, scoreOf } from "./ranked.ts";
+import { type Found, search, type SearchParameters } from "./search.ts";
 
-/** What searches, commitments and proofs read of a graph, whatever it lies in. */
+/**
+ * What searches, commitments and proofs read of a graph, whatever it lies in. Bytes that it gives may
+ * be its own: they hold until it is asked or changed again.
+ */
 export interface GraphView {
   readonly parameters: MhnswParameters;
   readonly size: number;
@@ -35,7 +44,10 @@ export interface GraphView {
   vector(id: number): StoredVector;
   code(id: number): Uint8Array;
   /** Sorted by number. */
-  neighbours(id: number, layer: number): readonly number[];
+  neighbours(id: number, layer: number): ArrayLike<number>;
+  /** What stands under the hash of a list of neighbours: `specs/scs/mhnsw.md`, section 7. */
+  preimage(id: number, layer: number): Uint8Array;
+  find(query: Query, wanted: SearchParameters): Found;
 }
 
 interface Node {
@@ -47,6 +59,9 @@ interface Node {
   readonly neighbours: number[][];
   gone: boolean;
 }
+
+/** Layers of a node, all of them. */
+const layersMax = levelMax + 1;
 
 const byNumber = (a: number, b: number): number => a - b;
 
@@ -67,6 +82,11 @@ export class Graph implements GraphView {
   readonly #nodes: Node[] = [];
   readonly #hashing: Hashing;
   #entry = -1;
+  #batchEnd = 0;
+  /** Where searches for a place begin: the entry, as the batch began; -1 in the first. */
+  #batchEntry = -1;
+  /** Lists that changed in the batch, as they stood at its start; by number and layer. */
+  readonly #stood = new Map<number, readonly number[]>();
 
   constructor(hashing: Hashing, parameters: MhnswParameters) {
     checkParameters(parameters);
@@ -121,6 +141,16 @@ export class Graph implements GraphView {
     return this.#node(id).neighbours[layer] ?? [];
   }
 
+  preimage(id: number, layer: number): Uint8Array {
+    const all = this.neighbours(id, layer);
+    const parts = all.flatMap((other) => [uintLE(other, 4), this.code(other)]);
+    return concatBytes(Uint8Array.of(2, all.length), ...parts);
+  }
+
+  find(query: Query, wanted: SearchParameters): Found {
+    return search(this, query, wanted);
+  }
+
   /** Adds a vector; returns its number and the nodes that changed, itself among them. */
   add(components: Int16Array, frame: Uint8Array): Added {
     assert(frame.length === 32, "a frame's hash has 32 bytes");
@@ -135,22 +165,35 @@ export class Graph implements GraphView {
     const node = { level, frame, vector, code, neighbours, gone: false };
     this.#nodes.push(node);
     const touched = new Set([id]);
-    const top = this.maxLevel;
-    if (this.#entry >= 0) this.#connect(id, node, top, touched);
-    if (level > top) this.#entry = id;
+    this.#openBatch(id);
+    if (this.#batchEntry >= 0) this.#connect(id, node, touched);
+    if (level > this.maxLevel) this.#entry = id;
     return { id, touched };
   }
 
-  #connect(id: number, node: Node, top: number, touched: Set<number>): void {
+  #openBatch(id: number): void {
+    if (id < this.#batchEnd) return;
+    this.#batchEnd = id + batchSize(id);
+    this.#batchEntry = this.#entry;
+    this.#stood.clear();
+  }
+
+  /** A list as it stood at the start of the batch. */
+  #before(id: number, layer: number): readonly number[] {
+    return this.#stood.get(id * layersMax + layer) ?? this.neighbours(id, layer);
+  }
+
+  #connect(id: number, node: Node, touched: Set<number>): void {
     const { m, efConstruction } = this.parameters;
     const score = (other: number): number =>
       vectorScore(node.vector.upper, this.#node(other).vector.upper);
-    let start = rankOf(score(this.#entry), this.#entry);
+    const top = this.level(this.#batchEntry);
+    let start = rankOf(score(this.#batchEntry), this.#batchEntry);
     for (let layer = top; layer > node.level; layer--) {
-      start = climb(start, (at) => this.neighbours(at, layer), score);
+      start = climb(start, (at) => this.#before(at, layer), score);
     }
     for (let layer = Math.min(node.level, top); layer >= 0; layer--) {
-      const found = beam(start, efConstruction, (at) => this.neighbours(at, layer), score);
+      const found = beam(start, efConstruction, (at) => this.#before(at, layer), score);
       start = found[0] as Rank;
       const chosen = this.#select(found, m);
       node.neighbours[layer] = [...chosen].sort(byNumber);
@@ -177,7 +220,9 @@ export class Graph implements GraphView {
     const { m } = this.parameters;
     const max = layer === 0 ? 2 * m : m;
     const node = this.#node(id);
-    const all = [...this.neighbours(id, layer), to];
+    const old = this.neighbours(id, layer);
+    if (!this.#stood.has(id * layersMax + layer)) this.#stood.set(id * layersMax + layer, old);
+    const all = [...old, to];
     touched.add(id);
     if (all.length <= max) {
       node.neighbours[layer] = all.sort(byNumber);
@@ -190,48 +235,3 @@ export class Graph implements GraphView {
     node.neighbours[layer] = this.#select(ranked, max).sort(byNumber);
   }
 }
-
-/**
- * A beam search: goes on from the best node that it has not gone on from, keeps the best `ef`, ends
- * when none of those is left. Which they are does not depend on the order of a node's neighbours.
- */
-export const beam = (
-  start: Rank,
-  ef: number,
-  neighbours: (id: number) => readonly number[],
-  score: (id: number) => number,
-): Rank[] => {
-  const seen = new Set([idOf(start)]);
-  const [open, kept] = [new Heap(1), new Heap(-1)];
-  open.push(start);
-  kept.push(start);
-  for (let best = open.pop(); best !== undefined; best = open.pop()) {
-    if (kept.size >= ef && best < (kept.top as Rank)) break;
-    for (const id of neighbours(idOf(best))) {
-      if (seen.has(id)) continue;
-      seen.add(id);
-      const rank = rankOf(score(id), id);
-      if (kept.size >= ef) {
-        if (rank < (kept.top as Rank)) continue;
-        kept.pop();
-      }
-      kept.push(rank);
-      open.push(rank);
-    }
-  }
-  return kept.ranked();
-};
-
-/** The best node that is reached by ever better ones. */
-export const climb = (
-  from: Rank,
-  neighbours: (id: number) => readonly number[],
-  score: (id: number) => number,
-): Rank => {
-  for (let best = from; ;) {
-    let better = best;
-    for (const id of neighbours(idOf(best))) better = Math.max(better, rankOf(score(id), id));
-    if (better === best) return best;
-    best = better;
-  }
-};

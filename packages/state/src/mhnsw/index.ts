@@ -1,10 +1,14 @@
 export { Commitment } from "./commitment.ts";
 export { type Added, Graph, type GraphView } from "./graph.ts";
 export {
+  batchMax,
+  batchSize,
   checkParameters,
   codeOf,
   componentMax,
   componentMin,
+  isBatchStart,
+  levelMax,
   levelOf,
   lower,
   makeQuery,
@@ -15,4 +19,4 @@ export {
   upper,
 } from "./parameters.ts";
 export { prove, type Proved } from "./proof.ts";
-export { type Answer, checkSearch, search, type SearchParameters } from "./search.ts";
+export { type Answer, checkSearch, type Found, search, type SearchParameters } from "./search.ts";

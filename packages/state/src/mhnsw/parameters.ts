@@ -97,3 +97,16 @@ export const levelOf = (hashing: Hashing, salt: Uint8Array, id: number): number 
   }
   return level;
 };
+
+/** Nodes of one batch, at most. */
+export const batchMax = 64;
+
+/** Nodes of the batch that begins with this one: all look for neighbours in the graph as it stood then. */
+export const batchSize = (start: number): number => Math.max(1, Math.min(batchMax, start >> 5));
+
+/** Whether a batch begins with this node. */
+export const isBatchStart = (id: number): boolean => {
+  let start = 0;
+  while (start < id) start += batchSize(start);
+  return start === id;
+};

@@ -2,132 +2,193 @@
  * Proofs of retrieval: what a search read, so that somebody who holds the root alone can run it again.
  * Encoding: `specs/scs/mhnsw.md`, section 8. The verifier is in `@ioi/verifier` and shares no code.
  */
-import { assert, concatBytes, uintLE } from "@ioi/base";
+import { assert } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import { type Commitment, neighboursHash, packLower } from "./commitment.ts";
 import type { GraphView } from "./graph.ts";
 import type { Query } from "./parameters.ts";
-import { type Answer, search, type SearchParameters, type Trace } from "./search.ts";
+import type { Answer, Found, SearchParameters } from "./search.ts";
 
 export const proofVersion = 1;
 
-/** LEB128 of a number below 2^32. */
-const varint = (value: number): Uint8Array => {
-  assert(Number.isInteger(value) && value >= 0 && value < 2 ** 32, "a number out of range");
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-  bytes.push(rest);
-  return Uint8Array.from(bytes);
+/** Bytes one after the other, in an array that grows by doubling. */
+class Writer {
+  #bytes = new Uint8Array(128 * 1024);
+  #length = 0;
+
+  #room(count: number): number {
+    const at = this.#length;
+    this.#length += count;
+    if (this.#length > this.#bytes.length) {
+      const longer = new Uint8Array(2 * this.#length);
+      longer.set(this.#bytes);
+      this.#bytes = longer;
+    }
+    return at;
+  }
+
+  byte(value: number): void {
+    const at = this.#room(1);
+    this.#bytes[at] = value;
+  }
+
+  bytes(values: Uint8Array): void {
+    const at = this.#room(values.length);
+    this.#bytes.set(values, at);
+  }
+
+  /** LEB128 of a number below 2^32. */
+  varint(value: number): void {
+    assert(Number.isInteger(value) && value >= 0 && value < 2 ** 32, "a number out of range");
+    let rest = value;
+    for (; rest > 127; rest = Math.floor(rest / 128)) this.byte((rest % 128) | 128);
+    this.byte(rest);
+  }
+
+  /** Rising numbers as differences: the first, then one less than each step. */
+  rising(numbers: ArrayLike<number>): void {
+    let next = 0;
+    for (let i = 0; i < numbers.length; i++) {
+      const number = numbers[i] as number;
+      this.varint(number - next);
+      next = number + 1;
+    }
+  }
+
+  /** Of 8 bytes, little-endian. */
+  long(value: number): void {
+    let rest = value;
+    for (let i = 0; i < 8; i++) {
+      this.byte(rest % 256);
+      rest = Math.floor(rest / 256);
+    }
+  }
+
+  done(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+}
+
+/** Rising, each once. */
+const sorted = (numbers: readonly number[]): Int32Array => {
+  const all = Int32Array.from(numbers).sort();
+  let count = 0;
+  for (const number of all) {
+    if (count === 0 || all[count - 1] !== number) all[count++] = number;
+  }
+  return all.subarray(0, count);
 };
-
-/** Rising numbers as differences: the first, then one less than each step. */
-const rising = (numbers: readonly number[]): Uint8Array[] =>
-  numbers.map((number, i) => varint(i === 0 ? number : number - (numbers[i - 1] as number) - 1));
-
-const byNumber = (a: number, b: number): number => a - b;
-const sorted = (numbers: Iterable<number>): number[] => [...new Set(numbers)].sort(byNumber);
 
 /** How much of a vector is shown. */
 const shown = { hash: 0, upper: 1, whole: 2 } as const;
 
-const encodeLeaf = (
-  hashing: Hashing,
-  graph: GraphView,
-  commitment: Commitment,
+interface Source {
+  readonly hashing: Hashing;
+  readonly graph: GraphView;
+  readonly commitment: Commitment;
+}
+
+const writeVector = (
+  out: Writer,
+  { hashing, graph, commitment }: Source,
   id: number,
-  parts: {
-    readonly vector: keyof typeof shown;
-    readonly opened: ReadonlySet<number>;
-    readonly place: (id: number) => number;
-  },
-): Uint8Array => {
+  how: keyof typeof shown,
+): void => {
+  if (how === "hash") {
+    out.bytes(commitment.vectorHash(id));
+    return;
+  }
+  const { upper, lower } = graph.vector(id);
+  const packed = packLower(lower);
+  out.bytes(upper);
+  out.bytes(how === "whole" ? packed : hashing.sha256(packed));
+};
+
+const writeLists = (
+  out: Writer,
+  { hashing, graph }: Source,
+  id: number,
+  opened: ReadonlySet<number> | undefined,
+  places: ReadonlyMap<number, number>,
+): void => {
   const level = graph.level(id);
-  const vector = graph.vector(id);
-  const lower = packLower(vector.lower);
-  const vectorPart = {
-    hash: () => [commitment.vectorHash(id)],
-    upper: () => [vector.upper, hashing.sha256(lower)],
-    whole: () => [vector.upper, lower],
-  }[parts.vector]();
-  const layers = Array.from({ length: level + 1 }, (_, layer) => {
-    if (!parts.opened.has(layer)) {
-      return concatBytes(Uint8Array.of(0), neighboursHash(hashing, graph, id, layer));
+  for (let layer = 0; layer <= level; layer++) {
+    if (opened?.has(layer) !== true) {
+      out.byte(0);
+      out.bytes(neighboursHash(hashing, graph, id, layer));
+      continue;
     }
-    const places = graph.neighbours(id, layer).map(parts.place);
-    return concatBytes(Uint8Array.of(1, places.length), ...rising(places));
-  });
-  const head = Uint8Array.of(level, graph.isGone(id) ? 1 : 0, shown[parts.vector]);
-  return concatBytes(head, graph.frame(id), ...vectorPart, ...layers);
+    const all = graph.neighbours(id, layer);
+    out.byte(1);
+    out.byte(all.length);
+    let next = 0;
+    for (let i = 0; i < all.length; i++) {
+      const place = places.get(all[i] as number);
+      assert(place !== undefined, "a neighbour is not in the dictionary");
+      out.varint(place - next);
+      next = place + 1;
+    }
+  }
 };
 
 /** Hashes beside the ways from the leaves up, level by level, without what is empty. */
-const siblings = (
-  commitment: Commitment,
-  size: number,
-  leaves: readonly number[],
-): readonly Uint8Array[] => {
-  const hashes: Uint8Array[] = [];
-  let here = leaves;
+const writeSiblings = (out: Writer, { commitment, graph }: Source, leaves: Int32Array): void => {
+  const beside: [level: number, index: number][] = [];
+  let here = [...leaves];
   for (let level = 0; level < commitment.depth; level++) {
-    const present = new Set(here);
-    for (const index of here) {
+    const above: number[] = [];
+    for (let i = 0; i < here.length; i++) {
+      const index = here[i] as number;
       const other = index ^ 1;
-      if (!present.has(other) && other * 2 ** level < size)
-        hashes.push(commitment.at(level, other));
+      if (here[i + 1] === other) i++;
+      else if (other * 2 ** level < graph.size) beside.push([level, other]);
+      above.push(index >> 1);
     }
-    here = sorted(here.map((index) => index >> 1));
+    here = above;
   }
-  return hashes;
+  out.varint(beside.length);
+  for (const [level, index] of beside) out.bytes(commitment.at(level, index));
 };
 
-const encodeProof = (
-  hashing: Hashing,
-  graph: GraphView,
-  commitment: Commitment,
-  { opened, passed, ranked }: Trace,
-  final: ReadonlySet<number>,
-): Uint8Array => {
-  const size = graph.size;
-  const head = [
-    Uint8Array.of(proofVersion),
-    uintLE(size, 8),
-    uintLE(Math.max(0, graph.entry), 8),
-    uintLE(Math.max(0, graph.maxLevel), 1),
-  ];
-  if (size === 0) return concatBytes(...head);
+const encodeProof = (source: Source, { trace, final }: Found): Uint8Array => {
+  const { graph } = source;
+  const { opened, passed, ranked } = trace;
+  const out = new Writer();
+  out.byte(proofVersion);
+  out.long(graph.size);
+  out.long(Math.max(0, graph.entry));
+  out.byte(Math.max(0, graph.maxLevel));
+  if (graph.size === 0) return out.done();
   const seen: number[] = [graph.entry];
   for (const [id, layers] of opened) {
-    for (const layer of layers) seen.push(...graph.neighbours(id, layer));
+    for (const layer of layers) {
+      const all = graph.neighbours(id, layer);
+      for (let i = 0; i < all.length; i++) seen.push(all[i] as number);
+    }
   }
   const dictionary = sorted(seen);
-  const places = new Map(dictionary.map((id, place) => [id, place] as const));
-  const place = (id: number): number => {
-    const at = places.get(id);
-    assert(at !== undefined, "a neighbour is not in the dictionary");
-    return at;
-  };
+  const places = new Map<number, number>();
+  out.varint(dictionary.length);
+  out.rising(dictionary);
+  for (const [place, id] of dictionary.entries()) {
+    places.set(id, place);
+    out.bytes(graph.code(id));
+  }
   const leaves = sorted([...opened.keys(), ...passed, ...ranked]);
-  const isRanked = new Set(ranked);
-  const encoded = leaves.map((id) =>
-    encodeLeaf(hashing, graph, commitment, id, {
-      vector: final.has(id) ? "whole" : isRanked.has(id) ? "upper" : "hash",
-      opened: opened.get(id) ?? new Set(),
-      place,
-    }),
-  );
-  const beside = siblings(commitment, size, leaves);
-  return concatBytes(
-    ...head,
-    varint(dictionary.length),
-    ...rising(dictionary),
-    ...dictionary.map((id) => graph.code(id)),
-    varint(leaves.length),
-    ...rising(leaves),
-    ...encoded,
-    varint(beside.length),
-    ...beside,
-  );
+  const [isRanked, isFinal] = [new Set(ranked), new Set(final)];
+  out.varint(leaves.length);
+  out.rising(leaves);
+  for (const id of leaves) {
+    const how = isFinal.has(id) ? "whole" : isRanked.has(id) ? "upper" : "hash";
+    out.byte(graph.level(id));
+    out.byte(graph.isGone(id) ? 1 : 0);
+    out.byte(shown[how]);
+    out.bytes(graph.frame(id));
+    writeVector(out, source, id, how);
+    writeLists(out, source, id, opened.get(id), places);
+  }
+  writeSiblings(out, source, leaves);
+  return out.done();
 };
 
 export interface Proved {
@@ -144,7 +205,6 @@ export const prove = (
   wanted: SearchParameters,
 ): Proved => {
   commitment.root();
-  const { answers, trace, final } = search(graph, query, wanted);
-  const proof = encodeProof(hashing, graph, commitment, trace, new Set(final));
-  return { answers, proof };
+  const found = graph.find(query, wanted);
+  return { answers: found.answers, proof: encodeProof({ hashing, graph, commitment }, found) };
 };

@@ -1,7 +1,7 @@
 /**
- * Nodes in the order of an index: the higher score first, of equal ones the lower number. A pair of
- * both is one number, so that comparing is comparing numbers. Bounds: scores within 2^28 of zero,
- * numbers of nodes below 2^24.
+ * Nodes in the order of an index, and the two ways through a graph that follow it: the higher score
+ * first, of equal ones the lower number. A pair of both is one number, so that comparing is comparing
+ * numbers. Bounds: scores within 2^28 of zero, numbers of nodes below 2^24.
  */
 const idRange = 2 ** 24;
 const scoreBias = 2 ** 28;
@@ -77,3 +77,54 @@ export class Heap {
     return this.#items.map((item) => item * this.#sign).sort(bestFirst);
   }
 }
+
+/**
+ * A beam search: goes on from the best node that it has not gone on from, keeps the best `ef`, ends
+ * when none of those is left. Which they are does not depend on the order of a node's neighbours.
+ */
+export const beam = (
+  start: Rank,
+  ef: number,
+  neighbours: (id: number) => ArrayLike<number>,
+  score: (id: number) => number,
+): Rank[] => {
+  const seen = new Set([idOf(start)]);
+  const [open, kept] = [new Heap(1), new Heap(-1)];
+  open.push(start);
+  kept.push(start);
+  for (let best = open.pop(); best !== undefined; best = open.pop()) {
+    if (kept.size >= ef && best < (kept.top as Rank)) break;
+    const list = neighbours(idOf(best));
+    for (let i = 0; i < list.length; i++) {
+      const id = list[i] as number;
+      if (seen.has(id)) continue;
+      seen.add(id);
+      const rank = rankOf(score(id), id);
+      if (kept.size >= ef) {
+        if (rank < (kept.top as Rank)) continue;
+        kept.pop();
+      }
+      kept.push(rank);
+      open.push(rank);
+    }
+  }
+  return kept.ranked();
+};
+
+/** The best node that is reached by ever better ones. */
+export const climb = (
+  from: Rank,
+  neighbours: (id: number) => ArrayLike<number>,
+  score: (id: number) => number,
+): Rank => {
+  for (let best = from; ;) {
+    let better = best;
+    const list = neighbours(idOf(best));
+    for (let i = 0; i < list.length; i++) {
+      const id = list[i] as number;
+      better = Math.max(better, rankOf(score(id), id));
+    }
+    if (better === best) return best;
+    best = better;
+  }
+};

@@ -5,9 +5,9 @@
  * Ways and answers depend on the graph and the query alone, not on the order of anything.
  */
 import { assert } from "@ioi/base";
-import { beam, climb, type GraphView } from "./graph.ts";
+import type { GraphView } from "./graph.ts";
 import type { Query, StoredVector } from "./parameters.ts";
-import { bestFirst, idOf, type Rank, rankOf } from "./ranked.ts";
+import { beam, bestFirst, climb, idOf, type Rank, rankOf } from "./ranked.ts";
 
 export interface SearchParameters {
   /** Width of the beam. */
@@ -64,7 +64,7 @@ export interface Trace {
   readonly opened: ReadonlyMap<number, ReadonlySet<number>>;
   /** Nodes that were passed over because they are gone. */
   readonly passed: readonly number[];
-  /** Nodes whose vectors were read. */
+  /** Nodes whose vectors were read, best by their upper bits first. */
   readonly ranked: readonly number[];
 }
 
@@ -80,7 +80,7 @@ export const search = (graph: GraphView, query: Query, wanted: SearchParameters)
   const opened = new Map<number, Set<number>>();
   if (graph.entry < 0) return { answers: [], trace: { opened, passed: [], ranked: [] }, final: [] };
   const score = (id: number): number => codeScore(query.small, graph.code(id));
-  const neighbours = (id: number, layer: number): readonly number[] => {
+  const neighbours = (id: number, layer: number): ArrayLike<number> => {
     const layers = opened.get(id) ?? new Set();
     opened.set(id, layers.add(layer));
     return graph.neighbours(id, layer);
@@ -91,16 +91,16 @@ export const search = (graph: GraphView, query: Query, wanted: SearchParameters)
   }
   const kept = beam(start, wanted.ef, (id) => neighbours(id, 0), score);
   const { live, passed } = firstLive(graph, kept, wanted.rerank);
-  const final = live
+  const ranked = live
     .map((id) => rankOf(upperScore(query.byte, graph.vector(id).upper), id))
     .sort(bestFirst)
-    .slice(0, wanted.final)
     .map(idOf);
+  const final = ranked.slice(0, wanted.final);
   const answers = final
     .map((id) => ({ id, score: wholeScore(query.whole, graph.vector(id)) }))
     .sort((a, b) => b.score - a.score || a.id - b.id)
     .slice(0, wanted.k);
-  return { answers, trace: { opened, passed, ranked: live }, final };
+  return { answers, trace: { opened, passed, ranked }, final };
 };
 
 const firstLive = (
