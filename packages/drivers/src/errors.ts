@@ -1,5 +1,6 @@
 /** What a driver can answer with, for a person: what happened, why, and the next step. */
 import type { ErrorCatalogue } from "@ioi/base";
+import { embedErrors } from "./embed/errors.ts";
 import { mcpErrors } from "./mcp/errors.ts";
 import { memoryErrors } from "./memory/errors.ts";
 import { modelErrors } from "./model/errors.ts";
@@ -7,6 +8,7 @@ import { modelErrors } from "./model/errors.ts";
 const look = "Look at the path with ./ioi run '/list FOLDER', then run the action again.";
 
 export const errors = {
+  ...embedErrors,
   ...mcpErrors,
   ...memoryErrors,
   ...modelErrors,

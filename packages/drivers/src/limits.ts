@@ -218,8 +218,6 @@ export const mcpStreamWaitMsMax = 60_000;
 export const trustBytesMax = 8_388_608;
 /** Bytes of the text of one memory that an agent keeps. */
 export const memoryTextBytesMax = 65_536;
-/** Characters of a memory that an answer shows. */
-export const memoryShownCharsMax = 8_192;
 /** Answers of one recall. */
 export const recallAnswersMax = 50;
 /** Answers of one recall where no number is given. */
@@ -228,3 +226,9 @@ export const recallAnswersDefault = 5;
 export const memoryTurnMs = 30_000;
 /** Interval at which it is tried for, in milliseconds. */
 export const memoryTurnPollMs = 20;
+/** Bytes of one answer of a server that a command asks for vectors. */
+export const embedReplyBytesMax = 33_554_432;
+/** Times that such a server is asked the same, where it may answer later. */
+export const embedAttemptsMax = 3;
+/** Wait before it is asked again, at most, in milliseconds. */
+export const embedRetryMsMax = 30_000;

@@ -1,0 +1,2 @@
+/** Embedders that ask somebody: a server of the OpenAI protocol. */
+export { serverEmbedder, type ServerEmbedderOptions } from "./server.ts";
