@@ -136,11 +136,17 @@ export const addSessionCommands = (program: Command, build: Build): void => {
       "--content <n>",
       "all that action n found, as it is; made visible at a terminal (kept until newer ones need the room)",
       parseAction("--content"),
+    )
+    .option(
+      "--proof <n>",
+      "what shows the answer of action n, a recall: for ioi scs verify on any machine",
+      parseAction("--proof"),
     );
   examples(show, [
     "sessions show s-3f2a",
     "sessions show s-3f2a --json",
     "sessions show s-3f2a --content 1 > file",
+    "sessions show s-3f2a --proof 1 > recall.proof",
   ]);
   bind(build, show, async () => (await import("./commands/sessions.ts")).show);
   const resolveCommand = sessions

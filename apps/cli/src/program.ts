@@ -296,6 +296,12 @@ const addReceiptCommands = (program: Command, build: Build): void => {
     .addOption(data());
   examples(prove, ["receipts prove 3 --json"]);
   bind(build, prove, async () => (await import("./commands/receipts.ts")).prove);
+  const memory = receipts
+    .command("memory")
+    .description("the Guardian's signed checkpoint of the memory file, as receipts committed to it")
+    .addOption(data());
+  examples(memory, ["receipts memory > memory.checkpoint", "receipts memory --json"]);
+  bind(build, memory, async () => (await import("./commands/memory.ts")).checkpoint);
   const exportCommand = receipts
     .command("export")
     .description("a bundle that verifies in another folder with the public key alone")

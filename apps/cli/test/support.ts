@@ -309,6 +309,15 @@ export class FakeKernel implements AsyncDisposable {
         });
         return { session, policyHash: hash };
       },
+      memoryCheckpoint: async () => ({
+        note: "ioi/scs/00\n",
+        store: new Uint8Array(16),
+        commit: 0n,
+        size: 1n,
+        root: hash,
+        indexRoot: new Uint8Array(0),
+        atMs: 0n,
+      }),
       listApprovals: async () => ({
         approvals: this.#asks().map(({ id, session }) => ({
           id,

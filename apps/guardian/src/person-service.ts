@@ -1,6 +1,6 @@
 /** `Person` over RPC: what a person's own programs may ask of the Guardian. */
-import { OperationError } from "@ioi/base";
-import type { GuardianCore, PersonSide } from "@ioi/guardian";
+import { fromHex, OperationError } from "@ioi/base";
+import { type GuardianCore, memoryCheckpoint, type PersonSide } from "@ioi/guardian";
 import { type Implementation, implement } from "@ioi/host/rpc";
 import { decisionStatement, pb, schema } from "@ioi/wire";
 import type { Anchors } from "./anchors.ts";
@@ -56,6 +56,18 @@ export const personService = (
     checkpoint: async () => {
       const { note, size, root } = await anchors.take();
       return { note, size: BigInt(size), root };
+    },
+    memoryCheckpoint: async () => {
+      const { note, state } = memoryCheckpoint(core);
+      return {
+        note,
+        store: fromHex(state.store) ?? new Uint8Array(0),
+        commit: BigInt(state.commit),
+        size: BigInt(state.size),
+        root: state.root,
+        indexRoot: state.indexRoot ?? new Uint8Array(0),
+        atMs: BigInt(state.atMs),
+      };
     },
     guardianStatus: async () => {
       const policy = core.policy();

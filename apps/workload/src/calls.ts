@@ -416,12 +416,15 @@ export class SessionCalls {
     // What still waits for a person waits for nobody any more; what was permitted has its end.
     const end = await acting.finally(() => ended.abort());
     await this.#beside.settled();
-    const { input, content, origins, requests } = readActEnd(effect.target, end);
+    const { input, content, origins, requests, proof } = readActEnd(effect.target, end);
     this.#beyond = {
       counter,
       ...(origins === undefined ? {} : { origins }),
       ...(requests === undefined ? {} : { requests }),
     };
+    if (proof !== undefined) {
+      await this.#ends.contents.keep(this.#state.session, effect.n, proof, "proof");
+    }
     this.#log.log("info", "session.acted", {
       n: effect.n,
       action: this.#actionId(),

@@ -231,7 +231,7 @@ export interface JournalFile {
 /** Where what is too long for a view is kept. */
 export interface Contents {
   /** A handle, or undefined where the session keeps too much already. */
-  keep(session: string, n: number, bytes: Uint8Array): Promise<string | undefined>;
+  keep(session: string, n: number, bytes: Uint8Array, part?: "proof"): Promise<string | undefined>;
   /** Undefined where it is not kept any more. */
   read(handle: string, offset: number, length: number): Promise<KeptPiece | undefined>;
 }

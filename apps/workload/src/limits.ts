@@ -58,3 +58,5 @@ export const gateAsksMax = 8;
 export const gateAskMsMax = 50_000;
 /** Characters of the question that a gate without a person puts to its client. */
 export const gateQuestionCharsMax = 2_000;
+/** Characters of a memory that an answer shows. */
+export const memoryShownCharsMax = 8_192;

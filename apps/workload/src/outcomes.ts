@@ -13,6 +13,7 @@ import {
   schema,
 } from "@ioi/wire";
 import type { ActEnd } from "./ends.ts";
+import { recalledText } from "./recalled.ts";
 
 type CanonicalMap = { readonly [name: string]: CanonicalValue };
 
@@ -110,9 +111,29 @@ export interface ReadEnd {
   readonly content: Uint8Array | undefined;
   /** Where values of a tool's answer come from: for the Guardian, beside the outcome. */
   readonly origins?: Uint8Array;
+  /** What shows an answer of recall; kept beside it. */
+  readonly proof?: Uint8Array;
   /** A program's requests, as a canonical list: for the Guardian, beside the outcome. */
   readonly requests?: Uint8Array;
 }
+
+/** An answer whose proof does not hold is no answer. */
+const recalledOf = (
+  evidence: Outcome["evidence"],
+  proof: CanonicalValue | undefined,
+):
+  | {
+      readonly input?: { readonly code: string; readonly message: string };
+      readonly content?: Uint8Array;
+      readonly proof: Uint8Array;
+    }
+  | undefined => {
+  if (!(proof instanceof Uint8Array)) return undefined;
+  const text = recalledText(evidence, proof);
+  if (text.ok) return { content: text.value, proof };
+  const message = `the proof of what was recalled does not hold: ${text.error}`;
+  return { input: { code: "E_MEMORY_PROOF", message: clip(message, reasonCharsMax) }, proof };
+};
 
 /** The end of an act as the session's input, its content apart. */
 export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
@@ -123,6 +144,8 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
   if (!result.ok || !isMap(result.value)) throw malformed("result");
   const succeeded = outcome.status === "confirmed" || outcome.status === "partial";
   const { origins, network } = result.value;
+  const recalled = succeeded ? recalledOf(outcome.evidence, result.value["proof"]) : undefined;
+  const found = succeeded ? contentOf(target, result.value, end.output) : undefined;
   return {
     input: {
       type: "outcome",
@@ -130,6 +153,7 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
       status: outcome.status,
       ...(outcome.code === undefined ? {} : { code: outcome.code }),
       ...(end.message === "" ? {} : { message: clip(end.message, reasonCharsMax) }),
+      ...(recalled?.input ?? {}),
       bytes: outcome.bytes,
       resultHash: outcome.resultHash,
       reversible: outcome.reversible,
@@ -138,7 +162,8 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
       outcome: end.outcome,
       outcomeSignature: end.outcomeSignature,
     },
-    content: succeeded ? contentOf(target, result.value, end.output) : undefined,
+    content: recalled?.content ?? found,
+    ...(recalled?.proof === undefined ? {} : { proof: recalled.proof }),
     ...(origins instanceof Uint8Array ? { origins } : {}),
     ...(Array.isArray(network) ? { requests: encodeCanonical(network) } : {}),
   };

@@ -176,10 +176,11 @@ export const sessionsService = (sessions: Sessions): Implementation =>
       await sessions.showChange(session, approval);
       return {};
     },
-    content: async ({ session, action, offset, length }) => {
+    content: async ({ session, action, offset, length, part }) => {
+      if (part !== "" && part !== "proof") throw request("a part is proof, or none");
       if (offset > BigInt(Number.MAX_SAFE_INTEGER)) throw request("the offset is too large");
       const bound = length === 0 ? contentPieceBytesMax : Math.min(length, contentPieceBytesMax);
-      const { bytes, total } = await sessions.content(session, action, Number(offset), bound);
+      const { bytes, total } = await sessions.content(session, action, Number(offset), bound, part);
       return { bytes, total: BigInt(total) };
     },
   });

@@ -32,6 +32,7 @@ import {
   isSessionId,
   type Journals,
   type KeptContents,
+  proofHandle,
   type Piece,
   type SessionIndex,
   type Summary,
@@ -305,8 +306,15 @@ export class Sessions {
   }
 
   /** A piece of what an action found. */
-  async content(session: string, n: number, offset: number, length: number): Promise<Piece> {
+  async content(
+    session: string,
+    n: number,
+    offset: number,
+    length: number,
+    part: "" | "proof" = "",
+  ): Promise<Piece> {
     const outcome = (await this.#stateOf(session)).actions.find((each) => each.n === n)?.outcome;
+    if (part === "proof") return await this.#proof(session, n, offset, length);
     const { content, handle } = outcome ?? {};
     if (content !== undefined) {
       const whole = utf8Encode(content);
@@ -318,6 +326,13 @@ export class Sessions {
     const piece = await this.#options.contents.read(handle, offset, length);
     if (piece !== undefined) return piece;
     throw failed("E_CONTENT_FORGOTTEN", `the content of action ${n} of ${session} is gone`);
+  }
+
+  /** A piece of what shows an answer of recall. */
+  async #proof(session: string, n: number, offset: number, length: number): Promise<Piece> {
+    const piece = await this.#options.contents.read(proofHandle(session, n), offset, length);
+    if (piece !== undefined) return piece;
+    throw failed("E_CONTENT_NONE", `action ${n} of ${session} has no proof, or none any more`);
   }
 
   /** Stops one session, or all; returns those that are over now. */

@@ -164,6 +164,10 @@ export interface Piece {
   readonly total: number;
 }
 
+/** Where what shows an action's answer is kept. */
+export const proofHandle = (session: string, n: number): string =>
+  `${contentFolder(session)}/${n}.proof`;
+
 const contentFolder = (session: string): string => `contents/${session}`;
 
 /**
@@ -201,8 +205,14 @@ export class KeptContents implements Contents {
     await this.#makeRoom("");
   }
 
-  async keep(session: string, n: number, bytes: Uint8Array): Promise<string | undefined> {
-    const kept = this.#writing.then(() => this.#keep(session, n, bytes));
+  async keep(
+    session: string,
+    n: number,
+    bytes: Uint8Array,
+    part?: "proof",
+  ): Promise<string | undefined> {
+    const name = part === undefined ? `${n}` : `${n}.${part}`;
+    const kept = this.#writing.then(() => this.#keep(session, name, bytes));
     this.#writing = kept.catch(() => undefined);
     try {
       return await kept;
@@ -213,7 +223,7 @@ export class KeptContents implements Contents {
     }
   }
 
-  async #keep(session: string, n: number, bytes: Uint8Array): Promise<string | undefined> {
+  async #keep(session: string, name: string, bytes: Uint8Array): Promise<string | undefined> {
     const size = Math.min(bytes.length, keptContentBytesMax);
     const kept = this.#kept.get(session) ?? 0;
     if (kept + size > Math.min(sessionKeptBytesMax, this.#bytesMax)) return undefined;
@@ -222,7 +232,7 @@ export class KeptContents implements Contents {
     await this.#makeRoom(session);
     const folder = contentFolder(session);
     if ((await this.#files.stat(folder)) === undefined) await this.#files.makeDirectory(folder);
-    const handle = `${folder}/${n}`;
+    const handle = `${folder}/${name}`;
     await this.#files.replaceFile(handle, bytes.subarray(0, size), 0o600);
     return handle;
   }

@@ -110,8 +110,8 @@ const outcomeFailure = (
     const message = outcome.message ?? `action ${outcome.n} ended as ${outcome.status}`;
     return finishFailed(outcome.code ?? "E_ACTION_FAILED", message);
   }
-  if (outcome.code === "E_HTTP_STATUS") {
-    return finishFailed(outcome.code, outcome.message ?? "the server answered with an error");
+  if (outcome.code === "E_HTTP_STATUS" || outcome.code === "E_MEMORY_PROOF") {
+    return finishFailed(outcome.code, outcome.message ?? "what was answered cannot be used");
   }
   if (outcome.exit === undefined || outcome.exit === 0) return undefined;
   const message = `the program of action ${outcome.n} ended with exit code ${outcome.exit}`;

@@ -255,6 +255,12 @@ export const errors = {
     next: "./ioi sessions show SESSION",
     exit: 5,
   },
+  E_MEMORY_PROOF: {
+    what: "What was recalled is not shown: its proof does not hold.",
+    why: "It does not lead to the roots that the driver signed for, or is not what it signed.",
+    next: "./ioi scs verify of the memory file says whether that is whole; then ask again.",
+    exit: 6,
+  },
   E_CONTENT_FORGOTTEN: {
     what: "The content of the action is not kept any more.",
     why: "What is behind handles is bounded over all sessions; the oldest session's goes first.",

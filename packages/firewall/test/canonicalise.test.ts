@@ -190,6 +190,9 @@ describe("the registry", () => {
         "net::post",
         "net::connect",
         "mcp::call",
+        "memory::remember",
+        "memory::recall",
+        "memory::forget",
       ],
     );
   });

@@ -36,6 +36,7 @@ const supplied = {
   url: "https://models.example/v1",
   protocol: "openai",
   name: "m",
+  origin: "user",
   price_in: 0,
   price_out: 0,
 };

@@ -37,8 +37,7 @@ import { checkSecret, type Lease, lease, type MintedTicket } from "./leases.ts";
 import type { SessionRecord } from "./ledger.ts";
 import { actionBytesMax, outcomeBytesMax, pendingApprovalsMax, ticketTtlMs } from "./limits.ts";
 import { housekeepingGrants } from "./mcp/housekeeping.ts";
-import { checkOrigin, memoryObligations } from "./memory.ts";
-import { isMemoryTarget } from "./memory-states.ts";
+import { checkMemory, withMemoryKey } from "./memory.ts";
 import { modelAmount } from "./models.ts";
 import { type Notice, Notices } from "./notices.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
@@ -158,10 +157,11 @@ export class Gate {
     const started = clock.now();
     const checked = this.#check(proposal);
     checkSecret(this.#core, checked.action);
-    checkOrigin(this.#core, checked.session, checked.action);
+    checkMemory(this.#core, checked);
     const policy = this.#requirePolicy(checked.session);
     const context = this.#context(policy, checked, proposal.headless);
-    const decision = decidePatiently(this.#core, policy, checked, context);
+    const judged = decidePatiently(this.#core, policy, checked, context);
+    const decision = withMemoryKey(this.#core, checked, judged);
     // A grant is used by what happens, not by what still asks: the log says the same.
     const used = decision.verdict === "allow" ? decision.grantsUsed : [];
     const counter = this.#core.ledger.takeCounter(used);
@@ -319,11 +319,8 @@ export class Gate {
     const burn = toHex(nonce);
     if (instance.burned.has(burn)) throw rejected("E_NONCE_BURNED", "this nonce had its decision");
     instance.burned.add(burn);
-    if (isMemoryTarget(target.name) && sealTo === undefined) {
-      throw invalid("the driver did not say whom the memory file's key is sealed to");
-    }
-    const made = { session, action: action.value, actionId: id, instance, instanceId };
-    return { ...made, nonce, order, sealTo };
+    const by = { instance, instanceId, nonce, sealTo };
+    return { session, action: action.value, actionId: id, order, ...by };
   }
 
   #context(
@@ -445,7 +442,7 @@ export class Gate {
       policyHash: leaf.policyHash,
       grantsHash: leaf.grantsHash,
       profileHash: checked.instance.profileHash,
-      obligations: [...decision.obligations, ...memoryObligations(this.#core, checked, counter)],
+      obligations: decision.obligations,
       instanceId: checked.instanceId,
       nonce: checked.nonce,
       ttlMs: ticketTtlMs,

@@ -9,6 +9,8 @@ export { type DeviceOffer, DeviceSide, type DeviceView } from "./devices.ts";
 export { errors } from "./errors.ts";
 export { Gate, type OutcomeReport, type Proposal, type ProposalReply } from "./gate.ts";
 export type { Lease, LeaseHeader } from "./leases.ts";
+export { memoryCheckpoint, type MemoryCheckpoint } from "./memory.ts";
+export type { MemoryState } from "./memory-states.ts";
 export { Headers, type HeadersOptions, type SignedHeader } from "./headers.ts";
 export { type GuardianKeys, openGuardianKeys } from "./keys.ts";
 export { type Answer as LedgerAnswer, Ledger, type Opening, type SessionRecord } from "./ledger.ts";

@@ -2,18 +2,18 @@
  * Actions on memories: whose words they are, what opens the memory file, and what it committed to.
  *
  * The file's key is derived from the key store and leaves the Guardian in a box that only the driver
- * instance which prepared the action can open, bound to the action and to its ticket. A claim that a
- * text is the person's own is compared with the words; a text that was pasted is nobody's own.
+ * instance which prepared the action can open, bound to that action. A claim that a text is the person's
+ * own is compared with the words; a text that was pasted is nobody's own.
  *
  * What the file committed to stands in the outcomes of its driver; from there the Guardian signs
  * checkpoints of the file's log. A log that went back, or has another root at the same size, is signed
  * no more.
  */
-import { concatBytes, equalBytes, uintBE } from "@ioi/base";
-import { isTyped } from "@ioi/firewall";
+import { equalBytes } from "@ioi/base";
+import { type Decision, isTyped } from "@ioi/firewall";
 import { toRemember } from "@ioi/agent";
 import { sealBox, signCheckpoint } from "@ioi/crypto";
-import type { Action, Obligation } from "@ioi/wire";
+import type { Action } from "@ioi/wire";
 import { type GuardianCore, rejected } from "./core.ts";
 import type { SessionRecord } from "./ledger.ts";
 import { isMemoryTarget, type MemoryState } from "./memory-states.ts";
@@ -25,8 +25,19 @@ const isOwn = (core: GuardianCore, session: SessionRecord, sha256: Uint8Array): 
       toRemember(text).some((said) => equalBytes(core.ports.provider.sha256(said), sha256)),
   );
 
+interface Proposed {
+  readonly session: SessionRecord;
+  readonly action: Action;
+  readonly actionId: Uint8Array;
+  readonly sealTo: Uint8Array | undefined;
+}
+
 /** What an action says of its text's origin must be so: else nothing is decided. */
-export const checkOrigin = (core: GuardianCore, session: SessionRecord, action: Action): void => {
+export const checkMemory = (core: GuardianCore, { session, action, sealTo }: Proposed): void => {
+  if (!isMemoryTarget(action.target)) return;
+  if (sealTo === undefined) {
+    throw rejected("E_PROPOSAL_INVALID", "the driver did not say whom the file's key is sealed to");
+  }
   const { content, origin } = action.args;
   if (action.target !== "memory::remember" || origin === "content") return;
   const { sha256 } = (content ?? {}) as { readonly sha256?: unknown };
@@ -34,25 +45,20 @@ export const checkOrigin = (core: GuardianCore, session: SessionRecord, action: 
   if (!own) throw rejected("E_PROPOSAL_INVALID", "the text is not what the person asked to keep");
 };
 
-/** What opens the memory file, for this action under this counter alone. */
-export const memoryObligations = (
+/** What is allowed brings what opens the memory file, for this action alone. */
+export const withMemoryKey = (
   core: GuardianCore,
-  {
-    action,
-    actionId,
-    sealTo,
-  }: {
-    readonly action: Action;
-    readonly actionId: Uint8Array;
-    readonly sealTo: Uint8Array | undefined;
-  },
-  counter: bigint,
-): readonly Obligation[] => {
-  if (!isMemoryTarget(action.target) || sealTo === undefined) return [];
-  const bound = concatBytes(actionId, uintBE(counter, 8));
-  const box = sealBox(core.ports.provider, sealTo, core.keys.memoryKey, bound);
+  { action, actionId, sealTo }: Proposed,
+  decision: Decision,
+): Decision => {
+  const wanted = decision.verdict === "allow" && isMemoryTarget(action.target);
+  if (!wanted || sealTo === undefined) return decision;
+  const box = sealBox(core.ports.provider, sealTo, core.keys.memoryKey, actionId);
   if (!box.ok) throw rejected("E_PROPOSAL_INVALID", `the driver's key: ${box.error.message}`);
-  return [{ type: "memory", key: box.value }];
+  return {
+    ...decision,
+    obligations: [...decision.obligations, { type: "memory", key: box.value }],
+  };
 };
 
 export interface MemoryCheckpoint {

@@ -399,7 +399,7 @@ test("profiles are signed by this boot, one for each kind, under the policy in f
   const world = await World.open();
   const { id } = await world.session();
   const { profiles, policy, roots } = world.gate.openSession(id);
-  assert.equal(profiles.length, 5);
+  assert.equal(profiles.length, 6);
   assert.deepEqual(roots, [{ name: "scope", path: workspace, write: true }]);
   const before = policy.hash;
   world.policy.set(policyText(7));
@@ -426,7 +426,7 @@ test("an agent's program gets its own folder for reading, and no more", async ()
   const profiles = world.gate.openSession(session).profiles.map(profileOf);
   assert.deepEqual(
     profiles.map(({ kind }) => kind),
-    ["files", "exec", "net", "model", "shell", "agent"],
+    ["files", "exec", "net", "model", "shell", "memory", "agent"],
   );
   const agent = profiles.at(-1);
   assert.deepEqual(agent?.roots, [{ name: "agent", path: "/home/me/agents/sort", access: "read" }]);

@@ -280,7 +280,9 @@ export class TestDriver {
   readonly key: PrivateKey<"ed25519"> = nodeCrypto.generate("ed25519");
   readonly instanceId: Uint8Array = nodeCrypto.randomBytes(16);
   readonly session: string;
-  readonly kind: "files" | "exec" | "net" | "model" | "mcp";
+  readonly kind: "files" | "exec" | "net" | "model" | "mcp" | "memory";
+  /** Whom the key of the memory file is sealed to, as this instance says. */
+  sealTo: Uint8Array | undefined;
   readonly profileHash: Uint8Array;
 
   constructor(world: World, session: string, kind: TestDriver["kind"] = "files", register = true) {
@@ -321,7 +323,8 @@ export class TestDriver {
     session: string = this.session,
   ): Pick<Proposal, "prepared" | "preparedSignature"> {
     const { instanceId } = this;
-    const statement = { version: 1, instanceId, nonce, session, actionId };
+    const sealTo = this.sealTo === undefined ? {} : { sealTo: this.sealTo };
+    const statement = { version: 1, instanceId, nonce, session, actionId, ...sealTo };
     const { payload, signature } = signPayload(
       nodeCrypto,
       this.key,

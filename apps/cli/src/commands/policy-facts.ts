@@ -102,6 +102,7 @@ const placeholders: Readonly<Record<string, RawValue>> = {
   price_in: 0,
   price_out: 0,
   definition: "0".repeat(64),
+  origin: "content",
 };
 
 /** Arguments that a session supplies, apart from those that an agent gives. */

@@ -49,6 +49,7 @@ const readContent = async (
   kernel: Kernel,
   session: string,
   action: number,
+  part: "" | "proof",
   signal: AbortSignal,
 ): Promise<Uint8Array> => {
   const pieces: Uint8Array[] = [];
@@ -57,7 +58,7 @@ const readContent = async (
     const from = offset;
     const { bytes, total } = await retrying(kernel, async () =>
       (await kernel.sessions()).content(
-        { session, action, offset: from, length: 0 },
+        { session, action, offset: from, length: 0, part },
         { deadlineMs: callDeadlineMs, signal },
       ),
     );
@@ -72,9 +73,10 @@ const showContent = async (
   kernel: Kernel,
   session: string,
   action: number,
+  part: "" | "proof",
 ): Promise<ExitCode> => {
   const { io, output, signal } = context;
-  const bytes = await readContent(kernel, session, action, signal);
+  const bytes = await readContent(kernel, session, action, part, signal);
   output.value({
     schema: "ioi.content/1",
     session,
@@ -90,12 +92,18 @@ const showContent = async (
   return exitCodes.done;
 };
 
-export const show: Handler<{ readonly content?: number }> = async (context, { args, options }) => {
+export const show: Handler<{ readonly content?: number; readonly proof?: number }> = async (
+  context,
+  { args, options },
+) => {
   requireFolder(context.dataFolder);
   await using kernel = await openKernel(context, { start: true });
   const { session } = await findSession(kernel, args[0] ?? "");
   if (options.content !== undefined) {
-    return await showContent(context, kernel, session, options.content);
+    return await showContent(context, kernel, session, options.content, "");
+  }
+  if (options.proof !== undefined) {
+    return await showContent(context, kernel, session, options.proof, "proof");
   }
   for await (const { view } of followSession(context, kernel, session)) {
     new RunPrinter(context).finish(view);

@@ -326,8 +326,9 @@ const viewCalls = (kernel: Kernel): ViewCalls => ({
   },
   getContent: async (request, context) => {
     const sessions = await kernel.sessions();
-    const { session, action, offset, length } = request;
-    const piece = await sessions.content({ session, action, offset, length }, callOf(context));
+    const { session, action, offset, length, part } = request;
+    const asked = { session, action, offset, length, part };
+    const piece = await sessions.content(asked, callOf(context));
     return { bytes: piece.bytes, total: piece.total };
   },
 });

@@ -7,9 +7,9 @@
  * proof that it stands in the committed log; the roots that it leads to are part of what this instance
  * signs. Bounds: `memoryTextBytesMax` of one memory, `recallAnswersMax`.
  */
-import { concatBytes, ok, type Result, toHex, uintBE, utf8Decode, utf8Encode } from "@ioi/base";
+import { ok, OperationError, type Result, toHex, utf8Decode, utf8Encode } from "@ioi/base";
 import { type CryptoProvider, generateSealingKeys, openBox, sealingPublicKey } from "@ioi/crypto";
-import type { SubstrateInfo } from "@ioi/scs";
+import type { Substrate, SubstrateInfo } from "@ioi/scs";
 import { type CanonicalValue, contentRef, schema } from "@ioi/wire";
 import {
   type ActContext,
@@ -25,7 +25,6 @@ import { type DriverRejection, reject } from "../fs/roots.ts";
 import { memoryTextBytesMax, recallAnswersDefault, recallAnswersMax } from "../limits.ts";
 import type { RequestClaims } from "../net/claims.ts";
 import { type MemoryFolder, type MemoryUse } from "./file.ts";
-import { answersText, forgottenText, rememberedText } from "./text.ts";
 
 const { int, oneOf, optional, record, text } = schema;
 
@@ -35,7 +34,7 @@ const forgetArguments = record({ memory: int() });
 
 /** What an action does with the open file: its report but for what the file's state adds. */
 type Done = Pick<ActReport, "result" | "bytes"> & { readonly evidence?: ActReport["evidence"] };
-type Work = (substrate: Parameters<Parameters<MemoryFolder["with"]>[3]>[0]) => Promise<Done>;
+type Work = (substrate: Substrate) => Promise<Done>;
 
 interface Plan {
   readonly use: MemoryUse;
@@ -53,6 +52,25 @@ const stateOf = (info: SubstrateInfo): Readonly<Record<string, string>> => ({
   log_root: toHex(info.logRoot),
   ...(info.indexRoot === undefined ? {} : { index_root: toHex(info.indexRoot) }),
 });
+
+const rememberedText = (id: number, near: number | undefined): string =>
+  near === undefined
+    ? `Kept as memory ${id}.\n`
+    : `Kept as memory ${id}. It says nearly the same as memory ${near}; both are kept.\n`;
+
+const forgottenText = (id: number): string =>
+  `Memory ${id} is forgotten: its key is erased, and nothing opens it any more.\n`;
+
+/** It is forgotten already: where its index cannot be made anew now, the next writer makes it. */
+const rebuilt = async (substrate: Substrate): Promise<boolean> => {
+  try {
+    await substrate.rebuild();
+    return true;
+  } catch (error) {
+    if (error instanceof OperationError) return false;
+    throw error;
+  }
+};
 
 const noMemory = (message: string): ActReport => refused({ code: "E_MEMORY_NONE", message });
 
@@ -154,11 +172,11 @@ export class MemoryDriver implements Driver {
       work: () =>
         ok(async (substrate) => {
           const recalled = await substrate.prove({ text: query, k: count });
-          const content = utf8Encode(answersText(recalled));
           const ids = recalled.answers.map(({ id }) => id).join(",");
           return {
-            result: { content, proof: recalled.proof },
-            bytes: content.length,
+            // What it says is read from what shows it, by whoever has verified that.
+            result: { proof: recalled.proof },
+            bytes: recalled.proof.length,
             evidence: {
               answers: String(recalled.answers.length),
               ...(ids.length > 256 || ids === "" ? {} : { memories: ids }),
@@ -186,11 +204,11 @@ export class MemoryDriver implements Driver {
       work: () =>
         ok(async (substrate) => {
           await substrate.forget([memory]);
-          await substrate.rebuild();
+          const indexed = await rebuilt(substrate);
           return {
             result: { memory, content: utf8Encode(forgottenText(memory)) },
             bytes: 0,
-            evidence: { memory: String(memory) },
+            evidence: { memory: String(memory), ...(indexed ? {} : { index: "stale" }) },
           };
         }),
       absent: () => noMemory("nothing was ever remembered here"),
@@ -214,8 +232,8 @@ export class MemoryDriver implements Driver {
   async #perform(plan: Plan, context: ActContext): Promise<ActReport> {
     const work = plan.work(context);
     if (!work.ok) return refused(work.error);
-    const bound = concatBytes(context.actionId, uintBE(context.counter, 8));
-    const key = openBox(this.#provider, this.#keys, context.memoryKey ?? new Uint8Array(0), bound);
+    const { memoryKey = new Uint8Array(0), actionId } = context;
+    const key = openBox(this.#provider, this.#keys, memoryKey, actionId);
     if (!key.ok) return refused({ code: "E_MEMORY_KEY", message: key.error.message });
     try {
       const done = await this.#folder.with(plan.use, key.value, context.signal, async (file) => {

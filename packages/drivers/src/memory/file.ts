@@ -29,7 +29,7 @@ export interface MemoryFilePorts {
   readonly provider: CryptoProvider;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly embedder?: Embedder;
+  readonly embedder: Embedder;
   readonly kernel: KernelSource;
 }
 

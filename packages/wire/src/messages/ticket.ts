@@ -77,7 +77,7 @@ export const obligation = union({
   },
   /**
    * What opens the memory file, for this one action: the file's key in a sealed box that only the
-   * instance which prepared the action can open, bound to the action and the ticket's counter.
+   * instance which prepared the action can open, bound to the action.
    */
   memory: { key: bytes(1174) },
   /** Whoever holds the bytes refuses them where every test of one of these lists holds. */

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/person.proto.
  */
 export const file_ioi_kernel_v1_person: GenFile = /*@__PURE__*/
-  fileDesc("Chppb2kva2VybmVsL3YxL3BlcnNvbi5wcm90bxINaW9pLmtlcm5lbC52MSLAAQoMVXR0ZXJSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDAoEdGV4dBgCIAEoCRIRCgl3b3Jrc3BhY2UYAyABKAkSDQoFYWdlbnQYBCABKAkSDgoGdW5kb2VzGAUgASgJEg4KBmFjY2VzcxgGIAEoCRIUCgxhZ2VudF9mb2xkZXIYByABKAkSEgoKbWNwX3NlcnZlchgIIAEoCRINCgV0eXBlZBgJIAEoCBIWCg5jbGllbnRfYW5zd2VycxgKIAEoCCIyCgpVdHRlclJlcGx5Eg8KB3Nlc3Npb24YASABKAkSEwoLcG9saWN5X2hhc2gYAiABKAwiFgoUTGlzdEFwcHJvdmFsc1JlcXVlc3QiQAoSTGlzdEFwcHJvdmFsc1JlcGx5EioKCWFwcHJvdmFscxgBIAMoCzIXLmlvaS5rZXJuZWwudjEuQXBwcm92YWwipwIKCEFwcHJvdmFsEgoKAmlkGAEgASgJEg8KB3Nlc3Npb24YAiABKAkSEQoJYWN0aW9uX2lkGAMgASgMEg4KBnRhcmdldBgEIAEoCRIMCgRjYXJkGAUgASgJEhEKCWNhcmRfaGFzaBgGIAEoDBImCgRhc2tzGAcgAygLMhguaW9pLmtlcm5lbC52MS5Bc2tTb3VyY2USEwoLcG9saWN5X2hhc2gYCCABKAwSEgoKY3JlYXRlZF9tcxgJIAEoBBISCgpleHBpcmVzX21zGAogASgEEhUKDXNlc3Npb25fc2NvcGUYCyABKAgSFQoNcGF0dGVybl9zY29wZRgNIAEoCBInCgdwcmV2aWV3GAwgASgLMhYuaW9pLmtlcm5lbC52MS5QcmV2aWV3IkYKB1ByZXZpZXcSDQoFc3RhdGUYASABKAkSDAoEdGV4dBgCIAEoCRIRCglzdGF0ZW1lbnQYAyABKAwSCwoDd2h5GAQgASgJIlUKDURlY2lkZVJlcXVlc3QSEQoJc3RhdGVtZW50GAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIOCgZkZXZpY2UYAyABKAwSDgoGcmVhc29uGAQgASgJIiQKC0RlY2lkZVJlcGx5EhUKDXJlY2VpcHRfaW5kZXgYASABKAQiMAoNUmV2b2tlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg4KBnJlYXNvbhgCIAEoCSINCgtSZXZva2VSZXBseSJDChNMaXN0UmVjZWlwdHNSZXF1ZXN0EgwKBGZyb20YASABKAQSDQoFbGltaXQYAiABKA0SDwoHc2Vzc2lvbhgDIAEoCSJLChFMaXN0UmVjZWlwdHNSZXBseRIoCghyZWNlaXB0cxgBIAMoCzIWLmlvaS5rZXJuZWwudjEuUmVjZWlwdBIMCgRzaXplGAIgASgEIlwKB1JlY2VpcHQSDQoFaW5kZXgYASABKAQSEQoJbGVhZl9oYXNoGAIgASgMEgwKBGxlYWYYAyABKAwSDwoHZGlzcGxheRgEIAEoCRIQCghyZXF1ZXN0cxgFIAEoCSITChFDaGVja3BvaW50UmVxdWVzdCI7Cg9DaGVja3BvaW50UmVwbHkSDAoEbm90ZRgBIAEoCRIMCgRzaXplGAIgASgEEgwKBHJvb3QYAyABKAwiFwoVR3VhcmRpYW5TdGF0dXNSZXF1ZXN0IsgBChNHdWFyZGlhblN0YXR1c1JlcGx5EhAKCGlkZW50aXR5GAEgASgMEg8KB2Jvb3RfaWQYAiABKAwSEwoLcG9saWN5X2hhc2gYAyABKAwSFAoMcG9saWN5X2Vycm9yGAQgASgJEhAKCGxvZ19zaXplGAUgASgEEhkKEXBlbmRpbmdfYXBwcm92YWxzGAYgASgNEg4KBmFuY2hvchgHIAEoCRIPCgdkdXJhYmxlGAggASgIEhUKDW9wZW5fc2Vzc2lvbnMYCSABKA0yrAQKBlBlcnNvbhI/CgVVdHRlchIbLmlvaS5rZXJuZWwudjEuVXR0ZXJSZXF1ZXN0GhkuaW9pLmtlcm5lbC52MS5VdHRlclJlcGx5ElcKDUxpc3RBcHByb3ZhbHMSIy5pb2kua2VybmVsLnYxLkxpc3RBcHByb3ZhbHNSZXF1ZXN0GiEuaW9pLmtlcm5lbC52MS5MaXN0QXBwcm92YWxzUmVwbHkSQgoGRGVjaWRlEhwuaW9pLmtlcm5lbC52MS5EZWNpZGVSZXF1ZXN0GhouaW9pLmtlcm5lbC52MS5EZWNpZGVSZXBseRJCCgZSZXZva2USHC5pb2kua2VybmVsLnYxLlJldm9rZVJlcXVlc3QaGi5pb2kua2VybmVsLnYxLlJldm9rZVJlcGx5ElQKDExpc3RSZWNlaXB0cxIiLmlvaS5rZXJuZWwudjEuTGlzdFJlY2VpcHRzUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuTGlzdFJlY2VpcHRzUmVwbHkSTgoKQ2hlY2twb2ludBIgLmlvaS5rZXJuZWwudjEuQ2hlY2twb2ludFJlcXVlc3QaHi5pb2kua2VybmVsLnYxLkNoZWNrcG9pbnRSZXBseRJaCg5HdWFyZGlhblN0YXR1cxIkLmlvaS5rZXJuZWwudjEuR3VhcmRpYW5TdGF0dXNSZXF1ZXN0GiIuaW9pLmtlcm5lbC52MS5HdWFyZGlhblN0YXR1c1JlcGx5YgZwcm90bzM", [file_ioi_kernel_v1_gate]);
+  fileDesc("Chppb2kva2VybmVsL3YxL3BlcnNvbi5wcm90bxINaW9pLmtlcm5lbC52MSLAAQoMVXR0ZXJSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSDAoEdGV4dBgCIAEoCRIRCgl3b3Jrc3BhY2UYAyABKAkSDQoFYWdlbnQYBCABKAkSDgoGdW5kb2VzGAUgASgJEg4KBmFjY2VzcxgGIAEoCRIUCgxhZ2VudF9mb2xkZXIYByABKAkSEgoKbWNwX3NlcnZlchgIIAEoCRINCgV0eXBlZBgJIAEoCBIWCg5jbGllbnRfYW5zd2VycxgKIAEoCCIyCgpVdHRlclJlcGx5Eg8KB3Nlc3Npb24YASABKAkSEwoLcG9saWN5X2hhc2gYAiABKAwiFgoUTGlzdEFwcHJvdmFsc1JlcXVlc3QiQAoSTGlzdEFwcHJvdmFsc1JlcGx5EioKCWFwcHJvdmFscxgBIAMoCzIXLmlvaS5rZXJuZWwudjEuQXBwcm92YWwipwIKCEFwcHJvdmFsEgoKAmlkGAEgASgJEg8KB3Nlc3Npb24YAiABKAkSEQoJYWN0aW9uX2lkGAMgASgMEg4KBnRhcmdldBgEIAEoCRIMCgRjYXJkGAUgASgJEhEKCWNhcmRfaGFzaBgGIAEoDBImCgRhc2tzGAcgAygLMhguaW9pLmtlcm5lbC52MS5Bc2tTb3VyY2USEwoLcG9saWN5X2hhc2gYCCABKAwSEgoKY3JlYXRlZF9tcxgJIAEoBBISCgpleHBpcmVzX21zGAogASgEEhUKDXNlc3Npb25fc2NvcGUYCyABKAgSFQoNcGF0dGVybl9zY29wZRgNIAEoCBInCgdwcmV2aWV3GAwgASgLMhYuaW9pLmtlcm5lbC52MS5QcmV2aWV3IkYKB1ByZXZpZXcSDQoFc3RhdGUYASABKAkSDAoEdGV4dBgCIAEoCRIRCglzdGF0ZW1lbnQYAyABKAwSCwoDd2h5GAQgASgJIlUKDURlY2lkZVJlcXVlc3QSEQoJc3RhdGVtZW50GAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIOCgZkZXZpY2UYAyABKAwSDgoGcmVhc29uGAQgASgJIiQKC0RlY2lkZVJlcGx5EhUKDXJlY2VpcHRfaW5kZXgYASABKAQiMAoNUmV2b2tlUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEg4KBnJlYXNvbhgCIAEoCSINCgtSZXZva2VSZXBseSJDChNMaXN0UmVjZWlwdHNSZXF1ZXN0EgwKBGZyb20YASABKAQSDQoFbGltaXQYAiABKA0SDwoHc2Vzc2lvbhgDIAEoCSJLChFMaXN0UmVjZWlwdHNSZXBseRIoCghyZWNlaXB0cxgBIAMoCzIWLmlvaS5rZXJuZWwudjEuUmVjZWlwdBIMCgRzaXplGAIgASgEIlwKB1JlY2VpcHQSDQoFaW5kZXgYASABKAQSEQoJbGVhZl9oYXNoGAIgASgMEgwKBGxlYWYYAyABKAwSDwoHZGlzcGxheRgEIAEoCRIQCghyZXF1ZXN0cxgFIAEoCSITChFDaGVja3BvaW50UmVxdWVzdCI7Cg9DaGVja3BvaW50UmVwbHkSDAoEbm90ZRgBIAEoCRIMCgRzaXplGAIgASgEEgwKBHJvb3QYAyABKAwiGQoXTWVtb3J5Q2hlY2twb2ludFJlcXVlc3QigwEKFU1lbW9yeUNoZWNrcG9pbnRSZXBseRIMCgRub3RlGAEgASgJEg0KBXN0b3JlGAIgASgMEg4KBmNvbW1pdBgDIAEoBBIMCgRzaXplGAQgASgEEgwKBHJvb3QYBSABKAwSEgoKaW5kZXhfcm9vdBgGIAEoDBINCgVhdF9tcxgHIAEoBCIXChVHdWFyZGlhblN0YXR1c1JlcXVlc3QiyAEKE0d1YXJkaWFuU3RhdHVzUmVwbHkSEAoIaWRlbnRpdHkYASABKAwSDwoHYm9vdF9pZBgCIAEoDBITCgtwb2xpY3lfaGFzaBgDIAEoDBIUCgxwb2xpY3lfZXJyb3IYBCABKAkSEAoIbG9nX3NpemUYBSABKAQSGQoRcGVuZGluZ19hcHByb3ZhbHMYBiABKA0SDgoGYW5jaG9yGAcgASgJEg8KB2R1cmFibGUYCCABKAgSFQoNb3Blbl9zZXNzaW9ucxgJIAEoDTKOBQoGUGVyc29uEj8KBVV0dGVyEhsuaW9pLmtlcm5lbC52MS5VdHRlclJlcXVlc3QaGS5pb2kua2VybmVsLnYxLlV0dGVyUmVwbHkSVwoNTGlzdEFwcHJvdmFscxIjLmlvaS5rZXJuZWwudjEuTGlzdEFwcHJvdmFsc1JlcXVlc3QaIS5pb2kua2VybmVsLnYxLkxpc3RBcHByb3ZhbHNSZXBseRJCCgZEZWNpZGUSHC5pb2kua2VybmVsLnYxLkRlY2lkZVJlcXVlc3QaGi5pb2kua2VybmVsLnYxLkRlY2lkZVJlcGx5EkIKBlJldm9rZRIcLmlvaS5rZXJuZWwudjEuUmV2b2tlUmVxdWVzdBoaLmlvaS5rZXJuZWwudjEuUmV2b2tlUmVwbHkSVAoMTGlzdFJlY2VpcHRzEiIuaW9pLmtlcm5lbC52MS5MaXN0UmVjZWlwdHNSZXF1ZXN0GiAuaW9pLmtlcm5lbC52MS5MaXN0UmVjZWlwdHNSZXBseRJOCgpDaGVja3BvaW50EiAuaW9pLmtlcm5lbC52MS5DaGVja3BvaW50UmVxdWVzdBoeLmlvaS5rZXJuZWwudjEuQ2hlY2twb2ludFJlcGx5EmAKEE1lbW9yeUNoZWNrcG9pbnQSJi5pb2kua2VybmVsLnYxLk1lbW9yeUNoZWNrcG9pbnRSZXF1ZXN0GiQuaW9pLmtlcm5lbC52MS5NZW1vcnlDaGVja3BvaW50UmVwbHkSWgoOR3VhcmRpYW5TdGF0dXMSJC5pb2kua2VybmVsLnYxLkd1YXJkaWFuU3RhdHVzUmVxdWVzdBoiLmlvaS5rZXJuZWwudjEuR3VhcmRpYW5TdGF0dXNSZXBseWIGcHJvdG8z", [file_ioi_kernel_v1_gate]);
 
 /**
  * @generated from message ioi.kernel.v1.UtterRequest
@@ -488,6 +488,72 @@ export const CheckpointReplySchema: GenMessage<CheckpointReply> = /*@__PURE__*/
   messageDesc(file_ioi_kernel_v1_person, 14);
 
 /**
+ * @generated from message ioi.kernel.v1.MemoryCheckpointRequest
+ */
+export type MemoryCheckpointRequest = Message<"ioi.kernel.v1.MemoryCheckpointRequest"> & {
+};
+
+/**
+ * Describes the message ioi.kernel.v1.MemoryCheckpointRequest.
+ * Use `create(MemoryCheckpointRequestSchema)` to create a new message.
+ */
+export const MemoryCheckpointRequestSchema: GenMessage<MemoryCheckpointRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_person, 15);
+
+/**
+ * @generated from message ioi.kernel.v1.MemoryCheckpointReply
+ */
+export type MemoryCheckpointReply = Message<"ioi.kernel.v1.MemoryCheckpointReply"> & {
+  /**
+   * C2SP signed note over the file's log.
+   *
+   * @generated from field: string note = 1;
+   */
+  note: string;
+
+  /**
+   * Id of the file.
+   *
+   * @generated from field: bytes store = 2;
+   */
+  store: Uint8Array;
+
+  /**
+   * @generated from field: uint64 commit = 3;
+   */
+  commit: bigint;
+
+  /**
+   * @generated from field: uint64 size = 4;
+   */
+  size: bigint;
+
+  /**
+   * @generated from field: bytes root = 5;
+   */
+  root: Uint8Array;
+
+  /**
+   * Of the index of that commit; empty where it has none.
+   *
+   * @generated from field: bytes index_root = 6;
+   */
+  indexRoot: Uint8Array;
+
+  /**
+   * @generated from field: uint64 at_ms = 7;
+   */
+  atMs: bigint;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.MemoryCheckpointReply.
+ * Use `create(MemoryCheckpointReplySchema)` to create a new message.
+ */
+export const MemoryCheckpointReplySchema: GenMessage<MemoryCheckpointReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_person, 16);
+
+/**
  * @generated from message ioi.kernel.v1.GuardianStatusRequest
  */
 export type GuardianStatusRequest = Message<"ioi.kernel.v1.GuardianStatusRequest"> & {
@@ -498,7 +564,7 @@ export type GuardianStatusRequest = Message<"ioi.kernel.v1.GuardianStatusRequest
  * Use `create(GuardianStatusRequestSchema)` to create a new message.
  */
 export const GuardianStatusRequestSchema: GenMessage<GuardianStatusRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 15);
+  messageDesc(file_ioi_kernel_v1_person, 17);
 
 /**
  * @generated from message ioi.kernel.v1.GuardianStatusReply
@@ -555,7 +621,7 @@ export type GuardianStatusReply = Message<"ioi.kernel.v1.GuardianStatusReply"> &
  * Use `create(GuardianStatusReplySchema)` to create a new message.
  */
 export const GuardianStatusReplySchema: GenMessage<GuardianStatusReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_person, 16);
+  messageDesc(file_ioi_kernel_v1_person, 18);
 
 /**
  * The person -> Guardian, over the Guardian's own Unix socket in the data folder.
@@ -612,6 +678,16 @@ export const Person: GenService<{
     methodKind: "unary";
     input: typeof CheckpointRequestSchema;
     output: typeof CheckpointReplySchema;
+  },
+  /**
+   * What the Guardian vouches for of the memory file: what its driver last committed to.
+   *
+   * @generated from rpc ioi.kernel.v1.Person.MemoryCheckpoint
+   */
+  memoryCheckpoint: {
+    methodKind: "unary";
+    input: typeof MemoryCheckpointRequestSchema;
+    output: typeof MemoryCheckpointReplySchema;
   },
   /**
    * @generated from rpc ioi.kernel.v1.Person.GuardianStatus

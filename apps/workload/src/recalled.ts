@@ -1,0 +1,57 @@
+/**
+ * What an action on memories found, for a person and for an agent. An answer of recall is written from
+ * its proof and from nothing else, so that what is shown is what was proved: in this process, which
+ * never had the file's key, against the roots that the driver signed for.
+ */
+import { err, fromHex, ok, type Result, toHex, utf8Encode } from "@ioi/base";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { type ProvedAnswer, type RecallVerdict, verifyRecall } from "@ioi/verifier";
+import { memoryShownCharsMax } from "./limits.ts";
+
+type Evidence = Readonly<Record<string, string>>;
+
+/** What is not the person's own is content, for life. */
+const originText = ({ kind, from }: ProvedAnswer["content"]["origin"]): string =>
+  kind === "user" ? "typed by the person" : `${kind} of ${from}`;
+
+const whenText = (ms: number): string => {
+  const date = new Date(ms);
+  return Number.isNaN(date.valueOf())
+    ? "at no known time"
+    : `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+};
+
+const clipped = (text: string): string =>
+  text.length <= memoryShownCharsMax
+    ? text
+    : `${text.slice(0, memoryShownCharsMax).toWellFormed()}... (${text.length} characters in all)`;
+
+const answerText = ({ memory, content }: ProvedAnswer, at: number): string =>
+  `${at + 1}. memory ${memory} (${originText(content.origin)}, ${whenText(content.atMs)}):\n` +
+  `   ${clipped(content.text).replaceAll("\n", "\n   ")}\n`;
+
+const proofText = ({ commit, shown, notShown }: RecallVerdict & { readonly ok: true }): string =>
+  [
+    `Proof verified, log root ${toHex(commit.logRoot).slice(0, 16)}, commit ${commit.number}.`,
+    `Shown: ${shown.join("; ")}.`,
+    `Not shown: ${notShown.join("; ")}.`,
+  ].join("\n");
+
+/** What recall says; an error where its proof does not hold. */
+export const recalledText = (evidence: Evidence, proof: Uint8Array): Result<Uint8Array, string> => {
+  if (toHex(nodeCrypto.sha256(proof)) !== evidence["proof"]) {
+    return err("it is not the proof that was signed for");
+  }
+  const logRoot = fromHex(evidence["log_root"] ?? "");
+  if (logRoot?.length !== 32) return err("its driver signed for no root");
+  const index = evidence["index_root"];
+  const indexRoot = index === undefined ? undefined : fromHex(index);
+  const verdict = verifyRecall(proof, {
+    logRoot,
+    ...(indexRoot === undefined ? {} : { indexRoot }),
+  });
+  if (!verdict.ok) return err(verdict.reason);
+  const answers = verdict.answers.map(answerText).join("");
+  const found = answers === "" ? "Nothing that was remembered fits.\n" : answers;
+  return ok(utf8Encode(`${found}${proofText(verdict)}\n`));
+};
