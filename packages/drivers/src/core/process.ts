@@ -51,7 +51,7 @@ const driverOf = async (start: StartInput): Promise<Driver> => {
     case "memory":
       return (await import("./memory.ts")).openMemory(start);
     case "mcp":
-      return await (await import("./mcp.ts")).openMcp(start);
+      return (await import("./mcp.ts")).openMcp(start);
     case "agent":
       throw new OperationError("E_DRIVER_START", "an agent's program is no driver");
   }

@@ -98,15 +98,6 @@ class ErrorTail {
   }
 }
 
-/** What a server asks for beyond its places is refused at once: nobody waits for an answer. */
-const refusing = (context: ActContext, waysOut: WaysOut): ActContext => ({
-  ...context,
-  want: ({ id, target }) => {
-    const why = `${target} is not among the places that this server was given`;
-    void waysOut.refuse(context.counter, id, why);
-  },
-});
-
 const wayOutOf = (
   { name, network = [] }: McpServer,
   waysOut: WaysOut | undefined,
@@ -116,7 +107,7 @@ const wayOutOf = (
   if (waysOut === undefined || !context.obligations.has("flow")) {
     throw new OperationError("E_MCP_PROGRAM", `${name} has a network, and no ticket for it`);
   }
-  return waysOut.for(refusing(context, waysOut), wayOutIndex);
+  return waysOut.alone(context, wayOutIndex, `${name} reaches the places that it was given alone`);
 };
 
 /** It runs, and egress serves its way out. */

@@ -52,13 +52,18 @@ async function* relayed(
   driver: McpDriver,
   hold: Hold,
   server: string,
+  signal: AbortSignal,
 ): AsyncGenerator<EventMessage> {
   const { id, session } = driver.openRelay(server, hold);
+  // Who waits for the next event does not hear that nobody reads any more.
+  const gone = (): void => void driver.closeRelay(id);
+  signal.addEventListener("abort", gone, { once: true });
   try {
     yield { event: { case: "relay", value: id } };
     await session.start();
     for await (const event of session.events) yield eventMessage(event);
   } finally {
+    signal.removeEventListener("abort", gone);
     await driver.closeRelay(id);
   }
 }
@@ -68,7 +73,7 @@ export const mcpDriverService = (
   handlers: Pick<DisposableHandlers, "hold" | "abort">,
 ): Implementation =>
   implement(pb.McpDriver, {
-    open: ({ server }) => relayed(driver, handlers.hold, server),
+    open: ({ server }, { signal }) => relayed(driver, handlers.hold, server, signal),
     send: async ({ relay, message }) => {
       const held = driver.relay(relay).send(message);
       return held === undefined ? {} : { held: heldMessage(held) };
