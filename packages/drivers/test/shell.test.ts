@@ -236,3 +236,14 @@ test("keys cannot be put into the terminal from inside by the kernel's back door
   const ran = await type(s, "python3 put.py 2>&1 | tail -1\n");
   assert.match(said(ran).join(), /^PermissionError/);
 });
+
+test("a network is given where a terminal is opened, and only where the session has one", async () => {
+  await using s = shellSession();
+  const refusal = async (args: Record<string, string>): Promise<unknown> => {
+    const ran = await s.run("sys::shell", { cwd: s.root, ...args });
+    return ran.errorCode;
+  };
+  assert.equal(await refusal({ do: "read", network: "egress" }), "E_ARGUMENTS_INVALID");
+  assert.equal(await refusal({ do: "open", network: "host" }), "E_ARGUMENTS_INVALID");
+  assert.equal(await refusal({ do: "open", network: "egress" }), "E_SHELL_NOT_STARTED");
+});

@@ -12,6 +12,8 @@ const args = { host: "a.example", port: 443 };
 class Egress {
   readonly answers: pb.AnswerRequest[] = [];
   closed: pb.CloseRequest | undefined;
+  /** Of what was opened last. */
+  signal: AbortSignal | undefined;
   refuses: OperationError | undefined;
   #event: (value: IteratorResult<unknown>) => void = () => undefined;
   readonly #ready = Promise.withResolvers<IteratorResult<unknown>>();
@@ -26,7 +28,8 @@ class Egress {
   }
 
   readonly client = {
-    open: () => {
+    open: (_: unknown, { signal }: { readonly signal?: AbortSignal }) => {
+      this.signal = signal;
       let step = 0;
       const next = async (): Promise<IteratorResult<unknown>> => {
         step += 1;
@@ -115,6 +118,35 @@ test("a target that no program may want is not heard", async () => {
   await soon();
   await soon();
   assert.deepEqual(wants, []);
+});
+
+test("what outlives its act is open past it, and what its ticket does not name is refused at once", async () => {
+  const { egress, wants, waysOut } = await place();
+  const act = new AbortController();
+  const context = {
+    counter: 8n,
+    ticket: new Uint8Array([1]),
+    action: new Uint8Array([2]),
+    want: (want: ActWant) => wants.push(want),
+  } as unknown as ActContext;
+  const wayOut = waysOut.alone(context, 3, "it is not named");
+  await wayOut.open(act.signal);
+  act.abort();
+  assert.equal(egress.signal?.aborted, false);
+  // Control: what its program's act holds ends with the act.
+  const other = waysOut.for({ ...context, counter: 9n }, 3);
+  const second = new AbortController();
+  await other.open(second.signal);
+  const { signal } = egress;
+  second.abort();
+  assert.equal(signal?.aborted, true);
+  egress.want(1);
+  while (egress.answers.length === 0) await soon();
+  assert.deepEqual(
+    egress.answers.map(({ counter, id, reason }) => ({ counter, id, reason })),
+    [{ counter: 8n, id: 1, reason: "it is not named" }],
+  );
+  await wayOut.close();
 });
 
 test("the environment names the way out by every name, and no exception", () => {

@@ -34,6 +34,40 @@ const hostsOf = (
   return flow?.type === "flow" ? flow.hosts : undefined;
 };
 
+const terminal = (more: Action["args"] = {}): Action => ({
+  version: 1,
+  target: "sys::shell",
+  args: { do: "open", cwd: scope, ...more },
+  facts: { cwd: { ...fileFacts(scope), kind: "directory" } },
+});
+
+describe("a terminal with a network", () => {
+  const inside = `where.cwd = { glob = "scope:/**" }`;
+  const open = terminal({ network: "egress" });
+  it("is not what a rule without places allows, and reaches those of a rule that has some", () => {
+    const closed = policy(rule("t", "allow", "sys::shell", inside));
+    assert.equal(decide(closed, terminal(), context).verdict, "allow");
+    assert.equal(hostsOf(closed, terminal()), undefined);
+    assert.equal(decide(closed, open, context).verdict, "ask");
+    const places = `${inside}\nnetwork = [{ host = "a.test" }, { host = "never.test" }]`;
+    const never = rule("no", "deny", "net::connect", `where.host = { equals = "never.test" }`);
+    const named = policy(rule("t", "allow", "sys::shell", places) + never);
+    assert.equal(decide(named, open, context).verdict, "allow");
+    assert.deepEqual(hostsOf(named, open), [{ host: "a.test", port: 443, classes: ["public"] }]);
+    assert.equal(hostsOf(named, terminal()), undefined);
+  });
+  it("asks with a card that says where it goes, and that all else is refused", () => {
+    const ask = rule("ask", "ask", "sys::shell", `where.do = { equals = "open" }`);
+    const places = `${inside}\nnetwork = [{ host = "a.test" }]`;
+    const asking = policy(ask + rule("t", "allow", "sys::shell", places));
+    const shown = card(open, decide(asking, open, context), context);
+    assert.match(shown, /can run anything inside: .*; a network/);
+    assert.match(shown, /a\.test:443.* without asking; any other host is refused/);
+    const without = terminal();
+    assert.match(card(without, decide(asking, without, context), context), /; no network/);
+  });
+});
+
 describe("a program with a network", () => {
   it("is not what a rule without places allows", () => {
     const closed = policy(rule("compute", "allow", "sys::exec", anyProgram));
@@ -173,10 +207,10 @@ describe("the places of a rule", () => {
   });
   it("stand only where they mean something", () => {
     const network = `network = [{ host = "a.example" }]`;
-    refused(rule("a", "deny", "sys::exec", network), /allows sys::exec and nothing else/);
+    refused(rule("a", "deny", "sys::exec", network), /allows programs .* and nothing else/);
     refused(
       rule("a", "allow", "fs::read", `where.path = { glob = "scope:/**" }\n${network}`),
-      /allows sys::exec and nothing else/,
+      /allows programs .* and nothing else/,
     );
   });
 });

@@ -40,6 +40,12 @@ network = [
   { host = "both.test", port = 80 },
 ]
 [[rule]]
+id = "terminal"
+effect = "allow"
+target = ["sys::shell"]
+where.cwd = { glob = "scope:/**" }
+network = [{ host = "site.test", port = 80 }, { host = "never.test", port = 443 }]
+[[rule]]
 id = "no-tunnel"
 effect = "deny"
 target = ["net::connect"]

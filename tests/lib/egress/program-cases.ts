@@ -259,6 +259,50 @@ const crookedCases = async (world: World): Promise<void> => {
   );
 };
 
+/** What a terminal reaches was said when it was opened; nobody stands beside it to be asked. */
+const terminalCases = async (world: World): Promise<void> => {
+  const { cases, naive, web } = world;
+  const typed = [
+    "curl -s -m 20 http://site.test/terminal",
+    fetch("https://beyond.test/"),
+    fetch("https://never.test/"),
+  ];
+  fs.writeFileSync(path.join(world.workspace, "typed.sh"), `${typed.join("\n")}\n`);
+  const use = (how: string) =>
+    world.run(`/shell open${how} && /shell type "bash typed.sh" && /shell close`);
+  const before = world.asked("never.test");
+  const view = await use(" --network");
+  const shown = view.actions[1]?.outcome?.content ?? "";
+  const { net_requests: requests, net_refused: refusals } =
+    view.actions[2]?.outcome?.evidence ?? {};
+  const asked = world.asked("beyond.test") + world.asked("never.test") - before;
+  const sent = (): number => web.requests.filter((each) => each.endsWith("/terminal")).length;
+  const reached = sent();
+  await use("");
+  const without = sent() - reached;
+  await naive.addressOf("beyond.test").catch(() => "");
+  await naive.fetch("http://site.test/terminal");
+  cases.push(
+    caseOf(
+      "a terminal's page by the lease of its opening; what went over is in the outcome of its end",
+      "page of site.test, 1 request, 2 refused",
+      `${/page of site\.test/.exec(shown)?.[0]}, ${requests} request, ${refusals} refused`,
+    ),
+    caseOf(
+      "a terminal's other hosts are refused at once, and never looked up",
+      "403 000, 403 000, 3 actions, looked up 0",
+      `${shown.match(/403 000/g)?.join(", ")}, ${view.actions.length} actions, looked up ${asked}`,
+      world.asked("beyond.test") > 0,
+    ),
+    caseOf(
+      "a terminal that was opened without a network",
+      "0 requests",
+      `${without} requests`,
+      sent() > reached,
+    ),
+  );
+};
+
 /** A stop cuts what a program holds open. */
 export const programStopCase = async (world: World): Promise<void> => {
   const { cases, web, data } = world;
@@ -290,4 +334,5 @@ export const programCases = async (world: World): Promise<void> => {
   await outsideCases(world, home);
   await pastCases(world, home);
   await crookedCases(world);
+  await terminalCases(world);
 };
