@@ -8,13 +8,7 @@
  * A verdict says in words what it shows and what it does not; nobody is to show the one without the
  * other.
  */
-import {
-  type RetrievalStep,
-  type RetrievalVerdict,
-  sha256OfParts,
-  verifyRetrieval,
-  type Wanted,
-} from "./retrieval.ts";
+import { type RetrievalVerdict, sha256OfParts, verifyRetrieval, type Wanted } from "./retrieval.ts";
 import { Malformed, must, StrictReader, utf8 } from "./strict-cbor.ts";
 
 /** What the verifier knows beforehand; `commit` or `logRoot` must be there. */
@@ -53,8 +47,6 @@ export interface ProvedSearch {
   readonly size: number;
   readonly wanted: Wanted;
   readonly query: Int16Array;
-  /** What it read, in order. */
-  readonly steps: Searched["steps"];
   readonly answers: readonly {
     readonly node: number;
     readonly score: number;
@@ -321,7 +313,7 @@ const checkSearch = (
     const at = answers.findIndex((answer) => same(answer.frame, frame));
     return { node: id, score, frame, answer: at < 0 ? undefined : at };
   });
-  return { size: verdict.size, wanted, query: own, steps: verdict.steps, answers: listed };
+  return { size: verdict.size, wanted, query: own, answers: listed };
 };
 
 const always: readonly string[] = [
