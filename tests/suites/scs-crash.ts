@@ -95,32 +95,54 @@ const bytesCases = async ({ quick, seed, progress }: SuiteContext): Promise<Byte
 const total = (tried: readonly Tried[], of: "tried" | "wrong"): number =>
   tried.reduce((sum, each) => sum + each[of], 0);
 
+interface Simulated {
+  readonly bytes: Bytes;
+  readonly found: readonly Found[];
+  readonly failed: Awaited<ReturnType<typeof everyFailedSync>>;
+  readonly cases: readonly SuiteCase[];
+}
+
+/** What needs no process: bytes, disks and losses of power. */
+const simulate = async (context: SuiteContext): Promise<Simulated> => {
+  const { quick, seed, progress } = context;
+  const bytes = await bytesCases(context);
+  const cases = [...bytes.cases, await diskCase()];
+  const found: Found[] = [];
+  for (const name of quick ? ["one"] : ["one", "two", "three", "four"]) {
+    progress(`losses of power: ${name}`);
+    const honest = await everyStop(`${seed}/${name}`, quick ? 2 : 12, (files) => files);
+    const control = await everyStop(`${seed}/${name}`, quick ? 1 : 4, carelessFiles);
+    found.push(honest);
+    cases.push(powerCase(name, honest, control));
+  }
+  const failed = await everyFailedSync(`${seed}/failed`);
+  cases.push(caseOf("failed-sync-then-loss", failed.wrong, failed.first));
+  return { bytes, found, failed, cases };
+};
+
 export const suite: Suite = {
   name: "scs-crash",
   covers: ["scs 2", "scs 5 crash"],
   summary: "memory files under cuts, torn writes, losses of power, kills: nothing promised is lost",
   run: async (context) => {
     const { quick, seed, progress, signal } = context;
-    const bytes = await bytesCases(context);
-    const cases = [...bytes.cases, await diskCase()];
-    const found: Found[] = [];
-    for (const name of quick ? ["one"] : ["one", "two", "three", "four"]) {
-      progress(`losses of power: ${name}`);
-      const honest = await everyStop(`${seed}/${name}`, quick ? 2 : 12, (files) => files);
-      const control = await everyStop(`${seed}/${name}`, quick ? 1 : 4, carelessFiles);
-      found.push(honest);
-      cases.push(powerCase(name, honest, control));
-    }
-    const failed = await everyFailedSync(`${seed}/failed`);
-    cases.push(caseOf("failed-sync-then-loss", failed.wrong, failed.first));
-    progress("kills");
-    const kills = await killLoop(quick ? 5 : 1000, new SeededRandom(`kills ${seed}`), signal);
-    cases.push(caseOf("kill", kills.ackLost + kills.wrong, kills.first));
+    const random = new SeededRandom(`kills ${seed}`);
+    // Beside the rest: its writers are processes, and mostly start.
+    const [killed, simulated] = await Promise.allSettled([
+      killLoop(quick ? 5 : 1000, random, signal),
+      simulate(context),
+    ]);
+    if (simulated.status === "rejected") throw simulated.reason;
+    if (killed.status === "rejected") throw killed.reason;
+    const kills = killed.value;
+    const { bytes, found, failed, cases } = simulated.value;
+    progress(`${kills.kills} kills`);
+    const kill = caseOf("kill", kills.ackLost + kills.wrong, kills.first);
     const sum = (of: "lost" | "remembered" | "refused" | "wrong" | "inRecovery"): number =>
       found.reduce((added, each) => added + each[of], 0);
     const wrongBytes = [bytes.cuts, bytes.torn, bytes.changed].map((each) => total(each, "wrong"));
     return {
-      cases,
+      cases: [...cases, kill],
       metrics: {
         truncations: total(bytes.cuts, "tried"),
         tornCommits: total(bytes.torn, "tried"),

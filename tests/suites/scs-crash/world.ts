@@ -2,16 +2,12 @@
 import { type Files, OperationError, SeededRandom } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
-import {
-  createMemoryFile,
-  type MemoryFile,
-  type NewMemory,
-  openMemoryFile,
-  type Place,
-} from "@ioi/scs";
+import { createMemoryFile, type MemoryFile, openMemoryFile, type Place } from "@ioi/scs";
 import { SimFiles } from "@ioi/sim";
+import { given, memoryOf, path, textOf } from "./memories.ts";
 
-export const path = "a.scs";
+export { given, memoryOf, path, textOf } from "./memories.ts";
+
 /** Where the superblock ends and where records begin: `specs/scs/format.md`, sections 2 to 4. */
 export const hintsFrom = 4096;
 export const recordsFrom = 5120;
@@ -31,25 +27,6 @@ export const placeOn = (files: Files, seed: string): Place => ({
   path,
   provider: seededCrypto(seed),
   now: () => 1_700_000_000_000,
-});
-
-export const given: Parameters<typeof createMemoryFile>[1] = {
-  index: {
-    dimension: 0,
-    m: 0,
-    efConstruction: 0,
-    quantiser: "none",
-    quantiserSeed: new Uint8Array(),
-    algorithm: "none",
-  },
-  embedder: { kind: "none", name: "", revision: "" },
-};
-
-export const textOf = (n: number): string => `memory ${n}: ${"x".repeat((n * 37) % 300)}`;
-
-export const memoryOf = (n: number, more = ""): NewMemory => ({
-  text: textOf(n) + more,
-  origin: { kind: "user", from: "suite" },
 });
 
 export const bytesOf = async ({ files }: Place): Promise<Uint8Array> =>

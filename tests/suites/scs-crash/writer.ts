@@ -1,17 +1,29 @@
 /**
  * A process that adds memories to a file for ever, and says after each that it is stored: what the
- * suite kills. Arguments: the folder, and the number of the first memory.
+ * suite kills. It is started ahead of its turn, and begins when a line says in which folder, and with
+ * which number.
  */
+import { flushCompileCache } from "node:module";
+import { createInterface } from "node:readline";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
 import { openMemoryFile } from "@ioi/scs";
-import { memoryOf, path } from "./world.ts";
+import { memoryOf, path } from "./memories.ts";
 
-const [folder = "", first = "0"] = process.argv.slice(2);
-const place = { files: openFiles(folder), path, provider: nodeCrypto, now: () => Date.now() };
-await using file = await openMemoryFile(place, "write");
-process.stdout.write(`open ${file.info.memories}\n`);
-for (let n = Number(first); ; n++) {
-  const [id] = await file.add([memoryOf(n)]);
-  process.stdout.write(`added ${id} ${n}\n`);
+const write = async (folder: string, first: number): Promise<never> => {
+  const place = { files: openFiles(folder), path, provider: nodeCrypto, now: () => Date.now() };
+  await using file = await openMemoryFile(place, "write");
+  process.stdout.write(`open ${file.info.memories}\n`);
+  for (let n = first; ; n++) {
+    const [id] = await file.add([memoryOf(n)]);
+    process.stdout.write(`added ${id} ${n}\n`);
+  }
+};
+
+// It will not end by itself, and so would leave no compiled code to the next.
+flushCompileCache();
+
+for await (const line of createInterface(process.stdin)) {
+  const [folder = "", first = "0"] = line.split(" ");
+  await write(folder, Number(first));
 }
