@@ -64,3 +64,7 @@ export const listenKeptBytesMax = 8_388_608;
 export const listenIdleMs = 60_000;
 /** Time in which a client says a whole request, in milliseconds. */
 export const listenRequestMs = 30_000;
+/** Between two lines about how long work goes, in milliseconds. */
+export const progressIntervalMs = 1000;
+/** Largest proof of recall that is read, in bytes. */
+export const proofFileBytesMax = 16_777_216;

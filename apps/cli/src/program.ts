@@ -20,6 +20,7 @@ import { addGateCommands, addMcpCommands } from "./mcp-program.ts";
 import { addModelCommands } from "./models-program.ts";
 import { addChainCommands } from "./program-chain.ts";
 import { addPolicyTools } from "./program-policy.ts";
+import { addScsCommands } from "./program-scs.ts";
 import { addSecretCommands } from "./program-secrets.ts";
 import { addServiceCommands } from "./program-service.ts";
 import { addSessionCommands, onAsk } from "./program-sessions.ts";
@@ -342,7 +343,6 @@ const PLANNED: Readonly<Record<string, string>> = {
   test: "tests of agents and contracts",
   devnet: "a development network",
   tx: "transactions",
-  scs: "the memory file",
 };
 
 const addPlanned = (program: Command): void => {
@@ -425,6 +425,7 @@ export const buildProgram = (build: Build): Command => {
   addPolicyCommands(program, build);
   addReceiptCommands(program, build);
   addChainCommands(program, build);
+  addScsCommands(program, build);
   addSecretCommands(program, build);
   addServiceCommands(program, build);
   addJudgingCommands(program, build);

@@ -15,6 +15,7 @@ export type { SnapshotError } from "./kernel/lists.ts";
 export { relaxed as relaxedKernel, simd as simdKernel } from "./kernel/wasm.gen.ts";
 export * from "./limits.ts";
 export * from "./open.ts";
+export { peekMemoryFile } from "./peek.ts";
 export type { Memory, NewMemory } from "./memory.ts";
 export type { Compacted, Origin, Parameters } from "./messages.ts";
 export * from "./recall-proof.ts";

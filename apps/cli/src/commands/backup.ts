@@ -17,22 +17,12 @@ import { dataFormat, openDataFolder, openFiles, systemClock } from "@ioi/host/po
 import type { CommandContext, Handler } from "../context.ts";
 import { folderPaths, readBounded, requireFolder } from "../kernel/folder.ts";
 import { failWith, usage } from "../report.ts";
+import { passphraseFrom } from "../typed.ts";
 import { keyOf, verifyFolder } from "./receipts.ts";
 
 interface PassphraseOptions {
   readonly passphraseFile?: string;
 }
-
-const passphraseOf = (
-  context: CommandContext,
-  { passphraseFile }: PassphraseOptions,
-): string | undefined => {
-  if (passphraseFile === undefined) return undefined;
-  const path = resolve(context.io.cwd, passphraseFile);
-  const [line = ""] = Buffer.from(readBounded(path, 4096)).toString("utf8").split(/\r?\n/);
-  if (line === "") throw usage(`${path} holds no passphrase in its first line`);
-  return line;
-};
 
 const formatOf = (path: string): number => {
   const { format } = JSON.parse(Buffer.from(readBounded(path, 4096)).toString("utf8")) as {
@@ -67,7 +57,7 @@ interface BackupOptions extends PassphraseOptions {
 }
 
 export const backup: Handler<BackupOptions> = async (context, { args, options }) => {
-  const passphrase = passphraseOf(context, options);
+  const passphrase = passphraseFrom(context, options.passphraseFile);
   if ((passphrase === undefined) !== (options.plain === true)) {
     throw usage(
       "a backup holds the folder's keys: seal it with --passphrase-file F, or say --plain",
@@ -203,7 +193,7 @@ export const restore: Handler<RestoreOptions> = async (context, { args, options 
     const manifest = await readBackup(nodeCrypto, {
       file,
       folder: staged,
-      passphrase: passphraseOf(context, options),
+      passphrase: passphraseFrom(context, options.passphraseFile),
       identity: options.key === undefined ? undefined : keyOf(context, options.key, ""),
       signal: context.signal,
     });

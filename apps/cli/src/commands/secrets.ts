@@ -10,6 +10,7 @@ import { visible } from "../io.ts";
 import { openKernel } from "../kernel/connection.ts";
 import { callDeadlineMs, secretInputBytesMax } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
+import { typedUnseen } from "../typed.ts";
 
 interface Binding {
   readonly scheme: string;
@@ -54,28 +55,9 @@ const bindingOf = (options: SetOptions): Binding => {
 
 const newlines = /\r?\n$/;
 
-/** Typed unseen: key by key, or pasted, until Enter. */
-const typed = async (context: CommandContext, name: string): Promise<string> => {
-  const { io, signal } = context;
-  io.err(`value of ${name} (not shown): `);
-  let text = "";
-  for (;;) {
-    const keys = await io.readKey(signal);
-    // Enter, or the end of input.
-    const end = [...keys].findIndex((key) => ["\r", "\n", "\u0004"].includes(key));
-    for (const key of end < 0 ? keys : [...keys].slice(0, end)) {
-      text = key === "\u007f" || key === "\b" ? text.slice(0, -1) : text + key;
-    }
-    if (text.length > secretInputBytesMax) throw usage("the value is too long");
-    if (end >= 0) break;
-  }
-  io.err("\n");
-  return text;
-};
-
 const valueOf = async (context: CommandContext, name: string): Promise<string> => {
   const { io, signal } = context;
-  if (io.interactive) return await typed(context, name);
+  if (io.interactive) return await typedUnseen(context, `value of ${name}`);
   return (await io.readInput(secretInputBytesMax, signal)).replace(newlines, "");
 };
 

@@ -1,0 +1,184 @@
+/** `ioi scs search`, `prove` and `verify`: what a memory file is asked. */
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { exitCodes, fromHex, toHex } from "@ioi/base";
+import type { RecallQuery, Recalled } from "@ioi/scs";
+import { recallReport, verifyRecall } from "@ioi/verifier";
+import type { CommandContext, Handler } from "../../context.ts";
+import { visible } from "../../io.ts";
+import { readBounded } from "../../kernel/folder.ts";
+import { proofFileBytesMax } from "../../limits.ts";
+import { usage } from "../../report.ts";
+import { byWordsOnly, type FileOptions, openMemories } from "./open.ts";
+
+export interface QueryOptions extends FileOptions {
+  readonly k: number;
+  readonly by?: "auto" | "words" | "vectors";
+  readonly ef?: number;
+  readonly from?: string;
+  readonly to?: string;
+  readonly source?: string;
+  readonly tag?: readonly string[];
+  readonly origin?: readonly string[];
+  readonly asOf?: string;
+}
+
+/** A moment as a person writes one; without a zone, UTC. */
+export const timeOf = (option: string, text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined;
+  const isDate = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/.test(text);
+  const withZone = /T|\s/.test(text) && !/(Z|[+-]\d\d:?\d\d)$/.test(text) ? `${text}Z` : text;
+  const ms = isDate ? Date.parse(withZone) : Number.NaN;
+  if (Number.isNaN(ms) || ms < 0) {
+    throw usage(`${option} takes a day or a moment, as 2024-05-01 or 2024-05-01T10:00Z`);
+  }
+  return ms;
+};
+
+const asOfOf = (text: string | undefined): RecallQuery["asOf"] => {
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return { commit: Number(text) };
+  return { ms: timeOf("--as-of", text) ?? 0 };
+};
+
+const queryOf = (text: string, options: QueryOptions): RecallQuery => ({
+  text,
+  k: options.k,
+  by: options.by,
+  ef: options.ef,
+  filter: {
+    fromMs: timeOf("--from", options.from),
+    toMs: timeOf("--to", options.to),
+    source: options.source,
+    tags: options.tag,
+    origins: options.origin,
+  },
+  asOf: asOfOf(options.asOf),
+});
+
+const rootsOf = (recalled: Recalled) => ({
+  commit: recalled.commit,
+  logRoot: toHex(recalled.logRoot),
+  indexRoot: recalled.indexRoot === undefined ? null : toHex(recalled.indexRoot),
+  lexicalRoot: recalled.lexicalRoot === undefined ? null : toHex(recalled.lexicalRoot),
+});
+
+const valueOf = (recalled: Recalled) => ({
+  answers: recalled.answers.map(({ id, rank, words, vector, memory, nearDuplicates }) => ({
+    id,
+    rank,
+    words: words ?? null,
+    vector: vector ?? null,
+    text: memory.text,
+    source: memory.source,
+    origin: memory.origin,
+    tags: memory.tags,
+    atMs: memory.atMs,
+    saidMs: memory.saidMs ?? null,
+    nearDuplicates,
+  })),
+  ...rootsOf(recalled),
+});
+
+const show = (context: CommandContext, { answers }: Recalled): void => {
+  const { output } = context;
+  for (const { id, rank, memory, nearDuplicates } of answers) {
+    const when = new Date(memory.saidMs ?? memory.atMs).toISOString().slice(0, 10);
+    const from = memory.source === "" ? memory.origin.kind : memory.source;
+    output.line(`${rank} ${output.paint("bold", `memory ${id}`)} ${visible(from)} ${when}`);
+    for (const line of visible(memory.text).split("\n")) output.line(`  ${line}`);
+    if (nearDuplicates.length > 0) output.line(`  nearly the same: ${nearDuplicates.join(", ")}`);
+  }
+  if (answers.length === 0) output.line("nothing found");
+};
+
+export const search: Handler<QueryOptions> = async (context, { args, options }) => {
+  const [file, ...words] = args;
+  const { substrate } = await openMemories(context, file, "read", options);
+  await using _open = substrate;
+  const query = queryOf(words.join(" "), options);
+  const recalled = await substrate.recall(query, { signal: context.signal });
+  const note = byWordsOnly(substrate, options);
+  if (note !== undefined) context.output.progress(note);
+  context.output.value({ schema: "ioi.scs-search/1", ...valueOf(recalled) });
+  show(context, recalled);
+  return exitCodes.done;
+};
+
+/** Said wherever a proof is shown. */
+const shown = [
+  "shown: every answer is a memory of this log, and the answers by vector are those that the search",
+  "  over this index gives. Not shown: the order by words and how both were joined, that nothing is",
+  "  nearer, and that the index leaves nothing out (./ioi scs audit looks at that)",
+];
+
+export const prove: Handler<QueryOptions & { readonly out: string }> = async (
+  context,
+  { args, options },
+) => {
+  const [file, ...words] = args;
+  const { substrate } = await openMemories(context, file, "read", options);
+  await using _open = substrate;
+  const proved = await substrate.prove(queryOf(words.join(" "), options));
+  const out = resolve(context.io.cwd, options.out);
+  writeFileSync(out, proved.proof, { flag: "wx", mode: 0o600 });
+  const { output } = context;
+  const { lastCommit } = substrate.info;
+  output.value({
+    schema: "ioi.scs-prove/1",
+    file: out,
+    bytes: proved.proof.length,
+    commitHash: lastCommit === undefined ? null : toHex(lastCommit),
+    ...valueOf(proved),
+  });
+  show(context, proved);
+  output.line(`proof in ${options.out}, ${proved.proof.length} bytes`);
+  output.line(`  log ${toHex(proved.logRoot)}`);
+  if (proved.indexRoot !== undefined) output.line(`  index ${toHex(proved.indexRoot)}`);
+  for (const line of shown) output.line(`  ${line}`);
+  output.line("  it discloses codes of some hundred other memories to whoever gets it");
+  return exitCodes.done;
+};
+
+const rootOf = (option: string, text: string | undefined): Uint8Array | undefined => {
+  if (text === undefined) return undefined;
+  const bytes = fromHex(text.toLowerCase());
+  if (bytes?.length !== 32) throw usage(`${option} takes 64 hex digits`);
+  return bytes;
+};
+
+interface VerifyOptions {
+  readonly root?: string;
+  readonly commit?: string;
+  readonly indexRoot?: string;
+}
+
+export const verify: Handler<VerifyOptions> = (context, { args, options }) => {
+  const logRoot = rootOf("--root", options.root);
+  const commit = rootOf("--commit", options.commit);
+  const indexRoot = rootOf("--index-root", options.indexRoot);
+  if (logRoot === undefined && commit === undefined) {
+    throw usage("a proof is checked against a root that you got elsewhere: --root HEX");
+  }
+  const proof = readBounded(resolve(context.io.cwd, args[0] ?? ""), proofFileBytesMax);
+  const verdict = verifyRecall(proof, {
+    ...(logRoot === undefined ? {} : { logRoot }),
+    ...(commit === undefined ? {} : { commit }),
+    ...(indexRoot === undefined ? {} : { indexRoot }),
+  });
+  const { output } = context;
+  output.value(recallReport(verdict));
+  if (!verdict.ok) {
+    output.line(`WRONG: ${verdict.reason}`);
+    return Promise.resolve(exitCodes.wrong);
+  }
+  output.line(
+    `good: ${verdict.answers.length} memories of the log ${toHex(verdict.commit.logRoot)}`,
+  );
+  for (const { memory, content } of verdict.answers) {
+    output.line(`  memory ${memory}: ${visible(content.text).replaceAll("\n", " ").slice(0, 100)}`);
+  }
+  for (const line of verdict.shown) output.line(`  shown: ${line}`);
+  for (const line of verdict.notShown) output.line(`  not shown: ${line}`);
+  return Promise.resolve(exitCodes.done);
+};
