@@ -50,6 +50,7 @@ export type Entry =
       readonly kind: SegmentKind;
       readonly offset: number;
       readonly length: number;
+      readonly digest: Uint8Array;
     } & SegmentHead)
   | { readonly type: "tomb" | "shred"; readonly frame: number; readonly atMs: number }
   | { readonly type: "supersede"; readonly frame: number; readonly by: number }
@@ -75,9 +76,16 @@ export const dueAfter = (due: Due, entry: Entry): Due => {
     : { ...due, part: part + 1, parts };
 };
 
-type Reads = (whole: Whole, offset: number, due: Due, leaf: number) => Entry | string;
+interface InLog {
+  /** Index of the next leaf. */
+  readonly leaf: number;
+  /** Of the record. */
+  readonly digest: Uint8Array;
+}
 
-const readFrame: Reads = ({ header, payload }, offset, due, leaf) => {
+type Reads = (whole: Whole, offset: number, due: Due, log: InLog) => Entry | string;
+
+const readFrame: Reads = ({ header, payload }, offset, due, { leaf }) => {
   const frame = decodeFrame(payload);
   if (frame?.id !== due.memory) return "a memory has another number than is due";
   const { id, class: kept } = frame;
@@ -91,7 +99,7 @@ const readKey: Reads = ({ payload }, offset, due) => {
   return { type: "key", ...key, offset, erased: isErased(key.wrapped) };
 };
 
-const readSegment: Reads = ({ header, payload }, offset, due) => {
+const readSegment: Reads = ({ header, payload }, offset, due, { digest }) => {
   const kind = segmentKindOf(header.type);
   const head = decodeSegmentHead(payload);
   const isDue =
@@ -100,7 +108,7 @@ const readSegment: Reads = ({ header, payload }, offset, due) => {
     (due.part === 0 || head.parts === due.parts) &&
     head.first + head.count <= due.memory;
   if (kind === undefined || !isDue) return "a segment has another number or place than is due";
-  return { type: "segment", kind, offset, length: header.length, ...head };
+  return { type: "segment", kind, offset, length: header.length, digest, ...head };
 };
 
 const noMemory = "it names a memory that is not there";
@@ -149,11 +157,11 @@ const readers: ReadonlyMap<number, Reads> = new Map([
 ]);
 
 /** The entry that a record is; the reason where it is malformed or out of place. */
-export const entryOf: Reads = (whole, offset, due, leaf) => {
+export const entryOf: Reads = (whole, offset, due, log) => {
   // Between the parts of a segment stands nothing else.
   if (due.part > 0 && segmentKindOf(whole.header.type) === undefined) return "a segment is cut off";
   const read = readers.get(whole.header.type);
   return read === undefined
     ? "it has a type that this version does not know"
-    : read(whole, offset, due, leaf);
+    : read(whole, offset, due, log);
 };

@@ -75,11 +75,17 @@ export const errors = {
     next: "Name that embedder (ioi scs info says which), or make a new file and import into it.",
     exit: exitCodes.usage,
   },
-  E_SCS_NOT_YET: {
-    what: "Memory files cannot do this yet.",
-    why: "It is not built in this version; nothing was changed.",
-    next: "Use what ioi scs --help lists.",
-    exit: exitCodes.unavailable,
+  E_SCS_QUERY: {
+    what: "Memories cannot be asked for like this.",
+    why: "It names neither words nor a vector, too many answers, or a time before the first memory.",
+    next: "Ask with words, for 1 to 1024 answers.",
+    exit: exitCodes.usage,
+  },
+  E_SCS_STALE: {
+    what: "The index of a memory file is not made yet.",
+    why: "Something was forgotten since, or the index was never finished; words are answered.",
+    next: "Make it anew with ioi scs audit --repair, or ask by words.",
+    exit: exitCodes.failed,
   },
   E_SCS_INPUT: {
     what: "Something cannot be stored as a memory.",

@@ -1,6 +1,5 @@
 /** What an open file says of itself, is opened with, and is given. */
 import type { FileHandle } from "@ioi/base";
-import type { Roots } from "./append.ts";
 import type { Header, Place } from "./header.ts";
 import type { Fold } from "./kept.ts";
 import type { FileKeys } from "./keys.ts";
@@ -49,7 +48,9 @@ export interface Opened {
 }
 
 /** What a commit carries besides what it is made for. */
-export interface Extra extends Roots {
+export interface Extra {
+  /** Root of the index over vectors, where it is known. */
+  readonly indexRoot?: Uint8Array | undefined;
   readonly segments?: readonly NewSegment[] | undefined;
   /** Numbers of segments that hold no more: their keys are erased. */
   readonly drop?: readonly number[] | undefined;

@@ -14,7 +14,7 @@
  *
  * One writer; calls that write follow each other in the order they came.
  */
-import { assert, concatBytes, equalBytes, type FileHandle, type OperationError } from "@ioi/base";
+import { assert, equalBytes, type FileHandle, type OperationError } from "@ioi/base";
 import { leafHash } from "@ioi/crypto";
 import { schema } from "@ioi/wire";
 import type { Append } from "./append.ts";
@@ -27,6 +27,7 @@ import {
   type Fold,
   type Kept,
   type KeptSegment,
+  lexicalRootOf,
   type PastCommit,
   supersedeKept,
 } from "./kept.ts";
@@ -225,16 +226,6 @@ export class MemoryFile implements AsyncDisposable {
     return key && (await openSegment(this.#handle, this.#keys, segment, key));
   }
 
-  /** Hash of a segment as it lies sealed. */
-  async hashSegment({ parts }: KeptSegment): Promise<Uint8Array> {
-    const { provider } = this.#place;
-    const hashes: Uint8Array[] = [];
-    for (const { offset, length } of parts) {
-      hashes.push(provider.sha256(await this.#handle.read(offset, length)));
-    }
-    return provider.sha256(concatBytes(...hashes));
-  }
-
   /**
    * Stores memories, all or none; returns their numbers. `also` is asked once they are numbered, what
    * else the commit is to carry.
@@ -399,7 +390,7 @@ export class MemoryFile implements AsyncDisposable {
   async #finish(
     append: Append,
     atMs: number,
-    { segments = [], drop = [], ...roots }: Extra,
+    { segments = [], drop = [], indexRoot }: Extra,
     change: () => readonly number[],
   ): Promise<void> {
     const { due, segments: firstSegment } = this.#writer;
@@ -411,8 +402,11 @@ export class MemoryFile implements AsyncDisposable {
       append.add(recordTypes.drop, schema.encode(dropSchema, { segments: drop, atMs }));
     }
     if (append.records === 0) return;
+    const dropped = new Set(drop);
+    const staying = this.segments().filter(({ number }) => !dropped.has(number));
+    const lexicalRoot = lexicalRootOf(this.#place.provider, [...staying, ...kept]);
     const table = kept.find(({ kind }) => kind === "table")?.keyOffset;
-    await this.#writer.commit(append, atMs, roots, kept.length, table);
+    await this.#writer.commit(append, atMs, { indexRoot, lexicalRoot }, kept.length, table);
     const { body } = this.#writer.last as Committed;
     this.#fold.commits.push({ atMs, logSize: body.logSize });
     for (const segment of kept) this.#fold.segments.set(segment.number, segment);

@@ -1,6 +1,6 @@
 /** What an open file keeps of everything in it: where it is, and what was said of it. */
-import { equalBytes } from "@ioi/base";
-import type { CryptoProvider, Hashing } from "@ioi/crypto";
+import { concatBytes, equalBytes, uintLE } from "@ioi/base";
+import { type CryptoProvider, domainHash, domains, type Hashing } from "@ioi/crypto";
 import type { Append } from "./append.ts";
 import type { Entry } from "./entries.ts";
 import { contentCommitment, type FileKeys, keyHash } from "./keys.ts";
@@ -33,6 +33,13 @@ export interface Kept {
   forgotten: boolean;
 }
 
+export interface SegmentPart {
+  readonly offset: number;
+  readonly length: number;
+  /** Of the record, sealed as it is. */
+  readonly digest: Uint8Array;
+}
+
 export interface KeptSegment {
   readonly kind: SegmentKind;
   readonly number: number;
@@ -42,7 +49,7 @@ export interface KeptSegment {
   /** The commit that it came with. */
   readonly commit: number;
   /** Payloads, in order. */
-  readonly parts: { readonly offset: number; readonly length: number }[];
+  readonly parts: SegmentPart[];
 }
 
 /** When a commit was made, and how far the log reached then. By number. */
@@ -146,13 +153,13 @@ export class Fold {
   }
 
   #segment(entry: Extract<Entry, { readonly type: "segment" }>, commit: number): void {
-    const { kind, number, first, count, part, offset, length } = entry;
+    const { kind, number, first, count, part, offset, length, digest } = entry;
     if (part > 0) {
-      this.segments.get(number)?.parts.push({ offset, length });
+      this.segments.get(number)?.parts.push({ offset, length, digest });
       return;
     }
     const keyOffset = this.#takeKey("segment", number)?.offset ?? 0;
-    const parts = [{ offset, length }];
+    const parts = [{ offset, length, digest }];
     this.segments.set(number, { kind, number, first, count, keyOffset, commit, parts });
   }
 
@@ -173,6 +180,20 @@ export class Fold {
     });
   }
 }
+
+/** Root of the words, as they lie sealed; undefined: there are none. */
+export const lexicalRootOf = (
+  hashing: Hashing,
+  segments: Iterable<KeptSegment>,
+): Uint8Array | undefined => {
+  const parts = [...segments]
+    .filter(({ kind }) => kind === "lex")
+    .toSorted((a, b) => a.number - b.number)
+    .flatMap((each) => [uintLE(each.number, 8), ...each.parts.map(({ digest }) => digest)]);
+  return parts.length === 0
+    ? undefined
+    : domainHash(hashing, domains.scsLexical, concatBytes(...parts));
+};
 
 /** The first commit that said so counts; the last memory that was named does. */
 export const supersedeKept = (kept: Kept, by: number, commit: number): void => {

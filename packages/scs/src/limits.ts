@@ -55,3 +55,9 @@ export const importBatchMemories = 512;
 export const importBatchChars = 1024 * 1024;
 /** Reports of what was passed over that an import keeps; the others are counted. */
 export const importReportsMax = 20;
+/** Vectors that opening adds to an index; with more to add, the index waits for `rebuild`. */
+export const indexedOnOpeningMax = 20_000;
+/** Vectors of an index that is made anew at once when something is forgotten. */
+export const indexedOnForgettingMax = 1024;
+/** Memories of one segment of vectors that small ones are joined to. */
+export const vectorSegmentMemoriesMax = 4096;

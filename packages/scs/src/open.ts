@@ -3,10 +3,11 @@
  * to the newest table, and the walk begins behind the commit that it names; where anything about it is
  * not as it should be, at the first record. See `file.ts` for what opening promises.
  */
-import { type FileHandle, OperationError, parentPath } from "@ioi/base";
+import { equalBytes, type FileHandle, OperationError, parentPath } from "@ioi/base";
+import type { Hashing } from "@ioi/crypto";
 import { MemoryFile } from "./file.ts";
 import { type Header, operation, type Place, readHeader } from "./header.ts";
-import { Fold, type KeptSegment } from "./kept.ts";
+import { Fold, lexicalRootOf, type KeptSegment, type SegmentPart } from "./kept.ts";
 import { FileKeys, openSlots, type Unlock } from "./keys.ts";
 import {
   decodeKey,
@@ -106,7 +107,7 @@ const commitAt = async (
 
 /** The segment whose key's payload stands at `keyOffset`, and its key; undefined: none does. */
 const tableAt = async (
-  { handle, size, keys }: Source,
+  { handle, size, keys, place }: Source,
   keyOffset: number,
 ): Promise<{ segment: KeptSegment; key: Uint8Array } | undefined> => {
   const whole = await recordAt(handle, size, keyOffset - recordHeaderBytes);
@@ -115,14 +116,15 @@ const tableAt = async (
   const { of, number, class: kept } = owned;
   const key = keys.unwrap({ of, number, class: kept }, owned.wrapped);
   if (key === undefined) return undefined;
-  const parts: { offset: number; length: number }[] = [];
+  const parts: SegmentPart[] = [];
   let at = keyOffset - recordHeaderBytes + recordBytes(whole.payload.length);
   for (let count = 1; parts.length < count;) {
     const record = await recordAt(handle, size, at);
     const head = record && decodeSegmentHead(record.payload);
     if (record?.header.type !== recordTypes.table || head?.number !== number) return undefined;
     count = head.parts;
-    parts.push({ offset: at + recordHeaderBytes, length: record.payload.length });
+    const digest = place.provider.sha256(record.payload);
+    parts.push({ offset: at + recordHeaderBytes, length: record.payload.length, digest });
     at += recordBytes(record.payload.length);
   }
   const segment = {
@@ -210,10 +212,19 @@ const open = async (
   if (master === undefined) throw operation("E_SCS_KEY", path, "no slot of it opens");
   const keys = new FileKeys(provider, master, header);
   const walk = await walkSource({ handle, size, place, header, keys }, extent);
-  const damage = damageOf(size, walk.walked);
+  const damage =
+    damageOf(size, walk.walked) ??
+    (wordsHold(walk, provider) ? undefined : "the words are not those of the last commit");
   const file = new MemoryFile({ place, handle, lock, header, keys, ...walk, size, damage });
   if (lock !== undefined) await file.recover();
   return file;
+};
+
+/** Whether the last commit names the words that are in the file. */
+const wordsHold = ({ fold, walked }: Walk, hashing: Hashing): boolean => {
+  const found = lexicalRootOf(hashing, fold.segments.values());
+  const named = walked.last?.body.lexicalRoot;
+  return found === undefined || named === undefined ? found === named : equalBytes(found, named);
 };
 
 const damageOf = (size: number, { evidence, stopped }: Walked): string | undefined => {

@@ -43,17 +43,19 @@ const signsOf = (
 
 /** In place, over `length` (a power of two) values from `from` on; keeps their norm. */
 const transform = (values: Float64Array, from: number, length: number): void => {
+  const to = from + length;
   for (let half = 1; half < length; half *= 2) {
-    for (let i = from; i < from + length; i += 2 * half) {
+    for (let i = from; i < to; i += 2 * half) {
       for (let k = i; k < i + half; k++) {
-        const [a, b] = [values[k] as number, values[k + half] as number];
+        const a = values[k] as number;
+        const b = values[k + half] as number;
         values[k] = a + b;
         values[k + half] = a - b;
       }
     }
   }
   const norm = 1 / Math.sqrt(length);
-  for (let i = from; i < from + length; i++) values[i] = (values[i] as number) * norm;
+  for (let i = from; i < to; i++) values[i] = (values[i] as number) * norm;
 };
 
 /** Half away from nothing: to the nearest, halves up. Exact within the range of components. */
@@ -87,11 +89,16 @@ export class Quantiser {
     }
     const values = new Float64Array(this.stored);
     values.set(vector);
-    const norm = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+    let squares = 0;
+    for (let i = 0; i < values.length; i++)
+      squares += (values[i] as number) * (values[i] as number);
+    const norm = Math.sqrt(squares);
     if (!Number.isFinite(norm) || norm === 0) return refuse("a vector without a direction");
-    for (const [i, value] of values.entries()) values[i] = value / norm;
+    for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) / norm;
     for (const signs of this.#signs) {
-      for (const [i, sign] of signs.entries()) values[i] = (values[i] as number) * sign;
+      for (let i = 0; i < values.length; i++) {
+        values[i] = (values[i] as number) * (signs[i] as number);
+      }
       transform(values, 0, this.#window);
       const rest = this.stored - this.#window;
       // Over the same window again it would undo itself.
@@ -99,10 +106,11 @@ export class Quantiser {
     }
     const scale = (Math.sqrt(this.stored) * 2048) / range;
     const { componentMin, componentMax } = mhnsw;
-    return ok(
-      Int16Array.from(values, (value) =>
-        Math.max(componentMin, Math.min(componentMax, nearest(value * scale))),
-      ),
-    );
+    const components = new Int16Array(this.stored);
+    for (let i = 0; i < values.length; i++) {
+      const component = nearest((values[i] as number) * scale);
+      components[i] = Math.max(componentMin, Math.min(componentMax, component));
+    }
+    return ok(components);
   }
 }

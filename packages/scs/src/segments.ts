@@ -16,6 +16,7 @@ import {
   type SegmentKind,
 } from "./layout.ts";
 import { segmentPartBytesMax } from "./limits.ts";
+import { payloadDigest } from "./walk.ts";
 
 export interface NewSegment {
   readonly kind: SegmentKind;
@@ -43,13 +44,14 @@ export const appendSegment = (
   const { key, wrapped } = keys.makeKey(owner);
   const hash = keyHash(provider, wrapped);
   const keyOffset = append.add(recordTypes.key, encodeKey({ ...owner, hash, wrapped }));
-  const count_ = Math.max(1, Math.ceil(bytes.length / segmentPartBytesMax));
-  const parts = Array.from({ length: count_ }, (_, part) => {
-    const head = { number, first, count, part, parts: count_ };
+  const partCount = Math.max(1, Math.ceil(bytes.length / segmentPartBytesMax));
+  const parts = Array.from({ length: partCount }, (_, part) => {
+    const head = { number, first, count, part, parts: partCount };
     const from = part * segmentPartBytesMax;
     const plain = bytes.subarray(from, from + segmentPartBytesMax);
     const payload = concatBytes(encodeSegmentHead(head), keys.sealPart(kind, head, key, plain));
-    return { offset: append.add(recordTypes[kind], payload), length: payload.length };
+    const digest = payloadDigest(provider, recordTypes[kind], payload);
+    return { offset: append.add(recordTypes[kind], payload), length: payload.length, digest };
   });
   key.fill(0);
   return { kind, number, first, count, keyOffset, commit, parts };

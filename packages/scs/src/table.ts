@@ -33,7 +33,7 @@ const head = record({
       count: int(),
       keyOffset: int(),
       commit: int(),
-      parts: array(record({ offset: int(), length: int() })),
+      parts: array(record({ offset: int(), length: int(), digest: bytes(32) })),
     }),
     segmentsMax,
   ),

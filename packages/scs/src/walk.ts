@@ -129,6 +129,9 @@ export const spanHash = (hashing: Hashing, digests: readonly Uint8Array[]): Uint
 export const commitHash = (hashing: Hashing, payload: Uint8Array): Uint8Array =>
   domainHash(hashing, domains.scsCommit, payload);
 
+/** The CBOR that a commit's seal is over. */
+export const commitBodyOf = ({ body }: Committed): Uint8Array => schema.encode(commitBody, body);
+
 /** What the records since the last commit add up to. */
 class Span {
   readonly entries: Entry[] = [];
@@ -256,9 +259,9 @@ const takeRecord = (
 ): string | undefined => {
   const { header, payload, head } = whole;
   const leaf = state.tree.size + span.leaves.length;
-  const entry = entryOf(whole, offset + recordHeaderBytes, span.due, leaf);
-  if (typeof entry === "string") return entry;
   const digest = payloadDigest(hashing, header.type, payload);
+  const entry = entryOf(whole, offset + recordHeaderBytes, span.due, { leaf, digest });
+  if (typeof entry === "string") return entry;
   span.bytes += recordBytes(header.length);
   span.digests.push(concatBytes(head, digest));
   if (span.bytes > commitBytesMax || span.digests.length > commitRecordsMax) {

@@ -59,11 +59,11 @@ export const openSubstrate = async (
   mode: OpenMode,
   options: OpenOptions,
 ): Promise<Substrate> => {
-  const file = await openMemoryFile(place, mode, options.unlock);
+  const file = await openMemoryFile(place, mode, options.unlock, options.extent);
   try {
     const { embedder } = options;
     if (embedder !== undefined) checkEmbedder(place, embedder, file.info.parameters);
-    return new Substrate(place, file, options);
+    return await Substrate.open(place, file, mode === "write", options);
   } catch (error) {
     await file.close();
     throw error;

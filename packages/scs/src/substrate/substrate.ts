@@ -1,12 +1,32 @@
 /**
- * Memories that are found again: a memory file with its index by words. See `types.ts` for what is asked
- * and answered.
+ * Memories that are found again: a memory file with its indexes by words and by vectors, and proofs of
+ * what they answer. See `types.ts` for what is asked and answered.
+ *
+ * - What finds memories is in memory while the file is open and a function of its log; in the file it
+ *   lies in snapshots, which are checked against the roots of commits and made again where they do not fit.
+ * - A commit names the root of the index as it is after it. After something was forgotten from a large
+ *   index, no commit does until `rebuild` has made it anew; answers go on meanwhile.
+ * - Calls that change or answer follow each other; embedding and rebuilding happen beside them.
  */
-import type { OperationError, Signal } from "@ioi/base";
+import { OperationError, type Signal, toHex } from "@ioi/base";
 import type { Embedder } from "../embed/embedder.ts";
+import type { Extra, Adding } from "../file-types.ts";
 import type { MemoryFile } from "../file.ts";
 import { operation, type Place } from "../header.ts";
-import type { NewMemory } from "../memory.ts";
+import { indexedOnForgettingMax, indexedOnOpeningMax } from "../limits.ts";
+import { encodeMemory, type NewMemory } from "../memory.ts";
+import { Quantiser } from "../quantise.ts";
+import { encodeVectors } from "../vectors.ts";
+import {
+  acceptOf,
+  checkQuery,
+  commitAsked,
+  find,
+  type Found,
+  type Meta,
+  metaOf,
+} from "./recall.ts";
+import { proofOf } from "./proof.ts";
 import type {
   Audit,
   LogCheckpoint,
@@ -14,92 +34,491 @@ import type {
   Progress,
   ProvedRecall,
   Recalled,
+  RecalledAnswer,
   RecallQuery,
   Remembered,
   SubstrateInfo,
 } from "./types.ts";
+import type { NewNode, VectorIndex } from "./vector-index.ts";
+import { VectorStore } from "./vector-store.ts";
+import { lexOf, plainText, WordStore } from "./word-store.ts";
+
+interface Cancellable {
+  readonly signal?: Signal | undefined;
+}
+
+/** Memories since the last snapshot at which there is a new one: while writing, and on closing. */
+const snapshotEvery = { writing: 4096, closing: 64 } as const;
+/** Answers that are compared with each other for saying the same. */
+const comparedMax = 128;
 
 export class Substrate implements AsyncDisposable {
   readonly file: MemoryFile;
   readonly #place: Place;
+  readonly #isWritable: boolean;
   readonly #embedder: Embedder | undefined;
+  readonly #quantiser: Quantiser | undefined;
+  readonly #vectors: VectorStore;
+  #words: WordStore;
+  #index: VectorIndex | undefined;
+  /** The index is the one that the log makes: nothing forgotten is a way in it. */
+  #isExact = false;
+  /** A change failed half way: all is loaded again before it is used. */
+  #isBroken = false;
+  /** Memories that the last snapshot covers. */
+  #covered = 0;
+  readonly #metas = new Map<number, Meta>();
+  #forgettings = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  private constructor(
+    place: Place,
+    file: MemoryFile,
+    isWritable: boolean,
+    { embedder, kernel }: OpenOptions,
+  ) {
+    const { dimension, quantiserSeed } = file.info.parameters.index;
+    this.file = file;
+    this.#place = place;
+    this.#isWritable = isWritable;
+    this.#embedder = embedder;
+    this.#quantiser =
+      dimension > 0 ? new Quantiser(place.provider, dimension, quantiserSeed) : undefined;
+    this.#vectors = new VectorStore(place, file, kernel);
+    this.#words = new WordStore(place.provider);
+  }
 
   /** Use `openSubstrate`. */
-  constructor(place: Place, file: MemoryFile, { embedder }: OpenOptions) {
-    this.#place = place;
-    this.file = file;
-    this.#embedder = embedder;
+  static async open(
+    place: Place,
+    file: MemoryFile,
+    isWritable: boolean,
+    options: OpenOptions,
+  ): Promise<Substrate> {
+    const substrate = new Substrate(place, file, isWritable, options);
+    await substrate.#load(options.progress);
+    return substrate;
+  }
+
+  async #load(progress?: Progress): Promise<void> {
+    const { provider } = this.#place;
+    const read = async (id: number): Promise<string | undefined> =>
+      this.#isReadable(id) ? (await this.file.read(id)).text : undefined;
+    const lex = lexOf(this.file);
+    this.#words = new WordStore(provider);
+    if (!(await this.#words.load(this.file, lex, read))) {
+      this.#words = new WordStore(provider);
+      await this.#words.load(this.file, [], read);
+    }
+    this.#covered = this.file.info.memories - this.#words.tail;
+    if (this.#quantiser !== undefined) await this.#loadIndex(progress);
+    this.#isBroken = false;
+  }
+
+  async #loadIndex(progress?: Progress): Promise<void> {
+    const nodes = await this.#vectors.nodes();
+    const committed = this.file.lastCommit?.body.indexRoot;
+    const loaded = await this.#vectors.load(nodes, indexedOnOpeningMax, progress);
+    if (loaded !== undefined && (committed === undefined || loaded.isOf(committed))) {
+      this.#index = loaded;
+      this.#isExact = true;
+      return;
+    }
+    this.#isExact = nodes.length <= indexedOnOpeningMax;
+    this.#index = this.#isExact ? await this.#vectors.build(nodes, progress) : undefined;
+  }
+
+  #isReadable(id: number): boolean {
+    const kept = this.file.kept(id);
+    return kept !== undefined && !kept.forgotten && !kept.isKeyDamaged;
   }
 
   get info(): SubstrateInfo {
+    const body = this.file.lastCommit?.body;
     return {
       ...this.file.info,
-      vectors: 0,
-      indexRoot: undefined,
-      lexicalRoot: undefined,
-      stale: false,
+      vectors: this.#index?.size ?? 0,
+      indexRoot: body?.indexRoot,
+      lexicalRoot: body?.lexicalRoot,
+      stale: this.#isStale,
     };
+  }
+
+  get #isStale(): boolean {
+    const body = this.file.lastCommit?.body;
+    return this.#quantiser !== undefined && body !== undefined && body.indexRoot === undefined;
+  }
+
+  /** Runs after what was asked for before; after a failure on the way all is loaded again. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#turn.then(async () => {
+      if (this.#isBroken) await this.#load();
+      return await work();
+    });
+    this.#turn = run.catch(() => undefined);
+    return await run;
+  }
+
+  /** Runs what changes what is in memory before it is committed. */
+  async #changing<T>(work: () => Promise<T>): Promise<T> {
+    this.#isBroken = true;
+    const done = await work();
+    this.#isBroken = false;
+    return done;
+  }
+
+  get #indexRoot(): Uint8Array | undefined {
+    return this.#isExact ? this.#index?.root() : undefined;
   }
 
   /** Stores memories, all or none. One that is there already is told, and kept all the same. */
   async remember(
     memories: readonly NewMemory[],
-    { signal }: { readonly signal?: Signal | undefined } = {},
+    { signal }: Cancellable = {},
   ): Promise<readonly Remembered[]> {
     signal?.throwIfAborted();
-    return (await this.file.add(memories)).map((id) => ({ id }));
+    this.#checkInput(memories);
+    const texts = memories.map(({ text }) => text);
+    const components = await this.#embed(texts, signal);
+    signal?.throwIfAborted();
+    return await this.#inTurn(async () => {
+      const duplicates = this.#duplicates(texts, components);
+      const ids = await this.#changing(async () => {
+        const added = await this.file.add(memories, (adding) => this.#adding(adding, components));
+        for (const [i, id] of added.entries()) this.#words.add(id, texts[i]);
+        return added;
+      });
+      await this.#snapshotIfDue(snapshotEvery.writing, 1);
+      return ids.map((id, i) => {
+        const duplicate = duplicates(i, ids);
+        return duplicate === undefined ? { id } : { id, nearDuplicateOf: duplicate };
+      });
+    });
   }
 
-  recall(
-    _query: RecallQuery,
-    _options: { readonly signal?: Signal | undefined } = {},
-  ): Promise<Recalled> {
-    return Promise.reject(this.#notYet("recall"));
+  /** Before anything is embedded: what cannot be stored must not be sent anywhere either. */
+  #checkInput(memories: readonly NewMemory[]): void {
+    for (const memory of memories) {
+      const encoded = encodeMemory(memory, new Uint8Array(32), 0);
+      if (!encoded.ok) throw operation("E_SCS_INPUT", this.#place.path, encoded.error.message);
+    }
+  }
+
+  async #embed(
+    texts: readonly string[],
+    signal: Signal | undefined,
+  ): Promise<readonly Int16Array[] | undefined> {
+    if (this.#quantiser === undefined) return undefined;
+    const { path } = this.#place;
+    if (this.#embedder === undefined) {
+      throw operation("E_SCS_EMBEDDER", path, "it has vectors, and no embedder was given");
+    }
+    const vectors = await this.#embedder.embed(texts, signal);
+    if (vectors.length !== texts.length) {
+      throw operation("E_SCS_VECTOR", path, "the embedder gave another number of vectors");
+    }
+    return vectors.map((vector) => this.#components(vector));
+  }
+
+  #components(vector: Float32Array): Int16Array {
+    const { path } = this.#place;
+    const components = this.#quantiser?.components(vector);
+    if (components === undefined) throw operation("E_SCS_VECTOR", path, "it has no vectors");
+    if (!components.ok) throw operation("E_SCS_VECTOR", path, components.error.message);
+    return components.value;
+  }
+
+  /** What each new memory says again: one that is there, or an earlier one of the same call. */
+  #duplicates(
+    texts: readonly string[],
+    components: readonly Int16Array[] | undefined,
+  ): (i: number, ids: readonly number[]) => number | undefined {
+    const firsts = new Map<string, number>();
+    const found = texts.map((text, i): { there: number | undefined; earlier: number } => {
+      const key = plainText(text);
+      const earlier = firsts.get(key) ?? i;
+      if (earlier === i) firsts.set(key, i);
+      const vector = components?.[i];
+      const there =
+        this.#words.find(text) ?? (vector === undefined ? undefined : this.#index?.nearest(vector));
+      return { there, earlier };
+    });
+    return (i, ids) => {
+      const each = found[i];
+      if (each?.there !== undefined || each === undefined || each.earlier === i) return each?.there;
+      return ids[each.earlier];
+    };
+  }
+
+  #adding({ first, leaves }: Adding, components: readonly Int16Array[] | undefined): Extra {
+    if (components === undefined) return {};
+    for (const [i, each] of components.entries()) {
+      const leaf = leaves[i] as Uint8Array;
+      this.#index?.add({ memory: first + i, components: each, leaf });
+    }
+    const bytes = encodeVectors(this.#vectors.dimension, components);
+    const segment = { kind: "vector", first, count: components.length, bytes } as const;
+    return { segments: [segment], indexRoot: this.#indexRoot };
+  }
+
+  async recall(query: RecallQuery, { signal }: Cancellable = {}): Promise<Recalled> {
+    return await this.#ask(query, signal, (recalled) => Promise.resolve(recalled));
   }
 
   /** The same answer, with what shows it. */
-  prove(_query: RecallQuery): Promise<ProvedRecall> {
-    return Promise.reject(this.#notYet("prove"));
+  async prove(query: RecallQuery, { signal }: Cancellable = {}): Promise<ProvedRecall> {
+    return await this.#ask(query, signal, async (recalled, components) => {
+      const isProvable = this.#isExact && !this.#isStale && isWhole(query);
+      const index = isProvable && query.by !== "words" ? this.#index : undefined;
+      if (query.by === "vectors" && index === undefined) {
+        const why = isWhole(query) ? "the index is to be made anew" : "it is filtered";
+        throw operation(
+          "E_SCS_STALE",
+          this.#place.path,
+          `a search by vectors is asked for: ${why}`,
+        );
+      }
+      const search = index && components && { index, components };
+      const ids = recalled.answers.map(({ id }) => id);
+      return { ...recalled, proof: await proofOf(this.file, query, ids, search) };
+    });
   }
 
-  forget(ids: readonly number[]): Promise<void> {
-    return this.file.forget(ids);
+  async #ask<T>(
+    query: RecallQuery,
+    signal: Signal | undefined,
+    then: (recalled: Recalled, components: Int16Array | undefined) => Promise<T>,
+  ): Promise<T> {
+    checkQuery(query, this.#place.path);
+    signal?.throwIfAborted();
+    const components = await this.#queryComponents(query, signal);
+    return await this.#inTurn(async () => {
+      const commit = commitAsked(this.file, this.#place.path, query.asOf);
+      if (query.filter !== undefined) await this.#loadMetas(signal);
+      const accept = acceptOf(this.file, commit, query.filter, this.#metas);
+      const isWeak = this.#embedder?.isWeak === true;
+      const question = { query, components, accept, isWhole: isWhole(query), isWeak };
+      const found = find(question, this.#words, this.#index);
+      return await then(await this.#recalled(found, commit), components);
+    });
   }
 
+  async #queryComponents(
+    { by = "auto", text, vector }: RecallQuery,
+    signal: Signal | undefined,
+  ): Promise<Int16Array | undefined> {
+    if (by === "words") return undefined;
+    if (vector !== undefined) return this.#components(vector);
+    const isEmbedded = this.#quantiser !== undefined && this.#embedder !== undefined;
+    if (isEmbedded && text !== undefined && text !== "") {
+      return (await this.#embed([text], signal))?.[0];
+    }
+    if (by === "auto") return undefined;
+    throw operation("E_SCS_EMBEDDER", this.#place.path, "no embedder for a search by vectors");
+  }
+
+  async #loadMetas(signal: Signal | undefined): Promise<void> {
+    for (let id = 0; id < this.file.info.memories; id++) {
+      if (this.#metas.has(id) || !this.#isReadable(id)) continue;
+      signal?.throwIfAborted();
+      this.#metas.set(id, metaOf(await this.file.read(id)));
+    }
+  }
+
+  async #recalled({ ids, words, vectors }: Found, commit: number): Promise<Recalled> {
+    const answers: RecalledAnswer[] = [];
+    for (const [i, id] of ids.entries()) {
+      const [byWords, byVector] = [words.get(id), vectors.get(id)];
+      answers.push({
+        id,
+        rank: i + 1,
+        ...(byWords === undefined ? {} : { words: byWords }),
+        ...(byVector === undefined ? {} : { vector: byVector }),
+        memory: await this.file.read(id),
+        nearDuplicates: this.#alike(id, ids.slice(0, comparedMax)),
+      });
+    }
+    const body = this.file.lastCommit?.body;
+    const isLast = commit === body?.number;
+    const size = this.file.commits[commit]?.logSize ?? 0;
+    return {
+      answers,
+      commit,
+      logRoot: this.file.logRootAt(size),
+      ...(isLast && body.indexRoot !== undefined ? { indexRoot: body.indexRoot } : {}),
+      ...(isLast && body.lexicalRoot !== undefined ? { lexicalRoot: body.lexicalRoot } : {}),
+    };
+  }
+
+  #alike(id: number, ids: readonly number[]): readonly number[] {
+    return ids.filter(
+      (other) =>
+        other !== id && (this.#words.isSame(id, other) || this.#index?.isNear(id, other) === true),
+    );
+  }
+
+  /** Erases memories and all that finds them. A large index is then to be made anew: `rebuild`. */
+  async forget(ids: readonly number[]): Promise<void> {
+    await this.#inTurn(async () => {
+      // Refused before anything changes.
+      for (const id of ids) this.#checkThere(id);
+      await this.#changing(async () => {
+        this.#forgettings++;
+        for (const id of ids) {
+          this.#words.remove(id);
+          this.#metas.delete(id);
+        }
+        const segments = await this.#words.without(this.file, ids);
+        await this.#unindex(ids);
+        await this.file.forget(ids, { segments, indexRoot: this.#indexRoot });
+      });
+    });
+  }
+
+  #checkThere(id: number): void {
+    const kept = this.file.kept(id);
+    if (kept !== undefined && !kept.forgotten) return;
+    const why = kept === undefined ? "was never there" : "is forgotten";
+    throw operation("E_SCS_NO_MEMORY", this.#place.path, `memory ${id} ${why}`);
+  }
+
+  async #unindex(ids: readonly number[]): Promise<void> {
+    const index = this.#index;
+    if (index === undefined || !ids.some((id) => index.has(id))) return;
+    if (index.size > indexedOnForgettingMax) {
+      for (const id of ids) index.bury(id);
+      this.#isExact = false;
+      return;
+    }
+    const gone = new Set(ids);
+    const nodes = (await this.#vectors.nodes()).filter(({ memory }) => !gone.has(memory));
+    this.#index = await this.#vectors.build(nodes);
+    this.#isExact = true;
+  }
+
+  /** Leaves memories out of answers. */
   tomb(ids: readonly number[]): Promise<void> {
-    return this.file.tomb(ids);
+    return this.#bury(ids, (extra) => this.file.tomb(ids, extra));
   }
 
+  /** Says that `by` holds now what `id` held. */
   supersede(id: number, by: number): Promise<void> {
-    return this.file.supersede(id, by);
+    return this.#bury([id], (extra) => this.file.supersede(id, by, extra));
   }
 
-  /** Makes the index anew from the log, as is due after something was forgotten. */
-  rebuild(_progress?: Progress): Promise<void> {
-    return Promise.reject(this.#notYet("rebuild"));
+  async #bury(ids: readonly number[], mark: (extra: Extra) => Promise<void>): Promise<void> {
+    await this.#inTurn(() =>
+      this.#changing(async () => {
+        for (const id of ids) this.#index?.bury(id);
+        await mark({ indexRoot: this.#indexRoot });
+      }),
+    );
   }
 
-  /** Makes the index again from the log and compares. */
-  audit(_progress?: Progress): Promise<Audit> {
-    return Promise.reject(this.#notYet("audit"));
+  /**
+   * Makes the index anew from the log, as is due after something was forgotten. Answers go on
+   * meanwhile, where `progress` gives them a turn.
+   */
+  async rebuild(progress?: Progress): Promise<void> {
+    if (this.#quantiser === undefined) return;
+    for (;;) {
+      const began = this.#forgettings;
+      const nodes = await this.#inTurn(() => this.#vectors.nodes());
+      const index = await this.#vectors.build(nodes, progress);
+      if (await this.#inTurn(() => this.#takeIndex(index, nodes, began))) return;
+    }
+  }
+
+  /** False: something was forgotten while the index was made. */
+  async #takeIndex(index: VectorIndex, nodes: readonly NewNode[], began: number): Promise<boolean> {
+    if (began !== this.#forgettings) return false;
+    return await this.#changing(async () => {
+      const after = (await this.#vectors.nodes()).slice(nodes.length);
+      for (const node of after) index.add(node);
+      this.#vectors.buryAll(index, [...nodes, ...after]);
+      this.#index = index;
+      this.#isExact = true;
+      await this.#snapshot();
+      return true;
+    });
+  }
+
+  /** Makes index and words again from the log and compares them with what is committed. */
+  async audit(progress?: Progress): Promise<Audit> {
+    return await this.#inTurn(async () => {
+      const words = new WordStore(this.#place.provider);
+      const read = async (id: number): Promise<string | undefined> =>
+        this.#isReadable(id) ? (await this.file.read(id)).text : undefined;
+      await words.load(this.file, [], read);
+      const isSame = words.equals(this.#words);
+      const committed = this.file.lastCommit?.body.indexRoot ?? new Uint8Array();
+      if (this.#quantiser === undefined) {
+        return { ok: isSame, committed, rebuilt: committed, nodes: 0, words: isSame };
+      }
+      const nodes = await this.#vectors.nodes();
+      const rebuilt = await this.#vectors.build(nodes, progress);
+      const ok = isSame && rebuilt.isOf(committed);
+      return { ok, committed, rebuilt: rebuilt.root(), nodes: nodes.length, words: isSame };
+    });
+  }
+
+  async #snapshotIfDue(least: number, part: number): Promise<void> {
+    const { memories } = this.file.info;
+    const since = memories - this.#covered;
+    if (since >= least && since >= this.#covered * part) await this.#snapshot();
+  }
+
+  /** What finds memories goes into the file as it is now, and a table of all before. */
+  async #snapshot(): Promise<void> {
+    const words = await this.#words.fold(this.file);
+    const joined = this.#quantiser === undefined ? undefined : await this.#vectors.joined();
+    const index =
+      this.#isExact && this.#index !== undefined ? this.#vectors.snapshot(this.#index) : undefined;
+    await this.file.writeTable({
+      segments: [
+        ...(words.segment === undefined ? [] : [words.segment]),
+        ...(joined?.segments ?? []),
+        ...(index === undefined ? [] : [index.segment]),
+      ],
+      drop: [...words.drop, ...(joined?.drop ?? []), ...(index?.drop ?? [])],
+      indexRoot: this.#indexRoot,
+    });
+    if (words.segment !== undefined) this.#words.folded();
+    this.#covered = this.file.info.memories;
   }
 
   checkpoint(): LogCheckpoint {
     const { storeId, logSize, logRoot } = this.file.info;
-    const origin = `ioi/scs/${[...storeId].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-    return { origin, size: logSize, root: logRoot };
-  }
-
-  #notYet(what: string): OperationError {
-    const embedder = this.#embedder === undefined ? "" : " with vectors";
-    return operation("E_SCS_NOT_YET", this.#place.path, `${what}${embedder} is not there yet`);
+    return { origin: `ioi/scs/${toHex(storeId)}`, size: logSize, root: logRoot };
   }
 
   close(): Promise<void> {
-    return this.file.close();
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#turn;
+      // What failed is in no snapshot; what is damaged is not written to.
+      if (this.#isWritable && !this.#isBroken) {
+        await this.#snapshotIfDue(snapshotEvery.closing, 1 / 8);
+      }
+    } catch (error) {
+      // A snapshot only makes opening faster: without one the file says the same.
+      const isFull = error instanceof OperationError && error.code === "E_SCS_FULL";
+      if (!isFull) throw error;
+    } finally {
+      await this.file.close();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 }
+
+/** All that is live now may answer. */
+const isWhole = ({ filter, asOf }: RecallQuery): boolean =>
+  filter === undefined && asOf === undefined;

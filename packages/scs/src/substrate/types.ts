@@ -1,10 +1,11 @@
 /** What a substrate is asked and what it answers: the public types of `substrate/`. */
-import type { Result, Signal } from "@ioi/base";
+import type { Signal } from "@ioi/base";
 import type { Embedder } from "../embed/embedder.ts";
 import type { FileInfo } from "../file-types.ts";
 import type { KernelSource } from "../kernel/exports.ts";
 import type { NewSlot, Unlock } from "../keys.ts";
 import type { Memory } from "../memory.ts";
+import type { WalkExtent } from "../open.ts";
 
 /** Told while long work goes on; what it returns is awaited, so that others get their turn. */
 export type Progress = (done: number, total: number) => void | Promise<void>;
@@ -24,6 +25,8 @@ export interface OpenOptions {
   readonly embedder?: Embedder | undefined;
   readonly kernel: KernelSource;
   readonly progress?: Progress | undefined;
+  /** `all`: look at every record, as verifying does; else at those behind the newest table. */
+  readonly extent?: WalkExtent | undefined;
   readonly signal?: Signal | undefined;
 }
 
@@ -82,7 +85,7 @@ export interface RecalledAnswer {
 
 export interface Recalled {
   readonly answers: readonly RecalledAnswer[];
-  /** The commit that was asked, and its log. */
+  /** The commit that was asked, -1 before the first one; and its log. */
   readonly commit: number;
   readonly logRoot: Uint8Array;
   readonly indexRoot?: Uint8Array;
@@ -112,23 +115,4 @@ export interface LogCheckpoint {
   readonly origin: string;
   readonly size: number;
   readonly root: Uint8Array;
-}
-
-/** The index by words: `WordIndex` of `words/`. */
-export interface Words {
-  add(id: number, text: string): void;
-  remove(id: number): void;
-  search(
-    text: string,
-    k: number,
-    accept?: (id: number) => boolean,
-  ): readonly { readonly id: number; readonly score: number }[];
-  readonly size: number;
-  encode(): Uint8Array;
-  readonly hash: Uint8Array;
-}
-
-export interface WordsCodec {
-  empty(): Words;
-  decode(bytes: Uint8Array): Result<Words, { readonly message: string }>;
 }

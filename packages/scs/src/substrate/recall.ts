@@ -1,0 +1,145 @@
+/**
+ * Answering: which memories may answer, what is found by words and by vectors, one order from both. What
+ * is filtered by is read once and kept while the substrate is open.
+ */
+import type { mhnsw } from "@ioi/state";
+import { fuse, fusionDepth } from "../embed/fusion.ts";
+import type { MemoryFile } from "../file.ts";
+import { operation } from "../header.ts";
+import type { Kept } from "../kept.ts";
+import { recallAnswersMax } from "../limits.ts";
+import type { Memory } from "../memory.ts";
+import type { AsOf, RecallFilter, RecallQuery } from "./types.ts";
+import type { Scored, VectorIndex } from "./vector-index.ts";
+import type { WordStore } from "./word-store.ts";
+
+/** What memories are filtered by. */
+export type Meta = Pick<Memory, "atMs" | "saidMs" | "source" | "tags" | "origin">;
+
+export const metaOf = ({ atMs, saidMs, source, tags, origin }: Memory): Meta => ({
+  atMs,
+  source,
+  tags,
+  origin,
+  ...(saidMs === undefined ? {} : { saidMs }),
+});
+
+export type Accept = (id: number) => boolean;
+
+/** The commit that a question is about; the last one's number, or -1, where it says nothing. */
+export const commitAsked = (file: MemoryFile, path: string, asOf: AsOf | undefined): number => {
+  const { commits } = file;
+  if (asOf === undefined) return commits.length - 1;
+  const number =
+    "commit" in asOf ? asOf.commit : commits.findLastIndex(({ atMs }) => atMs <= asOf.ms);
+  if (commits[number] !== undefined) return number;
+  const when = "commit" in asOf ? `commit ${asOf.commit}` : `a time before the first memory`;
+  throw operation("E_SCS_QUERY", path, `${when} is asked for`);
+};
+
+const wasLiveIn = (kept: Readonly<Kept> | undefined, commit: number): boolean =>
+  kept !== undefined &&
+  !kept.forgotten &&
+  kept.commit <= commit &&
+  !(kept.tombedIn !== undefined && kept.tombedIn <= commit) &&
+  !(kept.supersededIn !== undefined && kept.supersededIn <= commit);
+
+export const passes = (meta: Meta, filter: RecallFilter): boolean => {
+  const { fromMs = 0, toMs = Number.MAX_SAFE_INTEGER, source = "", tags = [], origins } = filter;
+  const at = meta.saidMs ?? meta.atMs;
+  return (
+    at >= fromMs &&
+    at <= toMs &&
+    meta.source.startsWith(source) &&
+    tags.every((tag) => meta.tags.includes(tag)) &&
+    (origins === undefined || origins.includes(meta.origin.kind))
+  );
+};
+
+/** Which memories may answer. */
+export const acceptOf = (
+  file: MemoryFile,
+  commit: number,
+  filter: RecallFilter | undefined,
+  metas: ReadonlyMap<number, Meta>,
+): Accept => {
+  const isLive: Accept = (id) => wasLiveIn(file.kept(id), commit);
+  if (filter === undefined) return isLive;
+  return (id) => {
+    const meta = metas.get(id);
+    return meta !== undefined && isLive(id) && passes(meta, filter);
+  };
+};
+
+export const checkQuery = (query: RecallQuery, path: string): void => {
+  const { k, text, vector, ef, by = "auto" } = query;
+  const bad = (why: string): Error => operation("E_SCS_QUERY", path, why);
+  if (!Number.isInteger(k) || k < 1 || k > recallAnswersMax) throw bad(`${k} answers`);
+  if (ef !== undefined && (!Number.isInteger(ef) || ef < 1 || ef > 4096)) throw bad(`ef ${ef}`);
+  if (text === undefined && vector === undefined) throw bad("neither words nor a vector");
+  if (by === "words" && text === undefined) throw bad("no words to ask by");
+  if (text !== undefined && !text.isWellFormed()) throw bad("no well-formed text");
+};
+
+/** Of the search over vectors. `depth`: answers that are looked for. */
+export const wantedOf = ({ k, ef }: RecallQuery, depth: number): mhnsw.SearchParameters => {
+  const final = Math.max(24, depth);
+  const rerank = Math.max(64, final);
+  return { ef: Math.min(4096, Math.max(ef ?? 64, rerank)), rerank, final, k };
+};
+
+export interface Question {
+  readonly query: RecallQuery;
+  /** Components of what is asked by vector. */
+  readonly components: Int16Array | undefined;
+  readonly accept: Accept;
+  /** All live memories of now may answer, so that the index alone decides. */
+  readonly isWhole: boolean;
+  readonly isWeak: boolean;
+}
+
+export interface Found {
+  readonly ids: readonly number[];
+  readonly words: ReadonlyMap<number, number>;
+  readonly vectors: ReadonlyMap<number, number>;
+}
+
+const byVectors = (
+  index: VectorIndex,
+  components: Int16Array,
+  { query, accept, isWhole }: Question,
+  depth: number,
+): readonly Scored[] => {
+  const wanted = { ...wantedOf(query, depth), k: depth };
+  if (isWhole) return index.search(components, wanted);
+  const most = Math.min(4096, Math.max(4 * wanted.ef, depth));
+  const wide = { ef: most, rerank: most, final: most, k: most };
+  const found = index.search(components, wide).filter(({ id }) => accept(id));
+  // Few of them may answer: then each of those is looked at.
+  return found.length >= depth ? found.slice(0, depth) : index.scan(components, accept, depth);
+};
+
+const scoresOf = (list: readonly Scored[]): ReadonlyMap<number, number> =>
+  new Map(list.map(({ id, score }) => [id, score]));
+
+export const find = (
+  question: Question,
+  words: WordStore,
+  index: VectorIndex | undefined,
+): Found => {
+  const { query, components, accept, isWeak } = question;
+  const { k, text, by = "auto" } = query;
+  const depth = fusionDepth(k);
+  const worded =
+    text !== undefined && by !== "vectors" ? words.words.search(text, depth, accept) : [];
+  const vectored =
+    index !== undefined && components !== undefined && by !== "words"
+      ? byVectors(index, components, question, depth)
+      : [];
+  const order = (list: readonly Scored[]): readonly number[] => list.map(({ id }) => id);
+  const isJoined = by === "auto" && worded.length > 0;
+  const ids = isJoined
+    ? fuse(order(worded), order(vectored), { k, isWeak })
+    : [...order(worded), ...order(vectored)].slice(0, k);
+  return { ids, words: scoresOf(worded), vectors: scoresOf(vectored) };
+};

@@ -1,0 +1,238 @@
+/**
+ * The index over vectors of one file, in memory: a kernel's graph whose nodes are memories, with its root.
+ * Nodes are the memories that have a vector and were not forgotten when the index was made, in their
+ * order; what is left out of answers since is gone from them and stays a way.
+ */
+import { assert, concatBytes, equalBytes, uintLE } from "@ioi/base";
+import type { Hashing } from "@ioi/crypto";
+import { mhnsw } from "@ioi/state";
+import type { KernelSource } from "../kernel/exports.ts";
+import { KernelGraph } from "../kernel/index.ts";
+
+/** A node to be: its memory, its vector, and the hash of its memory's leaf in the log. */
+export interface NewNode {
+  readonly memory: number;
+  readonly components: Int16Array;
+  readonly leaf: Uint8Array;
+}
+
+export interface Scored {
+  readonly id: number;
+  readonly score: number;
+}
+
+const capacityMin = 4096;
+
+const capacityFor = (nodes: number): number => {
+  let capacity = capacityMin;
+  while (capacity < nodes + nodes / 4) capacity *= 2;
+  return capacity;
+};
+
+/** Of two vectors' components: 1 where they point the same way. */
+const cosine = (a: Int16Array, b: Int16Array): number => {
+  let [ab, aa, bb] = [0, 0, 0];
+  for (const [i, x] of a.entries()) {
+    const y = b[i] as number;
+    ab += x * y;
+    aa += x * x;
+    bb += y * y;
+  }
+  return ab / Math.sqrt(aa * bb);
+};
+
+/** From here on two memories say nearly the same. */
+const nearlySame = 0.95;
+
+export class VectorIndex {
+  readonly #hashing: Hashing;
+  readonly #source: KernelSource;
+  readonly #parameters: mhnsw.MhnswParameters;
+  #graph: KernelGraph;
+  #commitment: mhnsw.Commitment;
+  #capacity: number;
+  /** By node. */
+  readonly #memories: number[] = [];
+  readonly #nodes = new Map<number, number>();
+
+  constructor(
+    hashing: Hashing,
+    source: KernelSource,
+    parameters: mhnsw.MhnswParameters,
+    nodes: number,
+  ) {
+    this.#hashing = hashing;
+    this.#source = source;
+    this.#parameters = parameters;
+    this.#capacity = capacityFor(nodes);
+    this.#graph = this.#newGraph();
+    this.#commitment = new mhnsw.Commitment(hashing, this.#graph);
+  }
+
+  #newGraph(): KernelGraph {
+    return new KernelGraph(this.#hashing, this.#parameters, this.#source.open(), this.#capacity);
+  }
+
+  get size(): number {
+    return this.#memories.length;
+  }
+
+  get parameters(): mhnsw.MhnswParameters {
+    return this.#parameters;
+  }
+
+  has(memory: number): boolean {
+    return this.#nodes.has(memory);
+  }
+
+  add({ memory, components, leaf }: NewNode): void {
+    if (this.size === this.#capacity) this.#grow();
+    const { touched } = this.#graph.add(components, leaf);
+    this.#commitment.touch(touched);
+    this.#name(memory);
+  }
+
+  #name(memory: number): void {
+    this.#nodes.set(memory, this.#memories.length);
+    this.#memories.push(memory);
+  }
+
+  /** A kernel is laid out once, so a larger one is filled from this one. */
+  #grow(): void {
+    const old = this.#graph;
+    const leaves = this.#commitment.leaves();
+    this.#capacity = capacityFor(this.#capacity + 1);
+    this.#graph = this.#newGraph();
+    const loaded = this.#graph.load(
+      old.lists(),
+      (node) => componentsOf(old.vector(node)),
+      (node) => old.frame(node),
+    );
+    assert(loaded.ok, "the lists of an index do not load");
+    for (let node = loaded.value; node < old.size; node++) {
+      this.#graph.add(componentsOf(old.vector(node)), old.frame(node));
+    }
+    for (let node = 0; node < old.size; node++) if (old.isGone(node)) this.#graph.bury(node);
+    this.#commitment = new mhnsw.Commitment(this.#hashing, this.#graph);
+    const restored = this.#commitment.restore(leaves);
+    assert(restored.ok, "the leaves of an index do not fit");
+  }
+
+  /** Leaves a memory out of answers. */
+  bury(memory: number): void {
+    const node = this.#nodes.get(memory);
+    if (node === undefined || this.#graph.isGone(node)) return;
+    this.#graph.bury(node);
+    this.#commitment.touch([node]);
+  }
+
+  root(): Uint8Array {
+    return this.#commitment.root();
+  }
+
+  /** The stored vector of a memory. */
+  components(memory: number): Int16Array | undefined {
+    const node = this.#nodes.get(memory);
+    return node === undefined ? undefined : componentsOf(this.#graph.vector(node));
+  }
+
+  isNear(a: number, b: number): boolean {
+    const [x, y] = [this.components(a), this.components(b)];
+    return x !== undefined && y !== undefined && cosine(x, y) >= nearlySame;
+  }
+
+  /** A memory whose vector points nearly the same way. */
+  nearest(components: Int16Array): number | undefined {
+    const [best] = this.search(components, { ef: 32, rerank: 16, final: 8, k: 1 });
+    const found = best && this.components(best.id);
+    return found && cosine(found, components) >= nearlySame ? best.id : undefined;
+  }
+
+  /** The search that is proved. */
+  search(query: Int16Array, wanted: mhnsw.SearchParameters): readonly Scored[] {
+    return this.#graph.search(mhnsw.makeQuery(query), wanted).map((answer) => this.#scored(answer));
+  }
+
+  #scored({ id, score }: mhnsw.Answer): Scored {
+    return { id: this.#memories[id] as number, score };
+  }
+
+  /** The `k` best of all that are accepted, by looking at each of them. */
+  scan(query: Int16Array, accept: (memory: number) => boolean, k: number): readonly Scored[] {
+    const found: Scored[] = [];
+    for (const [node, id] of this.#memories.entries()) {
+      if (this.#graph.isGone(node) || !accept(id)) continue;
+      const { upper, lower } = this.#graph.vector(node);
+      let score = 0;
+      for (const [i, q] of query.entries()) {
+        score += q * ((((upper[i] as number) - 64) << 5) + (lower[i] as number) - 16);
+      }
+      found.push({ id, score });
+    }
+    return found.sort((a, b) => b.score - a.score || a.id - b.id).slice(0, k);
+  }
+
+  /** The search with its proof against `root()`. */
+  prove(
+    query: Int16Array,
+    wanted: mhnsw.SearchParameters,
+  ): { readonly answers: readonly Scored[]; readonly proof: Uint8Array } {
+    const { answers, proof } = mhnsw.prove(
+      this.#hashing,
+      this.#graph,
+      this.#commitment,
+      mhnsw.makeQuery(query),
+      wanted,
+    );
+    return { answers: answers.map((answer) => this.#scored(answer)), proof };
+  }
+
+  /** Lists and leaves, for `restore`. Vectors are not in it. */
+  snapshot(): Uint8Array {
+    const lists = this.#graph.lists();
+    return concatBytes(uintLE(lists.length, 4), lists, this.#commitment.leaves());
+  }
+
+  /**
+   * Fills an empty index from a snapshot of these nodes. False: it is none of them, and this index is of
+   * no use. `gone`: left out of answers at that time.
+   */
+  restore(
+    snapshot: Uint8Array,
+    nodes: readonly NewNode[],
+    gone: (memory: number) => boolean,
+  ): boolean {
+    if (snapshot.length < 4) return false;
+    const view = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength);
+    const end = 4 + view.getUint32(0, true);
+    if (end > snapshot.length) return false;
+    const node = (at: number): NewNode => nodes[at] as NewNode;
+    const lists = snapshot.subarray(4, end);
+    // Its own count of nodes stands behind the version; it is checked again with all the rest.
+    if (
+      lists.length < 5 ||
+      new DataView(lists.buffer, lists.byteOffset).getUint32(1, true) > nodes.length
+    ) {
+      return false;
+    }
+    const loaded = this.#graph.load(
+      lists,
+      (at) => node(at).components,
+      (at) => node(at).leaf,
+    );
+    if (!loaded.ok) return false;
+    for (const { components, leaf } of nodes.slice(loaded.value)) this.#graph.add(components, leaf);
+    for (const { memory } of nodes) this.#name(memory);
+    for (const [at, { memory }] of nodes.entries()) if (gone(memory)) this.#graph.bury(at);
+    this.#commitment = new mhnsw.Commitment(this.#hashing, this.#graph);
+    return this.#commitment.restore(snapshot.subarray(end)).ok;
+  }
+
+  /** Whether this is the index of that root. */
+  isOf(root: Uint8Array | undefined): boolean {
+    return root !== undefined && equalBytes(root, this.root());
+  }
+}
+
+const componentsOf = ({ upper, lower }: mhnsw.StoredVector): Int16Array =>
+  Int16Array.from(upper, (value, i) => ((value - 64) << 5) + (lower[i] as number) - 16);

@@ -1,0 +1,180 @@
+/**
+ * The vectors of a file, and the index over them: read from its segments, loaded from a snapshot or made
+ * anew. The index is a function of the log: of the memories that have a vector and are not forgotten, in
+ * the order of their numbers.
+ */
+import { operation, type Place } from "../header.ts";
+import type { MemoryFile } from "../file.ts";
+import type { Kept, KeptSegment } from "../kept.ts";
+import type { KernelSource } from "../kernel/exports.ts";
+import { vectorSegmentMemoriesMax } from "../limits.ts";
+import { storedDimension } from "../quantise.ts";
+import type { NewSegment } from "../segments.ts";
+import { decodeVectors, encodeVectors } from "../vectors.ts";
+import type { Progress } from "./types.ts";
+import { type NewNode, VectorIndex } from "./vector-index.ts";
+
+/** Nodes that are added before others get their turn. */
+const turnNodes = 256;
+
+const ofKind = (file: MemoryFile, kind: KeptSegment["kind"]): readonly KeptSegment[] =>
+  file
+    .segments()
+    .filter((segment) => segment.kind === kind)
+    .toSorted((a, b) => a.first - b.first || a.number - b.number);
+
+/** Whether a memory was left out of answers before a commit. */
+const isGoneBefore = ({ tombedIn, supersededIn }: Readonly<Kept>, commit: number): boolean =>
+  (tombedIn !== undefined && tombedIn < commit) ||
+  (supersededIn !== undefined && supersededIn < commit);
+
+const keptOf = (file: MemoryFile, id: number): Readonly<Kept> | undefined => {
+  const kept = file.kept(id);
+  return kept?.forgotten === true ? undefined : kept;
+};
+
+export class VectorStore {
+  readonly #place: Place;
+  readonly #file: MemoryFile;
+  readonly #kernel: KernelSource;
+
+  constructor(place: Place, file: MemoryFile, kernel: KernelSource) {
+    this.#place = place;
+    this.#file = file;
+    this.#kernel = kernel;
+  }
+
+  /** Of stored vectors. */
+  get dimension(): number {
+    return storedDimension(this.#file.info.parameters.index.dimension);
+  }
+
+  empty(nodes: number): VectorIndex {
+    const { m, efConstruction, quantiserSeed: salt } = this.#file.info.parameters.index;
+    const parameters = { dimension: this.dimension, m, efConstruction, salt };
+    return new VectorIndex(this.#place.provider, this.#kernel, parameters, nodes);
+  }
+
+  /** What the index has to have, in order. */
+  async nodes(): Promise<readonly NewNode[]> {
+    const nodes: NewNode[] = [];
+    for (const segment of ofKind(this.#file, "vector")) {
+      const bytes = await this.#file.readSegment(segment);
+      const rows = bytes && decodeVectors(this.dimension, segment.count, bytes);
+      if (rows === undefined) {
+        const { first, count } = segment;
+        const which = `vectors of memories ${first} to ${first + count - 1} do not open`;
+        throw operation("E_SCS_DAMAGED", this.#place.path, which);
+      }
+      for (const [i, components] of rows.entries()) {
+        const memory = segment.first + i;
+        if (components === undefined || keptOf(this.#file, memory) === undefined) continue;
+        nodes.push({ memory, components, leaf: this.#file.leafOf(memory) });
+      }
+    }
+    return nodes;
+  }
+
+  /** Makes the index from its nodes. */
+  async build(nodes: readonly NewNode[], progress?: Progress): Promise<VectorIndex> {
+    const index = this.empty(nodes.length);
+    await this.#extend(index, nodes, progress);
+    this.buryAll(index, nodes);
+    return index;
+  }
+
+  async #extend(
+    index: VectorIndex,
+    nodes: readonly NewNode[],
+    progress: Progress | undefined,
+  ): Promise<void> {
+    for (const [at, node] of nodes.entries()) {
+      index.add(node);
+      if (at % turnNodes === turnNodes - 1) await progress?.(at + 1, nodes.length);
+    }
+    await progress?.(nodes.length, nodes.length);
+  }
+
+  /** Leaves out of answers what is left out of them by now. */
+  buryAll(index: VectorIndex, nodes: readonly NewNode[]): void {
+    for (const { memory } of nodes) {
+      const kept = this.#file.kept(memory);
+      if (kept !== undefined && isGoneBefore(kept, Number.POSITIVE_INFINITY)) index.bury(memory);
+    }
+  }
+
+  /**
+   * The index from its newest snapshot and what came after; undefined: there is none that holds, or
+   * more than `most` nodes are to be added to it.
+   */
+  async load(
+    nodes: readonly NewNode[],
+    most: number,
+    progress?: Progress,
+  ): Promise<VectorIndex | undefined> {
+    const segment = ofKind(this.#file, "index").at(-1);
+    const bytes = segment && (await this.#file.readSegment(segment));
+    if (segment === undefined || bytes === undefined) return undefined;
+    const covered = nodes.filter(({ memory }) => memory < segment.count);
+    if (nodes.length - covered.length > most) return undefined;
+    const index = this.empty(nodes.length);
+    const wasGone = (memory: number): boolean => {
+      const kept = this.#file.kept(memory);
+      return kept !== undefined && isGoneBefore(kept, segment.commit);
+    };
+    if (!index.restore(bytes, covered, wasGone)) return undefined;
+    await this.#extend(index, nodes.slice(covered.length), progress);
+    this.buryAll(index, nodes);
+    return index;
+  }
+
+  /** The segment of a snapshot, and those that it replaces. */
+  snapshot(index: VectorIndex): { readonly segment: NewSegment; readonly drop: readonly number[] } {
+    const segment = {
+      kind: "index",
+      first: 0,
+      count: this.#file.info.memories,
+      bytes: index.snapshot(),
+    } as const;
+    return { segment, drop: ofKind(this.#file, "index").map(({ number }) => number) };
+  }
+
+  /** Small segments of vectors that follow each other, joined, so that opening reads few. */
+  async joined(): Promise<{ readonly segments: NewSegment[]; readonly drop: number[] }> {
+    const segments: NewSegment[] = [];
+    const drop: number[] = [];
+    for (const run of runsOf(ofKind(this.#file, "vector"))) {
+      const [first] = run;
+      const last = run.at(-1);
+      if (first === undefined || last === undefined) continue;
+      const count = last.first + last.count - first.first;
+      const rows: (Int16Array | undefined)[] = Array.from({ length: count }, () => undefined);
+      for (const each of run) {
+        const bytes = await this.#file.readSegment(each);
+        const held = bytes && decodeVectors(this.dimension, each.count, bytes);
+        if (held === undefined) return { segments: [], drop: [] };
+        for (const [i, row] of held.entries()) rows[each.first - first.first + i] = row;
+      }
+      const bytes = encodeVectors(this.dimension, rows);
+      segments.push({ kind: "vector", first: first.first, count, bytes });
+      drop.push(...run.map(({ number }) => number));
+    }
+    return { segments, drop };
+  }
+}
+
+/** Runs of segments that together have at most `vectorSegmentMemoriesMax` memories; those of one left out. */
+const runsOf = (segments: readonly KeptSegment[]): readonly (readonly KeptSegment[])[] => {
+  const runs: KeptSegment[][] = [];
+  let run: KeptSegment[] = [];
+  for (const segment of segments) {
+    const from = run[0]?.first ?? segment.first;
+    if (segment.first + segment.count - from > vectorSegmentMemoriesMax) {
+      runs.push(run);
+      run = [];
+    }
+    run.push(segment);
+  }
+  runs.push(run);
+  return runs.filter(({ length }) => length > 1);
+};
