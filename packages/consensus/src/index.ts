@@ -9,3 +9,6 @@ export * from "./limits.ts";
 export * from "./objects.ts";
 export * from "./schedule.ts";
 export * from "./validators.ts";
+export { Engine } from "./engine/engine.ts";
+export { type Committed, type Root } from "./engine/tree.ts";
+export * from "./engine/types.ts";

@@ -20,6 +20,8 @@ export const blocksMax = 4096;
 export const orphanCertsMax = 64;
 /** Newest envelopes of one Guardian that later ones are compared with. */
 export const envelopesPerGuardianMax = 256;
+/** Blocks that wait for their parents, and blocks that are asked for, at once. */
+export const missingBlocksMax = 256;
 /** Signatures that fitted and are not checked again. */
 export const verifiedMax = 8192;
 /** Proofs of divergence that are verified in one window of `divergenceWindowMs`. */

@@ -201,6 +201,8 @@ export const consensusMessage = union({
   fetch: { digest: hash },
   block: { block: consensusBlock },
   divergence: { proof: divergenceProof },
+  /** The answer to a conviction, with the highest certificate that its sender holds. */
+  freeze: { envelope, qc: quorumCert },
 });
 export type ConsensusMessage = Infer<typeof consensusMessage>;
 

@@ -1,0 +1,501 @@
+/**
+ * One host of an epoch: rules R1 to R9 and C1 of specs/consensus as a machine.
+ *
+ * It takes messages, answers of its Guardian and of whoever holds payloads, and the time; it gives
+ * effects, which are performed in order (`./types.ts`). One request is with the Guardian at a time; what
+ * to ask for next is worked out anew after every input, so nothing is queued.
+ *
+ * Invariants: everything received is verified before it has an effect; what is refused changes nothing;
+ * every certificate that a request to the Guardian names is persisted before the request; after a
+ * conviction, and after the end of its epoch, it signs nothing but its freeze.
+ * Bounds: those of the tree, the tally and the evidence; `missingBlocksMax` blocks that are asked for.
+ */
+import { assert, equalBytes, Lru, type Machine, type Rejection, type Result } from "@ioi/base";
+import type {
+  ConsensusBlock,
+  ConsensusMessage,
+  Envelope,
+  QuorumCert,
+  TimeoutCert,
+} from "@ioi/wire";
+import { type Judge, refuse } from "../certificates.ts";
+import { blockIntervalMs, missingBlocksMax, tenureViews, viewsAhead } from "../limits.ts";
+import { blockHash, compareSlots, keyOf, type Slot } from "../objects.ts";
+import { Schedule, tenureOf } from "../schedule.ts";
+import { fine, Knowledge, type Outcome } from "./knowledge.ts";
+import { Pacemaker } from "./pacemaker.ts";
+import { blockOnHigh, isFor, messageOf, proposalWaitMs } from "./proposing.ts";
+import { Tally } from "./tally.ts";
+import type { Node } from "./tree.ts";
+import { Resend } from "./resend.ts";
+import { nextTurn, type Proposal, type Situation } from "./turn.ts";
+import type {
+  EngineEffect,
+  EngineInput,
+  EngineOptions,
+  EngineStart,
+  HostRule,
+  Payload,
+} from "./types.ts";
+
+export class Engine implements Machine<EngineInput, EngineEffect, number> {
+  readonly #options: EngineOptions;
+  readonly #judge: Judge;
+  readonly #schedule: Schedule;
+  readonly #knows: Knowledge;
+  readonly #tally: Tally;
+  readonly #pace: Pacemaker;
+  readonly #leader = (view: bigint): number => this.#schedule.leader(view);
+  #effects: EngineEffect[] = [];
+  /** With the Guardian. */
+  #isAsked = false;
+  /** It did not sign; it is asked again when messages are sent again, or in the next view. */
+  #isRefused = false;
+  /** Of the last envelope of its own. */
+  #slot: Slot;
+  readonly #resend: Resend;
+  /** The first proposal of a leader for a view. */
+  readonly #proposals = new Map<bigint, Proposal>();
+  readonly #payloads = new Lru<string, "asked" | "held" | "refused">(missingBlocksMax);
+  /** The certificate that opened this view, where it was one of timeouts. */
+  #opened: TimeoutCert | undefined;
+  /** What the Guardian is to sign a TIMEOUT for. */
+  #timeoutFor: bigint | undefined;
+  #rejectedView = -1n;
+  #rejectedTenure = -1n;
+  /** Hash of the block on which one is built for this view. */
+  #building: Uint8Array | undefined;
+  #ready: Node | undefined;
+  #proposedMs = Number.NEGATIVE_INFINITY;
+  #payloadWaits = false;
+  #isWaitedFor = false;
+  /** Another host waits for something in this view or later. */
+  #othersWait = false;
+  #commits = 0;
+
+  constructor(options: EngineOptions, start: EngineStart, nowMs: number) {
+    const { judge, baseMs } = options;
+    this.#options = options;
+    this.#judge = judge;
+    this.#schedule = new Schedule(judge.provider, options.seed, judge.set);
+    this.#knows = new Knowledge(options, this.#leader, start, (effect) =>
+      this.#effects.push(effect),
+    );
+    this.#tally = new Tally(judge.set);
+    this.#slot = { view: judge.anchor.view, kind: "timeout" };
+    this.#pace = new Pacemaker(judge.set, this.#leader, baseMs, start.root.view + 1n, nowMs);
+    this.#resend = new Resend(baseMs, nowMs);
+    this.#restore(start, nowMs);
+  }
+
+  get view(): bigint {
+    return this.#pace.view;
+  }
+
+  /** The highest certificate of a block that is held. */
+  get high(): QuorumCert {
+    return this.#knows.tree.high;
+  }
+
+  /** It signs no more: its epoch ended, or a Guardian was convicted. */
+  get isStopped(): boolean {
+    return this.#knows.isOver || this.#knows.conviction !== undefined;
+  }
+
+  deadline(): number | undefined {
+    if (this.isStopped) return undefined;
+    const { deadlineMs, enteredMs } = this.#pace;
+    const times = [deadlineMs, this.#proposeMs()];
+    if (this.#isWaitedFor) times.push(this.#resend.dueMs);
+    else if (this.#options.heartbeatMs > 0) times.push(enteredMs + this.#options.heartbeatMs);
+    const known = times.filter((each) => each !== undefined);
+    return known.length === 0 ? undefined : Math.min(...known);
+  }
+
+  handle(input: EngineInput, nowMs: number): readonly EngineEffect[] {
+    this.#effects = [];
+    switch (input.type) {
+      case "message": {
+        const outcome = this.#receive(input.message, input.from, nowMs);
+        if (!outcome.ok) {
+          this.#effects.push({ type: "refused", from: input.from, error: outcome.error });
+        }
+        break;
+      }
+      case "signed":
+        this.#signed(input.envelope, nowMs);
+        break;
+      case "unsigned":
+        this.#isAsked = false;
+        this.#isRefused = true;
+        break;
+      case "built":
+        this.#built(input, input.view, nowMs);
+        break;
+      case "judged":
+        this.#payloads.set(keyOf(input.digest), input.isHeld ? "held" : "refused");
+        break;
+      case "payload":
+        this.#payloadWaits = input.waits;
+        break;
+      case "tick":
+        break;
+    }
+    this.#progress(nowMs);
+    return this.#effects;
+  }
+
+  #has(rule: HostRule): boolean {
+    return this.#options.without?.has(rule) !== true;
+  }
+
+  #persist(record: Extract<EngineEffect, { type: "persist" }>["record"]): void {
+    this.#effects.push({ type: "persist", record });
+  }
+
+  #broadcast(message: ConsensusMessage): void {
+    this.#effects.push({ type: "broadcast", message });
+  }
+
+  #receive(message: ConsensusMessage, from: number, nowMs: number): Result<true, Rejection> {
+    switch (message.type) {
+      case "proposal":
+        return this.#receiveProposal(message, from, nowMs);
+      case "vote":
+        return this.#receiveEnvelope(message.envelope, "vote", nowMs);
+      case "timeout": {
+        const learned = this.#learn(message.qc, from, nowMs);
+        return learned.ok ? this.#receiveEnvelope(message.envelope, "timeout", nowMs) : learned;
+      }
+      case "qc":
+        return this.#learn(message.qc, from, nowMs);
+      case "tc": {
+        const learned = this.#learn(message.qc, from, nowMs);
+        return learned.ok ? this.#open(message.tc, nowMs) : learned;
+      }
+      case "nack":
+        return this.#receiveNack(message, from, nowMs);
+      case "fetch": {
+        const block = this.#knows.tree.get(message.digest)?.block;
+        this.#effects.push(
+          block === undefined
+            ? { type: "lookup", to: from, digest: message.digest }
+            : { type: "send", to: from, message: { type: "block", block } },
+        );
+        return fine;
+      }
+      case "block": {
+        const { block } = message;
+        if (!this.#knows.missing.isWanted(block)) {
+          return refuse("E_CONSENSUS_STALE", "nobody asked for the block");
+        }
+        const held = this.#hold(block, from, nowMs);
+        return held.ok || held.error.code === "E_CONSENSUS_UNKNOWN" ? fine : held;
+      }
+      case "divergence":
+        return this.#knows.admit(message.proof, nowMs);
+      case "freeze":
+        return this.#receiveEnvelope(message.envelope, "freeze", nowMs);
+    }
+  }
+
+  #receiveProposal(
+    message: Extract<ConsensusMessage, { type: "proposal" }>,
+    from: number,
+    nowMs: number,
+  ): Outcome {
+    const { block, envelope, tc } = message;
+    const { header } = block;
+    const digest = blockHash(this.#judge.provider, header);
+    if (!isFor(envelope, block, digest)) {
+      return refuse("E_CONSENSUS_ENVELOPE", "the envelope is for another block");
+    }
+    if (header.view < this.view) return refuse("E_CONSENSUS_STALE", "the view is over");
+    const voter = this.#judge.envelope(envelope);
+    if (!voter.ok) return voter;
+    if (voter.value !== this.#leader(header.view)) {
+      return refuse("E_CONSENSUS_BLOCK", "R2: its signer does not lead that view");
+    }
+    this.#knows.observe(envelope, voter.value);
+    const learned = this.#learn(block.justify, from, nowMs);
+    if (!learned.ok) return learned;
+    if (tc !== undefined) {
+      const opened = this.#open(tc, nowMs);
+      if (!opened.ok) return opened;
+    }
+    if (header.view > this.view + viewsAhead) return refuse("E_CONSENSUS_STALE", "too far ahead");
+    const held = this.#hold(block, from, nowMs);
+    if (!held.ok && held.error.code !== "E_CONSENSUS_UNKNOWN") return held;
+    if (!this.#proposals.has(header.view)) this.#proposals.set(header.view, { envelope, digest });
+    return fine;
+  }
+
+  #receiveEnvelope(envelope: Envelope, kind: Envelope["kind"], nowMs: number): Outcome {
+    const { view } = envelope;
+    if (envelope.kind !== kind) return refuse("E_CONSENSUS_ENVELOPE", `it is no ${kind}`);
+    if (kind !== "freeze" && (view + tenureViews < this.view || view > this.view + viewsAhead)) {
+      return refuse("E_CONSENSUS_STALE", `view ${view} is not near ${this.view}`);
+    }
+    const voter = this.#judge.envelope(envelope);
+    if (!voter.ok) return voter;
+    this.#knows.observe(envelope, voter.value);
+    if (kind === "vote") this.#countVote(envelope, voter.value, nowMs);
+    if (kind === "timeout") {
+      // A report whose certificate nobody here holds is not collected.
+      if (envelope.high.view > this.#knows.certified) {
+        return refuse("E_CONSENSUS_UNKNOWN", "the timeout shows a certificate that is not known");
+      }
+      if (view >= this.view) this.#othersWait = true;
+      this.#countTimeout(envelope, voter.value, nowMs);
+    }
+    return fine;
+  }
+
+  /** R5: the first valid one of a tenure is kept, passed on, and ends its view. */
+  #receiveNack(
+    message: Extract<ConsensusMessage, { type: "nack" }>,
+    from: number,
+    nowMs: number,
+  ): Outcome {
+    const verdict = this.#judge.nack(message.nack, this.#leader);
+    if (!verdict.ok) return verdict;
+    const { propose, qc } = message.nack;
+    this.#knows.observe(propose, this.#leader(propose.view));
+    const learned = this.#learn(qc, from, nowMs);
+    if (!learned.ok) return learned;
+    const isFirst = tenureOf(propose.view) > this.#rejectedTenure;
+    if (propose.view !== this.view || !isFirst || !this.#has("R5-nack")) return fine;
+    this.#rejectedTenure = tenureOf(propose.view);
+    this.#broadcast(message);
+    this.#timeoutFor ??= this.view;
+    return fine;
+  }
+
+  #countVote(envelope: Envelope, voter: number, nowMs: number): void {
+    const qc = this.#tally.vote(envelope, voter);
+    if (qc !== undefined) this.#follow(this.#knows.learned(qc, this.#options.me), nowMs);
+  }
+
+  #countTimeout(envelope: Envelope, voter: number, nowMs: number): void {
+    const tc = this.#tally.timeout(envelope, voter);
+    if (tc !== undefined) this.#opens(tc, nowMs);
+  }
+
+  // Certificates and blocks.
+
+  /** What was learned may open a view: a certificate does, even if its block is not held. */
+  #follow<T>(learned: T, nowMs: number): T {
+    const { certified, commits } = this.#knows;
+    this.#enter(certified + 1n, "quorum", nowMs);
+    if (commits !== this.#commits) this.#pace.reset();
+    this.#commits = commits;
+    return learned;
+  }
+
+  #learn(qc: QuorumCert, from: number, nowMs: number): Outcome {
+    return this.#follow(this.#knows.learn(qc, from), nowMs);
+  }
+
+  #hold(block: ConsensusBlock, from: number, nowMs: number): Outcome {
+    return this.#follow(this.#knows.hold(block, from), nowMs);
+  }
+
+  #open(tc: TimeoutCert, nowMs: number): Outcome {
+    if (tc.view < this.view) return fine;
+    const verdict = this.#judge.timeoutCert(tc);
+    if (!verdict.ok) return verdict;
+    this.#opens(tc, nowMs);
+    return fine;
+  }
+
+  /** Of a certificate that is real. It opens the view after its own, and no other. */
+  #opens(tc: TimeoutCert, nowMs: number): void {
+    if (tc.view < this.view) return;
+    this.#persist({ type: "tc", tc });
+    this.#enter(tc.view + 1n, "timeout", nowMs, tc);
+  }
+
+  #enter(view: bigint, by: "quorum" | "timeout", nowMs: number, tc?: TimeoutCert): void {
+    if (!this.#pace.enter(view, by, nowMs)) return;
+    this.#opened = tc;
+    this.#resend.begin(nowMs);
+    this.#isRefused = false;
+    this.#timeoutFor = undefined;
+    this.#building = undefined;
+    this.#ready = undefined;
+    this.#othersWait = false;
+    this.#tally.forget(view - tenureViews);
+    for (const each of this.#proposals.keys()) {
+      if (each + 1n < view) this.#proposals.delete(each);
+    }
+  }
+
+  // What goes out.
+
+  #progress(nowMs: number): void {
+    this.#keepTime(nowMs);
+    for (;;) {
+      if (this.#isAsked || this.#isRefused || this.#knows.isOver) return;
+      const turn = nextTurn(this.#situation(nowMs));
+      if (turn === undefined) return;
+      switch (turn.type) {
+        case "sign":
+          this.#isAsked = true;
+          this.#effects.push({ type: "sign", request: turn.request });
+          return;
+        case "judge":
+          this.#payloads.set(turn.node.key, "asked");
+          this.#effects.push({ type: "judge", block: turn.node.block, digest: turn.node.digest });
+          break;
+        case "build":
+          this.#build(turn.high);
+          break;
+        case "reject": {
+          this.#rejectedView = this.view;
+          const message = { type: "nack", nack: turn.nack } as const;
+          this.#broadcast(message);
+          this.#receiveNack(message, this.#options.me, nowMs);
+          break;
+        }
+      }
+    }
+  }
+
+  #situation(nowMs: number): Situation {
+    const proposeMs = this.#proposeMs();
+    return {
+      tree: this.#knows.tree,
+      view: this.view,
+      nowMs,
+      deltaMs: this.#options.deltaMs,
+      slot: this.#slot,
+      conviction: this.#knows.conviction,
+      timeoutFor: this.#timeoutFor,
+      opensByQuorum: this.#opened === undefined,
+      proposals: this.#proposals,
+      rejectedView: this.#rejectedView,
+      ready: this.#ready,
+      mayBuild: proposeMs !== undefined && proposeMs <= nowMs,
+      minds: { lock: this.#has("R2-lock"), ownVote: this.#has("R4-own-vote") },
+      payloadOf: (key) => this.#payloads.get(key),
+    };
+  }
+
+  /** R6, R7: what is due by the clock. */
+  #keepTime(nowMs: number): void {
+    if (this.isStopped) return;
+    this.#isWaitedFor = this.#isAwaited(nowMs);
+    this.#pace.run(this.#isWaitedFor, nowMs);
+    if (this.#pace.expire(nowMs)) this.#timeoutFor = this.#pace.timeoutView;
+    if (!this.#isWaitedFor || nowMs < this.#resend.dueMs) return;
+    this.#resend.begin(nowMs);
+    this.#isRefused = false;
+    if (!this.#has("R7-resend")) return;
+    const { tree, missing } = this.#knows;
+    const messages = this.#resend.messages(tree.high, this.#opened, missing.wanted);
+    for (const message of messages) this.#broadcast(message);
+  }
+
+  /** R9: there is something to commit, or a heartbeat is due, or another host waits. */
+  #isAwaited(nowMs: number): boolean {
+    const { heartbeatMs } = this.#options;
+    return (
+      this.#payloadWaits ||
+      this.#othersWait ||
+      this.#knows.tree.hasPayload ||
+      (heartbeatMs > 0 && nowMs >= this.#pace.enteredMs + heartbeatMs)
+    );
+  }
+
+  /** When this host begins to build its block for the view; undefined where it does not. */
+  #proposeMs(): number | undefined {
+    const { view } = this;
+    const { high } = this.#knows.tree;
+    const isMine = this.#leader(view) === this.#options.me && this.#isWaitedFor;
+    const isOpen = compareSlots({ view, kind: "propose" }, this.#slot) > 0;
+    if (!isMine || !isOpen || this.#timeoutFor !== undefined) return undefined;
+    if (this.#isAsked || this.#isRefused) return undefined;
+    if (this.#building !== undefined && equalBytes(this.#building, high.digest)) return undefined;
+    const reports = this.#tally.timeoutsOf(view - 1n);
+    const waitMs = proposalWaitMs(this.#options, high, view, reports);
+    return Math.max(this.#pace.enteredMs + waitMs, this.#proposedMs + blockIntervalMs);
+  }
+
+  #build(high: QuorumCert): void {
+    const parent = this.#knows.tree.above(high.digest);
+    assert(parent !== undefined, "the block of the highest certificate");
+    this.#building = high.digest;
+    this.#effects.push({
+      type: "build",
+      view: this.view,
+      parent: high.digest,
+      height: parent.height + 1n,
+      stateHeight: parent.commitHeight,
+      isOver: parent.isOver,
+    });
+  }
+
+  #built(payload: Payload & { readonly parent: Uint8Array }, view: bigint, nowMs: number): void {
+    const { high } = this.#knows.tree;
+    const parent = this.#knows.tree.above(high.digest);
+    const isStale = view !== this.view || !equalBytes(payload.parent, high.digest);
+    if (isStale || parent === undefined) return;
+    const place = { view, me: this.#options.me, nowMs };
+    const block = blockOnHigh(this.#judge, parent, high, payload, place);
+    const node = this.#knows.tree.insert(block);
+    if (!node.ok) return;
+    this.#payloads.set(node.value.key, "held");
+    this.#ready = node.value;
+    this.#persist({ type: "block", block });
+  }
+
+  #signed(envelope: Envelope, nowMs: number): void {
+    this.#isAsked = false;
+    const { me } = this.#options;
+    const slot = { view: envelope.view, kind: envelope.kind };
+    if (compareSlots(slot, this.#slot) > 0) this.#slot = slot;
+    this.#persist({ type: "envelope", envelope });
+    const message = messageOf(envelope, this.#knows.tree, this.#opened);
+    if (message === undefined) return;
+    this.#resend.remember(message, envelope.view);
+    this.#broadcast(message);
+    this.#knows.observe(envelope, me);
+    switch (envelope.kind) {
+      case "propose":
+        this.#proposedMs = nowMs;
+        this.#proposals.set(envelope.view, { envelope, digest: envelope.digest });
+        break;
+      case "vote":
+        this.#countVote(envelope, me, nowMs);
+        break;
+      case "timeout":
+        this.#countTimeout(envelope, me, nowMs);
+        break;
+      case "freeze":
+        break;
+    }
+  }
+
+  /** Of what was persisted: verified then, and verified again, since the disk is not believed. */
+  #restore({ records }: EngineStart, nowMs: number): void {
+    for (const record of records) {
+      switch (record.type) {
+        case "block":
+          this.#hold(record.block, this.#options.me, nowMs);
+          break;
+        case "qc":
+          this.#learn(record.qc, this.#options.me, nowMs);
+          break;
+        case "tc":
+          this.#open(record.tc, nowMs);
+          break;
+        case "envelope": {
+          const { view, kind } = record.envelope;
+          this.#slot = { view, kind };
+          const message = messageOf(record.envelope, this.#knows.tree, this.#opened);
+          if (message !== undefined) this.#resend.remember(message, view);
+        }
+      }
+    }
+  }
+}

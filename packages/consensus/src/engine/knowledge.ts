@@ -1,0 +1,167 @@
+/**
+ * What a host knows of its epoch: blocks, certificates, commits, and who broke the rule. It has no views
+ * and no time; whatever it is told is verified before it counts.
+ *
+ * Invariants: a certificate is persisted when it becomes the highest, before anybody is asked to sign
+ * anything that names it; a commit is emitted once, and again only where its strength rose.
+ */
+import { equalBytes, ok, type Rejection, type Result } from "@ioi/base";
+import type { ConsensusBlock, DivergenceProof, Envelope, QuorumCert } from "@ioi/wire";
+import type { ConsensusError, Judge } from "../certificates.ts";
+import { type DivergenceError, divergenceId, tripsSwitch } from "../divergence.ts";
+import { type Strength, stronger } from "../grades.ts";
+import { Evidence } from "../evidence.ts";
+import { MissingBlocks } from "./missing.ts";
+import { BlockTree } from "./tree.ts";
+import type { EngineEffect, EngineOptions, EngineStart } from "./types.ts";
+
+export type Outcome = Result<true, ConsensusError>;
+export const fine: Outcome = { ok: true, value: true };
+
+export class Knowledge {
+  readonly tree: BlockTree;
+  readonly missing: MissingBlocks;
+  readonly #options: EngineOptions;
+  readonly #judge: Judge;
+  readonly #evidence: Evidence;
+  readonly #emit: (effect: EngineEffect) => void;
+  #certified: bigint;
+  #conviction: Uint8Array | undefined;
+  #isOver = false;
+  #commits = 0;
+  /** Of the newest commit. */
+  #strength: Strength = { power: 0n, anchored: 0n };
+
+  constructor(
+    options: EngineOptions,
+    leader: (view: bigint) => number,
+    start: EngineStart,
+    emit: (effect: EngineEffect) => void,
+  ) {
+    const { judge } = options;
+    this.#options = options;
+    this.#judge = judge;
+    this.#emit = emit;
+    this.tree = new BlockTree(judge, leader, start.root, start.rootQc);
+    this.missing = new MissingBlocks(judge.provider);
+    this.#evidence = new Evidence(judge);
+    this.#certified = start.root.view;
+  }
+
+  /** View of the highest certificate that was seen, its block held or not. */
+  get certified(): bigint {
+    return this.#certified;
+  }
+
+  /** The hash of the first proof of divergence that stops the fast mode. */
+  get conviction(): Uint8Array | undefined {
+    return this.#conviction;
+  }
+
+  /** A commit ended the epoch. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** How many commits there were: whoever watches time starts anew with each. */
+  get commits(): number {
+    return this.#commits;
+  }
+
+  learn(qc: QuorumCert, from: number): Outcome {
+    const verdict = this.#judge.quorumCert(qc);
+    if (!verdict.ok) return verdict;
+    for (const { voter, envelope } of this.#judge.votesOf(qc)) this.observe(envelope, voter);
+    this.learned(qc, from);
+    return fine;
+  }
+
+  /** Of a certificate that is real. */
+  learned(qc: QuorumCert, from: number): void {
+    if (qc.view > this.#certified) this.#certified = qc.view;
+    const highBefore = this.tree.high.view;
+    const isNews = this.tree.learn(qc);
+    const isHeld = this.tree.above(qc.digest) !== undefined;
+    if (this.tree.high.view > highBefore) {
+      this.#emit({ type: "persist", record: { type: "qc", qc: this.tree.high } });
+    }
+    if (isNews && !isHeld) this.#want(qc.digest, from);
+    if (isNews && isHeld) this.#commit(qc.digest);
+  }
+
+  /** A block whose parent is not held waits for it, and is E_CONSENSUS_UNKNOWN until then. */
+  hold(block: ConsensusBlock, from: number): Outcome {
+    const before = this.tree.high.view;
+    const inserted = this.tree.insert(block);
+    if (!inserted.ok) {
+      if (inserted.error.code === "E_CONSENSUS_UNKNOWN") {
+        this.missing.keep(block);
+        this.#want(block.header.parent, from);
+      }
+      return inserted;
+    }
+    const { digest } = inserted.value;
+    this.#emit({ type: "persist", record: { type: "block", block } });
+    if (this.tree.high.view > before) this.#certified = maxOf(this.#certified, this.tree.high.view);
+    this.#commit(block.justify.digest);
+    const cert = this.tree.orphanOf(digest);
+    if (cert !== undefined) this.learned(cert, from);
+    for (const child of this.missing.arrived(digest)) this.hold(child, from);
+    return fine;
+  }
+
+  /** Of a verified envelope. */
+  observe(envelope: Envelope, voter: number): void {
+    const proof = this.#evidence.observe(envelope, voter);
+    if (proof !== undefined) this.#convict(proof);
+  }
+
+  admit(
+    proof: DivergenceProof,
+    nowMs: number,
+  ): Result<true, DivergenceError | Rejection<"E_CONSENSUS_LIMIT">> {
+    const verdict = this.#evidence.admit(proof, this.#options.sets, nowMs);
+    if (!verdict.ok) return verdict;
+    if (verdict.value !== undefined) this.#convict(verdict.value);
+    return ok(true);
+  }
+
+  #convict(proof: DivergenceProof): void {
+    this.#emit({ type: "divergence", proof });
+    this.#emit({ type: "broadcast", message: { type: "divergence", proof } });
+    if (tripsSwitch(proof.kind)) this.#conviction ??= divergenceId(this.#judge.provider, proof);
+  }
+
+  #want(digest: Uint8Array, from: number): void {
+    if (!this.missing.want(digest)) return;
+    const message = { type: "fetch", digest } as const;
+    if (from === this.#options.me) this.#emit({ type: "broadcast", message });
+    else this.#emit({ type: "send", to: from, message });
+  }
+
+  /** C1, for a block whose certificate is new or stronger. */
+  #commit(digest: Uint8Array): void {
+    const committed = this.tree.commit(digest);
+    if (committed !== undefined) {
+      this.#commits += 1;
+      this.#strength = committed.strength;
+      this.#isOver ||= committed.epochCert !== undefined;
+      this.#emit({ type: "commit", ...committed });
+      return;
+    }
+    const above = this.tree.childrenOf(digest).map((child) => child.digest);
+    for (const child of [digest, ...above]) {
+      const pair = this.tree.pairOf(child);
+      if (pair === undefined || pair.cert.block.height > this.tree.root.height) continue;
+      if (!equalBytes(pair.cert.child.parent, this.tree.root.digest)) continue;
+      const better = stronger(pair.strength, this.#strength);
+      if (better.power === this.#strength.power && better.anchored === this.#strength.anchored) {
+        continue;
+      }
+      this.#strength = better;
+      this.#emit({ type: "strengthened", ...pair });
+    }
+  }
+}
+
+const maxOf = (a: bigint, b: bigint): bigint => (a > b ? a : b);
