@@ -369,20 +369,25 @@ export class MemoryFile implements AsyncDisposable {
     });
   }
 
-  /** A table of all up to the last commit, so that opening needs not walk there; and other segments. */
+  /**
+   * Segments, and behind them a table of all up to there, so that opening looks at nothing before it. Two
+   * commits: after a crash between them the table before holds, and the walk finds the segments.
+   */
   async writeTable(extra: Extra): Promise<void> {
+    await this.writeSegments(extra);
     await this.#write(async () => {
       const { last, sequence, segments, tree } = this.#writer;
       if (last === undefined || !tableIsDue(this.#fold)) return;
       const bytes = encodeTable(this.#fold, { last, sequence, segments, tree });
       const old = this.segments().filter(({ kind }) => kind === "table");
       const append = this.#writer.append(this.#place.provider);
-      const all: Extra = {
-        ...extra,
-        segments: [{ kind: "table", first: 0, count: 0, bytes }, ...(extra.segments ?? [])],
-        drop: [...old.map(({ number }) => number), ...(extra.drop ?? [])],
-      };
-      await this.#finish(append, this.#place.now(), all, () => []);
+      const { indexRoot } = extra;
+      const table = {
+        segments: [{ kind: "table", first: 0, count: 0, bytes }],
+        drop: old.map(({ number }) => number),
+        indexRoot,
+      } as const;
+      await this.#finish(append, this.#place.now(), table, () => []);
     });
   }
 

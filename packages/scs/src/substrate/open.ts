@@ -63,7 +63,7 @@ export const openSubstrate = async (
   try {
     const { embedder } = options;
     if (embedder !== undefined) checkEmbedder(place, embedder, file.info.parameters);
-    return await Substrate.open(place, file, mode === "write", options);
+    return new Substrate(place, file, mode === "write", options);
   } catch (error) {
     await file.close();
     throw error;

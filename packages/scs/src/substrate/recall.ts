@@ -124,14 +124,14 @@ const scoresOf = (list: readonly Scored[]): ReadonlyMap<number, number> =>
 
 export const find = (
   question: Question,
-  words: WordStore,
+  words: WordStore | undefined,
   index: VectorIndex | undefined,
 ): Found => {
   const { query, components, accept, isWeak } = question;
   const { k, text, by = "auto" } = query;
   const depth = fusionDepth(k);
-  const worded =
-    text !== undefined && by !== "vectors" ? words.words.search(text, depth, accept) : [];
+  const isWorded = words !== undefined && text !== undefined && by !== "vectors";
+  const worded = isWorded ? words.words.search(text, depth, accept) : [];
   const vectored =
     index !== undefined && components !== undefined && by !== "words"
       ? byVectors(index, components, question, depth)

@@ -10,6 +10,8 @@
  */
 import { OperationError, type Signal, toHex } from "@ioi/base";
 import type { Embedder } from "../embed/embedder.ts";
+import { audit } from "./audit.ts";
+import { duplicatesOf } from "./duplicates.ts";
 import type { Extra, Adding } from "../file-types.ts";
 import type { MemoryFile } from "../file.ts";
 import { operation, type Place } from "../header.ts";
@@ -41,7 +43,7 @@ import type {
 } from "./types.ts";
 import type { NewNode, VectorIndex } from "./vector-index.ts";
 import { VectorStore } from "./vector-store.ts";
-import { lexOf, plainText, WordStore } from "./word-store.ts";
+import { lexOf, WordStore } from "./word-store.ts";
 
 interface Cancellable {
   readonly signal?: Signal | undefined;
@@ -59,24 +61,26 @@ export class Substrate implements AsyncDisposable {
   readonly #embedder: Embedder | undefined;
   readonly #quantiser: Quantiser | undefined;
   readonly #vectors: VectorStore;
-  #words: WordStore;
+  readonly #progress: Progress | undefined;
+  /** Both are loaded by the first call that needs them. */
+  #words: WordStore | undefined;
   #index: VectorIndex | undefined;
+  #isIndexLoaded = false;
   /** The index is the one that the log makes: nothing forgotten is a way in it. */
   #isExact = false;
   /** A change failed half way: all is loaded again before it is used. */
   #isBroken = false;
-  /** Memories that the last snapshot covers. */
-  #covered = 0;
   readonly #metas = new Map<number, Meta>();
   #forgettings = 0;
   #turn: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
-  private constructor(
+  /** Use `openSubstrate`. */
+  constructor(
     place: Place,
     file: MemoryFile,
     isWritable: boolean,
-    { embedder, kernel }: OpenOptions,
+    { embedder, kernel, progress }: OpenOptions,
   ) {
     const { dimension, quantiserSeed } = file.info.parameters.index;
     this.file = file;
@@ -86,47 +90,35 @@ export class Substrate implements AsyncDisposable {
     this.#quantiser =
       dimension > 0 ? new Quantiser(place.provider, dimension, quantiserSeed) : undefined;
     this.#vectors = new VectorStore(place, file, kernel);
-    this.#words = new WordStore(place.provider);
+    this.#progress = progress;
   }
 
-  /** Use `openSubstrate`. */
-  static async open(
-    place: Place,
-    file: MemoryFile,
-    isWritable: boolean,
-    options: OpenOptions,
-  ): Promise<Substrate> {
-    const substrate = new Substrate(place, file, isWritable, options);
-    await substrate.#load(options.progress);
-    return substrate;
-  }
-
-  async #load(progress?: Progress): Promise<void> {
-    const { provider } = this.#place;
-    const read = async (id: number): Promise<string | undefined> =>
-      this.#isReadable(id) ? (await this.file.read(id)).text : undefined;
+  async #loadWords(): Promise<WordStore> {
+    if (this.#words !== undefined) return this.#words;
     const lex = lexOf(this.file);
-    this.#words = new WordStore(provider);
-    if (!(await this.#words.load(this.file, lex, read))) {
-      this.#words = new WordStore(provider);
-      await this.#words.load(this.file, [], read);
+    let words = new WordStore(this.#place.provider);
+    if (!(await words.load(this.file, lex, this.#readText))) {
+      words = new WordStore(this.#place.provider);
+      await words.load(this.file, [], this.#readText);
     }
-    this.#covered = this.file.info.memories - this.#words.tail;
-    if (this.#quantiser !== undefined) await this.#loadIndex(progress);
-    this.#isBroken = false;
+    this.#words = words;
+    return words;
   }
 
-  async #loadIndex(progress?: Progress): Promise<void> {
+  readonly #readText = async (id: number): Promise<string | undefined> =>
+    this.#isReadable(id) ? (await this.file.read(id)).text : undefined;
+
+  async #loadIndex(): Promise<VectorIndex | undefined> {
+    if (this.#quantiser === undefined || this.#isIndexLoaded) return this.#index;
     const nodes = await this.#vectors.nodes();
     const committed = this.file.lastCommit?.body.indexRoot;
-    const loaded = await this.#vectors.load(nodes, indexedOnOpeningMax, progress);
-    if (loaded !== undefined && (committed === undefined || loaded.isOf(committed))) {
-      this.#index = loaded;
-      this.#isExact = true;
-      return;
-    }
-    this.#isExact = nodes.length <= indexedOnOpeningMax;
-    this.#index = this.#isExact ? await this.#vectors.build(nodes, progress) : undefined;
+    const loaded = await this.#vectors.load(nodes, indexedOnOpeningMax, this.#progress);
+    const fits = loaded !== undefined && (committed === undefined || loaded.isOf(committed));
+    this.#isExact = fits || nodes.length <= indexedOnOpeningMax;
+    const built = this.#isExact && !fits ? this.#vectors.build(nodes, this.#progress) : undefined;
+    this.#index = fits ? loaded : await built;
+    this.#isIndexLoaded = true;
+    return this.#index;
   }
 
   #isReadable(id: number): boolean {
@@ -138,7 +130,7 @@ export class Substrate implements AsyncDisposable {
     const body = this.file.lastCommit?.body;
     return {
       ...this.file.info,
-      vectors: this.#index?.size ?? 0,
+      vectors: this.#vectors.count,
       indexRoot: body?.indexRoot,
       lexicalRoot: body?.lexicalRoot,
       stale: this.#isStale,
@@ -153,7 +145,11 @@ export class Substrate implements AsyncDisposable {
   /** Runs after what was asked for before; after a failure on the way all is loaded again. */
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#turn.then(async () => {
-      if (this.#isBroken) await this.#load();
+      if (this.#isBroken) {
+        this.#words = undefined;
+        this.#isIndexLoaded = false;
+        this.#isBroken = false;
+      }
       return await work();
     });
     this.#turn = run.catch(() => undefined);
@@ -183,10 +179,12 @@ export class Substrate implements AsyncDisposable {
     const components = await this.#embed(texts, signal);
     signal?.throwIfAborted();
     return await this.#inTurn(async () => {
-      const duplicates = this.#duplicates(texts, components);
+      const words = await this.#loadWords();
+      const index = await this.#loadIndex();
+      const duplicates = duplicatesOf(texts, components, words, index);
       const ids = await this.#changing(async () => {
         const added = await this.file.add(memories, (adding) => this.#adding(adding, components));
-        for (const [i, id] of added.entries()) this.#words.add(id, texts[i]);
+        for (const [i, id] of added.entries()) words.add(id, texts[i]);
         return added;
       });
       await this.#snapshotIfDue(snapshotEvery.writing, 1);
@@ -227,28 +225,6 @@ export class Substrate implements AsyncDisposable {
     if (components === undefined) throw operation("E_SCS_VECTOR", path, "it has no vectors");
     if (!components.ok) throw operation("E_SCS_VECTOR", path, components.error.message);
     return components.value;
-  }
-
-  /** What each new memory says again: one that is there, or an earlier one of the same call. */
-  #duplicates(
-    texts: readonly string[],
-    components: readonly Int16Array[] | undefined,
-  ): (i: number, ids: readonly number[]) => number | undefined {
-    const firsts = new Map<string, number>();
-    const found = texts.map((text, i): { there: number | undefined; earlier: number } => {
-      const key = plainText(text);
-      const earlier = firsts.get(key) ?? i;
-      if (earlier === i) firsts.set(key, i);
-      const vector = components?.[i];
-      const there =
-        this.#words.find(text) ?? (vector === undefined ? undefined : this.#index?.nearest(vector));
-      return { there, earlier };
-    });
-    return (i, ids) => {
-      const each = found[i];
-      if (each?.there !== undefined || each === undefined || each.earlier === i) return each?.there;
-      return ids[each.earlier];
-    };
   }
 
   #adding({ first, leaves }: Adding, components: readonly Int16Array[] | undefined): Extra {
@@ -299,7 +275,9 @@ export class Substrate implements AsyncDisposable {
       const accept = acceptOf(this.file, commit, query.filter, this.#metas);
       const isWeak = this.#embedder?.isWeak === true;
       const question = { query, components, accept, isWhole: isWhole(query), isWeak };
-      const found = find(question, this.#words, this.#index);
+      const words = query.by === "vectors" ? undefined : await this.#loadWords();
+      const index = components === undefined ? undefined : await this.#loadIndex();
+      const found = find(question, words, index);
       return await then(await this.#recalled(found, commit), components);
     });
   }
@@ -354,7 +332,8 @@ export class Substrate implements AsyncDisposable {
   #alike(id: number, ids: readonly number[]): readonly number[] {
     return ids.filter(
       (other) =>
-        other !== id && (this.#words.isSame(id, other) || this.#index?.isNear(id, other) === true),
+        other !== id &&
+        (this.#words?.isSame(id, other) === true || this.#index?.isNear(id, other) === true),
     );
   }
 
@@ -365,11 +344,13 @@ export class Substrate implements AsyncDisposable {
       for (const id of ids) this.#checkThere(id);
       await this.#changing(async () => {
         this.#forgettings++;
+        const words = await this.#loadWords();
+        await this.#loadIndex();
         for (const id of ids) {
-          this.#words.remove(id);
+          words.remove(id);
           this.#metas.delete(id);
         }
-        const segments = await this.#words.without(this.file, ids);
+        const segments = await words.without(this.file, ids);
         await this.#unindex(ids);
         await this.file.forget(ids, { segments, indexRoot: this.#indexRoot });
       });
@@ -410,7 +391,8 @@ export class Substrate implements AsyncDisposable {
   async #bury(ids: readonly number[], mark: (extra: Extra) => Promise<void>): Promise<void> {
     await this.#inTurn(() =>
       this.#changing(async () => {
-        for (const id of ids) this.#index?.bury(id);
+        const index = await this.#loadIndex();
+        for (const id of ids) index?.bury(id);
         await mark({ indexRoot: this.#indexRoot });
       }),
     );
@@ -439,6 +421,7 @@ export class Substrate implements AsyncDisposable {
       this.#vectors.buryAll(index, [...nodes, ...after]);
       this.#index = index;
       this.#isExact = true;
+      this.#isIndexLoaded = true;
       await this.#snapshot();
       return true;
     });
@@ -448,30 +431,24 @@ export class Substrate implements AsyncDisposable {
   async audit(progress?: Progress): Promise<Audit> {
     return await this.#inTurn(async () => {
       const words = new WordStore(this.#place.provider);
-      const read = async (id: number): Promise<string | undefined> =>
-        this.#isReadable(id) ? (await this.file.read(id)).text : undefined;
-      await words.load(this.file, [], read);
-      const isSame = words.equals(this.#words);
-      const committed = this.file.lastCommit?.body.indexRoot ?? new Uint8Array();
-      if (this.#quantiser === undefined) {
-        return { ok: isSame, committed, rebuilt: committed, nodes: 0, words: isSame };
-      }
-      const nodes = await this.#vectors.nodes();
-      const rebuilt = await this.#vectors.build(nodes, progress);
-      const ok = isSame && rebuilt.isOf(committed);
-      return { ok, committed, rebuilt: rebuilt.root(), nodes: nodes.length, words: isSame };
+      await words.load(this.file, [], this.#readText);
+      const isSame = words.equals(await this.#loadWords());
+      const vectors = this.#quantiser === undefined ? undefined : this.#vectors;
+      return await audit(this.file, vectors, isSame, progress);
     });
   }
 
   async #snapshotIfDue(least: number, part: number): Promise<void> {
-    const { memories } = this.file.info;
-    const since = memories - this.#covered;
-    if (since >= least && since >= this.#covered * part) await this.#snapshot();
+    const since = this.#words?.tail ?? 0;
+    const covered = this.file.info.memories - since;
+    if (since >= least && since >= covered * part) await this.#snapshot();
   }
 
   /** What finds memories goes into the file as it is now, and a table of all before. */
   async #snapshot(): Promise<void> {
-    const words = await this.#words.fold(this.file);
+    const store = await this.#loadWords();
+    await this.#loadIndex();
+    const words = await store.fold(this.file);
     const joined = this.#quantiser === undefined ? undefined : await this.#vectors.joined();
     const index =
       this.#isExact && this.#index !== undefined ? this.#vectors.snapshot(this.#index) : undefined;
@@ -484,8 +461,7 @@ export class Substrate implements AsyncDisposable {
       drop: [...words.drop, ...(joined?.drop ?? []), ...(index?.drop ?? [])],
       indexRoot: this.#indexRoot,
     });
-    if (words.segment !== undefined) this.#words.folded();
-    this.#covered = this.file.info.memories;
+    if (words.segment !== undefined) store.folded();
   }
 
   checkpoint(): LogCheckpoint {

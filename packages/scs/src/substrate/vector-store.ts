@@ -55,6 +55,17 @@ export class VectorStore {
     return new VectorIndex(this.#place.provider, this.#kernel, parameters, nodes);
   }
 
+  /** Vectors that hold, without reading them. */
+  get count(): number {
+    let count = 0;
+    for (const segment of ofKind(this.#file, "vector")) {
+      for (let id = segment.first; id < segment.first + segment.count; id++) {
+        if (keptOf(this.#file, id) !== undefined) count++;
+      }
+    }
+    return count;
+  }
+
   /** What the index has to have, in order. */
   async nodes(): Promise<readonly NewNode[]> {
     const nodes: NewNode[] = [];
@@ -168,6 +179,12 @@ const runsOf = (segments: readonly KeptSegment[]): readonly (readonly KeptSegmen
   const runs: KeptSegment[][] = [];
   let run: KeptSegment[] = [];
   for (const segment of segments) {
+    // What is large enough stays where it is.
+    if (segment.count >= vectorSegmentMemoriesMax / 8) {
+      runs.push(run);
+      run = [];
+      continue;
+    }
     const from = run[0]?.first ?? segment.first;
     if (segment.first + segment.count - from > vectorSegmentMemoriesMax) {
       runs.push(run);
