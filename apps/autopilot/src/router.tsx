@@ -33,6 +33,12 @@ const receipts = createRoute({
   component: lazyRouteComponent(() => import("./screens/receipts.tsx"), "Receipts"),
 });
 
+const memory = createRoute({
+  getParentRoute: () => root,
+  path: "/memory",
+  component: lazyRouteComponent(() => import("./screens/memory.tsx"), "MemoryScreen"),
+});
+
 const policy = createRoute({
   getParentRoute: () => root,
   path: "/policy",
@@ -62,7 +68,7 @@ const tour = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([tasks, runRoute, policy, receipts, connect, doctor, tour]),
+  routeTree: root.addChildren([tasks, runRoute, memory, policy, receipts, connect, doctor, tour]),
   history: createHashHistory(),
   defaultPreload: "intent",
 });

@@ -35,6 +35,10 @@ export const sessionsQuery = queryOptions({
     (await api.listSessions({ limit: sessionsMax }, { signal })).sessions,
 });
 
+export const refreshSessions = async (): Promise<void> => {
+  await queryClient.invalidateQueries({ queryKey: sessionsQuery.queryKey });
+};
+
 export const sessionQuery = (session: string) =>
   queryOptions({
     queryKey: ["session", session],

@@ -16,3 +16,9 @@ export const receiptsPageMax = 200;
 export const sessionsMax = 200;
 /** Bytes of an export of receipts that the page verifies. */
 export const bundleBytesMax = 268_435_456;
+/** Steps of a search that its picture shows; the list beside it has all. */
+export const memoryStepsMax = 160;
+/** Bytes of a proof of recall that the page fetches. */
+export const recallProofBytesMax = 16_777_216;
+/** Characters that the page remembers as the person's own words: longer ones count as a paste. */
+export const ownWordsCharsMax = 180;

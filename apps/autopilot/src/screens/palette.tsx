@@ -39,6 +39,12 @@ const useCommands = (): readonly Command[] => {
     { value: "new", label: "New task", icon: "plus", run: () => openSpotlight() },
     { value: "tasks", label: "Tasks", icon: "task", run: go("/") },
     {
+      value: "memory",
+      label: "Memory: search, provenance, forget",
+      icon: "memory",
+      run: go("/memory"),
+    },
+    {
       value: "policy",
       label: "Policy: rules, tests, what a change allows",
       icon: "rules",

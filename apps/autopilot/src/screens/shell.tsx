@@ -22,6 +22,7 @@ const dialogsAfterMs = 300;
 
 const places = [
   { to: "/", icon: "task", text: "Tasks" },
+  { to: "/memory", icon: "memory", text: "Memory" },
   { to: "/policy", icon: "rules", text: "Policy" },
   { to: "/receipts", icon: "receipt", text: "Receipts" },
   { to: "/connect", icon: "connect", text: "Connect" },

@@ -2,8 +2,10 @@
  * Starts the verifier in a worker. The page's policy lets a script be loaded only from an address
  * that a Trusted Types policy vouches for; ours vouches for this one worker and nothing else.
  */
+import { fromHex } from "@ioi/base";
 import type { Checked, Seen } from "./check.ts";
-import type { VerifyAnswer, VerifyRequest } from "./worker.ts";
+import type { RecallVerdict } from "@ioi/verifier";
+import type { RecallRequest, VerifyAnswer, VerifyRequest } from "./worker.ts";
 // oxlint-disable-next-line import/default -- the bundler makes it
 import workerUrl from "./worker.ts?worker&url";
 
@@ -58,7 +60,7 @@ const remember = (seen: Seen): void => {
   }
 };
 
-const ask = (request: VerifyRequest, signal: AbortSignal): Promise<VerifyAnswer> =>
+const ask = (request: VerifyRequest | RecallRequest, signal: AbortSignal): Promise<VerifyAnswer> =>
   new Promise((resolve, reject) => {
     const worker = new Worker(trustedUrl(), { type: "module", name: "verify" });
     const end = (): void => worker.terminate();
@@ -95,12 +97,34 @@ export const verifyExport = async (
 ): Promise<Verified> => {
   const seen = lastSeen();
   const text = new TextDecoder().decode(exported.bytes);
-  const answer = await ask({ text, identity: exported.identity, seen }, signal);
+  const { identity } = exported;
+  const answer = await ask({ type: "receipts", text, identity, seen }, signal);
   if (answer.type === "failed") throw new Error(answer.message);
+  if (answer.type === "recall") throw new Error("the verifier answered something else");
   const { checked, fingerprint } = answer;
   const { report, history } = checked;
   if (report.ok && report.root !== null && (history === "first" || history === "extends")) {
     remember({ size: report.size, root: report.root, key: report.key ?? "", atMs: Date.now() });
   }
   return { checked, fingerprint, before: seen };
+};
+
+export interface RecallChecked {
+  readonly verdict: RecallVerdict;
+  /** What verifying took. */
+  readonly ms: number;
+}
+
+/** Verifies what shows an answer of recall, against the roots that its receipt names. */
+export const verifyRecalled = async (
+  proof: Uint8Array,
+  roots: { readonly logRoot: string; readonly indexRoot: string | undefined },
+  signal: AbortSignal,
+): Promise<RecallChecked> => {
+  const logRoot = fromHex(roots.logRoot);
+  const indexRoot = roots.indexRoot === undefined ? undefined : fromHex(roots.indexRoot);
+  if (logRoot === undefined) throw new Error("the receipt names no root");
+  const answer = await ask({ type: "recall", proof, logRoot, indexRoot }, signal);
+  if (answer.type !== "recall") throw new Error("the verifier answered something else");
+  return { verdict: answer.verdict, ms: answer.ms };
 };

@@ -16,6 +16,8 @@ const paths = {
   bad: "M4 4l8 8M12 4l-8 8",
   quiet: "M3.5 3.5h9v9h-9Z",
   task: "M2.5 3.5h11M2.5 8h11M2.5 12.5h7",
+  memory:
+    "M3 4.5c0-1.5 2.2-2.5 5-2.5s5 1 5 2.5-2.2 2.5-5 2.5-5-1-5-2.5ZM3 4.5v7c0 1.5 2.2 2.5 5 2.5s5-1 5-2.5v-7M3 8c0 1.5 2.2 2.5 5 2.5s5-1 5-2.5",
   receipt: "M3.5 1.75h9v12.5l-2.25-1.5L8 14.25l-2.25-1.5-2.25 1.5ZM6 5.25h4M6 8.25h4",
   rules: "M2.5 3.5h2v2h-2ZM7 4.5h6.5M2.5 7.5h2v2h-2ZM7 8.5h6.5M2.5 11.5h2v2h-2ZM7 12.5h6.5",
   connect: "M6 1.75v3M10 1.75v3M4 4.75h8v2.5a4 4 0 0 1-8 0ZM8 11.25v3",
@@ -57,6 +59,7 @@ const kinds: readonly (readonly [string, IconName])[] = [
   ["net::", "globe"],
   ["browser::", "globe"],
   ["model::", "model"],
+  ["memory::", "memory"],
 ];
 
 /** Icon of what an action is done with. */

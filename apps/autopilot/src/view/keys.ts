@@ -17,6 +17,7 @@ export const keyHelp: readonly KeyHelp[] = [
   { keys: ["Ctrl", "/"], what: "All commands" },
   { keys: ["?"], what: "This list" },
   { keys: ["g", "t"], what: "Tasks" },
+  { keys: ["g", "m"], what: "Memory" },
   { keys: ["g", "p"], what: "Policy" },
   { keys: ["g", "r"], what: "Receipts" },
   { keys: ["g", "c"], what: "Connect" },
@@ -50,6 +51,7 @@ const focusCard = (): void => {
 
 const places: Readonly<Record<string, string>> = {
   t: "/",
+  m: "/memory",
   p: "/policy",
   r: "/receipts",
   c: "/connect",
