@@ -36,7 +36,12 @@ export interface CarryPorts {
   readonly trust: Trust;
   /** The connection is up: its counts can be asked for from now on. */
   readonly onConnection: (connection: Connection) => void;
+  /** Before anything of the request goes over it; throws where it may not. */
+  readonly admit: (connection: Connection) => Promise<void>;
 }
+
+/** Those that are the same for every request. */
+export type SharedPorts = Pick<CarryPorts, "resolve" | "trust">;
 
 export type Header = readonly [name: string, value: string];
 type Event = MessageInitShape<typeof pb.FetchEventSchema>;
@@ -197,6 +202,7 @@ export async function* carry(
     const addresses = await addressesOf(url, limits.addressClasses, ports.resolve, signal);
     connection = await connectAny(url, addresses, ports.trust, signal);
     ports.onConnection(connection);
+    await ports.admit(connection);
     const response = await send(connection, request, headers, body, signal);
     const onAbort = (): void => {
       response.destroy();

@@ -32,6 +32,12 @@ export const flowsKept = 256;
 export const countersKept = 65_536;
 /** Wait for the launcher to say who listens on a port, in milliseconds. */
 export const listenerMs = 5_000;
+/** Wait for the server of a confirmed model to take its connection, in milliseconds. */
+export const acceptMs = 30_000;
+/** First interval at which it is looked for, in milliseconds; it doubles. */
+export const acceptPollMsMin = 10;
+/** Longest interval at which it is looked for, in milliseconds. */
+export const acceptPollMsMax = 250;
 /** Wait for the Guardian's lease, in milliseconds. */
 export const leaseMs = 5_000;
 /** Authorities of this machine that are believed. */

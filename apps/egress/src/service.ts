@@ -7,11 +7,11 @@ import { type Clock, type Log, OperationError } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
 import { type Client, type Implementation, implement } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
-import { carry, type CarryPorts } from "./carry.ts";
+import { carry, type SharedPorts } from "./carry.ts";
 import { type CheckedRequest, checkRequest, type ClientIdentity, UsedCounters } from "./check.ts";
 import type { Connection } from "./connect.ts";
 import { Flow, Flows, tagOf } from "./flow.ts";
-import { checkListener, type FindListener } from "./listeners.ts";
+import { checkConnection, checkListener, type FindListener } from "./listeners.ts";
 import { cutRequestsKept, leaseMs, requestsMax, requestsOfClientMax } from "./limits.ts";
 import { type CutProgram, Programs, type TakeWayOut } from "./program/service.ts";
 
@@ -29,7 +29,7 @@ export interface EgressOptions {
   /** Raw Ed25519 key of this boot of the Guardian. */
   readonly bootKey: Uint8Array;
   readonly leases: Client<typeof pb.Leases>;
-  readonly ports: Omit<CarryPorts, "onConnection">;
+  readonly ports: SharedPorts;
   readonly listener: FindListener;
   readonly takeWayOut: TakeWayOut;
   readonly clock: Pick<Clock, "now">;
@@ -181,8 +181,10 @@ export class Egress {
         ...lease.headers.map(({ name, value }) => [name, value] as const),
         ...continuing(known),
       ];
-      if (lease.listener !== undefined) {
-        await checkListener(this.#options.listener, checked.request.url.port, lease.listener);
+      const { listener } = lease;
+      const find = this.#options.listener;
+      if (listener !== undefined) {
+        await checkListener(find, checked.request.url.port, listener);
       }
       if (given.body.length > Number(lease.bytesUpMax)) {
         throw new OperationError("E_EGRESS_REQUEST", "the body is larger than the lease allows");
@@ -200,6 +202,9 @@ export class Egress {
           ...this.#options.ports,
           onConnection: (connection) => {
             running.connection = connection;
+          },
+          admit: async (connection) => {
+            if (listener !== undefined) await checkConnection(find, connection, listener, stop);
           },
         },
         stop,

@@ -119,11 +119,14 @@ export interface WorldOptions {
   readonly wayOut?: () => number | undefined;
   /** Who does. */
   readonly listens?: Listener;
+  /** Who took the connection, as often as it is asked; then, and absent: who listens. */
+  readonly took?: readonly (Listener | "waiting" | undefined)[];
 }
 
 export const worldOf = (options: WorldOptions = {}): World => {
   const lookedUp: string[] = [];
   const leased: string[] = [];
+  let taken = 0;
   const leases = {
     lease: async () => {
       leased.push("lease");
@@ -151,7 +154,11 @@ export const worldOf = (options: WorldOptions = {}): World => {
     bootKey: bootKey.publicKey,
     leases,
     ports: { resolve, trust: new Trust(options.authorities ?? [], system, log) },
-    listener: async () => options.listens,
+    listener: {
+      listens: async () => options.listens,
+      took: async () =>
+        taken < (options.took ?? []).length ? options.took?.[taken++] : options.listens,
+    },
     takeWayOut: () => options.wayOut?.(),
     clock: options.clock ?? systemClock,
     log,

@@ -6,26 +6,34 @@ import type { ChildProcess } from "node:child_process";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { readModelUrl } from "@ioi/firewall";
 import { discoverModels } from "@ioi/host/models";
-import { listenerOf } from "@ioi/host/proc";
+import { acceptorOf, listenerOf } from "@ioi/host/proc";
 import type { pb } from "@ioi/wire";
 
 interface Question {
   readonly type: "listener";
   readonly id: number;
   readonly port: number;
+  /** Of a connection whose other end is asked for; absent: who listens. */
+  readonly caller?: number;
 }
 
+const isPort = (port: unknown): port is number =>
+  typeof port === "number" && Number.isSafeInteger(port) && port >= 1 && port <= 65_535;
+
 const isQuestion = (message: unknown): message is Question => {
-  const { type, id, port } = (message ?? {}) as Readonly<Record<string, unknown>>;
-  return type === "listener" && Number.isSafeInteger(id) && Number.isSafeInteger(port);
+  const { type, id, port, caller } = (message ?? {}) as Readonly<Record<string, unknown>>;
+  const ports = isPort(port) && (caller === undefined || isPort(caller));
+  return type === "listener" && Number.isSafeInteger(id) && ports;
 };
 
 /** Answers egress over the channel that hands it its sockets. */
 export const answerListeners = (egress: ChildProcess): void => {
   egress.on("message", (message: unknown) => {
-    if (!isQuestion(message) || message.port < 1 || message.port > 65_535) return;
-    const listener = listenerOf(message.port);
-    egress.send({ type: "listener", id: message.id, ...listener }, () => undefined);
+    if (!isQuestion(message)) return;
+    const { id, port, caller } = message;
+    const found = caller === undefined ? listenerOf(port) : acceptorOf(port, caller);
+    const answer = found === "waiting" ? { waiting: true } : found;
+    egress.send({ type: "listener", id, ...answer }, () => undefined);
   });
 };
 

@@ -367,7 +367,7 @@ export const errors = {
     exit: 3,
   },
   E_EGRESS_LISTENER: {
-    what: "A model of this machine was not asked: another program listens on its port.",
+    what: "A model of this machine was not asked: another program listens on its port, or took the connection.",
     why: "Who runs the server is confirmed with the model; any program could take a free port.",
     next: "If it is your server: ./ioi models add ID again, which confirms who runs it now.",
     exit: 3,

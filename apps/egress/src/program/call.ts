@@ -3,7 +3,7 @@ import type net from "node:net";
 import type { Log } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
 import type { ProgramAuthority } from "@ioi/host/crypto";
-import type { CarryPorts } from "../carry.ts";
+import type { SharedPorts } from "../carry.ts";
 import type { FlowBounds } from "../check.ts";
 import type { Wish } from "./head.ts";
 import type { Inlet } from "./inlet.ts";
@@ -26,7 +26,7 @@ export interface FlowOptions {
   /** Listens inside of the program's sandbox. */
   readonly descriptor: number;
   readonly provider: CryptoProvider;
-  readonly ports: Omit<CarryPorts, "onConnection">;
+  readonly ports: SharedPorts;
   readonly onWant: (want: Want) => void;
   /** Of the hosts whose connections are opened; none where there is no such host. */
   readonly authority?: ProgramAuthority;

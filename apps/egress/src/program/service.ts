@@ -13,7 +13,7 @@ import { checkContents } from "@ioi/firewall/content";
 import { ProgramAuthority } from "@ioi/host/crypto";
 import type { Client } from "@ioi/host/rpc";
 import { encodeCanonical, pb } from "@ioi/wire";
-import type { CarryPorts } from "../carry.ts";
+import type { SharedPorts } from "../carry.ts";
 import { type ClientIdentity, flowOf, permittedAction, type UsedCounters } from "../check.ts";
 import { authoritiesWaitingMax, leaseMs, programsMax } from "../limits.ts";
 import { ProgramFlow } from "./flow.ts";
@@ -26,7 +26,7 @@ export interface ProgramsOptions {
   readonly provider: CryptoProvider;
   readonly bootKey: Uint8Array;
   readonly leases: Client<typeof pb.Leases>;
-  readonly ports: Omit<CarryPorts, "onConnection">;
+  readonly ports: SharedPorts;
   readonly used: UsedCounters;
   readonly takeWayOut: TakeWayOut;
   /** A program was ended with these under way. */
