@@ -18,12 +18,7 @@ export interface IndexParameters {
   readonly salt: Uint8Array;
 }
 
-export interface Wanted {
-  readonly ef: number;
-  readonly rerank: number;
-  readonly final: number;
-  readonly k: number;
-}
+export type Wanted = Readonly<Record<"ef" | "rerank" | "final" | "k", number>>;
 
 export interface RetrievalClaim {
   /** Of the index: 32 bytes that the verifier trusts. */
@@ -42,8 +37,14 @@ export interface RetrievedAnswer {
   readonly frame: Uint8Array;
 }
 
+export interface Searched {
+  readonly answers: readonly RetrievedAnswer[];
+  /** Lists that it read, in order; `from`: whose list named the node first, -1 for the entry. */
+  readonly steps: readonly (readonly [node: number, layer: number, from: number])[];
+}
+
 export type RetrievalVerdict =
-  | { readonly ok: true; readonly size: number; readonly answers: readonly RetrievedAnswer[] }
+  | ({ readonly ok: true; readonly size: number } & Searched)
   | { readonly ok: false; readonly reason: string };
 
 /** What is wrong, on its way to the verdict; nothing else is thrown. */
@@ -55,49 +56,42 @@ const check: (holds: boolean, what: string) => asserts holds = (holds, what) => 
 
 // SHA-256, FIPS 180-4.
 
-const primes = (count: number): number[] => {
-  const found: number[] = [];
-  for (let n = 2; found.length < count; n++) if (found.every((p) => n % p !== 0)) found.push(n);
-  return found;
-};
+const wordsOf = (hex: string): Int32Array =>
+  Int32Array.from(hex.match(/.{8}/g) ?? [], (word) => Number.parseInt(word, 16));
 
-/** The first 32 bits of the fractional part of a root of a prime, exactly: by integers. */
-const fraction = (prime: number, root: 2 | 3): number => {
-  const target = BigInt(prime) << BigInt(32 * root);
-  let [low, high] = [0n, 1n << 40n];
-  while (high - low > 1n) {
-    const middle = (low + high) >> 1n;
-    if (middle ** BigInt(root) <= target) low = middle;
-    else high = middle;
+const roundConstants = wordsOf(
+  "428a2f9871374491b5c0fbcfe9b5dba53956c25b59f111f1923f82a4ab1c5ed5d807aa9812835b01243185be" +
+    "550c7dc372be5d7480deb1fe9bdc06a7c19bf174e49b69c1efbe47860fc19dc6240ca1cc2de92c6f4a7484aa" +
+    "5cb0a9dc76f988da983e5152a831c66db00327c8bf597fc7c6e00bf3d5a7914706ca63511429296727b70a85" +
+    "2e1b21384d2c6dfc53380d13650a7354766a0abb81c2c92e92722c85a2bfe8a1a81a664bc24b8b70c76c51a3" +
+    "d192e819d6990624f40e3585106aa07019a4c1161e376c082748774c34b0bcb5391c0cb34ed8aa4a5b9cca4f" +
+    "682e6ff3748f82ee78a5636f84c878148cc7020890befffaa4506cebbef9a3f7c67178f2",
+);
+const firstState = wordsOf("6a09e667bb67ae853c6ef372a54ff53a510e527f9b05688c1f83d9ab5be0cd19");
+const words = new Int32Array(64);
+
+/** Of 64 bytes from `at` on. */
+const compress = (state: Int32Array, bytes: Uint8Array, at: number): void => {
+  for (let i = 0, from = at; i < 16; i++, from += 4) {
+    const high = ((bytes[from] as number) << 24) | ((bytes[from + 1] as number) << 16);
+    words[i] = high | ((bytes[from + 2] as number) << 8) | (bytes[from + 3] as number);
   }
-  return Number(low & 0xffffffffn) | 0;
-};
-
-const roundConstants = Int32Array.from(primes(64), (prime) => fraction(prime, 3));
-const firstState = Int32Array.from(primes(8), (prime) => fraction(prime, 2));
-
-const compress = (state: Int32Array, block: DataView, at: number, words: Int32Array): void => {
-  for (let i = 0; i < 16; i++) words[i] = block.getInt32(at + 4 * i);
   for (let i = 16; i < 64; i++) {
-    const [x, y] = [words[i - 15] as number, words[i - 2] as number];
+    const x = words[i - 15] as number;
+    const y = words[i - 2] as number;
     const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
     const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
     words[i] = ((words[i - 16] as number) + s0 + (words[i - 7] as number) + s1) | 0;
   }
-  let a = state[0] as number;
-  let b = state[1] as number;
-  let c = state[2] as number;
-  let d = state[3] as number;
-  let e = state[4] as number;
-  let f = state[5] as number;
-  let g = state[6] as number;
-  let h = state[7] as number;
+  const from = (i: number): number => state[i] as number;
+  let [a, b, c, d] = [from(0), from(1), from(2), from(3)];
+  let [e, f, g, h] = [from(4), from(5), from(6), from(7)];
   for (let i = 0; i < 64; i++) {
     const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-    const t1 =
-      (h + s1 + ((e & f) ^ (~e & g)) + (roundConstants[i] as number) + (words[i] as number)) | 0;
+    const chosen = g ^ (e & (f ^ g));
+    const t1 = (h + s1 + chosen + (roundConstants[i] as number) + (words[i] as number)) | 0;
     const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-    const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+    const most = (a & b) | (c & (a | b));
     h = g;
     g = f;
     f = e;
@@ -105,47 +99,40 @@ const compress = (state: Int32Array, block: DataView, at: number, words: Int32Ar
     d = c;
     c = b;
     b = a;
-    a = (t1 + t2) | 0;
+    a = (t1 + s0 + most) | 0;
   }
-  for (const [i, word] of [a, b, c, d, e, f, g, h].entries()) {
-    state[i] = ((state[i] as number) + word) | 0;
-  }
+  const after = [a, b, c, d, e, f, g, h];
+  for (let i = 0; i < 8; i++) state[i] = ((state[i] as number) + (after[i] as number)) | 0;
 };
 
-const words = new Int32Array(64);
+/** What is hashed, padded: grown to the longest, and used again. */
+let padded = new Uint8Array(4096);
 
 export const sha256OfParts = (...parts: readonly Uint8Array[]): Uint8Array => {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const padded = new Uint8Array(Math.ceil((length + 9) / 64) * 64);
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const end = Math.ceil((length + 9) / 64) * 64;
+  if (end > padded.length) padded = new Uint8Array(2 * end);
   let at = 0;
   for (const part of parts) {
     padded.set(part, at);
     at += part.length;
   }
+  padded.fill(0, length, end);
   padded[length] = 0x80;
-  const view = new DataView(padded.buffer);
-  view.setUint32(padded.length - 8, Math.floor(length / 2 ** 29));
-  view.setUint32(padded.length - 4, (length << 3) >>> 0);
+  new DataView(padded.buffer).setBigUint64(end - 8, BigInt(length * 8));
   const state = firstState.slice();
-  for (let block = 0; block < padded.length; block += 64) compress(state, view, block, words);
+  for (let block = 0; block < end; block += 64) compress(state, padded, block);
   const hash = new Uint8Array(32);
-  const out = new DataView(hash.buffer);
-  for (const [i, word] of state.entries()) out.setInt32(4 * i, word);
+  for (let i = 0; i < 32; i++) hash[i] = (state[i >> 2] as number) >>> (24 - 8 * (i & 3));
   return hash;
 };
 
 const little = (value: number, width: number): Uint8Array => {
   const bytes = new Uint8Array(width);
-  let rest = value;
-  for (let i = 0; i < width; i++) {
-    bytes[i] = rest % 256;
-    rest = Math.floor(rest / 256);
-  }
+  for (let i = 0, rest = value; i < width; i++, rest = Math.floor(rest / 256)) bytes[i] = rest;
   return bytes;
 };
-
-const same = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i]);
 
 // Section 8: reading.
 
@@ -167,12 +154,9 @@ class Reader {
     return this.take(1)[0] as number;
   }
 
-  /** Little-endian, exact. */
-  number(width: number): number {
-    let value = 0;
-    for (const byte of this.take(width).slice().reverse()) value = value * 256 + byte;
-    check(Number.isSafeInteger(value), "a number is too large");
-    return value;
+  /** Of 8 bytes, little-endian; what is too large is refused by its bound. */
+  long(): number {
+    return Number(new DataView(this.take(8).slice().buffer).getBigUint64(0, true));
   }
 
   /** LEB128 in its shortest form, below 2^32. */
@@ -191,14 +175,14 @@ class Reader {
   }
 
   /** Rising numbers below `bound`. */
-  rising(count: number, bound: number): number[] {
+  rising(count: number, bound: number): Int32Array {
     check(count <= this.#bytes.length - this.#at, "the proof is cut off");
-    const numbers: number[] = [];
+    const numbers = new Int32Array(count);
     let next = 0;
     for (let i = 0; i < count; i++) {
       const number = next + this.varint();
       check(number < bound, "a number is out of range");
-      numbers.push(number);
+      numbers[i] = number;
       next = number + 1;
     }
     return numbers;
@@ -209,34 +193,47 @@ class Reader {
   }
 }
 
-interface Vector {
-  readonly upper: Uint8Array;
-  /** Absent where only the upper bits are shown. */
-  readonly lower: Uint8Array | undefined;
-}
+/** Lower bits are absent where only the upper ones are shown. */
+type Vector = { readonly upper: Uint8Array; readonly lower: Uint8Array | undefined };
 
 interface Leaf {
-  readonly level: number;
   readonly gone: boolean;
   readonly frame: Uint8Array;
   readonly vector: Vector | undefined;
-  readonly vectorHash: Uint8Array;
-  /** By layer; undefined where only its hash is shown. */
-  readonly neighbours: readonly (readonly number[] | undefined)[];
-  readonly hashes: readonly Uint8Array[];
+  /** By layer, places in the dictionary; undefined where only its hash is shown. */
+  readonly neighbours: readonly (Int32Array | undefined)[];
+  /** Section 7. */
+  readonly hash: Uint8Array;
 }
 
-interface Opened {
-  readonly size: number;
-  readonly entry: number;
-  readonly maxLevel: number;
-  readonly codes: ReadonlyMap<number, Uint8Array>;
-  readonly leaves: ReadonlyMap<number, Leaf>;
-  readonly siblings: readonly Uint8Array[];
+/** Numbers of nodes, rising, and the code of each, one after the other. */
+interface Dictionary {
+  readonly ids: Int32Array;
+  readonly codes: Uint8Array;
+  readonly codeBytes: number;
 }
+
+const codeAt = ({ codes, codeBytes }: Dictionary, place: number): Uint8Array =>
+  codes.subarray(place * codeBytes, (place + 1) * codeBytes);
+
+/** The first place, in rising order, where something holds that then goes on holding. */
+const firstPlace = (count: number, holds: (place: number) => boolean): number => {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+};
+
+/** Where a number stands in a dictionary; -1 where it does not. */
+const placeOf = ({ ids }: Dictionary, id: number): number => {
+  const place = firstPlace(ids.length, (at) => (ids[at] as number) >= id);
+  return ids[place] === id ? place : -1;
+};
 
 const levelMax = 8;
-
 /** The vector as far as it is shown, and its hash. */
 const readVector = (
   reader: Reader,
@@ -255,17 +252,30 @@ const readVector = (
   return { vector: { upper, lower }, vectorHash };
 };
 
+/** Section 7: of a list of neighbours. */
+const listHash = ({ ids, codes, codeBytes }: Dictionary, places: Int32Array): Uint8Array => {
+  const bytes = new Uint8Array(2 + places.length * (4 + codeBytes));
+  bytes.set([2, places.length]);
+  let at = 2;
+  for (const place of places) {
+    const id = ids[place] as number;
+    for (let i = 0; i < 4; i++) bytes[at++] = id >>> (8 * i);
+    for (let i = 0; i < codeBytes; i++) bytes[at++] = codes[place * codeBytes + i] as number;
+  }
+  return sha256OfParts(bytes);
+};
+
 const readLeaf = (
   reader: Reader,
   { dimension, m }: IndexParameters,
-  dictionary: readonly number[],
-  codes: ReadonlyMap<number, Uint8Array>,
+  dictionary: Dictionary,
+  id: number,
 ): Leaf => {
   const [level, flags, kind] = [reader.byte(), reader.byte(), reader.byte()];
   check(level <= levelMax && flags <= 1, "a leaf is malformed");
   const frame = reader.take(32);
   const { vector, vectorHash } = readVector(reader, dimension, kind);
-  const neighbours: (readonly number[] | undefined)[] = [];
+  const neighbours: (Int32Array | undefined)[] = [];
   const hashes: Uint8Array[] = [];
   for (let layer = 0; layer <= level; layer++) {
     const how = reader.byte();
@@ -277,175 +287,174 @@ const readLeaf = (
     }
     const count = reader.byte();
     check(count <= (layer === 0 ? 2 * m : m), "a list is too long");
-    const ids = reader.rising(count, dictionary.length).map((at) => dictionary[at] as number);
-    const parts = ids.flatMap((id) => [little(id, 4), codes.get(id) as Uint8Array]);
-    neighbours.push(ids);
-    hashes.push(sha256OfParts(Uint8Array.of(2, count), ...parts));
+    const places = reader.rising(count, dictionary.ids.length);
+    neighbours.push(places);
+    hashes.push(listHash(dictionary, places));
   }
-  return { level, gone: flags === 1, frame, vector, vectorHash, neighbours, hashes };
+  const head = [Uint8Array.of(0), little(id, 8), Uint8Array.of(level, flags)];
+  const hash = sha256OfParts(...head, vectorHash, frame, ...hashes);
+  return { gone: flags === 1, frame, vector, neighbours, hash };
 };
 
-const readProof = ({ proof, parameters }: RetrievalClaim): Opened => {
+const readProof = ({ proof, parameters }: RetrievalClaim) => {
   const reader = new Reader(proof);
   check(reader.byte() === 1, "the proof has another version");
-  const [size, entry, maxLevel] = [reader.number(8), reader.number(8), reader.byte()];
+  const [size, entry, maxLevel] = [reader.long(), reader.long(), reader.byte()];
   check(size < 2 ** 24 && maxLevel <= levelMax, "the index is malformed");
   check(size === 0 ? entry === 0 && maxLevel === 0 : entry < size, "the entry is malformed");
-  const codes = new Map<number, Uint8Array>();
+  const codeBytes = parameters.dimension / 8;
   const leaves = new Map<number, Leaf>();
   const siblings: Uint8Array[] = [];
+  let dictionary: Dictionary = { ids: new Int32Array(), codes: new Uint8Array(), codeBytes };
   if (size > 0) {
-    const dictionary = reader.rising(reader.varint(), size);
-    for (const id of dictionary) codes.set(id, reader.take(parameters.dimension / 8));
     const ids = reader.rising(reader.varint(), size);
-    for (const id of ids) leaves.set(id, readLeaf(reader, parameters, dictionary, codes));
+    dictionary = { ids, codes: reader.take(ids.length * codeBytes), codeBytes };
+    for (const id of reader.rising(reader.varint(), size)) {
+      leaves.set(id, readLeaf(reader, parameters, dictionary, id));
+    }
     const count = reader.varint();
     for (let i = 0; i < count; i++) siblings.push(reader.take(32));
   }
   reader.end();
-  return { size, entry, maxLevel, codes, leaves, siblings };
+  return { size, entry, maxLevel, dictionary, leaves, siblings };
 };
 
-// Section 7: what is committed.
+type Opened = ReturnType<typeof readProof>;
 
-const leafHash = (id: number, leaf: Leaf): Uint8Array =>
-  sha256OfParts(
-    Uint8Array.of(0),
-    little(id, 8),
-    Uint8Array.of(leaf.level, leaf.gone ? 1 : 0),
-    leaf.vectorHash,
-    leaf.frame,
-    ...leaf.hashes,
-  );
+// Section 7: what is committed.
 
 /** The tree's root, from the leaves and the hashes beside their ways; every one of those is used. */
 const treeRoot = ({ size, leaves, siblings }: Opened): Uint8Array => {
   if (size === 0) return new Uint8Array(32);
   check(leaves.size > 0, "no leaf is shown");
-  let here = [...leaves].map(([id, leaf]) => ({ index: id, hash: leafHash(id, leaf) }));
+  let here = [...leaves].map(([id, { hash }]): [index: number, hash: Uint8Array] => [id, hash]);
   let empty: Uint8Array = new Uint8Array(32);
   let used = 0;
   for (let width = 1; width < size; width *= 2) {
     const above: typeof here = [];
     for (let i = 0; i < here.length; i++) {
-      const { index, hash } = here[i] as { index: number; hash: Uint8Array };
-      const next = here[i + 1];
-      let beside: Uint8Array | undefined;
-      if (index % 2 === 0 && next?.index === index + 1) {
-        beside = next.hash;
+      const [index, hash] = here[i] as [number, Uint8Array];
+      const [other, next] = [index ^ 1, here[i + 1]];
+      let beside = empty;
+      if (next?.[0] === other) {
+        beside = next[1];
         i++;
-      } else {
-        const other = index % 2 === 0 ? index + 1 : index - 1;
-        beside = other * width < size ? siblings[used++] : empty;
+      } else if (other * width < size) {
+        check(used < siblings.length, "a hash is missing");
+        beside = siblings[used++] as Uint8Array;
       }
-      check(beside !== undefined, "a hash is missing");
-      const [left, right] = index % 2 === 0 ? [hash, beside] : [beside, hash];
-      const up = Math.floor(index / 2);
-      above.push({ index: up, hash: sha256OfParts(Uint8Array.of(1), left, right) });
+      const pair = index % 2 === 0 ? [hash, beside] : [beside, hash];
+      above.push([index >> 1, sha256OfParts(Uint8Array.of(1), ...pair)]);
     }
     empty = sha256OfParts(Uint8Array.of(1), empty, empty);
     here = above;
   }
   check(used === siblings.length, "a hash is not used");
-  return (here[0] as { hash: Uint8Array }).hash;
+  return (here[0] as [number, Uint8Array])[1];
 };
 
 const algorithm = Uint8Array.from("mhnsw/1", (char) => char.charCodeAt(0));
 
 const indexRoot = (parameters: IndexParameters, opened: Opened): Uint8Array => {
   const { dimension, m, efConstruction, salt } = parameters;
-  const { size, entry, maxLevel, codes } = opened;
-  const entryCode = size === 0 ? new Uint8Array(dimension / 8) : codes.get(entry);
-  check(entryCode !== undefined, "the code of the entry is missing");
-  return sha256OfParts(
-    Uint8Array.of(4),
-    little(algorithm.length, 2),
-    algorithm,
-    little(dimension, 2),
-    little(m, 1),
-    little(efConstruction, 2),
-    salt,
-    little(size, 8),
-    little(entry, 8),
-    entryCode,
-    little(maxLevel, 1),
-    treeRoot(opened),
-  );
+  const { size, entry, maxLevel, dictionary } = opened;
+  const place = placeOf(dictionary, entry);
+  check(size === 0 || place >= 0, "the code of the entry is missing");
+  const entryCode = size === 0 ? new Uint8Array(dimension / 8) : codeAt(dictionary, place);
+  const made = [little(dimension, 2), little(m, 1), little(efConstruction, 2), salt];
+  const way = [little(size, 8), little(entry, 8), entryCode, little(maxLevel, 1)];
+  const name = [Uint8Array.of(4), little(algorithm.length, 2), algorithm];
+  return sha256OfParts(...name, ...made, ...way, treeRoot(opened));
 };
 
 /** What is shown of one node more than once says the same. */
-const checkCodes = ({ codes, leaves }: Opened): void => {
+const checkCodes = ({ dictionary, leaves }: Opened): void => {
   for (const [id, { vector }] of leaves) {
-    const code = codes.get(id);
-    if (vector === undefined || code === undefined) continue;
-    const agrees = vector.upper.every(
-      (value, i) => (((code[i >> 3] as number) >> (i & 7)) & 1) === (value >= 64 ? 1 : 0),
-    );
-    check(agrees, "a code is not that of its vector");
+    const place = placeOf(dictionary, id);
+    if (vector === undefined || place < 0) continue;
+    const code = codeAt(dictionary, place);
+    const { upper } = vector;
+    for (let i = 0; i < upper.length; i++) {
+      const bit = ((code[i >> 3] as number) >> (i & 7)) & 1;
+      check(bit === (upper[i] as number) >> 6, "a code is not that of its vector");
+    }
   }
 };
 
-// Section 6: the search.
+// Section 6: the search. A score of codes or upper bits and a number, as one number: larger is better.
 
-interface Ranked {
-  readonly id: number;
-  readonly score: number;
-}
-
-const isBetter = (a: Ranked, b: Ranked): boolean =>
-  a.score > b.score || (a.score === b.score && a.id < b.id);
-const bestFirst = (a: Ranked, b: Ranked): number => b.score - a.score || a.id - b.id;
+const rankOf = (score: number, id: number): number =>
+  (score + 2 ** 28) * 2 ** 24 + (2 ** 24 - 1 - id);
+const idOf = (rank: number): number => 2 ** 24 - 1 - (rank % 2 ** 24);
 
 const clamp = (value: number, min: number, max: number): number =>
-  Math.min(max, Math.max(min, value));
+  value < min ? min : value > max ? max : value;
 
-/** A list that is kept in order, best first; short enough for insertion to be quick. */
-const insert = (list: Ranked[], item: Ranked): void => {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (isBetter(list[middle] as Ranked, item)) low = middle + 1;
-    else high = middle;
+/** Into a list that is kept in order, best first; short enough for insertion to be quick. */
+const insert = (list: number[], rank: number): void => {
+  const place = firstPlace(list.length, (at) => (list[at] as number) <= rank);
+  list.splice(place, 0, rank);
+};
+
+/** For every byte of a code and every value of it, what its bits add to the score. */
+const tableOf = (query: Int16Array): Int16Array => {
+  const small = Int8Array.from(query, (value) => clamp((value + 32) >> 6, -31, 31));
+  const table = new Int16Array(query.length * 32);
+  for (let at = 0; at < table.length; at++) {
+    const first = (at >> 8) * 8;
+    const lowest = 31 - Math.clz32(at & -at & 255);
+    if (lowest < 0)
+      for (let i = 0; i < 8; i++) table[at] = (table[at] as number) - (small[first + i] as number);
+    else table[at] = (table[at & (at - 1)] as number) + 2 * (small[first + lowest] as number);
   }
-  list.splice(low, 0, item);
+  return table;
 };
 
 /** Runs over what is opened, and remembers what it used. */
 class Replay {
   readonly #opened: Opened;
-  readonly #small: Int8Array;
-  readonly #usedLists = new Set<string>();
-  readonly #usedCodes = new Set<number>();
+  readonly #table: Int16Array;
+  readonly #usedCodes: Uint8Array;
+  /** By place: whose list named the node first. */
+  readonly #namedBy: Int32Array;
+  readonly steps: [node: number, layer: number, from: number][] = [];
 
   constructor(opened: Opened, query: Int16Array) {
     this.#opened = opened;
-    this.#small = Int8Array.from(query, (value) => clamp((value + 32) >> 6, -31, 31));
+    this.#table = tableOf(query);
+    this.#usedCodes = new Uint8Array(opened.dictionary.ids.length);
+    this.#namedBy = new Int32Array(opened.dictionary.ids.length).fill(-1);
   }
 
-  #rank(id: number): Ranked {
-    const code = this.#opened.codes.get(id);
-    check(code !== undefined, "a code is missing");
-    this.#usedCodes.add(id);
+  #rank(place: number): number {
+    const { ids, codes, codeBytes } = this.#opened.dictionary;
+    check(place >= 0, "a code is missing");
+    this.#usedCodes[place] = 1;
     let score = 0;
-    for (const [i, q] of this.#small.entries()) {
-      score += ((code[i >> 3] as number) >> (i & 7)) & 1 ? q : -q;
+    const from = place * codeBytes;
+    for (let i = 0; i < codeBytes; i++) {
+      score += this.#table[i * 256 + (codes[from + i] as number)] as number;
     }
-    return { id, score };
+    return rankOf(score, ids[place] as number);
   }
 
-  #list(id: number, layer: number): readonly number[] {
-    const leaf = this.#opened.leaves.get(id);
-    const list = leaf?.neighbours[layer];
+  #list(id: number, layer: number): Int32Array {
+    const { leaves, dictionary, entry } = this.#opened;
+    const list = leaves.get(id)?.neighbours[layer];
     check(list !== undefined, "a list that the search reads is not shown");
-    this.#usedLists.add(`${id}/${layer}`);
+    this.steps.push([id, layer, this.#namedBy[placeOf(dictionary, id)] as number]);
+    for (const place of list) {
+      const isFirst = this.#namedBy[place] === -1 && dictionary.ids[place] !== entry;
+      if (isFirst) this.#namedBy[place] = id;
+    }
     return list;
   }
 
-  #climb(from: Ranked, layer: number): Ranked {
+  #climb(from: number, layer: number): number {
     for (let best = from; ;) {
       let better = best;
-      for (const rank of this.#list(best.id, layer).map((id) => this.#rank(id))) {
-        if (isBetter(rank, better)) better = rank;
+      for (const place of this.#list(idOf(best), layer)) {
+        better = Math.max(better, this.#rank(place));
       }
       if (better === best) return best;
       best = better;
@@ -453,41 +462,42 @@ class Replay {
   }
 
   /** The best `ef`, best first. */
-  beam(ef: number): readonly Ranked[] {
-    const { entry, maxLevel } = this.#opened;
-    let start = this.#rank(entry);
+  beam(ef: number): readonly number[] {
+    const { entry, maxLevel, dictionary } = this.#opened;
+    let start = this.#rank(placeOf(dictionary, entry));
     for (let layer = maxLevel; layer > 0; layer--) start = this.#climb(start, layer);
-    const seen = new Set([start.id]);
+    const seen = new Uint8Array(dictionary.ids.length);
+    seen[placeOf(dictionary, idOf(start))] = 1;
     const open = [start];
     const kept = [start];
     for (let best = open.shift(); best !== undefined; best = open.shift()) {
-      const worst = kept.at(-1) as Ranked;
-      if (kept.length >= ef && isBetter(worst, best)) break;
-      for (const id of this.#list(best.id, 0)) {
-        if (seen.has(id)) continue;
-        seen.add(id);
-        const rank = this.#rank(id);
+      if (kept.length >= ef && best < (kept.at(-1) as number)) break;
+      for (const place of this.#list(idOf(best), 0)) {
+        if (seen[place] === 1) continue;
+        seen[place] = 1;
+        const rank = this.#rank(place);
         if (kept.length >= ef) {
-          if (isBetter(kept.at(-1) as Ranked, rank)) continue;
+          if (rank < (kept.at(-1) as number)) continue;
           kept.pop();
         }
         insert(kept, rank);
         insert(open, rank);
       }
     }
-    return kept;
+    return kept.map(idOf);
   }
 
   /** Nothing is shown that the search did not read. */
   checkUsed(ranked: ReadonlySet<number>, final: ReadonlySet<number>, passed: ReadonlySet<number>) {
-    const { codes, leaves } = this.#opened;
-    check(this.#usedCodes.size === codes.size, "a code is not used");
-    for (const [id, leaf] of leaves) {
-      const lists = leaf.neighbours.flatMap((list, layer) => (list === undefined ? [] : [layer]));
-      const used = lists.every((layer) => this.#usedLists.has(`${id}/${layer}`));
+    check(!this.#usedCodes.includes(0), "a code is not used");
+    const usedLists = new Set(this.steps.map(([id, layer]) => id * 16 + layer));
+    for (const [id, { vector, neighbours }] of this.#opened.leaves) {
+      const lists = neighbours.flatMap((list, layer) =>
+        list === undefined ? [] : [id * 16 + layer],
+      );
+      const used = lists.every((list) => usedLists.has(list));
       const read = lists.length > 0 || ranked.has(id) || passed.has(id);
       const due = final.has(id) ? "whole" : ranked.has(id) ? "upper" : "hash";
-      const { vector } = leaf;
       const shown = vector === undefined ? "hash" : vector.lower === undefined ? "upper" : "whole";
       check(used && read && shown === due, "something is shown that the search did not read");
     }
@@ -500,79 +510,76 @@ const lowerAt = (packed: Uint8Array, i: number): number => {
   return (pair >> (bit & 7)) & 31;
 };
 
-const upperScore = (query: Int16Array, { upper }: Vector): number =>
-  upper.reduce(
-    (sum, value, i) => sum + clamp(((query[i] as number) + 8) >> 4, -128, 127) * (value - 64),
-    0,
-  );
+const sumOf = (count: number, term: (i: number) => number): number => {
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += term(i);
+  return sum;
+};
 
-const wholeScore = (query: Int16Array, upper: Uint8Array, lower: Uint8Array): number =>
-  upper.reduce(
-    (sum, value, i) => sum + (query[i] as number) * (((value - 64) << 5) + lowerAt(lower, i) - 16),
-    0,
-  );
-
-const runAgain = (claim: RetrievalClaim, opened: Opened): readonly RetrievedAnswer[] => {
+const runAgain = (claim: RetrievalClaim, opened: Opened): Searched => {
   const { query, wanted } = claim;
-  if (opened.size === 0) return [];
+  if (opened.size === 0) return { answers: [], steps: [] };
   const leafOf = (id: number): Leaf => {
     const leaf = opened.leaves.get(id);
     check(leaf !== undefined, "a leaf that the search reads is not shown");
     return leaf;
   };
-  const vectorOf = (id: number): Vector => {
+  const shownOf = (id: number): Vector => {
     const { vector } = leafOf(id);
     check(vector !== undefined, "a vector that the search reads is not shown");
     return vector;
   };
+  const upperScore = (id: number): number => {
+    const { upper } = shownOf(id);
+    const byte = (i: number): number => clamp(((query[i] as number) + 8) >> 4, -128, 127);
+    return sumOf(upper.length, (i) => byte(i) * ((upper[i] as number) - 64));
+  };
+  const wholeScore = (id: number): number => {
+    const { upper, lower } = shownOf(id);
+    check(lower !== undefined, "a vector that the search reads is not shown");
+    const component = (i: number): number =>
+      (((upper[i] as number) - 64) << 5) + lowerAt(lower, i) - 16;
+    return sumOf(upper.length, (i) => (query[i] as number) * component(i));
+  };
   const replay = new Replay(opened, query);
   const [live, passed]: [number[], number[]] = [[], []];
-  for (const { id } of replay.beam(wanted.ef)) {
+  for (const id of replay.beam(wanted.ef)) {
     if (live.length >= wanted.rerank) break;
     (leafOf(id).gone ? passed : live).push(id);
   }
   const final = live
-    .map((id) => ({ id, score: upperScore(query, vectorOf(id)) }))
-    .sort(bestFirst)
+    .map((id) => rankOf(upperScore(id), id))
+    .sort((a, b) => b - a)
     .slice(0, wanted.final)
-    .map(({ id }) => id);
+    .map(idOf);
   replay.checkUsed(new Set(live), new Set(final), new Set(passed));
-  return final
-    .map((id) => {
-      const { upper, lower } = vectorOf(id);
-      check(lower !== undefined, "a vector that the search reads is not shown");
-      return { id, score: wholeScore(query, upper, lower), frame: leafOf(id).frame.slice() };
-    })
-    .sort(bestFirst)
+  const answers = final
+    .map((id) => ({ id, score: wholeScore(id), frame: leafOf(id).frame.slice() }))
+    .sort((a, b) => b.score - a.score || a.id - b.id)
     .slice(0, wanted.k);
+  return { answers, steps: replay.steps };
 };
 
 const checkClaim = ({ root, parameters, query, wanted }: RetrievalClaim): void => {
   const { dimension, m, efConstruction, salt } = parameters;
-  const isWhole = [dimension, m, efConstruction, ...Object.values(wanted)].every(
-    (n: number) => Number.isInteger(n) && n >= 1,
-  );
   const { ef, rerank, final, k } = wanted;
-  check(
-    isWhole &&
-      root.length === 32 &&
-      salt.length === 32 &&
-      dimension % 8 === 0 &&
-      dimension <= 2048 &&
-      m >= 2 &&
-      m <= 16 &&
-      efConstruction <= 4096 &&
-      ef <= 4096 &&
-      rerank <= ef &&
-      final <= rerank &&
-      k <= final,
-    "the claim is malformed",
-  );
+  const bounds: readonly (readonly [value: number, min: number, max: number])[] = [
+    [root.length, 32, 32],
+    [salt.length, 32, 32],
+    [dimension / 8, 1, 256],
+    [m, 2, 16],
+    [efConstruction, 1, 4096],
+    [ef, 1, 4096],
+    [rerank, 1, ef],
+    [final, 1, rerank],
+    [k, 1, final],
+  ];
+  for (const [value, min, max] of bounds) {
+    check(Number.isInteger(value) && value >= min && value <= max, "the claim is malformed");
+  }
   check(query.length === dimension, "the query has another dimension");
-  check(
-    query.every((value) => value >= -2048 && value <= 2047),
-    "the query is out of range",
-  );
+  const inRange = query.every((value) => value >= -2048 && value <= 2047);
+  check(inRange, "the query is out of range");
 };
 
 /** The verdict on a claim. Never throws. */
@@ -580,9 +587,11 @@ export const verifyRetrieval = (claim: RetrievalClaim): RetrievalVerdict => {
   try {
     checkClaim(claim);
     const opened = readProof(claim);
-    check(same(indexRoot(claim.parameters, opened), claim.root), "it is of another index");
+    const root = indexRoot(claim.parameters, opened);
+    const isSame = root.every((byte, i) => byte === claim.root[i]);
+    check(isSame, "it is of another index");
     checkCodes(opened);
-    return { ok: true, size: opened.size, answers: runAgain(claim, opened) };
+    return { ok: true, size: opened.size, ...runAgain(claim, opened) };
   } catch (error) {
     const reason = error instanceof Wrong ? error.message : "the proof is malformed";
     return { ok: false, reason };

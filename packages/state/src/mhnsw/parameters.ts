@@ -76,11 +76,16 @@ export interface Query {
   readonly small: Int8Array;
 }
 
-export const makeQuery = (components: Int16Array): Query => ({
-  whole: components,
-  byte: Int8Array.from(components, (value) => clamp((value + 8) >> 4, -128, 127)),
-  small: Int8Array.from(components, (value) => clamp((value + 32) >> 6, -31, 31)),
-});
+export const makeQuery = (components: Int16Array): Query => {
+  const byte = new Int8Array(components.length);
+  const small = new Int8Array(components.length);
+  for (let i = 0; i < components.length; i++) {
+    const value = components[i] as number;
+    byte[i] = clamp((value + 8) >> 4, -128, 127);
+    small[i] = clamp((value + 32) >> 6, -31, 31);
+  }
+  return { whole: components, byte, small };
+};
 
 const levelTag = utf8Encode("ioi/scs/level/v1\0");
 /** Layers above the bottom one, at most. */
