@@ -8,7 +8,7 @@ import type { Hashing } from "@ioi/crypto";
 import type { MemoryFile } from "../file.ts";
 import type { KeptSegment } from "../kept.ts";
 import type { NewSegment } from "../segments.ts";
-import { WordIndex } from "../words/index.ts";
+import { countTerms, WordIndex } from "../words/index.ts";
 
 /** Bytes of the hash of a text that are kept: enough to tell that it was there before. */
 const textHashBytes = 6;
@@ -65,8 +65,9 @@ export class WordStore {
   /** Numbers without gaps; undefined: forgotten. */
   add(id: number, text: string | undefined): void {
     if (text !== undefined) {
-      this.words.add(id, text);
-      this.#tail.add(id, text);
+      const counted = countTerms(text);
+      this.words.addCounted(id, counted);
+      this.#tail.addCounted(id, counted);
     }
     this.#note(id, text === undefined ? nothing : textHash(this.#hashing, text));
   }

@@ -83,10 +83,13 @@ export const eachTerm = (text: string, take: (term: string) => void): void => {
   eachRun(text, (run, isUnspacedRun) => eachTermOf(run, isUnspacedRun, take));
 };
 
-/** How often each term stands in a text, in the order of first occurrence, and how many terms there are. */
-export const countTerms = (
-  text: string,
-): { readonly terms: ReadonlyMap<string, number>; readonly length: number } => {
+export interface CountedTerms {
+  /** How often each term stands in a text, in the order of first occurrence. */
+  readonly terms: ReadonlyMap<string, number>;
+  readonly length: number;
+}
+
+export const countTerms = (text: string): CountedTerms => {
   const terms = new Map<string, number>();
   let length = 0;
   eachTerm(text, (term) => {

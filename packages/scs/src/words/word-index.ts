@@ -18,7 +18,7 @@ import { queryTermsMax, wordMemoriesMax } from "../limits.ts";
 import { meanLength, scoreOf, weightOf } from "./bm25.ts";
 import { encodeIndex, readIndex, type WordsError } from "./encoding.ts";
 import { type List, Lists } from "./lists.ts";
-import { countTerms, queryTerms } from "./tokenise.ts";
+import { type CountedTerms, countTerms, queryTerms } from "./tokenise.ts";
 
 export interface WordAnswer {
   readonly id: number;
@@ -59,7 +59,11 @@ export class WordIndex {
 
   /** Numbers rise. A text without a word is held, and found by nothing. */
   add(id: number, text: string): void {
-    const { terms, length } = countTerms(text);
+    this.addCounted(id, countTerms(text));
+  }
+
+  /** The same, of a text that was counted already. */
+  addCounted(id: number, { terms, length }: CountedTerms): void {
     this.#hold(id, length);
     for (const [term, occurrences] of terms) {
       this.#lists.append(this.#listOf(term), id, occurrences);
