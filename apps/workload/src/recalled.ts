@@ -46,8 +46,13 @@ export const recalledText = (evidence: Evidence, proof: Uint8Array): Result<Uint
   if (logRoot?.length !== 32) return err("its driver signed for no root");
   const index = evidence["index_root"];
   const indexRoot = index === undefined ? undefined : fromHex(index);
-  const verdict = verifyRecall(proof, {
+  const memories = /^\d+(?:,\d+)*$/.test(evidence["memories"] ?? "")
+    ? (evidence["memories"] ?? "").split(",").map(Number)
+    : undefined;
+  // A plain array: of what came over a socket a slice is no copy.
+  const verdict = verifyRecall(new Uint8Array(proof), {
     logRoot,
+    ...(memories === undefined ? {} : { memories }),
     ...(indexRoot === undefined ? {} : { indexRoot }),
   });
   if (!verdict.ok) return err(verdict.reason);
