@@ -1,14 +1,14 @@
 /**
  * Compaction: a new file with what can still be read, in the place of the old one. Numbers of memories
- * stay; keys are new; what was forgotten leaves nothing but its number. The first record names the
- * file and the log that it was made from. Section 9 of `specs/scs/format.md`.
+ * stay; keys are new; what was forgotten leaves nothing but its number. Vectors come along; words are made
+ * again. The first record names the file and the log that it was made from. Section 9 of `specs/scs/format.md`.
  *
  * After a crash there is the old file or the new one, and beside it at most an unfinished copy, which
  * the next compaction replaces.
  */
-import { OperationError, parentPath } from "@ioi/base";
+import { equalBytes, OperationError, parentPath } from "@ioi/base";
 import type { MemoryFile } from "./file.ts";
-import { createMemoryFile, type Place } from "./header.ts";
+import { createMemoryFile, operation, type Place } from "./header.ts";
 import type { NewSlot, Unlock } from "./keys.ts";
 import type { Compacted } from "./messages.ts";
 import { openMemoryFile } from "./open.ts";
@@ -32,7 +32,21 @@ const accountOf = (file: MemoryFile, atMs: number): Compacted | undefined => {
     : { store: storeId, commit: lastCommit, logSize, logRoot, atMs };
 };
 
-const copy = async (from: MemoryFile, to: MemoryFile, atMs: number): Promise<number> => {
+/** Vectors as they are: of what was forgotten there are none. */
+const copyVectors = async (from: MemoryFile, to: MemoryFile, path: string): Promise<void> => {
+  for (const segment of from.segments()) {
+    const { kind, number, first, count } = segment;
+    if (kind !== "vector") continue;
+    const bytes = await from.readSegment(segment);
+    if (bytes === undefined) {
+      throw operation("E_SCS_DAMAGED", path, `segment ${number} does not open`);
+    }
+    await to.writeSegments({ segments: [{ kind, first, count, bytes }] });
+  }
+};
+
+const copy = async (from: MemoryFile, to: MemoryFile, { path, now }: Place): Promise<number> => {
+  const atMs = now();
   const states = from.states();
   let account = accountOf(from, atMs);
   let batch: ({ class: number; bytes: Uint8Array } | undefined)[] = [];
@@ -55,14 +69,25 @@ const copy = async (from: MemoryFile, to: MemoryFile, atMs: number): Promise<num
   if (batch.length > 0 || account !== undefined) await store();
   await to.tomb(states.filter(({ state }) => state === "tombed").map(({ id }) => id));
   for (const { id, by } of from.superseded()) await to.supersede(id, by);
+  await copyVectors(from, to, path);
   return dropped;
 };
 
-/** Compacts a file in its place. `slot`: how the new file is to be opened; it may be another way. */
+/** The snapshot of an index, without its leaves, and the commit that it is the index of. */
+export interface CarriedIndex {
+  readonly commit: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Compacts a file in its place. `slot`: how the new file is to be opened; it may be another way.
+ * `index`: taken over if the file is still at its commit.
+ */
 export const compactMemoryFile = async (
   place: Place,
   unlock: Unlock,
   slot: NewSlot,
+  index?: CarriedIndex,
 ): Promise<Compaction> => {
   const { files, path } = place;
   await using from = await openMemoryFile(place, "write", unlock);
@@ -76,7 +101,12 @@ export const compactMemoryFile = async (
   let dropped: number;
   {
     await using to = await openMemoryFile(beside, "write", unlockNew);
-    dropped = await copy(from, to, place.now());
+    dropped = await copy(from, to, place);
+    const { lastCommit, memories: count } = from.info;
+    if (index !== undefined && lastCommit && equalBytes(index.commit, lastCommit)) {
+      const { bytes } = index;
+      await to.writeSegments({ segments: [{ kind: "index", first: 0, count, bytes }] });
+    }
   }
   const bytesBefore = from.info.bytes;
   await files.rename(beside.path, path);

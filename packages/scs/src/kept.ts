@@ -23,7 +23,7 @@ export interface Kept {
   /** Of the key's payload; 0: there is none. */
   readonly keyOffset: number;
   /** Whether a damaged key was found; a file that opened by its table has not looked. */
-  readonly isKeyDamaged: boolean;
+  isKeyDamaged: boolean;
   /** The commit that it came with. */
   readonly commit: number;
   /** Left out of answers since, still readable. */
@@ -122,6 +122,7 @@ export class Fold {
       case "shred": {
         const kept = this.memories[entry.frame] as Kept;
         kept.forgotten = true;
+        kept.isKeyDamaged = false;
         this.#erase(kept.keyOffset);
         return;
       }

@@ -7,6 +7,7 @@ import { wasmSource } from "@ioi/host/wasm";
 import { SimFiles } from "@ioi/sim";
 import { verifyRecall } from "@ioi/verifier";
 import {
+  compactSubstrate,
   createSubstrate,
   type Embedder,
   functionEmbedder,
@@ -312,4 +313,105 @@ test("a disk that is full between index and file: what is answered is what is st
   assert.equal((await substrate.audit()).ok, true);
   await substrate.remember(memoriesFrom(10, 5));
   assert.deepEqual([(await substrate.audit()).ok, substrate.info.vectors], [true, 15]);
+});
+
+test("a large index waits for rebuild after something was forgotten; words and vectors answer meanwhile", async () => {
+  const place = await fresh("stale");
+  const gone = 700;
+  {
+    await using substrate = await open(place);
+    await substrate.remember(memoriesFrom(0, 1100));
+    await substrate.tomb([3]);
+    await substrate.forget([gone]);
+    assert.equal(substrate.info.stale, true);
+    assert.equal(substrate.info.indexRoot, undefined);
+    const query = { text: memoryAt(gone).text, k: 10 };
+    const { answers } = await substrate.recall(query);
+    assert.ok(answers.length === 10 && !idsOf(answers).includes(gone));
+    await assert.rejects(substrate.prove({ ...query, by: "vectors" }), { code: "E_SCS_STALE" });
+    const { proof } = await substrate.prove(query);
+    const { logRoot } = substrate.info;
+    const verdict = verifyRecall(proof, { logRoot });
+    assert.ok(verdict.ok && verdict.search === undefined, "words are proved to be there");
+    // Something is added and forgotten while the index is made.
+    let turns = 0;
+    await substrate.rebuild(async () => {
+      turns++;
+      if (turns === 1) await substrate.forget([gone + 1]);
+      if (turns === 3) await substrate.remember(memoriesFrom(1100, 2));
+    });
+    assert.deepEqual([substrate.info.stale, substrate.info.vectors], [false, 1100]);
+    assert.equal((await substrate.audit()).ok, true);
+  }
+  await using substrate = await open(place, "read");
+  assert.equal((await substrate.audit()).ok, true);
+  const { proof, indexRoot } = await substrate.prove({ text: "violin", k: 3, by: "vectors" });
+  const commit = substrate.info.lastCommit;
+  assert.ok(indexRoot && commit && verifyRecall(proof, { commit }).ok);
+});
+
+test("compaction takes the index over, and drops what was forgotten from it", async () => {
+  const place = await fresh("compacted");
+  const query = { text: "word12 bread", k: 5 };
+  let before: readonly number[];
+  {
+    await using substrate = await open(place);
+    await substrate.remember(memoriesFrom(0, 120));
+    await substrate.tomb([11]);
+    await substrate.supersede(13, 14);
+    await substrate.forget([12, 60]);
+    before = idsOf((await substrate.recall(query)).answers);
+  }
+  const passphrase = new TextEncoder().encode("new");
+  const slot = {
+    type: "passphrase",
+    passphrase,
+    scrypt: { log2Cost: 10, blockSize: 8, parallel: 1 },
+  } as const;
+  const done = await compactSubstrate(place, slot, { embedder, kernel });
+  assert.deepEqual([done.memories, done.dropped], [120, 2]);
+  await using substrate = await openSubstrate(place, "read", {
+    embedder,
+    kernel,
+    unlock: { type: "passphrase", passphrase },
+  });
+  assert.deepEqual([substrate.info.stale, substrate.info.vectors], [false, 118]);
+  assert.deepEqual(idsOf((await substrate.recall(query)).answers), before);
+  assert.equal((await substrate.audit()).ok, true);
+});
+
+test("opening by the table and by walking everything give the same", async () => {
+  const place = await fresh("table");
+  {
+    await using substrate = await open(place);
+    for (let n = 0; n < 200; n += 20) await substrate.remember(memoriesFrom(n, 20));
+    await substrate.forget([5]);
+    await substrate.tomb([6]);
+    await substrate.supersede(7, 8);
+    await substrate.save();
+    await substrate.remember(memoriesFrom(200, 3));
+    await substrate.tomb([9, 201]);
+    await substrate.forget([10, 200]);
+  }
+  const all = async (from: Place, extent: "all" | "tail"): Promise<readonly unknown[]> => {
+    await using substrate = await openSubstrate(from, "read", { embedder, kernel, extent });
+    const { file } = substrate;
+    const { walkedFrom, ...info } = file.info;
+    const kept = file.states().map(({ id }) => file.kept(id));
+    return [info, kept, file.segments(), file.commits, walkedFrom > 5120];
+  };
+  const bytes = await bytesOf(place);
+  const [byTable, byWalk] = [await all(place, "tail"), await all(place, "all")];
+  assert.deepEqual(byTable.slice(0, 4), byWalk.slice(0, 4));
+  assert.deepEqual([byTable[4], byWalk[4]], [true, false], "the control: a table was used");
+  assert.deepEqual(await bytesOf(place), bytes, "reading wrote nothing");
+  // A table that changed in any byte is not believed: the file is walked, and says what holds of it.
+  const table = new DataView(bytes.buffer).getUint32(4096 + 24, true);
+  assert.ok(table > 5120);
+  for (const at of [table + 60, table + 120, table + 400]) {
+    const changed = await placeWith(bytes.map((byte, i) => (i === at ? byte ^ 1 : byte)));
+    assert.equal((await all(changed, "tail"))[4], false, `byte ${at}`);
+  }
+  const unhinted = await placeWith(bytes.slice().fill(0, 4096, 5120));
+  assert.deepEqual((await all(unhinted, "tail")).slice(0, 4), byWalk.slice(0, 4));
 });

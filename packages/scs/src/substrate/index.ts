@@ -1,3 +1,4 @@
+export { compactSubstrate } from "./compact.ts";
 export { createSubstrate, openSubstrate } from "./open.ts";
 export { Substrate } from "./substrate.ts";
 export type {

@@ -11,12 +11,14 @@
 import { OperationError, type Signal, toHex } from "@ioi/base";
 import type { Embedder } from "../embed/embedder.ts";
 import { audit } from "./audit.ts";
+import { checkInput, checkThere } from "./checks.ts";
 import { duplicatesOf } from "./duplicates.ts";
+import type { CarriedIndex } from "../compact.ts";
 import type { Extra, Adding } from "../file-types.ts";
 import type { MemoryFile } from "../file.ts";
 import { operation, type Place } from "../header.ts";
 import { indexedOnForgettingMax, indexedOnOpeningMax } from "../limits.ts";
-import { encodeMemory, type NewMemory } from "../memory.ts";
+import type { NewMemory } from "../memory.ts";
 import { Quantiser } from "../quantise.ts";
 import { encodeVectors } from "../vectors.ts";
 import {
@@ -31,6 +33,7 @@ import {
 import { proofOf } from "./proof.ts";
 import type {
   Audit,
+  Cancellable,
   LogCheckpoint,
   OpenOptions,
   Progress,
@@ -44,10 +47,6 @@ import type {
 import type { NewNode, VectorIndex } from "./vector-index.ts";
 import { VectorStore } from "./vector-store.ts";
 import { lexOf, WordStore } from "./word-store.ts";
-
-interface Cancellable {
-  readonly signal?: Signal | undefined;
-}
 
 /** Memories since the last snapshot at which there is a new one: while writing, and on closing. */
 const snapshotEvery = { writing: 4096, closing: 64 } as const;
@@ -174,7 +173,7 @@ export class Substrate implements AsyncDisposable {
     { signal }: Cancellable = {},
   ): Promise<readonly Remembered[]> {
     signal?.throwIfAborted();
-    this.#checkInput(memories);
+    checkInput(memories, this.#place.path);
     const texts = memories.map(({ text }) => text);
     const components = await this.#embed(texts, signal);
     signal?.throwIfAborted();
@@ -193,14 +192,6 @@ export class Substrate implements AsyncDisposable {
         return duplicate === undefined ? { id } : { id, nearDuplicateOf: duplicate };
       });
     });
-  }
-
-  /** Before anything is embedded: what cannot be stored must not be sent anywhere either. */
-  #checkInput(memories: readonly NewMemory[]): void {
-    for (const memory of memories) {
-      const encoded = encodeMemory(memory, new Uint8Array(32), 0);
-      if (!encoded.ok) throw operation("E_SCS_INPUT", this.#place.path, encoded.error.message);
-    }
   }
 
   async #embed(
@@ -341,7 +332,7 @@ export class Substrate implements AsyncDisposable {
   async forget(ids: readonly number[]): Promise<void> {
     await this.#inTurn(async () => {
       // Refused before anything changes.
-      for (const id of ids) this.#checkThere(id);
+      for (const id of ids) checkThere(this.file, id, this.#place.path);
       await this.#changing(async () => {
         this.#forgettings++;
         const words = await this.#loadWords();
@@ -355,13 +346,6 @@ export class Substrate implements AsyncDisposable {
         await this.file.forget(ids, { segments, indexRoot: this.#indexRoot });
       });
     });
-  }
-
-  #checkThere(id: number): void {
-    const kept = this.file.kept(id);
-    if (kept !== undefined && !kept.forgotten) return;
-    const why = kept === undefined ? "was never there" : "is forgotten";
-    throw operation("E_SCS_NO_MEMORY", this.#place.path, `memory ${id} ${why}`);
   }
 
   async #unindex(ids: readonly number[]): Promise<void> {
@@ -435,6 +419,21 @@ export class Substrate implements AsyncDisposable {
       const isSame = words.equals(await this.#loadWords());
       const vectors = this.#quantiser === undefined ? undefined : this.#vectors;
       return await audit(this.file, vectors, isSame, progress);
+    });
+  }
+
+  /** Writes what finds memories into the file as it is now, so that opening need not make it again. */
+  async save(): Promise<void> {
+    await this.#inTurn(() => this.#snapshot());
+  }
+
+  /** The index for a compaction of this file; undefined: there is none that holds. */
+  async carried(): Promise<CarriedIndex | undefined> {
+    return await this.#inTurn(async () => {
+      const index = await this.#loadIndex();
+      const commit = this.file.info.lastCommit;
+      const isCarried = commit !== undefined && index !== undefined && this.#isExact;
+      return isCarried ? { commit, bytes: index.snapshot("without leaves") } : undefined;
     });
   }
 

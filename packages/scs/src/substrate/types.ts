@@ -10,6 +10,10 @@ import type { WalkExtent } from "../open.ts";
 /** Told while long work goes on; what it returns is awaited, so that others get their turn. */
 export type Progress = (done: number, total: number) => void | Promise<void>;
 
+export interface Cancellable {
+  readonly signal?: Signal | undefined;
+}
+
 export interface CreateOptions {
   readonly slot: NewSlot;
   /** Without one the file has no vectors, for life. */

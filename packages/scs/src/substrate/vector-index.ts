@@ -187,10 +187,14 @@ export class VectorIndex {
     return { answers: answers.map((answer) => this.#scored(answer)), proof };
   }
 
-  /** Lists and leaves, for `restore`. Vectors are not in it. */
-  snapshot(): Uint8Array {
+  /**
+   * Lists and leaves, for `restore`. Vectors are not in it. Without leaves all are hashed again: for a
+   * file in which the memories have other ones.
+   */
+  snapshot(leaves: "with leaves" | "without leaves" = "with leaves"): Uint8Array {
     const lists = this.#graph.lists();
-    return concatBytes(uintLE(lists.length, 4), lists, this.#commitment.leaves());
+    const hashed = leaves === "with leaves" ? this.#commitment.leaves() : new Uint8Array();
+    return concatBytes(uintLE(lists.length, 4), lists, hashed);
   }
 
   /**
@@ -225,7 +229,7 @@ export class VectorIndex {
     for (const { memory } of nodes) this.#name(memory);
     for (const [at, { memory }] of nodes.entries()) if (gone(memory)) this.#graph.bury(at);
     this.#commitment = new mhnsw.Commitment(this.#hashing, this.#graph);
-    return this.#commitment.restore(snapshot.subarray(end)).ok;
+    return end === snapshot.length || this.#commitment.restore(snapshot.subarray(end)).ok;
   }
 
   /** Whether this is the index of that root. */

@@ -1,0 +1,25 @@
+/** Compaction of a file with its index, which is not made again but taken over. */
+import { type Compaction, compactMemoryFile } from "../compact.ts";
+import type { Place } from "../header.ts";
+import type { NewSlot, Unlock } from "../keys.ts";
+import { openSubstrate } from "./open.ts";
+import type { OpenOptions } from "./types.ts";
+
+/** See `compactMemoryFile`. */
+export const compactSubstrate = async (
+  place: Place,
+  slot: NewSlot,
+  options: OpenOptions,
+): Promise<Compaction> => {
+  const unlock: Unlock = options.unlock ?? { type: "none" };
+  const carried = await (async () => {
+    await using substrate = await openSubstrate(place, "read", options);
+    return await substrate.carried();
+  })();
+  const done = await compactMemoryFile(place, unlock, slot, carried);
+  const unlockNew: Unlock = slot.type === "open" ? { type: "none" } : slot;
+  await using substrate = await openSubstrate(place, "write", { ...options, unlock: unlockNew });
+  await substrate.save();
+  const after = await place.files.stat(place.path);
+  return { ...done, bytesAfter: after?.size ?? done.bytesAfter };
+};
