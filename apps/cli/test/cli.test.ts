@@ -131,7 +131,7 @@ test("a hint names the data folder that the command was given, typed as it stand
 });
 
 test("what is described but not there is 7, not unknown", async () => {
-  for (const argv of [["scs", "verify", "--x"], ["devnet", "up", "--validators", "4"], ["init"]]) {
+  for (const argv of [["tx", "send", "--x"], ["devnet", "up", "--validators", "4"], ["init"]]) {
     const { exit, err } = await runWith(argv);
     assert.equal(exit, 7, argv.join(" "));
     assert.match(err, /error\[E_CLI_UNAVAILABLE\]/);

@@ -1,0 +1,226 @@
+/** Memory files from the command line: made, filled, asked, proved, forgotten, and refused. */
+// Left to npm test: it takes seconds.
+import assert from "node:assert/strict";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type Ran, runWith, type RunSettings, temporaryFolder } from "./support.ts";
+
+interface Answer {
+  readonly id: number;
+  readonly text: string;
+  readonly source: string;
+  readonly tags: readonly string[];
+}
+
+/** As far as tests look; each command has some of it. */
+interface Value {
+  readonly schema: string;
+  readonly answers: readonly Answer[];
+  readonly memories: unknown;
+  readonly files: readonly { readonly memories: number; readonly before: number }[];
+  readonly logRoot: string;
+  readonly commitHash: string;
+  readonly ok: boolean;
+  readonly lost: readonly number[];
+  readonly passedOver: number;
+}
+
+class Desk implements Disposable {
+  readonly #folder = temporaryFolder();
+
+  path(name: string): string {
+    return join(this.#folder.path, name);
+  }
+
+  write(name: string, text: string | Uint8Array): void {
+    writeFileSync(this.path(name), text);
+  }
+
+  run(argv: readonly string[], settings: RunSettings = {}): Promise<Ran> {
+    return runWith(["scs", ...argv], { cwd: this.#folder.path, ...settings });
+  }
+
+  async value(argv: readonly string[], settings?: RunSettings): Promise<Value> {
+    const ran = await this.run([...argv, "--json"], settings);
+    assert.equal(ran.exit, 0, `${argv.join(" ")}: ${ran.err}`);
+    return JSON.parse(ran.out) as Value;
+  }
+
+  async refused(argv: readonly string[], exit: number, code: string): Promise<void> {
+    const ran = await this.run([...argv, "--json"]);
+    assert.equal(ran.exit, exit, `${argv.join(" ")}: ${ran.out}${ran.err}`);
+    assert.match(ran.out + ran.err, new RegExp(code));
+  }
+
+  [Symbol.dispose](): void {
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+const textsOf = ({ answers }: Value): readonly string[] => answers.map(({ text }) => text);
+
+test("a memory is found, proved to somebody else, and forgotten", async () => {
+  using desk = new Desk();
+  await desk.value(["create", "a.scs", "--plain"]);
+  const key = "the key is under the mat";
+  await desk.value(["add", "a.scs", key, "the cellar is damp", "rain on Monday"]);
+  const found = await desk.value(["search", "a.scs", "where", "are", "the", "keys", "-k", "1"]);
+  assert.deepEqual(textsOf(found), [key]);
+
+  const proved = await desk.value(["prove", "a.scs", "keys", "-k", "2", "--out", "p"]);
+  const roots = ["--root", proved.logRoot];
+  const verdict = await desk.value(["verify", "p", ...roots]);
+  assert.equal(verdict.ok, true);
+  assert.deepEqual(textsOf(verdict), textsOf(proved));
+  await desk.value(["verify", "p", "--commit", proved.commitHash]);
+  // The controls: another root, and another byte.
+  const other = proved.logRoot.replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
+  assert.equal((await desk.run(["verify", "p", "--root", other])).exit, 6);
+  const bytes = readFileSync(desk.path("p"));
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+  desk.write("q", bytes);
+  assert.equal((await desk.run(["verify", "q", ...roots])).exit, 6);
+  await desk.refused(["verify", "p"], 2, "E_CLI_USAGE");
+  await desk.refused(["prove", "a.scs", "keys", "--out", "p"], 5, "E_CLI");
+
+  await desk.value(["forget", "a.scs", "0"]);
+  assert.equal(textsOf(await desk.value(["search", "a.scs", "keys"])).includes(key), false);
+  assert.equal(readFileSync(desk.path("a.scs")).includes("under the mat"), false);
+  assert.equal((await desk.value(["audit", "a.scs"])).ok, true);
+  await desk.value(["verify", "p", ...roots]);
+  const later = await desk.value(["prove", "a.scs", "cellar", "-k", "1", "--out", "r"]);
+  assert.equal((await desk.value(["verify", "r", "--root", later.logRoot])).ok, true);
+  await desk.refused(["forget", "a.scs", "7"], 5, "E_SCS_NO_MEMORY");
+  await desk.refused(["forget", "a.scs", "x"], 2, "E_CLI_USAGE");
+});
+
+test("files become memories, once", async () => {
+  using desk = new Desk();
+  await desk.value(["create", "a.scs", "--plain", "--embedder", "none"]);
+  desk.write("n.md", "# House\n\nThe gate sticks.\n\n# Car\n\nIt needs oil.\n");
+  desk.write("x.jsonl", `{"text":"one","at":"2024-05-01"}\nnot\n{"text":"two","tags":["t"]}\n`);
+  const first = await desk.value(["import", "a.scs", "n.md", "x.jsonl", "--tag", "all"]);
+  assert.deepEqual(
+    first.files.map(({ memories, before }) => [memories, before]),
+    [
+      [2, 0],
+      [2, 0],
+    ],
+  );
+  const second = await desk.value(["import", "a.scs", "n.md", "x.jsonl"]);
+  assert.deepEqual(
+    second.files.map(({ memories, before }) => [memories, before]),
+    [
+      [2, 2],
+      [2, 2],
+    ],
+  );
+  const search = async (...argv: readonly string[]): Promise<readonly string[]> =>
+    textsOf(await desk.value(["search", "a.scs", ...argv]));
+  assert.deepEqual(await search("gate", "--source", "n.md"), ["House\n\nThe gate sticks."]);
+  assert.deepEqual(await search("gate", "--source", "x.jsonl"), []);
+  assert.deepEqual(await search("two", "--tag", "t", "--tag", "all"), ["two"]);
+  assert.deepEqual(await search("one", "--to", "2024-05-02"), ["one"]);
+  assert.deepEqual(await search("one", "--origin", "user"), []);
+  assert.deepEqual(await search("one", "--as-of", "0"), []);
+  const told = await desk.run(["import", "a.scs", "x.jsonl"]);
+  assert.match(told.out, /1 passed over\n +line 2: neither an object nor a text/);
+
+  await desk.value(["export", "a.scs", "out.jsonl"]);
+  const lines = readFileSync(desk.path("out.jsonl"), "utf8").trim().split("\n");
+  assert.equal(lines.length, 4);
+  assert.equal(statSync(desk.path("out.jsonl")).mode & 0o777, 0o600);
+  // What was exported can be imported.
+  await desk.value(["create", "b.scs", "--plain"]);
+  await desk.value(["import", "b.scs", "out.jsonl"]);
+  await desk.value(["compact", "a.scs"]);
+  assert.equal((await desk.value(["doctor", "a.scs"])).ok, true);
+});
+
+test("what is no file of its kind is said so, and the memory file stays as it was", async () => {
+  using desk = new Desk();
+  await desk.value(["create", "a.scs", "--plain"]);
+  const before = readFileSync(desk.path("a.scs"));
+  desk.write("bin.txt", Uint8Array.of(0xff, 0xfe, 0x00));
+  desk.write("c.json", "{}");
+  desk.write("p.pdf", "%PDF-1.4 nothing");
+  desk.write("huge.jsonl", `"${"x".repeat(9 * 1024 * 1024)}"\n`);
+  for (const name of ["bin.txt", "c.json", "p.pdf"]) {
+    await desk.refused(["import", "a.scs", name], 5, "E_SCS_IMPORT");
+  }
+  await desk.refused(["import", "a.scs", "x.unknown"], 2, "E_CLI_USAGE");
+  await desk.refused(["import", "a.scs", "n.md", "--kind", "x"], 2, "E_CLI_USAGE");
+  await desk.refused(["import", "a.scs", "absent.md"], 5, "E_CLI_SYSTEM");
+  const [huge] = (await desk.value(["import", "a.scs", "huge.jsonl"])).files;
+  assert.equal(huge?.memories, 0);
+  assert.deepEqual(readFileSync(desk.path("a.scs")), before);
+});
+
+test("files that are none, locked, damaged or of another key are refused, and only read", async () => {
+  using desk = new Desk();
+  desk.write("phrase", "open sesame\n");
+  desk.write("wrong", "open barley\n");
+  const key = ["--passphrase-file", "phrase"];
+  await desk.value(["create", "a.scs", ...key]);
+  await desk.value(["add", "a.scs", "the key is under the mat", ...key]);
+  assert.equal(readFileSync(desk.path("a.scs")).includes("under the mat"), false);
+  await desk.refused(["search", "a.scs", "key", "--passphrase-file", "wrong"], 5, "E_SCS_KEY");
+  await desk.refused(["search", "a.scs", "key"], 2, "E_CLI_USAGE");
+  await desk.refused(["create", "a.scs", ...key], 5, "E_FILES_EXISTS");
+  await desk.refused(["create", "b.scs"], 2, "E_CLI_USAGE");
+  const foreign: readonly (readonly [string, Uint8Array])[] = [
+    ["empty.scs", new Uint8Array()],
+    ["short.scs", readFileSync(desk.path("a.scs")).subarray(0, 900)],
+    ["other.scs", Buffer.alloc(10_000, 7)],
+  ];
+  for (const [name, bytes] of foreign) {
+    desk.write(name, bytes);
+    for (const command of ["info", "doctor", "compact"]) {
+      await desk.refused([command, name], 5, "E_SCS_");
+    }
+    assert.deepEqual(new Uint8Array(readFileSync(desk.path(name))), new Uint8Array(bytes));
+  }
+  const whole = readFileSync(desk.path("a.scs"));
+  const damaged = new Uint8Array(whole);
+  damaged.fill(0, 5120 + 200, 5120 + 320);
+  desk.write("a.scs", damaged);
+  const found = await desk.run(["doctor", "a.scs", "--json", ...key]);
+  assert.equal(found.exit, 6, found.err);
+  await desk.refused(["add", "a.scs", "more", ...key], 5, "E_SCS_DAMAGED");
+  assert.deepEqual(new Uint8Array(readFileSync(desk.path("a.scs"))), damaged);
+});
+
+test("another embedder than the file's is refused, and without it words answer", async () => {
+  using desk = new Desk();
+  await desk.value(["create", "words.scs", "--plain", "--embedder", "none"]);
+  await desk.value(["add", "words.scs", "the key is under the mat"]);
+  const other = ["--embedder", "http://127.0.0.1:9/v1#m"];
+  await desk.refused(["search", "words.scs", "key", ...other], 2, "E_SCS_EMBEDDER");
+  await desk.refused(["create", "b.scs", "--plain", ...other], 5, "E_EGRESS_CONNECT");
+  const remote = ["--embedder", "https://example.com/v1#m"];
+  await desk.refused(["create", "b.scs", "--plain", ...remote], 3, "E_EMBED_REMOTE");
+  await desk.refused(["create", "b.scs", "--plain", "--embedder", "x"], 2, "E_CLI_USAGE");
+  const found = await desk.value(["search", "words.scs", "key"]);
+  assert.equal(found.answers.length, 1);
+});
+
+test("a passphrase is typed twice and never shown, and standard input is remembered", async () => {
+  using desk = new Desk();
+  const keys = (...texts: readonly string[]): RunSettings => ({
+    terminal: true,
+    keys: texts.map((text): [string, number] => [`${text}\r`, 10]),
+  });
+  assert.equal((await desk.run(["create", "a.scs"], keys("one", "two"))).exit, 2);
+  const made = await desk.run(["create", "a.scs"], keys("open sesame", "open sesame"));
+  assert.equal(made.exit, 0, made.err);
+  assert.doesNotMatch(made.out + made.err, /sesame/);
+  desk.write("phrase", "open sesame\n");
+  const key = ["--passphrase-file", "phrase"];
+  const input = "a note\nof two lines\n";
+  await desk.value(["add", "a.scs", "-", "--source", "pipe", ...key], { input });
+  const [found] = (await desk.value(["search", "a.scs", "note", ...key])).answers;
+  assert.deepEqual([found?.text, found?.source], [input.trimEnd(), "pipe"]);
+  await desk.refused(["add", "a.scs", "", ...key], 2, "E_SCS_INPUT");
+  await desk.refused(["search", "a.scs", "x", "--from", "soon", ...key], 2, "E_CLI_USAGE");
+});
