@@ -86,6 +86,8 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     this.#pace = new Pacemaker(judge.set, this.#leader, baseMs, start.root.view + 1n, nowMs);
     this.#resend = new Resend(baseMs, nowMs);
     this.#restore(start, nowMs);
+    // What was committed, and not done when the last life ended, is given again.
+    this.#effects = this.#effects.filter(({ type }) => type === "commit");
   }
 
   get view(): bigint {
@@ -113,7 +115,6 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   }
 
   handle(input: EngineInput, nowMs: number): readonly EngineEffect[] {
-    this.#effects = [];
     switch (input.type) {
       case "message": {
         const outcome = this.#receive(input.message, input.from, nowMs);
@@ -142,7 +143,9 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         break;
     }
     this.#progress(nowMs);
-    return this.#effects;
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
   }
 
   #has(rule: HostRule): boolean {
@@ -281,8 +284,6 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     if (tc !== undefined) this.#opens(tc, nowMs);
   }
 
-  // Certificates and blocks.
-
   /** What was learned may open a view: a certificate does, even if its block is not held. */
   #follow<T>(learned: T, nowMs: number): T {
     const { certified, commits } = this.#knows;
@@ -329,8 +330,6 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
       if (each + 1n < view) this.#proposals.delete(each);
     }
   }
-
-  // What goes out.
 
   #progress(nowMs: number): void {
     this.#keepTime(nowMs);
@@ -472,7 +471,6 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         this.#countTimeout(envelope, me, nowMs);
         break;
       case "freeze":
-        break;
     }
   }
 
