@@ -2,9 +2,16 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { wasmSource } from "@ioi/host/wasm";
 import { SimFiles } from "@ioi/sim";
-import { createMemoryFile } from "../src/index.ts";
-import { bytesOf, given, openToWrite, placeOn } from "./support.ts";
+import {
+  createSubstrate,
+  functionEmbedder,
+  type KernelExports,
+  openSubstrate,
+  simdKernel,
+} from "../src/index.ts";
+import { bytesOf, placeOn } from "./support.ts";
 
 const specification = new URL("../../../specs/scs/format.md", import.meta.url);
 
@@ -21,10 +28,15 @@ const dump = (bytes: Uint8Array): string => {
 
 test("the example of the specification", async () => {
   const place = placeOn(new SimFiles({ seed: "format" }), "format");
-  await createMemoryFile(place, given, { type: "open" });
+  const identity = { kind: "example", name: "one to eight", revision: "1" };
+  const embedder = functionEmbedder({ identity, dimension: 8 }, (texts) =>
+    Promise.resolve(texts.map(() => [1, 2, 3, 4, 5, 6, 7, 8])),
+  );
+  await createSubstrate(place, { slot: { type: "open" }, embedder });
   {
-    await using file = await openToWrite(place);
-    await file.add([
+    const kernel = wasmSource<KernelExports>(simdKernel);
+    await using substrate = await openSubstrate(place, "write", { embedder, kernel });
+    await substrate.remember([
       { text: "The key is under the mat.", origin: { kind: "user", from: "example" } },
     ]);
   }
