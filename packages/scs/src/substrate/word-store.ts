@@ -3,7 +3,7 @@
  * holds a range of memories: the beginnings of the hashes of their texts, then the word index of the
  * range. Section 5.7 of `specs/scs/format.md`.
  */
-import { concatBytes, equalBytes, utf8Encode } from "@ioi/base";
+import { concatBytes, equalBytes, uintBE, utf8Encode } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import type { MemoryFile } from "../file.ts";
 import type { KeptSegment } from "../kept.ts";
@@ -12,15 +12,20 @@ import { countTerms, WordIndex } from "../words/index.ts";
 
 /** Bytes of the hash of a text that are kept: enough to tell that it was there before. */
 const textHashBytes = 6;
-const nothing: Uint8Array = new Uint8Array(textHashBytes);
+/** Of a memory that was forgotten. */
+const nothing = 0;
 
 /** The same for texts that differ in case and space alone. */
 export const plainText = (text: string): string => text.toLowerCase().replace(/\s+/g, " ").trim();
 
-const textHash = (hashing: Hashing, text: string): Uint8Array =>
-  hashing.sha256(utf8Encode(plainText(text))).slice(0, textHashBytes);
+const numberAt = (bytes: Uint8Array, at: number): number => {
+  let number = 0;
+  for (let i = at; i < at + textHashBytes; i++) number = number * 256 + (bytes[i] as number);
+  return number;
+};
 
-const keyOf = (hash: Uint8Array): number => hash.reduce((sum, byte) => sum * 256 + byte, 0);
+const textHash = (hashing: Hashing, text: string): number =>
+  numberAt(hashing.sha256(utf8Encode(plainText(text))), 0);
 
 interface Range {
   readonly hashes: Uint8Array;
@@ -39,8 +44,8 @@ export class WordStore {
   /** Words of what is in no segment yet. */
   #tail = new WordIndex();
   #tailFirst = 0;
-  /** By memory; of one that was forgotten, zeros. */
-  #hashes: Uint8Array[] = [];
+  /** By memory, as numbers of 48 bits. */
+  readonly #hashes: number[] = [];
   readonly #texts = new Map<number, number>();
 
   constructor(hashing: Hashing) {
@@ -54,12 +59,12 @@ export class WordStore {
 
   /** The first memory that has this text, but for case and space. */
   find(text: string): number | undefined {
-    return this.#texts.get(keyOf(textHash(this.#hashing, text)));
+    return this.#texts.get(textHash(this.#hashing, text));
   }
 
   isSame(a: number, b: number): boolean {
     const [x, y] = [this.#hashes[a], this.#hashes[b]];
-    return x !== undefined && y !== undefined && equalBytes(x, y) && !equalBytes(x, nothing);
+    return x === y && x !== undefined && x !== nothing;
   }
 
   /** Numbers without gaps; undefined: forgotten. */
@@ -72,11 +77,9 @@ export class WordStore {
     this.#note(id, text === undefined ? nothing : textHash(this.#hashing, text));
   }
 
-  #note(id: number, hash: Uint8Array): void {
+  #note(id: number, hash: number): void {
     this.#hashes.push(hash);
-    if (equalBytes(hash, nothing)) return;
-    const key = keyOf(hash);
-    if (!this.#texts.has(key)) this.#texts.set(key, id);
+    if (hash !== nothing && !this.#texts.has(hash)) this.#texts.set(hash, id);
   }
 
   remove(id: number): void {
@@ -85,7 +88,7 @@ export class WordStore {
     const hash = this.#hashes[id];
     if (hash === undefined) return;
     this.#hashes[id] = nothing;
-    if (this.#texts.get(keyOf(hash)) === id) this.#texts.delete(keyOf(hash));
+    if (this.#texts.get(hash) === id) this.#texts.delete(hash);
   }
 
   /**
@@ -108,7 +111,7 @@ export class WordStore {
       if (range === undefined || segment.first !== next) return false;
       if (!this.words.load(range.words).ok) return false;
       for (let i = 0; i < segment.count; i++) {
-        this.#note(next++, range.hashes.slice(i * textHashBytes, (i + 1) * textHashBytes));
+        this.#note(next++, numberAt(range.hashes, i * textHashBytes));
       }
       this.#endTail(next);
     }
@@ -127,8 +130,11 @@ export class WordStore {
   }
 
   #encode(first: number, count: number, words: WordIndex): NewSegment {
-    const hashes = this.#hashes.slice(first, first + count);
-    const bytes = concatBytes(...hashes, words.encode());
+    const hashes = new Uint8Array(count * textHashBytes);
+    for (let i = 0; i < count; i++) {
+      hashes.set(uintBE(this.#hashes[first + i] as number, textHashBytes), i * textHashBytes);
+    }
+    const bytes = concatBytes(hashes, words.encode());
     return { kind: "lex", first, count, bytes };
   }
 
