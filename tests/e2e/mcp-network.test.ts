@@ -118,10 +118,13 @@ test("a rule takes a place away again, and a rule on the start keeps the server 
   const { argv } = command("less");
   const here = `127.0.0.1:${portOf(site)}`;
   const gate = (more: string): RawClient =>
-    RawClient.gate(kernel.data, [
-      ...["--name", "less", "--replace", "--network", here, "--on-ask", "deny"],
-      ...["--policy", policyFile("less", more), "--", ...argv],
-    ]);
+    RawClient.gate(
+      kernel.data,
+      ["--name", "less", "--replace", "--network", here, "--on-ask", "deny"].concat(
+        ["--policy", policyFile("less", more), "--"],
+        argv,
+      ),
+    );
   {
     await using client = gate(`[[rule]]
 id = "closed"
@@ -156,15 +159,21 @@ test("what the policy refuses of its folders a server neither sees nor changes",
     move: [[at("fixed"), at("away")]],
   };
   const gate = (more: string): RawClient =>
-    RawClient.gate(kernel.data, [
-      ...["--name", "kept", "--replace", "--write", path.join(folder, "data"), "--on-ask", "deny"],
-      ...["--policy", policyFile("kept", more), "--", ...argv],
-    ]);
+    RawClient.gate(
+      kernel.data,
+      ["--name", "kept", "--replace", "--write", path.join(folder, "data")].concat(
+        ["--on-ask", "deny", "--policy", policyFile("kept", more), "--"],
+        argv,
+      ),
+    );
   {
     await using client = gate("");
     await client.hello();
     await client.request("tools/list");
-    assert.match(await client.call("touch", given), /old secret[\s\S]*deep written[\s\S]*fixed moved/);
+    assert.match(
+      await client.call("touch", given),
+      /old secret[\s\S]*deep written[\s\S]*fixed moved/,
+    );
     fs.renameSync(at("away"), at("fixed"));
   }
   const pattern = (name: string): string => `~/${path.relative(home, at(name))}`;

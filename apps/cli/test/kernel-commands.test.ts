@@ -219,6 +219,9 @@ test("stop: launcher, Guardian and workload are all told", () =>
     const sent = [{ method: "GET", url: "https://a.example/x", bytes: 120, ticket: "7" }];
     assert.deepEqual(JSON.parse(stopped.out).stopped, [{ session: "s1", killed: 2, sent }]);
     assert.deepEqual(kernel.calls.slice(-3).toSorted(), ["kill s1", "revoke s1", "stop s1"]);
+    kernel.gates.add("s9");
+    assert.equal((await ioi(["stop", "s9"])).exit, 0);
+    assert.deepEqual(kernel.calls.slice(-3).toSorted(), ["kill s9", "revoke s9", "stop gate s9"]);
     assert.equal((await ioi(["stop"])).out, "nothing ran\n");
   }));
 

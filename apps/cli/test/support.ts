@@ -228,7 +228,7 @@ export class FakeKernel implements AsyncDisposable {
       kernel.policy.service(),
       kernel.#secrets(),
     );
-    await kernel.#listen("workload.sock", kernel.#workload());
+    await kernel.#listen("workload.sock", kernel.#workload(), kernel.#gates());
     await kernel.#listen("launcher.sock", fakeLauncher(kernel.calls));
     const { pid } = process;
     writeFileSync(
@@ -442,6 +442,25 @@ export class FakeKernel implements AsyncDisposable {
     session.onAsk = request.onAsk;
     this.#begin(request.undoSession, session);
     yield* this.#updates(request.undoSession, signal);
+  }
+
+  /** Sessions of gates that are open. */
+  readonly gates: Set<string> = new Set();
+
+  #gates() {
+    const none = (): never => {
+      throw new OperationError("E_MCP_GATE", "no gate is opened here");
+    };
+    return implement(pb.McpGates, {
+      openGate: none,
+      sendToGate: none,
+      listGates: async () => ({ sessions: [...this.gates] }),
+      stopGate: async ({ session }) => {
+        this.calls.push(`stop gate ${session}`);
+        this.gates.delete(session);
+        return {};
+      },
+    });
   }
 
   #workload() {

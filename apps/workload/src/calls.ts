@@ -4,15 +4,11 @@
  */
 import {
   callTarget,
-  clip,
   embedTarget,
   inferTarget,
   outcomeContentBytesMax,
   plan,
-  serverSchemaCharsMax,
-  serverToolCharsMax,
   sessionContentBytesMax,
-  type SessionServer,
   type SessionEffect,
   type SessionInput,
   type SessionSnapshot,
@@ -26,7 +22,6 @@ import { isTyped } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
 import {
   encodeCanonical,
-  parseJson,
   prepared as preparedSchema,
   previewTargets,
   schema,
@@ -44,13 +39,13 @@ import type {
   PersonDecision,
   PreparedAction,
   RegisteredModel,
-  RegisteredServer,
   SessionClock,
 } from "./ends.ts";
 import type { SessionMetrics } from "./metrics.ts";
 import { BesideActions } from "./beside.ts";
 import { type ReadEnd, readActEnd } from "./outcomes.ts";
 import { showPreview } from "./preview.ts";
+import { definitionOf, serversPart } from "./server-tools.ts";
 
 export interface CallEnds {
   readonly gate: Gate;
@@ -104,40 +99,6 @@ const modelFor = (
 const rememberTarget = "memory::remember";
 
 const noContent = new Uint8Array(0);
-
-/** Of no tool that a person has seen: the Guardian refuses it, and says why. */
-const noDefinition = new Uint8Array(32);
-
-/** What a model is told of a tool: its server's words, as far as they fit. */
-const toldOf = ({ name, definition }: RegisteredServer["tools"][number]) => {
-  const parsed = parseJson(definition);
-  const { description, inputSchema } = (parsed.ok ? parsed.value : {}) as {
-    readonly description?: unknown;
-    readonly inputSchema?: unknown;
-  };
-  const schema_ = JSON.stringify(inputSchema ?? {});
-  return {
-    name,
-    about: clip(typeof description === "string" ? description : "", serverToolCharsMax),
-    schema: schema_.length <= serverSchemaCharsMax ? schema_ : "",
-  };
-};
-
-const serversPart = (
-  servers: readonly RegisteredServer[],
-): { readonly servers?: readonly SessionServer[] } =>
-  servers.length === 0
-    ? {}
-    : { servers: servers.map(({ name, tools }) => ({ name, tools: tools.map(toldOf) })) };
-
-const definitionOf = (
-  opened: OpenedSession | undefined,
-  args: Of<"prepare">["args"],
-): { readonly definition: Uint8Array } => {
-  const server = opened?.mcpServers?.find(({ name }) => name === args["server"]);
-  const tool = server?.tools.find(({ name }) => name === args["tool"]);
-  return { definition: tool?.hash ?? noDefinition };
-};
 
 export class SessionCalls {
   readonly #ends: CallEnds;

@@ -93,6 +93,7 @@ export class McpGate {
   readonly #abort = new AbortController();
   /** What the person is asked about, by the nonce that waits. */
   readonly #asking: Map<string, AbortController> = new Map();
+  #closing: Promise<void> | undefined;
   #driver: Driver | undefined;
   #relay = "";
   #sequence = 0;
@@ -366,8 +367,19 @@ export class McpGate {
     });
   }
 
+  /** A person stops it. */
+  async stop(): Promise<void> {
+    this.#end({ type: "end", code: "E_MCP_ENDED", message: "a person stopped it", errors: "" });
+    await this.close();
+  }
+
   /** The client has gone: the server ends, what was permitted is reported, the session is closed. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     const { session } = this.#start;
     const { gate, drivers, log } = this.#ends;
     for (const asking of this.#asking.values()) asking.abort();

@@ -61,6 +61,11 @@ export const mcpGatesService = (ends: GateEnds): Implementation => {
   }
   return implement(pb.McpGates, {
     openGate: (request, { signal }) => opened(request, signal),
+    listGates: async () => ({ sessions: [...gates.keys()] }),
+    stopGate: async ({ session }) => {
+      await gates.get(session)?.stop();
+      return {};
+    },
     sendToGate: async ({ session, message }) => {
       const gate = gates.get(session);
       if (gate === undefined) throw new OperationError("E_MCP_GATE", "the gate is not open");

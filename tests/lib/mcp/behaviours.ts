@@ -250,13 +250,11 @@ export const everythingBehaviours: readonly Behaviour[] = [
   },
 ];
 
-/** What needs a stream that the server opens by itself: over HTTP a gate does not ask for one. */
-const needsOwnStream: ReadonlySet<string> = new Set(["roots", "logging-level"]);
-
-/** The same server over Streamable HTTP. */
-export const httpBehaviours: readonly Behaviour[] = everythingBehaviours
-  .filter(({ id }) => !needsOwnStream.has(id))
-  .map((each) => ({ ...each, id: `http/${each.id}` }));
+/** The same server over Streamable HTTP; what it has to say by itself comes on a stream of its own. */
+export const httpBehaviours: readonly Behaviour[] = everythingBehaviours.map((each) => ({
+  ...each,
+  id: `http/${each.id}`,
+}));
 
 /** The server that a client starts otherwise, behind a gate that listens. */
 export const listenBehaviours: readonly Behaviour[] = everythingBehaviours.map((each) => ({

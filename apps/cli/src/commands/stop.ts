@@ -20,6 +20,12 @@ const isOver = (error: unknown): boolean =>
   error instanceof OperationError &&
   (error.code === "E_SESSION_CLOSED" || error.code === "E_SESSION_UNKNOWN");
 
+interface Meant {
+  readonly session: string;
+  /** Of a client of an MCP server: no agent's. */
+  readonly gate?: true;
+}
+
 interface Stopped {
   /** Drivers that the launcher still had to kill. */
   readonly killed: number;
@@ -32,13 +38,14 @@ interface Stopped {
   }[];
 }
 
-const stopOne = async (kernel: Kernel, session: string): Promise<Stopped> => {
+const stopOne = async (kernel: Kernel, { session, gate }: Meant): Promise<Stopped> => {
   const options = { deadlineMs: callDeadlineMs };
   const revoke = async (): Promise<void> => {
     await (await kernel.person()).revoke({ session, reason }, options);
   };
   const tell = async (): Promise<void> => {
-    await (await kernel.sessions()).stop({ session }, options);
+    if (gate === true) await (await kernel.mcpGates()).stopGate({ session }, options);
+    else await (await kernel.sessions()).stop({ session }, options);
   };
   const telling = tell();
   const kill = async (): Promise<Stopped> => {
@@ -69,15 +76,20 @@ const stopOne = async (kernel: Kernel, session: string): Promise<Stopped> => {
   return killed.value;
 };
 
+const named = async (kernel: Kernel, given: string | undefined): Promise<readonly Meant[]> => {
+  const gates = await (await kernel.mcpGates()).listGates({}, { deadlineMs: callDeadlineMs });
+  const open = gates.sessions.map((session): Meant => ({ session, gate: true }));
+  if (given === undefined) {
+    const all = await listSessions(kernel);
+    return [...all.filter(({ state }) => !ended.has(state)), ...open];
+  }
+  const gate = open.filter(({ session }) => session.startsWith(given));
+  return gate.length === 1 ? gate : [await findSession(kernel, given)];
+};
+
 /** The sessions that are meant; drivers do not live on while the workload is slow to name them. */
-const meant = async (
-  kernel: Kernel,
-  given: string | undefined,
-): Promise<readonly { readonly session: string }[]> => {
-  const naming =
-    given === undefined
-      ? listSessions(kernel).then((all) => all.filter(({ state }) => !ended.has(state)))
-      : findSession(kernel, given).then((found) => [found]);
+const meant = async (kernel: Kernel, given: string | undefined): Promise<readonly Meant[]> => {
+  const naming = named(kernel, given);
   const slow = await Promise.race([
     naming.then(
       () => false,
@@ -97,7 +109,10 @@ export const stop: Handler<object> = async (context, { args }) => {
   await using kernel = await openKernel(context, { start: true });
   const sessions = await meant(kernel, args[0]);
   const stops = await Promise.allSettled(
-    sessions.map(async ({ session }) => ({ session, ...(await stopOne(kernel, session)) })),
+    sessions.map(async (each) => ({
+      session: each.session,
+      ...(await stopOne(kernel, each)),
+    })),
   );
   const stopped = stops.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
   const { output } = context;

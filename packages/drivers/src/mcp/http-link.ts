@@ -235,7 +235,9 @@ class HttpLink implements ServerLink {
     const own = statelessVersion(params);
     const version = own ?? this.#version;
     if (version !== undefined) headers.push(["mcp-protocol-version", headerText(version)]);
-    if (this.#session !== undefined) headers.push(["mcp-session-id", this.#session]);
+    // The newer era has no sessions, whatever a server says.
+    const session = own === undefined ? this.#session : undefined;
+    if (session !== undefined) headers.push(["mcp-session-id", session]);
     if (own !== undefined && message !== undefined && "method" in message) {
       headers.push(["mcp-method", headerText(message.method)]);
       const name = params[nameFields[message.method] ?? ""];

@@ -13,7 +13,6 @@ import { canonicalJson } from "@ioi/firewall";
 import type { McpServer } from "@ioi/wire";
 import { type ActContext, type ActReport, type ObligationType, refused } from "../core/driver.ts";
 import type { DisposableHandlers, HeldOutput } from "../core/handlers.ts";
-import type { ErrorCode } from "../errors.ts";
 import {
   mcpCallMsMax,
   mcpFaultsMax,
@@ -24,6 +23,7 @@ import {
 import { type AskedClient, ClientAsking } from "./client-asking.ts";
 import type { ToolDefinition } from "./definitions.ts";
 import { deniedCode, errorMessage, internalErrorCode, readMessage } from "./messages.ts";
+import { type Answered, type Ending, reportOf } from "./relay-endings.ts";
 import { McpRelay, type RelayEffect } from "./relay.ts";
 import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
 import {
@@ -35,7 +35,6 @@ import {
   type ServerWays,
   startAction,
 } from "./server-start.ts";
-import { nothingLeft } from "../net/egress-client.ts";
 
 export type RelayEvent =
   | { readonly type: "message"; readonly bytes: Uint8Array }
@@ -71,21 +70,6 @@ export interface SessionOptions {
 
 const keepsNothing: ReadonlySet<ObligationType> = new Set();
 
-interface Answered {
-  readonly type: "answered";
-  readonly ok: boolean;
-  readonly bytes: number;
-  readonly evidence?: Readonly<Record<string, string>>;
-}
-
-/** How a permitted message came to its end. */
-type Ending =
-  | Answered
-  | { readonly type: "dropped" }
-  | { readonly type: "failed"; readonly code: string; readonly message: string }
-  | { readonly type: "ended" }
-  | { readonly type: "time" };
-
 /** What goes over HTTP beside judged calls, named by its method. */
 const transportAction = (bytes: Uint8Array, server: McpServer): CallAction => {
   const read = readMessage(bytes);
@@ -104,8 +88,6 @@ interface TransportRequest {
 
 /** Of the start; the machine's keys begin above it. */
 const startKey = 0;
-
-const nothing = { result: {}, bytes: 0, reversible: false } as const;
 
 export class RelaySession {
   readonly events: MessageQueue<RelayEvent>;
@@ -423,7 +405,7 @@ export class RelaySession {
     const end = await ending;
     clearTimeout(timer);
     context.signal.removeEventListener("abort", onAbort);
-    return this.#report(end, Math.round(performance.now() - startedMs));
+    return reportOf(end, Math.round(performance.now() - startedMs));
   }
 
   #permit(key: number, context: ActContext): boolean {
@@ -432,51 +414,6 @@ export class RelaySession {
     this.#perform();
     this.#permitted = undefined;
     return true;
-  }
-
-  #report(end: Ending, ms: number): ActReport {
-    const evidence = { ms: String(ms), ...("evidence" in end ? end.evidence : {}) };
-    switch (end.type) {
-      case "answered":
-        return {
-          ...nothing,
-          status: "confirmed",
-          bytes: end.bytes,
-          evidence: { ...evidence, answer: end.ok ? "result" : "error" },
-        };
-      case "failed":
-        return {
-          ...nothing,
-          status: nothingLeft.has(end.code) ? "no-effect" : "unknown",
-          code: end.code as ErrorCode,
-          message: end.message,
-          evidence,
-        };
-      case "dropped":
-        return {
-          ...nothing,
-          status: "unknown",
-          code: "E_MCP_CANCELLED",
-          message: "it was sent, and cancelled before there was an answer",
-          evidence,
-        };
-      case "ended":
-        return {
-          ...nothing,
-          status: "unknown",
-          code: "E_MCP_ENDED",
-          message: "the server ended before it answered",
-          evidence,
-        };
-      case "time":
-        return {
-          ...nothing,
-          status: "unknown",
-          code: "E_MCP_TIMEOUT",
-          message: `no answer came within ${mcpCallMsMax / 1000} s`,
-          evidence,
-        };
-    }
   }
 
   #settle(key: number, ending: Ending): void {

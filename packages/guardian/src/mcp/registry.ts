@@ -21,14 +21,7 @@ import {
   utf8Encode,
 } from "@ioi/base";
 import { type CryptoProvider, domainHash, domains } from "@ioi/crypto";
-import {
-  type CompiledPolicy,
-  compilePolicy,
-  type DecisionContext,
-  nameClass,
-  readHost,
-  startTool,
-} from "@ioi/firewall";
+import { type CompiledPolicy, compilePolicy, type DecisionContext, startTool } from "@ioi/firewall";
 import { type Action, type Infer, type McpServer, mcpServer, schema } from "@ioi/wire";
 import {
   mcpDefinitionsBytesMax,
@@ -45,6 +38,7 @@ import {
   unknownArgument,
 } from "./definitions.ts";
 import { collidesWithNative, isServerName, isToolName, skeletonOf } from "./names.ts";
+import { serverComplaint } from "./server-shape.ts";
 
 const { array, bool, bytes, oneOf, record, text } = schema;
 
@@ -92,28 +86,6 @@ const readFile = (given: Uint8Array): readonly RegisteredServer[] => {
   return decoded.value.servers;
 };
 
-const placeComplaint = ({ url, network = [] }: McpServer): string | undefined => {
-  if (url !== "" && network.length > 0) return "a server elsewhere has no program with a network";
-  for (const { host } of network) {
-    const read = readHost(host);
-    if (!read.ok) return `${printable(host)} is no host in its one spelling: ${read.error}`;
-    if (nameClass(read.value) === "reserved") return `${printable(host)} is what no host has`;
-  }
-  return undefined;
-};
-
-const absolute = (file: string): boolean => file.startsWith("/") && !file.includes("\0");
-
-const commandComplaint = ({ argv, url, cwd, files, roots }: McpServer): string | undefined => {
-  const [program] = argv;
-  if ((program === undefined) === (url === "")) return "it is a command or an address, one of them";
-  if (program === undefined) return undefined;
-  if (!absolute(program) || !absolute(cwd)) return "its program and folder are absolute paths";
-  if (files.length === 0) return "nobody knows the bytes of its program";
-  const paths = [...files, ...roots].map((each) => each.path);
-  return paths.every(absolute) ? undefined : "its files and folders are absolute paths";
-};
-
 /** Name and address are what a person entered; everything else is checked where it is used. */
 const checkedServer = (
   provider: Pick<CryptoProvider, "sha256">,
@@ -124,7 +96,7 @@ const checkedServer = (
       `${printable(given.name)} is no name for a server: a-z, 0-9, _ and -, from a letter`,
     );
   }
-  const complaint = commandComplaint(given) ?? placeComplaint(given);
+  const complaint = serverComplaint(given);
   if (complaint !== undefined) return err(complaint);
   // Values of variables are tokens that are renewed; their names are part of who it is.
   const env = Object.fromEntries(Object.keys(given.env).map((name) => [name, ""]));
