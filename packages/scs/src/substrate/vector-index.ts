@@ -29,17 +29,15 @@ const capacityFor = (nodes: number): number => {
   return capacity;
 };
 
-/** Of two vectors' components: 1 where they point the same way. */
-const cosine = (a: Int16Array, b: Int16Array): number => {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (const [i, x] of a.entries()) {
-    const y = b[i] as number;
-    ab += x * y;
-    aa += x * x;
-    bb += y * y;
-  }
-  return ab / Math.sqrt(aa * bb);
+const dot = (a: Int16Array, b: Int16Array): number => {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
 };
+
+/** Of two vectors' components: 1 where they point the same way. */
+const cosine = (a: Int16Array, b: Int16Array): number =>
+  dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 
 /** From here on two memories say nearly the same. */
 const nearlySame = 0.95;
@@ -162,12 +160,7 @@ export class VectorIndex {
     const found: Scored[] = [];
     for (const [node, id] of this.#memories.entries()) {
       if (this.#graph.isGone(node) || !accept(id)) continue;
-      const { upper, lower } = this.#graph.vector(node);
-      let score = 0;
-      for (const [i, q] of query.entries()) {
-        score += q * ((((upper[i] as number) - 64) << 5) + (lower[i] as number) - 16);
-      }
-      found.push({ id, score });
+      found.push({ id, score: dot(query, componentsOf(this.#graph.vector(node))) });
     }
     return found.sort((a, b) => b.score - a.score || a.id - b.id).slice(0, k);
   }
@@ -238,5 +231,10 @@ export class VectorIndex {
   }
 }
 
-const componentsOf = ({ upper, lower }: mhnsw.StoredVector): Int16Array =>
-  Int16Array.from(upper, (value, i) => ((value - 64) << 5) + (lower[i] as number) - 16);
+const componentsOf = ({ upper, lower }: mhnsw.StoredVector): Int16Array => {
+  const components = new Int16Array(upper.length);
+  for (let i = 0; i < upper.length; i++) {
+    components[i] = (((upper[i] as number) - 64) << 5) + (lower[i] as number) - 16;
+  }
+  return components;
+};
