@@ -24,7 +24,6 @@ const folder = import.meta.dirname;
 const planned: readonly string[] = [
   "pii",
   "scs-tamper",
-  "retrieval",
   "state",
   "sim",
   "mutants",
