@@ -213,13 +213,12 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     if (!isFor(envelope, block, digest)) {
       return refuse("E_CONSENSUS_ENVELOPE", "the envelope is for another block");
     }
-    if (header.view < this.view) return refuse("E_CONSENSUS_STALE", "the view is over");
-    const voter = this.#judge.envelope(envelope);
-    if (!voter.ok) return voter;
-    if (voter.value !== this.#leader(header.view)) {
+    const signed = this.#receiveEnvelope(envelope, "propose", nowMs);
+    if (!signed.ok) return signed;
+    if (!equalBytes(envelope.gid, this.#judge.set.entry(this.#leader(header.view)).gid)) {
       return refuse("E_CONSENSUS_BLOCK", "R2: its signer does not lead that view");
     }
-    this.#knows.observe(envelope, voter.value);
+    if (header.view < this.view) return refuse("E_CONSENSUS_STALE", "the view is over");
     const learned = this.#learn(block.justify, from, nowMs);
     if (!learned.ok) return learned;
     if (tc !== undefined) {
@@ -236,7 +235,8 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   #receiveEnvelope(envelope: Envelope, kind: Envelope["kind"], nowMs: number): Outcome {
     const { view } = envelope;
     if (envelope.kind !== kind) return refuse("E_CONSENSUS_ENVELOPE", `it is no ${kind}`);
-    if (kind !== "freeze" && (view + tenureViews < this.view || view > this.view + viewsAhead)) {
+    const isAhead = kind !== "propose" && view > this.view + viewsAhead;
+    if (kind !== "freeze" && (view + tenureViews < this.view || isAhead)) {
       return refuse("E_CONSENSUS_STALE", `view ${view} is not near ${this.view}`);
     }
     const voter = this.#judge.envelope(envelope);

@@ -97,7 +97,7 @@ export class Knowledge {
       if (inserted.error.code === "E_CONSENSUS_UNKNOWN") {
         this.missing.keep(block);
         this.#want(block.header.parent, from);
-      }
+      } else this.missing.drop(block);
       return inserted;
     }
     const { digest } = inserted.value;

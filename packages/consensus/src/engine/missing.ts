@@ -48,6 +48,13 @@ export class MissingBlocks {
     if (!siblings.includes(key)) this.#byParent.set(parent, [...siblings.slice(-7), key]);
   }
 
+  /** It is not valid, whoever certified it: it is not asked for any more. */
+  drop(block: ConsensusBlock): void {
+    const key = keyOf(blockHash(this.#hashing, block.header));
+    this.#wanted.delete(key);
+    this.#waiting.delete(key);
+  }
+
   /** It is held: what waited for it, to be held next. */
   arrived(digest: Uint8Array): readonly ConsensusBlock[] {
     const key = keyOf(digest);
