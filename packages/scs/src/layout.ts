@@ -17,6 +17,10 @@ export const storeIdBytes = 16;
 export const saltBytes = 32;
 
 const magic = Uint8Array.of(0x89, 0x53, 0x43, 0x53, 0x0d, 0x0a, 0x1a, 0x0a);
+export const fileMagicBytes: number = magic.length;
+export const beginsAsFile = (bytes: Uint8Array): boolean =>
+  bytes.length >= fileMagicBytes && equalBytes(bytes.subarray(0, fileMagicBytes), magic);
+
 const parametersFrom = 68;
 const checksumFrom = 4056;
 const hashFrom = 4064;
@@ -68,7 +72,7 @@ export type DecodedSuperblock =
 export const decodeSuperblock = (hashing: Hashing, bytes: Uint8Array): DecodedSuperblock => {
   const foreign = (reason: string): DecodedSuperblock => ({ type: "foreign", reason });
   const damaged = (reason: string): DecodedSuperblock => ({ type: "damaged", reason });
-  if (bytes.length < magic.length || !equalBytes(bytes.subarray(0, magic.length), magic)) {
+  if (!beginsAsFile(bytes)) {
     return foreign("it does not begin as a memory file does");
   }
   if (bytes.length < superblockBytes) return damaged("the superblock is cut off");

@@ -17,10 +17,12 @@ import { domainHash, domains, type Hashing, leafHash, MerkleTree } from "@ioi/cr
 import { schema } from "@ioi/wire";
 import { type Due, dueAfter, type Entry, entryOf } from "./entries.ts";
 import {
+  beginsAsFile,
   checkRecordEnd,
   coveredPayload,
   decodeHint,
   decodeRecordHeader,
+  fileMagicBytes,
   type Hint,
   hintBytes,
   hintOffset,
@@ -354,6 +356,11 @@ function* walk(options: WalkOptions): Steps<Walked> {
   if (evidence === undefined && stopped !== undefined) {
     const later = yield* laterCommit(stopped.offset, options.size, due);
     if (later !== undefined) evidence = `commit ${later} stands behind it`;
+  }
+  if (evidence === undefined && end + fileMagicBytes <= options.size) {
+    // No append begins like this: somebody joined two files, and what is behind is not to be cut off.
+    const isFile = beginsAsFile(yield { offset: end, length: fileMagicBytes });
+    if (isFile) evidence = "another memory file begins behind it";
   }
   return { last, end, sequence, segments, tree, stopped, evidence };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { crc32c, utf8Encode } from "@ioi/base";
+import { concatBytes, crc32c, utf8Encode } from "@ioi/base";
 import { leafHash, verifyInclusion } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { SimFiles } from "@ioi/sim";
@@ -289,6 +289,14 @@ test("files that are none, of the future, or cut short", async () => {
     }
     assert.deepEqual(await bytesOf(other), bytes, "nothing was written");
   }
+  // Two files in one: the first is read, and nothing is cut off.
+  const joined = await placeWith(concatBytes(good, good));
+  await assert.rejects(openToWrite(joined), { code: "E_SCS_DAMAGED" });
+  {
+    await using file = await openToRead(joined);
+    assert.match(file.info.damage ?? "", /another memory file begins/);
+  }
+  assert.deepEqual(await bytesOf(joined), concatBytes(good, good));
   await assert.rejects(openToRead(placeOn(new SimFiles({ seed: "none" }))), (error: unknown) => {
     assert.equal(codeOf(error), "E_FILES_NOT_FOUND");
     return true;
