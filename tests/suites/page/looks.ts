@@ -167,6 +167,21 @@ export const screensOf = (sessions: {
   screen("policy-learn", "/policy?tab=learn"),
   screen("policy-tests", "/policy?tab=tests"),
   screen("policy-history", "/policy?tab=history"),
+  {
+    name: "memory",
+    open: async (page) => {
+      await goTo(page, "/memory");
+      await page.getByLabel("What is kept").fill("Ann drinks tea.");
+      await page.getByLabel("What is kept").press("Enter");
+      await page
+        .getByText(/^Kept as memory/)
+        .first()
+        .waitFor();
+      await page.getByLabel("What is looked for").fill("what does Ann drink");
+      await page.getByLabel("What is looked for").press("Enter");
+      await page.waitForSelector('[data-proof="true"]');
+    },
+  },
   screen("doctor", "/doctor"),
   screen("tour", "/tour"),
   withKeys("spotlight", "Control+k", ".goal"),

@@ -6,6 +6,7 @@ import type { SuiteContext, SuiteResult } from "../suite.ts";
 import { axeControl, fixedCases, paints } from "./checks.ts";
 import { budgetJob } from "./budget-job.ts";
 import { changeJob } from "./change-job.ts";
+import { memoryJob } from "./memory-job.ts";
 import { modelJob } from "./model-job.ts";
 import { keyboardJob } from "./keyboard-job.ts";
 import { casesOf, screensOf, takeLooks, themes } from "./looks.ts";
@@ -25,6 +26,8 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   progress("the main job by keyboard");
   const page = await stage.newPage();
   const job = await keyboardJob(stage, page, folder);
+  progress("memories by keyboard");
+  const withMemory = await memoryJob(page, folder);
   progress("a task in plain words");
   const withModel = await modelJob(stage, page, folder);
   const atBudget = await budgetJob(stage, page, folder);
@@ -49,6 +52,7 @@ export const play = async (context: SuiteContext, chromium: string): Promise<Sui
   return {
     cases: [
       ...job,
+      withMemory,
       withModel.job,
       atBudget,
       withChange,
