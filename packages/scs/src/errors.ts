@@ -84,7 +84,7 @@ export const errors = {
   E_SCS_STALE: {
     what: "The index of a memory file is not made yet.",
     why: "Something was forgotten since, or the index was never finished; words are answered.",
-    next: "Make it anew with ioi scs audit --repair, or ask by words.",
+    next: "Make it anew with ioi scs compact, or ask by words.",
     exit: exitCodes.failed,
   },
   E_SCS_INPUT: {

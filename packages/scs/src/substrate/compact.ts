@@ -20,6 +20,8 @@ export const compactSubstrate = async (
   const unlockNew: Unlock = slot.type === "open" ? { type: "none" } : slot;
   await using substrate = await openSubstrate(place, "write", { ...options, unlock: unlockNew });
   await substrate.save();
+  // The old one had no index that holds, and too many vectors to make one on opening.
+  if (substrate.info.stale) await substrate.rebuild(options.progress);
   const after = await place.files.stat(place.path);
   return { ...done, bytesAfter: after?.size ?? done.bytesAfter };
 };

@@ -1,11 +1,12 @@
 /** `ioi scs create`, `add`, `forget` and `compact`: what changes a memory file. */
 import { exitCodes, toHex } from "@ioi/base";
-import { compactMemoryFile, createSubstrate, memoryBytesMax, peekMemoryFile } from "@ioi/scs";
+import { compactSubstrate, createSubstrate, memoryBytesMax, peekMemoryFile } from "@ioi/scs";
 import type { Handler } from "../../context.ts";
 import { usage } from "../../report.ts";
 import {
   embedderOf,
   type FileOptions,
+  kernel,
   newSlot,
   numberOf,
   openMemories,
@@ -120,7 +121,7 @@ export const compact: Handler<FileOptions & { readonly plain?: boolean }> = asyn
     unlock.type === "passphrase"
       ? { ...unlock, scrypt: { log2Cost: 16, blockSize: 8, parallel: 1 } }
       : ({ type: "open" } as const);
-  const done = await compactMemoryFile(place, unlock, slot);
+  const done = await compactSubstrate(place, slot, { unlock, kernel, signal: context.signal });
   const { output } = context;
   output.value({ schema: "ioi.scs-compact/1", ...done });
   output.line(`${done.bytesBefore} bytes became ${done.bytesAfter}`);

@@ -113,7 +113,7 @@ export const doctor: Handler<FileOptions> = async (context, { args, options }) =
 };
 
 export const audit: Handler<FileOptions> = async (context, { args, options }) => {
-  const { substrate } = await openMemories(context, args[0], "read", options);
+  const { substrate } = await openMemories(context, args[0], "read", options, "all");
   await using _open = substrate;
   const report = reporter(context);
   const done = await substrate.audit((at, total) => report(() => `${at} of ${total}`));

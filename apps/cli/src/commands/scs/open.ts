@@ -143,6 +143,7 @@ export const openMemories = async (
   file: string | undefined,
   mode: "read" | "write",
   options: FileOptions,
+  extent: "all" | "tail" = "tail",
 ): Promise<{ readonly substrate: Substrate; readonly place: Place }> => {
   const place = placeOf(context, file);
   const parameters = await peekMemoryFile(place);
@@ -152,6 +153,7 @@ export const openMemories = async (
     unlock,
     embedder: await embedderFor(context, options, parameters),
     kernel,
+    extent,
     progress: (done, total) => report(() => `opening: ${done} of ${total}`),
     signal: context.signal,
   });
