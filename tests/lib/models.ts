@@ -20,7 +20,7 @@ export interface ConfirmOptions {
 /** It becomes the default. */
 export const confirmModel = async (
   data: string,
-  server: ModelServer,
+  server: Pick<ModelServer, "port" | "url">,
   options: ConfirmOptions,
 ): Promise<void> => {
   const listener = listenerOf(server.port);

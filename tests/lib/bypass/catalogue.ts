@@ -60,6 +60,10 @@ export const kernelItems: readonly string[] = [
   "mcp-rename",
   "mcp-shadowing",
   "mcp-name-collision",
+  "mcp-network",
+  "poisoned-contacts",
+  "poisoned-run",
+  "squatted-model-port",
 ];
 
 /**
@@ -85,8 +89,66 @@ export const absent: Readonly<Record<string, string>> = {
   "page-initiated navigation, WebSocket, service worker, beacon, download":
     "no browser is driven in this version",
   "placeholder smuggling": "placeholders come with the masking of personal data",
-  "words laundered by a skill or by memory": "there are no skills and no memory in this version",
-  "a local process on a model's port": "tried in apps/egress/test (listeners) and tests/e2e/models",
-  "a poisoned run given to learn": "tried in suite policy (learn)",
-  "poisoned contacts": "no tool of this version answers with a trusted field",
+  "words laundered by a skill": "there are no skills in this version",
+  "words laundered by standard input": "nothing that is piped in is ever read as words",
+};
+
+/** Every way around that the specification of the gate lists, and the items that try it. */
+export const catalogued: Readonly<Record<string, readonly string[]>> = {
+  "chaining, newline, |&": ["chaining", "newline", "pipe-and"],
+  "$(), backticks, <(), eval, wrapper shells": ["substitution", "eval", "wrapper-shell"],
+  "quote blindness; env prefixes": ["quote-blindness", "env-prefix", "poisoned-environment"],
+  "built-in poisoning": ["built-in-poisoning"],
+  "git -c core.pager, GIT_SSH_COMMAND": ["git-configuration"],
+  "prefix confusion; symlink and hard link": ["prefix-confusion", "symbolic-link", "hard-link"],
+  "TOCTOU rename; case-insensitive names": ["toctou-rename", "case-insensitive-names"],
+  "project config read before trust": ["project-configuration"],
+  "agent edits its own policy, hooks or shell start-up files": [
+    "own-policy",
+    "hooks-and-start-up-files",
+  ],
+  "sub-agent outside the sandbox": ["sub-agent"],
+  "DNS exfiltration": ["dns-exfiltration", "mcp-network"],
+  "NUL in SOCKS host": ["nul"],
+  "redirects to metadata; DNS rebinding; user@host": [
+    "redirect-to-metadata",
+    "dns-rebinding",
+    "user-at-host",
+  ],
+  "MCP rug pull, rename, shadowing, name collision": [
+    "mcp-rug-pull",
+    "mcp-rename",
+    "mcp-shadowing",
+    "mcp-name-collision",
+  ],
+  "an escape argument offered to the model": ["escape-argument"],
+  "approval swapped behind the card": ["approval-swapped-behind-the-card"],
+  "replayed ticket, approval or resume": [
+    "replayed-ticket",
+    "replayed-approval",
+    "replayed-resume",
+  ],
+  "concurrent budget race": ["concurrent-budget-race"],
+  "bidi and homoglyph in the card": ["deceiving-card"],
+  "regex denial of service": ["regular-expression-denial"],
+  "oversized and deeply nested input": ["oversized-input", "nested-input"],
+  "NUL and overlong UTF-8": ["nul", "overlong-utf-8"],
+  "io_uring, abstract sockets, ptrace of siblings, /proc/*/mem, D-Bus, X11": [
+    "io-uring",
+    "abstract-sockets",
+    "ptrace-of-siblings",
+    "proc-mem",
+    "d-bus",
+    "x11",
+  ],
+  "the agent pressing its own card": ["agent-presses-its-own-card"],
+  "words laundered by paste, delegation or memory": ["words-laundered", "sub-agent"],
+  "poisoned contacts": ["poisoned-contacts"],
+  "data in the path of an allowed GET; an allowed host used as a drop box": [
+    "data-in-a-path",
+    "allowed-host-as-drop-box",
+  ],
+  "DNS query for a denied host": ["denied-host"],
+  "a local process squatting a model's port": ["squatted-model-port"],
+  "a poisoned run given to learn": ["poisoned-run"],
 };

@@ -35,6 +35,10 @@ const commandOf = ({ target, args }: Step): string | undefined => {
       return `/write ${quoted(String(args["path"]))} ${quoted(String(args["content"]))}`;
     case "sys::exec":
       return `/run ${(args["argv"] as readonly string[]).map(quoted).join(" ")}`;
+    case "mcp::call":
+      return `/call ${String(args["server"])}.${String(args["tool"])} ${quoted(JSON.stringify(args["arguments"]))}`;
+    case "memory::recall":
+      return `/recall ${quoted(String(args["query"]))}`;
     default:
       return undefined;
   }

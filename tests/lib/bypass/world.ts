@@ -17,7 +17,10 @@ import { gateCases } from "./gate.ts";
 import { type KernelCase, KernelPlace, metadataAddress } from "./kernel-place.ts";
 import { networkCases } from "./network.ts";
 import { caseOf } from "./place.ts";
+import { persuadedCases } from "./persuaded.ts";
 import { programCases } from "./programs.ts";
+import { serverCases } from "./servers.ts";
+import { squattedModelCases } from "./squatted-model.ts";
 import { toolCases } from "./tools.ts";
 
 const prepareNetwork = (): void => {
@@ -59,7 +62,16 @@ const judge = async (at: KernelPlace, one: KernelCase): Promise<SuiteCase> => {
   }
 };
 
-const wanted = chosen([...networkCases, ...gateCases, ...programCases, ...toolCases], process.argv);
+const all = [
+  ...networkCases,
+  ...gateCases,
+  ...programCases,
+  ...toolCases,
+  ...serverCases,
+  ...persuadedCases,
+  ...squattedModelCases,
+];
+const wanted = chosen(all, process.argv);
 const cases: SuiteCase[] = [];
 if (wanted.length > 0) {
   prepareNetwork();
