@@ -25,7 +25,7 @@ import type { Bench, BenchReport, BenchResult } from "./bench.ts";
 const folder = import.meta.dirname;
 
 /** Published names whose bench this version does not have. */
-const planned: readonly string[] = ["scs", "state", "consensus"];
+const planned: readonly string[] = ["state", "consensus"];
 
 export const benchNames = (): readonly string[] => namesIn(folder, ["bench", "index"]);
 

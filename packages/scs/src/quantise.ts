@@ -41,17 +41,33 @@ const signsOf = (
   return signs;
 };
 
-/** In place, over `length` (a power of two) values from `from` on; keeps their norm. */
+/**
+ * In place, over `length` (a power of two) values from `from` on; keeps their norm. Two steps at a time
+ * where there are two left: the same sums of the same pairs, read and written once.
+ */
 const transform = (values: Float64Array, from: number, length: number): void => {
   const to = from + length;
-  for (let half = 1; half < length; half *= 2) {
-    for (let i = from; i < to; i += 2 * half) {
+  let half = 1;
+  for (; 4 * half <= length; half *= 4) {
+    for (let i = from; i < to; i += 4 * half) {
       for (let k = i; k < i + half; k++) {
         const a = values[k] as number;
         const b = values[k + half] as number;
-        values[k] = a + b;
-        values[k + half] = a - b;
+        const c = values[k + 2 * half] as number;
+        const d = values[k + 3 * half] as number;
+        values[k] = a + b + (c + d);
+        values[k + half] = a - b + (c - d);
+        values[k + 2 * half] = a + b - (c + d);
+        values[k + 3 * half] = a - b - (c - d);
       }
+    }
+  }
+  if (half < length) {
+    for (let k = from; k < from + half; k++) {
+      const a = values[k] as number;
+      const b = values[k + half] as number;
+      values[k] = a + b;
+      values[k + half] = a - b;
     }
   }
   const norm = 1 / Math.sqrt(length);

@@ -48,17 +48,19 @@ export const memoryImports = (memory: object): object => ({
   },
 });
 
-/** Compiled once; every `open` has a memory of its own. */
+/** Compiled once, when it is first opened; every `open` has a memory of its own. */
 export const wasmSource = <Exports extends { readonly memory: object }>(
   base64: string,
 ): WasmSource<Exports> => {
-  const module = new wasmEngine.Module(Buffer.from(base64, "base64"));
+  let compiled: object | undefined;
+  const compile = (): object => (compiled ??= new wasmEngine.Module(Buffer.from(base64, "base64")));
   return {
     open: () => {
       const memory = new wasmEngine.Memory({ initial: 1, maximum: pagesMax, shared: true });
-      return new wasmEngine.Instance(module, memoryImports(memory)).exports as Exports;
+      return new wasmEngine.Instance(compile(), memoryImports(memory)).exports as Exports;
     },
     start: async ({ memory }, layouts) => {
+      const module = compile();
       await Promise.all(layouts.map((layout) => startThread({ module, memory, layout })));
     },
   };

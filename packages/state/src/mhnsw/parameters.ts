@@ -66,26 +66,20 @@ export const codeOf = (upperBits: Uint8Array): Uint8Array => {
 const clamp = (value: number, min: number, max: number): number =>
   value < min ? min : value > max ? max : value;
 
-/** A query in the three widths that it is asked in. */
+/** A query, of 12 bits a component; it is asked in two narrower widths too. */
 export interface Query {
-  /** 12 bits. */
   readonly whole: Int16Array;
-  /** 8 bits, for the upper bits of vectors. */
-  readonly byte: Int8Array;
-  /** 6 bits, for codes. */
-  readonly small: Int8Array;
 }
 
-export const makeQuery = (components: Int16Array): Query => {
-  const byte = new Int8Array(components.length);
-  const small = new Int8Array(components.length);
-  for (let i = 0; i < components.length; i++) {
-    const value = components[i] as number;
-    byte[i] = clamp((value + 8) >> 4, -128, 127);
-    small[i] = clamp((value + 32) >> 6, -31, 31);
-  }
-  return { whole: components, byte, small };
-};
+/** For the upper bits of vectors. */
+export const byteOf = ({ whole }: Query): Int8Array =>
+  Int8Array.from(whole, (value) => clamp((value + 8) >> 4, -128, 127));
+
+/** For codes. */
+export const smallOf = ({ whole }: Query): Int8Array =>
+  Int8Array.from(whole, (value) => clamp((value + 32) >> 6, -31, 31));
+
+export const makeQuery = (components: Int16Array): Query => ({ whole: components });
 
 const levelTag = utf8Encode("ioi/scs/level/v1\0");
 /** Layers above the bottom one, at most. */

@@ -6,7 +6,7 @@
  */
 import { assert } from "@ioi/base";
 import type { GraphView } from "./graph.ts";
-import type { Query, StoredVector } from "./parameters.ts";
+import { byteOf, type Query, smallOf, type StoredVector } from "./parameters.ts";
 import { beam, bestFirst, climb, idOf, type Rank, rankOf } from "./ranked.ts";
 
 export interface SearchParameters {
@@ -79,7 +79,8 @@ export const search = (graph: GraphView, query: Query, wanted: SearchParameters)
   checkSearch(wanted);
   const opened = new Map<number, Set<number>>();
   if (graph.entry < 0) return { answers: [], trace: { opened, passed: [], ranked: [] }, final: [] };
-  const score = (id: number): number => codeScore(query.small, graph.code(id));
+  const [byte, small] = [byteOf(query), smallOf(query)];
+  const score = (id: number): number => codeScore(small, graph.code(id));
   const neighbours = (id: number, layer: number): ArrayLike<number> => {
     const layers = opened.get(id) ?? new Set();
     opened.set(id, layers.add(layer));
@@ -92,7 +93,7 @@ export const search = (graph: GraphView, query: Query, wanted: SearchParameters)
   const kept = beam(start, wanted.ef, (id) => neighbours(id, 0), score);
   const { live, passed } = firstLive(graph, kept, wanted.rerank);
   const ranked = live
-    .map((id) => rankOf(upperScore(query.byte, graph.vector(id).upper), id))
+    .map((id) => rankOf(upperScore(byte, graph.vector(id).upper), id))
     .sort(bestFirst)
     .map(idOf);
   const final = ranked.slice(0, wanted.final);

@@ -1,0 +1,119 @@
+/** A file of memories, measured: what a vector takes in it, how soon it answers, what adding keeps. */
+import fs from "node:fs";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { openFiles } from "@ioi/host/ports";
+import { wasmSource } from "@ioi/host/wasm";
+import {
+  createSubstrate,
+  type Embedder,
+  type KernelExports,
+  openSubstrate,
+  type Place,
+  relaxedKernel,
+  type Substrate,
+} from "@ioi/scs";
+import type { Scratch } from "../kernel.ts";
+import { quantile, rounded } from "../statistics.ts";
+import type { VectorSet } from "./data.ts";
+
+const kernel = wasmSource<KernelExports>(relaxedKernel);
+const batch = 1024;
+const mib = 1024 * 1024;
+
+const nameOf = (id: number): string => `memory ${id}`;
+
+/** Gives the vectors of a set, by the number in the text; of a longer file, round and round. */
+const embedderOf = ({ base, count, dimension }: VectorSet): Embedder => ({
+  identity: { kind: "function", name: "bench", revision: "1" },
+  dimension,
+  isWeak: false,
+  embed: (texts) =>
+    Promise.resolve(
+      texts.map((text) => {
+        const id = Number(text.split(" ", 2)[1]) % count;
+        return base.slice(id * dimension, (id + 1) * dimension);
+      }),
+    ),
+});
+
+interface Written {
+  readonly bytes: number;
+  /** Resident memory after each batch. */
+  readonly rss: readonly number[];
+}
+
+const write = async (
+  place: Place,
+  folder: string,
+  count: number,
+  embedder: Embedder | undefined,
+  progress: (text: string) => void,
+): Promise<Written> => {
+  const given = embedder === undefined ? {} : { embedder };
+  await createSubstrate(place, { slot: { type: "open" }, ...given });
+  const rss: number[] = [];
+  {
+    await using substrate = await openSubstrate(place, "write", { kernel, ...given });
+    for (let from = 0; from < count; from += batch) {
+      const length = Math.min(batch, count - from);
+      await substrate.remember(
+        Array.from({ length }, (_, i) => ({
+          text: nameOf(from + i),
+          origin: { kind: "user" as const, from: "" },
+        })),
+      );
+      rss.push(process.memoryUsage.rss());
+      if ((from / batch) % 16 === 15) progress(`${from + length} memories in a file`);
+    }
+  }
+  return { bytes: fs.statSync(`${folder}/${place.path}`).size, rss };
+};
+
+const openings = 3;
+
+/** Until the first answer by vector, in milliseconds. */
+const firstAnswerMs = async (place: Place, set: VectorSet, embedder: Embedder): Promise<number> => {
+  const times: number[] = [];
+  for (let i = 0; i < openings; i++) {
+    const began = performance.now();
+    await using substrate: Substrate = await openSubstrate(place, "read", { kernel, embedder });
+    const vector = set.queries[i] as Float32Array;
+    const { answers } = await substrate.recall({ vector, k: 10, by: "vectors" });
+    times.push(performance.now() - began);
+    if (answers.length !== 10) throw new Error(`${answers.length} answers`);
+  }
+  return quantile(times, 0.5);
+};
+
+export interface FileMeasures {
+  readonly bytesPerVector: number;
+  /** MiB that 100,000 memories more keep resident, words and vectors in memory. */
+  readonly importRssSlopeMiB: number;
+  readonly open100kMs?: number;
+}
+
+export const measureFile = async (
+  set: VectorSet,
+  scratch: Scratch,
+  { quick, progress }: { readonly quick: boolean; readonly progress: (text: string) => void },
+): Promise<FileMeasures> => {
+  const folder = scratch.folder("files");
+  const placeOf = (path: string): Place => ({
+    files: openFiles(folder),
+    path,
+    provider: nodeCrypto,
+    now: () => Date.now(),
+  });
+  const count = quick ? 2000 : 100_000;
+  const embedder = embedderOf(set);
+  const vectors = await write(placeOf("vectors.scs"), folder, count, embedder, progress);
+  const words = await write(placeOf("words.scs"), folder, count, undefined, progress);
+  const half = vectors.rss.length >> 1;
+  const grown = (vectors.rss.at(-1) as number) - (vectors.rss[half] as number);
+  const measures = {
+    bytesPerVector: Math.round((vectors.bytes - words.bytes) / count),
+    importRssSlopeMiB: rounded(((grown / mib) * 100_000) / ((vectors.rss.length - half) * batch)),
+  };
+  const answered = await firstAnswerMs(placeOf("vectors.scs"), set, embedder);
+  return quick ? measures : { ...measures, open100kMs: rounded(answered, 1) };
+};
