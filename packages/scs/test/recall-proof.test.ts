@@ -25,6 +25,13 @@ test("a proof of recall verifies by the commit's hash or the log's root, and by 
     assert.equal(verdict.search, undefined);
     assert.match(verdict.notShown[0] ?? "", /search by vectors/);
   }
+  const told = (memories: readonly number[]) => verifyRecall(encoded, { commit, memories }).ok;
+  assert.deepEqual([[7, 0, 20, 2], [0, 7, 20, 2], [7, 0, 20], []].map(told), [
+    true,
+    false,
+    false,
+    false,
+  ]);
   const wrong = new Uint8Array(32);
   for (const given of [{}, { commit: wrong }, { logRoot: wrong }, { commit, indexRoot: wrong }]) {
     assert.equal(verifyRecall(encoded, given).ok, false);
@@ -44,6 +51,9 @@ test("a search is shown where a root that is trusted covers its index, for the v
   const other = own.slice().fill(1, 0, 1);
   assert.equal(verifyRecall(encoded, { commit, query: other }).ok, false);
   assert.equal(verifyRecall(encoded, { commit, wanted: { ...wanted, ef: 40 } }).ok, false);
+  const { search: _search, ...least } = document;
+  assert.equal(verifyRecall(encodeRecallProof(least), { commit }).ok, true);
+  assert.equal(verifyRecall(encodeRecallProof(least), { commit, wanted }).ok, false);
   const { logRoot } = verdict.commit;
   const without = verifyRecall(encoded, { logRoot });
   assert.ok(without.ok && without.search === undefined);

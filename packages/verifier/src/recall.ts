@@ -8,7 +8,13 @@
  * A verdict says in words what it shows and what it does not; nobody is to show the one without the
  * other.
  */
-import { type RetrievalVerdict, sha256OfParts, verifyRetrieval, type Wanted } from "./retrieval.ts";
+import {
+  type RetrievalVerdict,
+  type Searched,
+  sha256OfParts,
+  verifyRetrieval,
+  type Wanted,
+} from "./retrieval.ts";
 import { Malformed, must, StrictReader, utf8 } from "./strict-cbor.ts";
 
 /** What the verifier knows beforehand; `commit` or `logRoot` must be there. */
@@ -19,6 +25,8 @@ export interface RecallTrust {
   readonly indexRoot?: Uint8Array;
   /** Id of the file, which no hash covers. */
   readonly store?: Uint8Array;
+  /** Numbers of the memories that it was given as answers, in their order. */
+  readonly memories?: readonly number[];
   /** The verifier's own query and parameters; without, those of the proof are taken. */
   readonly query?: Int16Array;
   readonly wanted?: Wanted;
@@ -47,6 +55,8 @@ export interface ProvedSearch {
   readonly size: number;
   readonly wanted: Wanted;
   readonly query: Int16Array;
+  /** What it read, in order. */
+  readonly steps: Searched["steps"];
   readonly answers: readonly {
     readonly node: number;
     readonly score: number;
@@ -276,7 +286,7 @@ const checkAnswer = (answer: Answer, { logSize, logRoot }: ProvedCommit): Proved
     "a memory's head is malformed",
   );
   let memory = 0;
-  for (const byte of head.slice(0, 8).reverse()) memory = memory * 256 + byte;
+  for (const byte of head.subarray(0, 8).toReversed()) memory = memory * 256 + byte;
   must(Number.isSafeInteger(memory), "a memory's number is too large");
   const frame = sha256OfParts(Uint8Array.of(0, 1), sha256OfParts(head, sealed));
   must(same(rootOf(frame, leaf, logSize, path), logRoot), "a memory is not in the log");
@@ -313,7 +323,7 @@ const checkSearch = (
     const at = answers.findIndex((answer) => same(answer.frame, frame));
     return { node: id, score, frame, answer: at < 0 ? undefined : at };
   });
-  return { size: verdict.size, wanted, query: own, answers: listed };
+  return { size: verdict.size, wanted, query: own, steps: verdict.steps, answers: listed };
 };
 
 const always: readonly string[] = [
@@ -334,7 +344,15 @@ const judge = (bytes: Uint8Array, trust: RecallTrust): RecallVerdict => {
   must(fits(trust.indexRoot, commit.indexRoot), "it is of another index");
   const answers = document.answers.map((answer) => checkAnswer(answer, commit));
   must(new Set(answers.map(({ leaf }) => leaf)).size === answers.length, "a memory is there twice");
+  const { memories = answers.map(({ memory }) => memory) } = trust;
+  must(
+    memories.length === answers.length &&
+      memories.every((memory, i) => memory === answers[i]?.memory),
+    "it shows other answers",
+  );
   const { search } = document;
+  const isAsked = trust.query !== undefined || trust.wanted !== undefined;
+  must(!isAsked || search !== undefined, "it shows no search by vectors");
   const root = trust.indexRoot ?? (trust.commit === undefined ? undefined : commit.indexRoot);
   must(search === undefined || commit.indexRoot !== undefined, "its commit has no index");
   const checked =

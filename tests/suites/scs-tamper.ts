@@ -1,0 +1,174 @@
+/**
+ * `suite scs-tamper`: proofs of recall and memory files, changed in every field, by somebody who knows
+ * the formats. A proof is held against what whoever asked knows: commit, file, query, parameters and the
+ * answers that were given; a file against the root that its owner knows.
+ *
+ * - `accepted`: it passed for something that it is not; `threw`: it broke the reader;
+ * - `equivalent`: it opens as it was (hints are not trusted); such mutations do not count as `mutations`,
+ *   nor do those that gave the same bytes.
+ *
+ * Control: without the comparison with the root, altered proofs do pass.
+ */
+import { setImmediate } from "node:timers/promises";
+import { equalBytes, SeededRandom, toHex } from "@ioi/base";
+import { verifyRecall } from "@ioi/verifier";
+import { changeBytes } from "./scs-tamper/bytes.ts";
+import { Document, ownLogRoot } from "./scs-tamper/documents.ts";
+import { TamperedFiles } from "./scs-tamper/files.ts";
+import { expectedOnPage, tryPage } from "./scs-tamper/page.ts";
+import { Tally, type Tried } from "./scs-tamper/tally.ts";
+import { makeWorld, type Proof, type World } from "./scs-tamper/world.ts";
+import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
+
+const judgeProof = (bytes: Uint8Array, { trust }: Proof): Tried => {
+  try {
+    const verdict = verifyRecall(bytes, trust);
+    return verdict.ok
+      ? { fate: "accepted", why: "it verifies" }
+      : { fate: "refused", why: verdict.reason };
+  } catch (error) {
+    return { fate: "threw", why: String(error) };
+  }
+};
+
+const tamperProofs = async (
+  { proofs }: World,
+  count: number,
+  random: SeededRandom,
+  signal: AbortSignal,
+): Promise<Tally> => {
+  const tally = new Tally();
+  const documents = proofs.map(({ bytes }) => new Document(bytes));
+  for (let round = 1; tally.mutations < count && !signal.aborted; round++) {
+    // So that whoever ends the suite is heard.
+    if (round % 1024 === 0) await setImmediate();
+    const [at, from] = [random.below(documents.length), random.below(documents.length)];
+    const [document, proof, other] = [documents[at], proofs[at], documents[from]];
+    if (document === undefined || proof === undefined || other === undefined) continue;
+    const { field, how, bytes } = random.chance(1, 10)
+      ? { field: "bytes", ...changeBytes(document.bytes, other.bytes, random) }
+      : document.change(other, random);
+    if (equalBytes(bytes, document.bytes)) {
+      tally.counts.same += 1;
+      continue;
+    }
+    tally.field(field);
+    const started = performance.now();
+    tally.add(`${field} ${how}`, judgeProof(bytes, proof), performance.now() - started);
+  }
+  return tally;
+};
+
+const tamperFiles = async (
+  files: TamperedFiles,
+  { file }: World,
+  count: number,
+  random: SeededRandom,
+  signal: AbortSignal,
+): Promise<Tally> => {
+  const tally = new Tally();
+  while (tally.mutations < count && !signal.aborted) {
+    const { field, how, bytes } = files.change(random);
+    if (equalBytes(bytes, file)) {
+      tally.counts.same += 1;
+      continue;
+    }
+    tally.field(field);
+    const started = performance.now();
+    const extent = random.chance(1, 2) ? "all" : undefined;
+    const tried = await files
+      .judge(bytes, extent)
+      .catch((error: unknown): Tried => ({ fate: "threw", why: String(error) }));
+    tally.add(`${field} ${how}`, tried, performance.now() - started);
+  }
+  return tally;
+};
+
+/** Fields that no mutation reached. */
+const missed = (fields: ReadonlySet<string>, tally: Tally): readonly string[] =>
+  [...fields].filter((field) => !tally.fields.has(field));
+
+/** The same mutations, judged by somebody who takes the root from the proof: some must pass. */
+const controlPasses = ({ proofs }: World, random: SeededRandom): number => {
+  let passed = 0;
+  for (const { bytes } of proofs) {
+    const document = new Document(bytes);
+    for (let i = 0; i < 400; i++) {
+      const { bytes: changed } = document.change(document, random);
+      if (!equalBytes(changed, bytes) && verifiesByItself(changed)) passed += 1;
+    }
+  }
+  return passed;
+};
+
+const verifiesByItself = (bytes: Uint8Array): boolean => {
+  const logRoot = ownLogRoot(bytes);
+  return logRoot !== undefined && verifyRecall(bytes, { logRoot }).ok;
+};
+
+const caseOf = (id: string, tally: Tally, unreached: readonly string[]): SuiteCase => {
+  const { accepted, threw } = tally.counts;
+  const isGood = accepted + threw === 0 && unreached.length === 0 && tally.mutations > 0;
+  return {
+    id,
+    outcome: isGood ? "passed" : "failed",
+    expected: "none accepted, none threw, every field reached",
+    actual: `${JSON.stringify(tally.counts)}; ${tally.first ?? "none"}; not reached: ${unreached.join(" ")}`,
+  };
+};
+
+const pageCase = async ({ proofs }: World): Promise<SuiteCase> => {
+  const id = "page-from-a-file";
+  const [proof] = proofs;
+  if (proof?.trust.commit === undefined) throw new Error("no proof to show");
+  const { found } = await tryPage(proof.bytes, toHex(proof.trust.commit));
+  if (found === undefined) return { id, outcome: "skipped", reason: "no Chromium on this machine" };
+  const [expected, actual] = [expectedOnPage.join(" · "), found.join(" · ")];
+  return { id, outcome: expected === actual ? "passed" : "failed", expected, actual };
+};
+
+const run = async (context: SuiteContext) => {
+  const { quick, seed, progress, signal, params } = context;
+  const world = await makeWorld(`scs-tamper ${seed}`);
+  const total = Number(params["mutations"] ?? (quick ? 5600 : 1_000_000));
+  const ofFiles = Math.round(total / (quick ? 16 : 50));
+  progress(`${total - ofFiles} proofs`);
+  const random = new SeededRandom(`scs-tamper ${seed}`);
+  const proofs = await tamperProofs(world, total - ofFiles, random, signal);
+  progress(`${ofFiles} files`);
+  const tampered = new TamperedFiles(world);
+  const files = await tamperFiles(tampered, world, ofFiles, random, signal);
+  const reachable = new Set(world.proofs.flatMap(({ bytes }) => [...new Document(bytes).fields]));
+  const control = controlPasses(world, random);
+  progress("the page in a browser");
+  const page = await pageCase(world);
+  const sum = (of: keyof Tally["counts"]): number => proofs.counts[of] + files.counts[of];
+  return {
+    cases: [
+      {
+        ...caseOf("proofs", proofs, missed(reachable, proofs)),
+        control: control > 0 ? ("harmed" as const) : ("harmless" as const),
+      },
+      caseOf("files", files, missed(tampered.fields, files)),
+      page,
+    ],
+    metrics: {
+      mutations: sum("refused") + sum("accepted") + sum("threw"),
+      accepted: sum("accepted"),
+      threw: sum("threw"),
+      equivalent: sum("equivalent"),
+      same: sum("same"),
+      fields: proofs.fields.size + files.fields.size,
+      passedWithoutRoot: control,
+      slowestMs: Math.round(Math.max(proofs.slowestMs, files.slowestMs)),
+    },
+    goals: ["accepted", "threw"].map((metric) => ({ metric, op: "=" as const, value: 0 })),
+  };
+};
+
+export const suite: Suite = {
+  name: "scs-tamper",
+  covers: ["scs 2", "scs 3", "scs 5 tamper"],
+  summary: "proofs and memory files changed in every field: none passes for what it is not",
+  run,
+};
