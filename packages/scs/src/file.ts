@@ -33,6 +33,7 @@ import {
 } from "./kept.ts";
 import { contentCommitment, type FileKeys, type KeyOwner } from "./keys.ts";
 import { decodeFrame, decodeKey, keyPayloadBytes, recordTypes } from "./layout.ts";
+import { snapshotBytesMax } from "./limits.ts";
 import { decodeMemory, encodeMemory, type Memory, type NewMemory } from "./memory.ts";
 import {
   type Compacted,
@@ -369,19 +370,15 @@ export class MemoryFile implements AsyncDisposable {
     });
   }
 
-  /**
-   * Segments, and behind them a table of all up to there, so that opening looks at nothing before it. Two
-   * commits: after a crash between them the table before holds, and the walk finds the segments.
-   */
-  async writeTable(extra: Extra): Promise<void> {
-    await this.writeSegments(extra);
+  /** A table of all up to the last commit, so that opening looks at nothing before it. */
+  async writeTable(indexRoot?: Uint8Array): Promise<void> {
     await this.#write(async () => {
       const { last, sequence, segments, tree } = this.#writer;
       if (last === undefined || !tableIsDue(this.#fold)) return;
       const bytes = encodeTable(this.#fold, { last, sequence, segments, tree });
+      if (bytes.length > snapshotBytesMax) return;
       const old = this.segments().filter(({ kind }) => kind === "table");
       const append = this.#writer.append(this.#place.provider);
-      const { indexRoot } = extra;
       const table = {
         segments: [{ kind: "table", first: 0, count: 0, bytes }],
         drop: old.map(({ number }) => number),

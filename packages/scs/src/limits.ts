@@ -8,6 +8,10 @@ export const recordPayloadBytesMax = 9 * 1024 * 1024;
 export const commitBytesMax = 256 * 1024 * 1024;
 /** Bytes of a segment in one record. */
 export const segmentPartBytesMax = 8 * 1024 * 1024;
+/** Bytes of a table or a snapshot of an index; a larger one is left out, and opening makes it again. */
+export const snapshotBytesMax = 192 * 1024 * 1024;
+/** Bytes of vectors that one snapshot joins; the rest is joined by later ones. */
+export const joinedBytesMax = 64 * 1024 * 1024;
 /** Segments that hold at one time; a file with more has no table, and is walked whole on opening. */
 export const segmentsMax = 65_536;
 /** Records between two commits. */

@@ -9,7 +9,6 @@
  * - Calls that change or answer follow each other; embedding and rebuilding happen beside them.
  */
 import { OperationError, type Signal, toHex } from "@ioi/base";
-import type { Embedder } from "../embed/embedder.ts";
 import { audit } from "./audit.ts";
 import { checkInput, checkThere } from "./checks.ts";
 import { duplicatesOf } from "./duplicates.ts";
@@ -17,9 +16,9 @@ import type { CarriedIndex } from "../compact.ts";
 import type { Extra, Adding } from "../file-types.ts";
 import type { MemoryFile } from "../file.ts";
 import { operation, type Place } from "../header.ts";
-import { indexedOnForgettingMax, indexedOnOpeningMax } from "../limits.ts";
+import { indexedOnForgettingMax, indexedOnOpeningMax, snapshotBytesMax } from "../limits.ts";
 import type { NewMemory } from "../memory.ts";
-import { Quantiser } from "../quantise.ts";
+import type { NewSegment } from "../segments.ts";
 import { encodeVectors } from "../vectors.ts";
 import {
   acceptOf,
@@ -46,6 +45,7 @@ import type {
 } from "./types.ts";
 import type { NewNode, VectorIndex } from "./vector-index.ts";
 import { VectorStore } from "./vector-store.ts";
+import { Vectoriser } from "./vectoriser.ts";
 import { lexOf, WordStore } from "./word-store.ts";
 
 /** Memories since the last snapshot at which there is a new one: while writing, and on closing. */
@@ -57,8 +57,7 @@ export class Substrate implements AsyncDisposable {
   readonly file: MemoryFile;
   readonly #place: Place;
   readonly #isWritable: boolean;
-  readonly #embedder: Embedder | undefined;
-  readonly #quantiser: Quantiser | undefined;
+  readonly #vectoriser: Vectoriser;
   readonly #vectors: VectorStore;
   readonly #progress: Progress | undefined;
   /** Both are loaded by the first call that needs them. */
@@ -81,13 +80,10 @@ export class Substrate implements AsyncDisposable {
     isWritable: boolean,
     { embedder, kernel, progress }: OpenOptions,
   ) {
-    const { dimension, quantiserSeed } = file.info.parameters.index;
     this.file = file;
     this.#place = place;
     this.#isWritable = isWritable;
-    this.#embedder = embedder;
-    this.#quantiser =
-      dimension > 0 ? new Quantiser(place.provider, dimension, quantiserSeed) : undefined;
+    this.#vectoriser = new Vectoriser(place, file.info.parameters, embedder);
     this.#vectors = new VectorStore(place, file, kernel);
     this.#progress = progress;
   }
@@ -108,7 +104,7 @@ export class Substrate implements AsyncDisposable {
     this.#isReadable(id) ? (await this.file.read(id)).text : undefined;
 
   async #loadIndex(): Promise<VectorIndex | undefined> {
-    if (this.#quantiser === undefined || this.#isIndexLoaded) return this.#index;
+    if (!this.#vectoriser.hasVectors || this.#isIndexLoaded) return this.#index;
     const nodes = await this.#vectors.nodes();
     const committed = this.file.lastCommit?.body.indexRoot;
     const loaded = await this.#vectors.load(nodes, indexedOnOpeningMax, this.#progress);
@@ -138,7 +134,7 @@ export class Substrate implements AsyncDisposable {
 
   get #isStale(): boolean {
     const body = this.file.lastCommit?.body;
-    return this.#quantiser !== undefined && body !== undefined && body.indexRoot === undefined;
+    return this.#vectoriser.hasVectors && body !== undefined && body.indexRoot === undefined;
   }
 
   /** Runs after what was asked for before; after a failure on the way all is loaded again. */
@@ -175,7 +171,7 @@ export class Substrate implements AsyncDisposable {
     signal?.throwIfAborted();
     checkInput(memories, this.#place.path);
     const texts = memories.map(({ text }) => text);
-    const components = await this.#embed(texts, signal);
+    const components = await this.#vectoriser.embed(texts, signal);
     signal?.throwIfAborted();
     return await this.#inTurn(async () => {
       const words = await this.#loadWords();
@@ -192,30 +188,6 @@ export class Substrate implements AsyncDisposable {
         return duplicate === undefined ? { id } : { id, nearDuplicateOf: duplicate };
       });
     });
-  }
-
-  async #embed(
-    texts: readonly string[],
-    signal: Signal | undefined,
-  ): Promise<readonly Int16Array[] | undefined> {
-    if (this.#quantiser === undefined) return undefined;
-    const { path } = this.#place;
-    if (this.#embedder === undefined) {
-      throw operation("E_SCS_EMBEDDER", path, "it has vectors, and no embedder was given");
-    }
-    const vectors = await this.#embedder.embed(texts, signal);
-    if (vectors.length !== texts.length) {
-      throw operation("E_SCS_VECTOR", path, "the embedder gave another number of vectors");
-    }
-    return vectors.map((vector) => this.#components(vector));
-  }
-
-  #components(vector: Float32Array): Int16Array {
-    const { path } = this.#place;
-    const components = this.#quantiser?.components(vector);
-    if (components === undefined) throw operation("E_SCS_VECTOR", path, "it has no vectors");
-    if (!components.ok) throw operation("E_SCS_VECTOR", path, components.error.message);
-    return components.value;
   }
 
   #adding({ first, leaves }: Adding, components: readonly Int16Array[] | undefined): Extra {
@@ -259,32 +231,18 @@ export class Substrate implements AsyncDisposable {
   ): Promise<T> {
     checkQuery(query, this.#place.path);
     signal?.throwIfAborted();
-    const components = await this.#queryComponents(query, signal);
+    const components = await this.#vectoriser.query(query, signal);
     return await this.#inTurn(async () => {
       const commit = commitAsked(this.file, this.#place.path, query.asOf);
       if (query.filter !== undefined) await this.#loadMetas(signal);
       const accept = acceptOf(this.file, commit, query.filter, this.#metas);
-      const isWeak = this.#embedder?.isWeak === true;
+      const isWeak = this.#vectoriser.isWeak;
       const question = { query, components, accept, isWhole: isWhole(query), isWeak };
       const words = query.by === "vectors" ? undefined : await this.#loadWords();
       const index = components === undefined ? undefined : await this.#loadIndex();
       const found = find(question, words, index);
       return await then(await this.#recalled(found, commit), components);
     });
-  }
-
-  async #queryComponents(
-    { by = "auto", text, vector }: RecallQuery,
-    signal: Signal | undefined,
-  ): Promise<Int16Array | undefined> {
-    if (by === "words") return undefined;
-    if (vector !== undefined) return this.#components(vector);
-    const isEmbedded = this.#quantiser !== undefined && this.#embedder !== undefined;
-    if (isEmbedded && text !== undefined && text !== "") {
-      return (await this.#embed([text], signal))?.[0];
-    }
-    if (by === "auto") return undefined;
-    throw operation("E_SCS_EMBEDDER", this.#place.path, "no embedder for a search by vectors");
   }
 
   async #loadMetas(signal: Signal | undefined): Promise<void> {
@@ -387,7 +345,7 @@ export class Substrate implements AsyncDisposable {
    * meanwhile, where `progress` gives them a turn.
    */
   async rebuild(progress?: Progress): Promise<void> {
-    if (this.#quantiser === undefined) return;
+    if (!this.#vectoriser.hasVectors) return;
     for (;;) {
       const began = this.#forgettings;
       const nodes = await this.#inTurn(() => this.#vectors.nodes());
@@ -417,7 +375,7 @@ export class Substrate implements AsyncDisposable {
       const words = new WordStore(this.#place.provider);
       await words.load(this.file, [], this.#readText);
       const isSame = words.equals(await this.#loadWords());
-      const vectors = this.#quantiser === undefined ? undefined : this.#vectors;
+      const vectors = !this.#vectoriser.hasVectors ? undefined : this.#vectors;
       return await audit(this.file, vectors, isSame, progress);
     });
   }
@@ -443,24 +401,32 @@ export class Substrate implements AsyncDisposable {
     if (since >= least && since >= covered * part) await this.#snapshot();
   }
 
-  /** What finds memories goes into the file as it is now, and a table of all before. */
+  /**
+   * What finds memories goes into the file as it is now, and behind it a table of all before. Each kind is
+   * a commit of its own, with what it replaces: after a crash between them the one or the other holds.
+   */
   async #snapshot(): Promise<void> {
-    const store = await this.#loadWords();
-    await this.#loadIndex();
-    const words = await store.fold(this.file);
-    const joined = this.#quantiser === undefined ? undefined : await this.#vectors.joined();
-    const index =
-      this.#isExact && this.#index !== undefined ? this.#vectors.snapshot(this.#index) : undefined;
-    await this.file.writeTable({
-      segments: [
-        ...(words.segment === undefined ? [] : [words.segment]),
-        ...(joined?.segments ?? []),
-        ...(index === undefined ? [] : [index.segment]),
-      ],
-      drop: [...words.drop, ...(joined?.drop ?? []), ...(index?.drop ?? [])],
-      indexRoot: this.#indexRoot,
-    });
-    if (words.segment !== undefined) store.folded();
+    const words = await this.#loadWords();
+    const index = await this.#loadIndex();
+    const { segment, drop } = await words.fold(this.file);
+    await this.#replace(segment === undefined ? [] : [segment], drop);
+    if (segment !== undefined) words.folded();
+    if (this.#vectoriser.hasVectors) {
+      const joined = await this.#vectors.joined();
+      await this.#replace(joined.segments, joined.drop);
+    }
+    if (index !== undefined && this.#isExact) {
+      const shot = this.#vectors.snapshot(index);
+      // One that is too large is made again on opening.
+      if (shot.segment.bytes.length <= snapshotBytesMax) {
+        await this.#replace([shot.segment], shot.drop);
+      }
+    }
+    await this.file.writeTable(this.#indexRoot);
+  }
+
+  async #replace(segments: readonly NewSegment[], drop: readonly number[]): Promise<void> {
+    await this.file.writeSegments({ segments, drop, indexRoot: this.#indexRoot });
   }
 
   checkpoint(): LogCheckpoint {

@@ -7,7 +7,7 @@ import { operation, type Place } from "../header.ts";
 import type { MemoryFile } from "../file.ts";
 import type { Kept, KeptSegment } from "../kept.ts";
 import type { KernelSource } from "../kernel/exports.ts";
-import { vectorSegmentMemoriesMax } from "../limits.ts";
+import { joinedBytesMax, vectorSegmentMemoriesMax } from "../limits.ts";
 import { storedDimension } from "../quantise.ts";
 import type { NewSegment } from "../segments.ts";
 import { decodeVectors, encodeVectors } from "../vectors.ts";
@@ -154,7 +154,9 @@ export class VectorStore {
   async joined(): Promise<{ readonly segments: NewSegment[]; readonly drop: number[] }> {
     const segments: NewSegment[] = [];
     const drop: number[] = [];
+    let joinedBytes = 0;
     for (const run of runsOf(ofKind(this.#file, "vector"))) {
+      if (joinedBytes > joinedBytesMax) break;
       const [first] = run;
       const last = run.at(-1);
       if (first === undefined || last === undefined) continue;
@@ -167,6 +169,7 @@ export class VectorStore {
         for (const [i, row] of held.entries()) rows[each.first - first.first + i] = row;
       }
       const bytes = encodeVectors(this.dimension, rows);
+      joinedBytes += bytes.length;
       segments.push({ kind: "vector", first: first.first, count, bytes });
       drop.push(...run.map(({ number }) => number));
     }
