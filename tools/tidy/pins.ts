@@ -79,6 +79,8 @@ const accepted = new Set([
   "ISC",
   "0BSD",
   "Apache-2.0",
+  // The same, as Quint writes it.
+  "Apache 2.0",
   "BSD-2-Clause",
   "BSD-3-Clause",
   "BlueOak-1.0.0",
