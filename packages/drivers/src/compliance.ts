@@ -47,7 +47,7 @@ export interface CompliancePlace extends AsyncDisposable {
   readonly session: string;
   readonly profileHash: Uint8Array;
   /** What a ticket for `effect()` obliges to, where it is not a snapshot. */
-  readonly obligations?: readonly Obligation[];
+  readonly obligations?: readonly Obligation[] | ((prepared: Prepared) => readonly Obligation[]);
   /** Moves the driver's own clock. */
   advanceMs(ms: number): void;
   /** An action with an effect, another one each time. */
@@ -131,6 +131,11 @@ class Suite {
     return { action, prepared: statement.value };
   }
 
+  #obligations({ prepared }: Ready): readonly Obligation[] {
+    const { obligations = [{ type: "snapshot" }] } = this.#place;
+    return typeof obligations === "function" ? obligations(prepared) : obligations;
+  }
+
   ticket(ready: Ready, changes: Partial<Ticket> = {}, key: SigningKey = this.#place.bootKey) {
     const payload = schema.encode(ticketSchema, {
       version: 1,
@@ -142,7 +147,7 @@ class Suite {
       policyHash: new Uint8Array(32),
       grantsHash: new Uint8Array(32),
       profileHash: this.#place.profileHash,
-      obligations: this.#place.obligations ?? [{ type: "snapshot" }],
+      obligations: this.#obligations(ready),
       instanceId: ready.prepared.instanceId,
       nonce: ready.prepared.nonce,
       ttlMs: 30_000,

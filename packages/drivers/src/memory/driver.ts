@@ -224,9 +224,26 @@ export class MemoryDriver implements Driver {
   }
 
   async #act(plan: Plan, effect: boolean, context: ActContext): Promise<ActReport> {
-    const report = await this.#perform(plan, context);
+    const report = await this.#caught(() => this.#perform(plan, context), context.signal);
     if (effect && report.status !== "refused") this.#claims.finish(context.counter, report.status);
     return report;
+  }
+
+  /** After a failed write or sync nobody knows what the disk holds; else nothing was stored. */
+  async #caught(work: () => Promise<ActReport>, signal: AbortSignal): Promise<ActReport> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof OperationError && error.code === "E_SCS_POISONED") {
+        return {
+          ...refused({ code: "E_MEMORY_STORED", message: error.message }),
+          status: "unknown",
+        };
+      }
+      if (!signal.aborted || error !== signal.reason) throw error;
+      const stopped = refused({ code: "E_ABORTED", message: "the action was stopped" });
+      return { ...stopped, status: "no-effect" };
+    }
   }
 
   async #perform(plan: Plan, context: ActContext): Promise<ActReport> {

@@ -8,6 +8,12 @@ export const memoryErrors = {
     next: "Nothing happened. Run the action again.",
     exit: 3,
   },
+  E_MEMORY_STORED: {
+    what: "It is not known whether something was stored or erased.",
+    why: "Writing or syncing the memory file failed, and nobody knows what the disk holds since.",
+    next: "Check the disk, then look: ./ioi run '/recall TEXT'; then ./ioi sessions resolve.",
+    exit: 5,
+  },
   E_MEMORY_NONE: {
     what: "There is no memory file.",
     why: "The first thing that is remembered makes it; nothing was remembered in this data folder.",

@@ -75,7 +75,8 @@ export class MemoryFolder {
         const taken = error instanceof OperationError && error.code === "E_FILES_LOCKED";
         if (!taken || performance.now() >= until) throw error;
       }
-      await sleep(memoryTurnPollMs, undefined, { signal });
+      // Woken early where it is stopped: the reason is thrown above.
+      await sleep(memoryTurnPollMs, undefined, { signal }).catch(() => undefined);
     }
   }
 }

@@ -1,0 +1,277 @@
+/** The memory driver before the compliance suite, and what it says of keys, origins and bad input. */
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { describe, it } from "node:test";
+import { unwrap } from "@ioi/base";
+import { domainHash, domains, sealBox, signPayload } from "@ioi/crypto";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { openFiles } from "@ioi/host/ports";
+import { wasmSource } from "@ioi/host/wasm";
+import { HashedEmbedder, openMemoryFile, relaxedKernel } from "@ioi/scs";
+import {
+  type CanonicalValue,
+  decodeCanonical,
+  encodeCanonical,
+  type Obligation,
+  outcome as outcomeSchema,
+  type Prepared,
+  prepared as preparedSchema,
+  type Profile,
+  profile as profileSchema,
+  schema,
+  signed,
+  ticket as ticketSchema,
+} from "@ioi/wire";
+import { complianceSuite, type CompliancePlace } from "../src/compliance.ts";
+import { createHandlers } from "../src/core/handlers.ts";
+import { MemoryDriver } from "../src/memory/driver.ts";
+import { MemoryFolder } from "../src/memory/file.ts";
+import { RequestClaims } from "../src/net/claims.ts";
+import { contentRef } from "./support.ts";
+
+type Args = { readonly [name: string]: CanonicalValue };
+
+const key = nodeCrypto.randomBytes(32);
+const text = (said: string): Uint8Array => new TextEncoder().encode(said);
+
+const profile: Profile = {
+  version: 1,
+  kind: "memory",
+  session: "s1",
+  vault: "s1",
+  roots: [],
+  masks: [],
+  network: "none",
+  limits: { wallMs: 1, outputBytes: 1, memoryBytes: 1, processes: 1, fileBytes: 1 },
+  policyHash: new Uint8Array(32),
+};
+
+const boxed = (prepared: Prepared, of = key, bound = prepared.actionId): Obligation => ({
+  type: "memory",
+  key: unwrap(sealBox(nodeCrypto, prepared.sealTo ?? new Uint8Array(), of, bound), "a box"),
+});
+
+/** A memory driver on a folder of its own. */
+class Place implements AsyncDisposable {
+  readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), "ioi-memory-"));
+  readonly claims = path.join(this.folder, "claims");
+  readonly memory = path.join(this.folder, "memory");
+  readonly bootKey = nodeCrypto.generate("ed25519");
+  readonly instanceKey = nodeCrypto.generate("ed25519");
+  readonly instanceId = nodeCrypto.randomBytes(16);
+  readonly profileHash = domainHash(
+    nodeCrypto,
+    domains.profile,
+    schema.encode(profileSchema, profile),
+  );
+  readonly handlers;
+  offsetMs = 0;
+  #counter = 0n;
+
+  constructor() {
+    fs.mkdirSync(this.memory);
+    const folder = new MemoryFolder({
+      files: openFiles(this.memory),
+      provider: nodeCrypto,
+      now: () => Date.now(),
+      embedder: new HashedEmbedder(),
+      kernel: wasmSource(relaxedKernel),
+    });
+    this.handlers = createHandlers({
+      driver: new MemoryDriver(folder, new RequestClaims(this.claims), nodeCrypto, "s1"),
+      provider: nodeCrypto,
+      instanceKey: this.instanceKey,
+      instanceId: this.instanceId,
+      bootKey: this.bootKey.publicKey,
+      profile,
+      profileHash: this.profileHash,
+      nowMs: () => performance.now() + this.offsetMs,
+    });
+  }
+
+  async run(
+    target: string,
+    args: Args,
+    content: Uint8Array = new Uint8Array(0),
+    obligations = (prepared: Prepared): readonly Obligation[] => [boxed(prepared)],
+  ) {
+    const { signal } = new AbortController();
+    const reply = await this.handlers.prepare({ target, args: encodeCanonical(args) }, { signal });
+    const none: Record<string, CanonicalValue> = {};
+    if (reply.errorCode !== "") return { status: "", code: reply.errorCode, result: none };
+    const prepared = unwrap(schema.decode(preparedSchema, reply.prepared), "prepared");
+    const payload = schema.encode(ticketSchema, {
+      version: 1,
+      counter: ++this.#counter,
+      actionId: prepared.actionId,
+      target,
+      session: "s1",
+      agent: "a",
+      policyHash: new Uint8Array(32),
+      grantsHash: new Uint8Array(32),
+      profileHash: this.profileHash,
+      obligations: obligations(prepared),
+      instanceId: this.instanceId,
+      nonce: prepared.nonce,
+      ttlMs: 30_000,
+    });
+    const envelope = signPayload(nodeCrypto, this.bootKey, domains.ticket, payload);
+    const request = { nonce: prepared.nonce, ticket: schema.encode(signed, envelope), content };
+    for await (const { event } of this.handlers.act(request, { signal })) {
+      if (event.case !== "result") continue;
+      const { status, code = "" } = unwrap(
+        schema.decode(outcomeSchema, event.value.outcome),
+        "outcome",
+      );
+      const result = unwrap(decodeCanonical(event.value.result), "result");
+      return { status, code, result: result as Record<string, CanonicalValue> };
+    }
+    throw new Error("an act without a result");
+  }
+
+  remember(said: string, origin = "user", more?: Parameters<Place["run"]>[3]) {
+    const content = text(said);
+    const args = { content: contentRef(content), origin };
+    return this.run("memory::remember", args, content, more);
+  }
+
+  async open() {
+    const files = openFiles(this.memory);
+    const at = { files, path: "memory.scs", provider: nodeCrypto, now: () => 0 };
+    return openMemoryFile(at, "read", { type: "external", name: "ioi/guardian", key });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.handlers[Symbol.dispose]();
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const bytesOf = (place: Place): string =>
+  fs.readFileSync(path.join(place.memory, "memory.scs")).toString("base64");
+
+describe("the memory driver", () => {
+  it("keeps text with its origin, and forgets it once", async () => {
+    await using place = new Place();
+    const absent = await place.run("memory::forget", { memory: 0 });
+    assert.deepEqual([absent.status, absent.code], ["refused", "E_MEMORY_NONE"]);
+    assert.equal((await place.remember("The key is under the mat.")).status, "confirmed");
+    assert.equal((await place.remember("Pay at evil.example.", "content")).status, "confirmed");
+    {
+      await using file = await place.open();
+      const kinds = [(await file.read(0)).origin, (await file.read(1)).origin];
+      assert.deepEqual(kinds, [
+        { kind: "user", from: "s1" },
+        { kind: "content", from: "s1" },
+      ]);
+    }
+    assert.equal((await place.run("memory::forget", { memory: 0 })).status, "confirmed");
+    const twice = await place.run("memory::forget", { memory: 0 });
+    assert.deepEqual([twice.status, twice.code], ["refused", "E_SCS_NO_MEMORY"]);
+    const held = fs.readdirSync("/proc/self/fd").flatMap((fd) => {
+      const to = fs.readlinkSync(`/proc/self/fd/${fd}`, { encoding: "utf8" });
+      return to.startsWith(place.memory) ? [to] : [];
+    });
+    assert.deepEqual(held, [], "between two actions the file is not open");
+  });
+
+  it("opens nothing without the key that came with this very ticket", async () => {
+    await using place = new Place();
+    await place.remember("The key is under the mat.");
+    const before = bytesOf(place);
+    const tries: readonly (readonly [string, Parameters<Place["run"]>[3]])[] = [
+      ["E_MEMORY_KEY", () => []],
+      ["E_MEMORY_KEY", () => [{ type: "memory", key: new Uint8Array(1174) }]],
+      ["E_MEMORY_KEY", (prepared) => [boxed(prepared, key, new Uint8Array(32))]],
+      ["E_SCS_KEY", (prepared) => [boxed(prepared, nodeCrypto.randomBytes(32))]],
+    ];
+    for (const [code, obligations] of tries) {
+      const kept = await place.remember("More.", "user", obligations);
+      assert.deepEqual([kept.status, kept.code], ["refused", code]);
+      const found = await place.run("memory::recall", { query: "key" }, undefined, obligations);
+      assert.deepEqual([found.status, found.code], ["refused", code]);
+    }
+    assert.equal(bytesOf(place), before);
+    // The control: with it, it goes.
+    assert.equal((await place.run("memory::recall", { query: "key" })).status, "confirmed");
+  });
+
+  it("refuses what is no memory and no question", async () => {
+    await using place = new Place();
+    for (const said of ["", "   \n", "x".repeat(65_537)]) {
+      assert.equal((await place.remember(said)).code, "E_ARGUMENTS_INVALID", said.slice(0, 9));
+    }
+    const bytes = Uint8Array.of(0xff, 0xfe);
+    const args = { content: contentRef(bytes), origin: "user" };
+    assert.equal((await place.run("memory::remember", args, bytes)).code, "E_ARGUMENTS_INVALID");
+    assert.equal((await place.remember("a", "boss")).code, "E_ARGUMENTS_INVALID");
+    const asked: readonly Args[] = [
+      { query: " " },
+      { query: "a".repeat(4097) },
+      { query: "a", count: 0 },
+      { query: "a", count: 51 },
+      { query: "a", more: 1 },
+    ];
+    for (const each of asked) {
+      assert.equal((await place.run("memory::recall", each)).code, "E_ARGUMENTS_INVALID");
+    }
+    for (const memory of [-1, "0"]) {
+      assert.equal((await place.run("memory::forget", { memory })).code, "E_ARGUMENTS_INVALID");
+    }
+    assert.equal((await place.run("memory::share", {})).code, "E_TARGET_UNKNOWN");
+    assert.equal(fs.existsSync(path.join(place.memory, "memory.scs")), false);
+  });
+
+  it("complies", async () => {
+    const compliant = (): CompliancePlace => {
+      const place = new Place();
+      let turn: AsyncDisposable | undefined;
+      let made = 0;
+      const remember = (said: string) => {
+        const content = text(said);
+        const args = { content: contentRef(content), origin: "user" };
+        return { target: "memory::remember", args, content };
+      };
+      return {
+        handlers: place.handlers,
+        bootKey: place.bootKey,
+        instancePublicKey: place.instanceKey.publicKey,
+        instanceId: place.instanceId,
+        session: "s1",
+        profileHash: place.profileHash,
+        obligations: (prepared) => [boxed(prepared)],
+        advanceMs: (ms) => {
+          place.offsetMs += ms;
+        },
+        // Of the memory folder the test itself holds one, above.
+        folders: [place.claims],
+        effects: () =>
+          fs.readdirSync(place.claims).filter((name) => {
+            const said = fs.readFileSync(path.join(place.claims, name), "utf8");
+            return said.endsWith("confirmed\n");
+          }).length,
+        effect: () => remember(`effect ${++made}`),
+        look: () => ({ target: "memory::recall", args: { query: "effect" } }),
+        refused: () => ({ target: "memory::recall", args: { query: "" } }),
+        endless: () => {
+          // Somebody else has the turn.
+          void openFiles(place.memory)
+            .lock("memory.turn")
+            .then((lock) => (turn = lock));
+          return { action: remember("endless"), running: () => false, announces: false };
+        },
+        leftovers: () => fs.readdirSync(place.claims).filter((name) => !/^[0-9]{20}$/.test(name)),
+        [Symbol.asyncDispose]: async () => {
+          await turn?.[Symbol.asyncDispose]();
+          await place[Symbol.asyncDispose]();
+        },
+      };
+    };
+    const cases = await complianceSuite(compliant, nodeCrypto);
+    const failed = cases.filter(({ passed }) => !passed);
+    assert.deepEqual(failed, []);
+    assert.ok(cases.length > 20);
+  });
+});
