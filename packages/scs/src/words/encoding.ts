@@ -138,21 +138,25 @@ export interface IndexSink {
   entries(term: string): (id: number, occurrences: number) => void;
 }
 
-/** Terms that each memory still has to have, by its number. */
-type Missing = Map<number, number>;
+/** Terms that each memory still has to have, by its number; of one that is not there, 0. */
+type Missing = Float64Array;
 
 const readMemories = (reader: Reader, sink: IndexSink): Missing => {
   const count = reader.number(wordMemoriesMax, "the count of memories");
-  const missing: Missing = new Map();
+  const lengths: number[] = [];
+  const ids: number[] = [];
   let last = -1;
   for (let i = 0; i < count; i++) {
     const id = last + 1 + reader.number(wordMemoriesMax, "a memory");
     if (id < sink.first || id >= wordMemoriesMax) throw new Malformed("a memory is out of range");
     const length = reader.number(2 ** 31, "a length");
     sink.memory(id, length);
-    missing.set(id, length);
+    ids.push(id);
+    lengths.push(length);
     last = id;
   }
+  const missing = new Float64Array(last + 1);
+  for (const [i, id] of ids.entries()) missing[id] = lengths[i] as number;
   return missing;
 };
 
@@ -167,9 +171,9 @@ const readList = (
     const step = reader.number(2 * wordMemoriesMax, "an entry");
     const id = last + 1 + Math.floor(step / 2);
     const occurrences = step % 2 === 1 ? 1 : 2 + reader.number(2 ** 31, "a count of occurrences");
-    const left = (missing.get(id) ?? 0) - occurrences;
+    const left = (missing[id] ?? 0) - occurrences;
     if (left < 0) throw new Malformed("a list names a memory more often than it has terms");
-    missing.set(id, left);
+    missing[id] = left;
     take(id, occurrences);
     last = id;
   }
@@ -203,7 +207,7 @@ export const readIndex = (bytes: Uint8Array, sink: IndexSink): Result<undefined,
     const missing = readMemories(reader, sink);
     readTerms(reader, missing, sink);
     if (!reader.isAtEnd) throw new Malformed("more follows");
-    for (const left of missing.values()) {
+    for (const left of missing) {
       if (left !== 0) throw new Malformed("a memory has more terms than the lists say");
     }
     return ok(undefined);
