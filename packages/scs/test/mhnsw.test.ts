@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { SeededRandom } from "@ioi/base";
-import { mhnsw } from "@ioi/state";
+import { MemoryStore, mhnsw } from "@ioi/state";
 import { type RetrievalClaim, sha256OfParts, verifyRetrieval } from "@ioi/verifier";
 
 const hashing = {
@@ -189,4 +189,25 @@ test("control: a builder who leaves out an edge makes another root", () => {
     new mhnsw.Commitment(hashing, honest).root(),
     new mhnsw.Commitment(hashing, lying).root(),
   );
+});
+
+test("an index tree is searched, and its answers proved, under its root", () => {
+  const small = { dimension: 8, m: 4, efConstruction: 16, salt: new Uint8Array(32) };
+  const tree = mhnsw.indexTree(small).open(new MemoryStore(), hashing);
+  const value = (n: number): Uint8Array => Uint8Array.from({ length: 20 }, (_, i) => (i * n) & 255);
+  for (let n = 0; n < 40; n++) {
+    tree.set(Uint8Array.of(n), value(n));
+    if (n % 3 === 0) tree.commit(BigInt(n));
+  }
+  const root = tree.commit(40n);
+  const { graph, commitment } = tree.indexed;
+  const query = mhnsw.makeQuery(mhnsw.leadingVector(8)(value(7)));
+  const few = { ef: 16, rerank: 16, final: 8, k: 3 };
+  const { proof, answers } = mhnsw.prove(hashing, graph, commitment, query, few);
+  const claim = { root, parameters: small, query: query.whole, wanted: few, proof };
+  const verdict = verifyRetrieval(claim);
+  assert.deepEqual(verdict.ok && verdict.answers.map(({ id, score }) => ({ id, score })), answers);
+  // Control: the root of another content.
+  tree.set(Uint8Array.of(3), value(4));
+  assert.equal(verifyRetrieval({ ...claim, root: tree.commit(41n) }).ok, false);
 });

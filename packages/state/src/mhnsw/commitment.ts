@@ -11,7 +11,8 @@ import type { Hashing } from "@ioi/crypto";
 import type { GraphView } from "./graph.ts";
 import { mhnswAlgorithm, type MhnswParameters, type StoredVector } from "./parameters.ts";
 
-const tag = { leaf: 0, node: 1, vector: 3, root: 4 } as const;
+/** Of a leaf it is 0, of a list of neighbours 2. */
+const tag = { node: 1, vector: 3, root: 4 } as const;
 export const hashBytes = 32;
 
 /** Five bits a component, one after the other from the least significant bit on. */
@@ -31,7 +32,7 @@ export const packLower = (lower: Uint8Array): Uint8Array => {
 };
 
 /** Both parts apart, so that a proof can open the upper bits alone. */
-const vectorHash = (hashing: Hashing, { upper, lower }: StoredVector): Uint8Array =>
+export const vectorHash = (hashing: Hashing, { upper, lower }: StoredVector): Uint8Array =>
   hashing.sha256(
     concatBytes(
       Uint8Array.of(tag.vector),
@@ -48,29 +49,56 @@ export const neighboursHash = (
   layer: number,
 ): Uint8Array => hashing.sha256(graph.preimage(id, layer));
 
-export const leafHash = (
+/** What a leaf commits to. */
+export interface LeafParts {
+  readonly id: number;
+  readonly level: number;
+  readonly isGone: boolean;
+  readonly vector: Uint8Array;
+  readonly record: Uint8Array;
+  /** Hashes of its lists, layer 0 first. */
+  readonly lists: readonly Uint8Array[];
+}
+
+export const hashLeaf = (hashing: Hashing, leaf: LeafParts): Uint8Array => {
+  const { id, level, isGone, vector, record, lists } = leaf;
+  const bytes = new Uint8Array(11 + (lists.length + 2) * hashBytes);
+  bytes.set(uintLE(id, 8), 1);
+  bytes[9] = level;
+  bytes[10] = isGone ? 1 : 0;
+  bytes.set(vector, 11);
+  bytes.set(record, 11 + hashBytes);
+  for (const [layer, list] of lists.entries()) bytes.set(list, 11 + (layer + 2) * hashBytes);
+  return hashing.sha256(bytes);
+};
+
+export const hashPair = (hashing: Hashing, left: Uint8Array, right: Uint8Array): Uint8Array => {
+  const bytes = new Uint8Array(1 + 2 * hashBytes);
+  bytes[0] = tag.node;
+  bytes.set(left, 1);
+  bytes.set(right, 1 + hashBytes);
+  return hashing.sha256(bytes);
+};
+
+const leafHash = (
   hashing: Hashing,
   graph: GraphView,
   id: number,
   vector: Uint8Array,
 ): Uint8Array => {
   const level = graph.level(id);
-  const bytes = new Uint8Array(11 + (level + 3) * hashBytes);
-  bytes.set(uintLE(id, 8), 1);
-  bytes[9] = level;
-  bytes[10] = graph.isGone(id) ? 1 : 0;
-  bytes.set(vector, 11);
-  bytes.set(graph.frame(id), 11 + hashBytes);
+  const lists: Uint8Array[] = [];
   for (let layer = 0; layer <= level; layer++) {
-    bytes.set(neighboursHash(hashing, graph, id, layer), 11 + (layer + 2) * hashBytes);
+    lists.push(neighboursHash(hashing, graph, id, layer));
   }
-  return hashing.sha256(bytes);
+  const [isGone, record] = [graph.isGone(id), graph.frame(id)];
+  return hashLeaf(hashing, { id, level, isGone, vector, record, lists });
 };
 
 /** Of an empty index: what stands for the tree's root. */
 const nothing = new Uint8Array(hashBytes);
 
-const rootOf = (
+export const rootOf = (
   hashing: Hashing,
   { dimension, m, efConstruction, salt }: MhnswParameters,
   at: {
@@ -135,13 +163,11 @@ export class Commitment {
   readonly #levels: Hashes[] = [new Hashes()];
   readonly #empty: Uint8Array[] = [nothing];
   readonly #vectors: (Uint8Array | undefined)[] = [];
-  readonly #pair = new Uint8Array(1 + 2 * hashBytes);
   #dirty = new Set<number>();
 
   constructor(hashing: Hashing, graph: GraphView) {
     this.#hashing = hashing;
     this.#graph = graph;
-    this.#pair[0] = tag.node;
     for (let id = 0; id < graph.size; id++) this.#dirty.add(id);
   }
 
@@ -161,9 +187,7 @@ export class Commitment {
   }
 
   #hashPair(left: Uint8Array, right: Uint8Array): Uint8Array {
-    this.#pair.set(left, 1);
-    this.#pair.set(right, 1 + hashBytes);
-    return this.#hashing.sha256(this.#pair);
+    return hashPair(this.#hashing, left, right);
   }
 
   #emptyAt(level: number): Uint8Array {

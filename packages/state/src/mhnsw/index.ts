@@ -20,3 +20,5 @@ export {
 } from "./parameters.ts";
 export { prove, type Proved } from "./proof.ts";
 export { type Answer, checkSearch, type Found, search, type SearchParameters } from "./search.ts";
+export { type IndexTree, type IndexTreeKind, indexTree, leadingVector } from "./tree.ts";
+export type { Indexed, VectorOf } from "./tree-proof.ts";
