@@ -50,11 +50,11 @@ const regionsOf = (pid: number): readonly Stretch[] =>
       return [{ from: BigInt(`0x${match[1]}`), to: BigInt(`0x${match[2]}`) }];
     });
 
-/** A text as the runtime may hold it: one byte a character, or two. */
-const formsOf = (text: string): readonly Buffer[] => [
-  Buffer.from(text, "utf8"),
-  Buffer.from(text, "utf16le"),
-];
+/** A text as the runtime may hold it: one byte a character, or two; bytes as they are. */
+const formsOf = (text: string | Uint8Array): readonly Buffer[] =>
+  typeof text === "string"
+    ? [Buffer.from(text, "utf8"), Buffer.from(text, "utf16le")]
+    : [Buffer.from(text)];
 
 const countIn = (haystack: Buffer, needle: Buffer): number => {
   let count = 0;
@@ -66,7 +66,10 @@ const countForms = (haystack: Buffer, forms: readonly Buffer[]): number =>
   forms.reduce((sum, form) => sum + countIn(haystack, form), 0);
 
 /** How often the text stands in the process's readable memory. Throws where it may not be read. */
-export const hitsInMemory = (pid: number, text: string): { hits: number; bytes: number } => {
+export const hitsInMemory = (
+  pid: number,
+  text: string | Uint8Array,
+): { hits: number; bytes: number } => {
   const forms = formsOf(text);
   const overlap = Math.max(...forms.map((form) => form.length)) - 1;
   const memory = fs.openSync(`/proc/${pid}/mem`, "r");
@@ -98,7 +101,7 @@ export const hitsInMemory = (pid: number, text: string): { hits: number; bytes: 
 };
 
 /** How often the text stands in the files below a folder; sockets are passed over. */
-export const hitsInFiles = (folder: string, text: string): number => {
+export const hitsInFiles = (folder: string, text: string | Uint8Array): number => {
   const forms = formsOf(text);
   let hits = 0;
   for (const entry of fs.readdirSync(folder, { recursive: true, withFileTypes: true })) {

@@ -1,7 +1,7 @@
 /**
  * `suite canary`: what a person types and what stands in their files never reaches the Orchestrator,
  * nor any log. A random word is typed, read, written, denied and asked about, and goes to an MCP
- * server through the gate; then the memory of the Orchestrator is read whole, and its files, and every
+ * server through the gate, and is remembered; then the memory of the Orchestrator is read whole, and its files, and every
  * log. The same search in the Workload, and in the driver that holds the server, is the control: it
  * must find the word.
  *
@@ -9,6 +9,9 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import { openGuardianKeys } from "@ioi/guardian";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { openFiles, systemClock } from "@ioi/host/ports";
 import { hitsInFiles, hitsInMemory } from "../lib/memory.ts";
 import { ioi, projectRoot, Scratch, TestKernel } from "../lib/kernel.ts";
 import { RawClient } from "../lib/mcp/raw-client.ts";
@@ -21,6 +24,13 @@ const caseOf = (id: string, hits: number, controlHits: number): SuiteCase => ({
   actual: `${hits} hits`,
   control: controlHits > 0 ? "harmed" : "harmless",
 });
+
+/** What opens the memory file, as whoever has the Guardian's folder derives it. */
+const memoryKeyOf = async (data: string): Promise<Uint8Array> => {
+  const files = openFiles(path.join(data, "guardian"));
+  const keys = await openGuardianKeys(files, nodeCrypto, systemClock.wall(), false);
+  return keys.memoryKey;
+};
 
 /** A gate whose client has sent the word to its server, and had it back. */
 const gateWith = async (data: string, folder: string, word: string): Promise<RawClient> => {
@@ -57,6 +67,7 @@ export const suite: Suite = {
       `/read /etc/${word}`,
       `/run cat secret.txt`,
       `/nonsense ${word}`,
+      `/remember "The word is ${word}." && /recall ${word}`,
     ];
     for (const request of requests) {
       context.progress(request.replaceAll(word, "CANARY"));
@@ -78,6 +89,8 @@ export const suite: Suite = {
     cases.push(caseOf("orchestrator-files", filesHits, controlFiles));
     cases.push(caseOf("logs", logHits, controlFiles));
     cases.push(caseOf("console-files", consoleHits, controlFiles));
+    // What an agent keeps is sealed, in the file and on its way into it.
+    cases.push(caseOf("memory-file", hitsInFiles(path.join(data, "memory"), word), controlFiles));
     cases.push(caseOf("receipt-log", hitsInFiles(path.join(data, "guardian"), word), controlFiles));
     if (process.getuid?.() !== 0) {
       return {
@@ -95,6 +108,12 @@ export const suite: Suite = {
     const driver = hitsInMemory(pidOf("driver-mcp"), word);
     cases.push(caseOf("orchestrator-memory", orchestrator.hits, workload.hits));
     cases.push(caseOf("orchestrator-memory-mcp", orchestrator.hits, driver.hits));
+    // What opens the memory file goes from the Guardian to the driver, and is in nobody else's hands.
+    const key = await memoryKeyOf(data);
+    const held = hitsInMemory(pidOf("guardian"), key).hits;
+    const carried = ["orchestrator", "workload", "console"].filter((name) => pidOf(name) !== 0);
+    const keyHits = carried.reduce((sum, name) => sum + hitsInMemory(pidOf(name), key).hits, 0);
+    cases.push(caseOf("memory-key", keyHits + hitsInFiles(data, key), held));
     return {
       cases,
       metrics: {
