@@ -1,4 +1,5 @@
 /** Epochs are followed by their certificates alone, and by nothing less. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -9,7 +10,8 @@ import {
   LightClient,
   tenureViews,
 } from "@ioi/consensus";
-import type { EpochCert } from "@ioi/wire";
+import { SeededRandom } from "@ioi/base";
+import { commitCert, type EpochCert, schema } from "@ioi/wire";
 import {
   blockOn,
   chain,
@@ -147,4 +149,43 @@ test("no epoch is skipped, no other set is believed, nothing of another epoch is
   assert.equal(because(cert), "fine");
   assert.match(because(cert), /^V1/, "twice");
   assert.match(messageOf(client.verify(new Committee(names(0)).commit().cert)), /^V1/);
+});
+
+test("a thousand certificates of five epochs are accepted, and none of them changed anywhere", (t) => {
+  const seed = process.env["IOI_SEED"] ?? `${Math.random()}`;
+  t.diagnostic(`seed ${seed}`);
+  const random = new SeededRandom(seed);
+  const client = startOf(names(0));
+  let anchor = client.anchor;
+  let changed = 0;
+  for (let number = 0; number < 5; number++) {
+    const committee = committeeAt(names(number), BigInt(number), anchor);
+    let { cert } = committee.commit();
+    for (let i = 0; i < 200; i++) {
+      const verified = client.verify(cert);
+      assert.ok(verified.ok, messageOf(verified));
+      const bytes = schema.encode(commitCert, cert);
+      const at = random.below(bytes.length);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
+      const decoded = schema.decode(commitCert, bytes);
+      if (decoded.ok) {
+        changed += 1;
+        assert.ok(!client.verify(decoded.value).ok, `byte ${at} of ${number}/${i}, seed ${seed}`);
+      }
+      const below = { ...cert.child, digest: cert.childQc.digest };
+      const next = blockOn(committee.judge, below, cert.childQc, below.view + 1n);
+      const childQc = committee.certify(next);
+      cert = { block: cert.child, child: next.header, blockQc: cert.childQc, childQc };
+    }
+    const next = names(number + 1);
+    const end = endOf(committeeAt(names(number), BigInt(number), anchor), next);
+    assert.ok(
+      client.advance(
+        end.cert,
+        next.map(({ entry }) => entry),
+      ).ok,
+    );
+    anchor = end.anchor;
+  }
+  assert.ok(changed > 500, `${changed} of them still decode`);
 });

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import {
   anchorCert,
   Evidence,
+  gradeOf,
   type GuardianRule,
   quorumCertOf,
   timeoutCertOf,
@@ -217,4 +218,34 @@ test("T3, T7: a Guardian that is set back forks, and what it signed convicts it"
     proofs.map(({ kind, registration }) => ({ kind, index: registration.index })),
     [{ kind: "K1", index: z }],
   );
+});
+
+test("forks with broken Guardians of power c: where the grade does not reach, and nowhere else", () => {
+  for (const n of [3, 4, 5, 7]) {
+    const many = Array.from({ length: n }, (_, i) => member(`${i}`, 1n));
+    const { quorum } = judgeOf(many).set;
+    const q = Number(quorum);
+    for (let s = q; s <= n; s++) {
+      for (let c = 0; c <= n; c++) {
+        // A commit by the first s, another by the last q: the c lowest of those in both are broken.
+        const shared = n - q;
+        const broken = new Map<number, readonly GuardianRule[]>();
+        for (let i = shared; i < shared + c; i++) broken.set(i, ["G1-slot", "G1-lock"]);
+        const committee = new Committee(many, twin, judgeOf(many), broken);
+        const { judge } = committee;
+        const strong = committee.commit(1n, [...Array(s).keys()]);
+        const strength = judge.commitCert(strong.cert);
+        assert.ok(strength.ok);
+        const grade = gradeOf(judge.set, strength.value);
+        const withstands = grade?.type === "F2" ? Number(grade.x) : 0;
+        const rival = blockOn(judge, genesis, anchorCert(judge.context, genesis), 1n, {
+          payloadRoot: digestOf(2),
+        });
+        const votes = many.keys().drop(n - q);
+        const answers = [...votes].map((index) => committee.signer(index).ask(requestFor(rival)));
+        const isForked = answers.every((answer) => typeof answer !== "string");
+        assert.equal(isForked, c > withstands, `n=${n} s=${s} c=${c}`);
+      }
+    }
+  }
 });
