@@ -94,8 +94,14 @@ const addQueries = (scs: Command, build: Build): void => {
     .argument("<proof>", "as prove wrote it")
     .option("--root <hex>", "of the log")
     .option("--commit <hex>", "hash of the commit; it covers both roots")
-    .option("--index-root <hex>", "of the index");
-  examples(verify, ["scs verify key.proof --root HEX", "scs verify key.proof --commit HEX --json"]);
+    .option("--index-root <hex>", "of the index")
+    .option("--checkpoint <note>", "what a Guardian vouches for: ./ioi receipts memory")
+    .option("--key <key>", "the Guardian's public key, in hex or in a file");
+  examples(verify, [
+    "scs verify key.proof --root HEX",
+    "scs verify key.proof --commit HEX --json",
+    "scs verify key.proof --checkpoint memory.checkpoint --key guardian.pub",
+  ]);
   bind(build, verify, async () => (await import("./commands/scs/query.ts")).verify);
 };
 

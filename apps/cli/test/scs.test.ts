@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fromHex, toHex } from "@ioi/base";
+import { signCheckpoint } from "@ioi/crypto";
+import { nodeCrypto } from "@ioi/host/crypto";
 import { type Ran, runWith, type RunSettings, temporaryFolder } from "./support.ts";
 
 interface Answer {
@@ -20,6 +23,8 @@ interface Value {
   readonly memories: unknown;
   readonly files: readonly { readonly memories: number; readonly before: number }[];
   readonly logRoot: string;
+  readonly logSize: number;
+  readonly store: string;
   readonly commitHash: string;
   readonly ok: boolean;
   readonly lost: readonly number[];
@@ -93,6 +98,45 @@ test("a memory is found, proved to somebody else, and forgotten", async () => {
   assert.equal((await desk.value(["verify", "r", "--root", later.logRoot])).ok, true);
   await desk.refused(["forget", "a.scs", "7"], 5, "E_SCS_NO_MEMORY");
   await desk.refused(["forget", "a.scs", "x"], 2, "E_CLI_USAGE");
+});
+
+test("a proof is checked against what a Guardian vouched for", async () => {
+  using desk = new Desk();
+  await desk.value(["create", "a.scs", "--plain"]);
+  await desk.value(["add", "a.scs", "the key is under the mat"]);
+  const { logRoot, store, logSize } = await desk.value(["info", "a.scs"]);
+  await desk.value(["prove", "a.scs", "key", "--out", "p"]);
+  const key = nodeCrypto.generate("ml-dsa-65");
+  desk.write("guardian.pub", `${toHex(key.publicKey)}\n`);
+  const sign = (origin: string, size: number, root: string): string =>
+    signCheckpoint(nodeCrypto, key, {
+      origin,
+      size,
+      root: fromHex(root) ?? new Uint8Array(),
+      extensions: [],
+    });
+  const origin = `ioi/scs/${store}`;
+  const good = sign(origin, logSize, logRoot);
+  desk.write("note", good);
+  const given = ["verify", "p", "--checkpoint", "note", "--key", "guardian.pub"];
+  assert.equal((await desk.value(given)).ok, true);
+  const otherRoot = logRoot.replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
+  const wrong: readonly string[] = [
+    sign(origin, logSize, otherRoot),
+    sign(origin, logSize + 1, logRoot),
+    sign(`ioi/scs/${"0".repeat(32)}`, logSize, logRoot),
+    good.replace(`\n${logSize}\n`, `\n${logSize + 1}\n`),
+  ];
+  for (const [i, note] of wrong.entries()) {
+    desk.write("note", note);
+    assert.equal((await desk.run(given)).exit, 6, `note ${i}`);
+  }
+  desk.write("note", sign("ioi/log", logSize, logRoot));
+  await desk.refused(given, 2, "E_CLI_USAGE");
+  desk.write("note", good);
+  await desk.refused(["verify", "p", "--checkpoint", "note"], 2, "E_CLI_USAGE");
+  desk.write("guardian.pub", toHex(nodeCrypto.generate("ml-dsa-65").publicKey));
+  assert.equal((await desk.run(given)).exit, 6);
 });
 
 test("files become memories, once", async () => {

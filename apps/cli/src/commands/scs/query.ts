@@ -1,14 +1,17 @@
 /** `ioi scs search`, `prove` and `verify`: what a memory file is asked. */
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { exitCodes, fromHex, toHex } from "@ioi/base";
+import { exitCodes, fromHex, toHex, utf8Decode } from "@ioi/base";
+import { checkpointBytesMax, verifyCheckpoint } from "@ioi/crypto";
+import { nodeCrypto } from "@ioi/host/crypto";
 import type { RecallQuery, Recalled } from "@ioi/scs";
-import { recallReport, verifyRecall } from "@ioi/verifier";
+import { recallReport, type RecallTrust, type RecallVerdict, verifyRecall } from "@ioi/verifier";
 import type { CommandContext, Handler } from "../../context.ts";
 import { visible } from "../../io.ts";
 import { readBounded } from "../../kernel/folder.ts";
 import { proofFileBytesMax } from "../../limits.ts";
-import { usage } from "../../report.ts";
+import { failWith, usage } from "../../report.ts";
+import { keyOf } from "../receipts.ts";
 import { byWordsOnly, type FileOptions, openMemories } from "./open.ts";
 
 export interface QueryOptions extends FileOptions {
@@ -151,21 +154,52 @@ interface VerifyOptions {
   readonly root?: string;
   readonly commit?: string;
   readonly indexRoot?: string;
+  readonly checkpoint?: string;
+  readonly key?: string;
 }
 
+/** What a Guardian vouched for in a note, if the key is its own. */
+const vouchedFor = (
+  context: CommandContext,
+  { checkpoint, key }: VerifyOptions,
+): { readonly trust: Pick<RecallTrust, "logRoot" | "store">; readonly size?: number } => {
+  if (checkpoint === undefined) return { trust: {} };
+  if (key === undefined) throw usage("a checkpoint is believed for a key: --key KEY");
+  const raw = readBounded(resolve(context.io.cwd, checkpoint), checkpointBytesMax);
+  const note = utf8Decode(raw) ?? "";
+  const name = note.slice(0, Math.max(0, note.indexOf("\n")));
+  const publicKey = keyOf(context, key, "");
+  const verified = verifyCheckpoint(nodeCrypto, { name, publicKey }, note);
+  if (!verified.ok) throw failWith({ ...verified.error, exit: exitCodes.wrong });
+  const store = /^ioi\/scs\/([0-9a-f]{32})$/.exec(verified.value.origin)?.[1];
+  const id = store === undefined ? undefined : fromHex(store);
+  if (id === undefined) throw usage(`${name} is no checkpoint of a memory file`);
+  const { root: logRoot, size } = verified.value;
+  return { trust: { logRoot, store: id }, size };
+};
+
 export const verify: Handler<VerifyOptions> = (context, { args, options }) => {
-  const logRoot = rootOf("--root", options.root);
+  const vouched = vouchedFor(context, options);
+  const logRoot = rootOf("--root", options.root) ?? vouched.trust.logRoot;
   const commit = rootOf("--commit", options.commit);
   const indexRoot = rootOf("--index-root", options.indexRoot);
   if (logRoot === undefined && commit === undefined) {
     throw usage("a proof is checked against a root that you got elsewhere: --root HEX");
   }
+  if (options.checkpoint !== undefined && options.root !== undefined) {
+    throw usage("--checkpoint names the root; leave --root out");
+  }
   const proof = readBounded(resolve(context.io.cwd, args[0] ?? ""), proofFileBytesMax);
-  const verdict = verifyRecall(proof, {
+  const judged = verifyRecall(proof, {
+    ...vouched.trust,
     ...(logRoot === undefined ? {} : { logRoot }),
     ...(commit === undefined ? {} : { commit }),
     ...(indexRoot === undefined ? {} : { indexRoot }),
   });
+  const isOfSize = !judged.ok || [undefined, judged.commit.logSize].includes(vouched.size);
+  const verdict: RecallVerdict = isOfSize
+    ? judged
+    : { ok: false, reason: "the checkpoint is of a log of another size" };
   const { output } = context;
   output.value(recallReport(verdict));
   if (!verdict.ok) {
