@@ -7,6 +7,8 @@ import type { BadInputCase } from "../lib/bad-input/case.ts";
 import { chainCases, endChain } from "../lib/bad-input/chain.ts";
 import { clockCases } from "../lib/bad-input/clock.ts";
 import { dataCases, endData, withoutMounts } from "../lib/bad-input/data.ts";
+import { diskCases } from "../lib/bad-input/disk.ts";
+import { memoryFileCases } from "../lib/bad-input/memory-files.ts";
 import { endNet, netCases } from "../lib/bad-input/net.ts";
 import { endPaths, pathCases } from "../lib/bad-input/paths.ts";
 import { policyCases } from "../lib/bad-input/policy.ts";
@@ -48,6 +50,8 @@ export const suite: Suite = {
       [...policyCases, ...clockCases, ...dataCases],
       [...pathCases, ...chainCases],
       netCases,
+      memoryFileCases,
+      diskCases,
     ];
     const wanted = lists.map((list) =>
       list.filter(({ id }) => caseId === undefined || id === caseId),
