@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { utf8Decode } from "@ioi/base";
 import fc from "fast-check";
-import { helpText, nearest, plan, tokenize, toolOf, validateCall } from "../src/index.ts";
+import {
+  helpText,
+  nearest,
+  plan,
+  tokenize,
+  toolOf,
+  toRemember,
+  validateCall,
+} from "../src/index.ts";
 
 /** `npm run check` looks at fewer; `npm test` at all. */
 const inner = process.env["IOI_TEST"] === "inner";
@@ -174,6 +182,29 @@ test("commands whose target has no driver say so", () => {
     const { target, args } = step;
     const call = validateCall(target, args, false);
     assert.equal(call.ok ? "" : call.error.code, "E_TARGET_UNAVAILABLE", text);
+  }
+});
+
+test("memories are kept as they were typed, and named by their number", () => {
+  assert.deepEqual(acts('/remember "a  b" c && /recall a b && /forget 12'), [
+    ["memory::remember", {}, "a  b c"],
+    ["memory::recall", { query: "a b" }],
+    ["memory::forget", { memory: 12 }],
+  ]);
+  for (const text of [
+    "/remember",
+    "/recall",
+    "/forget",
+    "/forget x",
+    "/forget 1 2",
+    "/forget -1",
+  ]) {
+    assert.equal(plan(text).ok, false, text);
+  }
+  const own = toRemember('/read a && /remember "a  b" c').map(utf8Decode);
+  assert.deepEqual(own, ["a  b c"]);
+  for (const text of ["remember a", "/remember", "please /remember a", "/recall a"]) {
+    assert.deepEqual(toRemember(text), [], text);
   }
 });
 

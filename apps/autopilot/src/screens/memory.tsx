@@ -139,7 +139,7 @@ export const MemoryScreen = (): ReactElement => {
         </Empty>
       ) : null}
       {data === undefined || data.proved === undefined || recall.isPending ? null : (
-        <div data-recalled={verdict?.ok === true}>
+        <div className="memory-found" data-recalled={verdict?.ok === true}>
           {verdict?.ok === true ? (
             <Answers
               query={data.query}

@@ -84,7 +84,9 @@ export const ProofPanel = ({
           <Root name="File" hex={roots.store} />
           <div>
             <dt>Log</dt>
-            <dd className="figure">{roots.logSize} memories</dd>
+            <dd className="figure">
+              {roots.logSize} <span className="unit">entries</span>
+            </dd>
           </div>
           <div>
             <dt>Proof</dt>
