@@ -2,7 +2,7 @@
 // Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SeededRandom } from "@ioi/base";
+import { SeededRandom, SignalSource } from "@ioi/base";
 import { wasmSource } from "@ioi/host/wasm";
 import { SimFiles } from "@ioi/sim";
 import { verifyRecall } from "@ioi/verifier";
@@ -12,6 +12,7 @@ import {
   type Embedder,
   functionEmbedder,
   type KernelExports,
+  type KernelSource,
   type NewMemory,
   openSubstrate,
   type OpenMode,
@@ -414,4 +415,61 @@ test("opening by the table and by walking everything give the same", async () =>
   }
   const unhinted = await placeWith(bytes.slice().fill(0, 4096, 5120));
   assert.deepEqual((await all(unhinted, "tail")).slice(0, 4), byWalk.slice(0, 4));
+});
+
+test("an audit finds a builder that left out one edge", async () => {
+  const build = async (source: KernelSource): Promise<boolean> => {
+    const place = await fresh("edge");
+    {
+      await using substrate = await openSubstrate(place, "write", { embedder, kernel: source });
+      await substrate.remember(memoriesFrom(0, 40));
+      // Its own proofs verify: they show the search over this index, not how it was made.
+      const { proof } = await substrate.prove({ text: "garden", k: 3, by: "vectors" });
+      const commit = substrate.info.lastCommit;
+      assert.ok(commit && verifyRecall(proof, { commit }).ok);
+    }
+    await using substrate = await open(place, "read");
+    return (await substrate.audit()).ok;
+  };
+  const forgetful: KernelSource = {
+    open: () => {
+      const made = kernel.open();
+      const add = (): number => {
+        const added = made.add();
+        if (made.nodes() === 40) {
+          const words = new Int32Array(made.memory.buffer);
+          const at = made.listAt(5, 0) >>> 2;
+          words[at] = (words[at] as number) - 1;
+        }
+        return added;
+      };
+      return { ...made, add };
+    },
+  };
+  assert.equal(await build(kernel), true, "the control");
+  assert.equal(await build(forgetful), false);
+});
+
+test("making an index again can be cancelled, and the file is as it was", async () => {
+  const place = await fresh("cancelled");
+  {
+    await using substrate = await open(place);
+    await substrate.remember(memoriesFrom(0, 300));
+  }
+  const bytes = await bytesOf(place);
+  const source = new SignalSource();
+  {
+    const { signal } = source;
+    const given = { embedder, kernel, signal, progress: () => source.abort(new Error("enough")) };
+    await using substrate = await openSubstrate(place, "read", given);
+    await assert.rejects(
+      substrate.audit(() => source.signal.throwIfAborted()),
+      /enough/,
+    );
+  }
+  assert.deepEqual(await bytesOf(place), bytes);
+  await assert.rejects(
+    openSubstrate(place, "read", { embedder, kernel, signal: source.signal }),
+    /enough/,
+  );
 });

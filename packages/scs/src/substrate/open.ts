@@ -59,6 +59,7 @@ export const openSubstrate = async (
   mode: OpenMode,
   options: OpenOptions,
 ): Promise<Substrate> => {
+  options.signal?.throwIfAborted();
   const file = await openMemoryFile(place, mode, options.unlock, options.extent);
   try {
     const { embedder } = options;

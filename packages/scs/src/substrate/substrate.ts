@@ -59,7 +59,7 @@ export class Substrate implements AsyncDisposable {
   readonly #isWritable: boolean;
   readonly #vectoriser: Vectoriser;
   readonly #vectors: VectorStore;
-  readonly #progress: Progress | undefined;
+  readonly #progress: Progress;
   /** Both are loaded by the first call that needs them. */
   #words: WordStore | undefined;
   #index: VectorIndex | undefined;
@@ -78,14 +78,17 @@ export class Substrate implements AsyncDisposable {
     place: Place,
     file: MemoryFile,
     isWritable: boolean,
-    { embedder, kernel, progress }: OpenOptions,
+    { embedder, kernel, progress, signal }: OpenOptions,
   ) {
     this.file = file;
     this.#place = place;
     this.#isWritable = isWritable;
     this.#vectoriser = new Vectoriser(place, file.info.parameters, embedder);
     this.#vectors = new VectorStore(place, file, kernel);
-    this.#progress = progress;
+    this.#progress = (done, total) => {
+      signal?.throwIfAborted();
+      return progress?.(done, total);
+    };
   }
 
   async #loadWords(): Promise<WordStore> {
@@ -100,8 +103,10 @@ export class Substrate implements AsyncDisposable {
     return words;
   }
 
-  readonly #readText = async (id: number): Promise<string | undefined> =>
-    this.#isReadable(id) ? (await this.file.read(id)).text : undefined;
+  readonly #readText = async (id: number): Promise<string | undefined> => {
+    await this.#progress(id, this.file.info.memories);
+    return this.#isReadable(id) ? (await this.file.read(id)).text : undefined;
+  };
 
   async #loadIndex(): Promise<VectorIndex | undefined> {
     if (!this.#vectoriser.hasVectors || this.#isIndexLoaded) return this.#index;

@@ -31,6 +31,7 @@ export interface OpenOptions {
   readonly progress?: Progress | undefined;
   /** `all`: look at every record, as verifying does; else at those behind the newest table. */
   readonly extent?: WalkExtent | undefined;
+  /** Ends the making of what finds memories, now and by the first question. */
   readonly signal?: Signal | undefined;
 }
 
