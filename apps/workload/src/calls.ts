@@ -20,12 +20,7 @@ import { assert, equalBytes, type Log, OperationError, toHex, utf8Decode } from 
 import { actionId } from "@ioi/crypto";
 import { isTyped } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
-import {
-  encodeCanonical,
-  prepared as preparedSchema,
-  previewTargets,
-  schema,
-} from "@ioi/wire";
+import { encodeCanonical, prepared as preparedSchema, previewTargets, schema } from "@ioi/wire";
 import { canonicalArguments } from "./arguments.ts";
 import type {
   ActWant,
@@ -393,7 +388,8 @@ export class SessionCalls {
       status: input.status,
       code: input.code,
     });
-    return { ...input, call: effect.call, ...(await this.#shown(effect.n, content)) };
+    const shown = await this.#shown(effect.n, content);
+    return { ...shown, ...input, call: effect.call };
   }
 
   /** As the Guardian's log and the receipts name it. */
@@ -406,14 +402,17 @@ export class SessionCalls {
   async #shown(
     n: number,
     content: Uint8Array | undefined,
-  ): Promise<{ readonly content?: string; readonly handle?: string }> {
+  ): Promise<{ readonly content?: string; readonly handle?: string; readonly message?: string }> {
     if (content === undefined) return {};
     const room = sessionContentBytesMax - this.#state.contentBytes;
     const short = content.length <= Math.min(outcomeContentBytesMax, room);
     const text = short ? utf8Decode(content) : undefined;
     if (text !== undefined) return { content: text };
     const handle = await this.#ends.contents.keep(this.#state.session, n, content);
-    return handle === undefined ? {} : { handle };
+    if (handle !== undefined) return { handle };
+    // What happened has happened; a person is told that it cannot be read any more.
+    this.#log.log("warn", "session.content-lost", { n, bytes: content.length });
+    return { message: `${content.length} bytes of its output were not kept: there was no room` };
   }
 
   async settle(effect: Of<"settle">, signal: AbortSignal): Promise<SessionInput> {

@@ -230,10 +230,20 @@ export class KeptContents implements Contents {
     this.#kept.set(session, kept + size);
     this.#total += size;
     await this.#makeRoom(session);
+    try {
+      return await this.#write(session, name, bytes.subarray(0, size));
+    } catch (error) {
+      this.#kept.set(session, kept);
+      this.#total -= size;
+      throw error;
+    }
+  }
+
+  async #write(session: string, name: string, bytes: Uint8Array): Promise<string> {
     const folder = contentFolder(session);
     if ((await this.#files.stat(folder)) === undefined) await this.#files.makeDirectory(folder);
     const handle = `${folder}/${name}`;
-    await this.#files.replaceFile(handle, bytes.subarray(0, size), 0o600);
+    await this.#files.replaceFile(handle, bytes, 0o600);
     return handle;
   }
 

@@ -293,16 +293,6 @@ export const dataCases: readonly BadInputCase[] = [
           5,
           /E_DATA_READ_ONLY/,
         ),
-        mountCase(
-          "disk-fills-while-running",
-          "mount -t tmpfs -o size=24m tmpfs /mnt",
-          // The log is written to first, so that the disk is full where the receipts stand.
-          `mkdir /mnt/w && echo hi > /mnt/w/a.txt && ${cli} run --data /mnt/data --workspace /mnt/w '/read a.txt' >/dev/null 2>&1 && ` +
-            `{ cat /dev/zero > /mnt/fill 2>/dev/null; ${cli} run --data /mnt/data --workspace /mnt/w '/read a.txt' 2>&1; c=$?; rm /mnt/fill; ` +
-            `${cli} run --data /mnt/data --workspace /mnt/w '/read a.txt' >/dev/null 2>&1 || exit 99; ${cli} receipts verify --data /mnt/data >/dev/null || exit 98; exit $c; }`,
-          5,
-          /E_(?:DATA|WAL|FILES)_FULL/,
-        ),
       ]
     : []),
 ];

@@ -182,8 +182,15 @@ const startsAnother: KernelCase = {
     const other = at.folder();
     const harm = path.join(other, "harm.txt");
     const argv = [
-      ...[process.execPath, "--disable-warning=ExperimentalWarning", cliMain, "run"],
-      ...["--data", at.world.data, "--workspace", other, "/write harm.txt evil"],
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      cliMain,
+      "run",
+      "--data",
+      at.world.data,
+      "--workspace",
+      other,
+      "/write harm.txt evil",
     ];
     const script = [`echo begun > begun.txt`, argv.map((each) => `'${each}'`).join(" "), "true"];
     const folder = at.folder();

@@ -139,7 +139,7 @@ export interface HandlerOptions extends TicketContext {
 
 const nothing = new Uint8Array(0);
 
-const failedPreparation = (error: DriverRejection): PrepareOutput => ({
+export const failedPreparation = (error: DriverRejection): PrepareOutput => ({
   action: nothing,
   prepared: nothing,
   preparedSignature: nothing,

@@ -11,6 +11,7 @@ import { pb } from "@ioi/wire";
 import { startLineBytesMax } from "../limits.ts";
 import type { McpDriver } from "../mcp/driver.ts";
 import type { Driver } from "./driver.ts";
+import { type Opened, openLate } from "./late.ts";
 import { createHandlers, type DisposableHandlers } from "./handlers.ts";
 import { readStart, type StartInput } from "./start.ts";
 
@@ -102,6 +103,14 @@ export const openDriver = async (start: StartInput): Promise<OpenedDriver> => {
   };
 };
 
+/** What keeps records of effects may find no room for them yet. */
+const openedFor = async (start: StartInput): Promise<Opened & Pick<OpenedDriver, "more">> => {
+  const { kind } = start.profile;
+  const keepsRecords = kind === "files" || kind === "exec" || kind === "shell";
+  if (!keepsRecords) return await openDriver(start);
+  return { ...(await openLate(() => openDriver(start))), more: [] };
+};
+
 const report = (fields: Readonly<Record<string, string>>): void => {
   process.stderr.write(`${JSON.stringify(fields)}\n`);
 };
@@ -122,7 +131,8 @@ export const runDriverProcess = async (): Promise<void> => {
   try {
     const line = readLine(START);
     fs.closeSync(START);
-    using handlers = await openDriver(readStart(nodeCrypto, line));
+    const start = readStart(nodeCrypto, line);
+    using handlers = await openedFor(start);
     const socket = new net.Socket({ fd: CHANNEL, readable: true, writable: true });
     const served = serve(socket, [implement(pb.Driver, handlers), ...handlers.more], {
       peer: "workload",
