@@ -13,6 +13,7 @@ import { decisionStatement, type DecisionStatement, pb, schema } from "@ioi/wire
 import { runCli } from "../src/cli.ts";
 import { cardHash } from "../src/kernel/device.ts";
 import type { Io } from "../src/io.ts";
+import { fakeGates } from "./fake-gates.ts";
 import { FakeModels } from "./fake-models.ts";
 import { fakeLauncher } from "./fake-launcher.ts";
 import { FakePolicy } from "./fake-policy.ts";
@@ -189,6 +190,8 @@ export class FakeKernel implements AsyncDisposable {
   readonly device = nodeCrypto.generate("ed25519");
   readonly statements: DecisionStatement[] = [];
   readonly calls: string[] = [];
+  /** Sessions of gates that are open. */
+  readonly gates: Set<string> = new Set();
   /** Values by name. */
   readonly secrets = new Map<string, string>();
   /** What is left to undo, by session. */
@@ -228,7 +231,11 @@ export class FakeKernel implements AsyncDisposable {
       kernel.policy.service(),
       kernel.#secrets(),
     );
-    await kernel.#listen("workload.sock", kernel.#workload(), kernel.#gates());
+    await kernel.#listen(
+      "workload.sock",
+      kernel.#workload(),
+      fakeGates(kernel.gates, kernel.calls),
+    );
     await kernel.#listen("launcher.sock", fakeLauncher(kernel.calls));
     const { pid } = process;
     writeFileSync(
@@ -442,25 +449,6 @@ export class FakeKernel implements AsyncDisposable {
     session.onAsk = request.onAsk;
     this.#begin(request.undoSession, session);
     yield* this.#updates(request.undoSession, signal);
-  }
-
-  /** Sessions of gates that are open. */
-  readonly gates: Set<string> = new Set();
-
-  #gates() {
-    const none = (): never => {
-      throw new OperationError("E_MCP_GATE", "no gate is opened here");
-    };
-    return implement(pb.McpGates, {
-      openGate: none,
-      sendToGate: none,
-      listGates: async () => ({ sessions: [...this.gates] }),
-      stopGate: async ({ session }) => {
-        this.calls.push(`stop gate ${session}`);
-        this.gates.delete(session);
-        return {};
-      },
-    });
   }
 
   #workload() {

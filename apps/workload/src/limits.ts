@@ -52,6 +52,8 @@ export const besideMax = 64;
 export const besideAskMsMax = 600_000;
 /** Gates before MCP servers that are open at the same time. */
 export const gatesMax = 32;
+/** Messages of one gate's client on their way to its driver; the next one waits. */
+export const gateSendsMax = 64;
 /** Calls of one gate that wait for a person; further ones are denied. */
 export const gateAsksMax = 8;
 /** Wait of a gate's call for a person, in milliseconds: clients give up after a minute. */

@@ -9,9 +9,9 @@
 import { type Log, OperationError, toHex } from "@ioi/base";
 import { startTool } from "@ioi/firewall";
 import { type Client, MessageQueue } from "@ioi/host/rpc";
-import { outcome as outcomeSchema, type pb, schema } from "@ioi/wire";
-import type { ActEnd, Driver, Drivers, McpGuardian, ProposalVerdict, ReportInput } from "./ends.ts";
-import { gateAskMsMax, gateAsksMax, gateQuestionCharsMax } from "./limits.ts";
+import type { pb } from "@ioi/wire";
+import type { Driver, Drivers, McpGuardian, ProposalVerdict, ReportInput } from "./ends.ts";
+import { gateAskMsMax, gateAsksMax, gateQuestionCharsMax, gateSendsMax } from "./limits.ts";
 import type { Decisions } from "./mcp-decisions.ts";
 import { readActEnd } from "./outcomes.ts";
 
@@ -27,6 +27,8 @@ export interface GateStart {
   readonly server: string;
   /** Who answers a question: nobody, a person, or the client's user as the client says. */
   readonly onAsk: "deny" | "wait" | "elicit";
+  /** Nobody reads what was allowed. */
+  readonly quiet: boolean;
 }
 
 export type GateEvent =
@@ -69,12 +71,6 @@ const unansweredWhy: Readonly<Record<string, string>> = {
   late: "The client's user did not answer in time.",
 };
 
-/** Of a server with a network: what it sent and got. */
-const requestsPart = (end: ActEnd): Pick<ReportInput, "requests"> => {
-  const { requests } = readActEnd("mcp::call", end);
-  return requests === undefined ? {} : { requests };
-};
-
 const questionText = (what: string, { display, reason }: ProposalVerdict): string =>
   [
     `IOI asks before ${what} is called.`,
@@ -97,6 +93,7 @@ export class McpGate {
   #driver: Driver | undefined;
   #relay = "";
   #sequence = 0;
+  #sends = 0;
   /** Work that ends with a report. */
   readonly #working: Set<Promise<void>> = new Set();
 
@@ -132,8 +129,16 @@ export class McpGate {
     void this.#follow({ [Symbol.asyncIterator]: () => events });
   }
 
-  /** A message of the client. Its order is that of the calls. */
-  async send(message: Uint8Array): Promise<void> {
+  /** A message of the client, in its order; resolves when the next one may come. */
+  async feed(message: Uint8Array): Promise<void> {
+    this.#sends++;
+    const sending = this.#send(message)
+      .catch((error: unknown) => this.#notice("fault", failureText(error)))
+      .finally(() => this.#sends--);
+    if (this.#sends >= gateSendsMax) await sending;
+  }
+
+  async #send(message: Uint8Array): Promise<void> {
     const sending = this.#mcp.send({ relay: this.#relay, message }, { signal: this.#abort.signal });
     const { held } = await sending;
     if (held !== undefined) this.#work(this.#judge(held));
@@ -224,42 +229,39 @@ export class McpGate {
     const { gate } = this.#ends;
     const { counter, ticket } = verdict;
     const deadlineMs = held.what.endsWith(`.${startTool}`) ? Number.POSITIVE_INFINITY : undefined;
-    this.#notice("allowed", held.what, verdict);
-    let end: ActEnd | undefined;
+    if (!this.#start.quiet) this.#notice("allowed", held.what, verdict);
+    let end: ReturnType<typeof readActEnd> | undefined;
     try {
-      const signal = new AbortController().signal;
-      const act = [
-        held.nonce,
-        ticket,
-        noContent,
-        signal,
-        undefined,
-        undefined,
-        deadlineMs,
-      ] as const;
-      end = await this.#driver?.act(...act);
+      end = await this.#performed(held.nonce, ticket, deadlineMs);
     } catch (error) {
       this.#notice("fault", `${held.what}: ${failureText(error)}`);
     }
-    const outcome = end === undefined ? undefined : schema.decode(outcomeSchema, end.outcome);
-    await gate.report(
-      outcome?.ok === true && end !== undefined
-        ? {
-            session,
-            counter,
-            status: outcome.value.status,
+    const report: Omit<ReportInput, "session" | "counter"> =
+      end === undefined
+        ? { status: "unknown", reportedBy: "workload" }
+        : {
+            status: end.input.status,
             reportedBy: "driver",
-            outcome: end.outcome,
-            outcomeSignature: end.outcomeSignature,
-            ...requestsPart(end),
-          }
-        : { session, counter, status: "unknown", reportedBy: "workload" },
-      new AbortController().signal,
-    );
-    if (end !== undefined && end.message !== "" && outcome?.ok === true) {
-      const { status } = outcome.value;
-      if (status !== "confirmed") this.#notice("fault", `${held.what}: ${end.message}`);
+            outcome: end.input.outcome,
+            outcomeSignature: end.input.outcomeSignature,
+            ...(end.requests === undefined ? {} : { requests: end.requests }),
+          };
+    await gate.report({ session, counter, ...report }, new AbortController().signal);
+    const { message, status } = end?.input ?? {};
+    if (message !== undefined && status !== "confirmed") {
+      this.#notice("fault", `${held.what}: ${message}`);
     }
+  }
+
+  async #performed(
+    nonce: Uint8Array,
+    ticket: Uint8Array,
+    deadlineMs: number | undefined,
+  ): Promise<ReturnType<typeof readActEnd> | undefined> {
+    const { signal } = new AbortController();
+    const nothing = [undefined, undefined] as const;
+    const end = await this.#driver?.act(nonce, ticket, noContent, signal, ...nothing, deadlineMs);
+    return end === undefined ? undefined : readActEnd("mcp::call", end);
   }
 
   async #deny(held: Held, verdict: ProposalVerdict): Promise<void> {

@@ -40,12 +40,12 @@ export const mcpGatesService = (ends: GateEnds): Implementation => {
     request: pb.OpenGateRequest,
     signal: AbortSignal,
   ): AsyncGenerator<EventMessage> {
-    const { session, server } = request;
+    const { session, server, quiet } = request;
     const onAsk = onAskOf(request.onAsk);
     if (gates.has(session) || gates.size >= gatesMax) {
       throw new OperationError("E_SESSIONS_ACTIVE", `${gates.size} gates are open`);
     }
-    const gate = new McpGate(ends, { session, server, onAsk });
+    const gate = new McpGate(ends, { session, server, onAsk, quiet });
     gates.set(session, gate);
     // A client that has gone, or was killed, hears nothing more: what waits for the next event wakes.
     const gone = (): void => gate.events.finish();
@@ -59,6 +59,14 @@ export const mcpGatesService = (ends: GateEnds): Implementation => {
       await gate.close();
     }
   }
+  async function* fed(said: AsyncIterable<pb.GateFeed>): AsyncGenerator<object> {
+    for await (const { session, message } of said) {
+      const gate = gates.get(session);
+      if (gate === undefined) throw new OperationError("E_MCP_GATE", "the gate is not open");
+      await gate.feed(message);
+    }
+    yield {};
+  }
   return implement(pb.McpGates, {
     openGate: (request, { signal }) => opened(request, signal),
     listGates: async () => ({ sessions: [...gates.keys()] }),
@@ -66,11 +74,6 @@ export const mcpGatesService = (ends: GateEnds): Implementation => {
       await gates.get(session)?.stop();
       return {};
     },
-    sendToGate: async ({ session, message }) => {
-      const gate = gates.get(session);
-      if (gate === undefined) throw new OperationError("E_MCP_GATE", "the gate is not open");
-      await gate.send(message);
-      return {};
-    },
+    feedGate: fed,
   });
 };

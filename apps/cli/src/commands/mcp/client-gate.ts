@@ -1,9 +1,10 @@
 /** A client of a gate: the session that a person opens for it, and its messages both ways. */
 import { OperationError } from "@ioi/base";
+import { MessageQueue } from "@ioi/host/rpc";
 import type { pb } from "@ioi/wire";
 import { visible } from "../../io.ts";
 import type { Kernel } from "../../kernel/connection.ts";
-import { callDeadlineMs } from "../../limits.ts";
+import { callDeadlineMs, gateSendsMax } from "../../limits.ts";
 
 export type OnAsk = "deny" | "wait" | "elicit";
 
@@ -24,12 +25,17 @@ export const endError = ({ code, message, errors }: GateEnd): OperationError => 
 export class ClientGate {
   readonly #gates: Awaited<ReturnType<Kernel["mcpGates"]>>;
   readonly #session: string;
+  /** On their way to the Workload. */
+  readonly #said: MessageQueue<Pick<pb.GateFeed, "session" | "message">>;
+  #drained: () => void = () => undefined;
+  #feeding: Promise<void> = Promise.resolve();
   readonly #closed = new AbortController();
   #following: Promise<void> = Promise.resolve();
 
   private constructor(gates: Awaited<ReturnType<Kernel["mcpGates"]>>, session: string) {
     this.#gates = gates;
     this.#session = session;
+    this.#said = new MessageQueue(() => this.#drained());
   }
 
   /** Resolves when the first message may be sent. */
@@ -38,6 +44,7 @@ export class ClientGate {
     server: string,
     onAsk: OnAsk,
     events: ClientGateEvents,
+    quiet = false,
   ): Promise<ClientGate> {
     const person = await kernel.person();
     const opening = { session: "", text: "", workspace: "", agent: "gate", undoes: "" };
@@ -47,9 +54,10 @@ export class ClientGate {
     );
     const gate = new ClientGate(await kernel.mcpGates(), session);
     const opened = Promise.withResolvers<undefined>();
-    gate.#following = gate.#follow(server, onAsk, events, opened);
+    gate.#following = gate.#follow({ server, onAsk, quiet }, events, opened);
     try {
       await opened.promise;
+      gate.#feeding = gate.#feed();
     } catch (error) {
       await gate.close();
       throw error;
@@ -58,8 +66,7 @@ export class ClientGate {
   }
 
   async #follow(
-    server: string,
-    onAsk: OnAsk,
+    asked: { readonly server: string; readonly onAsk: OnAsk; readonly quiet: boolean },
     events: ClientGateEvents,
     opened: PromiseWithResolvers<undefined>,
   ): Promise<void> {
@@ -67,7 +74,7 @@ export class ClientGate {
     try {
       const { signal } = this.#closed;
       const options = { signal, deadlineMs: Number.POSITIVE_INFINITY };
-      const request = { session: this.#session, server, onAsk };
+      const request = { session: this.#session, ...asked };
       for await (const { event } of this.#gates.openGate(request, options)) {
         if (event.case === "message") events.message(event.value);
         else if (event.case === "notice") {
@@ -85,14 +92,32 @@ export class ClientGate {
     events.ended(end);
   }
 
-  async send(message: Uint8Array): Promise<void> {
+  async #feed(): Promise<void> {
     const { signal } = this.#closed;
-    const options = { signal, deadlineMs: callDeadlineMs };
-    await this.#gates.sendToGate({ session: this.#session, message }, options);
+    const options = { signal, deadlineMs: Number.POSITIVE_INFINITY };
+    try {
+      for await (const _ of this.#gates.feedGate(this.#said, options));
+    } catch (error) {
+      // The gate has ended, and says why itself.
+      if (!(error instanceof OperationError)) throw error;
+    } finally {
+      this.#said.clear();
+      this.#drained();
+    }
+  }
+
+  /** In order; resolves when the next one may come. */
+  async send(message: Uint8Array): Promise<void> {
+    this.#said.push({ session: this.#session, message });
+    if (this.#said.length < gateSendsMax) return;
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
   }
 
   async close(): Promise<void> {
     this.#closed.abort(new OperationError("E_RPC_CANCELLED", "the client has gone"));
-    await this.#following;
+    this.#said.finish();
+    await Promise.all([this.#following, this.#feeding]);
   }
 }

@@ -3,7 +3,7 @@
  * the client writes goes to the Workload, what may pass comes back; nothing is decided here.
  *
  * Standard output holds messages of the protocol and nothing else. Bounds: `gateLineBytesMax` a
- * message, `gateSendsMax` messages on their way.
+ * message, `gateSendsMax` messages that wait.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ import type { pb } from "@ioi/wire";
 import type { CommandContext, Handler } from "../../context.ts";
 import { visible } from "../../io.ts";
 import { type Kernel, openKernel } from "../../kernel/connection.ts";
-import { gateDrainMs, gateEndMs, gateLineBytesMax, gateSendsMax } from "../../limits.ts";
+import { gateDrainMs, gateEndMs, gateLineBytesMax } from "../../limits.ts";
 import { failWith } from "../../report.ts";
 import { ClientGate, endError, type GateEnd, type OnAsk } from "./client-gate.ts";
 import { type ConfirmOptions, confirmServer } from "./servers.ts";
@@ -115,28 +115,20 @@ async function* linesOf(
 }
 
 const pump = async (context: CommandContext, gate: ClientGate, waiting: Waiting): Promise<void> => {
-  const { io, signal, output } = context;
-  const sending = new Set<Promise<unknown>>();
+  const { io, signal } = context;
   for await (const line of linesOf(io.input(signal))) {
     waiting.seen(line, "client");
-    const sent = gate
-      .send(line)
-      .catch((error: unknown) => output.progress(`ioi gate: ${String(error)}`));
-    sending.add(sent);
-    void sent.finally(() => sending.delete(sent));
-    // In order, and not without bound.
-    if (sending.size >= gateSendsMax) await Promise.race(sending);
+    await gate.send(line);
   }
-  await Promise.all(sending);
   await waiting.none(gateDrainMs);
 };
 
 const newline = Uint8Array.of(10);
 
 const noticeOf =
-  ({ output }: CommandContext, quiet: boolean) =>
+  ({ output }: CommandContext) =>
   (notice: pb.GateNotice): void => {
-    if (!quiet || notice.kind !== "allowed") output.progress(noticeText(notice));
+    output.progress(noticeText(notice));
   };
 
 const serve = async (
@@ -149,15 +141,21 @@ const serve = async (
   const { io } = context;
   const waiting = new Waiting();
   const ended = Promise.withResolvers<GateEnd | undefined>();
-  const gate = await ClientGate.open(kernel, server.name, onAsk, {
-    message: (bytes) => {
-      io.outBytes(bytes);
-      io.outBytes(newline);
-      waiting.seen(bytes, "server");
+  const gate = await ClientGate.open(
+    kernel,
+    server.name,
+    onAsk,
+    {
+      message: (bytes) => {
+        io.outBytes(bytes);
+        io.outBytes(newline);
+        waiting.seen(bytes, "server");
+      },
+      notice: noticeOf(context),
+      ended: ended.resolve,
     },
-    notice: noticeOf(context, quiet),
-    ended: ended.resolve,
-  });
+    quiet,
+  );
   try {
     const pumping = async (): Promise<undefined> => {
       await pump(context, gate, waiting);
@@ -184,12 +182,12 @@ const listen = async (
   const { output, signal } = context;
   const { GateListener } = await import("./listen/listener.ts");
   const token = randomBytes(32).toString("base64url");
-  const notice = noticeOf(context, quiet);
+  const notice = noticeOf(context);
   const listener = new GateListener({
     port,
     token,
     open: async (events) =>
-      await ClientGate.open(kernel, server.name, onAsk, { ...events, notice }),
+      await ClientGate.open(kernel, server.name, onAsk, { ...events, notice }, quiet),
   });
   await listener.start();
   try {

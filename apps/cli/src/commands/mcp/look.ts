@@ -6,7 +6,8 @@ import { OperationError } from "@ioi/base";
 import type { pb } from "@ioi/wire";
 import type { CommandContext } from "../../context.ts";
 import type { Kernel } from "../../kernel/connection.ts";
-import { callDeadlineMs, mcpLookMs } from "../../limits.ts";
+import { mcpLookMs } from "../../limits.ts";
+import { ClientGate, type GateEnd } from "./client-gate.ts";
 
 const newest = "2026-07-28";
 const older = "2025-11-25";
@@ -58,58 +59,82 @@ const next = (answer: Answer, stateless: boolean): readonly object[] | undefined
 
 const failed = (message: string): OperationError => new OperationError("E_CLI_MCP_LOOK", message);
 
+const wordsOf = ({ message, errors }: GateEnd): string =>
+  `${message}${errors === "" ? "" : `: ${errors.slice(-300)}`}`;
+
+/** Says hello and asks for the list, page by page; done with the last. */
+class Look {
+  readonly done = Promise.withResolvers<undefined>();
+  readonly #name: string;
+  #gate: ClientGate | undefined;
+  #stateless = false;
+
+  constructor(name: string) {
+    this.#name = name;
+    this.done.promise.catch(() => undefined);
+  }
+
+  begin(gate: ClientGate): void {
+    this.#gate = gate;
+    this.#send([hello]);
+  }
+
+  async end(): Promise<void> {
+    await this.#gate?.close();
+  }
+
+  heard(bytes: Uint8Array): void {
+    const answer = JSON.parse(new TextDecoder().decode(bytes)) as Answer;
+    if (answer.id === undefined) return;
+    if (answer.id === "hello") this.#stateless = answer.error !== undefined;
+    const more = next(answer, this.#stateless);
+    if (more !== undefined) this.#send(more);
+    else if (answer.error === undefined) this.done.resolve(undefined);
+    else {
+      const said = String(answer.error.message).slice(0, 300);
+      this.done.reject(failed(`${this.#name}: ${said}`));
+    }
+  }
+
+  #send(messages: readonly object[]): void {
+    for (const message of messages) {
+      void this.#gate?.send(new TextEncoder().encode(JSON.stringify(message)));
+    }
+  }
+}
+
 /** Throws where the server does not start, or does not say in time what it has. */
 export const lookAtTools = async (
   { signal }: CommandContext,
   kernel: Kernel,
-  server: pb.McpServer,
+  { name }: pb.McpServer,
 ): Promise<void> => {
-  const person = await kernel.person();
-  const { session } = await person.utter(
-    { session: "", text: "", workspace: "", agent: "gate", undoes: "", mcpServer: server.name },
-    { deadlineMs: callDeadlineMs },
+  const look = new Look(name);
+  const late = (): void =>
+    look.done.reject(failed(`${name} said nothing for ${mcpLookMs / 1000} s`));
+  const timer = setTimeout(late, mcpLookMs);
+  const stopped = (): void => look.done.reject(signal.reason);
+  signal.addEventListener("abort", stopped, { once: true });
+  const opening = ClientGate.open(
+    kernel,
+    name,
+    "deny",
+    {
+      message: (bytes) => look.heard(bytes),
+      notice: () => undefined,
+      ended: (end) => look.done.reject(failed(wordsOf(end))),
+    },
+    true,
   );
-  const gates = await kernel.mcpGates();
-  const closed = new AbortController();
-  const timer = setTimeout(
-    () => closed.abort(failed(`${server.name} said nothing for ${mcpLookMs / 1000} s`)),
-    mcpLookMs,
+  opening.then(
+    (gate) => look.begin(gate),
+    () => undefined,
   );
-  const send = async (message: object): Promise<void> => {
-    const bytes = new TextEncoder().encode(JSON.stringify(message));
-    // Where the gate has ended meanwhile, what it says last is the reason.
-    await gates
-      .sendToGate({ session, message: bytes }, { deadlineMs: callDeadlineMs })
-      .catch(() => undefined);
-  };
-  let stateless = false;
   try {
-    const events = gates.openGate(
-      { session, server: server.name, onAsk: "deny" },
-      {
-        signal: AbortSignal.any([signal, closed.signal]),
-        deadlineMs: Number.POSITIVE_INFINITY,
-      },
-    );
-    for await (const { event } of events) {
-      if (event.case === "end") {
-        const { message, errors } = event.value;
-        throw failed(`${message}${errors === "" ? "" : `: ${errors.slice(-300)}`}`);
-      }
-      if (event.case === "notice" && event.value.text.startsWith("session ")) await send(hello);
-      if (event.case !== "message") continue;
-      const answer = JSON.parse(new TextDecoder().decode(event.value)) as Answer;
-      if (answer.id === undefined) continue;
-      if (answer.id === "hello") stateless = answer.error !== undefined;
-      const more = next(answer, stateless);
-      if (more === undefined) {
-        if (answer.error === undefined) return;
-        throw failed(`${server.name}: ${String(answer.error.message).slice(0, 300)}`);
-      }
-      for (const message of more) await send(message);
-    }
+    await look.done.promise;
   } finally {
     clearTimeout(timer);
-    closed.abort(failed("looked"));
+    signal.removeEventListener("abort", stopped);
+    await look.end();
   }
 };
