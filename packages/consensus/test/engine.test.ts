@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toHex } from "@ioi/base";
-import { member } from "./support.ts";
+import { member, native } from "./support.ts";
 import { calm, type Faults, Network, reencoded } from "./network.ts";
 
 const members = (n: number) => Array.from({ length: n }, (_, i) => member(`${i}`, 1n));
@@ -37,6 +37,17 @@ for (const n of [4, 7]) {
     assert.ok(all.length > 20, "late votes make commits stronger");
   });
 }
+
+test("the same with ML-DSA-44 in place of the twin", () => {
+  const signing = Array.from({ length: 4 }, (_, i) => member(`${i}`, 1n, true));
+  const network = new Network({ members: signing, seed: "native", provider: native });
+  network.demand(true);
+  assert.ok(
+    network.run(5000, () => network.least() >= 5),
+    `height ${network.least()}`,
+  );
+  assert.deepEqual(network.conflicts(), []);
+});
 
 test("an idle network keeps its heartbeat and nothing else", () => {
   const network = new Network({ members: members(4), seed });
@@ -72,6 +83,15 @@ const heals = (
 
 const runs = Number(process.env["IOI_RUNS"] ?? 2);
 
+test("alone, after crashes between a signature and what follows from it", () => {
+  const network = new Network({
+    members: members(1),
+    seed: "0.8844239500729225/1/14",
+    faults: { ...rough, crashes: 15 },
+  });
+  heals(network, 6000, 3000);
+});
+
 for (const n of [1, 4, 7]) {
   test(`${n}: losses, delays, duplicates, and crashes between any two effects`, (t) => {
     t.diagnostic(`seed ${seed}`);
@@ -80,12 +100,12 @@ for (const n of [1, 4, 7]) {
       const network = new Network({
         members: members(n),
         seed: `${seed}/${n}/${run}`,
-        faults: { ...rough, crashes: 15 },
+        faults: { ...rough, crashes: n === 1 ? 15 : 60 },
       });
       heals(network, 6000, 30_000);
       crashes += network.crashes;
     }
-    assert.ok(crashes > runs, `${crashes} crashes`);
+    assert.ok(crashes > 0, `${crashes} crashes`);
   });
 }
 
@@ -130,7 +150,7 @@ test("T6: with as many leaders dead as may be, at least half the throughput is l
       const network = new Network({ members: members(n), seed: `dead/${n}` });
       for (const index of crashed) network.crash(index, 10_000_000);
       network.demand(true);
-      network.run(30_000);
+      network.run(6000);
       assert.deepEqual(network.conflicts(), []);
       return network.least([0, 2]);
     };

@@ -487,12 +487,9 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         case "tc":
           this.#open(record.tc, nowMs);
           break;
-        case "envelope": {
-          const { view, kind } = record.envelope;
-          this.#slot = { view, kind };
-          const message = messageOf(record.envelope, this.#knows.tree, this.#opened);
-          if (message !== undefined) this.#resend.remember(message, view);
-        }
+        case "envelope":
+          // Its own vote and timeout count again; nobody else could say them.
+          this.#signed(record.envelope, nowMs);
       }
     }
   }
