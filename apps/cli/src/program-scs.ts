@@ -13,7 +13,10 @@ const opened = (command: Command): Command =>
 
 const embedded = (command: Command): Command =>
   command
-    .option("--embedder <which>", "none, hashed (built in), or URL#MODEL of a server here")
+    .option(
+      "--embedder <which>",
+      "none, hashed (built in), URL#MODEL of a server here, onnx:FOLDER",
+    )
     .option("--allow-remote", "the embedder may be on another machine: texts leave this one");
 
 const asked = (command: Command): Command =>

@@ -232,3 +232,11 @@ export const embedReplyBytesMax = 33_554_432;
 export const embedAttemptsMax = 3;
 /** Wait before it is asked again, at most, in milliseconds. */
 export const embedRetryMsMax = 30_000;
+/** Bytes of a model that is run from a folder. */
+export const localModelBytesMax = 2_000_000_000;
+/** Bytes of its tokeniser's definition. */
+export const tokeniserBytesMax = 67_108_864;
+/** Tokens of a text that a local model is given. */
+export const embedTokensMax = 512;
+/** Memories that one action gives away. */
+export const sharedMemoriesMax = 32;

@@ -6,7 +6,7 @@
  */
 import { basename, dirname, resolve } from "node:path";
 import { OperationError, utf8Encode } from "@ioi/base";
-import { serverEmbedder } from "@ioi/drivers/embed";
+import { localEmbedder, serverEmbedder } from "@ioi/drivers/embed";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
 import { wasmSource } from "@ioi/host/wasm";
@@ -30,7 +30,7 @@ import { passphraseFrom, typedUnseen } from "../../typed.ts";
 
 export interface FileOptions {
   readonly passphraseFile?: string;
-  /** `none`, `hashed`, or the base of an API with `#` and the name of a model. */
+  /** `none`, `hashed`, the base of an API with `#` and the name of a model, or `onnx:` and a folder. */
   readonly embedder?: string;
   readonly allowRemote?: boolean;
 }
@@ -103,12 +103,14 @@ const serverOf = (text: string): { readonly url: string; readonly model: string 
   const at = text.indexOf("#");
   if (at <= 0 || at === text.length - 1) {
     throw usage(
-      `--embedder takes none, hashed or URL#MODEL, not "${text}"`,
+      `--embedder takes none, hashed, URL#MODEL or onnx:FOLDER, not "${text}"`,
       "as in --embedder http://127.0.0.1:11434/v1#nomic-embed-text",
     );
   }
   return { url: text.slice(0, at), model: text.slice(at + 1) };
 };
+
+const onnx = "onnx:";
 
 /** The embedder that was asked for; `dimension` where a file says which one it must have. */
 export const embedderOf = async (
@@ -118,6 +120,9 @@ export const embedderOf = async (
 ): Promise<Embedder | undefined> => {
   if (embedder === "none") return undefined;
   if (embedder === "hashed") return new HashedEmbedder();
+  if (embedder.startsWith(onnx)) {
+    return await localEmbedder(resolve(context.io.cwd, embedder.slice(onnx.length)));
+  }
   const key = context.io.env["IOI_EMBEDDER_KEY"];
   return await serverEmbedder({
     ...serverOf(embedder),
@@ -154,7 +159,9 @@ export const openMemories = async (
     embedder: await embedderFor(context, options, parameters),
     kernel,
     extent,
-    progress: (done, total) => report(() => `opening: ${done} of ${total}`),
+    progress: (done, total) => {
+      if (done < total) report(() => `opening: ${done} of ${total}`);
+    },
     signal: context.signal,
   });
   return { substrate, place };
