@@ -7,6 +7,7 @@
  * the next compaction replaces.
  */
 import { equalBytes, OperationError, parentPath } from "@ioi/base";
+import type { MemoryState } from "./file-types.ts";
 import type { MemoryFile } from "./file.ts";
 import { createMemoryFile, operation, type Place } from "./header.ts";
 import type { NewSlot, Unlock } from "./keys.ts";
@@ -67,7 +68,11 @@ const copy = async (from: MemoryFile, to: MemoryFile, { path, now }: Place): Pro
     if (bytes >= batchBytes || batch.length >= batchMemories) await store();
   }
   if (batch.length > 0 || account !== undefined) await store();
-  await to.tomb(states.filter(({ state }) => state === "tombed").map(({ id }) => id));
+  const superseded = new Set(from.superseded().map(({ id }) => id));
+  // What was replaced by something that is forgotten now must not come back for it.
+  const isLeftOut = ({ id, state }: MemoryState): boolean =>
+    state === "tombed" || (state === "superseded" && !superseded.has(id));
+  await to.tomb(states.filter(isLeftOut).map(({ id }) => id));
   for (const { id, by } of from.superseded()) await to.supersede(id, by);
   await copyVectors(from, to, path);
   return dropped;

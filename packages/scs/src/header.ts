@@ -25,6 +25,19 @@ export interface Place {
 export const operation = (code: `E_SCS_${string}`, path: string, why: string): OperationError =>
   new OperationError(code, `${path}: ${why}`);
 
+/** Of a file that is asked by words alone. */
+export const noVectors: Omit<Parameters, "slots" | "createdMs"> = {
+  index: {
+    dimension: 0,
+    m: 0,
+    efConstruction: 0,
+    quantiser: "none",
+    quantiserSeed: new Uint8Array(),
+    algorithm: "none",
+  },
+  embedder: { kind: "none", name: "", revision: "" },
+};
+
 /** Makes a file that is not there yet. */
 export const createMemoryFile = async (
   place: Place,

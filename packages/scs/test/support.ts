@@ -10,7 +10,9 @@ import {
   openMemoryFile,
   type Place,
 } from "../src/index.ts";
+import { noVectors } from "../src/header.ts";
 
+export { noVectors as given };
 export const path = "a.scs";
 
 /** The platform's cryptography with randomness from a seed, so that a run can be repeated. */
@@ -26,21 +28,9 @@ export const placeOn = (files: SimFiles | Place["files"], seed = "place"): Place
   now: () => 1_700_000_000_000,
 });
 
-export const given = {
-  index: {
-    dimension: 0,
-    m: 0,
-    efConstruction: 0,
-    quantiser: "none",
-    quantiserSeed: new Uint8Array(),
-    algorithm: "none",
-  },
-  embedder: { kind: "none", name: "", revision: "" },
-};
-
 export const freshPlace = async (seed: string): Promise<Place> => {
   const place = placeOn(new SimFiles({ seed }), seed);
-  await createMemoryFile(place, given, { type: "open" });
+  await createMemoryFile(place, noVectors, { type: "open" });
   return place;
 };
 

@@ -1,23 +1,11 @@
 /** Making and opening a substrate: a memory file, with the embedder that it is for. */
 import { assert } from "@ioi/base";
 import type { Embedder } from "../embed/embedder.ts";
-import { createMemoryFile, operation, type Place } from "../header.ts";
+import { createMemoryFile, noVectors, operation, type Place } from "../header.ts";
 import type { Parameters } from "../messages.ts";
 import { type OpenMode, openMemoryFile } from "../open.ts";
 import { Substrate } from "./substrate.ts";
 import type { CreateOptions, OpenOptions } from "./types.ts";
-
-const noVectors: Omit<Parameters, "slots" | "createdMs"> = {
-  index: {
-    dimension: 0,
-    m: 0,
-    efConstruction: 0,
-    quantiser: "none",
-    quantiserSeed: new Uint8Array(),
-    algorithm: "none",
-  },
-  embedder: { kind: "none", name: "", revision: "" },
-};
 
 const withVectors = (
   place: Place,
