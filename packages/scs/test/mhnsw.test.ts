@@ -1,6 +1,9 @@
 /** The reference index: searches find, proofs verify by the root alone, nothing altered does. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { SeededRandom } from "@ioi/base";
 import { MemoryStore, mhnsw } from "@ioi/state";
@@ -210,4 +213,11 @@ test("an index tree is searched, and its answers proved, under its root", () => 
   // Control: the root of another content.
   tree.set(Uint8Array.of(3), value(4));
   assert.equal(verifyRetrieval({ ...claim, root: tree.commit(41n) }).ok, false);
+});
+
+test("the verifier is one module of at most 600 lines, and imports nothing", () => {
+  const file = createRequire(import.meta.url).resolve("@ioi/verifier");
+  const text = readFileSync(join(dirname(file), "retrieval.ts"), "utf8");
+  assert.ok(text.split("\n").length <= 601, "lines");
+  assert.doesNotMatch(text, /^\s*(?:import|export\s.*\sfrom)\s|\bimport\(|\brequire\(/m);
 });
