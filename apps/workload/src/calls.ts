@@ -16,8 +16,16 @@ import {
   toRemember,
   type Verdict,
 } from "@ioi/agent";
-import { assert, equalBytes, type Log, OperationError, toHex, utf8Decode } from "@ioi/base";
-import { actionId } from "@ioi/crypto";
+import {
+  assert,
+  equalBytes,
+  fromHex,
+  type Log,
+  OperationError,
+  toHex,
+  utf8Decode,
+} from "@ioi/base";
+import { actionId, domainHash, domains } from "@ioi/crypto";
 import { isTyped } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { encodeCanonical, prepared as preparedSchema, previewTargets, schema } from "@ioi/wire";
@@ -92,6 +100,13 @@ const modelFor = (
 };
 
 const rememberTarget = "memory::remember";
+const shareTarget = "memory::share";
+
+/** Whose key a text is; of one that is none, nobody's. */
+const agentOf = (content: Uint8Array | undefined): string => {
+  const key = fromHex((utf8Decode(content ?? noContent) ?? "").trim());
+  return key === undefined ? "" : toHex(domainHash(nodeCrypto, domains.scsShare, key));
+};
 
 const noContent = new Uint8Array(0);
 
@@ -214,6 +229,7 @@ export class SessionCalls {
     content: Uint8Array | undefined,
   ): { readonly [name: string]: string | number | Uint8Array } {
     if (target === rememberTarget) return { origin: this.#originOf(content) };
+    if (target === shareTarget) return { agent: agentOf(content) };
     const { models = [] } = this.#opened ?? {};
     // A task's own model is asked; vectors may come from any that was confirmed.
     const model =

@@ -69,6 +69,7 @@ export const contentOf = (
     case "memory::forget":
     case "memory::recall":
     case "memory::remember":
+    case "memory::share":
     case "model::embed":
     case "model::infer":
     case "net::get":

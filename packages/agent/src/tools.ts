@@ -181,6 +181,17 @@ const memoryTools: readonly Tool[] = [
       },
     ],
   },
+  {
+    ...memory(
+      "memory::share",
+      "Seal memories to another agent, which will have them for good.",
+      "change",
+    ),
+    arguments: [
+      text("memory", "Their numbers, with commas."),
+      { name: "key", of: { type: "content" }, required: true, about: "The agent's key, in hex." },
+    ],
+  },
 ];
 
 /** Every tool, those without a driver included: they answer that they are not available. */

@@ -4,12 +4,19 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { describe, it } from "node:test";
-import { unwrap } from "@ioi/base";
-import { domainHash, domains, sealBox, signPayload } from "@ioi/crypto";
+import { toHex, unwrap } from "@ioi/base";
+import {
+  domainHash,
+  domains,
+  generateSealingKeys,
+  sealBox,
+  sealingPublicKey,
+  signPayload,
+} from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
 import { wasmSource } from "@ioi/host/wasm";
-import { HashedEmbedder, openMemoryFile, relaxedKernel } from "@ioi/scs";
+import { agentId, HashedEmbedder, openMemoryFile, openSlice, relaxedKernel } from "@ioi/scs";
 import {
   type CanonicalValue,
   decodeCanonical,
@@ -34,6 +41,7 @@ import { contentRef } from "./support.ts";
 type Args = { readonly [name: string]: CanonicalValue };
 
 const key = nodeCrypto.randomBytes(32);
+const own = { session: "s1", agent: agentId(nodeCrypto, new Uint8Array(1952)) };
 const text = (said: string): Uint8Array => new TextEncoder().encode(said);
 
 const profile: Profile = {
@@ -80,7 +88,7 @@ class Place implements AsyncDisposable {
       kernel: wasmSource(relaxedKernel),
     });
     this.handlers = createHandlers({
-      driver: new MemoryDriver(folder, new RequestClaims(this.claims), nodeCrypto, "s1"),
+      driver: new MemoryDriver(folder, new RequestClaims(this.claims), nodeCrypto, own),
       provider: nodeCrypto,
       instanceKey: this.instanceKey,
       instanceId: this.instanceId,
@@ -221,8 +229,48 @@ describe("the memory driver", () => {
     for (const memory of [-1, "0"]) {
       assert.equal((await place.run("memory::forget", { memory })).code, "E_ARGUMENTS_INVALID");
     }
-    assert.equal((await place.run("memory::share", {})).code, "E_TARGET_UNKNOWN");
+    assert.equal((await place.run("memory::send", {})).code, "E_TARGET_UNKNOWN");
     assert.equal(fs.existsSync(path.join(place.memory, "memory.scs")), false);
+  });
+
+  it("seals chosen memories to the very agent that was judged, with their proof", async () => {
+    await using place = new Place();
+    await place.remember("The key is under the mat.");
+    await place.remember("Ann drinks tea.", "content");
+    const keys = generateSealingKeys(nodeCrypto);
+    const other = sealingPublicKey(generateSealingKeys(nodeCrypto));
+    const hex = text(toHex(sealingPublicKey(keys)));
+    const agent = toHex(agentId(nodeCrypto, sealingPublicKey(keys)));
+    const give = (args: Args, content = hex) =>
+      place.run("memory::share", { key: contentRef(content), agent, ...args }, content);
+    const given = await give({ memory: "1" });
+    assert.equal(given.status, "confirmed");
+    const slice = given.result["content"] as Uint8Array;
+    const opened = unwrap(openSlice(nodeCrypto, slice, { keys }), "a slice");
+    assert.deepEqual(
+      opened.memories.map(({ text: said, origin }) => [said, origin.kind]),
+      [["Ann drinks tea.", "shared"]],
+    );
+    assert.deepEqual([opened.isVouched, opened.from], [false, own.agent]);
+    assert.equal(Buffer.from(slice).includes("Ann drinks tea."), false);
+    assert.equal((await give({ memory: "1" }, text(toHex(other)))).code, "E_ARGUMENTS_INVALID");
+    assert.equal((await give({ memory: "1" }, text("no key"))).code, "E_ARGUMENTS_INVALID");
+    const short = toHex(agentId(nodeCrypto, Uint8Array.of(1, 2)));
+    const malformed = await give({ memory: "1", agent: short }, text("0102"));
+    assert.deepEqual([malformed.status, malformed.code], ["refused", "E_SLICE_KEY"]);
+    for (const memory of [
+      "",
+      "1,1",
+      "1;2",
+      "-1",
+      "x",
+      Array.from({ length: 33 }, (_, i) => i).join(","),
+    ]) {
+      assert.equal((await give({ memory })).code, "E_ARGUMENTS_INVALID", memory);
+    }
+    assert.equal((await give({ memory: "7" })).code, "E_SCS_NO_MEMORY");
+    await place.run("memory::forget", { memory: 1 });
+    assert.equal((await give({ memory: "1" })).code, "E_SCS_NO_MEMORY");
   });
 
   it("complies", async () => {

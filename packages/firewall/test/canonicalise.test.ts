@@ -193,6 +193,7 @@ describe("the registry", () => {
         "memory::remember",
         "memory::recall",
         "memory::forget",
+        "memory::share",
       ],
     );
   });

@@ -127,7 +127,8 @@ describe("lint", () => {
   const codes = (text: string): readonly string[] =>
     lint(policy(text)).map(({ code, rule: id }) => `${code} ${id}`);
   it("finds conditions that bound nothing, and keeps quiet about windows of time", () => {
-    const send = (to: string): string => rule("a", "allow", "memory::share", `where.agent = ${to}`);
+    const send = (to: string): string =>
+      rule("a", "allow", "agent::delegate", `where.agent = ${to}`);
     assert.deepEqual(codes(send('{ matches = ".*" }')), ["over-broad a", "no-driver a"]);
     assert.deepEqual(codes(send('{ matches = "[a-z]+" }')), ["no-driver a"]);
     const inner = rule("b", "allow", "fs::read", 'where.path = { glob = "scope:/x/*.txt" }');

@@ -37,6 +37,7 @@ const supplied = {
   protocol: "openai",
   name: "m",
   origin: "user",
+  agent: "a".repeat(64),
   price_in: 0,
   price_out: 0,
 };

@@ -55,9 +55,11 @@ export const withMemoryKey = (
   if (!wanted || sealTo === undefined) return decision;
   const box = sealBox(core.ports.provider, sealTo, core.keys.memoryKey, actionId);
   if (!box.ok) throw rejected("E_PROPOSAL_INVALID", `the driver's key: ${box.error.message}`);
+  const note = action.target === "memory::share" ? noteOf(core) : undefined;
+  const brought = { key: box.value, ...(note === undefined ? {} : { checkpoint: note }) };
   return {
     ...decision,
-    obligations: [...decision.obligations, { type: "memory", key: box.value }],
+    obligations: [...decision.obligations, { type: "memory", ...brought }],
   };
 };
 
@@ -66,6 +68,12 @@ export interface MemoryCheckpoint {
   readonly note: string;
   readonly state: MemoryState;
 }
+
+/** What goes along with memories that are given away; none where nothing is vouched for. */
+const noteOf = (core: GuardianCore): string | undefined => {
+  const { newest } = core.ledger.memory;
+  return newest === undefined || newest.isBroken ? undefined : memoryCheckpoint(core).note;
+};
 
 /** What the Guardian vouches for of the memory file: what its driver last committed to. */
 export const memoryCheckpoint = (core: GuardianCore): MemoryCheckpoint => {

@@ -103,6 +103,7 @@ const placeholders: Readonly<Record<string, RawValue>> = {
   price_out: 0,
   definition: "0".repeat(64),
   origin: "content",
+  agent: "0".repeat(64),
 };
 
 /** Arguments that a session supplies, apart from those that an agent gives. */

@@ -106,6 +106,14 @@ const write = (words: readonly Word[]): Step | undefined => {
 const remember = (words: readonly Word[]): Step | undefined =>
   words.length === 0 ? undefined : act("memory::remember", {}, utf8Encode(joined(words)));
 
+/** `/share 3,5 with KEY`: the key as `ioi scs agent-key` shows it. */
+const share = (words: readonly Word[]): Step | undefined => {
+  const [numbers, joint, key] = words;
+  return numbers !== undefined && key !== undefined && words.length === 3 && isBare(joint, "with")
+    ? act("memory::share", { memory: numbers.text }, utf8Encode(key.text))
+    : undefined;
+};
+
 /** By its number, as an answer of `/recall` names it. */
 const forget = (words: readonly Word[]): Step | undefined => {
   const [number] = words;
@@ -219,6 +227,7 @@ const commands: readonly Command[] = [
   command("/type TEXT...", "not available yet", rest("gui::type", "text")),
   command("/remember TEXT...", "keep a text for later", remember),
   command("/recall QUERY...", "find what was kept, with a proof", rest("memory::recall", "query")),
+  command("/share NUMBER[,NUMBER]... with KEY", "seal memories to another agent's key", share),
   command("/forget NUMBER", "erase one memory for good", forget),
   command("/call SERVER.TOOL [JSON]", "call a tool of a confirmed MCP server", call),
 ];

@@ -27,6 +27,8 @@ export interface ActContext {
   readonly restricted?: Restricted;
   /** Of an action on memories: what opens their file, in a box for this instance. */
   readonly memoryKey?: Uint8Array;
+  /** Of one that gives memories away: the Guardian's signed checkpoint of the file's log. */
+  readonly checkpoint?: string;
   /** What the action's content reference commits to, verified. */
   readonly content: Uint8Array;
   readonly signal: AbortSignal;

@@ -3,14 +3,14 @@ import { OperationError } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
 import { wasmSource } from "@ioi/host/wasm";
-import { HashedEmbedder, type KernelExports, relaxedKernel } from "@ioi/scs";
+import { agentId, HashedEmbedder, type KernelExports, relaxedKernel } from "@ioi/scs";
 import { MemoryDriver } from "../memory/driver.ts";
 import { MemoryFolder } from "../memory/file.ts";
 import { RequestClaims } from "../net/claims.ts";
 import type { Driver } from "./driver.ts";
 import type { StartInput } from "./start.ts";
 
-export const openMemory = ({ profile, vault, memory }: StartInput): Driver => {
+export const openMemory = ({ profile, vault, memory, guardian }: StartInput): Driver => {
   if (memory === undefined) {
     throw new OperationError("E_DRIVER_START", "a memory driver without a folder for its file");
   }
@@ -21,5 +21,6 @@ export const openMemory = ({ profile, vault, memory }: StartInput): Driver => {
     embedder: new HashedEmbedder(),
     kernel: wasmSource<KernelExports>(relaxedKernel),
   });
-  return new MemoryDriver(folder, new RequestClaims(vault), nodeCrypto, profile.session);
+  const own = { session: profile.session, agent: agentId(nodeCrypto, guardian) };
+  return new MemoryDriver(folder, new RequestClaims(vault), nodeCrypto, own);
 };

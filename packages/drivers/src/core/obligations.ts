@@ -46,7 +46,11 @@ export const restrictedBy = (
     : {};
 };
 
-export const memoryKeyIn = (obligations: readonly Obligation[]): Pick<ActContext, "memoryKey"> => {
+export const memoryKeyIn = (
+  obligations: readonly Obligation[],
+): Pick<ActContext, "memoryKey" | "checkpoint"> => {
   const found = obligations.find(({ type }) => type === "memory");
-  return found?.type === "memory" ? { memoryKey: found.key } : {};
+  if (found?.type !== "memory") return {};
+  const { key, checkpoint } = found;
+  return { memoryKey: key, ...(checkpoint === undefined ? {} : { checkpoint }) };
 };

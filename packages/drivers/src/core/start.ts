@@ -19,6 +19,8 @@ export interface StartInput {
   readonly instanceId: Uint8Array;
   readonly instanceKey: SigningKey;
   readonly bootKey: Uint8Array;
+  /** Of the Guardian, for life: raw ML-DSA-65. */
+  readonly guardian: Uint8Array;
   readonly profile: Profile;
   readonly profileHash: Uint8Array;
   /** Absolute path of the session's vault. */
@@ -100,6 +102,7 @@ export const readStart = (provider: CryptoProvider, line: Uint8Array): StartInpu
     instanceId,
     instanceKey: instanceKey.value,
     bootKey: publicKey,
+    guardian: identity,
     profile: decoded.value,
     profileHash: domainHash(provider, domains.profile, payload.value),
     vault: fields.vault,

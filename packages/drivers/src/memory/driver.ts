@@ -24,12 +24,14 @@ import { decodeArguments } from "../files/arguments.ts";
 import { type DriverRejection, reject } from "../fs/roots.ts";
 import { memoryTextBytesMax, recallAnswersDefault, recallAnswersMax } from "../limits.ts";
 import type { RequestClaims } from "../net/claims.ts";
+import { memoriesOf, recipientOf, share } from "./share.ts";
 import { type MemoryFolder, type MemoryUse } from "./file.ts";
 
 const { int, oneOf, optional, record, text } = schema;
 
 const rememberArguments = record({ content: contentRef, origin: oneOf("user", "content") });
 const recallArguments = record({ query: text(4096), count: optional(int(1, recallAnswersMax)) });
+const shareArguments = record({ memory: text(350), key: contentRef, agent: text(64) });
 const forgetArguments = record({ memory: int() });
 
 /** What an action does with the open file: its report but for what the file's state adds. */
@@ -38,6 +40,8 @@ type Work = (substrate: Substrate) => Promise<Done>;
 
 interface Plan {
   readonly use: MemoryUse;
+  /** Something beyond the file is changed: what was given away. */
+  readonly effect?: true;
   readonly content: PreparedAction["content"];
   readonly work: (context: ActContext) => Result<Work, DriverRejection>;
   /** Where nothing was ever remembered. */
@@ -74,24 +78,30 @@ const rebuilt = async (substrate: Substrate): Promise<boolean> => {
 
 const noMemory = (message: string): ActReport => refused({ code: "E_MEMORY_NONE", message });
 
+export interface MemoryOwner {
+  readonly session: string;
+  /** `agentId` of the Guardian: who gives memories away. */
+  readonly agent: Uint8Array;
+}
+
 export class MemoryDriver implements Driver {
   readonly kind = "memory";
   readonly #folder: MemoryFolder;
   readonly #claims: RequestClaims;
   readonly #provider: CryptoProvider;
-  readonly #session: string;
+  readonly #own: MemoryOwner;
   readonly #keys: ReturnType<typeof generateSealingKeys>;
 
   constructor(
     folder: MemoryFolder,
     claims: RequestClaims,
     provider: CryptoProvider,
-    session: string,
+    own: MemoryOwner,
   ) {
     this.#folder = folder;
     this.#claims = claims;
     this.#provider = provider;
-    this.#session = session;
+    this.#own = own;
     this.#keys = generateSealingKeys(provider);
   }
 
@@ -101,8 +111,7 @@ export class MemoryDriver implements Driver {
   ): Promise<Result<PreparedAction, DriverRejection>> {
     const planned = this.#plan(target, args);
     if (!planned.ok) return planned;
-    const { use, content } = planned.value;
-    const effect = use !== "read";
+    const { use, content, effect = use !== "read" } = planned.value;
     return ok({
       facts: {},
       effect,
@@ -125,6 +134,8 @@ export class MemoryDriver implements Driver {
         return this.#recall(args);
       case "memory::forget":
         return this.#forget(args);
+      case "memory::share":
+        return this.#share(args);
       default:
         return reject("E_TARGET_UNKNOWN", `the memory driver does not perform ${target}`);
     }
@@ -137,7 +148,8 @@ export class MemoryDriver implements Driver {
     if (content.length > memoryTextBytesMax) {
       return reject("E_ARGUMENTS_INVALID", `a memory has at most ${memoryTextBytesMax} bytes`);
     }
-    const source = `ioi:session/${this.#session}`;
+    const { session } = this.#own;
+    const source = `ioi:session/${session}`;
     return ok({
       use: "create",
       content,
@@ -146,7 +158,7 @@ export class MemoryDriver implements Driver {
         if (said === undefined || said.trim() === "") {
           return reject("E_ARGUMENTS_INVALID", "a memory is text, and not empty");
         }
-        const memory = { text: said, origin: { kind: origin, from: this.#session }, source };
+        const memory = { text: said, origin: { kind: origin, from: session }, source };
         return ok(async (substrate) => {
           const [kept] = await substrate.remember([memory], { signal: context.signal });
           const { id = 0, nearDuplicateOf: near } = kept ?? {};
@@ -211,6 +223,40 @@ export class MemoryDriver implements Driver {
             evidence: { memory: String(memory), ...(indexed ? {} : { index: "stale" }) },
           };
         }),
+      absent: () => noMemory("nothing was ever remembered here"),
+    });
+  }
+
+  #share(args: { readonly [name: string]: CanonicalValue }): Result<Plan, DriverRejection> {
+    const decoded = decodeArguments(shareArguments, args);
+    if (!decoded.ok) return decoded;
+    const { memory, key, agent } = decoded.value;
+    const memories = memoriesOf(memory);
+    if (!memories.ok) return memories;
+    return ok({
+      use: "read",
+      effect: true,
+      content: key,
+      work: (context) => {
+        const recipient = recipientOf(this.#provider, context.content, agent);
+        if (!recipient.ok) return recipient;
+        const given = { memories: memories.value, recipient: recipient.value };
+        return ok(async (substrate) => {
+          const { checkpoint } = context;
+          const by = { agent: this.#own.agent, atMs: Date.now(), checkpoint };
+          const { slice, isVouched } = await share(this.#provider, substrate, given, by);
+          return {
+            result: { content: slice },
+            bytes: slice.length,
+            evidence: {
+              memories: memory.slice(0, 256),
+              agent,
+              slice: toHex(this.#provider.sha256(slice)),
+              vouched: isVouched ? "yes" : "no",
+            },
+          };
+        });
+      },
       absent: () => noMemory("nothing was ever remembered here"),
     });
   }

@@ -66,10 +66,22 @@ export const agentTargets: readonly TargetSpec[] = [
     reversible: false,
     driver: "memory",
   },
-  undriven("memory::share", "give a memory to another agent", [
-    text("memory", "which memory", "selector", { charsMax: 128 }),
-    text("agent", "who gets it", "destination", { charsMax: 256 }),
-  ]),
+  {
+    name: "memory::share",
+    group: "memory",
+    what: "seal memories to another agent, which will have them for good",
+    arguments: [
+      text("memory", "which memories, by their numbers, as 3,5", "flag", { charsMax: 350 }),
+      content("key", "the other agent's key, in hex"),
+      text("agent", "who gets them: hash of that key", "destination", {
+        charsMax: 64,
+        fromSession: true,
+      }),
+    ],
+    consequential: true,
+    reversible: false,
+    driver: "memory",
+  },
   undriven("agent::delegate", "give a task to another agent", [
     text("agent", "which agent", "program", { charsMax: 256 }),
     content("goal", "what it is told"),

@@ -199,7 +199,7 @@ export class Substrate implements AsyncDisposable {
     if (components === undefined) return {};
     for (const [i, each] of components.entries()) {
       const leaf = leaves[i] as Uint8Array;
-      this.#index?.add({ memory: first + i, components: each, leaf });
+      this.#index?.add({ memory: first + i, components: () => each, leaf });
     }
     const bytes = encodeVectors(this.#vectors.dimension, components);
     const segment = { kind: "vector", first, count: components.length, bytes } as const;
@@ -227,6 +227,11 @@ export class Substrate implements AsyncDisposable {
       const ids = recalled.answers.map(({ id }) => id);
       return { ...recalled, proof: await proofOf(this.file, query, ids, search) };
     });
+  }
+
+  /** What shows chosen memories, without a search. */
+  async show(ids: readonly number[]): Promise<Uint8Array> {
+    return await this.#inTurn(() => proofOf(this.file, { k: ids.length }, ids, undefined));
   }
 
   async #ask<T>(

@@ -79,7 +79,11 @@ export const obligation = union({
    * What opens the memory file, for this one action: the file's key in a sealed box that only the
    * instance which prepared the action can open, bound to the action.
    */
-  memory: { key: bytes(1174) },
+  memory: {
+    key: bytes(1174),
+    /** Of an action that gives memories away: the Guardian's signed checkpoint of the file's log. */
+    checkpoint: optional(text(16_384)),
+  },
   /** Whoever holds the bytes refuses them where every test of one of these lists holds. */
   content: {
     rule: text(128),
