@@ -21,9 +21,8 @@ const packRow = (row: Int16Array, to: Uint8Array, at: number): void => {
   }
 };
 
-const unpackRow = (from: Uint8Array, at: number, dimension: number): Int16Array => {
-  const row = new Int16Array(dimension);
-  for (let i = 0, byte = at; i < dimension; i += 2, byte += 3) {
+const unpackRow = (from: Uint8Array, at: number, row: Int16Array): Int16Array => {
+  for (let i = 0, byte = at; i < row.length; i += 2, byte += 3) {
     const middle = from[byte + 1] as number;
     row[i] = ((from[byte] as number) | ((middle & 15) << 8)) - bias;
     row[i + 1] = ((middle >> 4) | ((from[byte + 2] as number) << 4)) - bias;
@@ -45,22 +44,42 @@ export const encodeVectors = (dimension: number, rows: VectorRows): Uint8Array =
   return concatBytes(uintLE(dimension, dimensionBytes), present, packed);
 };
 
+/** Where the vector of each memory begins, by place; undefined: it has none. */
+const placesOf = (
+  dimension: number,
+  count: number,
+  bytes: Uint8Array,
+): readonly (number | undefined)[] | undefined => {
+  const presentEnd = dimensionBytes + Math.ceil(count / 8);
+  if (bytes.length < presentEnd) return undefined;
+  if (((bytes[0] as number) | ((bytes[1] as number) << 8)) !== dimension) return undefined;
+  const places: (number | undefined)[] = [];
+  let at = presentEnd;
+  for (let i = 0; i < count; i++) {
+    const isHeld = (((bytes[dimensionBytes + (i >> 3)] as number) >> (i & 7)) & 1) === 1;
+    places.push(isHeld ? at : undefined);
+    if (isHeld) at += rowBytesOf(dimension);
+  }
+  return at === bytes.length ? places : undefined;
+};
+
 /** Undefined for anything but `count` memories' vectors of this dimension. */
 export const decodeVectors = (
   dimension: number,
   count: number,
   bytes: Uint8Array,
-): VectorRows | undefined => {
-  const presentEnd = dimensionBytes + Math.ceil(count / 8);
-  if (bytes.length < presentEnd) return undefined;
-  if (((bytes[0] as number) | ((bytes[1] as number) << 8)) !== dimension) return undefined;
-  const rows: (Int16Array | undefined)[] = [];
-  let at = presentEnd;
-  for (let i = 0; i < count; i++) {
-    const isHeld = ((bytes[dimensionBytes + (i >> 3)] as number) >> (i & 7)) & 1;
-    if (isHeld && at + rowBytesOf(dimension) > bytes.length) return undefined;
-    rows.push(isHeld ? unpackRow(bytes, at, dimension) : undefined);
-    if (isHeld) at += rowBytesOf(dimension);
-  }
-  return at === bytes.length ? rows : undefined;
-};
+): VectorRows | undefined =>
+  placesOf(dimension, count, bytes)?.map((at) =>
+    at === undefined ? undefined : unpackRow(bytes, at, new Int16Array(dimension)),
+  );
+
+/** The same as calls that unpack into `row`, so that of many vectors none is kept. */
+export const readVectors = (
+  dimension: number,
+  count: number,
+  bytes: Uint8Array,
+  row: Int16Array,
+): readonly ((() => Int16Array) | undefined)[] | undefined =>
+  placesOf(dimension, count, bytes)?.map((at) =>
+    at === undefined ? undefined : () => unpackRow(bytes, at, row),
+  );

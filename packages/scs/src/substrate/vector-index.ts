@@ -12,7 +12,8 @@ import { KernelGraph } from "../kernel/index.ts";
 /** A node to be: its memory, its vector, and the hash of its memory's leaf in the log. */
 export interface NewNode {
   readonly memory: number;
-  readonly components: Int16Array;
+  /** Its components, until the next call. */
+  readonly components: () => Int16Array;
   readonly leaf: Uint8Array;
 }
 
@@ -85,7 +86,7 @@ export class VectorIndex {
 
   add({ memory, components, leaf }: NewNode): void {
     if (this.size === this.#capacity) this.#grow();
-    const { touched } = this.#graph.add(components, leaf);
+    const { touched } = this.#graph.add(components(), leaf);
     this.#commitment.touch(touched);
     this.#name(memory);
   }
@@ -214,11 +215,13 @@ export class VectorIndex {
     }
     const loaded = this.#graph.load(
       lists,
-      (at) => node(at).components,
+      (at) => node(at).components(),
       (at) => node(at).leaf,
     );
     if (!loaded.ok) return false;
-    for (const { components, leaf } of nodes.slice(loaded.value)) this.#graph.add(components, leaf);
+    for (const { components, leaf } of nodes.slice(loaded.value)) {
+      this.#graph.add(components(), leaf);
+    }
     for (const { memory } of nodes) this.#name(memory);
     for (const [at, { memory }] of nodes.entries()) if (gone(memory)) this.#graph.bury(at);
     this.#commitment = new mhnsw.Commitment(this.#hashing, this.#graph);

@@ -10,7 +10,7 @@ import type { KernelSource } from "../kernel/exports.ts";
 import { joinedBytesMax, vectorSegmentMemoriesMax } from "../limits.ts";
 import { storedDimension } from "../quantise.ts";
 import type { NewSegment } from "../segments.ts";
-import { decodeVectors, encodeVectors } from "../vectors.ts";
+import { decodeVectors, encodeVectors, readVectors } from "../vectors.ts";
 import type { Progress } from "./types.ts";
 import { type NewNode, VectorIndex } from "./vector-index.ts";
 
@@ -69,9 +69,10 @@ export class VectorStore {
   /** What the index has to have, in order. */
   async nodes(): Promise<readonly NewNode[]> {
     const nodes: NewNode[] = [];
+    const row = new Int16Array(this.dimension);
     for (const segment of ofKind(this.#file, "vector")) {
       const bytes = await this.#file.readSegment(segment);
-      const rows = bytes && decodeVectors(this.dimension, segment.count, bytes);
+      const rows = bytes && readVectors(this.dimension, segment.count, bytes, row);
       if (rows === undefined) {
         const { first, count } = segment;
         const which = `vectors of memories ${first} to ${first + count - 1} do not open`;
