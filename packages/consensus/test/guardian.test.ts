@@ -1,4 +1,5 @@
 /** The signing rule, and that nobody can be framed who keeps it. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "@ioi/base";

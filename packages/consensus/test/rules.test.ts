@@ -1,4 +1,5 @@
 /** The host's rules one by one, on one engine whose peers are written by hand. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "@ioi/base";
@@ -11,11 +12,13 @@ import {
   heartbeatMs,
   lastViewOf,
   nextTenureStart,
+  quorumCertOf,
   Schedule,
   timeoutCertOf,
   type WalRecord,
 } from "@ioi/consensus";
 import {
+  type BlockHeader,
   type ConsensusBlock,
   type ConsensusMessage,
   consensusMessage,
@@ -32,6 +35,7 @@ import {
   genesis,
   member,
   named,
+  requestFor,
   twin,
 } from "./support.ts";
 
@@ -255,6 +259,156 @@ test("T13, control: a host without the rule asks for that vote, and its Guardian
   assert.match(guardian.ask(request) as string, /^G1: the vote is justified at 0/);
   assert.deepEqual(typesOf(bench.give({ type: "unsigned" })), []);
   assert.equal(stale.just.view, 0n);
+});
+
+test("T15, V6: a certificate with another justView than its block's opens a view and does nothing more", () => {
+  const bench = new Bench();
+  const { view, tc } = bench.late();
+  const block = bench.block(view, bench.first);
+  bench.hear(bench.proposal(block, tc));
+  const just = { view: 5n, digest: digestOf(5) };
+  const [first, ...rest] = [1, 2, 3].map((index) =>
+    bench.committee.signer(index).must({
+      type: "sign",
+      kind: "vote",
+      view,
+      digest: block.digest,
+      just,
+      seen: just,
+    }),
+  );
+  assert.ok(first !== undefined);
+  const qc = quorumCertOf(bench.judge.set, [first, ...rest]);
+  assert.ok(bench.judge.quorumCert(qc).ok, "it is real");
+  bench.hear({ type: "qc", qc });
+  assert.equal(bench.engine.view, view + 1n);
+  assert.equal(bench.engine.high.view, 0n);
+});
+
+test("V9: a block is refused for each field that contradicts its parent, its certificate or its leader", () => {
+  const refused = (over: (child: Certified) => Partial<BlockHeader>): string => {
+    const bench = new Bench();
+    const { view, tc } = bench.late();
+    const block = bench.block(view, bench.first);
+    bench.hear(bench.proposal(block, tc));
+    const qc = bench.committee.certify(block, [1, 2, 3]);
+    bench.hear({ type: "qc", qc });
+    bench.nowMs += 1;
+    const good = bench.block(view + 1n, qc, block.header);
+    const child = blockOn(bench.judge, block.header, qc, view + 1n, {
+      proposer: good.header.proposer,
+      ...over(good),
+    });
+    const envelope = bench.committee.signer(bench.leader(view + 1n)).must({
+      ...requestFor(child),
+      kind: "propose",
+      just: { view: child.header.justify.view, digest: qc.digest },
+    });
+    const { header, justify } = child;
+    const effects = bench.hear({ type: "proposal", block: { header, justify }, envelope });
+    const [wrong] = effects.flatMap((each) => (each.type === "refused" ? [each.error] : []));
+    assert.equal(bench.engine.view, view + 1n);
+    return wrong?.message ?? "fine";
+  };
+  assert.equal(
+    refused(() => ({})),
+    "fine",
+  );
+  assert.match(
+    refused(({ header }) => ({ height: header.height + 1n })),
+    /height/,
+  );
+  assert.match(
+    refused(({ header }) => ({ timeMs: header.timeMs - 1 })),
+    /time/,
+  );
+  assert.match(
+    refused(() => ({ stateHeight: 1n })),
+    /another state/,
+  );
+  assert.match(
+    refused(({ header }) => ({ proposer: (header.proposer + 1) % 4 })),
+    /does not lead/,
+  );
+  assert.match(
+    refused(() => ({ parent: digestOf(1) })),
+    /for another block/,
+  );
+  assert.match(
+    refused(({ header }) => ({ justify: { ...header.justify, view: 1n } })),
+    /another view/,
+  );
+  const otherCert = { justify: { hash: digestOf(1) } };
+  assert.match(
+    refused(({ header }) => ({ justify: { ...header.justify, ...otherCert.justify } })),
+    /another certificate/,
+  );
+  assert.match(
+    refused(() => ({ chain: digestOf(1) })),
+    /another chain/,
+  );
+  assert.match(
+    refused(() => ({ validators: digestOf(1) })),
+    /another chain, epoch or set/,
+  );
+});
+
+test("R2: a block that is too far from the clock gets no vote", () => {
+  for (const [offMs, asked] of [
+    [550, 1],
+    [551, 0],
+  ] as const) {
+    const bench = new Bench();
+    const { view, tc } = bench.late();
+    bench.nowMs += offMs;
+    const block = bench.block(view, bench.first);
+    bench.nowMs -= offMs;
+    bench.hear(bench.proposal(block, tc));
+    assert.equal(requestsIn(held(bench, block)).length, asked, `${offMs} ms`);
+  }
+});
+
+test("R4: the vote in the view before comes before the own proposal", () => {
+  const bench = new Bench();
+  let view = 17n;
+  while (bench.leader(view) === 0 || bench.leader(lastViewOf(view) + 1n) !== 0) {
+    view = nextTenureStart(view);
+  }
+  view = lastViewOf(view);
+  bench.give({ type: "payload", waits: true });
+  const block = bench.block(view, bench.first);
+  bench.hear(bench.proposal(block, bench.timeouts(view - 1n)));
+  bench.hear({ type: "qc", qc: bench.committee.certify(block, [1, 2, 3]) });
+  assert.equal(bench.engine.view, view + 1n);
+  const [request] = requestsIn(held(bench, block));
+  assert.ok(request?.type === "sign");
+  assert.deepEqual([request.kind, request.view], ["vote", view]);
+});
+
+test("R6: time-outs grow only after more leaders failed than may be down, and a commit ends that", () => {
+  const bench = new Bench();
+  bench.give({ type: "payload", waits: true });
+  const waits: number[] = [];
+  const failed = new Set<number>();
+  let view = 1n;
+  for (let tenure = 0; tenure < 12; tenure++) {
+    const from = bench.nowMs;
+    bench.hear({ type: "qc", qc: bench.first });
+    while (bench.engine.deadline() !== undefined) {
+      bench.nowMs = bench.engine.deadline() ?? 0;
+      const asked = requestsIn(bench.give({ type: "tick" }));
+      if (asked.some((each) => each.type === "sign" && each.kind === "timeout")) break;
+    }
+    waits.push(bench.nowMs - from);
+    const end = lastViewOf(view);
+    bench.give({ type: "signed", envelope: bench.committee.signer(0).timeout(end, genesis) });
+    bench.hear({ type: "tc", tc: bench.timeouts(end), qc: bench.first });
+    failed.add(bench.leader(view));
+    view = end + 1n;
+    const expected = failed.size > 1 ? (waits.at(-1) ?? 0) >= 250 : waits.at(-1) === 250;
+    assert.ok(expected, `${waits.join(" ")}`);
+  }
+  assert.ok((waits.at(-1) ?? 0) > 1000, `${waits.join(" ")}`);
 });
 
 test("R5, R6: a view that times out is over to the end of its tenure", () => {
