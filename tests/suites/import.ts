@@ -6,8 +6,8 @@
  *   one that was not, none twice. Control: of a file that differs in one byte, which is another import,
  *   everything is stored a second time;
  * - flat: a large file (1 GB, quick 2 MB) with the resident memory of the process by what it has stored.
- *   `rssSlopeMiB`: MiB of memory for each GiB of the file beyond its first part. Words and numbers of
- *   what is stored are in memory, the file and its texts are not.
+ *   `importRssSlopeMiB`: MiB of memory for each GiB of the file beyond its first third. Where memories lie and
+ *   which words they have is in memory; the file and its texts are not.
  */
 import { appendFileSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -144,7 +144,7 @@ const large = async (context: SuiteContext, parent: string) => {
   mkdirSync(folder);
   const bytes = (context.quick ? 2 : 1024) * mib;
   const random = new SeededRandom(`import ${context.seed} large`);
-  const { name } = makeFile("jsonl", folder, bytes, random);
+  const { name } = makeFile("text", folder, bytes, random);
   await create(folder, "a.scs");
   const path = join(folder, "a.scs");
   const grown = await measuredImport(folder, "a.scs", name, () => sizeOf(path));

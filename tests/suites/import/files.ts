@@ -6,7 +6,7 @@ import type { SeededRandom } from "@ioi/base";
 export interface MadeFile {
   readonly kind: ImportKind;
   readonly name: string;
-  /** Words that stand once in the file, each in another memory, by where. */
+  /** Words that stand once in the file, by where. */
   readonly marks: readonly string[];
 }
 
@@ -23,7 +23,7 @@ const paragraph = (random: SeededRandom): string =>
 
 const iso = (n: number): string => new Date(1_600_000_000_000 + n * 60_000).toISOString();
 
-/** The n-th part of a file, with a word that no other part has. */
+/** The n-th part of a file, with a word of its own. */
 type Part = (n: number, mark: string, random: SeededRandom) => string;
 
 const parts: Readonly<Record<Exclude<ImportKind, "pdf">, Part>> = {
@@ -127,10 +127,10 @@ export const makeFile = (
     }
     let written = 0;
     for (let n = 0; written < bytes; n++) {
-      const part = parts[kind](n, markOf(n), random);
-      // Some, not all: they are looked for one by one.
-      if (n % 97 === 0) marks.push(markOf(n));
-      written += writeSync(file, part);
+      // Not in each: texts of people do not have a new word every time.
+      const isMarked = n % 97 === 0;
+      if (isMarked) marks.push(markOf(n));
+      written += writeSync(file, parts[kind](n, isMarked ? markOf(n) : "also", random));
     }
     if (kind === "conversations") writeSync(file, "\n]\n");
     return { kind, name, marks };
