@@ -75,6 +75,12 @@ export const errors = {
     next: "Name that embedder (ioi scs info says which), or make a new file and import into it.",
     exit: exitCodes.usage,
   },
+  E_SCS_CHANGED: {
+    what: "A memory file went on while it was read.",
+    why: "Its writer added or forgot something since it was opened, and what is asked for is elsewhere now.",
+    next: "Ask again: the file is opened as it is then.",
+    exit: exitCodes.failed,
+  },
   E_SCS_QUERY: {
     what: "Memories cannot be asked for like this.",
     why: "It names neither words nor a vector, too many answers, or a time before the first memory.",

@@ -154,7 +154,7 @@ export class MemoryFile implements AsyncDisposable {
   async read(id: number): Promise<Memory> {
     const kept = this.#kept(id);
     const memory = decodeMemory(id, kept.class, await this.readContent(id));
-    if (memory === undefined) throw this.#damagedMemory(id);
+    if (memory === undefined) throw await this.#unreadableMemory(id);
     return memory;
   }
 
@@ -167,8 +167,16 @@ export class MemoryFile implements AsyncDisposable {
     return kept;
   }
 
-  #damagedMemory(id: number): OperationError {
-    return operation("E_SCS_DAMAGED", this.#place.path, `memory ${id} does not open`);
+  /** Why something that was there does not open: it is damaged, or its writer went on since. */
+  async unreadable(what: string): Promise<OperationError> {
+    const seen = this.#writer.end + this.#writer.tailBytes;
+    const isBehind = this.#lock === undefined && (await this.#handle.size()) > seen;
+    const code = isBehind ? "E_SCS_CHANGED" : "E_SCS_DAMAGED";
+    return operation(code, this.#place.path, `${what} does not open`);
+  }
+
+  #unreadableMemory(id: number): Promise<OperationError> {
+    return this.unreadable(`memory ${id}`);
   }
 
   /** The content that a memory commits to, salt and all: what shows it to somebody else. */
@@ -192,7 +200,7 @@ export class MemoryFile implements AsyncDisposable {
     const frame = payload.length === kept.length ? decodeFrame(payload) : undefined;
     const owner = { of: "memory", number: id, class: kept.class } as const;
     const key = await this.#key(owner, kept.keyOffset);
-    if (frame?.id !== id || key === undefined) throw this.#damagedMemory(id);
+    if (frame?.id !== id || key === undefined) throw await this.#unreadableMemory(id);
     const content = this.#keys.openContent(id, kept.class, key, frame.sealed);
     key.fill(0);
     const digest = payloadDigest(provider, recordTypes.frame, payload);
@@ -201,7 +209,7 @@ export class MemoryFile implements AsyncDisposable {
       content !== undefined &&
       equalBytes(contentCommitment(provider, content), frame.commitment) &&
       equalBytes(leaf, this.#writer.tree.leaf(kept.leaf));
-    if (!isTrue) throw this.#damagedMemory(id);
+    if (!isTrue) throw await this.#unreadableMemory(id);
     const head = payload.slice(0, payload.length - frame.sealed.length);
     return { content, head, sealed: provider.sha256(frame.sealed) };
   }

@@ -173,3 +173,27 @@ test("a file that is opened to read is not written to, whatever is asked of it",
     rmSync(folder, { recursive: true });
   }
 });
+
+test("a reader whose file went on is told so, and not that it is damaged", async () => {
+  const place = placeOn(new SimFiles({ seed: "behind" }), "behind");
+  await createSubstrate(place, { slot: { type: "open" }, embedder, efConstruction: 20 });
+  await using writer = await open(place);
+  await writer.remember(
+    [textOf(0), textOf(1)].map((text) => ({ text, origin: { kind: "user", from: "" } })),
+  );
+  await using reader = await open(place, "read");
+  await using other = await open(place, "read");
+  await writer.forget([1]);
+  await assert.rejects(reader.recall({ text: textOf(1), k: 2, by: "words" }), {
+    code: "E_SCS_CHANGED",
+  });
+  await assert.rejects(other.recall({ vector: vectorOf(textOf(0)), k: 2 }), {
+    code: "E_SCS_CHANGED",
+  });
+  await using again = await open(place, "read");
+  const { answers } = await again.recall({ text: textOf(0), k: 2 });
+  assert.deepEqual(
+    answers.map(({ id }) => id),
+    [0],
+  );
+});

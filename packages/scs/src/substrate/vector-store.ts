@@ -3,7 +3,7 @@
  * anew. The index is a function of the log: of the memories that have a vector and are not forgotten, in
  * the order of their numbers.
  */
-import { operation, type Place } from "../header.ts";
+import type { Place } from "../header.ts";
 import type { MemoryFile } from "../file.ts";
 import type { Kept, KeptSegment } from "../kept.ts";
 import type { KernelSource } from "../kernel/exports.ts";
@@ -75,8 +75,8 @@ export class VectorStore {
       const rows = bytes && readVectors(this.dimension, segment.count, bytes, row);
       if (rows === undefined) {
         const { first, count } = segment;
-        const which = `vectors of memories ${first} to ${first + count - 1} do not open`;
-        throw operation("E_SCS_DAMAGED", this.#place.path, which);
+        const last = first + count - 1;
+        throw await this.#file.unreadable(`the segment of vectors ${first} to ${last}`);
       }
       for (const [i, components] of rows.entries()) {
         const memory = segment.first + i;
