@@ -15,8 +15,12 @@ import { carelessFiles, SimFiles } from "@ioi/sim";
 import { changes, cuts, damageWithoutHints, type Tried, torn } from "./scs-crash/bytes.ts";
 import { killLoop } from "./scs-crash/kills.ts";
 import { everyFailedSync, everyStop, type Found } from "./scs-crash/power.ts";
+import { cutsOfEvery, everyRecord, recordTypesIn } from "./scs-crash/substrate.ts";
 import { given, manyCommits, memoryOf, path, placeOn } from "./scs-crash/world.ts";
 import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
+
+/** Types of records that a file gets without being compacted: all but COMPACTED. */
+const everyType: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12];
 
 const caseOf = (id: string, wrong: number, first: string | undefined): SuiteCase => ({
   id,
@@ -89,6 +93,15 @@ const bytesCases = async ({ quick, seed, progress }: SuiteContext): Promise<Byte
       cases.push(caseOf(`${name}-${kind}`, tried.wrong, tried.first));
     }
   }
+  const every = await everyRecord(`${seed}/every`);
+  const types = recordTypesIn(every.bytes);
+  const missing = everyType.filter((type) => !types.has(type));
+  progress(`cuts of a file with ${types.size} kinds of records`);
+  const cut = await cutsOfEvery(every, quick ? 301 : 1);
+  all.cuts.push(cut);
+  cases.push(
+    caseOf("cut-every-record", cut.wrong + missing.length, cut.first ?? missing.join(" ")),
+  );
   return { ...all, cases };
 };
 

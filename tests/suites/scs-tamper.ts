@@ -15,6 +15,7 @@ import { verifyRecall } from "@ioi/verifier";
 import { changeBytes } from "./scs-tamper/bytes.ts";
 import { Document, ownLogRoot } from "./scs-tamper/documents.ts";
 import { TamperedFiles } from "./scs-tamper/files.ts";
+import { compareOnNode20 } from "./scs-tamper/node-20.ts";
 import { expectedOnPage, tryPage } from "./scs-tamper/page.ts";
 import { Tally, type Tried } from "./scs-tamper/tally.ts";
 import { makeWorld, type Proof, type World } from "./scs-tamper/world.ts";
@@ -127,6 +128,17 @@ const pageCase = async ({ proofs }: World): Promise<SuiteCase> => {
   return { id, outcome: expected === actual ? "passed" : "failed", expected, actual };
 };
 
+/** In the long form alone: it fetches a runtime. */
+const nodeCase = async (world: World, { quick, seed }: SuiteContext): Promise<SuiteCase[]> => {
+  const id = "verifier-on-node-20";
+  if (quick) return [];
+  const compared = await compareOnNode20(world, seed);
+  if (compared === undefined)
+    return [{ id, outcome: "skipped", reason: "Node 20 is not to be had" }];
+  const outcome = compared.expected === compared.actual ? "passed" : "failed";
+  return [{ id, outcome, ...compared }];
+};
+
 const run = async (context: SuiteContext) => {
   const { quick, seed, progress, signal, params } = context;
   const world = await makeWorld(`scs-tamper ${seed}`);
@@ -142,6 +154,7 @@ const run = async (context: SuiteContext) => {
   const control = controlPasses(world, random);
   progress("the page in a browser");
   const page = await pageCase(world);
+  const onNode20 = await nodeCase(world, context);
   const sum = (of: keyof Tally["counts"]): number => proofs.counts[of] + files.counts[of];
   return {
     cases: [
@@ -151,6 +164,7 @@ const run = async (context: SuiteContext) => {
       },
       caseOf("files", files, missed(tampered.fields, files)),
       page,
+      ...onNode20,
     ],
     metrics: {
       mutations: sum("refused") + sum("accepted") + sum("threw"),

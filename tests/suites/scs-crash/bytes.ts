@@ -16,7 +16,7 @@ export interface Tried {
   readonly first: string | undefined;
 }
 
-class Tally {
+export class Tally {
   tried = 0;
   wrong = 0;
   first: string | undefined;

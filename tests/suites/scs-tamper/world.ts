@@ -1,37 +1,12 @@
 /** A memory file with every kind of record, proofs of what it answers, and what it opens as. */
-import { OperationError, SeededRandom } from "@ioi/base";
-import { wasmSource } from "@ioi/host/wasm";
-import {
-  createSubstrate,
-  type Embedder,
-  functionEmbedder,
-  type KernelExports,
-  openSubstrate,
-  type Place,
-  simdKernel,
-} from "@ioi/scs";
+import { OperationError } from "@ioi/base";
+import { createSubstrate, openSubstrate, type Place } from "@ioi/scs";
 import { SimFiles } from "@ioi/sim";
 import type { RecallTrust } from "@ioi/verifier";
 import { verifyRecall } from "@ioi/verifier";
 import { memoryOf, path } from "../scs-crash/memories.ts";
+import { madeWith, openedWith } from "../scs-crash/substrate.ts";
 import { placeOn } from "../scs-crash/world.ts";
-
-const kernel = wasmSource<KernelExports>(simdKernel);
-const key = new Uint8Array(32).fill(7);
-const slot = { type: "external", name: "suite", key } as const;
-const dimension = 16;
-
-/** Few dimensions, so that a million proofs are read in minutes. */
-const embedder: Embedder = functionEmbedder(
-  { identity: { kind: "function", name: "suite", revision: "1" }, dimension },
-  (texts) =>
-    Promise.resolve(
-      texts.map((text) => {
-        const random = new SeededRandom(text);
-        return Float32Array.from({ length: dimension }, () => random.below(2001) / 1000 - 1);
-      }),
-    ),
-);
 
 export interface Proof {
   readonly bytes: Uint8Array;
@@ -51,7 +26,7 @@ export interface World {
 }
 
 const proofOf = async (place: Place, text: string, by?: "words"): Promise<Proof> => {
-  await using opened = await openSubstrate(place, "read", { unlock: slot, embedder, kernel });
+  await using opened = await openSubstrate(place, "read", openedWith);
   const query = { text, k: 4, ...(by === undefined ? {} : { by }) };
   const { proof, answers } = await opened.prove(query);
   const { lastCommit: commit, storeId: store } = opened.info;
@@ -66,16 +41,15 @@ const proofOf = async (place: Place, text: string, by?: "words"): Promise<Proof>
 
 export const makeWorld = async (seed: string): Promise<World> => {
   const place = placeOn(new SimFiles({ seed }), seed);
-  await createSubstrate(place, { slot, embedder, m: 4, efConstruction: 20 });
-  const unlocked = { unlock: slot, embedder, kernel };
+  await createSubstrate(place, madeWith);
   {
-    await using opened = await openSubstrate(place, "write", unlocked);
+    await using opened = await openSubstrate(place, "write", openedWith);
     for (let n = 0; n < 16; n += 4) await opened.remember([0, 1, 2, 3].map((i) => memoryOf(n + i)));
   }
   const earlierProof = await proofOf(place, "memory 3");
   const earlier = await place.files.readFile(path, 1 << 30);
   {
-    await using opened = await openSubstrate(place, "write", unlocked);
+    await using opened = await openSubstrate(place, "write", openedWith);
     await opened.tomb([2]);
     await opened.supersede(5, 6);
     await opened.forget([9]);
@@ -87,7 +61,7 @@ export const makeWorld = async (seed: string): Promise<World> => {
     await proofOf(place, "memory 11"),
     earlierProof,
   ];
-  await using opened = await openSubstrate(place, "read", unlocked);
+  await using opened = await openSubstrate(place, "read", openedWith);
   const texts: (string | undefined)[] = [];
   for (const { id, state } of opened.file.states()) {
     texts.push(state === "forgotten" ? undefined : (await opened.file.read(id)).text);
@@ -114,7 +88,7 @@ export const openAs = async (
   const place = placeOn(new SimFiles({ seed: "tampered" }), "tampered");
   await place.files.replaceFile(path, bytes);
   try {
-    const given = { unlock: slot, embedder, kernel, ...(extent === undefined ? {} : { extent }) };
+    const given = { ...openedWith, ...(extent === undefined ? {} : { extent }) };
     await using opened = await openSubstrate(place, "read", given);
     const texts: (string | undefined)[] = [];
     const refused: string[] = [];
