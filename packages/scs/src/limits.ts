@@ -54,8 +54,9 @@ export const importLineCharsMax = 8 * 1024 * 1024;
 export const importElementCharsMax = 64 * 1024 * 1024;
 /** Messages of one conversation that are read. */
 export const importMessagesMax = 100_000;
-/** Memories of one commit of an import, and characters of them. */
+/** Memories of one commit of an import. */
 export const importBatchMemories = 512;
+/** Characters of one commit of an import; the memory that reaches them is the last. */
 export const importBatchChars = 1024 * 1024;
 /** Reports of what was passed over that an import keeps; the others are counted. */
 export const importReportsMax = 20;
