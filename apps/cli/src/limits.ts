@@ -61,10 +61,12 @@ export const listenKeptEventsMax = 256;
 /** The same, in bytes. */
 export const listenKeptBytesMax = 8_388_608;
 /** A client that has asked nothing for so long makes room for another, in milliseconds. */
-export const listenIdleMs = 60_000;
+export const listenIdleMs = 10_000;
 /** Time in which a client says a whole request, in milliseconds. */
 export const listenRequestMs = 30_000;
 /** Between two lines about how long work goes, in milliseconds. */
 export const progressIntervalMs = 1000;
 /** Largest proof of recall that is read, in bytes. */
 export const proofFileBytesMax = 16_777_216;
+/** Bytes of a shared slice of memories that is received. */
+export const sharedSliceBytesMax = 16_777_216;

@@ -67,6 +67,23 @@ const addChanges = (scs: Command, build: Build): void => {
     "scs import notes.scs conversations.json --tag chat --json",
   ]);
   bind(build, importFiles, async () => (await import("./commands/scs/import.ts")).importFiles);
+  const agentKey = scs
+    .command("agent-key")
+    .description(
+      "a key that memories are sealed to: made where it is not there; shows the public half",
+    )
+    .argument("<keys>", "the key file");
+  examples(agentKey, ["scs agent-key agent.key", "scs agent-key agent.key --json"]);
+  bind(build, agentKey, async () => (await import("./commands/scs/receive.ts")).agentKey);
+  const receive = embedded(opened(scs.command("receive")).argument("<slice>", "what was shared"))
+    .description("take memories that were sealed to your key; once, and as somebody else's")
+    .option("--keys <file>", "the file of agent-key")
+    .option("--sharer <key>", "the sharer's Guardian, in hex or in a file: it must vouch for them");
+  examples(receive, [
+    "scs receive notes.scs slice --keys agent.key --sharer guardian.pub",
+    "scs receive notes.scs slice --keys agent.key --json",
+  ]);
+  bind(build, receive, async () => (await import("./commands/scs/receive.ts")).receive);
   const forget = opened(scs.command("forget"))
     .argument("<memory...>", "their numbers, as search shows them")
     .description("forget: the key of a memory is overwritten, nobody can read it any more");
@@ -123,9 +140,13 @@ const addLooks = (scs: Command, build: Build): void => {
   examples(doctor, ["scs doctor notes.scs"]);
   bind(build, doctor, async () => (await import("./commands/scs/look.ts")).doctor);
   const exported = opened(scs.command("export"))
-    .argument("<out>", "where to write JSON lines; it must not exist")
+    .argument("<out>", "where to write; it must not exist")
+    .option("--markdown", "a document of what is live, for reading")
     .description("every memory that can be read, as JSON lines");
-  examples(exported, ["scs export notes.scs notes.jsonl"]);
+  examples(exported, [
+    "scs export notes.scs notes.jsonl",
+    "scs export notes.scs notes.md --markdown",
+  ]);
   bind(build, exported, async () => (await import("./commands/scs/look.ts")).exportMemories);
 };
 

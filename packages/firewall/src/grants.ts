@@ -20,12 +20,20 @@ import type { CompiledPolicy, DecisionContext, Grant, SessionContext } from "./t
 /** Answered once for a whole session; every other kind of ask is answered each time. */
 const sessionKinds: ReadonlySet<string> = new Set(["rule", "default", "budget", "task", "topic"]);
 
-/** Money, and whatever uses a secret, is asked about each time, whatever was answered before. */
+/** Each is of other memories, and none comes back. */
+const eachMemory: ReadonlySet<string> = new Set(["memory::forget", "memory::share"]);
+
+/**
+ * Money, whatever uses a secret, and what erases memories or gives them away are asked about each time,
+ * whatever was answered before.
+ */
 export const isOnceOnly = (
-  { group, arguments: specs }: TargetSpec,
+  { name: target, group, arguments: specs }: TargetSpec,
   has: (argument: string) => boolean,
 ): boolean =>
-  group === "wallet" || specs.some(({ role, name }) => role === "credential" && has(name));
+  group === "wallet" ||
+  eachMemory.has(target) ||
+  specs.some(({ role, name }) => role === "credential" && has(name));
 
 /** One host is not another: a tunnel is asked about once for each. */
 const isPerHost = (target: string): boolean => target === "net::connect";

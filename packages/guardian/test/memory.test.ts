@@ -94,6 +94,25 @@ test("the file's key goes to the instance that prepared, for that action alone",
   assert.deepEqual(next.keys.memoryKey, key);
 });
 
+test("to forget or to give away is asked about each time", async () => {
+  const { world, driver } = await open("/forget 1 && /remember x");
+  const ask = async (action: Action) => {
+    const { approval = "" } = await world.propose(driver, action);
+    return world.card(approval);
+  };
+  const forget = { version: 1, target: "memory::forget", args: { memory: 1 }, facts: {} } as const;
+  const bytes = utf8Encode("00");
+  const key = { sha256: nodeCrypto.sha256(bytes), length: 2, head: "00" };
+  const args = { memory: "1", key, agent: "0".repeat(64) };
+  const share = { version: 1, target: "memory::share", args, facts: {} } as const;
+  assert.deepEqual(
+    [(await ask(forget)).sessionScope, (await ask(share)).sessionScope],
+    [false, false],
+  );
+  assert.match((await ask(share)).card, /^agent +0{64}$/m, "whom it goes to stands on the card");
+  assert.equal((await ask(remember("y", "content"))).sessionScope, true, "the control");
+});
+
 test("an instance that names no key of its own gets no decision", async () => {
   const { world, driver } = await open("/recall where is the key");
   driver.sealTo = undefined;
