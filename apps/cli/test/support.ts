@@ -14,6 +14,7 @@ import { runCli } from "../src/cli.ts";
 import { cardHash } from "../src/kernel/device.ts";
 import type { Io } from "../src/io.ts";
 import { fakeGates } from "./fake-gates.ts";
+import { fakeSecrets } from "./fake-secrets.ts";
 import { FakeModels } from "./fake-models.ts";
 import { fakeLauncher } from "./fake-launcher.ts";
 import { FakePolicy } from "./fake-policy.ts";
@@ -229,7 +230,7 @@ export class FakeKernel implements AsyncDisposable {
       kernel.#person(),
       kernel.models.service(),
       kernel.policy.service(),
-      kernel.#secrets(),
+      fakeSecrets(kernel.secrets, kernel.calls),
     );
     await kernel.#listen(
       "workload.sock",
@@ -250,24 +251,6 @@ export class FakeKernel implements AsyncDisposable {
     for (const server of this.#servers) {
       await new Promise((resolve) => server.close(resolve));
     }
-  }
-
-  #secrets() {
-    return implement(pb.Secrets, {
-      setSecret: async ({ name, value, binding }) => {
-        this.secrets.set(name, value);
-        this.calls.push(`secret ${name} ${binding?.host} ${binding?.header} ${binding?.template}`);
-        return {};
-      },
-      listSecrets: async () => ({
-        secrets: [...this.secrets.keys()].map((name) => ({
-          name,
-          binding: { scheme: "https", host: "a.example", port: 443, pathPrefix: "/v1" },
-          createdMs: 1000n,
-        })),
-      }),
-      removeSecret: async ({ name }) => ({ removed: this.secrets.delete(name) }),
-    });
   }
 
   async #listen(name: string, ...services: ReturnType<typeof implement>[]): Promise<void> {

@@ -32,7 +32,7 @@ export type { DecisionTime } from "./window.ts";
 export * from "./net/index.ts";
 export { performs } from "./net/lease.ts";
 export { networkTargets } from "./net/read-network.ts";
-export { readHost } from "./kinds/names.ts";
+export { canonicalHostOf, readHost } from "./kinds/names.ts";
 export { foldCase, isWithin, normalisePath, pathComplaint } from "./paths.ts";
 export { canRunAnything, isPoisonedVariable } from "./programs.ts";
 export { protectedReason } from "./protected.ts";

@@ -210,6 +210,15 @@ test("what is no server is not confirmed", async () => {
     server("files", { cwd: "tmp" }),
     server("files", { files: [] }),
     server("files", { roots: [{ path: "docs", access: "read" }] }),
+    server("files", { network: [{ host: "A.example", port: 443 }] }),
+    server("files", { network: [{ host: "0x7f.1", port: 443 }] }),
+    server("files", { network: [{ host: "240.0.0.1", port: 443 }] }),
+    server("files", {
+      argv: [],
+      files: [],
+      url: "https://x.example/",
+      network: [{ host: "a.example", port: 443 }],
+    }),
   ];
   for (const each of bad) {
     assert.equal(await code(registry.confirm(each, strict)), "E_MCP_INVALID");
@@ -219,6 +228,29 @@ test("what is no server is not confirmed", async () => {
   assert.deepEqual(registry.servers, []);
   for (let at = 0; at < 16; at++) await registry.confirm(server(`s${"x".repeat(at + 1)}`), strict);
   assert.equal(await code(registry.confirm(server("more"), strict)), "E_MCP_INVALID");
+});
+
+test("what a server may reach is part of who it is, and only a program is started", async () => {
+  const registry = await opened();
+  const network = [{ host: "a.example", port: 443 }];
+  const { server: plain } = await registry.confirm(server("files"), strict);
+  const other = server("files", { network });
+  assert.equal(await code(registry.confirm(other, strict)), "E_MCP_CHANGED");
+  const { server: given } = await registry.confirm(other, { ...strict, replace: true });
+  assert.notDeepEqual(given.identity, plain.identity);
+  const start = call("#server/start", given.identity);
+  assert.equal(registry.refusal(start, "files"), undefined);
+  // The start of what it was before is no start of it.
+  const before = call("#server/start", plain.identity);
+  assert.equal(registry.refusal(before, "files")?.id, "builtin:mcp-server");
+  const url = "https://far.example/mcp";
+  const far = server("far", { argv: [], files: [], url });
+  const { server: away } = await registry.confirm(far, strict);
+  const started = {
+    ...call("#server/start", away.identity, {}, "far"),
+    facts: { server: { realPath: url, exists: true } },
+  };
+  assert.equal(registry.refusal(started, "far")?.id, "builtin:mcp-server");
 });
 
 test("a gate stands before one server; a method is judged by who the server is", async () => {

@@ -9,7 +9,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, realpathSync, statSync } from "node:fs";
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
-import { readHost } from "@ioi/firewall";
+import { canonicalHostOf } from "@ioi/firewall";
+import { parseUrl } from "@ioi/host/ports";
 import type { CommandContext } from "../../context.ts";
 import { programBytesMax } from "../../limits.ts";
 import { projectRoot } from "../../program.ts";
@@ -151,9 +152,9 @@ const placeOf = (given: string): Place => {
   const [, host = "", digits = "443"] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(given) ?? [];
   const port = Number(digits);
   if (host === "" || port < 1 || port > 65_535) throw wrong("that is none of them");
-  const read = readHost(host.toLowerCase());
-  if (!read.ok) throw wrong(read.error);
-  return { host: host.toLowerCase(), port };
+  const name = canonicalHostOf(host, parseUrl);
+  if (!name.ok) throw wrong(name.error);
+  return { host: name.value, port };
 };
 
 class Roots {

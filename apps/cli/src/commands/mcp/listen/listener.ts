@@ -265,17 +265,18 @@ export class GateListener {
     }
   }
 
-  /** A client that went without a word makes room. */
+  /** A client that went without a word makes room: the one that has been silent longest. */
   async #makeRoom(): Promise<void> {
-    if (this.#clients.size < listenSessionsMax) return;
-    const nowMs = performance.now();
-    for (const client of this.#clients.values()) {
-      const { id, streams, gate, usedMs } = client;
-      if (streams.waiting > 0 || streams.listening || nowMs - usedMs < listenIdleMs) continue;
-      this.#clients.delete(id);
-      await gate.close();
-      return;
-    }
+    if (this.#clients.size + this.#opening < listenSessionsMax) return;
+    const sinceMs = performance.now() - listenIdleMs;
+    const [gone] = [...this.#clients.values()]
+      .filter(
+        ({ streams, usedMs }) => streams.waiting === 0 && !streams.listening && usedMs < sinceMs,
+      )
+      .sort((a, b) => a.usedMs - b.usedMs);
+    if (gone === undefined) return;
+    this.#clients.delete(gone.id);
+    await gone.gate.close();
   }
 }
 
