@@ -105,8 +105,12 @@ const addQueries = (scs: Command, build: Build): void => {
   bind(build, search, async () => (await import("./commands/scs/query.ts")).search);
   const prove = asked(scs.command("prove"))
     .description("the same, with a proof that somebody else can check")
-    .requiredOption("--out <proof>", "where to write the proof; it must not exist");
-  examples(prove, ["scs prove notes.scs where is the key --out key.proof"]);
+    .requiredOption("--out <proof>", "where to write the proof; it must not exist")
+    .option("--page <file>", "and a page that checks it in a browser, without network");
+  examples(prove, [
+    "scs prove notes.scs where is the key --out key.proof",
+    "scs prove notes.scs where is the key --out key.proof --page key.html",
+  ]);
   bind(build, prove, async () => (await import("./commands/scs/query.ts")).prove);
   const verify = scs
     .command("verify")

@@ -13,6 +13,7 @@ import { proofFileBytesMax } from "../../limits.ts";
 import { failWith, usage } from "../../report.ts";
 import { keyOf } from "../receipts.ts";
 import { byWordsOnly, type FileOptions, openMemories } from "./open.ts";
+import { writePage } from "./page.ts";
 
 export interface QueryOptions extends FileOptions {
   readonly k: number;
@@ -44,18 +45,19 @@ const asOfOf = (text: string | undefined): RecallQuery["asOf"] => {
   return { ms: timeOf("--as-of", text) ?? 0 };
 };
 
+/** Nothing where nothing is asked for: a search over all of it is the one that is proved. */
+const filterOf = (options: QueryOptions): RecallQuery["filter"] => {
+  const { from, to, source, tag: tags, origin: origins } = options;
+  if ([from, to, source, tags, origins].every((each) => each === undefined)) return undefined;
+  return { fromMs: timeOf("--from", from), toMs: timeOf("--to", to), source, tags, origins };
+};
+
 const queryOf = (text: string, options: QueryOptions): RecallQuery => ({
   text,
   k: options.k,
   by: options.by,
   ef: options.ef,
-  filter: {
-    fromMs: timeOf("--from", options.from),
-    toMs: timeOf("--to", options.to),
-    source: options.source,
-    tags: options.tag,
-    origins: options.origin,
-  },
+  filter: filterOf(options),
   asOf: asOfOf(options.asOf),
 });
 
@@ -115,22 +117,24 @@ const shown = [
   "  nearer, and that the index leaves nothing out (./ioi scs audit looks at that)",
 ];
 
-export const prove: Handler<QueryOptions & { readonly out: string }> = async (
-  context,
-  { args, options },
-) => {
+export const prove: Handler<
+  QueryOptions & { readonly out: string; readonly page?: string }
+> = async (context, { args, options }) => {
   const [file, ...words] = args;
   const { substrate } = await openMemories(context, file, "read", options);
   await using _open = substrate;
   const proved = await substrate.prove(queryOf(words.join(" "), options));
   const out = resolve(context.io.cwd, options.out);
   writeFileSync(out, proved.proof, { flag: "wx", mode: 0o600 });
+  const page = options.page === undefined ? undefined : resolve(context.io.cwd, options.page);
+  if (page !== undefined) writePage(page, out);
   const { output } = context;
   const { lastCommit } = substrate.info;
   output.value({
     schema: "ioi.scs-prove/1",
     file: out,
     bytes: proved.proof.length,
+    ...(page === undefined ? {} : { page }),
     commitHash: lastCommit === undefined ? null : toHex(lastCommit),
     ...valueOf(proved),
   });

@@ -1,0 +1,17 @@
+/**
+ * The verifier as a page with a proof in it, as `ioi-verify` makes it: that program is openly licensed,
+ * and whoever gets the page may pass it on. No root is put in: it is to be had elsewhere.
+ */
+import { spawnSync } from "node:child_process";
+import { resolve } from "node:path";
+import { OperationError } from "@ioi/base";
+import { projectRoot } from "../../program.ts";
+
+const program = resolve(projectRoot, "apps/verify/src/main.ts");
+
+/** Writes the page; it must not be there. */
+export const writePage = (page: string, proof: string): void => {
+  const args = ["--disable-warning=ExperimentalWarning", program, "page", page, "--proof", proof];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  if (status !== 0) throw new OperationError("E_CLI_OUT", stderr.trim());
+};
