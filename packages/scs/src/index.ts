@@ -1,3 +1,4 @@
+export { memoryAsMarkdown } from "./as-markdown.ts";
 export * from "./compact.ts";
 export type { Embedder, EmbedderIdentity } from "./embed/embedder.ts";
 export { type EmbedFunction, functionEmbedder } from "./embed/function.ts";

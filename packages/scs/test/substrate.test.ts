@@ -107,6 +107,10 @@ test("a proof verifies from the commit alone, and not after a change", async () 
     answers.map(({ memory }) => memory.text),
   );
   assert.equal(verdict.search?.answers.length, 4);
+  // A filter that says nothing is none: the search is proved all the same.
+  const unsaid = await substrate.prove({ text: "comet", k: 4, filter: { tags: undefined } });
+  const same = verifyRecall(unsaid.proof, { commit });
+  assert.ok(same.ok && same.search !== undefined);
   await substrate.remember(memoriesFrom(60, 1));
   const later = substrate.info.lastCommit;
   assert.ok(later);

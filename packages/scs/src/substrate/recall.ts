@@ -56,6 +56,14 @@ export const passes = (meta: Meta, filter: RecallFilter): boolean => {
   );
 };
 
+/** Whether a filter says anything at all. */
+export const isFiltered = ({ filter }: RecallQuery): boolean =>
+  filter !== undefined && Object.values(filter).some((part: unknown) => part !== undefined);
+
+/** All that is live now may answer. */
+export const isWhole = (query: RecallQuery): boolean =>
+  !isFiltered(query) && query.asOf === undefined;
+
 /** Which memories may answer. */
 export const acceptOf = (
   file: MemoryFile,

@@ -25,6 +25,8 @@ import {
   checkQuery,
   commitAsked,
   find,
+  isFiltered,
+  isWhole,
   type Found,
   type Meta,
   metaOf,
@@ -244,8 +246,9 @@ export class Substrate implements AsyncDisposable {
     const components = await this.#vectoriser.query(query, signal);
     return await this.#inTurn(async () => {
       const commit = commitAsked(this.file, this.#place.path, query.asOf);
-      if (query.filter !== undefined) await this.#loadMetas(signal);
-      const accept = acceptOf(this.file, commit, query.filter, this.#metas);
+      if (isFiltered(query)) await this.#loadMetas(signal);
+      const filter = isFiltered(query) ? query.filter : undefined;
+      const accept = acceptOf(this.file, commit, filter, this.#metas);
       const isWeak = this.#vectoriser.isWeak;
       const question = { query, components, accept, isWhole: isWhole(query), isWeak };
       const words = query.by === "vectors" ? undefined : await this.#loadWords();
@@ -469,7 +472,3 @@ export class Substrate implements AsyncDisposable {
     return this.close();
   }
 }
-
-/** All that is live now may answer. */
-const isWhole = ({ filter, asOf }: RecallQuery): boolean =>
-  filter === undefined && asOf === undefined;

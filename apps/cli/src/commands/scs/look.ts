@@ -2,7 +2,13 @@
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { exitCodes, OperationError, toHex } from "@ioi/base";
-import { type MemoryState, openMemoryFile, peekMemoryFile, type Substrate } from "@ioi/scs";
+import {
+  memoryAsMarkdown,
+  type MemoryState,
+  openMemoryFile,
+  peekMemoryFile,
+  type Substrate,
+} from "@ioi/scs";
 import type { Handler } from "../../context.ts";
 import { toJson } from "../../io.ts";
 import { type FileOptions, openMemories, placeOf, reporter, unlockFor } from "./open.ts";
@@ -136,7 +142,10 @@ export const audit: Handler<FileOptions> = async (context, { args, options }) =>
   return done.ok ? exitCodes.done : exitCodes.wrong;
 };
 
-export const exportMemories: Handler<FileOptions> = async (context, { args, options }) => {
+export const exportMemories: Handler<FileOptions & { readonly markdown?: boolean }> = async (
+  context,
+  { args, options },
+) => {
   const { substrate } = await openMemories(context, args[0], "read", options);
   await using _open = substrate;
   const out = openSync(resolve(context.io.cwd, args[1] ?? ""), "wx", 0o600);
@@ -151,7 +160,11 @@ export const exportMemories: Handler<FileOptions> = async (context, { args, opti
         damaged++;
         continue;
       }
-      writeSync(out, `${toJson({ ...(await substrate.file.read(id)), state })}\n`);
+      // A document is for reading: what is left out of answers is left out of it.
+      if (options.markdown === true && state !== "live") continue;
+      const memory = await substrate.file.read(id);
+      const line = `${toJson({ ...memory, state })}\n`;
+      writeSync(out, options.markdown === true ? memoryAsMarkdown(memory) : line);
       count++;
       report(() => `${count} memories written`);
     }
