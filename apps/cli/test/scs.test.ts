@@ -29,6 +29,7 @@ interface Value {
   readonly ok: boolean;
   readonly lost: readonly number[];
   readonly passedOver: number;
+  readonly search: { readonly nodes: number } | null;
 }
 
 class Desk implements Disposable {
@@ -78,14 +79,18 @@ test("a memory is found, proved to somebody else, and forgotten", async () => {
   const verdict = await desk.value(["verify", "p", ...roots]);
   assert.equal(verdict.ok, true);
   assert.deepEqual(textsOf(verdict), textsOf(proved));
-  await desk.value(["verify", "p", "--commit", proved.commitHash]);
+  // The commit's hash covers the index too, so that the search is shown as well.
+  const whole = await desk.value(["verify", "p", "--commit", proved.commitHash]);
+  assert.equal(whole.search?.nodes, 3);
+  assert.equal(verdict.search, null);
+  await desk.value(["prove", "a.scs", "keys", "--tag", "none", "--out", "filtered"]);
   // The controls: another root, and another byte.
   const other = proved.logRoot.replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
   assert.equal((await desk.run(["verify", "p", "--root", other])).exit, 6);
   const bytes = readFileSync(desk.path("p"));
   bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
   desk.write("q", bytes);
-  assert.equal((await desk.run(["verify", "q", ...roots])).exit, 6);
+  assert.equal((await desk.run(["verify", "q", "--commit", proved.commitHash])).exit, 6);
   await desk.refused(["verify", "p"], 2, "E_CLI_USAGE");
   await desk.refused(["prove", "a.scs", "keys", "--out", "p"], 5, "E_CLI");
 
@@ -171,6 +176,8 @@ test("files become memories, once", async () => {
   const told = await desk.run(["import", "a.scs", "x.jsonl"]);
   assert.match(told.out, /1 passed over\n +line 2: neither an object nor a text/);
 
+  await desk.value(["export", "a.scs", "out.md", "--markdown"]);
+  assert.match(readFileSync(desk.path("out.md"), "utf8"), /^## Memory 0\n\n.*\n\n```\n/);
   await desk.value(["export", "a.scs", "out.jsonl"]);
   const lines = readFileSync(desk.path("out.jsonl"), "utf8").trim().split("\n");
   assert.equal(lines.length, 4);
