@@ -7,32 +7,15 @@
  * Comparing and learning are held to what they say in the same way (`policy/diffs.ts`, `learned.ts`).
  * Replays: pair `n:m` is made from the seed, `n` and `m` alone.
  */
-import { createHash } from "node:crypto";
-import { InvariantError, SeededRandom } from "@ioi/base";
-import { actionId } from "@ioi/crypto";
-import {
-  type CompiledPolicy,
-  compilePolicy,
-  decide,
-  type DecisionContext,
-  diffPolicies,
-  type Grant,
-  learn,
-  targets,
-  type TaskScope,
-} from "@ioi/firewall";
-import { action as actionSchema, type AskSource, schema } from "@ioi/wire";
+import { SeededRandom } from "@ioi/base";
+import { type CompiledPolicy, decide, diffPolicies, learn, targets } from "@ioi/firewall";
+import type { AskSource } from "@ioi/wire";
 import { type DiffTools, runDiffs } from "./policy/diffs.ts";
+import { runDiffsInThreads } from "./policy/diff-threads.ts";
+import { compile, compiledIfAny, contextOf, hashing } from "./policy/engine.ts";
 import { makePair, makePolicy } from "./policy/generate.ts";
 import { runLearning } from "./policy/learned.ts";
-import {
-  type Answer,
-  type ModelTask,
-  type Pair,
-  type Policy,
-  type Rule,
-  toToml,
-} from "./policy/model.ts";
+import { type Answer, type Pair, type Policy, type Rule } from "./policy/model.ts";
 import { oracle } from "./policy/oracle.ts";
 import type { Suite, SuiteCase, SuiteContext, SuiteResult } from "./suite.ts";
 
@@ -46,85 +29,6 @@ const editsQuick = 100;
 /** Random actions for every edit after which something is said to be unchanged. */
 const editActionsFull = 10_000;
 const editActionsQuick = 200;
-
-const hashing = {
-  sha256: (bytes: Uint8Array): Uint8Array =>
-    new Uint8Array(createHash("sha256").update(bytes).digest()),
-};
-
-const compiledFrom = (policy: Policy): ReturnType<typeof compilePolicy> =>
-  compilePolicy(
-    policy.sources.map((source) => ({
-      tier: source.tier,
-      file: `${source.tier}.toml`,
-      text: toToml(policy, source),
-    })),
-    hashing,
-  );
-
-const compile = (policy: Policy): CompiledPolicy => {
-  const compiled = compiledFrom(policy);
-  if (compiled.ok) return compiled.value;
-  throw new InvariantError(`a generated policy does not load: ${JSON.stringify(compiled.error)}`);
-};
-
-const other = new Uint8Array(32).fill(7);
-
-const contextOf = (policy: CompiledPolicy, { action, situation }: Pair): DecisionContext => ({
-  session: {
-    session: "s",
-    agent: "generator",
-    words: [],
-    headless: situation.headless,
-    home: situation.home,
-    roots: situation.roots,
-    productFolders: situation.productFolders,
-    ...(situation.task?.limits === true ? { task: taskOf(situation.task) } : {}),
-  },
-  exceededBudgets: situation.exceeded,
-  unavailable: situation.unavailable,
-  grants: [...directGrants(policy, action, situation), ...taskGrants(policy, situation)],
-});
-
-const taskOf = ({ groups, folders }: ModelTask): TaskScope => ({ groups, folders, sites: [] });
-
-const taskGrants = (policy: CompiledPolicy, { task }: Pair["situation"]): readonly Grant[] =>
-  task?.grants === true
-    ? [
-        {
-          id: "task",
-          session: "s",
-          scope: "task",
-          target: "",
-          task: taskOf(task),
-          discharges: [{ kind: "default", id: "default" }],
-          policyHash: task.samePolicy ? policy.hash : other,
-          expiresMs: 0,
-        },
-      ]
-    : [];
-
-const directGrants = (
-  policy: CompiledPolicy,
-  action: Pair["action"],
-  situation: Pair["situation"],
-): readonly Grant[] =>
-  situation.grants.map((grant) => ({
-    id: grant.id,
-    session: grant.session,
-    scope: grant.scope,
-    target: grant.target,
-    discharges: grant.discharges,
-    policyHash: grant.samePolicy ? policy.hash : other,
-    expiresMs: 0,
-    ...(grant.scope === "once"
-      ? {
-          actionId: grant.sameAction
-            ? actionId(hashing, schema.encode(actionSchema, action))
-            : other,
-        }
-      : {}),
-  }));
 
 const sorted = (list: readonly string[]): readonly string[] =>
   [...list].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
@@ -333,13 +237,13 @@ const judgeDiffs = async (
     contextOf,
     signal: context.signal,
     progress: context.progress,
-    compile: (policy) => {
-      const compiled = compiledFrom(policy);
-      return compiled.ok ? compiled.value : undefined;
-    },
+    compile: compiledIfAny,
   };
   const edits = number("edits", editsFull, editsQuick);
-  const run = await runDiffs(context.seed, edits, actions, tools);
+  const given = { seed: context.seed, edits, actions };
+  const run = context.quick
+    ? await runDiffs(context.seed, edits, actions, tools)
+    : await runDiffsInThreads(given, context);
   const lying = await runDiffs(context.seed, 20, 200, { ...tools, diff: blind });
   const { wrong } = run;
   const cases: SuiteCase[] = [

@@ -2,6 +2,9 @@
  * Random edits of random policies: what `diffPolicies` says of each is put to the test. An example
  * must be judged otherwise as it says when it is decided again; of a target that it calls unchanged,
  * random actions must be judged alike under both policies.
+ *
+ * A policy is edited `editsOfPolicy` times, and its own random actions are judged under it once for all of
+ * them: three of four actions of an edit are of these, the others are made from what was edited.
  */
 import { SeededRandom } from "@ioi/base";
 import {
@@ -10,6 +13,7 @@ import {
   type DecisionContext,
   diffPolicies,
   type PolicyDiff,
+  type Verdict,
 } from "@ioi/firewall";
 import type { Action } from "@ioi/wire";
 import { makePair, makePolicy } from "./generate.ts";
@@ -122,6 +126,46 @@ const changedTargets = (before: Policy, after: Policy): ReadonlySet<string> => {
   );
 };
 
+/** Edits of one policy. */
+export const editsOfPolicy = 10;
+
+/** An action with where it happens, and what the policy before every edit says of it. */
+interface Known {
+  readonly action: Action;
+  readonly context: DecisionContext;
+  readonly verdict: Verdict;
+}
+
+/** A policy, and its random actions as far as they were asked for. */
+class Ground {
+  readonly policy: Policy;
+  readonly compiled: CompiledPolicy | undefined;
+  readonly #random: SeededRandom;
+  readonly #tools: DiffTools;
+  readonly #known: Known[] = [];
+
+  constructor(seed: string, tools: DiffTools) {
+    this.#random = new SeededRandom(seed);
+    this.#tools = tools;
+    this.policy = makePolicy(this.#random);
+    this.compiled = tools.compile(this.policy);
+  }
+
+  action(before: CompiledPolicy, at: number): Known {
+    const known = this.#known[at];
+    if (known !== undefined) return known;
+    const pair = makePair(this.#random.fork(`action/${at}`), this.policy);
+    const context = { ...this.#tools.contextOf(before, pair), grants: [] };
+    const made = {
+      action: pair.action,
+      context,
+      verdict: decide(before, pair.action, context).verdict,
+    };
+    this.#known[at] = made;
+    return made;
+  }
+}
+
 interface Edit {
   readonly wrong: readonly string[];
   readonly examples: number;
@@ -132,19 +176,19 @@ interface Edit {
 
 const nothing: Edit = { wrong: [], examples: 0, proven: 0, undecided: 0, tried: 0 };
 
-const runEdit = (random: SeededRandom, actions: number, tools: DiffTools): Edit => {
-  const policy = makePolicy(random);
+const runEdit = (random: SeededRandom, ground: Ground, actions: number, tools: DiffTools): Edit => {
+  const { policy, compiled: before } = ground;
   const edited = editPolicy(random, policy);
-  const [before, after] = [tools.compile(policy), tools.compile(edited)];
+  const after = tools.compile(edited);
   if (before === undefined || after === undefined) return nothing;
   const diff = (tools.diff ?? diffPolicies)(before, after);
   const wrong = [...wrongExamples(diff, before, after)];
+  const unchanged = new Set(diff.unchanged);
   const touched = changedTargets(policy, edited);
   const proven = diff.unchanged.filter((target) => touched.has(target));
   let tried = 0;
-  const judge = (action: Action, context: DecisionContext): void => {
+  const judge = ({ action, context, verdict: one }: Known): void => {
     tried++;
-    const one = decide(before, action, context).verdict;
     const two = decide(after, action, context).verdict;
     if (one !== two) {
       wrong.push(`${action.target} "unchanged" is ${one} and ${two}: ${JSON.stringify(action)}`);
@@ -153,10 +197,16 @@ const runEdit = (random: SeededRandom, actions: number, tools: DiffTools): Edit 
   // Nothing was edited there: a few actions. Else as many as were asked for.
   const wanted = proven.length > 0 ? actions : 20;
   for (let at = 0; at < wanted && wrong.length === 0; at++) {
-    const pair = makePair(random.fork(`action/${at}`), at % 2 === 0 ? policy : edited);
-    if (!diff.unchanged.includes(pair.action.target)) continue;
+    if (at % 4 !== 3) {
+      const known = ground.action(before, at);
+      if (unchanged.has(known.action.target)) judge(known);
+      continue;
+    }
+    const pair = makePair(random.fork(`action/${at}`), edited);
+    if (!unchanged.has(pair.action.target)) continue;
     const context = { ...tools.contextOf(before, pair), grants: [] };
-    judge(pair.action, context);
+    const { verdict } = decide(before, pair.action, context);
+    judge({ action: pair.action, context, verdict });
   }
   return {
     wrong,
@@ -167,30 +217,41 @@ const runEdit = (random: SeededRandom, actions: number, tools: DiffTools): Edit 
   };
 };
 
+/** Every `of`-th policy, from the `first` on. */
+export interface Share {
+  readonly first: number;
+  readonly of: number;
+}
+
 export const runDiffs = async (
   seed: string,
   edits: number,
   actions: number,
   tools: DiffTools,
+  { first, of }: Share = { first: 0, of: 1 },
 ): Promise<DiffRun> => {
-  let total = { examples: 0, provenUnchanged: 0, undecided: 0, actionsTried: 0 };
+  let total = { edits: 0, examples: 0, provenUnchanged: 0, undecided: 0, actionsTried: 0 };
   const wrong: { id: string; actual: string }[] = [];
-  for (let number = 0; number < edits; number++) {
-    tools.signal.throwIfAborted();
-    const edit = runEdit(new SeededRandom(`${seed}/edit/${number}`), actions, tools);
-    wrong.push(...edit.wrong.map((actual) => ({ id: `edit:${number}`, actual })));
-    total = {
-      examples: total.examples + edit.examples,
-      provenUnchanged: total.provenUnchanged + edit.proven,
-      undecided: total.undecided + edit.undecided,
-      actionsTried: total.actionsTried + edit.tried,
-    };
-    if ((number + 1) % 100 === 0) {
-      tools.progress(`${number + 1} edits, ${wrong.length} wrong`);
-      await new Promise((resolve) => {
-        setImmediate(resolve);
-      });
+  for (let group = first; group * editsOfPolicy < edits; group += of) {
+    const ground = new Ground(`${seed}/edited/${group}`, tools);
+    const from = group * editsOfPolicy;
+    for (let number = from; number < Math.min(edits, from + editsOfPolicy); number++) {
+      tools.signal.throwIfAborted();
+      const random = new SeededRandom(`${seed}/edit/${number}`);
+      const edit = runEdit(random, ground, actions, tools);
+      wrong.push(...edit.wrong.map((actual) => ({ id: `edit:${number}`, actual })));
+      total = {
+        edits: total.edits + 1,
+        examples: total.examples + edit.examples,
+        provenUnchanged: total.provenUnchanged + edit.proven,
+        undecided: total.undecided + edit.undecided,
+        actionsTried: total.actionsTried + edit.tried,
+      };
     }
+    tools.progress(`${total.edits} edits, ${wrong.length} wrong`);
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
   }
-  return { edits, ...total, wrong };
+  return { ...total, wrong };
 };

@@ -189,7 +189,7 @@ const otherArgs: Readonly<Record<string, Action["args"]>> = {
   "net::listen": { port: 8080 },
   "browser::open": { url: "https://other.example/" },
   "clipboard::read": {},
-  "memory::recall": { query: "words" },
+  "skill::run": { skill: "words", arguments: {} },
 };
 const others = Object.keys(otherArgs);
 
