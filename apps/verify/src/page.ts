@@ -10,17 +10,19 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const verifier = path.dirname(fileURLToPath(import.meta.resolve("@ioi/verifier")));
-const statics: string = path.join(import.meta.dirname, "../static");
+const pageScript: string = path.join(import.meta.dirname, "../static/page.ts");
+const pageStyle: string = path.join(import.meta.dirname, "../static/page.css");
 
 /** In the order in which they need each other. */
 const modules: readonly string[] = [
   path.join(verifier, "retrieval.ts"),
   path.join(verifier, "strict-cbor.ts"),
   path.join(verifier, "recall.ts"),
-  path.join(statics, "page.ts"),
+  pageScript,
 ];
 
-const imports = /^import \{([^}]*)\} from "[^"]*?([\w-]+)\.ts";$/gm;
+/** Of the package, the page needs what its last module gives. */
+const imports = /^import \{([^}]*)\} from "(?:\.\/([\w-]+)\.ts|@ioi\/verifier)";$/gm;
 const exported = /^export (const|class|function) (\w+)/gm;
 
 /** One module as a function's result, what it imports taken from those before it. */
@@ -28,7 +30,7 @@ const wrap = (file: string): string => {
   const name = path.basename(file, ".ts").replaceAll("-", "_");
   const names: string[] = [];
   const code = stripTypeScriptTypes(readFileSync(file, "utf8"))
-    .replaceAll(imports, (_all, taken: string, from: string) => {
+    .replaceAll(imports, (_all, taken: string, from = "recall") => {
       const list = taken.split(",").map((each) => each.trim());
       return `const { ${list.filter((each) => each !== "").join(", ")} } = ${from.replaceAll("-", "_")};`;
     })
@@ -62,7 +64,7 @@ const field = (id: string, label: string, hint: string, value = ""): string =>
 /** The whole document. */
 export const verifierPage = ({ proof, commit, root, indexRoot }: PageGiven): string => {
   const script = `"use strict";\n${modules.map(wrap).join("")}`;
-  const style = readFileSync(path.join(statics, "page.css"), "utf8");
+  const style = readFileSync(pageStyle, "utf8");
   const policy = `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; base-uri 'none'; form-action 'none'`;
   const embedded = proof === undefined ? "" : Buffer.from(proof).toString("base64");
   return `<!doctype html>

@@ -2,11 +2,7 @@
  * What the page does: takes a proof and hashes, and says what the verdict is, what it shows and what
  * it does not. Texts of strangers are shown as text.
  */
-import {
-  type RecallTrust,
-  type RecallVerdict,
-  verifyRecall,
-} from "../../../packages/verifier/src/recall.ts";
+import { type RecallTrust, type RecallVerdict, verifyRecall } from "@ioi/verifier";
 
 const byId = (id: string): HTMLElement => {
   const found = document.querySelector<HTMLElement>(`#${id}`);
