@@ -1,7 +1,7 @@
 /** `ioi scs search`, `prove` and `verify`: what a memory file is asked. */
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { exitCodes, fromHex, toHex, utf8Decode } from "@ioi/base";
+import { assert, exitCodes, fromHex, toHex, utf8Decode } from "@ioi/base";
 import { checkpointBytesMax, verifyCheckpoint } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import type { RecallQuery, Recalled } from "@ioi/scs";
@@ -110,12 +110,13 @@ export const search: Handler<QueryOptions> = async (context, { args, options }) 
   return exitCodes.done;
 };
 
-/** Said wherever a proof is shown. */
-const shown = [
-  "shown: every answer is a memory of this log, and the answers by vector are those that the search",
-  "  over this index gives. Not shown: the order by words and how both were joined, that nothing is",
-  "  nearer, and that the index leaves nothing out (./ioi scs audit looks at that)",
-];
+/** What a proof shows and what not, by the judge that its receiver will ask. */
+const judged = (proof: Uint8Array, commit: Uint8Array | undefined) => {
+  if (commit === undefined) throw usage("the file has no memory that could be proved");
+  const verdict = verifyRecall(proof, { commit });
+  assert(verdict.ok, `a proof of our own does not verify: ${verdict.ok ? "" : verdict.reason}`);
+  return verdict;
+};
 
 export const prove: Handler<
   QueryOptions & { readonly out: string; readonly page?: string }
@@ -124,12 +125,13 @@ export const prove: Handler<
   const { substrate } = await openMemories(context, file, "read", options);
   await using _open = substrate;
   const proved = await substrate.prove(queryOf(words.join(" "), options));
+  const { lastCommit } = substrate.info;
+  const { shown, notShown } = judged(proved.proof, lastCommit);
   const out = resolve(context.io.cwd, options.out);
   writeFileSync(out, proved.proof, { flag: "wx", mode: 0o600 });
   const page = options.page === undefined ? undefined : resolve(context.io.cwd, options.page);
   if (page !== undefined) writePage(page, out);
   const { output } = context;
-  const { lastCommit } = substrate.info;
   output.value({
     schema: "ioi.scs-prove/1",
     file: out,
@@ -137,12 +139,16 @@ export const prove: Handler<
     ...(page === undefined ? {} : { page }),
     commitHash: lastCommit === undefined ? null : toHex(lastCommit),
     ...valueOf(proved),
+    shown,
+    notShown,
   });
   show(context, proved);
   output.line(`proof in ${options.out}, ${proved.proof.length} bytes`);
+  if (lastCommit !== undefined) output.line(`  commit ${toHex(lastCommit)}`);
   output.line(`  log ${toHex(proved.logRoot)}`);
   if (proved.indexRoot !== undefined) output.line(`  index ${toHex(proved.indexRoot)}`);
-  for (const line of shown) output.line(`  ${line}`);
+  for (const line of shown) output.line(`  shown: ${line}`);
+  for (const line of notShown) output.line(`  not shown: ${line}`);
   output.line("  it discloses codes of some hundred other memories to whoever gets it");
   return exitCodes.done;
 };
