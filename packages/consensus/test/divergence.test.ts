@@ -164,7 +164,11 @@ test("traffic convicts a clone once, whatever comes first", () => {
     const first = [1n, 2n, 3n].map((view) => one.vote(block(view, 1)));
     const second = [1n, 2n].map((view) => other.vote(block(view, 1)));
     const conflict = other.vote(block(3n, 2));
-    const all = order === 0 ? [...first, ...second, conflict] : [conflict, ...second, ...first];
+    const later = [one.vote(block(4n, 1)), other.vote(block(4n, 2))];
+    const all =
+      order === 0
+        ? [...first, ...second, conflict, ...later]
+        : [conflict, ...second, ...first, ...later];
     const proofs = all.flatMap((envelope) => evidence.observe(envelope, 0) ?? []);
     assert.equal(proofs.length, 1);
     assert.equal(verdict(proofs[0] as DivergenceProof), "fine");

@@ -1,0 +1,135 @@
+/** One engine whose peers are written by hand, for tests of the host's rules. */
+import assert from "node:assert/strict";
+import {
+  anchorCert,
+  Engine,
+  type EngineEffect,
+  type EngineInput,
+  type HostRule,
+  heartbeatMs,
+  nextTenureStart,
+  Schedule,
+  timeoutCertOf,
+  type WalRecord,
+} from "@ioi/consensus";
+import { type ConsensusMessage, type QuorumCert, type TimeoutCert } from "@ioi/wire";
+import {
+  blockOn,
+  type Certified,
+  chain,
+  Committee,
+  genesis,
+  member,
+  named,
+  twin,
+} from "./support.ts";
+
+const members = ["a", "b", "c", "d"].map((name) => member(name, 1n));
+
+/** One engine, number 0 of four; the other three say what the test has them say. */
+export class Bench {
+  readonly committee = new Committee(members);
+  readonly judge = this.committee.judge;
+  readonly schedule = new Schedule(twin, named("schedule"), this.judge.set);
+  readonly wal: WalRecord[] = [];
+  engine: Engine;
+  nowMs = 1;
+  readonly #without: ReadonlySet<HostRule>;
+
+  constructor(without: readonly HostRule[] = []) {
+    this.#without = new Set(without);
+    this.engine = this.boot();
+  }
+
+  boot(records: readonly WalRecord[] = []): Engine {
+    const { anchor } = this.judge;
+    return new Engine(
+      {
+        judge: this.judge,
+        seed: named("schedule"),
+        me: 0,
+        sets: { chain, setOf: () => this.judge.set.hash },
+        deltaMs: 25,
+        baseMs: 250,
+        strongMs: 0,
+        heartbeatMs,
+        without: this.#without,
+      },
+      { root: { ...anchor, justView: 0n, commitHeight: 0n }, records },
+      this.nowMs,
+    );
+  }
+
+  leader(view: bigint): number {
+    return this.schedule.leader(view);
+  }
+
+  /** The first view from `from` on that another than this engine leads. */
+  foreign(from: bigint): bigint {
+    let view = from;
+    while (this.leader(view) === 0) view = nextTenureStart(view);
+    return view;
+  }
+
+  give(input: EngineInput): readonly EngineEffect[] {
+    const effects = this.engine.handle(input, this.nowMs);
+    for (const effect of effects) if (effect.type === "persist") this.wal.push(effect.record);
+    return effects;
+  }
+
+  hear(message: ConsensusMessage): readonly EngineEffect[] {
+    return this.give({ type: "message", from: 1, message });
+  }
+
+  block(
+    view: bigint,
+    justify: QuorumCert,
+    below: { height: bigint; timeMs: number } = genesis,
+  ): Certified {
+    return blockOn(this.judge, below, justify, view, {
+      proposer: this.leader(view),
+      timeMs: Math.max(this.nowMs, below.timeMs + 1),
+    });
+  }
+
+  proposal(block: Certified, tc?: TimeoutCert): ConsensusMessage {
+    const envelope = this.committee.signer(this.leader(block.header.view)).propose(block);
+    const { header, justify } = block;
+    return {
+      type: "proposal",
+      block: { header, justify },
+      envelope,
+      ...(tc === undefined ? {} : { tc }),
+    };
+  }
+
+  timeouts(view: bigint): TimeoutCert {
+    const [first, ...rest] = [1, 2, 3].map((index) =>
+      this.committee.signer(index).timeout(view, genesis),
+    );
+    assert.ok(first !== undefined);
+    return timeoutCertOf(this.judge.set, [first, ...rest]);
+  }
+
+  get first(): QuorumCert {
+    return anchorCert(this.judge.context, genesis);
+  }
+
+  /** The view before which the others have timed out, led by another. */
+  late(): { readonly view: bigint; readonly tc: TimeoutCert } {
+    const view = this.foreign(17n);
+    return { view, tc: this.timeouts(view - 1n) };
+  }
+}
+
+export const typesOf = (effects: readonly EngineEffect[]): string[] =>
+  effects.map(({ type }) => type);
+export const requestsIn = (effects: readonly EngineEffect[]) =>
+  effects.flatMap((effect) => (effect.type === "sign" ? [effect.request] : []));
+export const reasonsIn = (effects: readonly EngineEffect[]) =>
+  effects.flatMap((effect) => (effect.type === "refused" ? [effect.error.code] : []));
+export const sentIn = (effects: readonly EngineEffect[]) =>
+  effects.flatMap((effect) => (effect.type === "broadcast" ? [effect.message] : []));
+
+export const held = (bench: Bench, block: Certified) =>
+  bench.give({ type: "judged", digest: block.digest, isHeld: true });
