@@ -202,7 +202,7 @@ const fillPeers = (
 
 const setOf = ({ params, quick, dataPath, seed }: BenchContext): VectorSet => {
   const count = Number(params["n"] ?? (quick ? 5000 : 20_000));
-  const queries = quick ? 100 : 500;
+  const queries = Number(params["queries"] ?? (quick ? 100 : 500));
   return dataPath === undefined
     ? seededVectors(seed, count, queries, Number(params["d"] ?? 384))
     : vectorsOfFile(dataPath, count, queries);
