@@ -16,7 +16,7 @@ import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
 
 const judge = async (one: BadInputCase, context: SuiteContext): Promise<SuiteCase> => {
   try {
-    const { ok, expected, actual } = await one.run(context.signal);
+    const { ok, expected, actual } = await one.run(context.signal, context.quick);
     return { id: one.id, outcome: ok ? "passed" : "failed", expected, actual };
   } catch (error) {
     if (error instanceof InvariantError) throw error;

@@ -1,6 +1,7 @@
 /**
- * Every fenced `sh` block of README and the guides runs, top to bottom, in a scratch folder of its
- * document, and ends with 0; README's transcript is what the commands print today.
+ * Every fenced `sh` block of README and the guides runs, top to bottom, in a scratch folder and a home of
+ * its document, and ends with 0; README's transcript is what the commands print today. Documents know
+ * nothing of each other: two go at once, for much of each is waiting.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -98,6 +99,28 @@ const compareTranscript = async (root: string): Promise<SuiteCase> => {
   };
 };
 
+const documentsAtOnce = 2;
+
+/** The blocks of each document one after the other. */
+const runBlocks = async (context: SuiteContext, parent: string): Promise<readonly SuiteCase[]> => {
+  const chosen = blocksOf(context.root).filter(({ id }) => wanted(context, id));
+  const documents = [...Map.groupBy(chosen, ({ id }) => id.split(":")[0]).values()];
+  const done = new Map<string, SuiteCase>();
+  const next = async (): Promise<void> => {
+    for (let blocks = documents.shift(); blocks !== undefined; blocks = documents.shift()) {
+      for (const block of blocks) {
+        context.signal.throwIfAborted();
+        context.progress(block.id);
+        done.set(block.id, await runBlock(context.root, parent, block));
+      }
+    }
+  };
+  // All have ended before their folders go.
+  const ended = await Promise.allSettled(Array.from({ length: documentsAtOnce }, next));
+  for (const each of ended) if (each.status === "rejected") throw each.reason;
+  return chosen.flatMap(({ id }) => done.get(id) ?? []);
+};
+
 const wanted = (context: SuiteContext, id: string): boolean =>
   context.caseId === undefined || context.caseId === id;
 
@@ -109,12 +132,7 @@ export const suite: Suite = {
     const parent = mkdtempSync(join(tmpdir(), "ioi-docs-"));
     const cases: SuiteCase[] = [];
     try {
-      for (const block of blocksOf(context.root)) {
-        context.signal.throwIfAborted();
-        if (!wanted(context, block.id)) continue;
-        context.progress(block.id);
-        cases.push(await runBlock(context.root, parent, block));
-      }
+      cases.push(...(await runBlocks(context, parent)));
       if (wanted(context, "workspaces")) cases.push(workspacesOutside(context.root));
       if (wanted(context, "README.md: transcript")) {
         cases.push(await compareTranscript(context.root));

@@ -9,7 +9,7 @@ export interface Verdict {
 
 export interface BadInputCase {
   readonly id: string;
-  run(signal: AbortSignal): Promise<Verdict>;
+  run(signal: AbortSignal, quick: boolean): Promise<Verdict>;
 }
 
 export const judged = (expected: string, ok: boolean, actual: string): Verdict => ({
