@@ -7,7 +7,8 @@
  * - `wrongOpens`: a file opened as something that it never was, or was written to although refused;
  * - `remembered`: the key of a memory whose forgetting was promised is still in the file.
  *
- * Control: the same losses of power on a disk whose syncs do nothing lose what was promised.
+ * Controls: the same losses of power on a disk whose syncs do nothing lose what was promised; a reader
+ * that does not look for the commit takes half of a torn append for stored.
  */
 import { SeededRandom } from "@ioi/base";
 import { createMemoryFile, openMemoryFile } from "@ioi/scs";
@@ -90,7 +91,9 @@ const bytesCases = async ({ quick, seed, progress }: SuiteContext): Promise<Byte
     all.torn.push(tear);
     all.changed.push(change, blind);
     for (const [name, tried] of Object.entries({ cut, torn: tear, changed: change, blind })) {
-      cases.push(caseOf(`${name}-${kind}`, tried.wrong, tried.first));
+      const judged = caseOf(`${name}-${kind}`, tried.wrong, tried.first);
+      const control = tear.harmed > 0 ? "harmed" : "harmless";
+      cases.push(name === "torn" ? { ...judged, control } : judged);
     }
   }
   const every = await everyRecord(`${seed}/every`);

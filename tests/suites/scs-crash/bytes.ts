@@ -1,5 +1,5 @@
 /** Every cut, torn appends, changed bytes: what a damaged file opens as, against what it must. */
-import { SeededRandom } from "@ioi/base";
+import { crc32c, SeededRandom } from "@ioi/base";
 import {
   hintedUpTo,
   hintsFrom,
@@ -53,12 +53,33 @@ export const cuts = async ({ bytes, ends }: ManyCommits, step: number): Promise<
   return tally;
 };
 
-/** The last append as a crash may leave it: sectors there, lost, or of something else. */
+/** What a reader finds that takes every whole record for a memory, whether a commit follows or not. */
+const withoutCommits = (bytes: Uint8Array): number => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let memories = 0;
+  for (let at = recordsFrom; at + 24 <= bytes.length;) {
+    const end = at + 24 + view.getUint32(at + 8, true);
+    const isWhole =
+      view.getUint32(at + 20, true) === crc32c(bytes.subarray(at, at + 20)) &&
+      end + 4 <= bytes.length &&
+      (bytes[at + 4] === 5 || view.getUint32(end, true) === crc32c(bytes.subarray(at + 24, end)));
+    if (!isWhole) break;
+    if (bytes[at + 4] === 1) memories += 1;
+    at = Math.ceil((end + 4) / 8) * 8;
+  }
+  return memories;
+};
+
+/**
+ * The last append as a crash may leave it: sectors there, lost, or of something else. `harmed`: how often
+ * somebody who does not look for the commit would have taken half of it for stored.
+ */
 export const torn = async (
   { bytes, ends }: ManyCommits,
   rounds: number,
   random: SeededRandom,
-): Promise<Tried> => {
+): Promise<Tried & { readonly harmed: number }> => {
+  let harmed = 0;
   const tally = new Tally();
   for (let round = 0; round < rounds; round++) {
     const commit = 1 + random.below(ends.length - 1);
@@ -77,8 +98,10 @@ export const torn = async (
       length === end && Buffer.compare(left.subarray(durable), bytes.subarray(durable, end)) === 0;
     const due = `${2 * (isWhole ? commit + 1 : commit)}`;
     tally.add(`round ${round}, commit ${commit}`, found, found === due);
+    if (`${withoutCommits(left.subarray(0, length))}` !== due) harmed += 1;
   }
-  return tally;
+  const { tried, wrong, first } = tally;
+  return { tried, wrong, first, harmed };
 };
 
 const flipped = (bytes: Uint8Array, at: number, bit: number): Uint8Array => {
