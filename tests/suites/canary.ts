@@ -32,6 +32,15 @@ const memoryKeyOf = async (data: string): Promise<Uint8Array> => {
   return keys.memoryKey;
 };
 
+/** It goes from the Guardian to the driver, and is in nobody else's hands. */
+const keyCase = async (data: string, pidOf: (name: string) => number): Promise<SuiteCase> => {
+  const key = await memoryKeyOf(data);
+  const others = ["orchestrator", "workload", "console"].filter((name) => pidOf(name) !== 0);
+  const hits = others.reduce((sum, name) => sum + hitsInMemory(pidOf(name), key).hits, 0);
+  const held = hitsInMemory(pidOf("guardian"), key).hits;
+  return caseOf("memory-key", hits + hitsInFiles(data, key), held);
+};
+
 /** A gate whose client has sent the word to its server, and had it back. */
 const gateWith = async (data: string, folder: string, word: string): Promise<RawClient> => {
   const script = path.join(folder, "server.py");
@@ -108,12 +117,7 @@ export const suite: Suite = {
     const driver = hitsInMemory(pidOf("driver-mcp"), word);
     cases.push(caseOf("orchestrator-memory", orchestrator.hits, workload.hits));
     cases.push(caseOf("orchestrator-memory-mcp", orchestrator.hits, driver.hits));
-    // What opens the memory file goes from the Guardian to the driver, and is in nobody else's hands.
-    const key = await memoryKeyOf(data);
-    const held = hitsInMemory(pidOf("guardian"), key).hits;
-    const carried = ["orchestrator", "workload", "console"].filter((name) => pidOf(name) !== 0);
-    const keyHits = carried.reduce((sum, name) => sum + hitsInMemory(pidOf(name), key).hits, 0);
-    cases.push(caseOf("memory-key", keyHits + hitsInFiles(data, key), held));
+    cases.push(await keyCase(data, pidOf));
     return {
       cases,
       metrics: {

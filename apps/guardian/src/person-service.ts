@@ -10,6 +10,19 @@ const indexOf = (value: bigint): number => {
   throw new OperationError("E_RPC_MALFORMED", "an index beyond 2^53");
 };
 
+const checkpointOfMemory = (core: GuardianCore) => {
+  const { note, state } = memoryCheckpoint(core);
+  return {
+    note,
+    store: fromHex(state.store) ?? new Uint8Array(0),
+    commit: BigInt(state.commit),
+    size: BigInt(state.size),
+    root: state.root,
+    indexRoot: state.indexRoot ?? new Uint8Array(0),
+    atMs: BigInt(state.atMs),
+  };
+};
+
 export const personService = (
   core: GuardianCore,
   person: PersonSide,
@@ -57,18 +70,7 @@ export const personService = (
       const { note, size, root } = await anchors.take();
       return { note, size: BigInt(size), root };
     },
-    memoryCheckpoint: async () => {
-      const { note, state } = memoryCheckpoint(core);
-      return {
-        note,
-        store: fromHex(state.store) ?? new Uint8Array(0),
-        commit: BigInt(state.commit),
-        size: BigInt(state.size),
-        root: state.root,
-        indexRoot: state.indexRoot ?? new Uint8Array(0),
-        atMs: BigInt(state.atMs),
-      };
-    },
+    memoryCheckpoint: async () => checkpointOfMemory(core),
     guardianStatus: async () => {
       const policy = core.policy();
       let open = 0;

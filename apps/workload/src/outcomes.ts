@@ -154,7 +154,7 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
       status: outcome.status,
       ...(outcome.code === undefined ? {} : { code: outcome.code }),
       ...(end.message === "" ? {} : { message: clip(end.message, reasonCharsMax) }),
-      ...(recalled?.input ?? {}),
+      ...recalled?.input,
       bytes: outcome.bytes,
       resultHash: outcome.resultHash,
       reversible: outcome.reversible,

@@ -41,6 +41,7 @@ import { checkMemory, withMemoryKey } from "./memory.ts";
 import { modelAmount } from "./models.ts";
 import { type Notice, Notices } from "./notices.ts";
 import type { LoggedLeaf } from "./receipt-log.ts";
+import type { OutcomeReport } from "./outcome-report.ts";
 import type { GivenPreview } from "./previews.ts";
 import { sealedOrigins } from "./origins.ts";
 import { sealedRequests } from "./requests.ts";
@@ -75,20 +76,6 @@ export interface ProposalReply {
   readonly ttlMs: number;
   /** Microseconds, by part. */
   readonly timing: { readonly decide: number; readonly sync: number; readonly sign: number };
-}
-
-export interface OutcomeReport {
-  readonly session: string;
-  readonly counter: bigint;
-  /** Canonical `outcome`, signed by its instance; absent where the driver died. */
-  readonly outcome: Uint8Array | undefined;
-  readonly signature: Uint8Array;
-  readonly status: string;
-  readonly reportedBy: string;
-  /** Where values of the answer come from, as the driver committed to it. */
-  readonly origins?: Uint8Array;
-  /** Canonical list of a program's requests. */
-  readonly requests?: Uint8Array;
 }
 
 interface Checked {

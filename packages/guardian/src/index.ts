@@ -7,7 +7,8 @@ export {
 } from "./device-book.ts";
 export { type DeviceOffer, DeviceSide, type DeviceView } from "./devices.ts";
 export { errors } from "./errors.ts";
-export { Gate, type OutcomeReport, type Proposal, type ProposalReply } from "./gate.ts";
+export { Gate, type Proposal, type ProposalReply } from "./gate.ts";
+export type { OutcomeReport } from "./outcome-report.ts";
 export type { Lease, LeaseHeader } from "./leases.ts";
 export { memoryCheckpoint, type MemoryCheckpoint } from "./memory.ts";
 export type { MemoryState } from "./memory-states.ts";

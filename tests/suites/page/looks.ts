@@ -108,6 +108,23 @@ const attach = (folder: string): Screen => ({
   },
 });
 
+/** One is kept and found, with its proof verified. */
+const memories: Screen = {
+  name: "memory",
+  open: async (page) => {
+    await goTo(page, "/memory");
+    await page.getByLabel("What is kept").fill("Ann drinks tea.");
+    await page.getByLabel("What is kept").press("Enter");
+    await page
+      .getByText(/^Kept as memory/)
+      .first()
+      .waitFor();
+    await page.getByLabel("What is looked for").fill("what does Ann drink");
+    await page.getByLabel("What is looked for").press("Enter");
+    await page.waitForSelector('[data-proof="true"]');
+  },
+};
+
 /** The screens; a task and its card are there when the sessions are named. */
 export const screensOf = (sessions: {
   readonly task: string;
@@ -167,21 +184,7 @@ export const screensOf = (sessions: {
   screen("policy-learn", "/policy?tab=learn"),
   screen("policy-tests", "/policy?tab=tests"),
   screen("policy-history", "/policy?tab=history"),
-  {
-    name: "memory",
-    open: async (page) => {
-      await goTo(page, "/memory");
-      await page.getByLabel("What is kept").fill("Ann drinks tea.");
-      await page.getByLabel("What is kept").press("Enter");
-      await page
-        .getByText(/^Kept as memory/)
-        .first()
-        .waitFor();
-      await page.getByLabel("What is looked for").fill("what does Ann drink");
-      await page.getByLabel("What is looked for").press("Enter");
-      await page.waitForSelector('[data-proof="true"]');
-    },
-  },
+  memories,
   screen("doctor", "/doctor"),
   screen("tour", "/tour"),
   withKeys("spotlight", "Control+k", ".goal"),
