@@ -9,12 +9,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, realpathSync, statSync } from "node:fs";
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
-import { canonicalHostOf } from "@ioi/firewall";
-import { parseUrl } from "@ioi/host/ports";
 import type { CommandContext } from "../../context.ts";
 import { programBytesMax } from "../../limits.ts";
 import { projectRoot } from "../../program.ts";
 import { failWith, usage } from "../../report.ts";
+import { type Place, placeOf } from "./places.ts";
 import { withoutRunner } from "./runner.ts";
 
 export interface ServerOptions {
@@ -26,11 +25,6 @@ export interface ServerOptions {
   readonly folders?: boolean;
   readonly env?: readonly string[];
   readonly network?: readonly string[];
-}
-
-interface Place {
-  readonly host: string;
-  readonly port: number;
 }
 
 export interface ServerDraft {
@@ -143,18 +137,6 @@ const environmentOf = (
     env[name] = value;
   }
   return env;
-};
-
-/** `HOST` or `HOST:PORT`; an address of IPv6 stands in brackets. */
-const placeOf = (given: string): Place => {
-  const wrong = (why: string): Error =>
-    usage(`--network takes HOST or HOST:PORT; ${given}: ${why}`);
-  const [, host = "", digits = "443"] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(given) ?? [];
-  const port = Number(digits);
-  if (host === "" || port < 1 || port > 65_535) throw wrong("that is none of them");
-  const name = canonicalHostOf(host, parseUrl);
-  if (!name.ok) throw wrong(name.error);
-  return { host: name.value, port };
 };
 
 class Roots {
