@@ -138,6 +138,34 @@ test("a snapshot and what was added since make the same graph, wherever it was t
   assert.notEqual(toHex(commitment.root()), root);
 });
 
+test("a snapshot is refused for each thing that no graph has", () => {
+  const two = seeded(64, 2);
+  const load = (...bytes: readonly number[]): string => {
+    const graph = new KernelGraph(nodeCrypto, small, (sources[0] as Source).open(), 80);
+    const loaded = graph.load(
+      Uint8Array.from(bytes),
+      (id) => two[id % 2] as Int16Array,
+      () => frame,
+    );
+    return loaded.ok ? "taken" : loaded.error.message.replace(/^.*: /, "");
+  };
+  const head = [1, 2, 0, 0, 0];
+  assert.equal(load(...head, 0, 0, 1, 1, 1, 0), "taken");
+  assert.equal(load(2, 2, 0, 0, 0, 0, 0, 1, 1, 1, 0), "it has another version");
+  assert.equal(load(1, 81, 0, 0, 0, ...Array<number>(162).fill(0)), "it has another length");
+  assert.equal(load(1, 65, 0, 0, 0, ...Array<number>(130).fill(0)), "it ends within a batch");
+  assert.equal(load(...head, 9, 0, 1, 1, 1, 0), "a level is out of range");
+  assert.equal(load(...head, 0, 0, 17, 1, 1, 0), "a list is too long");
+  assert.equal(load(...head, 0, 0, 1, 2, 1, 0), "a neighbour is out of range");
+  assert.equal(load(...head, 0, 0, 1, 0, 1, 0), "a neighbour is out of range");
+  assert.equal(load(...head, 1, 0, 1, 1, 1, 1, 1, 0), "a neighbour is not on its layer");
+  assert.equal(load(...head, 0, 0, 1, 0x81, 0, 1, 0), "a number is not in its shortest form");
+  assert.equal(load(...head, 0, 0, 1, 1, 1), "it is cut off");
+  assert.equal(load(...head, 0, 0, 1, 1, 1, 0, 0), "bytes follow");
+  const high = [1, 64, 0, 0, 0, ...Array<number>(64).fill(8), ...Array<number>(9 * 64).fill(0)];
+  assert.equal(load(...high), "too many nodes stand above the bottom");
+});
+
 test("a hostile snapshot is refused, or is lists that a graph can have", (t) => {
   const seed = process.env["IOI_SEED"] ?? `${Math.random()}`;
   t.diagnostic(`seed ${seed}`);

@@ -71,7 +71,7 @@ class Writer {
 
 /** Rising, each once. */
 const sorted = (numbers: readonly number[]): Int32Array => {
-  const all = Int32Array.from(numbers).sort();
+  const all = Int32Array.from(numbers).sort((a, b) => a - b);
   let count = 0;
   for (const number of all) {
     if (count === 0 || all[count - 1] !== number) all[count++] = number;
