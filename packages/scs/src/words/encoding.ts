@@ -14,6 +14,7 @@ import {
   utf8Encode,
 } from "@ioi/base";
 import { termCharsMax, wordMemoriesMax } from "../limits.ts";
+import type { ReadList } from "./lists.ts";
 
 export type WordsError = Rejection<"E_SCS_DAMAGED">;
 
@@ -105,6 +106,11 @@ class Reader {
   }
 
   number(max: number, what: string): number {
+    const only = this.#bytes[this.#at] ?? 0x80;
+    if (only < 0x80 && only <= max) {
+      this.#at++;
+      return only;
+    }
     let value = 0;
     for (let scale = 1; scale < 2 ** 42; scale *= 0x80) {
       const byte = this.#bytes[this.#at++];
@@ -125,6 +131,14 @@ class Reader {
     return bytes;
   }
 
+  get at(): number {
+    return this.#at;
+  }
+
+  since(start: number): Uint8Array {
+    return this.#bytes.subarray(start, this.#at);
+  }
+
   get isAtEnd(): boolean {
     return this.#at === this.#bytes.length;
   }
@@ -134,17 +148,20 @@ export interface IndexSink {
   /** Numbers from here on alone. */
   readonly first: number;
   memory(id: number, length: number): void;
-  /** Of a term that stands in what is read; then called for each of its entries. */
-  entries(term: string): (id: number, occurrences: number) => void;
+  /** A term that stands in what is read, with its list. */
+  list(term: string, list: ReadList): void;
 }
 
-/** Terms that each memory still has to have, by its number; of one that is not there, 0. */
-type Missing = Float64Array;
+/** Terms that each memory still has to have, from `first` on. */
+interface Missing {
+  readonly first: number;
+  readonly terms: Float64Array;
+}
 
 const readMemories = (reader: Reader, sink: IndexSink): Missing => {
   const count = reader.number(wordMemoriesMax, "the count of memories");
-  const lengths: number[] = [];
   const ids: number[] = [];
+  const lengths: number[] = [];
   let last = -1;
   for (let i = 0; i < count; i++) {
     const id = last + 1 + reader.number(wordMemoriesMax, "a memory");
@@ -155,28 +172,24 @@ const readMemories = (reader: Reader, sink: IndexSink): Missing => {
     lengths.push(length);
     last = id;
   }
-  const missing = new Float64Array(last + 1);
-  for (const [i, id] of ids.entries()) missing[id] = lengths[i] as number;
-  return missing;
+  const first = ids[0] ?? 0;
+  const terms = new Float64Array(last + 1 - first);
+  for (const [i, id] of ids.entries()) terms[id - first] = lengths[i] as number;
+  return { first, terms };
 };
 
-const readList = (
-  reader: Reader,
-  count: number,
-  missing: Missing,
-  take: (id: number, occurrences: number) => void,
-): void => {
+const readList = (reader: Reader, memories: number, { first, terms }: Missing): ReadList => {
+  const start = reader.at;
   let last = -1;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < memories; i++) {
     const step = reader.number(2 * wordMemoriesMax, "an entry");
-    const id = last + 1 + Math.floor(step / 2);
+    last += 1 + Math.floor(step / 2);
     const occurrences = step % 2 === 1 ? 1 : 2 + reader.number(2 ** 31, "a count of occurrences");
-    const left = (missing[id] ?? 0) - occurrences;
+    const left = (terms[last - first] ?? 0) - occurrences;
     if (left < 0) throw new Malformed("a list names a memory more often than it has terms");
-    missing[id] = left;
-    take(id, occurrences);
-    last = id;
+    terms[last - first] = left;
   }
+  return { bytes: reader.since(start), memories, last };
 };
 
 const readTerms = (reader: Reader, missing: Missing, sink: IndexSink): void => {
@@ -194,7 +207,7 @@ const readTerms = (reader: Reader, missing: Missing, sink: IndexSink): void => {
     }
     const memories = reader.number(wordMemoriesMax, "the count of a list");
     if (memories === 0) throw new Malformed("a term stands nowhere");
-    readList(reader, memories, missing, sink.entries(term));
+    sink.list(term, readList(reader, memories, missing));
     before = bytes;
     last = term;
   }
@@ -207,7 +220,7 @@ export const readIndex = (bytes: Uint8Array, sink: IndexSink): Result<undefined,
     const missing = readMemories(reader, sink);
     readTerms(reader, missing, sink);
     if (!reader.isAtEnd) throw new Malformed("more follows");
-    for (const left of missing) {
+    for (const left of missing.terms) {
       if (left !== 0) throw new Malformed("a memory has more terms than the lists say");
     }
     return ok(undefined);

@@ -21,6 +21,13 @@ export interface List {
   memories: number;
 }
 
+/** A list that lies elsewhere. */
+export interface ReadList {
+  readonly bytes: Uint8Array;
+  readonly memories: number;
+  readonly last: number;
+}
+
 export class Lists {
   #bytes: Uint8Array = new Uint8Array(4096);
   #end = 0;
@@ -40,6 +47,15 @@ export class Lists {
     list.used += end - at;
     list.last = id;
     list.memories++;
+  }
+
+  /** A list as `bytesOf` gave it, which was looked at before. */
+  adopt({ bytes, memories, last }: ReadList): List {
+    let size = smallest;
+    while (2 ** size < bytes.length) size++;
+    const start = this.#region(size);
+    this.#bytes.set(bytes, start);
+    return { start, used: bytes.length, size, last, memories };
   }
 
   each(list: List, take: (id: number, occurrences: number) => void): void {

@@ -17,7 +17,7 @@ import { domainHash, domains, type Hashing } from "@ioi/crypto";
 import { queryTermsMax, wordMemoriesMax } from "../limits.ts";
 import { meanLength, scoreOf, weightOf } from "./bm25.ts";
 import { encodeIndex, readIndex, type WordsError } from "./encoding.ts";
-import { type List, Lists } from "./lists.ts";
+import { type List, Lists, type ReadList } from "./lists.ts";
 import { type CountedTerms, countTerms, queryTerms } from "./tokenise.ts";
 
 export interface WordAnswer {
@@ -150,10 +150,7 @@ export class WordIndex {
     const first = this.#last + 1;
     const read = readIndex(bytes, {
       memory: (id, length) => this.#hold(id, length),
-      entries: (term) => {
-        const list = this.#listOf(term);
-        return (id, occurrences) => this.#lists.append(list, id, occurrences);
-      },
+      list: (term, list) => this.#join(term, list),
       first,
     });
     return read.ok ? { ok: true, value: this } : err(read.error);
@@ -185,6 +182,17 @@ export class WordIndex {
     this.#last = id;
     this.#size++;
     this.#total += length;
+  }
+
+  #join(term: string, { bytes, memories, last }: ReadList): void {
+    const read = this.#lists.adopt({ bytes, memories, last });
+    const list = this.#terms.get(term);
+    if (list === undefined) {
+      this.#terms.set(term, read);
+      return;
+    }
+    this.#lists.each(read, (id, occurrences) => this.#lists.append(list, id, occurrences));
+    this.#lists.drop(read);
   }
 
   #listOf(term: string): List {
