@@ -12,10 +12,11 @@
 import { setImmediate } from "node:timers/promises";
 import { equalBytes, SeededRandom, toHex } from "@ioi/base";
 import { verifyRecall } from "@ioi/verifier";
+import { chromiumMissing } from "../lib/chromium.ts";
 import { changeBytes } from "./scs-tamper/bytes.ts";
 import { Document, ownLogRoot } from "./scs-tamper/documents.ts";
 import { TamperedFiles } from "./scs-tamper/files.ts";
-import { compareOnNode20 } from "./scs-tamper/node-20.ts";
+import { compareOnNode20, node20Missing } from "./scs-tamper/node-20.ts";
 import { expectedOnPage, tryPage } from "./scs-tamper/page.ts";
 import { Tally, type Tried } from "./scs-tamper/tally.ts";
 import { makeWorld, type Proof, type World } from "./scs-tamper/world.ts";
@@ -118,25 +119,27 @@ const caseOf = (id: string, tally: Tally, unreached: readonly string[]): SuiteCa
   };
 };
 
-const pageCase = async ({ proofs }: World): Promise<SuiteCase> => {
+/** A case, or what this machine lacks for it. */
+type Part = { readonly cases: readonly SuiteCase[]; readonly unavailable: readonly string[] };
+
+const pageCase = async ({ proofs }: World): Promise<Part> => {
   const id = "page-from-a-file";
   const [proof] = proofs;
   if (proof?.trust.commit === undefined) throw new Error("no proof to show");
   const { found } = await tryPage(proof.bytes, toHex(proof.trust.commit));
-  if (found === undefined) return { id, outcome: "skipped", reason: "no Chromium on this machine" };
+  if (found === undefined) return { cases: [], unavailable: [chromiumMissing] };
   const [expected, actual] = [expectedOnPage.join(" · "), found.join(" · ")];
-  return { id, outcome: expected === actual ? "passed" : "failed", expected, actual };
+  const outcome = expected === actual ? "passed" : "failed";
+  return { cases: [{ id, outcome, expected, actual }], unavailable: [] };
 };
 
 /** In the long form alone: it fetches a runtime. */
-const nodeCase = async (world: World, { quick, seed }: SuiteContext): Promise<SuiteCase[]> => {
-  const id = "verifier-on-node-20";
-  if (quick) return [];
+const nodeCase = async (world: World, { quick, seed }: SuiteContext): Promise<Part> => {
+  if (quick) return { cases: [], unavailable: [] };
   const compared = await compareOnNode20(world, seed);
-  if (compared === undefined)
-    return [{ id, outcome: "skipped", reason: "Node 20 is not to be had" }];
+  if (compared === undefined) return { cases: [], unavailable: [node20Missing] };
   const outcome = compared.expected === compared.actual ? "passed" : "failed";
-  return [{ id, outcome, ...compared }];
+  return { cases: [{ id: "verifier-on-node-20", outcome, ...compared }], unavailable: [] };
 };
 
 const run = async (context: SuiteContext) => {
@@ -163,8 +166,8 @@ const run = async (context: SuiteContext) => {
         control: control > 0 ? ("harmed" as const) : ("harmless" as const),
       },
       caseOf("files", files, missed(tampered.fields, files)),
-      page,
-      ...onNode20,
+      ...page.cases,
+      ...onNode20.cases,
     ],
     metrics: {
       mutations: sum("refused") + sum("accepted") + sum("threw"),
@@ -176,6 +179,7 @@ const run = async (context: SuiteContext) => {
       passedWithoutRoot: control,
       slowestMs: Math.round(Math.max(proofs.slowestMs, files.slowestMs)),
     },
+    unavailable: [...page.unavailable, ...onNode20.unavailable],
     goals: ["accepted", "threw"].map((metric) => ({ metric, op: "=" as const, value: 0 })),
   };
 };
