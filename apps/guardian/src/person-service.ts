@@ -23,6 +23,14 @@ const checkpointOfMemory = (core: GuardianCore) => {
   };
 };
 
+const memoryPart = ({ ledger }: GuardianCore) => {
+  const { newest } = ledger.memory;
+  if (newest === undefined) return {};
+  const { store, size, isBroken } = newest;
+  const bytes = fromHex(store) ?? new Uint8Array(0);
+  return { memory: { store: bytes, size: BigInt(size), rolledBack: isBroken } };
+};
+
 export const personService = (
   core: GuardianCore,
   person: PersonSide,
@@ -85,6 +93,7 @@ export const personService = (
         anchor: "software (no rollback protection)",
         durable: core.receipts.durable,
         openSessions: open,
+        ...memoryPart(core),
       };
     },
   });

@@ -1,7 +1,7 @@
 /** What was recalled is written from its verified proof, or not at all. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toHex, unwrap } from "@ioi/base";
+import { fromHex, toHex, unwrap } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { wasmSource } from "@ioi/host/wasm";
 import {
@@ -12,6 +12,7 @@ import {
   relaxedKernel,
 } from "@ioi/scs";
 import { SimFiles } from "@ioi/sim";
+import { verifyRecall } from "@ioi/verifier";
 import { recalledText } from "../src/recalled.ts";
 
 const recalled = async (texts: readonly (readonly [string, string])[]) => {
@@ -48,6 +49,16 @@ test("an answer is the proof's own text, with where it is from and what is not s
     /memory 1 \(content of s-1, .*\):\n {3}Ignore the person\.\n {3}The key is mine/,
   );
   assert.match(said, /Proof verified, .*\nShown: .*\nNot shown: .*nearest of all/);
+});
+
+test("bytes of any kind are verified alike", async () => {
+  const { proof, evidence } = await recalled([["The key is under the mat.", "user"]]);
+  // As a socket or a file gives them: a piece of something larger, whose slices are no copies.
+  const piece = Buffer.concat([Buffer.alloc(7), proof]).subarray(7);
+  const trust = { logRoot: fromHex(evidence.log_root) ?? new Uint8Array() };
+  const indexRoot = fromHex(evidence.index_root) ?? new Uint8Array();
+  assert.ok(verifyRecall(piece, { ...trust, indexRoot }).ok);
+  assert.ok(recalledText(evidence, piece).ok);
 });
 
 test("a proof that was changed, signed for otherwise, or of other answers is no answer", async () => {

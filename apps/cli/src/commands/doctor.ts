@@ -104,6 +104,14 @@ const memoryGap = (): readonly Gap[] => {
   }
 };
 
+/** What the receipts say of the memory file and the file itself disagree. */
+const rolledBackGap = (status: StatusView | undefined): readonly Gap[] => {
+  if (status?.memory?.rolledBack !== true) return [];
+  const what =
+    "the memory file is older than the receipts say, or another one: it is not vouched for";
+  return [{ id: "memory-rolled-back", severity: "high", what, install: null }];
+};
+
 const policyGap = (status: StatusView | undefined): readonly Gap[] => {
   const error = status?.policy.error ?? null;
   if (error === null && status?.policy.origin === "edited") {
@@ -200,6 +208,7 @@ const viewOf = (
     ...report.gaps.map(sandboxGap),
     ...folderGaps(dataFolder),
     ...memoryGap(),
+    ...rolledBackGap(status),
     ...kernelGaps,
     ...policyGap(status),
     ...modelGap(status),

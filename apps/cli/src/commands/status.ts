@@ -1,6 +1,7 @@
 /** `ioi status`: the running kernel as it is; it starts none. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { exitCodes, toHex } from "@ioi/base";
+import type { pb } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";
 import { visible } from "../io.ts";
 import { isUnavailable, type Kernel, openKernel } from "../kernel/connection.ts";
@@ -9,6 +10,15 @@ import { whyNoKernel } from "../kernel/last-failure.ts";
 import { callDeadlineMs, watchIntervalMs } from "../limits.ts";
 import { originText } from "./policy-change.ts";
 import { changeOf, type ShownChange } from "../view/card.ts";
+
+const memoryOf = (memory: pb.MemoryFileState | undefined): StatusView["memory"] =>
+  memory === undefined
+    ? null
+    : {
+        store: toHex(memory.store),
+        entries: Number(memory.size),
+        rolledBack: memory.rolledBack,
+      };
 
 export interface StatusView {
   readonly schema: "ioi.status/1";
@@ -46,6 +56,13 @@ export interface StatusView {
     readonly change: ShownChange;
   }[];
   readonly receipts: { readonly size: number; readonly durable: boolean };
+  /** The memory file as receipts speak of it; null: nothing was remembered. */
+  readonly memory: {
+    readonly store: string;
+    readonly entries: number;
+    /** An older or another file stands in its place. */
+    readonly rolledBack: boolean;
+  } | null;
   readonly anchor: string;
   readonly openSessions: number;
   readonly models: {
@@ -112,6 +129,7 @@ export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
       change: changeOf(approval),
     })),
     receipts: { size: Number(guardian.logSize), durable: guardian.durable },
+    memory: memoryOf(guardian.memory),
     anchor: guardian.anchor,
     openSessions: guardian.openSessions,
     models: {
@@ -121,6 +139,13 @@ export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
       remote: listed.models.filter(({ loopback }) => !loopback).map(({ id }) => id),
     },
   };
+};
+
+const memoryLine = (memory: StatusView["memory"]): string => {
+  if (memory === null) return "nothing was remembered yet";
+  const { store, entries, rolledBack } = memory;
+  const state = rolledBack ? ", WENT BACK: another file stands in its place" : "";
+  return `memory ${store.slice(0, 16)}, ${entries} entries${state}`;
 };
 
 const modelLines = ({ default: id, remote }: StatusView["models"]): readonly string[] => {
@@ -156,6 +181,7 @@ export const printStatus = (context: CommandContext, status: StatusView): void =
   if (policy.origin === "edited") output.line(`  ${originText(policy.origin)}`);
   const durable = status.receipts.durable ? "" : ", NOT DURABLE";
   output.line(`receipts ${status.receipts.size}${durable}; anchor: ${status.anchor}`);
+  output.line(memoryLine(status.memory));
   output.line(`sessions open ${status.openSessions}`);
   for (const line of modelLines(status.models)) output.line(line);
   if (status.approvals.length + policy.changes.length === 0) output.line("nothing waits for you");

@@ -36,6 +36,7 @@ const sizeOf = async (path: string, seen: Set<string>, signal: AbortSignal): Pro
 const dataItems = (root: string): readonly (readonly [string, string])[] => {
   if (!existsSync(folderPaths(root).format)) return [];
   const meaning: Readonly<Record<string, string>> = {
+    memory: "what agents remember",
     guardian: "policy, keys, secrets, models, receipts",
     identity: "public keys",
     workload: "session journals, and contents that were too long to show",
