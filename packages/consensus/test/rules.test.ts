@@ -34,6 +34,26 @@ test("R2: a vote is asked for when the payload is held, and not before", () => {
   });
 });
 
+test("R1: a certificate opens a view before its block is held; the block is fetched, and then it counts", () => {
+  const bench = new Bench();
+  const { view } = bench.late();
+  const block = bench.block(view, bench.first);
+  const qc = bench.committee.certify(block, [1, 2, 3]);
+  const heard = bench.hear({ type: "qc", qc });
+  assert.deepEqual(heard, [
+    { type: "send", to: 1, message: { type: "fetch", digest: block.digest } },
+  ]);
+  assert.equal(bench.engine.view, view + 1n);
+  assert.equal(bench.engine.high.view, 0n);
+  bench.hear({ type: "block", block: { header: block.header, justify: block.justify } });
+  assert.deepEqual(bench.engine.high, qc);
+  const fetched = bench.hear({ type: "fetch", digest: block.digest });
+  assert.deepEqual(typesOf(fetched), ["send"]);
+  assert.deepEqual(bench.hear({ type: "fetch", digest: digestOf(1) }), [
+    { type: "lookup", to: 1, digest: digestOf(1) },
+  ]);
+});
+
 test("R3: what a request names is persisted before it, and an envelope before it is sent", () => {
   const bench = new Bench();
   const { view, tc } = bench.late();
