@@ -146,6 +146,28 @@ where.tool = { equals = "#server/start" }
   assert.match(client.stderr, /E_MCP_START.*never/s);
 });
 
+test("a start that asks waits for a person, and nothing of the server runs before", async () => {
+  const { folder, argv } = command("asked");
+  const mark = path.join(folder, "ran");
+  const script = fs.readFileSync(argv[1] ?? "", "utf8");
+  const begin = `pathlib.Path(${JSON.stringify(mark)}).write_text("ran")\nstate = `;
+  fs.writeFileSync(argv[1] ?? "", script.replace("state = ", begin));
+  const more = `[[rule]]
+id = "asks"
+effect = "ask"
+target = ["mcp::call"]
+where.tool = { equals = "#server/start" }
+`;
+  const how = ["--name", "asked", "--write", folder, "--on-ask", "wait"];
+  const policy = ["--policy", policyFile("asked", more), "--", ...argv];
+  await using client = RawClient.gate(kernel.data, [...how, ...policy]);
+  const approval = await client.until(() => /\ba-[0-9a-f]{10}\b/.exec(client.stderr)?.[0]);
+  assert.equal(fs.existsSync(mark), false);
+  assert.equal((await ioi(["approve", approval, "--data", kernel.data])).code, 0);
+  await client.hello();
+  assert.equal(fs.existsSync(mark), true);
+});
+
 test("what the policy refuses of its folders a server neither sees nor changes", async () => {
   const { folder, argv } = command("kept");
   const at = (name: string): string => path.join(folder, "data", name);
