@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { fromHex, toHex } from "@ioi/base";
 import { signCheckpoint } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { SignalExit } from "../src/report.ts";
 import { type Ran, runWith, type RunSettings, temporaryFolder } from "./support.ts";
 
 interface Answer {
@@ -274,4 +275,30 @@ test("a passphrase is typed twice and never shown, and standard input is remembe
   assert.deepEqual([found?.text, found?.source], [input.trimEnd(), "pipe"]);
   await desk.refused(["add", "a.scs", "", ...key], 2, "E_SCS_INPUT");
   await desk.refused(["search", "a.scs", "x", "--from", "soon", ...key], 2, "E_CLI_USAGE");
+});
+
+test("an import that is interrupted says so, and what it stored is whole", async () => {
+  using desk = new Desk();
+  await desk.value(["create", "a.scs", "--plain", "--embedder", "none"]);
+  const lines = Array.from({ length: 4000 }, (_, n) => JSON.stringify({ text: `memory ${n}` }));
+  desk.write("many.jsonl", `${lines.join("\n")}\n`);
+  const controller = new AbortController();
+  const path = desk.path("a.scs");
+  const before = statSync(path).size;
+  const look = setInterval(() => {
+    if (statSync(path).size > before) controller.abort(new SignalExit("SIGINT"));
+  }, 1);
+  const ran = await desk.run(["import", "a.scs", "many.jsonl"], { controller });
+  clearInterval(look);
+  assert.equal(ran.exit, 130);
+  assert.equal((await desk.value(["doctor", "a.scs"])).ok, true);
+  const [rest] = (await desk.value(["import", "a.scs", "many.jsonl"])).files;
+  assert.equal(rest?.memories, lines.length);
+  assert.ok((rest?.before ?? 0) > 0 && (rest?.before ?? 0) < lines.length);
+  await desk.value(["export", "a.scs", "all.jsonl"]);
+  const texts = readFileSync(desk.path("all.jsonl"), "utf8").trim().split("\n");
+  assert.deepEqual(
+    texts.map((line) => (JSON.parse(line) as { readonly text: string }).text),
+    lines.map((_, n) => `memory ${n}`),
+  );
 });
