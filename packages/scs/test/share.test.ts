@@ -125,13 +125,13 @@ test("any changed or dropped byte: refused, and nothing throws", (t) => {
 test("a slice is taken once; what could not be stored may come again", async () => {
   const files = new SimFiles({ seed: "taken" });
   const stored: NewMemory[] = [];
-  let full = true;
+  let failure: "" | `E_${string}` = "E_SCS_FULL";
   const receiver = {
     files,
     path: "a.scs",
     provider: nodeCrypto,
     store: (memories: readonly NewMemory[]) => {
-      if (full) return Promise.reject(new OperationError("E_SCS_FULL", "it is full"));
+      if (failure !== "") return Promise.reject(new OperationError(failure, "it is not stored"));
       stored.push(...memories);
       return Promise.resolve(memories.map((_, id) => id));
     },
@@ -144,13 +144,19 @@ test("a slice is taken once; what could not be stored may come again", async () 
       codeOf,
     );
   assert.equal(await receive(slice), "E_SCS_FULL");
-  full = false;
+  failure = "";
   assert.equal(await receive(slice), "stored 2");
   assert.equal(await receive(slice), "E_SLICE_TAKEN");
   // Control: it is the slice that is known again, not its memories.
   assert.equal(await receive(sealed(made, checkpointOf(made))), "stored 2");
   assert.equal(await receive(slice), "E_SLICE_TAKEN");
   assert.equal(stored.length, 4);
+  // After a failed sync it may be stored or not: it does not come twice.
+  failure = "E_SCS_POISONED";
+  const unknown = sealed(made, checkpointOf(made));
+  assert.equal(await receive(unknown), "E_SCS_POISONED");
+  failure = "";
+  assert.equal(await receive(unknown), "E_SLICE_TAKEN");
   await files.replaceFile("a.scs.taken", Uint8Array.of(0xa0));
   assert.equal(await receive(sealed(made, checkpointOf(made))), "E_SLICE_REGISTER");
 });

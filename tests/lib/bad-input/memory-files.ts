@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { crc32c, OperationError, SeededRandom, toHex } from "@ioi/base";
+import { crc32c, fromHex, OperationError, SeededRandom, toHex } from "@ioi/base";
+import { generateSealingKeys, sealingPublicKey } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
 import { wasmSource } from "@ioi/host/wasm";
@@ -14,6 +15,7 @@ import {
   type KernelExports,
   type NewSlot,
   openSubstrate,
+  sealSlice,
   type Place,
   simdKernel,
 } from "@ioi/scs";
@@ -252,6 +254,40 @@ const hostileProofs: BadInputCase = {
   },
 };
 
+const hostileSlices: BadInputCase = {
+  id: "memory-slice-hostile",
+  run: async () => {
+    using scratch = new Scratch();
+    const folder = await made(scratch);
+    const key = (await scs(folder, "agent-key", "agent.key", "--json")).json;
+    const recipient = fromHex((key as { readonly publicKey: string }).publicKey);
+    if (recipient === undefined) return judged("a key", false, "it is not hex");
+    await using opened = await openSubstrate(placeIn(folder), "read", { kernel });
+    const proof = await opened.show([0]);
+    const from = new Uint8Array(32);
+    const seal = (to: Uint8Array): Uint8Array => {
+      const slice = sealSlice(nodeCrypto, { from, recipient: to, atMs: 0, proof });
+      if (!slice.ok) throw new Error(slice.error.message);
+      return slice.value;
+    };
+    const good = seal(recipient);
+    const slices = {
+      altered: [good.slice().fill(0, good.length - 9), 6, "E_SLICE_INVALID"],
+      random: [new SeededRandom("slice").fill(new Uint8Array(3000)), 6, "E_SLICE_INVALID"],
+      other: [seal(sealingPublicKey(generateSealingKeys(nodeCrypto))), 5, "E_SLICE_KEY"],
+      good: [good, 0, "memor"],
+      again: [good, 5, "E_SLICE_TAKEN"],
+    } as const;
+    for (const [name, [bytes, exit, text]] of Object.entries(slices)) {
+      fs.writeFileSync(path.join(folder, name), bytes);
+      const taken = await scs(folder, "receive", "a.scs", name, "--keys", "agent.key");
+      const verdict = answered(taken, exit, text);
+      if (!verdict.ok) return { ...verdict, actual: `${name}: ${verdict.actual}` };
+    }
+    return judged("refused, taken once", true, "as expected");
+  },
+};
+
 export const memoryFileCases: readonly BadInputCase[] = [
   ...files,
   wrongKey,
@@ -263,4 +299,5 @@ export const memoryFileCases: readonly BadInputCase[] = [
   vectorCase("infinite", () => [Number.POSITIVE_INFINITY, ...ones(dimension - 1)]),
   vectorCase("of-zeros", () => ones(dimension).map(() => 0)),
   hostileProofs,
+  hostileSlices,
 ];

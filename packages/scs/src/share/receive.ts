@@ -59,8 +59,9 @@ export const receiveSlice = async (
   try {
     return { opened, ids: await receiver.store(opened.memories) };
   } catch (error) {
-    // Nothing of it was stored, so it may come again.
-    await writeTaken(receiver, taken);
+    // After a failed sync nobody knows what is stored; else nothing is, and it may come again.
+    const isUnknown = error instanceof OperationError && error.code === "E_SCS_POISONED";
+    if (!isUnknown) await writeTaken(receiver, taken);
     throw error;
   }
 };
