@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { SeededRandom } from "@ioi/base";
+import { OperationError, type SeededRandom } from "@ioi/base";
 
 export interface RetrievalSet {
   readonly name: string;
@@ -27,21 +27,31 @@ const fileBytesMax = 512 * 1024 * 1024;
 const isName = (value: unknown): value is string | number =>
   typeof value === "string" || typeof value === "number";
 
+const unfit = (message: string): OperationError => new OperationError("E_CLI_USAGE", message);
+
+/** Of a line that is no JSON object, nothing. */
+const objectOf = (line: string): Readonly<Record<string, unknown>> => {
+  try {
+    const value = JSON.parse(line) as unknown;
+    return typeof value === "object" && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+};
+
 const readSet = (path: string, bytes: Uint8Array): RetrievalSet => {
   const texts: { id: string; text: string }[] = [];
   const queries: { query: string; relevant: ReadonlySet<string> }[] = [];
   for (const [at, line] of Buffer.from(bytes).toString("utf8").split("\n").entries()) {
     if (line.trim() === "") continue;
-    const value = JSON.parse(line) as Readonly<Record<string, unknown>>;
-    const { id, text, query, relevant } = value;
+    const { id, text, query, relevant } = objectOf(line);
     if (isName(id) && typeof text === "string") texts.push({ id: String(id), text });
     else if (typeof query === "string" && Array.isArray(relevant)) {
       const ids = (relevant as readonly unknown[]).filter(isName).map(String);
       if (ids.length > 0) queries.push({ query, relevant: new Set(ids) });
-    } else throw new Error(`${path}:${at + 1}: neither {id, text} nor {query, relevant[]}`);
+    } else throw unfit(`${path}:${at + 1}: neither {id, text} nor {query, relevant[]}`);
   }
-  if (texts.length === 0 || queries.length === 0)
-    throw new Error(`${path}: no texts or no queries`);
+  if (texts.length === 0 || queries.length === 0) throw unfit(`${path}: no texts or no queries`);
   return { name: basename(path), texts, queries };
 };
 
@@ -54,7 +64,7 @@ export const readSets = (path: string): ReadSets => {
     : [path];
   const data: { path: string; sha256: string }[] = [];
   const sets = paths.map((file) => {
-    if (statSync(file).size > fileBytesMax) throw new Error(`${file} is too large`);
+    if (statSync(file).size > fileBytesMax) throw unfit(`${file} is too large`);
     const bytes = readFileSync(file);
     data.push({ path: file, sha256: createHash("sha256").update(bytes).digest("hex") });
     return readSet(file, bytes);
