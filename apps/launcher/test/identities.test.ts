@@ -27,6 +27,7 @@ test("every process has its user, and who sees the person's files is the person"
   assert.equal(asDriver(identities, "files").identity?.uid, 1000);
   assert.equal(asDriver(identities, "net").identity?.uid, 905);
   assert.equal(asDriver(identities, "model").identity?.uid, 905);
+  assert.equal(asDriver(identities, "memory").identity?.uid, 905);
   assert.deepEqual(asRole(undefined, "guardian"), {});
   assert.deepEqual(asDriver(undefined, "exec"), {});
 });
