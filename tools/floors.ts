@@ -53,6 +53,7 @@ export const rooms: readonly Room[] = [
   room("packages/storage", 3, "ported"),
   room("packages/scs", 3, "ported"),
   room("packages/drivers", 4, "shell"),
+  room("packages/netsim", 4, "ported"),
   room("packages/guardian", 5, "ported"),
   room("packages/validator", 6, "ported"),
   room("apps/launcher", appFloor, "shell"),

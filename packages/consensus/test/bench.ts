@@ -22,7 +22,7 @@ import {
   member,
   named,
   twin,
-} from "./support.ts";
+} from "@ioi/consensus/testing";
 
 const members = ["a", "b", "c", "d"].map((name) => member(name, 1n));
 

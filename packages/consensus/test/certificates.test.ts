@@ -26,10 +26,10 @@ import {
   judgeOf,
   member,
   messageOf,
-  native,
   setOf,
   twin,
-} from "./support.ts";
+} from "@ioi/consensus/testing";
+import { native, nativeKey } from "./native.ts";
 
 const four = () => ["a", "b", "c", "d"].map((name) => member(name, 1n));
 
@@ -113,7 +113,7 @@ test("a registration is of its set and of no other", () => {
 
 test("what a quorum of real signatures says is a commit, and one bit less is not", () => {
   const committee = new Committee(
-    ["a", "b", "c"].map((name) => member(name, 1n, true)),
+    ["a", "b", "c"].map((name) => member(name, 1n, nativeKey())),
     native,
   );
   const { cert } = committee.commit(1n, [0, 2]);

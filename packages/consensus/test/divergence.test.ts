@@ -32,7 +32,7 @@ import {
   setOf,
   Signer,
   twin,
-} from "./support.ts";
+} from "@ioi/consensus/testing";
 
 const members = ["a", "b", "c"].map((name) => member(name, 1n));
 const judge = judgeOf(members);

@@ -24,7 +24,7 @@ import {
   Signer,
   timeoutRequest,
   twin,
-} from "./support.ts";
+} from "@ioi/consensus/testing";
 
 const members = [member("a", 1n), member("b", 1n), member("c", 1n)] as const;
 const judge = judgeOf(members);

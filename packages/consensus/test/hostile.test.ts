@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "@ioi/base";
 import { type ConsensusBlock, type ConsensusMessage, consensusMessage, schema } from "@ioi/wire";
-import { digestOf } from "./support.ts";
+import { digestOf } from "@ioi/consensus/testing";
 
 import { Bench, typesOf } from "./bench.ts";
 

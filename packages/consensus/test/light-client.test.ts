@@ -24,7 +24,7 @@ import {
   messageOf,
   setOf,
   twin,
-} from "./support.ts";
+} from "@ioi/consensus/testing";
 
 const names = (from: number): readonly Member[] =>
   [0, 1, 2, 3].map((i) => member(`${from + i}`, 1n));

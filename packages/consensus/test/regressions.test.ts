@@ -23,7 +23,7 @@ import {
   member,
   requestFor,
   twin,
-} from "./support.ts";
+} from "@ioi/consensus/testing";
 
 const members = ["h1", "h2", "z"].map((name) => member(name, 1n));
 const [h1, h2, z] = [0, 1, 2] as const;

@@ -10,7 +10,7 @@ import {
   timeoutCertOf,
 } from "@ioi/consensus";
 import { type BlockHeader } from "@ioi/wire";
-import { blockOn, type Certified, digestOf, genesis, requestFor } from "./support.ts";
+import { blockOn, type Certified, digestOf, genesis, requestFor } from "@ioi/consensus/testing";
 import { Bench, held, reasonsIn, requestsIn, sentIn, typesOf } from "./bench.ts";
 
 test("R2: a vote is asked for when the payload is held, and not before", () => {

@@ -1,31 +1,10 @@
-/** Validators, Guardians and blocks for tests; signatures by a keyed-hash twin, or by node's ML-DSA. */
-import assert from "node:assert/strict";
-import {
-  createHash,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign,
-  verify,
-} from "node:crypto";
-import { concatBytes, equalBytes, uintBE, utf8Encode } from "@ioi/base";
-import type { CryptoProvider, SigningKey } from "@ioi/crypto";
-import {
-  type Anchor,
-  anchorCert,
-  blockHash,
-  Guardian,
-  type GuardianRequest,
-  type GuardianRule,
-  guardianRules,
-  type GuardianState,
-  Judge,
-  newGuardian,
-  quorumCertHash,
-  quorumCertOf,
-  ValidatorSet,
-  zeroHash,
-} from "@ioi/consensus";
+/**
+ * Validators, Guardians and blocks for tests and simulation; nothing that runs imports this. Signatures
+ * are those of a keyed-hash twin, or of a provider's own keys.
+ */
+import { sha256 as hashOf } from "@noble/hashes/sha2.js";
+import { assert, concatBytes, equalBytes, uintBE, utf8Encode } from "@ioi/base";
+import type { CryptoProvider, Hashing, SigningKey } from "@ioi/crypto";
 import type {
   BlockHeader,
   CertifiedRef,
@@ -35,50 +14,39 @@ import type {
   QuorumCert,
   ValidatorEntry,
 } from "@ioi/wire";
+import { type Anchor, anchorCert, Judge, quorumCertOf } from "./certificates.ts";
+import {
+  Guardian,
+  type GuardianRequest,
+  type GuardianRule,
+  guardianRules,
+  type GuardianState,
+  newGuardian,
+} from "./guardian.ts";
+import { blockHash, quorumCertHash, zeroHash } from "./objects.ts";
+import { ValidatorSet } from "./validators.ts";
 
 export type TestProvider = Pick<CryptoProvider, "sha256" | "sign" | "verify">;
 
-export const sha256 = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(createHash("sha256").update(bytes).digest());
+const sha256 = (bytes: Uint8Array): Uint8Array => hashOf(bytes);
 export const named = (name: string): Uint8Array => sha256(utf8Encode(name));
+
+/** Of a key that begins with a hash: the rest of it is nothing to a signature. */
+const keyed = (hashing: Hashing, publicKey: Uint8Array, bytes: Uint8Array): Uint8Array =>
+  hashing.sha256(concatBytes(publicKey.subarray(0, 32), bytes));
 
 /**
  * Signatures that anybody could make, in no time: for many thousands of them, in runs in which nobody
  * forges one.
  */
-export const twin: TestProvider = {
-  sha256,
-  sign: (key, bytes) => sha256(concatBytes(key.publicKey, bytes)),
+export const twinOf = (hashing: Hashing): TestProvider => ({
+  sha256: (bytes) => hashing.sha256(bytes),
+  sign: (key, bytes) => keyed(hashing, key.publicKey, bytes),
   verify: (_algorithm, publicKey, bytes, signature) =>
-    equalBytes(sha256(concatBytes(publicKey, bytes)), signature),
-};
+    equalBytes(keyed(hashing, publicKey, bytes), signature),
+});
 
-interface NativeKey extends SigningKey {
-  readonly privateKey: KeyObject;
-}
-
-/** ML-DSA-44 of node, beside the twin. */
-export const native: TestProvider = {
-  sha256,
-  sign: (key, bytes) => new Uint8Array(sign(null, bytes, (key as NativeKey).privateKey)),
-  verify: (_algorithm, publicKey, bytes, signature) =>
-    verify(
-      null,
-      bytes,
-      createPublicKey({
-        key: Buffer.from(publicKey),
-        format: "raw-public",
-        asymmetricKeyType: "ml-dsa-44",
-      }),
-      signature,
-    ),
-};
-
-const nativeKey = (): NativeKey => {
-  const { publicKey, privateKey } = generateKeyPairSync("ml-dsa-44");
-  const raw = new Uint8Array(publicKey.export({ format: "raw-public" }));
-  return { algorithm: "ml-dsa-44", publicKey: raw, privateKey };
-};
+export const twin: TestProvider = twinOf({ sha256 });
 
 const twinKey = (name: string): SigningKey => {
   const publicKey = new Uint8Array(1312);
@@ -95,8 +63,11 @@ export interface Member {
   readonly key: SigningKey;
 }
 
-export const member = (name: string, power: bigint, isNative = false): Member => {
-  const key = isNative ? nativeKey() : twinKey(`session ${name}`);
+export const member = (
+  name: string,
+  power: bigint,
+  key: SigningKey = twinKey(`session ${name}`),
+): Member => {
   return {
     key,
     entry: {
@@ -120,7 +91,7 @@ export const setOf = (members: readonly Member[]): ValidatorSet => {
     twin,
     members.map(({ entry }) => entry),
   );
-  assert.ok(set.ok);
+  assert(set.ok, "a set of validators");
   return set.value;
 };
 
@@ -139,7 +110,7 @@ export class Signer {
     const rules = new Set(guardianRules.filter((rule) => !without.includes(rule)));
     this.guardian = new Guardian(provider, key, rules);
     const session = judge.set.sessions[judge.set.indexOf(entry.gid) ?? -1];
-    assert.ok(session !== undefined);
+    assert(session !== undefined, "its session is registered");
     this.state = newGuardian(judge.context, entry.gid, session, judge.anchor, leaseEnd);
   }
 
@@ -153,7 +124,7 @@ export class Signer {
 
   must(request: GuardianRequest): Envelope {
     const envelope = this.ask(request);
-    assert.ok(typeof envelope !== "string", `${envelope as string}`);
+    assert(typeof envelope !== "string", `${envelope as string}`);
     return envelope;
   }
 
@@ -271,14 +242,14 @@ export class Committee {
 
   signer(index: number): Signer {
     const signer = this.signers[index];
-    assert.ok(signer !== undefined);
+    assert(signer !== undefined, `no signer ${index}`);
     return signer;
   }
 
   /** By those who are named, or by all. */
   certify(block: Certified, voters: readonly number[] = this.members.keys().toArray()): QuorumCert {
     const [first, ...rest] = voters.map((index) => this.signer(index).vote(block));
-    assert.ok(first !== undefined);
+    assert(first !== undefined, "nobody votes");
     return quorumCertOf(this.judge.set, [first, ...rest]);
   }
 

@@ -1,0 +1,98 @@
+/**
+ * What must hold of a network, as functions of what its nodes committed, executed and proved.
+ *
+ * A commit of strength s survives broken Guardians of power c iff s + q - W > c: two quorums then share a
+ * sound one. A conflict is a violation where it should have been survived, and a finding where not.
+ */
+import { toHex } from "@ioi/base";
+import type { ValidatorSet } from "@ioi/consensus";
+import type { Network } from "./network.ts";
+import type { SimNode } from "./node.ts";
+
+export interface Violation {
+  readonly type: "conflict" | "executed" | "roots" | "framed" | "liveness";
+  readonly message: string;
+}
+
+export interface Conflict {
+  readonly height: number;
+  /** The larger of the two blocks' strengths. */
+  readonly strength: bigint;
+}
+
+/** Heights at which two nodes committed different blocks. */
+export const conflictsOf = (nodes: readonly SimNode[]): readonly Conflict[] => {
+  const found: Conflict[] = [];
+  const longest = Math.max(...nodes.map(({ height }) => height));
+  for (let at = 0; at < longest; at++) {
+    const strengths = new Map<string, bigint>();
+    for (const { digests, strengths: powers } of nodes) {
+      const digest = digests[at];
+      if (digest === undefined) continue;
+      const power = powers[at] ?? 0n;
+      const known = strengths.get(digest) ?? 0n;
+      strengths.set(digest, power > known ? power : known);
+    }
+    if (strengths.size < 2) continue;
+    const strength = [...strengths.values()].reduce((a, b) => (a > b ? a : b));
+    found.push({ height: at + 1, strength });
+  }
+  return found;
+};
+
+/** Power of broken Guardians that a commit of a strength survives, less than 0: none at all. */
+export const survives = ({ quorum, total }: ValidatorSet, strength: bigint): bigint =>
+  strength + quorum - total - 1n;
+
+/** `broken`: power of the Guardians that are not sound. */
+export const checkSafety = (network: Network, broken = 0n): readonly Violation[] =>
+  conflictsOf(network.nodes)
+    .filter(({ strength }) => survives(network.judge.set, strength) >= broken)
+    .map(({ height, strength }) => ({
+      type: "conflict",
+      message: `two blocks at height ${height}, one of strength ${strength}`,
+    }));
+
+/** Of honest hosts: what was executed is what was committed, and all have one state after it. */
+export const checkRoots = (network: Network): readonly Violation[] => {
+  const roots = new Map<string, string>();
+  const found: Violation[] = [];
+  for (const [index, { ledger, digests }] of network.nodes.entries()) {
+    if (ledger.height > digests.length) {
+      found.push({ type: "executed", message: `node ${index} executed what is not committed` });
+    }
+    for (let height = 1; height <= ledger.height; height++) {
+      const digest = digests[height - 1] ?? "";
+      const root = toHex(ledger.rootAt(BigInt(height)) ?? new Uint8Array());
+      const known = roots.get(digest) ?? root;
+      roots.set(digest, known);
+      if (known !== root || ledger.executedAt(height) !== digest) {
+        found.push({ type: "roots", message: `node ${index} has another state at ${height}` });
+      }
+    }
+  }
+  return found;
+};
+
+/** Nobody is convicted but those whose Guardians are broken. */
+export const checkFraming = (
+  network: Network,
+  broken: readonly number[] = [],
+): readonly Violation[] =>
+  network.proofs
+    .filter(({ registration }) => !broken.includes(registration.index))
+    .map(({ kind, registration }) => ({
+      type: "framed",
+      message: `${kind} against ${registration.index}`,
+    }));
+
+/** After the faults ended every honest host commits `blocks` more than any had, within the bound. */
+export const checkLiveness = async (
+  network: Network,
+  { blocks, boundMs, of }: { blocks: number; boundMs: number; of?: readonly number[] },
+): Promise<readonly Violation[]> => {
+  const goal = Math.max(...network.nodes.map(({ height }) => height)) + blocks;
+  if (await network.run(boundMs, () => network.least(of) >= goal)) return [];
+  const heights = network.nodes.map(({ height }) => height).join(" ");
+  return [{ type: "liveness", message: `heights ${heights} of ${goal} after ${boundMs} ms` }];
+};

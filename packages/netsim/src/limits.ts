@@ -1,0 +1,14 @@
+/** Bounds of simulated networks. */
+
+/** Lines of a trace that are hashed at once. */
+export const traceLinesMax = 256;
+/** Transactions in one batch. */
+export const batchTransactionsMax = 64;
+/** Batches that a node keeps for blocks it has not committed. */
+export const batchesMax = 4096;
+/** Transactions that wait in one node. */
+export const waitingTransactionsMax = 65_536;
+/** Events of one run; more is a network that never comes to rest. */
+export const eventsMax = 50_000_000;
+/** Starts of one host that power may go in, one after another. */
+export const startsMax = 1000;
