@@ -2,10 +2,10 @@
  * `bench scs`: the index over vectors of memory files beside hnswlib-node, usearch and sqlite-vec: same
  * vectors, same run, equal recall, one thread. What proofs cost, and what a file of memories does.
  *
- * Searches are timed by the process's processor time, round by round, each index after the other, and
- * ratios are medians over the rounds: what else runs on the machine falls on all of them. Building is
- * timed by the clock on the wall too: ours by every processor, since what it makes does not depend on
- * their number, and the peer as it builds from Node, by one.
+ * All is timed by the process's processor time: searches round by round, each index after the other, and
+ * ratios are medians over the rounds, so that what else runs on the machine falls on all of them. `buildS`
+ * and `buildRatioHnswlibThreads` are by the clock: ours by every processor, the peer by one, as it is
+ * built from Node.
  */
 import type { mhnsw } from "@ioi/state";
 import { Scratch } from "../lib/kernel.ts";
@@ -254,8 +254,8 @@ const comparison = (own: Own, filled: readonly Filled[]): Metrics => {
     ...(hnswlib === undefined
       ? {}
       : {
-          buildRatioHnswlib: rounded(hnswlib.built.wallMs / own.wall.wallMs),
-          buildRatioHnswlibOneThread: rounded(hnswlib.built.cpuMs / own.one.cpuMs),
+          buildRatioHnswlib: rounded(hnswlib.built.cpuMs / own.one.cpuMs),
+          buildRatioHnswlibThreads: rounded(hnswlib.built.wallMs / own.wall.wallMs),
         }),
     buildS: rounded(own.wall.wallMs / 1000),
     buildCpuSOneThread: rounded(own.one.cpuMs / 1000),
