@@ -36,9 +36,9 @@ export const kindProfiles: Readonly<Record<SandboxKind, KindProfile>> = {
     mayCreateNamespaces: true,
     limits: { openFiles: 4096, processes: 2048 },
   },
-  /** Builds a sandbox for each terminal, and makes its terminals in a file system of its own. */
+  /** Builds a sandbox for each terminal, which may have a way out, in a file system of its own. */
   shell: {
-    network: "none",
+    network: "own",
     mayCreateNamespaces: true,
     limits: { openFiles: 4096, processes: 2048 },
   },

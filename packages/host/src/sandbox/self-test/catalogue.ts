@@ -47,8 +47,8 @@ const withoutWorkspace: ReadonlySet<TestedKind> = new Set([
 ]);
 const withWorkspace = testedKinds.filter((kind) => !withoutWorkspace.has(kind));
 const withNetwork: readonly TestedKind[] = ["orchestrator", "egress"];
-/** They may make sockets; those of `exec` are in a namespace without any device. */
-const withSockets: readonly TestedKind[] = [...withNetwork, "exec"];
+/** They may make sockets; those of `exec` and `shell` are in a namespace without any device. */
+const withSockets: readonly TestedKind[] = [...withNetwork, "exec", "shell"];
 
 /** Tried by one probe inside each kind and once outside. */
 export const probeEntries: readonly EscapeEntry[] = [
