@@ -103,7 +103,7 @@ const attach = (folder: string): Screen => ({
     await page.getByLabel("Folder", { exact: true }).fill(folder);
     // The list of folders closes where the field is left.
     await page.locator(".goal").focus();
-    await page.locator(".files-field summary").press("Enter");
+    await page.locator("summary", { hasText: "Attach files" }).press("Enter");
     await page.waitForSelector(".files-item");
   },
 });
