@@ -279,7 +279,7 @@ const run = async (context: BenchContext): Promise<BenchResult> => {
   const peers = await vectorPeers(scratch);
   const filled = fillPeers(set, truth, recall, peers, context);
   const rounds = context.quick ? 5 : 15;
-  const memories = Number(context.params["memories"] ?? (context.quick ? 2000 : openedMin));
+  const memories = Number(context.params["memories"] ?? (context.quick ? 2048 : openedMin));
   timeAll(set, [own.runner, ...filled.map(({ runner }) => runner)], rounds);
   const proofs = measureProofs(set, built.index, wanted);
   const qps = qpsOf(set, own.runner);

@@ -17,7 +17,7 @@ import { quantile, rounded } from "../statistics.ts";
 import type { VectorSet } from "./data.ts";
 
 const kernel = wasmSource<KernelExports>(relaxedKernel);
-const batch = 1024;
+const batch = 256;
 const mib = 1024 * 1024;
 
 const nameOf = (id: number): string => `memory ${id}`;
@@ -63,7 +63,7 @@ const write = async (
         })),
       );
       rss.push(process.memoryUsage.rss());
-      if ((from / batch) % 16 === 15) progress(`${from + length} memories in a file`);
+      if ((from / batch) % 64 === 63) progress(`${from + length} memories in a file`);
     }
   }
   return { bytes: fs.statSync(`${folder}/${place.path}`).size, rss };
@@ -111,11 +111,14 @@ export const measureFile = async (
   const embedder = embedderOf(set);
   const vectors = await write(placeOf("vectors.scs"), folder, count, embedder, progress);
   const words = await write(placeOf("words.scs"), folder, count, undefined, progress);
+  // What the first half takes is what is loaded and compiled once.
   const half = vectors.rss.length >> 1;
   const grown = (vectors.rss.at(-1) as number) - (vectors.rss[half] as number);
   const measures = {
     bytesPerVector: Math.round((vectors.bytes - words.bytes) / count),
-    importRssSlopeMiB: rounded(((grown / mib) * 100_000) / ((vectors.rss.length - half) * batch)),
+    importRssSlopeMiB: rounded(
+      ((grown / mib) * 100_000) / ((vectors.rss.length - 1 - half) * batch),
+    ),
   };
   const answered = await firstAnswerMs(placeOf("vectors.scs"), set, embedder);
   return count < openedMin ? measures : { ...measures, open100kMs: rounded(answered, 1) };
