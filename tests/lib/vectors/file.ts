@@ -17,7 +17,9 @@ import { quantile, rounded } from "../statistics.ts";
 import type { VectorSet } from "./data.ts";
 
 const kernel = wasmSource<KernelExports>(relaxedKernel);
-const batch = 256;
+const batch = 1024;
+/** Below so many, what adding keeps resident is not to be told from what is loaded once. */
+const batchesMin = 8;
 const mib = 1024 * 1024;
 
 const nameOf = (id: number): string => `memory ${id}`;
@@ -63,7 +65,7 @@ const write = async (
         })),
       );
       rss.push(process.memoryUsage.rss());
-      if ((from / batch) % 64 === 63) progress(`${from + length} memories in a file`);
+      if ((from / batch) % 16 === 15) progress(`${from + length} memories in a file`);
     }
   }
   return { bytes: fs.statSync(`${folder}/${place.path}`).size, rss };
@@ -88,7 +90,7 @@ const firstAnswerMs = async (place: Place, set: VectorSet, embedder: Embedder): 
 export interface FileMeasures {
   readonly bytesPerVector: number;
   /** MiB that 100,000 memories more keep resident, words and vectors in memory. */
-  readonly importRssSlopeMiB: number;
+  readonly importRssSlopeMiB?: number;
   readonly open100kMs?: number;
 }
 
@@ -114,11 +116,10 @@ export const measureFile = async (
   // What the first half takes is what is loaded and compiled once.
   const half = vectors.rss.length >> 1;
   const grown = (vectors.rss.at(-1) as number) - (vectors.rss[half] as number);
+  const slope = ((grown / mib) * 100_000) / ((vectors.rss.length - 1 - half) * batch);
   const measures = {
     bytesPerVector: Math.round((vectors.bytes - words.bytes) / count),
-    importRssSlopeMiB: rounded(
-      ((grown / mib) * 100_000) / ((vectors.rss.length - 1 - half) * batch),
-    ),
+    ...(vectors.rss.length < batchesMin ? {} : { importRssSlopeMiB: rounded(slope) }),
   };
   const answered = await firstAnswerMs(placeOf("vectors.scs"), set, embedder);
   return count < openedMin ? measures : { ...measures, open100kMs: rounded(answered, 1) };
