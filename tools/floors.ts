@@ -58,6 +58,7 @@ export const rooms: readonly Room[] = [
   room("packages/validator", 6, "ported"),
   room("apps/launcher", appFloor, "shell"),
   room("apps/guardian", appFloor, "shell"),
+  room("apps/signer", appFloor, "shell"),
   room("apps/egress", appFloor, "shell"),
   room("apps/workload", appFloor, "shell"),
   room("apps/orchestrator", appFloor, "shell"),

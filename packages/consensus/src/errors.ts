@@ -62,6 +62,12 @@ export const errors = {
     next: "Nothing was signed. The message names the rule.",
     exit: exitCodes.denied,
   },
+  E_SIGNER_BUSY: {
+    what: "The Guardian does not take more requests now.",
+    why: "Too many wait already while one is made durable.",
+    next: "Nothing was signed. Ask again after an answer.",
+    exit: exitCodes.failed,
+  },
   E_SIGNER_SEAL: {
     what: "A Guardian's sealed state is not taken up.",
     why: "It is malformed, of another session, or was taken up before: an older copy was put in its place.",

@@ -8,6 +8,7 @@ export * from "./light-client.ts";
 export * from "./limits.ts";
 export * from "./objects.ts";
 export * from "./schedule.ts";
+export * from "./signer.ts";
 export * from "./validators.ts";
 export { Engine } from "./engine/engine.ts";
 export { type Committed, type Root } from "./engine/tree.ts";

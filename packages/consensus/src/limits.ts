@@ -8,6 +8,8 @@ export const totalPowerMax: bigint = (1n << 62n) - 1n;
 export const tenureViews = 16n;
 /** Last view that anything but a freeze may be signed in. */
 export const lastView: bigint = (1n << 64n) - 2n;
+/** A Guardian writes to its anchor, so many views at a time, how far it may sign: twice this at most. */
+export const leaseViews = 64n;
 /** Headers between the block that ends an epoch and the one whose commit commits it. */
 export const epochPathMax = 256;
 /** Views above its own that a host keeps single envelopes of; whole certificates have no such bound. */

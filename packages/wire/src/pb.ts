@@ -15,4 +15,5 @@ export * from "./gen/ioi/kernel/v1/process_pb.ts";
 export * from "./gen/ioi/kernel/v1/scopes_pb.ts";
 export * from "./gen/ioi/kernel/v1/secrets_pb.ts";
 export * from "./gen/ioi/kernel/v1/sessions_pb.ts";
+export * from "./gen/ioi/kernel/v1/signer_pb.ts";
 export * from "./gen/ioi/public/v1/node_pb.ts";

@@ -224,3 +224,30 @@ export const guardianSeal = record({
   last: optional(envelope),
 });
 export type GuardianSeal = Infer<typeof guardianSeal>;
+
+/** What a host asks the Guardian's program for; it never sets a lease. */
+export const signerRequest = union({
+  sign: {
+    kind: oneOf("propose", "vote", "timeout"),
+    view: u64,
+    digest: hash,
+    just: certifiedRef,
+    seen: certifiedRef,
+  },
+  freeze: { proof: hash },
+  advance: { epoch: consensusEpoch, validators: hash, anchor: certifiedRef },
+  /** The first epoch of a session that was registered and has signed nothing. */
+  enter: { chain: hash, epoch: consensusEpoch, validators: hash, anchor: certifiedRef },
+});
+export type SignerRequest = Infer<typeof signerRequest>;
+
+/** All that a software anchor keeps, replaced as a whole. */
+export const signerRecord = record({
+  version: int(1, 1),
+  gid: hash,
+  counter: u64,
+  leaseEnd: u64,
+  /** A canonical `guardianSeal`; absent where there is no session. */
+  seal: optional(bytes(undefined, 8192)),
+});
+export type SignerRecord = Infer<typeof signerRecord>;
