@@ -26,6 +26,8 @@ import {
   blockHash,
   type Context,
   freezeView,
+  keyOf,
+  quorumCertHash,
   sameContext,
   sessionAlgorithm,
   signedBytes,
@@ -152,9 +154,14 @@ export class Judge {
     if (qc.justView >= qc.view || qc.justView < anchor.view) {
       return badCertificate("V3: it is justified outside the epoch, or not before its view");
     }
-    return this.#shares(qc.votes, (share) =>
+    // The same certificate comes with many messages.
+    const key = keyOf(quorumCertHash(this.provider, qc));
+    if (this.#verified.get(key) === true) return ok(true);
+    const verdict = this.#shares(qc.votes, (share) =>
       this.#body(share, "vote", qc.view, qc.digest, qc.justView),
     );
+    if (verdict.ok) this.#verified.set(key, true);
+    return verdict;
   }
 
   /** V4. It opens the view after its own, and says nothing else. */

@@ -4,13 +4,12 @@
  * Invariants: a body has one encoding; an envelope's trace is the hash of its body, which holds the
  * trace before; a block's hash is its header's, which holds the hash of its certificate.
  */
-import { compareBytes, equalBytes, toHex } from "@ioi/base";
+import { equalBytes, toHex } from "@ioi/base";
 import { domainBytes, domainHash, domains, type Hashing } from "@ioi/crypto";
 import {
   type BlockHeader,
   blockHeader,
   type ConsensusEpoch,
-  type Envelope,
   type EnvelopeBody,
   envelopeBody,
   type EnvelopeKind,
@@ -66,8 +65,18 @@ export const signedBytes = (body: EnvelopeBody): Uint8Array =>
 export const traceAfter = (hashing: Hashing, body: EnvelopeBody): Uint8Array =>
   domainHash(hashing, domains.envelope, bodyBytes(body));
 
-export const sameBody = (a: Envelope, b: Envelope): boolean =>
-  compareBytes(bodyBytes(a), bodyBytes(b)) === 0;
+export const sameBody = (a: EnvelopeBody, b: EnvelopeBody): boolean =>
+  a.counter === b.counter &&
+  a.kind === b.kind &&
+  a.view === b.view &&
+  a.justView === b.justView &&
+  a.high.view === b.high.view &&
+  equalBytes(a.digest, b.digest) &&
+  equalBytes(a.high.digest, b.high.digest) &&
+  equalBytes(a.prevTrace, b.prevTrace) &&
+  equalBytes(a.gid, b.gid) &&
+  equalBytes(a.session, b.session) &&
+  sameContext(a, b);
 
 export const sessionId = (hashing: Hashing, publicKey: Uint8Array): Uint8Array =>
   domainHash(hashing, domains.session, publicKey);

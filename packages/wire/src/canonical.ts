@@ -21,7 +21,12 @@ import {
   utf8Decode,
   utf8Encode,
 } from "@ioi/base";
-import { canonicalBytesMax, canonicalDepthMax } from "./limits.ts";
+import {
+  canonicalBytesMax,
+  canonicalDepthMax,
+  canonicalKeysMax,
+  canonicalKeyUnitsMax,
+} from "./limits.ts";
 
 export type CanonicalValue =
   | null
@@ -65,6 +70,19 @@ const encodeText = (text: string): Uint8Array => {
   return concatBytes(head(3, BigInt(bytes.length)), bytes);
 };
 
+/** Names of fields come again and again; names that a stranger made up fill it once, and no more. */
+const encodedKeys = new Map<string, Uint8Array>();
+
+const encodeKey = (key: string): Uint8Array => {
+  const known = encodedKeys.get(key);
+  if (known !== undefined) return known;
+  const bytes = encodeText(key);
+  if (encodedKeys.size < canonicalKeysMax && key.length <= canonicalKeyUnitsMax) {
+    encodedKeys.set(key, bytes);
+  }
+  return bytes;
+};
+
 const encodeParts = (value: CanonicalValue, out: Uint8Array[], depth: number): void => {
   assert(depth <= canonicalDepthMax, "canonical value too deep");
   if (value === null) out.push(Uint8Array.of(0xf6));
@@ -80,7 +98,7 @@ const encodeParts = (value: CanonicalValue, out: Uint8Array[], depth: number): v
     for (const item of value as readonly CanonicalValue[]) encodeParts(item, out, depth + 1);
   } else {
     const entries = Object.entries(value as { readonly [key: string]: CanonicalValue })
-      .map(([key, item]) => ({ key: encodeText(key), item }))
+      .map(([key, item]) => ({ key: encodeKey(key), item }))
       .sort((a, b) => compareBytes(a.key, b.key));
     out.push(head(5, BigInt(entries.length)));
     for (const { key, item } of entries) {
