@@ -26,6 +26,8 @@ import {
 import { blockHash, quorumCertHash, zeroHash } from "./objects.ts";
 import { ValidatorSet } from "./validators.ts";
 
+export { Anchored } from "./anchored.ts";
+
 export type TestProvider = Pick<CryptoProvider, "sha256" | "sign" | "verify">;
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hashOf(bytes);

@@ -2,21 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  emptyStore,
   type GuardianRequest,
-  GuardianSigner,
   lastView,
   leaseViews,
   type RollbackProtection,
-  sessionId,
-  type SignerAnswer,
-  type SignerEffect,
   type SignerInput,
-  type SignerStore,
 } from "@ioi/consensus";
-import type { SigningKey } from "@ioi/crypto";
-import { keyOf } from "../src/objects.ts";
 import {
+  Anchored,
   chain,
   digestOf,
   firstEpoch,
@@ -30,51 +23,20 @@ import {
 
 const gid = named("gid");
 
-/** A machine, and what of it is durable. */
-class Box {
-  store: SignerStore = emptyStore;
-  signer: GuardianSigner;
-  readonly protection: RollbackProtection;
-  readonly keys = new Map<string, SigningKey>();
-
+class Box extends Anchored {
   constructor(protection: RollbackProtection) {
-    this.protection = protection;
-    this.signer = this.boot();
-  }
-
-  boot(store = this.store): GuardianSigner {
-    const options = {
-      provider: twin,
-      gid,
-      protection: this.protection,
-      keyOf: (session: Uint8Array) => this.keys.get(keyOf(session)),
-    };
-    const { signer, effects } = GuardianSigner.boot(options, store);
-    this.signer = signer;
-    this.perform(effects);
-    return signer;
-  }
-
-  perform(effects: readonly SignerEffect[]): SignerAnswer {
-    let answer: SignerAnswer = { type: "done" };
-    for (const effect of effects) {
-      if (effect.type === "answer") ({ answer } = effect);
-      else this.store = { anchor: effect.anchor, seal: effect.seal };
-    }
-    return answer;
+    super(twin, gid, protection);
   }
 
   ask(input: SignerInput): string {
-    const answer = this.perform(this.signer.handle(input));
-    return answer.type === "refused" ? answer.error.message : answer.type;
+    const answer = this.handle(input);
+    return answer?.type === "refused" ? answer.error.message : (answer?.type ?? "dead");
   }
 
-  renew(name: string): bigint {
-    const { key } = member(name, 1n);
-    this.keys.set(keyOf(sessionId(twin, key.publicKey)), key);
-    const answer = this.perform(this.signer.handle({ type: "renew", key }));
-    assert.equal(answer.type, "session");
-    return answer.type === "session" ? answer.session.leaseEnd : -1n;
+  renewed(name: string): bigint {
+    const answer = this.renew(member(name, 1n).key);
+    assert.ok(answer?.type === "session");
+    return answer.session.leaseEnd;
   }
 }
 
@@ -88,7 +50,7 @@ const enter = (view = 0n): SignerInput => ({
 
 const entered = (protection: RollbackProtection): Box => {
   const box = new Box(protection);
-  assert.equal(box.renew("a"), 0n);
+  assert.equal(box.renewed("a"), 0n);
   assert.equal(box.ask(enter()), "done");
   return box;
 };
@@ -97,12 +59,12 @@ const timeout = (view: bigint): GuardianRequest & { type: "sign" } => timeoutReq
 
 test("S1: with a software anchor every answer is durable before it leaves, and a restart is exact", () => {
   const box = entered("none");
-  const effects = box.signer.handle(timeout(3n));
-  assert.deepEqual(
-    effects.map(({ type }) => type),
-    ["persist", "answer"],
-  );
-  box.perform(effects);
+  assert.equal(box.handle(timeout(3n), 1), undefined, "it dies between disk and answer");
+  assert.deepEqual(box.released, []);
+  box.boot();
+  assert.equal(box.handle(timeout(3n), 0)?.type, undefined, "asked again, it dies at once");
+  box.boot();
+  assert.equal(box.ask(timeout(3n)), "envelope");
   const { state } = box.signer;
   const counter = box.store.anchor.counter;
   box.boot();
@@ -138,7 +100,7 @@ test("S1: a seal of another Guardian, with another lease or without its key is n
   const { store } = box;
   box.boot({ ...store, anchor: { ...store.anchor, leaseEnd: 1n } });
   assert.match(box.signer.loss?.message ?? "", /lease/);
-  box.keys.clear();
+  box.forgetKeys();
   box.boot(store);
   assert.match(box.signer.loss?.message ?? "", /key/);
   box.boot({ ...store, seal: new Uint8Array(3) });
@@ -147,12 +109,19 @@ test("S1: a seal of another Guardian, with another lease or without its key is n
 
 test("S2: the lease goes ahead of the views, durable first, and never by more than twice", () => {
   const box = entered("counter");
+  assert.equal(box.handle(timeout(1n), 1), undefined, "the lease is durable before the answer");
+  assert.ok(box.store.anchor.leaseEnd > 1n);
+  box.boot();
+  assert.equal(box.signer.status, "none", "a kill costs the session");
+  assert.equal(box.renewed("c"), box.store.anchor.leaseEnd);
+});
+
+test("S2: one write for so many views, at most twice ahead", () => {
+  const box = entered("counter");
   const leases: bigint[] = [];
   for (let view = 1n; view <= 5n * leaseViews; view++) {
-    const effects = box.signer.handle(timeout(view));
-    const writes = effects.filter(({ type }) => type === "persist");
-    if (writes.length > 0) assert.equal(effects[0]?.type, "persist");
-    box.perform(effects);
+    const answered = box.ask(timeout(view));
+    assert.equal(answered, "envelope");
     const { leaseEnd } = box.store.anchor;
     assert.ok(leaseEnd > view && leaseEnd <= view + 2n * leaseViews);
     if (leaseEnd !== leases.at(-1)) leases.push(leaseEnd);
@@ -167,7 +136,7 @@ test("S2: the lease goes ahead of the views, durable first, and never by more th
 test("S3: a session that was given up is never signed with; the next enters above every lease", () => {
   const box = entered("none");
   box.ask(timeout(3n));
-  const leaseEnd = box.renew("b");
+  const leaseEnd = box.renewed("b");
   assert.equal(leaseEnd, box.store.anchor.leaseEnd);
   assert.ok(leaseEnd > 3n);
   assert.match(box.ask(timeout(4n)), /^S3: the session was not entered/);
