@@ -24,7 +24,6 @@ const folder = import.meta.dirname;
 const planned: readonly string[] = [
   "pii",
   "state",
-  "sim",
   "mutants",
   "spec",
   "infra_e2e",

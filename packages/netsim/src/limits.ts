@@ -12,3 +12,5 @@ export const waitingTransactionsMax = 65_536;
 export const eventsMax = 50_000_000;
 /** Starts of one host that power may go in, one after another. */
 export const startsMax = 1000;
+/** Messages that a malicious host remembers. */
+export const heardMax = 512;

@@ -19,7 +19,6 @@ import {
   type HostRule,
   type Judge,
   type Root,
-  zeroHash,
 } from "@ioi/consensus";
 import {
   chain,
@@ -30,13 +29,14 @@ import {
   type TestProvider,
   twin,
 } from "@ioi/consensus/testing";
-import type { ConsensusBlock, ConsensusMessage, DivergenceProof } from "@ioi/wire";
+import type { ConsensusMessage, DivergenceProof } from "@ioi/wire";
 import { DiskJournal, type DiskFaults, MemoryJournal } from "./journal.ts";
-import { decodeBatch, encodeBatch, Ledger, type Transfer } from "./ledger.ts";
+import { Ledger, type Transfer } from "./ledger.ts";
 import { eventsMax } from "./limits.ts";
 import { SimNode } from "./node.ts";
+import { Payloads } from "./payloads.ts";
 import { TimeQueue } from "./queue.ts";
-import { effectLine, inputLine, short, Trace } from "./trace.ts";
+import { effectLine, inputLine, Trace } from "./trace.ts";
 
 export interface Faults {
   readonly delayMs: number;
@@ -112,8 +112,8 @@ export class Network {
   readonly #trace: Trace;
   readonly #queue = new TimeQueue<Event>();
   readonly #links: SeededRandom;
-  readonly #judged = new Map<SimNode, Map<string, ConsensusBlock>>();
-  readonly #unexecuted = new Map<SimNode, ConsensusBlock[]>();
+  readonly #payloads: Payloads;
+  readonly #gone = new Set<number>();
   #payloadWaits = false;
   #transfers = 0;
 
@@ -126,6 +126,12 @@ export class Network {
     this.#trace = new Trace(provider);
     this.judge = judgeOf(options.members, provider);
     this.nodes = this.#makeNodes();
+    this.#payloads = new Payloads(provider, {
+      share: (from, bytes) => this.#passAll(from, { type: "batch", bytes }),
+      want: (from, payloadRoot) => this.#passAll(from, { type: "want", payloadRoot }),
+      answer: (index, input) => this.#enqueue(index, input, 0),
+      executed: (index) => this.#tell(index),
+    });
     for (const index of this.nodes.keys())
       this.#queue.push(this.nowMs, { type: "restart", to: index });
   }
@@ -147,20 +153,16 @@ export class Network {
     for (const index of this.nodes.keys()) this.#tell(index);
   }
 
-  /** Every node is given a transfer to order. */
-  submit(): void {
-    this.#transfers += 1;
-    const [from, to] = [this.random.below(256), this.random.below(256)];
-    const transfer: Transfer = {
-      number: this.#transfers,
-      from,
-      to,
-      amount: this.random.below(400),
-    };
-    for (const [index, { ledger }] of this.nodes.entries()) {
-      ledger.submit(transfer);
-      this.#tell(index);
+  /** Every node is given transfers to order. */
+  submit(count: number): void {
+    for (let i = 0; i < count; i++) {
+      this.#transfers += 1;
+      const [from, to] = [this.random.below(256), this.random.below(256)];
+      const amount = this.random.below(400);
+      const transfer: Transfer = { number: this.#transfers, from, to, amount };
+      for (const { ledger } of this.nodes) ledger.submit(transfer);
     }
+    for (const index of this.nodes.keys()) this.#tell(index);
   }
 
   at(atMs: number, run: () => void): void {
@@ -172,14 +174,24 @@ export class Network {
   }
 
   crash(index: number, forMs: number): void {
+    if (this.node(index).engine === undefined) return;
+    this.#fall(index);
+    this.#queue.push(this.nowMs + forMs, { type: "restart", to: index });
+  }
+
+  /** For good. */
+  stop(index: number): void {
+    this.#gone.add(index);
+    this.#fall(index);
+  }
+
+  #fall(index: number): void {
     const node = this.node(index);
-    if (node.engine === undefined) return;
     node.engine = undefined;
     node.dueMs = undefined;
     node.life += 1;
     node.journal.crash();
     this.#line(index, "crashes");
-    this.#queue.push(this.nowMs + forMs, { type: "restart", to: index });
     this.crashes += 1;
   }
 
@@ -284,11 +296,12 @@ export class Network {
 
   async #start(index: number): Promise<void> {
     const node = this.node(index);
+    if (this.#gone.has(index)) return;
     const { engine } = this.options;
     const records = await node.journal.recover();
     const { root, rootQc } = node;
     node.ledger.restart();
-    this.#judged.set(node, new Map());
+    node.judging.clear();
     node.engine = new Engine(
       {
         judge: this.judge,
@@ -372,11 +385,10 @@ export class Network {
         return;
       }
       case "build":
-        this.#build(index, node, effect);
+        this.#payloads.build(index, node, effect, this.#payloadWaits);
         return;
       case "judge":
-        this.#judged.get(node)?.set(toHex(effect.digest), effect.block);
-        this.#judge(index, node);
+        this.#payloads.judge(index, node, effect.block);
         return;
       case "commit":
         this.#commit(index, node, effect);
@@ -392,70 +404,21 @@ export class Network {
     }
   }
 
-  // Payloads.
-
-  #build(index: number, node: SimNode, effect: Extract<EngineEffect, { type: "build" }>): void {
-    const { view, parent, stateHeight, isOver } = effect;
-    const stateRoot = node.ledger.rootAt(stateHeight);
-    // What is committed waits for its batch; without the state nothing can be proposed.
-    if (stateRoot === undefined) return;
-    const bytes = isOver ? undefined : this.#batchOf(index, node, view);
-    let payloadRoot = zeroHash;
-    if (bytes !== undefined) {
-      payloadRoot = node.ledger.hold(bytes);
-      for (const to of this.nodes.keys()) this.#pass(index, to, { type: "batch", bytes });
-    }
-    this.#enqueue(index, { type: "built", view, parent, payloadRoot, stateRoot }, 0);
-  }
-
-  #batchOf(index: number, node: SimNode, view: bigint): Uint8Array | undefined {
-    const waiting = node.ledger.batch();
-    if (waiting !== undefined || !this.#payloadWaits) return waiting;
-    const number = 0x8000_0000 + Number(view) * 256 + index;
-    return encodeBatch([{ number, from: index, to: (index + 1) % 256, amount: 1 }]);
-  }
-
-  /** Every block that waits to be voted for: its batch is held and its state is known, or it is asked for. */
-  #judge(index: number, node: SimNode): void {
-    const waiting = this.#judged.get(node);
-    for (const [key, block] of waiting ?? []) {
-      const { payloadRoot, stateHeight, stateRoot } = block.header;
-      const isEmpty = short(payloadRoot) === short(zeroHash);
-      const bytes = isEmpty ? undefined : node.ledger.holds(payloadRoot);
-      if (!isEmpty && bytes === undefined) {
-        for (const to of this.nodes.keys()) this.#pass(index, to, { type: "want", payloadRoot });
-        continue;
-      }
-      const known = node.ledger.rootAt(stateHeight);
-      if (known === undefined || stateHeight > BigInt(node.ledger.height)) continue;
-      waiting?.delete(key);
-      const isValid = bytes === undefined || decodeBatch(bytes) !== undefined;
-      const isHeld = isValid && toHex(known) === toHex(stateRoot);
-      const digest = blockHash(this.judge.provider, block.header);
-      if (isHeld) node.ledger.runAhead(block, key);
-      this.#enqueue(index, { type: "judged", digest, isHeld }, 0);
-    }
-  }
-
   #batched(to: number, from: number, what: Batched): undefined {
     const node = this.node(to);
     if (node.engine === undefined) return;
-    if (what.type === "want") {
-      const bytes = node.ledger.holds(what.payloadRoot);
-      if (bytes !== undefined) this.#pass(to, from, { type: "batch", bytes });
+    if (what.type === "batch") {
+      this.#payloads.arrived(to, node, what.bytes);
       return;
     }
-    node.ledger.hold(what.bytes);
-    this.#execute(to, node);
-    this.#judge(to, node);
+    const bytes = node.ledger.holds(what.payloadRoot);
+    if (bytes !== undefined) this.#pass(to, from, { type: "batch", bytes });
   }
 
   #commit(index: number, node: SimNode, effect: Extract<EngineEffect, { type: "commit" }>): void {
     const verdict = this.judge.commitCert(effect.cert);
     assert(verdict.ok, "what is committed is certified");
     assert(gradeOf(this.judge.set, verdict.value) !== undefined, "by a quorum");
-    const waiting = this.#unexecuted.get(node) ?? [];
-    this.#unexecuted.set(node, waiting);
     for (const block of effect.blocks) {
       assert(block.header.height === BigInt(node.committed.length + 1), "nothing is left out");
       const digest = toHex(blockHash(this.judge.provider, block.header));
@@ -463,30 +426,10 @@ export class Network {
       node.digests.push(digest);
       node.strengths.push(effect.strength.power);
       node.store.set(digest, block);
-      waiting.push(block);
     }
     node.root = effect.root;
     node.rootQc = effect.cert.blockQc;
-    this.#execute(index, node);
-    this.#judge(index, node);
-  }
-
-  /** What was committed, in its order, as far as its batches are here. */
-  #execute(index: number, node: SimNode): void {
-    const waiting = this.#unexecuted.get(node) ?? [];
-    for (let block = waiting[0]; block !== undefined; block = waiting[0]) {
-      const { payloadRoot } = block.header;
-      const isEmpty = short(payloadRoot) === short(zeroHash);
-      if (!isEmpty && node.ledger.holds(payloadRoot) === undefined) {
-        for (const to of this.nodes.keys()) this.#pass(index, to, { type: "want", payloadRoot });
-        return;
-      }
-      waiting.shift();
-      const digest = node.digests[node.ledger.height];
-      assert(digest !== undefined, "it was committed");
-      node.ledger.commit(block, digest);
-      this.#tell(index);
-    }
+    this.#payloads.committed(index, node);
   }
 
   // Links.
@@ -513,6 +456,10 @@ export class Network {
     this.#link((inMs) => {
       this.#queue.push(this.nowMs + Math.max(1, inMs), { type: "batched", to, from, what });
     });
+  }
+
+  #passAll(from: number, what: Batched): void {
+    for (const to of this.nodes.keys()) this.#pass(from, to, what);
   }
 
   #link(deliver: (inMs: number) => void): void {

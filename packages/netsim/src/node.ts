@@ -24,6 +24,8 @@ export class SimNode {
   readonly strengths: bigint[] = [];
   readonly proofs: DivergenceProof[] = [];
   readonly store = new Map<string, ConsensusBlock>();
+  /** Blocks that wait to be voted for, for their batches or for a state. */
+  readonly judging = new Map<string, ConsensusBlock>();
   engine: Engine | undefined;
   /** In its own clock's milliseconds. */
   dueMs: number | undefined;

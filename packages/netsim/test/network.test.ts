@@ -151,7 +151,7 @@ test("T6: with as many leaders dead as may be, at least half the throughput is l
   ] as const) {
     const heightWithout = async (crashed: readonly number[]): Promise<number> => {
       const network = new Network({ members: members(n), seed: `dead/${n}` });
-      for (const index of crashed) network.crash(index, 10_000_000);
+      for (const index of crashed) network.stop(index);
       network.demand(true);
       await network.run(6000);
       assert.deepEqual(conflictsOf(network.nodes), []);
