@@ -9,6 +9,7 @@ import {
   diffPolicies,
   lint,
   mustConstrain,
+  networkTargets,
   type RawValue,
   targets,
   type TargetSpec,
@@ -138,7 +139,7 @@ describe("every target of the language", () => {
         decide(ask, action, assumed).asks.some(({ kind, id }) => kind === "rule" && id === "a"),
       );
       // A program with a network is allowed by a rule that says where it may go.
-      const network = target.name === "sys::exec" ? "\nnetwork = []" : "";
+      const network = networkTargets.has(target.name) ? "\nnetwork = []" : "";
       const where = whereOf(target, mustConstrain) + network;
       const allow = policy(rule("a", "allow", target.name, where));
       assert.ok(

@@ -4,8 +4,9 @@
 export const canonicalBytesMax = 16_777_216;
 /** Nesting of a canonical value. */
 export const canonicalDepthMax = 64;
-/** Names of fields whose encodings are kept, and the longest of them in UTF-16 units. */
+/** Names of fields whose encodings are kept. */
 export const canonicalKeysMax = 4096;
+/** Longest name of a field whose encoding is kept, in UTF-16 units. */
 export const canonicalKeyUnitsMax = 64;
 /** Largest RPC message, in bytes. */
 export const rpcMessageBytesMax = 4_194_304;
