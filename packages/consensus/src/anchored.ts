@@ -21,6 +21,8 @@ export class Anchored {
   store: SignerStore = emptyStore;
   /** What left, in the order in which it did. */
   readonly released: Envelope[] = [];
+  /** Its answers leave before what they rest on is durable: a shell that breaks the order. */
+  isHasty = false;
   readonly #keys = new Map<string, SigningKey>();
   #signer: GuardianSigner | undefined;
 
@@ -72,6 +74,10 @@ export class Anchored {
 
   #perform(effects: readonly SignerEffect[], dies: number): SignerAnswer | undefined {
     let answer: SignerAnswer = { type: "done" };
+    if (this.isHasty) {
+      const first = effects.find(({ type }) => type === "answer");
+      if (first?.type === "answer") this.#release(first.answer);
+    }
     for (const [index, effect] of effects.entries()) {
       if (index === dies) {
         this.#signer = undefined;
@@ -80,7 +86,11 @@ export class Anchored {
       if (effect.type === "persist") this.store = { anchor: effect.anchor, seal: effect.seal };
       else ({ answer } = effect);
     }
-    if (answer.type === "envelope") this.released.push(answer.envelope);
+    if (!this.isHasty) this.#release(answer);
     return answer;
+  }
+
+  #release(answer: SignerAnswer): void {
+    if (answer.type === "envelope") this.released.push(answer.envelope);
   }
 }
