@@ -1,7 +1,7 @@
 /** Memory files from the command line: made, filled, asked, proved, forgotten, and refused. */
 // Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fromHex, toHex } from "@ioi/base";
@@ -187,6 +187,8 @@ test("files become memories, once", async () => {
   await desk.value(["create", "b.scs", "--plain"]);
   await desk.value(["import", "b.scs", "out.jsonl"]);
   await desk.value(["compact", "a.scs"]);
+  assert.equal(existsSync(desk.path("a.scs.compacting.lock")), false, "a lock of the copy is left");
+  await desk.refused(["info", "nowhere.scs"], 5, "E_SCS_MISSING");
   assert.equal((await desk.value(["doctor", "a.scs"])).ok, true);
 });
 

@@ -9,7 +9,7 @@
 import { equalBytes, OperationError, parentPath } from "@ioi/base";
 import type { MemoryState } from "./file-types.ts";
 import type { MemoryFile } from "./file.ts";
-import { createMemoryFile, operation, type Place } from "./header.ts";
+import { createMemoryFile, lockPath, operation, type Place } from "./header.ts";
 import type { NewSlot, Unlock } from "./keys.ts";
 import type { Compacted } from "./messages.ts";
 import { openMemoryFile } from "./open.ts";
@@ -84,6 +84,11 @@ export interface CarriedIndex {
   readonly bytes: Uint8Array;
 }
 
+const removeIfThere = ({ files }: Place, path: string): Promise<void> =>
+  files.remove(path).catch((error: unknown) => {
+    if (!(error instanceof OperationError) || error.code !== "E_FILES_NOT_FOUND") throw error;
+  });
+
 /**
  * Compacts a file in its place. `slot`: how the new file is to be opened; it may be another way.
  * `index`: taken over if the file is still at its commit.
@@ -97,9 +102,7 @@ export const compactMemoryFile = async (
   const { files, path } = place;
   await using from = await openMemoryFile(place, "write", unlock);
   const beside: Place = { ...place, path: `${path}.compacting` };
-  await files.remove(beside.path).catch((error: unknown) => {
-    if (!(error instanceof OperationError) || error.code !== "E_FILES_NOT_FOUND") throw error;
-  });
+  await removeIfThere(place, beside.path);
   const { parameters } = from.info;
   await createMemoryFile(beside, { index: parameters.index, embedder: parameters.embedder }, slot);
   const unlockNew: Unlock = slot.type === "open" ? { type: "none" } : slot;
@@ -115,6 +118,8 @@ export const compactMemoryFile = async (
   }
   const bytesBefore = from.info.bytes;
   await files.rename(beside.path, path);
+  // Nobody waits for it: whoever compacts holds the lock of the file itself.
+  await removeIfThere(place, lockPath(beside.path));
   await files.syncDirectory(parentPath(path));
   const after = await files.stat(path);
   const { memories } = from.info;

@@ -3,6 +3,12 @@ import type { ErrorCatalogue } from "@ioi/base";
 import { exitCodes } from "@ioi/base";
 
 export const errors = {
+  E_SCS_MISSING: {
+    what: "There is no memory file of this name.",
+    why: "No file stands there; nothing was made.",
+    next: "Check the name, or make one: ./ioi scs create FILE --help",
+    exit: exitCodes.failed,
+  },
   E_SCS_FOREIGN: {
     what: "A file is not a memory file.",
     why: "It does not begin as one does, or it is too short to be one; nothing was changed.",
@@ -96,7 +102,7 @@ export const errors = {
   E_SCS_INPUT: {
     what: "Something cannot be stored as a memory.",
     why: "It is empty, too large, no well-formed text, or has too many tags.",
-    next: "Cut it into smaller parts; the bounds are in docs/limits.md.",
+    next: "Give text, in parts where it is much; the bounds are in docs/limits.md.",
     exit: exitCodes.usage,
   },
   E_SLICE_INVALID: {

@@ -38,6 +38,15 @@ export const noVectors: Omit<Parameters, "slots" | "createdMs"> = {
   embedder: { kind: "none", name: "", revision: "" },
 };
 
+export const lockPath = (path: string): string => `${path}.lock`;
+
+/** E_SCS_MISSING where there is no file of this name. */
+export const requireFile = async ({ files, path }: Place): Promise<void> => {
+  if ((await files.stat(path)) === undefined) {
+    throw operation("E_SCS_MISSING", path, "there is no such file");
+  }
+};
+
 /** Makes a file that is not there yet. */
 export const createMemoryFile = async (
   place: Place,

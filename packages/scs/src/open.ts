@@ -6,7 +6,7 @@
 import { equalBytes, type FileHandle, OperationError, parentPath } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import { MemoryFile } from "./file.ts";
-import { type Header, operation, type Place, readHeader } from "./header.ts";
+import { type Header, operation, type Place, readHeader, lockPath, requireFile } from "./header.ts";
 import { Fold, lexicalRootOf, type KeptSegment, type SegmentPart } from "./kept.ts";
 import { FileKeys, openSlots, type Unlock } from "./keys.ts";
 import {
@@ -30,8 +30,6 @@ import {
   walkFile,
 } from "./walk.ts";
 
-const lockPath = (path: string): string => `${path}.lock`;
-
 export type OpenMode = "read" | "write";
 
 /** `all`: every record is looked at; `tail`: those behind the newest table. */
@@ -45,9 +43,7 @@ export const openMemoryFile = async (
   extent: WalkExtent = "tail",
 ): Promise<MemoryFile> => {
   const { files, path } = place;
-  if ((await files.stat(path)) === undefined) {
-    throw new OperationError("E_FILES_NOT_FOUND", `${path} is not there`);
-  }
+  await requireFile(place);
   const lock = mode === "write" ? await takeLock(place) : undefined;
   try {
     // The process that made the file may have ended before its name was durable.

@@ -228,6 +228,9 @@ test("compaction keeps numbers, drops what was forgotten, and names where it com
   const done = await compactMemoryFile(place, { type: "none" }, { type: "open" });
   assert.deepEqual([done.memories, done.dropped], [40, 22]);
   assert.ok(done.bytesAfter < done.bytesBefore, `${done.bytesAfter} of ${done.bytesBefore}`);
+  for (const beside of [`${place.path}.compacting`, `${place.path}.compacting.lock`]) {
+    assert.equal(await place.files.stat(beside), undefined, `${beside} is left`);
+  }
   await using file = await openToWrite(place);
   assert.deepEqual(file.info.compactedFrom?.logRoot, root);
   const states = file.states().map(({ state }) => state);
@@ -298,7 +301,7 @@ test("files that are none, of the future, or cut short", async () => {
   }
   assert.deepEqual(await bytesOf(joined), concatBytes(good, good));
   await assert.rejects(openToRead(placeOn(new SimFiles({ seed: "none" }))), (error: unknown) => {
-    assert.equal(codeOf(error), "E_FILES_NOT_FOUND");
+    assert.equal(codeOf(error), "E_SCS_MISSING");
     return true;
   });
 });
