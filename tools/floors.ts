@@ -50,6 +50,7 @@ export const rooms: readonly Room[] = [
   room("packages/firewall", 2, "pure"),
   room("packages/agent", 2, "pure"),
   room("packages/host", 2, "shell"),
+  room("packages/modelcheck", 3, "pure"),
   room("packages/storage", 3, "ported"),
   room("packages/scs", 3, "ported"),
   room("packages/drivers", 4, "shell"),
