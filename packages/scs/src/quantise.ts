@@ -5,11 +5,13 @@
  * Source: a randomised Hadamard rotation in three rounds, each of random signs and two overlapping
  * transforms over the largest power of two that fits, which spreads what a few outlying dimensions hold
  * over all. Additions, multiplications, divisions and square roots alone, which IEEE 754 rounds in one
- * way, so the components are the same on every machine.
+ * way, so the components are the same on every machine. This is the reference; a kernel does the same.
  */
 import { concatBytes, err, ok, type Rejection, type Result, uintLE, utf8Encode } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import { mhnsw } from "@ioi/state";
+import type { RotationExports } from "./kernel/exports.ts";
+import { KernelRotation } from "./kernel/rotation.ts";
 
 const rounds = 3;
 /** Standard deviations of a component that its range reaches to; the rest is cut. */
@@ -87,8 +89,11 @@ export class Quantiser {
   readonly stored: number;
   readonly #signs: readonly Float64Array[];
   readonly #window: number;
+  readonly #scale: number;
+  readonly #kernel: KernelRotation | undefined;
 
-  constructor(hashing: Hashing, dimension: number, seed: Uint8Array) {
+  /** `kernel`: turns vectors quicker, to the same components. */
+  constructor(hashing: Hashing, dimension: number, seed: Uint8Array, kernel?: RotationExports) {
     this.dimension = dimension;
     this.stored = storedDimension(dimension);
     this.#signs = Array.from({ length: rounds }, (_, round) =>
@@ -96,6 +101,8 @@ export class Quantiser {
     );
     this.#window = 1;
     while (2 * this.#window <= this.stored) this.#window *= 2;
+    this.#scale = (Math.sqrt(this.stored) * 2048) / range;
+    this.#kernel = kernel && new KernelRotation(kernel, this.#signs);
   }
 
   /** Components of a vector of any length but 0; refused where it is none. */
@@ -103,13 +110,20 @@ export class Quantiser {
     if (vector.length !== this.dimension) {
       return refuse(`a vector of ${vector.length} components where ${this.dimension} are due`);
     }
+    const kernel = this.#kernel;
+    const components =
+      kernel === undefined ? this.#turn(vector) : kernel.components(vector, this.#scale);
+    return components === undefined ? refuse("a vector without a direction") : ok(components);
+  }
+
+  #turn(vector: Float32Array): Int16Array | undefined {
     const values = new Float64Array(this.stored);
     values.set(vector);
     let squares = 0;
     for (let i = 0; i < values.length; i++)
       squares += (values[i] as number) * (values[i] as number);
     const norm = Math.sqrt(squares);
-    if (!Number.isFinite(norm) || norm === 0) return refuse("a vector without a direction");
+    if (!Number.isFinite(norm) || norm === 0) return undefined;
     for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) / norm;
     for (const signs of this.#signs) {
       for (let i = 0; i < values.length; i++) {
@@ -120,13 +134,12 @@ export class Quantiser {
       // Over the same window again it would undo itself.
       if (rest > 0) transform(values, rest, this.#window);
     }
-    const scale = (Math.sqrt(this.stored) * 2048) / range;
     const { componentMin, componentMax } = mhnsw;
     const components = new Int16Array(this.stored);
     for (let i = 0; i < values.length; i++) {
-      const component = nearest((values[i] as number) * scale);
+      const component = nearest((values[i] as number) * this.#scale);
       components[i] = Math.max(componentMin, Math.min(componentMax, component));
     }
-    return ok(components);
+    return components;
   }
 }

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { wasmSource } from "@ioi/host/wasm";
+import type { KernelExports } from "../src/kernel/exports.ts";
+import * as builds from "../src/kernel/wasm.gen.ts";
 import { Quantiser } from "../src/quantise.ts";
 
 const seed = new Uint8Array(32).fill(1);
@@ -87,3 +90,27 @@ test("the components of a seeded vector, for ever", () => {
     "6917511f899e427900a15a6df50cdafe8acad1f0f82675f966794c4102f4054d",
   );
 });
+
+for (const name of ["simd", "relaxed"] as const) {
+  test(`the kernel ${name} gives the same components, of vectors of any size`, (t) => {
+    const given = process.env["IOI_SEED"] ?? `${Math.random()}`;
+    t.diagnostic(`seed ${given}`);
+    const random = new SeededRandom(given);
+    const source = wasmSource<KernelExports>(builds[name]);
+    for (const dimension of [1, 8, 12, 20, 64, 100, 384, 768, 1000, 2048]) {
+      const reference = new Quantiser(nodeCrypto, dimension, seed);
+      const quantiser = new Quantiser(nodeCrypto, dimension, seed, source.open());
+      for (let i = 0; i < 60; i++) {
+        const size = 2 ** (random.below(200) - 100);
+        const vector = vectorOf(random, dimension).map((value) =>
+          random.below(30) === 0 ? 1000 * size * value : size * value,
+        );
+        assert.deepEqual(quantiser.components(vector), reference.components(vector));
+      }
+      for (const value of [0, Number.NaN, Number.NEGATIVE_INFINITY]) {
+        const vector = new Float32Array(dimension).fill(value);
+        assert.equal(quantiser.components(vector).ok, false);
+      }
+    }
+  });
+}

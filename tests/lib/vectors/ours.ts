@@ -43,7 +43,7 @@ export const buildOurs = async (
   timed: (work: () => void) => void,
 ): Promise<OurIndex> => {
   const { base, count, dimension, queries } = set;
-  const quantiser = new Quantiser(nodeCrypto, dimension, salt);
+  const quantiser = new Quantiser(nodeCrypto, dimension, salt, source.open());
   const parameters = { dimension: quantiser.stored, m, efConstruction, salt };
   const threads = isParallel ? Math.min(4, availableParallelism()) : 1;
   const kernel = source.open();

@@ -1,8 +1,18 @@
 /** What a kernel offers, and where kernels and threads come from: the engine is given. */
 
-/** Offsets in the kernel's memory are signed numbers of 32 bits. Sources: `kernel/` of this package. */
-export interface KernelExports {
+/** Of a kernel, what turns vectors; it may be used beside a graph. */
+export interface RotationExports {
   readonly memory: { readonly buffer: ArrayBufferLike };
+  layRotation(dimension: number): void;
+  givenAt(): number;
+  signsAt(): number;
+  componentsAt(): number;
+  /** 0: no direction. */
+  rotate(scale: number): number;
+}
+
+/** Offsets in the kernel's memory are signed numbers of 32 bits. Sources: `kernel/` of this package. */
+export interface KernelExports extends RotationExports {
   init(...layout: Layout): void;
   upperAt(id: number): number;
   lowerAt(id: number): number;

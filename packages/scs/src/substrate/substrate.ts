@@ -85,7 +85,7 @@ export class Substrate implements AsyncDisposable {
     this.file = file;
     this.#place = place;
     this.#isWritable = isWritable;
-    this.#vectoriser = new Vectoriser(place, file.info.parameters, embedder);
+    this.#vectoriser = new Vectoriser(place, file.info.parameters, embedder, kernel);
     this.#vectors = new VectorStore(place, file, kernel);
     this.#progress = (done, total) => {
       signal?.throwIfAborted();

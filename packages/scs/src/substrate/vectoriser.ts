@@ -2,25 +2,50 @@
 import type { Signal } from "@ioi/base";
 import type { Embedder } from "../embed/embedder.ts";
 import { operation, type Place } from "../header.ts";
+import type { KernelSource } from "../kernel/exports.ts";
 import type { Parameters } from "../messages.ts";
 import { Quantiser } from "../quantise.ts";
 import type { RecallQuery } from "./types.ts";
 
 export class Vectoriser {
-  readonly #path: string;
+  readonly #place: Place;
+  readonly #index: Parameters["index"];
   readonly #embedder: Embedder | undefined;
-  readonly #quantiser: Quantiser | undefined;
+  readonly #kernel: KernelSource;
+  /** Made by the first vector. */
+  #made: Quantiser | undefined;
 
-  constructor({ path, provider }: Place, { index }: Parameters, embedder: Embedder | undefined) {
-    const { dimension, quantiserSeed } = index;
-    this.#path = path;
+  constructor(
+    place: Place,
+    { index }: Parameters,
+    embedder: Embedder | undefined,
+    kernel: KernelSource,
+  ) {
+    this.#place = place;
+    this.#index = index;
     this.#embedder = embedder;
-    this.#quantiser = dimension > 0 ? new Quantiser(provider, dimension, quantiserSeed) : undefined;
+    this.#kernel = kernel;
   }
 
   /** Of the file, whether or not there is an embedder now. */
   get hasVectors(): boolean {
-    return this.#quantiser !== undefined;
+    return this.#index.dimension > 0;
+  }
+
+  get #path(): string {
+    return this.#place.path;
+  }
+
+  get #quantiser(): Quantiser | undefined {
+    if (!this.hasVectors) return undefined;
+    const { dimension, quantiserSeed } = this.#index;
+    const kernel = this.#kernel;
+    return (this.#made ??= new Quantiser(
+      this.#place.provider,
+      dimension,
+      quantiserSeed,
+      kernel.open(),
+    ));
   }
 
   get isWeak(): boolean {
@@ -39,7 +64,7 @@ export class Vectoriser {
     texts: readonly string[],
     signal: Signal | undefined,
   ): Promise<readonly Int16Array[] | undefined> {
-    if (this.#quantiser === undefined) return undefined;
+    if (!this.hasVectors) return undefined;
     if (this.#embedder === undefined) {
       throw operation("E_SCS_EMBEDDER", this.#path, "it has vectors, and no embedder was given");
     }
@@ -57,7 +82,7 @@ export class Vectoriser {
   ): Promise<Int16Array | undefined> {
     if (by === "words") return undefined;
     if (vector !== undefined) return this.#components(vector);
-    const isEmbedded = this.#quantiser !== undefined && this.#embedder !== undefined;
+    const isEmbedded = this.hasVectors && this.#embedder !== undefined;
     if (isEmbedded && text !== undefined && text !== "") {
       return (await this.embed([text], signal))?.[0];
     }
