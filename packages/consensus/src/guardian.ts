@@ -79,8 +79,18 @@ export interface GuardianStep {
  * Parts of the rule, by name. A Guardian without one of them is broken; tests make such ones to show
  * what the part is for.
  */
-export type GuardianRule = "G1-slot" | "G1-lock" | "G2-high" | "G4-once";
-export const guardianRules: readonly GuardianRule[] = ["G1-slot", "G1-lock", "G2-high", "G4-once"];
+export const guardianRules = [
+  "G1-again",
+  "G1-frozen",
+  "G1-just",
+  "G1-lease",
+  "G1-lock",
+  "G1-slot",
+  "G2-high",
+  "G4-once",
+  "G5-later",
+] as const;
+export type GuardianRule = (typeof guardianRules)[number];
 
 const refused = (message: string): Result<never, GuardianError> =>
   err({ code: "E_SIGNER_REFUSED", message });
@@ -131,7 +141,7 @@ export class Guardian {
       case "freeze":
         return this.#freeze(state, request.proof);
       case "advance":
-        return advance(state, request);
+        return advance(state, request, this.#rules.has("G5-later"));
       case "lease":
         if (request.end < state.leaseEnd) return refused("a lease never gets shorter");
         return ok({ state: { ...state, leaseEnd: request.end } });
@@ -146,6 +156,7 @@ export class Guardian {
     const { kind, view, digest, just, seen } = request;
     const { last } = state;
     if (
+      this.#rules.has("G1-again") &&
       last !== undefined &&
       sameEpoch(last.epoch, state.epoch) &&
       last.kind === kind &&
@@ -155,13 +166,15 @@ export class Guardian {
     ) {
       return ok({ state, envelope: last });
     }
-    if (state.frozen) return refused("G1: it is frozen");
+    if (state.frozen && this.#rules.has("G1-frozen")) return refused("G1: it is frozen");
     if (view > lastView) return refused("G1: no such view");
-    if (view >= state.leaseEnd) return refused(`G1: the lease ends at view ${state.leaseEnd}`);
+    if (view >= state.leaseEnd && this.#rules.has("G1-lease"))
+      return refused(`G1: the lease ends at view ${state.leaseEnd}`);
     if (this.#rules.has("G1-slot") && compareSlots({ view, kind }, state.slot) <= 0) {
       return refused(`G1: slot ${view}/${kind} is not above ${state.slot.view}/${state.slot.kind}`);
     }
-    if (just.view >= view) return refused("G1: what justifies is not older");
+    if (just.view >= view && this.#rules.has("G1-just"))
+      return refused("G1: what justifies is not older");
     if (kind === "timeout" && (just.view !== 0n || !equalBytes(digest, zeroHash))) {
       return refused("G1: a timeout is for no block");
     }
@@ -215,9 +228,11 @@ export class Guardian {
 const advance = (
   state: GuardianState,
   request: Extract<GuardianRequest, { type: "advance" }>,
+  isLaterOnly: boolean,
 ): Result<GuardianStep, GuardianError> => {
   if (state.frozen) return refused("G5: it is frozen");
-  if (request.epoch.number <= state.epoch.number) return refused("G5: no later epoch");
+  if (isLaterOnly && request.epoch.number <= state.epoch.number)
+    return refused("G5: no later epoch");
   return ok({
     state: {
       ...state,

@@ -6,7 +6,7 @@ import { SeededRandom } from "@ioi/base";
 import { type ConsensusBlock, type ConsensusMessage, consensusMessage, schema } from "@ioi/wire";
 import { digestOf } from "@ioi/consensus/testing";
 
-import { Bench, typesOf } from "./bench.ts";
+import { Bench, typesOf } from "@ioi/consensus/testing-bench";
 
 const T14 = (bench: Bench): Readonly<Record<string, ConsensusMessage>> => {
   const { view, tc } = bench.late();

@@ -11,7 +11,7 @@ import {
 } from "@ioi/consensus";
 import { type BlockHeader } from "@ioi/wire";
 import { blockOn, type Certified, digestOf, genesis, requestFor } from "@ioi/consensus/testing";
-import { Bench, held, reasonsIn, requestsIn, sentIn, typesOf } from "./bench.ts";
+import { Bench, held, reasonsIn, requestsIn, sentIn, typesOf } from "@ioi/consensus/testing-bench";
 
 test("R2: a vote is asked for when the payload is held, and not before", () => {
   const bench = new Bench();

@@ -145,7 +145,9 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     this.#progress(nowMs);
     const effects = this.#effects;
     this.#effects = [];
-    return effects;
+    if (this.#has("R3-first")) return effects;
+    const isLate = ({ type }: EngineEffect): boolean => type === "persist";
+    return [...effects.filter((each) => !isLate(each)), ...effects.filter(isLate)];
   }
 
   #has(rule: HostRule): boolean {
@@ -215,7 +217,8 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     }
     const signed = this.#receiveEnvelope(envelope, "propose", nowMs);
     if (!signed.ok) return signed;
-    if (!equalBytes(envelope.gid, this.#judge.set.entry(this.#leader(header.view)).gid)) {
+    const { gid } = this.#judge.set.entry(this.#leader(header.view));
+    if (!equalBytes(envelope.gid, gid) && this.#has("R2-leader")) {
       return refuse("E_CONSENSUS_BLOCK", "R2: its signer does not lead that view");
     }
     if (header.view < this.view) return refuse("E_CONSENSUS_STALE", "the view is over");
@@ -245,7 +248,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     if (kind === "vote") this.#countVote(envelope, voter.value, nowMs);
     if (kind === "timeout") {
       // A report whose certificate nobody here holds is not collected.
-      if (envelope.high.view > this.#knows.certified) {
+      if (envelope.high.view > this.#knows.certified && this.#has("R5-known")) {
         return refuse("E_CONSENSUS_UNKNOWN", "the timeout shows a certificate that is not known");
       }
       if (view >= this.view) this.#othersWait = true;

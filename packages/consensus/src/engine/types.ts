@@ -74,7 +74,14 @@ export type EngineEffect =
   | { readonly type: "refused"; readonly from: number; readonly error: Rejection };
 
 /** Rules that a test may take out of a host, to see what they are for. */
-export type HostRule = "R2-lock" | "R4-own-vote" | "R5-nack" | "R7-resend";
+export type HostRule =
+  | "R2-leader"
+  | "R2-lock"
+  | "R3-first"
+  | "R4-own-vote"
+  | "R5-known"
+  | "R5-nack"
+  | "R7-resend";
 
 export interface EngineOptions {
   readonly judge: Judge;
