@@ -1,17 +1,10 @@
 /** One engine whose peers are written by hand, for tests of the host's rules. */
-import assert from "node:assert/strict";
-import {
-  anchorCert,
-  Engine,
-  type EngineEffect,
-  type EngineInput,
-  type HostRule,
-  heartbeatMs,
-  nextTenureStart,
-  Schedule,
-  timeoutCertOf,
-  type WalRecord,
-} from "@ioi/consensus";
+import { assert } from "@ioi/base";
+import { anchorCert, timeoutCertOf } from "./certificates.ts";
+import { Engine } from "./engine/engine.ts";
+import type { EngineEffect, EngineInput, HostRule, WalRecord } from "./engine/types.ts";
+import { heartbeatMs } from "./limits.ts";
+import { nextTenureStart, Schedule } from "./schedule.ts";
 import { type ConsensusMessage, type QuorumCert, type TimeoutCert } from "@ioi/wire";
 import {
   blockOn,
@@ -22,7 +15,7 @@ import {
   member,
   named,
   twin,
-} from "@ioi/consensus/testing";
+} from "./testing.ts";
 
 const members = ["a", "b", "c", "d"].map((name) => member(name, 1n));
 
@@ -107,7 +100,7 @@ export class Bench {
     const [first, ...rest] = [1, 2, 3].map((index) =>
       this.committee.signer(index).timeout(view, genesis),
     );
-    assert.ok(first !== undefined);
+    assert(first !== undefined, "three sign");
     return timeoutCertOf(this.judge.set, [first, ...rest]);
   }
 
