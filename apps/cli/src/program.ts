@@ -24,6 +24,7 @@ import { addScsCommands } from "./program-scs.ts";
 import { addSecretCommands } from "./program-secrets.ts";
 import { addServiceCommands } from "./program-service.ts";
 import { addSessionCommands, onAsk } from "./program-sessions.ts";
+import { addVerifyCommands } from "./program-verify.ts";
 import { failWith, usage } from "./report.ts";
 
 export const projectRoot: string = resolve(import.meta.dirname, "../../..");
@@ -216,12 +217,17 @@ const addDecisionCommands = (program: Command, build: Build): void => {
 
   const replay = program
     .command("replay")
-    .description("step through a session's journal and compare every effect")
-    .argument("<journal>", "a journal file, or a session's id")
-    .addOption(data());
+    .description("step through a session's journal, or a simulated network of validators")
+    .argument("<journal>", "a journal file, or a session's id; sim: a network, from its seed")
+    .addOption(data())
+    .option("--seed <seed>", "with sim: of the scenario, as a failing case names it")
+    .option("--nodes <n>", "with sim: validators, 4 if absent", parseCount("--nodes"))
+    .option("--until <ms>", "with sim: events up to this virtual time", parseCount("--until"))
+    .option("--node <n>", "with sim: events of this host alone", parseCount("--node"));
   examples(replay, [
     "replay ioi-data/workload/journals/s-3f2a91c07be4.log",
     "replay s-3f2a --json",
+    "replay sim --seed 1/4/17 --nodes 4 --until 3000 --node 2",
   ]);
   bind(build, replay, async () => (await import("./commands/replay.ts")).replay);
 };
@@ -425,6 +431,7 @@ export const buildProgram = (build: Build): Command => {
   addPolicyCommands(program, build);
   addReceiptCommands(program, build);
   addChainCommands(program, build);
+  addVerifyCommands(program, build);
   addScsCommands(program, build);
   addSecretCommands(program, build);
   addServiceCommands(program, build);

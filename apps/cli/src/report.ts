@@ -73,6 +73,7 @@ const CATALOGUES: readonly (() => Promise<Readonly<Record<string, unknown>>>)[] 
   () => import("@ioi/storage"),
   () => import("@ioi/state"),
   () => import("@ioi/validator"),
+  () => import("@ioi/consensus"),
   () => import("@ioi/host/libc"),
   () => import("@ioi/crypto"),
   () => import("@ioi/wire"),

@@ -21,7 +21,7 @@ import type {
   QuorumCert,
   TimeoutCert,
 } from "@ioi/wire";
-import { epochPathMax, lastView, verifiedMax } from "./limits.ts";
+import { epochPathMax, lastView, leaseAheadMax, verifiedMax } from "./limits.ts";
 import {
   blockHash,
   type Context,
@@ -272,6 +272,9 @@ export class Judge {
     if (boundary.ends === undefined) return badCertificate("V8: the block ends no epoch");
     if (!sameContext(this.context, boundary)) return foreign("a header");
     if (path.length > epochPathMax) return badCertificate("V8: the path is too long");
+    if (boundary.ends.leaseEnd > boundary.view + leaseAheadMax) {
+      return badCertificate("V8: a lease ends too far above the block");
+    }
     const digest = blockHash(this.provider, boundary);
     let below = { header: boundary, digest };
     for (const header of path) {

@@ -44,6 +44,12 @@ export const errors = {
     next: "Nothing was changed; the block is being fetched.",
     exit: exitCodes.failed,
   },
+  E_CONSENSUS_PROOF: {
+    what: "A proof of a block is not one.",
+    why: "The file is malformed, was changed, or begins at another start than the one that is trusted.",
+    next: "Do not rely on it. Get the proof again, and the start's hash from whom you trust.",
+    exit: exitCodes.wrong,
+  },
   E_CONSENSUS_DIVERGENCE: {
     what: "A proof of divergence shows nothing.",
     why: "A signature or registration in it does not fit, or a sound Guardian may have signed both envelopes.",

@@ -1,3 +1,4 @@
+export * from "./block-proof.ts";
 export * from "./certificates.ts";
 export * from "./divergence.ts";
 export { errors } from "./errors.ts";

@@ -61,6 +61,10 @@ export class LightClient {
     return this.#judge.context.epoch;
   }
 
+  get set(): ValidatorSet {
+    return this.#judge.set;
+  }
+
   get anchor(): Anchor {
     return this.#judge.anchor;
   }

@@ -10,6 +10,8 @@ export const tenureViews = 16n;
 export const lastView: bigint = (1n << 64n) - 2n;
 /** A Guardian writes to its anchor, so many views at a time, how far it may sign: twice this at most. */
 export const leaseViews = 64n;
+/** The end of an epoch registers no lease that ends further above it. */
+export const leaseAheadMax: bigint = 2n * leaseViews;
 /** Headers between the block that ends an epoch and the one whose commit commits it. */
 export const epochPathMax = 256;
 /** Views above its own that a host keeps single envelopes of; whole certificates have no such bound. */

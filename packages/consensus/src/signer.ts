@@ -1,5 +1,5 @@
 /**
- * A Guardian with its anchor: sessions, leases and restarts, specs/consensus section 8. Sans-IO: what
+ * A Guardian with its anchor: sessions, leases and restarts, specs/consensus A1 to A3. Sans-IO: what
  * comes out is performed in order, each durable before the next; if that fails the machine is dropped.
  *
  * An anchor keeps a counter of boots and the end of the lease; both only rise. How a state is kept
@@ -207,12 +207,12 @@ export class GuardianSigner {
   #enter(request: Extract<SignerRequest, { type: "enter" }>): Result<SignerAnswer, GuardianError> {
     const session = this.#session;
     if (session === undefined || !isWaiting(session.state)) {
-      return refused("S3: no session waits to be entered");
+      return refused("A3: no session waits to be entered");
     }
     const { anchor } = request;
     const { leaseEnd } = this.#anchor;
-    if (anchor.view < leaseEnd) return refused(`S3: an earlier session signs below ${leaseEnd}`);
-    if (anchor.view >= lastView) return refused("S3: no such view");
+    if (anchor.view < leaseEnd) return refused(`A3: an earlier session signs below ${leaseEnd}`);
+    if (anchor.view >= lastView) return refused("A3: no such view");
     const { gid, session: id } = session.state;
     this.#session = { ...session, state: newGuardian(request, gid, id, anchor, leaseEnd) };
     this.#persist();
@@ -223,9 +223,9 @@ export class GuardianSigner {
     request: Extract<SignerRequest, { type: "sign" | "freeze" | "advance" }>,
   ): Result<SignerAnswer, GuardianError> {
     const session = this.#session;
-    if (session === undefined) return refused("S1: there is no session");
+    if (session === undefined) return refused("A1: there is no session");
     // Its epoch is not known yet: what it signed now would be of none.
-    if (isWaiting(session.state)) return refused("S3: the session was not entered");
+    if (isWaiting(session.state)) return refused("A3: the session was not entered");
     const step = this.#leased(session, request);
     if (!step.ok) return step;
     const { state, envelope } = step.value;
@@ -238,7 +238,7 @@ export class GuardianSigner {
     return ok(envelope === undefined ? { type: "done" } : { type: "envelope", envelope });
   }
 
-  /** S2: the lease goes ahead of the views by one to two times `leaseViews`. */
+  /** A2: the lease goes ahead of the views by one to two times `leaseViews`. */
   #leased(
     { guardian, state }: Session,
     request: Extract<SignerRequest, { type: "sign" | "freeze" | "advance" }>,
@@ -258,7 +258,7 @@ export class GuardianSigner {
     return signed;
   }
 
-  /** S1: with a counter the state outlives a clean stop only. Nothing is signed after it. */
+  /** A1: with a counter the state outlives a clean stop only. Nothing is signed after it. */
   #stop(): void {
     if (this.#options.protection === "counter") this.#persist(true);
     this.#session = undefined;

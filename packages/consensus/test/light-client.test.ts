@@ -7,10 +7,12 @@ import {
   anchorAfter,
   anchorCert,
   Judge,
+  leaseAheadMax,
   LightClient,
   tenureViews,
 } from "@ioi/consensus";
 import { SeededRandom } from "@ioi/base";
+import { BlockTree } from "../src/engine/tree.ts";
 import { commitCert, type EpochCert, schema } from "@ioi/wire";
 import {
   blockOn,
@@ -188,4 +190,20 @@ test("a thousand certificates of five epochs are accepted, and none of them chan
     anchor = end.anchor;
   }
   assert.ok(changed > 500, `${changed} of them still decode`);
+});
+
+test("an end of an epoch registers no lease far above it: nobody moves the views to their end", () => {
+  for (const ahead of [leaseAheadMax, leaseAheadMax + 1n]) {
+    const committee = new Committee(names(0));
+    const { judge } = committee;
+    const ends = { validators: setOf(names(1)).hash, leaseEnd: 1n + ahead };
+    const anchored = anchorCert(judge.context, genesis);
+    const boundary = blockOn(judge, genesis, anchored, 1n, { ends });
+    const { cert: commit } = committee.commitOf(boundary);
+    const end = judge.epochCert({ boundary: boundary.header, path: [], commit });
+    assert.match(messageOf(end), ahead === leaseAheadMax ? /^fine/ : /^V8: a lease ends too far/);
+    const tree = new BlockTree(judge, () => 0, { ...genesis, justView: 0n, commitHeight: 0n });
+    const held = tree.insert({ header: boundary.header, justify: anchored });
+    assert.match(messageOf(held), ahead === leaseAheadMax ? /^fine/ : /^V9: a lease ends too far/);
+  }
 });

@@ -57,7 +57,7 @@ const entered = (protection: RollbackProtection): Box => {
 
 const timeout = (view: bigint): GuardianRequest & { type: "sign" } => timeoutRequest(view, nothing);
 
-test("S1: with a software anchor every answer is durable before it leaves, and a restart is exact", () => {
+test("A1: with a software anchor every answer is durable before it leaves, and a restart is exact", () => {
   const box = entered("none");
   assert.equal(box.handle(timeout(3n), 1), undefined, "it dies between disk and answer");
   assert.deepEqual(box.released, []);
@@ -75,7 +75,7 @@ test("S1: with a software anchor every answer is durable before it leaves, and a
   assert.deepEqual(box.signer.state, state);
 });
 
-test("S1: with a counter a seal is of a clean stop, is used up by one boot, and an older one is refused", () => {
+test("A1: with a counter a seal is of a clean stop, is used up by one boot, and an older one is refused", () => {
   const box = entered("counter");
   box.ask(timeout(3n));
   assert.equal(box.store.seal, undefined, "nothing is sealed while it runs");
@@ -91,10 +91,10 @@ test("S1: with a counter a seal is of a clean stop, is used up by one boot, and 
   box.boot({ anchor: box.store.anchor, seal: sealed.seal });
   assert.equal(box.signer.status, "none");
   assert.match(box.signer.loss?.message ?? "", /of boot/);
-  assert.match(box.ask(timeout(5n)), /^S1: there is no session/);
+  assert.match(box.ask(timeout(5n)), /^A1: there is no session/);
 });
 
-test("S1: a seal of another Guardian, with another lease or without its key is not taken up", () => {
+test("A1: a seal of another Guardian, with another lease or without its key is not taken up", () => {
   const box = entered("none");
   box.ask(timeout(3n));
   const { store } = box;
@@ -107,7 +107,7 @@ test("S1: a seal of another Guardian, with another lease or without its key is n
   assert.equal(box.signer.status, "none");
 });
 
-test("S2: the lease goes ahead of the views, durable first, and never by more than twice", () => {
+test("A2: the lease goes ahead of the views, durable first, and never by more than twice", () => {
   const box = entered("counter");
   assert.equal(box.handle(timeout(1n), 1), undefined, "the lease is durable before the answer");
   assert.ok(box.store.anchor.leaseEnd > 1n);
@@ -116,7 +116,7 @@ test("S2: the lease goes ahead of the views, durable first, and never by more th
   assert.equal(box.renewed("c"), box.store.anchor.leaseEnd);
 });
 
-test("S2: one write for so many views, at most twice ahead", () => {
+test("A2: one write for so many views, at most twice ahead", () => {
   const box = entered("counter");
   const leases: bigint[] = [];
   for (let view = 1n; view <= 5n * leaseViews; view++) {
@@ -133,19 +133,19 @@ test("S2: one write for so many views, at most twice ahead", () => {
   assert.equal(box.store.anchor.leaseEnd, before, "what is refused moves nothing");
 });
 
-test("S3: a session that was given up is never signed with; the next enters above every lease", () => {
+test("A3: a session that was given up is never signed with; the next enters above every lease", () => {
   const box = entered("none");
   box.ask(timeout(3n));
   const leaseEnd = box.renewed("b");
   assert.equal(leaseEnd, box.store.anchor.leaseEnd);
   assert.ok(leaseEnd > 3n);
-  assert.match(box.ask(timeout(4n)), /^S3: the session was not entered/);
-  assert.match(box.ask({ type: "freeze", proof: digestOf(1) }), /^S3/);
+  assert.match(box.ask(timeout(4n)), /^A3: the session was not entered/);
+  assert.match(box.ask({ type: "freeze", proof: digestOf(1) }), /^A3/);
   box.boot();
   assert.equal(box.signer.status, "waiting", "it outlives a restart");
-  assert.match(box.ask(enter(leaseEnd - 1n)), /^S3: an earlier session/);
+  assert.match(box.ask(enter(leaseEnd - 1n)), /^A3: an earlier session/);
   assert.equal(box.ask(enter(leaseEnd)), "done");
-  assert.match(box.ask(enter(leaseEnd)), /^S3: no session waits/);
+  assert.match(box.ask(enter(leaseEnd)), /^A3: no session waits/);
   assert.match(box.ask(timeout(leaseEnd)), /^G1: slot/);
   assert.equal(box.ask(timeout(leaseEnd + 1n)), "envelope");
   assert.equal(box.signer.state?.counter, 1n);

@@ -38,6 +38,8 @@ export const domains = {
   block: "ioi/consensus/block/v1",
   /** Hash: a quorum certificate. */
   quorumCert: "ioi/consensus/quorum-cert/v1",
+  /** Hash: what a follower of a chain begins with. */
+  consensusStart: "ioi/consensus/start/v1",
   /** Hash: a proof of divergence. */
   divergence: "ioi/consensus/divergence/v1",
   /** Hash: the draw of a tenure's leader. */

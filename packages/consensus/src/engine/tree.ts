@@ -17,7 +17,7 @@ import type {
 } from "@ioi/wire";
 import { anchorCert, type ConsensusError, type Judge, refuse } from "../certificates.ts";
 import { type Strength, strengthOf, weaker } from "../grades.ts";
-import { blocksMax, orphanCertsMax } from "../limits.ts";
+import { blocksMax, leaseAheadMax, orphanCertsMax } from "../limits.ts";
 import { blockHash, keyOf, quorumCertHash, sameContext, zeroHash } from "../objects.ts";
 
 /** The committed block that the tree stands on. */
@@ -235,6 +235,10 @@ export class BlockTree {
     if (!equalBytes(justify.digest, header.parent)) return "its certificate is for another block";
     if (!equalBytes(quorumCertHash(provider, justify), header.justify.hash)) {
       return "it carries another certificate than it names";
+    }
+    const { ends } = header;
+    if (ends !== undefined && ends.leaseEnd > header.view + leaseAheadMax) {
+      return "a lease ends too far above it";
     }
     if (parent === undefined) return undefined;
     if (justify.view !== parent.view || justify.justView !== parent.justView) {

@@ -175,6 +175,28 @@ export const validatorRegistration = record({
 });
 export type ValidatorRegistration = Infer<typeof validatorRegistration>;
 
+/** What whoever follows a chain trusts; its hash names it. */
+export const consensusStart = record({
+  version: int(1, 1),
+  chain: hash,
+  epoch: consensusEpoch,
+  validators: array(validatorEntry, validatorsMax),
+  /** The block that the epoch stands on, and the view before its first. */
+  anchor: record({ view: u64, digest: hash, height: u64, timeMs: int() }),
+  /** Guardians without isolation do not raise the quorum. */
+  isDevnet: bool,
+});
+export type ConsensusStart = Infer<typeof consensusStart>;
+
+/** That a block is committed: from the start through the end of every epoch between. */
+export const blockProof = record({
+  version: int(1, 1),
+  start: consensusStart,
+  epochs: array(record({ cert: epochCert, next: array(validatorEntry, validatorsMax) }), 256),
+  commit: commitCert,
+});
+export type BlockProof = Infer<typeof blockProof>;
+
 export const divergenceKind = oneOf("K1", "K2", "K3", "K4", "K5", "K6", "K7", "K8");
 export type DivergenceKind = Infer<typeof divergenceKind>;
 
