@@ -54,7 +54,6 @@ const seedTasks = (context: SuiteContext, sets: typeof fullSeeds): Task[] =>
         id: `n${nodes}/${i}`,
         nodes,
         seed: `${context.seed}/${nodes}/${i}`,
-        arePowersSkewed: i % 2 === 1,
         isSigned,
         // The signatures of ML-DSA are hedged: no two are the same.
         isTwice: !isSigned && i % 10 === 0,
@@ -69,7 +68,6 @@ const controlTasks = (context: SuiteContext): Task[] =>
     id: `control/${i}`,
     nodes: 4,
     seed: `${context.seed}/control/${i}`,
-    arePowersSkewed: false,
     isSigned: false,
     isTwice: false,
     missing: "Guardians",

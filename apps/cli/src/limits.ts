@@ -70,3 +70,5 @@ export const progressIntervalMs = 1000;
 export const proofFileBytesMax = 16_777_216;
 /** Bytes of a shared slice of memories that is received. */
 export const sharedSliceBytesMax = 16_777_216;
+/** Events of a simulated network that are shown. */
+export const replayStepsMax = 200_000;

@@ -15,16 +15,16 @@ import {
 } from "./checkers.ts";
 import { calm, type Faults, Network, type NetworkOptions } from "./network.ts";
 
+/** How long the faults last, and what honest hosts have to go on after them, in milliseconds. */
+const roughMs = 5000;
+const boundMs = 30_000;
+
 export interface ScenarioOptions {
   readonly seed: string;
   readonly nodes: number;
-  readonly arePowersSkewed: boolean;
   readonly provider: TestProvider;
   /** Of a validator with real signatures. */
   readonly makeKey?: () => Member["key"];
-  /** How long the faults last, in virtual milliseconds. */
-  readonly roughMs: number;
-  readonly boundMs: number;
   /** For controls: every host lacks these rules, every Guardian those. */
   readonly without?: readonly HostRule[];
   readonly broken?: readonly GuardianRule[];
@@ -39,7 +39,8 @@ export interface Outcome {
   readonly crashes: number;
   readonly undone: number;
   readonly trace: string;
-  readonly adversaries: readonly AdversaryName[];
+  readonly powers: readonly bigint[];
+  readonly adversaries: readonly { readonly host: number; readonly name: AdversaryName }[];
 }
 
 const rough = (random: SeededRandom): Faults => ({
@@ -50,8 +51,11 @@ const rough = (random: SeededRandom): Faults => ({
   crashes: random.chance(1, 2) ? 1 + random.below(40) : 0,
 });
 
-const powersOf = ({ nodes, arePowersSkewed }: ScenarioOptions, random: SeededRandom): bigint[] =>
-  Array.from({ length: nodes }, () => (arePowersSkewed ? BigInt(1 + random.below(10)) : 1n));
+/** Half of the seeds have equal powers. */
+const powersOf = ({ nodes }: ScenarioOptions, random: SeededRandom): readonly bigint[] => {
+  const powerMax = random.chance(1, 2) ? 1 : 10;
+  return Array.from({ length: nodes }, () => BigInt(1 + random.below(powerMax)));
+};
 
 /** Any number of hosts but one may be malicious; mostly it is one. */
 const malicious = (nodes: number, random: SeededRandom): ReadonlyMap<number, AdversaryName> => {
@@ -107,18 +111,18 @@ export const runScenario = async (options: ScenarioOptions): Promise<Outcome> =>
   const network = new Network(planOf(options, random, hosts));
   corrupt(network, hosts);
   const startMs = network.nowMs;
-  befall(network, random, startMs + options.roughMs);
-  for (let atMs = startMs; atMs < startMs + options.roughMs + options.boundMs; atMs += 1000) {
+  befall(network, random, startMs + roughMs);
+  for (let atMs = startMs; atMs < startMs + roughMs + boundMs; atMs += 1000) {
     network.at(atMs, () => network.submit(10));
   }
-  await network.run(options.roughMs + 1);
+  await network.run(roughMs + 1);
   const { set } = network.judge;
   const honest = network.nodes.flatMap((_, host) =>
     host < options.nodes && !hosts.has(host) ? [host] : [],
   );
   const violations = [...checkSafety(network)];
   if (set.power(honest) >= set.quorum) {
-    const goal = { blocks: 4, boundMs: options.boundMs, of: honest };
+    const goal = { blocks: 4, boundMs, of: honest };
     violations.push(...(await checkLiveness(network, goal)), ...checkSafety(network));
   }
   violations.push(...checkRoots(network), ...checkFraming(network));
@@ -130,6 +134,7 @@ export const runScenario = async (options: ScenarioOptions): Promise<Outcome> =>
     crashes: network.crashes,
     undone: network.nodes.reduce((sum, { ledger }) => sum + ledger.undone, 0),
     trace: network.trace,
-    adversaries: [...hosts.values()],
+    powers: set.entries.map(({ power }) => power),
+    adversaries: [...hosts].map(([host, name]) => ({ host, name })),
   };
 };

@@ -23,7 +23,6 @@ export type Task =
       readonly id: string;
       readonly nodes: number;
       readonly seed: string;
-      readonly arePowersSkewed: boolean;
       readonly isSigned: boolean;
       readonly isTwice: boolean;
       readonly missing: Missing;
@@ -63,11 +62,8 @@ const provider: TestProvider = twinOf(nodeCrypto);
 export const scenarioOf = (task: Extract<Task, { type: "seed" }>): ScenarioOptions => ({
   seed: task.seed,
   nodes: task.nodes,
-  arePowersSkewed: task.arePowersSkewed,
   provider: task.isSigned ? nodeCrypto : provider,
   ...(task.isSigned ? { makeKey: () => nodeCrypto.generate("ml-dsa-44") } : {}),
-  roughMs: 5000,
-  boundMs: 30_000,
   ...(task.missing === "Guardians" ? { broken: ["G1-slot", "G1-lock", "G2-high"] } : {}),
 });
 
@@ -77,7 +73,8 @@ type Found = Omit<Answer, "id" | "wallMs">;
 const runSeed = async (task: Extract<Task, { type: "seed" }>): Promise<Found> => {
   const first = await runScenario(scenarioOf(task));
   const again = task.isTwice ? await runScenario(scenarioOf(task)) : first;
-  const violations = first.violations.map(({ type, message }) => `${type}: ${message}`);
+  const step = `; step through it: ./ioi replay sim --seed ${task.seed} --nodes ${task.nodes}`;
+  const violations = first.violations.map(({ type, message }) => `${type}: ${message}${step}`);
   const { virtualMs, messages, crashes } = first;
   return {
     ...none,

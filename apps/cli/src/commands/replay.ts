@@ -1,4 +1,7 @@
-/** `ioi replay`: a journal through the production machine, every effect compared by its hash. */
+/**
+ * `ioi replay`: a journal through the production machine, every effect compared by its hash; or a
+ * simulated network.
+ */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { replayJournal } from "@ioi/agent";
@@ -9,6 +12,7 @@ import type { CommandContext, Handler } from "../context.ts";
 import { folderPaths, readBounded } from "../kernel/folder.ts";
 import { receiptFileBytesMax } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
+import { type NetworkReplay, replayNetwork } from "./replay-network.ts";
 
 /** A path as given, else the journal of a session by the beginning of its id. */
 export const journalFile = (context: CommandContext, given: string): string => {
@@ -23,7 +27,8 @@ export const journalFile = (context: CommandContext, given: string): string => {
   throw failWith({ code: "E_CLI_FILE", message: `there is no journal ${given}` });
 };
 
-export const replay: Handler<object> = async (context, { args }) => {
+export const replay: Handler<NetworkReplay> = async (context, { args, options }) => {
+  if (args[0] === "sim") return replayNetwork(context, options);
   const file = journalFile(context, args[0] ?? "");
   const records: Uint8Array[] = [];
   const scan = scanWal(readBounded(file, receiptFileBytesMax), ({ payload }) => {

@@ -1,0 +1,62 @@
+/** `ioi replay sim`: one seed of a simulated network again, event by event. */
+import { type ExitCode, exitCodes } from "@ioi/base";
+import { twinOf } from "@ioi/consensus/testing";
+import { nodeCrypto } from "@ioi/host/crypto";
+import { runScenario } from "@ioi/netsim";
+import type { CommandContext } from "../context.ts";
+import { replayStepsMax } from "../limits.ts";
+import { usage } from "../report.ts";
+
+export interface NetworkReplay {
+  readonly seed?: string;
+  readonly nodes?: number;
+  /** Virtual milliseconds. */
+  readonly until?: number;
+  readonly node?: number;
+}
+
+const nodesMax = 256;
+
+export const replayNetwork = async (
+  { output }: CommandContext,
+  { seed, nodes = 4, until = Number.POSITIVE_INFINITY, node: only }: NetworkReplay,
+): Promise<ExitCode> => {
+  if (seed === undefined) throw usage("replay sim takes --seed, as a failing case names it");
+  if (nodes < 1 || nodes > nodesMax) throw usage(`--nodes takes a number from 1 to ${nodesMax}`);
+  const steps: { readonly atMs: number; readonly node: number; readonly what: string }[] = [];
+  let left = 0;
+  const outcome = await runScenario({
+    seed,
+    nodes,
+    provider: twinOf(nodeCrypto),
+    onLine: (atMs, node, what) => {
+      if (atMs > until || (only !== undefined && node !== only)) return;
+      if (steps.length >= replayStepsMax) {
+        left += 1;
+        return;
+      }
+      steps.push({ atMs, node, what });
+      output.line(`${(atMs / 1000).toFixed(3)}  ${node}  ${what}`);
+    },
+  });
+  const { violations, adversaries, powers, height, trace } = outcome;
+  output.value({
+    schema: "ioi.replay-sim/1",
+    ok: violations.length === 0,
+    seed,
+    nodes,
+    powers: powers.map(String),
+    adversaries,
+    violations,
+    height,
+    trace,
+    steps,
+    left,
+  });
+  const who = adversaries.map(({ host, name }) => `${host} ${name}`).join(", ");
+  output.line(`powers ${powers.join(" ")}, malicious: ${who || "nobody"}, height ${height}`);
+  if (left > 0) output.line(`${left} more events; --until and --node show fewer`);
+  for (const { type, message } of violations) output.line(`${type}: ${message}`);
+  output.line(`trace ${trace}`);
+  return violations.length === 0 ? exitCodes.done : exitCodes.wrong;
+};
