@@ -34,7 +34,7 @@ export class KernelGraph implements mhnsw.GraphView {
   readonly #nodesMax: number;
   readonly #aboveMax: number;
   readonly #frames: Uint8Array[] = [];
-  #views: Views | undefined;
+  readonly #views: Views;
 
   constructor(
     hashing: Hashing,
@@ -67,30 +67,24 @@ export class KernelGraph implements mhnsw.GraphView {
       const why = `no room for an index of ${nodesMax} nodes`;
       throw new OperationError("E_SCS_FULL", why, { cause });
     }
-  }
-
-  /** The memory moves when it grows. */
-  #memory(): Views {
-    const { buffer } = this.#kernel.memory;
-    if (this.#views?.bytes.buffer !== buffer) {
-      this.#views = {
-        bytes: new Uint8Array(buffer),
-        shorts: new Int16Array(buffer),
-        words: new Int32Array(buffer),
-        doubles: new Float64Array(buffer),
-      };
-    }
-    return this.#views;
+    // Laid out for good: memory is shared, so what grew it later would leave these where they are.
+    const { buffer } = kernel.memory;
+    this.#views = {
+      bytes: new Uint8Array(buffer),
+      shorts: new Int16Array(buffer),
+      words: new Int32Array(buffer),
+      doubles: new Float64Array(buffer),
+    };
   }
 
   #words(offset: number, count: number): Int32Array {
     const at = offset >>> 2;
-    return this.#memory().words.subarray(at, at + count);
+    return this.#views.words.subarray(at, at + count);
   }
 
   #bytes(offset: number, count: number): Uint8Array {
     const at = offset >>> 0;
-    return this.#memory().bytes.subarray(at, at + count);
+    return this.#views.bytes.subarray(at, at + count);
   }
 
   get size(): number {
@@ -131,9 +125,15 @@ export class KernelGraph implements mhnsw.GraphView {
     return this.#bytes(this.#kernel.codeAt(id), this.parameters.dimension / 8);
   }
 
+  copyCode(id: number, to: Uint8Array, at: number): void {
+    const { bytes } = this.#views;
+    const from = this.#kernel.codeAt(id) >>> 0;
+    const length = this.parameters.dimension / 8;
+    for (let i = 0; i < length; i++) to[at + i] = bytes[from + i] as number;
+  }
+
   #list(offset: number): Int32Array {
-    const [length] = this.#words(offset, 1);
-    return this.#words(offset + 4, length as number);
+    return this.#words(offset + 4, this.#views.words[offset >>> 2] as number);
   }
 
   neighbours(id: number, layer: number): Int32Array {
@@ -155,7 +155,7 @@ export class KernelGraph implements mhnsw.GraphView {
   #place(id: number, components: Int16Array): void {
     const { dimension } = this.parameters;
     assert(components.length === dimension, `a vector of ${components.length} components`);
-    const { bytes } = this.#memory();
+    const { bytes } = this.#views;
     const [upper, lower] = [this.#kernel.upperAt(id) >>> 0, this.#kernel.lowerAt(id) >>> 0];
     for (let i = 0; i < dimension; i++) {
       const component = components[i] as number;
@@ -251,7 +251,7 @@ export class KernelGraph implements mhnsw.GraphView {
       this.#kernel.restore();
       this.#frames.push(frame(id));
     }
-    const { words } = this.#memory();
+    const { words } = this.#views;
     eachList(lists, snapshot.value, m, (id, layer, list, length) => {
       const at = this.#kernel.listAt(id, layer) >>> 2;
       words[at] = length;
@@ -263,15 +263,16 @@ export class KernelGraph implements mhnsw.GraphView {
   search(query: mhnsw.Query, wanted: mhnsw.SearchParameters): readonly mhnsw.Answer[] {
     mhnsw.checkSearch(wanted);
     assert(query.whole.length === this.parameters.dimension, "a query of another dimension");
-    const { shorts, words, doubles } = this.#memory();
+    const { shorts, words, doubles } = this.#views;
     shorts.set(query.whole, this.#kernel.wholeQuery() >>> 1);
     const { ef, rerank, final, k } = wanted;
     const found = this.#kernel.search(ef, rerank, final, k);
     const [ids, scores] = [this.#kernel.answersAt() >>> 2, this.#kernel.scoresAt() >>> 3];
-    return Array.from({ length: found }, (_, i) => ({
-      id: words[ids + i] as number,
-      score: doubles[scores + i] as number,
-    }));
+    const answers: mhnsw.Answer[] = [];
+    for (let i = 0; i < found; i++) {
+      answers.push({ id: words[ids + i] as number, score: doubles[scores + i] as number });
+    }
+    return answers;
   }
 
   /** The same search, with what it read. */

@@ -17,17 +17,17 @@ export const hashBytes = 32;
 
 /** Five bits a component, one after the other from the least significant bit on. */
 export const packLower = (lower: Uint8Array): Uint8Array => {
-  const packed = new Uint8Array(Math.ceil((lower.length * 5) / 8));
-  let [held, bits, at] = [0, 0, 0];
-  for (let i = 0; i < lower.length; i++) {
-    held |= (lower[i] as number) << bits;
-    bits += 5;
-    if (bits < 8) continue;
-    packed[at++] = held & 0xff;
-    held >>= 8;
-    bits -= 8;
+  assert(lower.length % 8 === 0, "a dimension");
+  const packed = new Uint8Array((lower.length * 5) / 8);
+  const five = (i: number): number => lower[i] as number;
+  for (let i = 0, at = 0; i < lower.length; i += 8, at += 5) {
+    const [d, g] = [five(i + 3), five(i + 6)];
+    packed[at] = five(i) | (five(i + 1) << 5);
+    packed[at + 1] = (five(i + 1) >> 3) | (five(i + 2) << 2) | (d << 7);
+    packed[at + 2] = (d >> 1) | (five(i + 4) << 4);
+    packed[at + 3] = (five(i + 4) >> 4) | (five(i + 5) << 1) | (g << 6);
+    packed[at + 4] = (g >> 2) | (five(i + 7) << 3);
   }
-  if (bits > 0) packed[at] = held;
   return packed;
 };
 

@@ -43,6 +43,8 @@ export interface GraphView {
   isGone(id: number): boolean;
   vector(id: number): StoredVector;
   code(id: number): Uint8Array;
+  /** Writes a code into `to` from `at` on. */
+  copyCode(id: number, to: Uint8Array, at: number): void;
   /** Sorted by number. */
   neighbours(id: number, layer: number): ArrayLike<number>;
   /** What stands under the hash of a list of neighbours: `specs/scs/mhnsw.md`, section 7. */
@@ -120,6 +122,10 @@ export class Graph implements GraphView {
 
   vector(id: number): StoredVector {
     return this.#node(id).vector;
+  }
+
+  copyCode(id: number, to: Uint8Array, at: number): void {
+    to.set(this.code(id), at);
   }
 
   code(id: number): Uint8Array {

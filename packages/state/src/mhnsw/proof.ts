@@ -4,7 +4,7 @@
  */
 import { assert } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
-import { type Commitment, neighboursHash, packLower } from "./commitment.ts";
+import { type Commitment, hashBytes, neighboursHash, packLower } from "./commitment.ts";
 import type { GraphView } from "./graph.ts";
 import type { Query } from "./parameters.ts";
 import type { Answer, Found, SearchParameters } from "./search.ts";
@@ -34,7 +34,18 @@ class Writer {
 
   bytes(values: Uint8Array): void {
     const at = this.#room(values.length);
-    this.#bytes.set(values, at);
+    // Of a hash, the call would cost more than the copy.
+    if (values.length > hashBytes) this.#bytes.set(values, at);
+    else for (let i = 0; i < values.length; i++) this.#bytes[at + i] = values[i] as number;
+  }
+
+  /** Codes of nodes, one after the other. */
+  codes(graph: GraphView, ids: Int32Array): void {
+    const length = graph.parameters.dimension / 8;
+    const at = this.#room(ids.length * length);
+    for (let i = 0; i < ids.length; i++) {
+      graph.copyCode(ids[i] as number, this.#bytes, at + i * length);
+    }
   }
 
   /** LEB128 of a number below 2^32. */
@@ -69,14 +80,46 @@ class Writer {
   }
 }
 
-/** Rising, each once. */
-const sorted = (numbers: readonly number[]): Int32Array => {
-  const all = Int32Array.from(numbers).sort((a, b) => a - b);
+/** Sorts in place: rising, each once. */
+const sorted = (all: Int32Array): Int32Array => {
+  // Of typed arrays the order is that of numbers.
+  all.sort();
   let count = 0;
   for (const number of all) {
     if (count === 0 || all[count - 1] !== number) all[count++] = number;
   }
   return all.subarray(0, count);
+};
+
+/** All that the opened lists name, and the entry. */
+const namedBy = (graph: GraphView, opened: Found["trace"]["opened"]): Int32Array => {
+  let length = 1;
+  for (const [id, layers] of opened) {
+    for (const layer of layers) length += graph.neighbours(id, layer).length;
+  }
+  const named = new Int32Array(length);
+  named[0] = graph.entry;
+  let at = 1;
+  for (const [id, layers] of opened) {
+    for (const layer of layers) {
+      const all = graph.neighbours(id, layer);
+      named.set(all, at);
+      at += all.length;
+    }
+  }
+  return sorted(named);
+};
+
+/** Where a number stands among rising ones, from `from` on. */
+const placeOf = (numbers: Int32Array, number: number, from: number): number => {
+  let [low, high] = [from, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((numbers[middle] as number) < number) low = middle + 1;
+    else high = middle;
+  }
+  assert(numbers[low] === number, "a neighbour is not in the dictionary");
+  return low;
 };
 
 /** How much of a vector is shown. */
@@ -109,7 +152,7 @@ const writeLists = (
   { hashing, graph }: Source,
   id: number,
   opened: ReadonlySet<number> | undefined,
-  places: ReadonlyMap<number, number>,
+  dictionary: Int32Array,
 ): void => {
   const level = graph.level(id);
   for (let layer = 0; layer <= level; layer++) {
@@ -123,8 +166,7 @@ const writeLists = (
     out.byte(all.length);
     let next = 0;
     for (let i = 0; i < all.length; i++) {
-      const place = places.get(all[i] as number);
-      assert(place !== undefined, "a neighbour is not in the dictionary");
+      const place = placeOf(dictionary, all[i] as number, next);
       out.varint(place - next);
       next = place + 1;
     }
@@ -159,22 +201,11 @@ const encodeProof = (source: Source, { trace, final }: Found): Uint8Array => {
   out.long(Math.max(0, graph.entry));
   out.byte(Math.max(0, graph.maxLevel));
   if (graph.size === 0) return out.done();
-  const seen: number[] = [graph.entry];
-  for (const [id, layers] of opened) {
-    for (const layer of layers) {
-      const all = graph.neighbours(id, layer);
-      for (let i = 0; i < all.length; i++) seen.push(all[i] as number);
-    }
-  }
-  const dictionary = sorted(seen);
-  const places = new Map<number, number>();
+  const dictionary = namedBy(graph, opened);
   out.varint(dictionary.length);
   out.rising(dictionary);
-  for (const [place, id] of dictionary.entries()) {
-    places.set(id, place);
-    out.bytes(graph.code(id));
-  }
-  const leaves = sorted([...opened.keys(), ...passed, ...ranked]);
+  out.codes(graph, dictionary);
+  const leaves = sorted(Int32Array.of(...opened.keys(), ...passed, ...ranked));
   const [isRanked, isFinal] = [new Set(ranked), new Set(final)];
   out.varint(leaves.length);
   out.rising(leaves);
@@ -185,7 +216,7 @@ const encodeProof = (source: Source, { trace, final }: Found): Uint8Array => {
     out.byte(shown[how]);
     out.bytes(graph.frame(id));
     writeVector(out, source, id, how);
-    writeLists(out, source, id, opened.get(id), places);
+    writeLists(out, source, id, opened.get(id), dictionary);
   }
   writeSiblings(out, source, leaves);
   return out.done();
