@@ -10,13 +10,20 @@ import { tenureViews } from "./limits.ts";
 import type { ValidatorSet } from "./validators.ts";
 
 /** Views 1 to 16 are tenure 0, and so on. */
-export const tenureOf = (view: bigint): bigint => (view - 1n) / tenureViews;
-export const firstViewOf = (tenure: bigint): bigint => tenure * tenureViews + 1n;
+export const tenureOf = (view: bigint, views = tenureViews): bigint => (view - 1n) / views;
+export const firstViewOf = (tenure: bigint, views = tenureViews): bigint => tenure * views + 1n;
 /** E of a view: the last one of its tenure. */
-export const lastViewOf = (view: bigint): bigint => firstViewOf(tenureOf(view) + 1n) - 1n;
+export const lastViewOf = (view: bigint, views = tenureViews): bigint =>
+  firstViewOf(tenureOf(view, views) + 1n, views) - 1n;
 /** The first tenure start above `view`. */
 export const nextTenureStart = (view: bigint): bigint =>
   view === 0n ? 1n : firstViewOf(tenureOf(view) + 1n);
+
+/** Leaders that are not drawn, for exploration: of each view, in tenures of so many views. */
+export interface GivenLeaders {
+  readonly views: bigint;
+  readonly leader: (view: bigint) => number;
+}
 
 export class Schedule {
   readonly #hashing: Hashing;

@@ -45,7 +45,8 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   readonly #knows: Knowledge;
   readonly #tally: Tally;
   readonly #pace: Pacemaker;
-  readonly #leader = (view: bigint): number => this.#schedule.leader(view);
+  readonly #leader = (view: bigint): number =>
+    this.#options.leaders?.leader(view) ?? this.#schedule.leader(view);
   #effects: EngineEffect[] = [];
   /** With the Guardian. */
   #isAsked = false;
@@ -83,7 +84,9 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     );
     this.#tally = new Tally(judge.set);
     this.#slot = { view: judge.anchor.view, kind: "timeout" };
-    this.#pace = new Pacemaker(judge.set, this.#leader, baseMs, start.root.view + 1n, nowMs);
+    const firstView = start.root.view + 1n;
+    const views = options.leaders?.views;
+    this.#pace = new Pacemaker(judge.set, this.#leader, baseMs, firstView, nowMs, views);
     this.#resend = new Resend(baseMs, nowMs);
     this.#restore(start, nowMs);
     // What was committed, and not done when the last life ended, is given again.
@@ -269,9 +272,10 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     this.#knows.observe(propose, this.#leader(propose.view));
     const learned = this.#learn(qc, from, nowMs);
     if (!learned.ok) return learned;
-    const isFirst = tenureOf(propose.view) > this.#rejectedTenure;
+    const tenure = tenureOf(propose.view, this.#options.leaders?.views);
+    const isFirst = tenure > this.#rejectedTenure;
     if (propose.view !== this.view || !isFirst || !this.#has("R5-nack")) return fine;
-    this.#rejectedTenure = tenureOf(propose.view);
+    this.#rejectedTenure = tenure;
     this.#broadcast(message);
     this.#timeoutFor ??= this.view;
     return fine;

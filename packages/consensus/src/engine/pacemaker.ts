@@ -4,7 +4,7 @@
  *
  * Invariant: the view never falls. Time is in milliseconds of the caller's clock.
  */
-import { viewTimeoutMsMax } from "../limits.ts";
+import { tenureViews, viewTimeoutMsMax } from "../limits.ts";
 import { lastViewOf, tenureOf } from "../schedule.ts";
 import type { ValidatorSet } from "../validators.ts";
 
@@ -12,6 +12,7 @@ export class Pacemaker {
   readonly #set: ValidatorSet;
   readonly #leader: (view: bigint) => number;
   readonly #baseMs: number;
+  readonly #tenureViews: bigint;
   #view: bigint;
   #enteredMs: number;
   /** When the timer of this view began to run; undefined while nothing is awaited. */
@@ -26,7 +27,9 @@ export class Pacemaker {
     baseMs: number,
     view: bigint,
     nowMs: number,
+    views = tenureViews,
   ) {
+    this.#tenureViews = views;
     this.#set = set;
     this.#leader = leader;
     this.#baseMs = baseMs;
@@ -44,7 +47,7 @@ export class Pacemaker {
 
   /** E: what a time-out of this view is signed for. */
   get timeoutView(): bigint {
-    return lastViewOf(this.#view);
+    return lastViewOf(this.#view, this.#tenureViews);
   }
 
   /** R6, in whole milliseconds. */
@@ -65,7 +68,8 @@ export class Pacemaker {
   enter(view: bigint, by: "quorum" | "timeout", nowMs: number): boolean {
     if (view <= this.#view) return false;
     if (by === "timeout") this.#fail(view - 1n);
-    const runsOn = by === "timeout" && tenureOf(view) === tenureOf(this.#view);
+    const views = this.#tenureViews;
+    const runsOn = by === "timeout" && tenureOf(view, views) === tenureOf(this.#view, views);
     this.#view = view;
     this.#enteredMs = nowMs;
     if (!runsOn) this.#runsFromMs = undefined;
@@ -95,7 +99,7 @@ export class Pacemaker {
 
   /** A tenure ended by time-outs; one that only a rejection interrupted did not. */
   #fail(view: bigint): void {
-    if (view !== lastViewOf(view)) return;
+    if (view !== lastViewOf(view, this.#tenureViews)) return;
     this.#failed.add(this.#leader(view));
     const { total, quorum } = this.#set;
     if (this.#set.power(this.#failed) > total - quorum) this.#failures += 1;

@@ -18,6 +18,7 @@ import type { Judge } from "../certificates.ts";
 import type { TrustedSets } from "../divergence.ts";
 import type { Strength } from "../grades.ts";
 import type { GuardianRequest } from "../guardian.ts";
+import type { GivenLeaders } from "../schedule.ts";
 import type { Committed, Root } from "./tree.ts";
 
 /** What the write-ahead log holds, and all that a restart needs above the committed root. */
@@ -100,6 +101,8 @@ export interface EngineOptions {
   /** 0: none, as alone. */
   readonly heartbeatMs: number;
   readonly without?: ReadonlySet<HostRule>;
+  /** In place of those of the seed. */
+  readonly leaders?: GivenLeaders;
 }
 
 export interface EngineStart {
