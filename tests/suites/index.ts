@@ -24,7 +24,6 @@ const folder = import.meta.dirname;
 const planned: readonly string[] = [
   "pii",
   "state",
-  "mutants",
   "spec",
   "infra_e2e",
   "admft_e2e",

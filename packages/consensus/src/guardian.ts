@@ -81,7 +81,6 @@ export interface GuardianStep {
  */
 export const guardianRules = [
   "G1-again",
-  "G1-frozen",
   "G1-just",
   "G1-lease",
   "G1-lock",
@@ -166,7 +165,7 @@ export class Guardian {
     ) {
       return ok({ state, envelope: last });
     }
-    if (state.frozen && this.#rules.has("G1-frozen")) return refused("G1: it is frozen");
+    if (state.frozen) return refused("G1: it is frozen");
     if (view > lastView) return refused("G1: no such view");
     if (view >= state.leaseEnd && this.#rules.has("G1-lease"))
       return refused(`G1: the lease ends at view ${state.leaseEnd}`);

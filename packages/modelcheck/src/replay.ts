@@ -32,7 +32,8 @@ import {
 } from "@ioi/consensus/testing";
 import type { CommitCert, ConsensusMessage, Envelope, QuorumCert } from "@ioi/wire";
 import type { Action, Step } from "./explore.ts";
-import { type NodeKind, readStep, type SigningModel } from "./signing.ts";
+import type { SigningModel } from "./signing.ts";
+import { type NodeKind, readStep } from "./signing-steps.ts";
 
 const lacks: Readonly<Record<NodeKind, readonly GuardianRule[] | undefined>> = {
   sound: [],

@@ -24,7 +24,7 @@ import { blockHash, compareSlots, keyOf, type Slot } from "../objects.ts";
 import { Schedule, tenureOf } from "../schedule.ts";
 import { fine, Knowledge, type Outcome } from "./knowledge.ts";
 import { Pacemaker } from "./pacemaker.ts";
-import { blockOnHigh, isFor, messageOf, proposalWaitMs } from "./proposing.ts";
+import { blockOnHigh, isFor, messageOf, persistedLast, proposalWaitMs } from "./proposing.ts";
 import { Tally } from "./tally.ts";
 import type { Node } from "./tree.ts";
 import { Resend } from "./resend.ts";
@@ -45,8 +45,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   readonly #knows: Knowledge;
   readonly #tally: Tally;
   readonly #pace: Pacemaker;
-  readonly #leader = (view: bigint): number =>
-    this.#options.leaders?.leader(view) ?? this.#schedule.leader(view);
+  readonly #leader = (view: bigint): number => this.#schedule.leader(view);
   #effects: EngineEffect[] = [];
   /** With the Guardian. */
   #isAsked = false;
@@ -78,15 +77,13 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     const { judge, baseMs } = options;
     this.#options = options;
     this.#judge = judge;
-    this.#schedule = new Schedule(judge.provider, options.seed, judge.set);
+    this.#schedule = new Schedule(judge.provider, options.seed, judge.set, options.leaders);
     this.#knows = new Knowledge(options, this.#leader, start, (effect) =>
       this.#effects.push(effect),
     );
     this.#tally = new Tally(judge.set);
     this.#slot = { view: judge.anchor.view, kind: "timeout" };
-    const firstView = start.root.view + 1n;
-    const views = options.leaders?.views;
-    this.#pace = new Pacemaker(judge.set, this.#leader, baseMs, firstView, nowMs, views);
+    this.#pace = new Pacemaker(judge.set, this.#schedule, baseMs, start.root.view + 1n, nowMs);
     this.#resend = new Resend(baseMs, nowMs);
     this.#restore(start, nowMs);
     // What was committed, and not done when the last life ended, is given again.
@@ -148,9 +145,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     this.#progress(nowMs);
     const effects = this.#effects;
     this.#effects = [];
-    if (this.#has("R3-first")) return effects;
-    const isLate = ({ type }: EngineEffect): boolean => type === "persist";
-    return [...effects.filter((each) => !isLate(each)), ...effects.filter(isLate)];
+    return this.#has("R3-first") ? effects : persistedLast(effects);
   }
 
   #has(rule: HostRule): boolean {
@@ -272,7 +267,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     this.#knows.observe(propose, this.#leader(propose.view));
     const learned = this.#learn(qc, from, nowMs);
     if (!learned.ok) return learned;
-    const tenure = tenureOf(propose.view, this.#options.leaders?.views);
+    const tenure = tenureOf(propose.view, this.#schedule.views);
     const isFirst = tenure > this.#rejectedTenure;
     if (propose.view !== this.view || !isFirst || !this.#has("R5-nack")) return fine;
     this.#rejectedTenure = tenure;
@@ -311,9 +306,8 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   #open(tc: TimeoutCert, nowMs: number): Outcome {
     if (tc.view < this.view) return fine;
     const verdict = this.#judge.timeoutCert(tc);
-    if (!verdict.ok) return verdict;
-    this.#opens(tc, nowMs);
-    return fine;
+    if (verdict.ok) this.#opens(tc, nowMs);
+    return verdict;
   }
 
   /** Of a certificate that is real. It opens the view after its own, and no other. */

@@ -11,7 +11,7 @@ import type {
 import type { Judge } from "../certificates.ts";
 import { quorumCertHash } from "../objects.ts";
 import type { BlockTree, Root } from "./tree.ts";
-import type { EngineOptions, Payload } from "./types.ts";
+import type { EngineEffect, EngineOptions, Payload } from "./types.ts";
 
 /**
  * From the moment that the view was entered, in milliseconds: after a quorum a little for more than a
@@ -89,3 +89,9 @@ export const isFor = (
   envelope.view === header.view &&
   envelope.justView === header.justify.view &&
   equalBytes(envelope.digest, digest);
+
+/** What a host without R3 does: it speaks first and writes later. */
+export const persistedLast = (effects: readonly EngineEffect[]): readonly EngineEffect[] => {
+  const isLate = ({ type }: EngineEffect): boolean => type === "persist";
+  return [...effects.filter((each) => !isLate(each)), ...effects.filter(isLate)];
+};

@@ -1,0 +1,94 @@
+/** Hosts without a rule: the chain stops, or their Guardians fall silent. */
+import { type HostRule, lastViewOf, nextTenureStart } from "@ioi/consensus";
+import { digestOf, member } from "@ioi/consensus/testing";
+import { Bench, held, requestsIn, typesOf } from "@ioi/consensus/testing-bench";
+import { calm, checkLiveness, Network } from "@ioi/netsim";
+import type { Mutant } from "./mutant.ts";
+
+const mutant = (
+  rule: HostRule,
+  harm: (lacks: readonly HostRule[]) => string | undefined | Promise<string | undefined>,
+): Mutant => ({ rule, of: "host", harm: (isThere) => harm(isThere ? [] : [rule]) });
+
+/** It holds a certificate of one view; the leader of a later one proposes as if there were none. */
+const hidden = (lacks: readonly HostRule[]) => {
+  const bench = new Bench(lacks);
+  const { view, tc } = bench.late();
+  const block = bench.block(view, bench.first);
+  bench.hear(bench.proposal(block, tc));
+  bench.hear({ type: "qc", qc: bench.committee.certify(block, [1, 2, 3]) });
+  const later = bench.foreign(nextTenureStart(view));
+  bench.hear({ type: "tc", tc: bench.timeouts(later - 1n), qc: bench.first });
+  const stale = bench.block(later, bench.first);
+  return requestsIn([...bench.hear(bench.proposal(stale)), ...held(bench, stale)]);
+};
+
+const kindsOf = (requests: ReturnType<typeof requestsIn>): readonly string[] =>
+  requests.map((each) => (each.type === "sign" ? each.kind : each.type));
+
+export const hostMutants: readonly Mutant[] = [
+  mutant("R2-leader", (lacks) => {
+    const bench = new Bench(lacks);
+    const { view, tc } = bench.late();
+    const block = bench.block(view, bench.first);
+    const other = [1, 2, 3].find((index) => index !== bench.leader(view)) ?? 1;
+    const envelope = bench.committee.signer(other).propose(block);
+    const { header, justify } = block;
+    bench.hear({ type: "proposal", block: { header, justify }, envelope, tc });
+    return requestsIn(held(bench, block)).length > 0 ? "voted for what no leader said" : undefined;
+  }),
+  mutant("R2-lock", (lacks) =>
+    kindsOf(hidden(lacks)).includes("vote") ? "asked for a vote below what it holds" : undefined,
+  ),
+  mutant("R3-first", (lacks) => {
+    const bench = new Bench(lacks);
+    const { view, tc } = bench.late();
+    const block = bench.block(view, bench.first);
+    bench.hear(bench.proposal(block, tc));
+    held(bench, block);
+    const envelope = bench.committee.signer(0).vote(block);
+    const types = typesOf(bench.give({ type: "signed", envelope }));
+    return types.indexOf("broadcast") < types.indexOf("persist")
+      ? "sent before it was durable"
+      : undefined;
+  }),
+  mutant("R4-own-vote", (lacks) => {
+    const bench = new Bench(lacks);
+    let view = 17n;
+    while (bench.leader(view) === 0 || bench.leader(lastViewOf(view) + 1n) !== 0) {
+      view = nextTenureStart(view);
+    }
+    view = lastViewOf(view);
+    bench.give({ type: "payload", waits: true });
+    const block = bench.block(view, bench.first);
+    bench.hear(bench.proposal(block, bench.timeouts(view - 1n)));
+    bench.hear({ type: "qc", qc: bench.committee.certify(block, [1, 2, 3]) });
+    const asked = kindsOf(requestsIn(held(bench, block)));
+    return asked.includes("vote") ? undefined : "proposed without its own vote in the view before";
+  }),
+  mutant("R5-known", (lacks) => {
+    const bench = new Bench(lacks);
+    const seen = { view: 9n, digest: digestOf(9) };
+    for (const index of [1, 2, 3]) {
+      const envelope = bench.committee.signer(index).timeout(16n, seen);
+      bench.hear({ type: "timeout", envelope, qc: bench.first });
+    }
+    return bench.engine.view > 1n ? "opened a view on locks that nobody can show" : undefined;
+  }),
+  mutant("R5-nack", (lacks) =>
+    kindsOf(hidden(lacks)).includes("timeout") ? undefined : "a hidden certificate costs a tenure",
+  ),
+  mutant("R7-resend", async (lacks) => {
+    const members = ["a", "b", "c", "d"].map((name) => member(name, 1n));
+    const without = new Map(members.map((_, index) => [index, lacks]));
+    const network = new Network({
+      members,
+      seed: "resend",
+      faults: { ...calm, lost: 300 },
+      without,
+    });
+    network.demand(true);
+    const [wrong] = await checkLiveness(network, { blocks: 20, boundMs: 120_000 });
+    return wrong?.message;
+  }),
+];
