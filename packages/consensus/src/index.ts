@@ -10,6 +10,7 @@ export * from "./limits.ts";
 export * from "./objects.ts";
 export * from "./schedule.ts";
 export * from "./signer.ts";
+export * from "./sync.ts";
 export * from "./validators.ts";
 export { Engine } from "./engine/engine.ts";
 export { type Committed, type Root } from "./engine/tree.ts";

@@ -26,6 +26,16 @@ export const orphanCertsMax = 64;
 export const envelopesPerGuardianMax = 256;
 /** Blocks that wait for their parents, and blocks that are asked for, at once. */
 export const missingBlocksMax = 256;
+/** Blocks of one answer to a node that synchronises. */
+export const syncBlocksMax = 512;
+/** Bytes of blocks in such an answer, so that it stays below a message. */
+export const syncBytesMax = 3_145_728;
+/** Peers that a node synchronises from at once. */
+export const syncPeersMax = 64;
+/** Peers that answered wrongly and are remembered for it. */
+export const syncBannedMax = 1024;
+/** An answer is waited for so long, in milliseconds; then another peer is asked. */
+export const syncAnswerMs = 4000;
 /** Signatures that fitted and are not checked again. */
 export const verifiedMax = 8192;
 /** Proofs of divergence that are verified in one window of `divergenceWindowMs`. */

@@ -18,7 +18,7 @@ import {
 import { projectRoot } from "../../report/conditions.ts";
 
 const entry = path.join(projectRoot, "apps/signer/src/main.ts");
-const bootMs = 20_000;
+const bootMs = 60_000;
 
 export class SignerProcess implements AsyncDisposable {
   readonly #child: ChildProcess;

@@ -197,6 +197,15 @@ export const blockProof = record({
 });
 export type BlockProof = Infer<typeof blockProof>;
 
+/** Blocks in a row, and what commits the last of them; neither where there are none. */
+export const syncChunk = record({
+  blocks: array(consensusBlock, 512),
+  commit: optional(commitCert),
+  /** In place of `commit`, where the last block ends its epoch. */
+  end: optional(record({ cert: epochCert, next: array(validatorEntry, validatorsMax) })),
+});
+export type SyncChunk = Infer<typeof syncChunk>;
+
 export const divergenceKind = oneOf("K1", "K2", "K3", "K4", "K5", "K6", "K7", "K8");
 export type DivergenceKind = Infer<typeof divergenceKind>;
 

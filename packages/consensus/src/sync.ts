@@ -1,0 +1,291 @@
+/**
+ * Synchronisation: committed blocks from peers of which any number may lie, from a trusted start.
+ * Specification: specs/consensus, Y1 to Y4. Sans-IO: one question is out at a time.
+ *
+ * An answer is a row of blocks and a certificate that commits the last one, so it is verified by itself:
+ * links by hash first, signatures of one certificate last. Nobody's word about the newest block is asked.
+ *
+ * Invariants: what comes out was committed, in order and once; a peer whose answer is wrong is never asked
+ * again; one honest peer that can be reached suffices. Bounds: `syncPeersMax` peers and one question;
+ * `syncBannedMax` peers that are not asked again.
+ */
+import { assert, equalBytes, Lru, ok, type Result } from "@ioi/base";
+import type { Hashing, Verifying } from "@ioi/crypto";
+import {
+  type CommitCert,
+  type ConsensusBlock,
+  consensusBlock,
+  type EpochCert,
+  schema,
+  type SyncChunk,
+  type ValidatorEntry,
+} from "@ioi/wire";
+import { type Anchor, type ConsensusError, refuse } from "./certificates.ts";
+import { LightClient, type TrustedStart } from "./light-client.ts";
+import {
+  syncAnswerMs,
+  syncBannedMax,
+  syncBlocksMax,
+  syncBytesMax,
+  syncPeersMax,
+} from "./limits.ts";
+import { blockHash, quorumCertHash } from "./objects.ts";
+import type { SetError } from "./validators.ts";
+
+export type SyncInput =
+  /** A peer that may be asked; again one that was there, when there may be more. */
+  | { readonly type: "peer"; readonly peer: number }
+  | { readonly type: "gone"; readonly peer: number }
+  /** To the question for blocks from that height. */
+  | {
+      readonly type: "answer";
+      readonly peer: number;
+      readonly from: bigint;
+      readonly chunk: SyncChunk;
+    }
+  | { readonly type: "tick" };
+
+export type SyncEffect =
+  /** For the blocks from this height on; its answer is given back, or nothing is. */
+  | { readonly type: "ask"; readonly peer: number; readonly from: bigint }
+  | { readonly type: "blocks"; readonly blocks: readonly ConsensusBlock[] }
+  | { readonly type: "epoch"; readonly number: bigint }
+  | { readonly type: "banned"; readonly peer: number; readonly error: ConsensusError | SetError }
+  /** No peer has more, or says that it has. */
+  | { readonly type: "done"; readonly height: bigint };
+
+interface Peer {
+  /** Blocks of its last answer; of one that was not asked yet more than any answer can have. */
+  readonly worth: number;
+  /** It has nothing above this height, or did not answer twice at it. */
+  readonly endsAt: bigint | undefined;
+  readonly silences: number;
+}
+
+const untried: Peer = { worth: syncBlocksMax + 1, endsAt: undefined, silences: 0 };
+
+interface Question {
+  readonly peer: number;
+  readonly untilMs: number;
+}
+
+export class Sync {
+  readonly #provider: Verifying;
+  readonly #client: LightClient;
+  readonly #peers = new Map<number, Peer>();
+  readonly #banned = new Lru<number, true>(syncBannedMax);
+  #tip: Anchor;
+  #question: Question | undefined;
+  #isDone = false;
+  #effects: SyncEffect[] = [];
+
+  constructor(provider: Verifying, start: TrustedStart, isDevnet = false) {
+    this.#provider = provider;
+    this.#client = new LightClient(provider, start, isDevnet);
+    this.#tip = start.anchor;
+  }
+
+  /** The newest block that came out. */
+  get tip(): Anchor {
+    return this.#tip;
+  }
+
+  deadline(): number | undefined {
+    return this.#question?.untilMs;
+  }
+
+  handle(input: SyncInput, nowMs: number): readonly SyncEffect[] {
+    switch (input.type) {
+      case "peer":
+        this.#meet(input.peer);
+        break;
+      case "gone":
+        this.#peers.delete(input.peer);
+        if (this.#question?.peer === input.peer) this.#question = undefined;
+        break;
+      case "answer":
+        this.#answered(input);
+        break;
+      case "tick":
+        this.#waited(nowMs);
+    }
+    this.#askNext(nowMs);
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #meet(peer: number): void {
+    const known = this.#peers.get(peer);
+    if (this.#banned.has(peer)) return;
+    if (known === undefined && this.#peers.size >= syncPeersMax) return;
+    this.#peers.set(
+      peer,
+      known === undefined ? untried : { ...known, endsAt: undefined, silences: 0 },
+    );
+    this.#isDone = false;
+  }
+
+  /** Y3. What nobody asked for, or asks for any more, is nothing: an answer may only be late. */
+  #answered({ peer, from, chunk }: Extract<SyncInput, { type: "answer" }>): void {
+    const isAsked = this.#question?.peer === peer && from === this.#tip.height + 1n;
+    if (!isAsked || !this.#peers.has(peer)) return;
+    this.#question = undefined;
+    if (chunk.blocks.length === 0) {
+      this.#peers.set(peer, { worth: 0, endsAt: this.#tip.height, silences: 0 });
+      return;
+    }
+    const taken = this.#take(chunk);
+    if (taken.ok) {
+      this.#peers.set(peer, { worth: chunk.blocks.length, endsAt: undefined, silences: 0 });
+      return;
+    }
+    this.#peers.delete(peer);
+    this.#banned.set(peer, true);
+    this.#effects.push({ type: "banned", peer, error: taken.error });
+  }
+
+  #waited(nowMs: number): void {
+    const question = this.#question;
+    if (question === undefined || nowMs < question.untilMs) return;
+    this.#question = undefined;
+    const known = this.#peers.get(question.peer);
+    assert(known !== undefined, "who is asked is a peer");
+    const silences = known.silences + 1;
+    const worth = Math.floor(Math.min(known.worth, syncBlocksMax) / 4);
+    const endsAt = silences >= 2 ? this.#tip.height : undefined;
+    this.#peers.set(question.peer, { worth, endsAt, silences });
+  }
+
+  /** Y4: who gave most is asked again; whoever was not asked yet comes first. */
+  #askNext(nowMs: number): void {
+    if (this.#question !== undefined || this.#isDone) return;
+    let best: { readonly peer: number; readonly worth: number } | undefined;
+    for (const [peer, { worth, endsAt }] of this.#peers) {
+      if (endsAt === this.#tip.height) continue;
+      if (best === undefined || worth > best.worth) best = { peer, worth };
+    }
+    if (best !== undefined) {
+      this.#question = { peer: best.peer, untilMs: nowMs + syncAnswerMs };
+      this.#effects.push({ type: "ask", peer: best.peer, from: this.#tip.height + 1n });
+    } else if (this.#peers.size > 0) {
+      this.#isDone = true;
+      this.#effects.push({ type: "done", height: this.#tip.height });
+    }
+  }
+
+  /** Y1, Y2. Nothing changes unless all of it fits. */
+  #take({ blocks, commit, end }: SyncChunk): Result<true, ConsensusError | SetError> {
+    const linked = linkedTip(this.#provider, this.#tip, blocks);
+    if (!linked.ok) return linked;
+    const { value: tip } = linked;
+    if (end !== undefined && commit === undefined) return this.#endEpoch(tip, blocks, end);
+    if (commit === undefined || end !== undefined) {
+      return refuse("E_CONSENSUS_CERTIFICATE", "Y2: one certificate for the last block");
+    }
+    if (blocks.some(({ header }) => header.ends !== undefined)) {
+      return refuse("E_CONSENSUS_BLOCK", "Y2: the epoch ends within");
+    }
+    if (!equalBytes(blockHash(this.#provider, commit.block), tip.digest)) {
+      return refuse("E_CONSENSUS_CERTIFICATE", "Y2: the certificate commits another block");
+    }
+    const verified = this.#client.verify(commit);
+    if (!verified.ok) return verified;
+    this.#tip = tip;
+    this.#effects.push({ type: "blocks", blocks });
+    return ok(true);
+  }
+
+  #endEpoch(
+    tip: Anchor,
+    blocks: readonly ConsensusBlock[],
+    end: NonNullable<SyncChunk["end"]>,
+  ): Result<true, ConsensusError | SetError> {
+    const isLast = blocks.every(
+      ({ header }, index) => (header.ends !== undefined) === (index === blocks.length - 1),
+    );
+    if (!isLast || !equalBytes(blockHash(this.#provider, end.cert.boundary), tip.digest)) {
+      return refuse("E_CONSENSUS_CERTIFICATE", "Y2: the epoch ends elsewhere");
+    }
+    const entered = this.#client.advance(end.cert, end.next);
+    if (!entered.ok) return entered;
+    this.#tip = tip;
+    this.#effects.push({ type: "blocks", blocks });
+    this.#effects.push({ type: "epoch", number: entered.value.number });
+    return ok(true);
+  }
+}
+
+/** Y1: each block names the one before, and carries the certificate that it names. */
+const linkedTip = (
+  hashing: Hashing,
+  from: Anchor,
+  blocks: readonly ConsensusBlock[],
+): Result<Anchor, ConsensusError> => {
+  let tip = from;
+  for (const { header, justify } of blocks) {
+    if (!equalBytes(header.parent, tip.digest) || header.height !== tip.height + 1n) {
+      return refuse("E_CONSENSUS_BLOCK", "Y1: a block does not follow the one before");
+    }
+    if (!equalBytes(quorumCertHash(hashing, justify), header.justify.hash)) {
+      return refuse("E_CONSENSUS_BLOCK", "Y1: a block carries another certificate than it names");
+    }
+    const digest = blockHash(hashing, header);
+    tip = { view: header.view, digest, height: header.height, timeMs: header.timeMs };
+  }
+  return ok(tip);
+};
+
+/** What a node that answers has. */
+export interface SyncSource {
+  /** Of the chain that it committed, and above it what its newest commit certificate rests on. */
+  block(height: bigint): ConsensusBlock | undefined;
+  /** The newest commit. */
+  readonly newest: CommitCert | undefined;
+  /** Where the block of that height ends an epoch. */
+  endAt(
+    height: bigint,
+  ): { readonly cert: EpochCert; readonly next: readonly ValidatorEntry[] } | undefined;
+}
+
+/** A certificate for a block, out of the two above it: they carry its own and its child's. */
+const commitOf = (source: SyncSource, height: bigint): CommitCert | undefined => {
+  if (source.newest?.block.height === height) return source.newest;
+  const [block, child, above] = [0n, 1n, 2n].map((up) => source.block(height + up));
+  if (block === undefined || child === undefined || above === undefined) return undefined;
+  if (child.header.view !== block.header.view + 1n) return undefined;
+  const { epoch } = block.header;
+  if (child.header.epoch.number !== epoch.number || above.header.epoch.number !== epoch.number) {
+    return undefined;
+  }
+  return {
+    block: block.header,
+    child: child.header,
+    blockQc: child.justify,
+    childQc: above.justify,
+  };
+};
+
+const nothing: SyncChunk = { blocks: [] };
+
+/** The answer to a question: as many blocks as fit, down to one that is committed directly. */
+export const syncChunkFrom = (source: SyncSource, from: bigint): SyncChunk => {
+  const blocks: ConsensusBlock[] = [];
+  const last = source.newest?.block.height ?? 0n;
+  let bytes = 0;
+  for (let height = from; height <= last && blocks.length < syncBlocksMax; height++) {
+    const block = source.block(height);
+    if (block === undefined) break;
+    bytes += schema.encode(consensusBlock, block).length;
+    if (bytes > syncBytesMax && blocks.length > 0) break;
+    blocks.push(block);
+    const end = source.endAt(height);
+    if (end !== undefined) return { blocks, end: { cert: end.cert, next: end.next } };
+  }
+  while (blocks.length > 0) {
+    const commit = commitOf(source, from + BigInt(blocks.length) - 1n);
+    if (commit !== undefined) return { blocks, commit };
+    blocks.pop();
+  }
+  return nothing;
+};
