@@ -29,15 +29,23 @@ export class Schedule {
   readonly #hashing: Hashing;
   readonly #seed: Uint8Array;
   readonly #set: ValidatorSet;
+  readonly #given: GivenLeaders | undefined;
   #last: { readonly tenure: bigint; readonly leader: number } | undefined;
 
-  constructor(hashing: Hashing, seed: Uint8Array, set: ValidatorSet) {
+  constructor(hashing: Hashing, seed: Uint8Array, set: ValidatorSet, given?: GivenLeaders) {
+    this.#given = given;
     this.#hashing = hashing;
     this.#seed = seed;
     this.#set = set;
   }
 
+  /** Of a tenure. */
+  get views(): bigint {
+    return this.#given?.views ?? tenureViews;
+  }
+
   leader(view: bigint): number {
+    if (this.#given !== undefined) return this.#given.leader(view);
     const tenure = tenureOf(view);
     if (this.#last?.tenure !== tenure) this.#last = { tenure, leader: this.#draw(tenure) };
     return this.#last.leader;

@@ -4,15 +4,14 @@
  *
  * Invariant: the view never falls. Time is in milliseconds of the caller's clock.
  */
-import { tenureViews, viewTimeoutMsMax } from "../limits.ts";
-import { lastViewOf, tenureOf } from "../schedule.ts";
+import { viewTimeoutMsMax } from "../limits.ts";
+import { lastViewOf, type Schedule, tenureOf } from "../schedule.ts";
 import type { ValidatorSet } from "../validators.ts";
 
 export class Pacemaker {
   readonly #set: ValidatorSet;
-  readonly #leader: (view: bigint) => number;
+  readonly #schedule: Schedule;
   readonly #baseMs: number;
-  readonly #tenureViews: bigint;
   #view: bigint;
   #enteredMs: number;
   /** When the timer of this view began to run; undefined while nothing is awaited. */
@@ -21,17 +20,9 @@ export class Pacemaker {
   readonly #failed = new Set<number>();
   #failures = 0;
 
-  constructor(
-    set: ValidatorSet,
-    leader: (view: bigint) => number,
-    baseMs: number,
-    view: bigint,
-    nowMs: number,
-    views = tenureViews,
-  ) {
-    this.#tenureViews = views;
+  constructor(set: ValidatorSet, schedule: Schedule, baseMs: number, view: bigint, nowMs: number) {
     this.#set = set;
-    this.#leader = leader;
+    this.#schedule = schedule;
     this.#baseMs = baseMs;
     this.#view = view;
     this.#enteredMs = nowMs;
@@ -47,7 +38,7 @@ export class Pacemaker {
 
   /** E: what a time-out of this view is signed for. */
   get timeoutView(): bigint {
-    return lastViewOf(this.#view, this.#tenureViews);
+    return lastViewOf(this.#view, this.#schedule.views);
   }
 
   /** R6, in whole milliseconds. */
@@ -68,7 +59,7 @@ export class Pacemaker {
   enter(view: bigint, by: "quorum" | "timeout", nowMs: number): boolean {
     if (view <= this.#view) return false;
     if (by === "timeout") this.#fail(view - 1n);
-    const views = this.#tenureViews;
+    const views = this.#schedule.views;
     const runsOn = by === "timeout" && tenureOf(view, views) === tenureOf(this.#view, views);
     this.#view = view;
     this.#enteredMs = nowMs;
@@ -99,8 +90,8 @@ export class Pacemaker {
 
   /** A tenure ended by time-outs; one that only a rejection interrupted did not. */
   #fail(view: bigint): void {
-    if (view !== lastViewOf(view, this.#tenureViews)) return;
-    this.#failed.add(this.#leader(view));
+    if (view !== lastViewOf(view, this.#schedule.views)) return;
+    this.#failed.add(this.#schedule.leader(view));
     const { total, quorum } = this.#set;
     if (this.#set.power(this.#failed) > total - quorum) this.#failures += 1;
   }
