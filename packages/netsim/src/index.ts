@@ -7,3 +7,4 @@ export { calm, type Faults, type Mangle, Network, type NetworkOptions } from "./
 export { type SimNode } from "./node.ts";
 export * from "./scenario.ts";
 export * from "./splits.ts";
+export * from "./twins.ts";

@@ -14,3 +14,5 @@ export const eventsMax = 50_000_000;
 export const startsMax = 1000;
 /** Messages that a malicious host remembers. */
 export const heardMax = 512;
+/** Virtual time for each view of a schedule of twins; a time-out and what follows fits several times. */
+export const twinsRoundMs = 250;

@@ -1,0 +1,4 @@
+import { serve } from "../../lib/threads.ts";
+import { runTask } from "./tasks.ts";
+
+serve(runTask);
