@@ -6,6 +6,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { InvariantError } from "@ioi/base";
+import { startTool } from "@ioi/firewall";
 import { client, dial } from "@ioi/host/rpc";
 import { pb } from "@ioi/wire";
 import { startRun } from "../../lib/agent-runs.ts";
@@ -126,11 +127,14 @@ export class KernelGround implements AsyncDisposable {
     const run = { text: task.prompt, workspace: "", folder: this.#agent } as const;
     const view = await startRun(data, await this.#open(task.prompt), run);
     const made = JSON.parse(view.says[0] ?? "[]") as readonly string[];
-    if (made.length !== view.actions.length) {
+    // The start of the server stands beside the first call to it.
+    const started = `mcp::call ${name} "${startTool}"`;
+    const called = view.actions.filter(({ display }) => !display.startsWith(started));
+    if (made.length !== called.length) {
       const { code = "" } = view.error ?? {};
       throw new InvariantError(`${task.id}/${injection.id}: the session ended early ${code}`);
     }
-    const ran = view.actions.map(({ outcome }) => outcome?.status === "confirmed");
+    const ran = called.map(({ outcome }) => outcome?.status === "confirmed");
     const of = (by: string): readonly boolean[] => ran.filter((_, at) => made[at] === by);
     const [userRan, attackRan] = [of("user"), of("attack")];
     return {
