@@ -12,6 +12,7 @@ import {
 } from "@ioi/consensus";
 import {
   blockOn,
+  digestOf,
   chain,
   Committee,
   firstEpoch,
@@ -59,15 +60,14 @@ test("Y1, Y2: an answer is taken whole, or its peer is not asked again and nothi
   assert.equal(middle.blocks.length, 5, "down to one that is committed directly");
   const [first, ...others] = chunk.blocks;
   assert.ok(first !== undefined && chunk.commit !== undefined);
+  const fifth = chunk.blocks[4] ?? first;
+  const otherState = { ...fifth, header: { ...fifth.header, stateRoot: digestOf(1) } };
   const bad: readonly (readonly [string, SyncChunk])[] = [
     ["a block less", { ...chunk, blocks: others }],
     ["the last one less", { ...chunk, blocks: chunk.blocks.slice(0, -1) }],
     ["out of order", { ...chunk, blocks: chunk.blocks.toReversed() }],
     ["no certificate", { blocks: chunk.blocks }],
-    [
-      "another state",
-      { ...chunk, blocks: chunk.blocks.with(4, { ...first, header: { ...first.header } }) },
-    ],
+    ["another state", { ...chunk, blocks: chunk.blocks.with(4, otherState) }],
     [
       "another justify",
       {
