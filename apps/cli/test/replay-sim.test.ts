@@ -1,4 +1,5 @@
 /** `ioi replay sim`: what happened in a seed, again. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runWith } from "./support.ts";

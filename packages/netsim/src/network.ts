@@ -69,6 +69,8 @@ export interface NetworkOptions {
   /** Clocks differ by so much at most. */
   readonly driftMsMax?: number;
   readonly provider?: TestProvider;
+  /** Each host checks every signature itself, in place of once for all. */
+  readonly areJudgesOwn?: boolean;
   /** Sees every line of the trace. */
   readonly onLine?: (atMs: number, node: number, line: string) => void;
 }
@@ -297,14 +299,14 @@ export class Network {
   async #start(index: number): Promise<void> {
     const node = this.node(index);
     if (this.#gone.has(index)) return;
-    const { engine } = this.options;
+    const { engine, areJudgesOwn = false, members, provider } = this.options;
     const records = await node.journal.recover();
     const { root, rootQc } = node;
     node.ledger.restart();
     node.judging.clear();
     node.engine = new Engine(
       {
-        judge: this.judge,
+        judge: areJudgesOwn ? judgeOf(members, provider) : this.judge,
         seed: named("schedule"),
         me: node.plan.validator,
         sets: { chain, setOf: () => this.judge.set.hash },
