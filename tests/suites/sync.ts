@@ -58,13 +58,13 @@ export const suite: Suite = {
   covers: ["consensus 7"],
   summary: "a fresh node takes over a chain from one honest peer and three that lie",
   async run(context) {
-    const heights = context.quick ? 1500 : 10_000;
+    const heights = context.quick ? 1200 : 10_000;
     const real = new LongChain(provider, "real", heights, epochs);
     const forged = new LongChain(provider, "forged", 1500, epochs);
     const random = new SeededRandom(`parties ${context.seed}`);
     const cases: SuiteCase[] = [];
     let [wrong, unfinished, honestBanned, questionsMax, slowestMs] = [0, 0, 0, 0, 0];
-    const parties = partiesOf(random, context.quick ? 12 : 40);
+    const parties = partiesOf(random, context.quick ? 10 : 20);
     for (const [index, party] of parties.entries()) {
       context.signal.throwIfAborted();
       const synced = runSync(provider, `${context.seed} ${index}`, real, forged, party);
