@@ -24,7 +24,6 @@ const folder = import.meta.dirname;
 const planned: readonly string[] = [
   "pii",
   "state",
-  "spec",
   "infra_e2e",
   "admft_e2e",
   "protocol_apex_e2e",
