@@ -3,14 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import {
-  benchNames,
-  exitOf as benchExit,
-  reportOf as benchReportOf,
-  runBench,
-} from "../benches/index.ts";
+import { exitOf as benchExit, reportOf as benchReportOf, runBench } from "../benches/index.ts";
 import type { BenchResult } from "../benches/bench.ts";
-import { exitOf, listSuites, reportOf, runSuite, suiteNames } from "../suites/index.ts";
+import { exitOf, reportOf, runSuite } from "../suites/index.ts";
 import type { SuiteResult } from "../suites/suite.ts";
 import { judgeGoals } from "./goals.ts";
 import { type RunOptions, seededRandom } from "./options.ts";
@@ -118,19 +113,6 @@ test("replay commands quote what a shell would split", () => {
 test("two cases of one name are a bug of the suite", () => {
   const twice = { id: "a", outcome: "passed" } as const;
   assert.throws(() => report({ cases: [twice, twice] }), /two cases named a/);
-});
-
-test("every suite and bench of the folder loads under its own name", async () => {
-  const listed = await listSuites();
-  assert.deepEqual(
-    listed.map(({ name }) => name),
-    suiteNames(),
-  );
-  for (const { name, covers, summary } of listed) {
-    assert.ok(covers.length > 0, `${name} covers nothing`);
-    assert.notEqual(summary, "", `${name} has no summary`);
-  }
-  for (const name of benchNames()) assert.match(name, /^[a-z0-9][a-z0-9_-]*$/);
 });
 
 test("published but absent is 7, unknown is a usage error with the nearest name", async () => {

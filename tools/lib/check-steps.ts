@@ -11,6 +11,9 @@ import { isUnitTest, runUnitTests } from "./test-run.ts";
 const toolTimeoutMs = 120_000;
 const unitTimeoutMs = 240_000;
 
+/** For tools that allocate much and end soon: collecting less is a tenth of their time. */
+const collectLess = { GOGC: "400" };
+
 const lines = (text: string): readonly string[] =>
   text.split("\n").filter((line) => line.trim() !== "");
 
@@ -56,6 +59,7 @@ export const lintStep = (root: string): Step => ({
     const ended = await run(tool("oxlint"), ["-f", "json"], {
       cwd: root,
       timeoutMs: toolTimeoutMs,
+      env: collectLess,
     });
     let report: LintReport;
     try {
@@ -77,10 +81,17 @@ export const typesStep = (root: string, name: string, config: string): Step => (
   name,
   run: async () => {
     if (!existsSync(join(root, config))) return [{ at: config, text: "missing" }];
-    const ended = await run(tool("tsc"), ["-p", config, "--noEmit", "--pretty", "false"], {
-      cwd: root,
-      timeoutMs: toolTimeoutMs,
-    });
+    // What was well and has not changed, nor what it imports, is not looked at again; several
+    // checkers would each work out the types that they share.
+    const kept = join(root, ".cache/types", `${config.replaceAll("/", "-")}.tsbuildinfo`);
+    const ended = await run(
+      tool("tsc"),
+      [
+        ...["-p", config, "--noEmit", "--pretty", "false", "--checkers", "1"],
+        ...["--incremental", "--tsBuildInfoFile", kept],
+      ],
+      { cwd: root, timeoutMs: toolTimeoutMs, env: collectLess },
+    );
     return fromOutput("tsc", ended, (line) => {
       const match = /^(.+?)\((\d+),\d+\): (.*)$/.exec(line);
       return match === null ? undefined : { at: `${match[1]}:${match[2]}`, text: `${match[3]}` };

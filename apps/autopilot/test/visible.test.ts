@@ -3,9 +3,12 @@ import { test } from "node:test";
 import { visible } from "@ioi/firewall";
 import { visibleLine, visibleText } from "../src/pure/visible.ts";
 
+/** `npm run check` looks at fewer; `npm test` at all. */
+const inner = process.env["IOI_TEST"] === "inner";
+
 test("every code point is shown as on a card", () => {
   const differing: string[] = [];
-  for (let point = 0; point <= 0x10ffff; point++) {
+  for (let point = 0; point <= 0x10ffff; point += inner && point > 0x3000 ? 61 : 1) {
     const char = String.fromCodePoint(point);
     if (visibleLine(char) !== visible(char)) differing.push(point.toString(16));
   }

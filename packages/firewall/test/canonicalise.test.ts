@@ -75,8 +75,13 @@ describe("paths", () => {
     assert.equal(none.ok ? "" : none.error.code, "E_ARGUMENT_NO_SCOPE");
   });
   it("of any text are canonical or refused, and stay as they are", () => {
+    // As fast-check's own "binary", which lists all code points before the first.
+    const unit = fc
+      .nat(0x10ffff)
+      .filter((code) => code < 0xd800 || code > 0xdfff)
+      .map((code) => String.fromCodePoint(code));
     fc.assert(
-      fc.property(fc.string({ unit: "binary", maxLength: 30 }), (raw) => {
+      fc.property(fc.string({ unit, maxLength: 30 }), (raw) => {
         const made = canonicalise("fs::read", { path: raw }, env);
         if (!made.ok) return;
         const made1 = made.value.args["path"] as string;

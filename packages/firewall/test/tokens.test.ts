@@ -6,6 +6,9 @@ import { linksIn } from "../src/grounding/links.ts";
 import { isIban, tokenKey, tokenOf } from "../src/grounding/token.ts";
 import { readTyped } from "../src/grounding/words.ts";
 
+/** `npm run check` looks at fewer; `npm test` at all. */
+const inner = process.env["IOI_TEST"] === "inner";
+
 const key = (text: string): string | undefined => {
   const token = tokenOf(text);
   return token === undefined ? undefined : tokenKey(token);
@@ -113,7 +116,8 @@ describe("typed tokens", () => {
       ..."\u200b\u200c\u200d\u2060\u00ad\ufeff\u202e\u2066\u0301\u0307\u3164\u{e0061}",
     ];
     let tried = 0;
-    for (let round = 0; round < 20_000; round++) {
+    const rounds = inner ? 2000 : 20_000;
+    for (let round = 0; round < rounds; round++) {
       const value = values[random.u32() % values.length] as string;
       const at = random.u32() % value.length;
       const trick = tricks[random.u32() % tricks.length] as string;
@@ -123,7 +127,7 @@ describe("typed tokens", () => {
       tried++;
       assert.notEqual(key(changed), key(value), `seed ${seed}: ${JSON.stringify(changed)}`);
     }
-    assert.ok(tried > 15_000);
+    assert.ok(tried > rounds * 0.75);
   });
 
   it("gives every canonical form itself again", () => {

@@ -6,6 +6,9 @@ import { parse } from "smol-toml";
 import { defaultPolicy } from "../src/index.ts";
 import { parseToml, type TomlNode } from "../src/toml.ts";
 
+/** `npm run check` looks at fewer; `npm test` at all. */
+const inner = process.env["IOI_TEST"] === "inner";
+
 const plain = (node: TomlNode): unknown => {
   switch (node.type) {
     case "table":
@@ -76,6 +79,7 @@ describe("TOML", () => {
   });
   it("has them in random documents, and refuses what the other refuses", () => {
     let accepted = 0;
+    const runs = inner ? 300 : 2000;
     fc.assert(
       fc.property(lines, (list) => {
         const text = list.join("\n");
@@ -91,9 +95,9 @@ describe("TOML", () => {
         assert.deepEqual(plain(tree.value), expected);
         accepted++;
       }),
-      { numRuns: 2000, seed: Number(process.env["IOI_SEED"] ?? 20_261) },
+      { numRuns: runs, seed: Number(process.env["IOI_SEED"] ?? 20_261) },
     );
-    assert.ok(accepted > 200, `only ${accepted} documents were well-formed`);
+    assert.ok(accepted > runs / 10, `only ${accepted} documents were well-formed`);
   });
   it("has positions of keys and values", () => {
     const tree = parseToml("t.toml", "a = 1\n[b]\n  c.d = [2,\n 3]\n");

@@ -9,6 +9,9 @@ import { bootKey, schema, signed } from "@ioi/wire";
 import { type GuardianKeys, openGuardianKeys } from "../src/index.ts";
 import { codeOf } from "./support.ts";
 
+/** `npm run check` looks at fewer; `npm test` at all. */
+const inner = process.env["IOI_TEST"] === "inner";
+
 const now = wallMs(1_767_225_600_000);
 const open = (files: SimFiles, mayCreate = true): Promise<GuardianKeys> =>
   openGuardianKeys(files, nodeCrypto, now, mayCreate);
@@ -153,7 +156,7 @@ test("a first run that stops anywhere is continued by the next, and an identity 
     } catch (error) {
       if (!files.stopped) throw error;
     }
-    for (let seed = 0; seed < 8; seed++) {
+    for (let seed = 0; seed < (inner ? 1 : 8); seed++) {
       const survivor = files.crash(String(seed));
       const next = await open(survivor);
       if (told !== undefined) assert.deepEqual(next.identity.publicKey, told);

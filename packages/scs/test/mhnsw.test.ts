@@ -9,6 +9,9 @@ import { SeededRandom } from "@ioi/base";
 import { MemoryStore, mhnsw } from "@ioi/state";
 import { type RetrievalClaim, sha256OfParts, verifyRetrieval } from "@ioi/verifier";
 
+/** `npm run check` looks at fewer; `npm test` at all. */
+const inner = process.env["IOI_TEST"] === "inner";
+
 const hashing = {
   sha256: (bytes: Uint8Array): Uint8Array =>
     new Uint8Array(createHash("sha256").update(bytes).digest()),
@@ -146,7 +149,7 @@ test("any changed, dropped or added byte: not accepted, and nothing throws", (t)
   const [query] = vectorsOf(new SeededRandom("tampered query"), 1) as [Int16Array];
   const { claim } = claimOf(graph, query);
   assert.equal(verifyRetrieval(claim).ok, true);
-  for (let at = 0; at < claim.proof.length; at += 1 + random.below(9)) {
+  for (let at = 0; at < claim.proof.length; at += 1 + random.below(inner ? 90 : 9)) {
     const changed = claim.proof.slice();
     changed[at] = (changed[at] as number) ^ (1 << random.below(8));
     assert.equal(verifyRetrieval({ ...claim, proof: changed }).ok, false, `byte ${at} changed`);

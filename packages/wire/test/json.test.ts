@@ -3,6 +3,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { jsonBytesMax, jsonDepthMax, parseJson } from "@ioi/wire";
 
+/** `npm run check` looks at fewer; `npm test` at all. */
+const inner = process.env["IOI_TEST"] === "inner";
+
 const seed = Number(process.env["IOI_SEED"] ?? 8259);
 
 /** As the platform's objects, to compare whole. */
@@ -50,6 +53,7 @@ test("what is accepted, the platform accepts with the same value", () => {
     "]",
   );
   let accepted = 0;
+  const runs = inner ? 2000 : 20_000;
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 14 }), (pieces) => {
       const text = pieces.join("");
@@ -58,9 +62,9 @@ test("what is accepted, the platform accepts with the same value", () => {
       accepted++;
       assert.deepEqual(plain(parsed.value), plain(JSON.parse(text)));
     }),
-    { seed, numRuns: 20_000 },
+    { seed, numRuns: runs },
   );
-  assert.ok(accepted > 100, `${accepted} accepted texts`);
+  assert.ok(accepted > runs / 200, `${accepted} accepted texts`);
 });
 
 test("one text, one meaning: what readers disagree about is refused", () => {
