@@ -7,6 +7,7 @@
  * and `buildRatioHnswlibThreads` are by the clock: ours by every processor, the peer by one, as it is
  * built from Node.
  */
+import { searchDefaults } from "@ioi/scs";
 import type { mhnsw } from "@ioi/state";
 import { Scratch } from "../lib/kernel.ts";
 import { quantile, rounded, spreadOf } from "../lib/statistics.ts";
@@ -209,9 +210,14 @@ const setOf = ({ params, quick, dataPath, seed }: BenchContext): VectorSet => {
 };
 
 const wantedOf = (params: BenchContext["params"]): mhnsw.SearchParameters => {
-  const ef = Number(params["ef"] ?? 56);
-  const rerank = Math.min(ef, Number(params["rerank"] ?? 48));
-  return { ef, rerank, final: Math.min(rerank, Number(params["final"] ?? 16)), k };
+  const ef = Number(params["ef"] ?? searchDefaults.ef);
+  const rerank = Math.min(ef, Number(params["rerank"] ?? searchDefaults.rerank));
+  return {
+    ef,
+    rerank,
+    final: Math.min(rerank, Number(params["final"] ?? searchDefaults.final)),
+    k,
+  };
 };
 
 /** Times everybody; a round that is thrown away comes first, so that nothing is compiled in the others. */

@@ -90,7 +90,7 @@ test("built by one to four threads, in parts of any length: one graph", async (t
   for (const [threads, source] of [1, 2, 3, 4].map((n) => [n, random.pick(sources)] as const)) {
     const kernel = source.open();
     const graph = new KernelGraph(nodeCrypto, small, kernel, count, threads);
-    await source.start(kernel, graph.layouts);
+    await graph.employ(source);
     const commitment = new mhnsw.Commitment(nodeCrypto, graph);
     while (graph.size < count) {
       const until = Math.min(count, graph.size + 1 + random.below(400));

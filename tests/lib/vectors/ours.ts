@@ -1,5 +1,4 @@
 /** The index of memory files, measured: built by threads, searched, proved, verified. */
-import { availableParallelism } from "node:os";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { wasmSource } from "@ioi/host/wasm";
 import { type KernelExports, KernelGraph, Quantiser, relaxedKernel } from "@ioi/scs";
@@ -45,10 +44,10 @@ export const buildOurs = async (
   const { base, count, dimension, queries } = set;
   const quantiser = new Quantiser(nodeCrypto, dimension, salt, source.open());
   const parameters = { dimension: quantiser.stored, m, efConstruction, salt };
-  const threads = isParallel ? Math.min(4, availableParallelism()) : 1;
+  const threads = isParallel ? source.threads : 1;
   const kernel = source.open();
   const graph = new KernelGraph(nodeCrypto, parameters, kernel, count, threads);
-  await source.start(kernel, graph.layouts);
+  await graph.employ(source);
   const commitment = new mhnsw.Commitment(nodeCrypto, graph);
   let rootMs = 0;
   for (let from = 0; from < count; from += batch) {
@@ -66,7 +65,7 @@ export const buildOurs = async (
     commitment.touch(touched);
     rootMs += cpuMs(() => commitment.root());
   }
-  if (threads > 1) graph.dismiss();
+  graph.dismiss();
   return {
     graph,
     commitment,

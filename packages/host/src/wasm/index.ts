@@ -6,6 +6,7 @@
  * process alive, and ends when `work` returns.
  */
 import { once } from "node:events";
+import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { InvariantError } from "@ioi/base";
 
@@ -21,6 +22,7 @@ export const { WebAssembly: wasmEngine } = globalThis as unknown as {
 
 /** 4 GiB, which is what addresses of 32 bits reach. */
 const pagesMax = 65_536;
+const threadsMax = 4;
 
 export interface ThreadStart {
   readonly module: object;
@@ -30,6 +32,8 @@ export interface ThreadStart {
 
 export interface WasmSource<Exports> {
   open(): Exports;
+  /** As many as there are processors, at most four. */
+  readonly threads: number;
   start(kernel: Exports, layouts: readonly (readonly number[])[]): Promise<void>;
 }
 
@@ -55,6 +59,7 @@ export const wasmSource = <Exports extends { readonly memory: object }>(
   let compiled: object | undefined;
   const compile = (): object => (compiled ??= new wasmEngine.Module(Buffer.from(base64, "base64")));
   return {
+    threads: Math.min(threadsMax, availableParallelism()),
     open: () => {
       const memory = new wasmEngine.Memory({ initial: 1, maximum: pagesMax, shared: true });
       return new wasmEngine.Instance(compile(), memoryImports(memory)).exports as Exports;

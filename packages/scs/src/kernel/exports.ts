@@ -64,6 +64,8 @@ export type Layout = readonly [
 /** Where the compiled index comes from; every call gives one with a memory of its own. */
 export interface KernelSource {
   open(): KernelExports;
+  /** So many threads are of use, the first among them; 1 where it is not said. */
+  readonly threads?: number;
   /**
    * Starts a thread for each layout, over the kernel's memory: it calls `init` with it, then `work`,
    * which ends when the first thread calls `dismiss`. Absent where there are no threads.

@@ -9,7 +9,7 @@
 import { assert, ok, OperationError, type Result } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import { mhnsw } from "@ioi/state";
-import type { KernelExports, Layout } from "./exports.ts";
+import type { KernelExports, KernelSource, Layout } from "./exports.ts";
 import { checkSnapshot, eachList, encodeLists, type SnapshotError } from "./lists.ts";
 
 /** Where the memory of a kernel can be read and written. */
@@ -27,8 +27,9 @@ const middle = 64;
 
 export class KernelGraph implements mhnsw.GraphView {
   readonly parameters: mhnsw.MhnswParameters;
-  /** Of the threads besides the first, for `KernelSource.start`. */
-  readonly layouts: readonly Layout[];
+  /** Of the threads besides the first. */
+  readonly #layouts: readonly Layout[];
+  #threads: "none" | "starting" | "working" | "dismissed" = "none";
   readonly #hashing: Hashing;
   readonly #kernel: KernelExports;
   readonly #nodesMax: number;
@@ -60,7 +61,7 @@ export class KernelGraph implements mhnsw.GraphView {
       threads,
       thread,
     ];
-    this.layouts = Array.from({ length: threads - 1 }, (_, i) => layoutOf(i + 1));
+    this.#layouts = Array.from({ length: threads - 1 }, (_, i) => layoutOf(i + 1));
     try {
       kernel.init(...layoutOf(0));
     } catch (cause) {
@@ -183,8 +184,16 @@ export class KernelGraph implements mhnsw.GraphView {
     return { id, touched: new Set([id, ...touched]) };
   }
 
+  /** Starts the other threads that it is laid out for, once; `dismiss` ends them. */
+  async employ({ start }: KernelSource): Promise<void> {
+    if (this.#threads !== "none" || this.#layouts.length === 0 || start === undefined) return;
+    this.#threads = "starting";
+    await start(this.#kernel, this.#layouts);
+    this.#threads = "working";
+  }
+
   /**
-   * Adds many, by all threads; the same graph as one after the other. Returns the nodes that changed.
+   * Adds many, by all threads that are employed; the same graph as one after the other. Returns the nodes that changed.
    * Waits for the threads without letting anything else run, so the caller gives some hundred at a time.
    */
   addAll(vectors: readonly Int16Array[], frames: readonly Uint8Array[]): ReadonlySet<number> {
@@ -199,7 +208,8 @@ export class KernelGraph implements mhnsw.GraphView {
         touched.add(id);
       }
     };
-    while (this.size < until && !mhnsw.isBatchStart(this.size)) addOne();
+    const isShared = this.#layouts.length === 0 || this.#threads === "working";
+    while (this.size < until && !(isShared && mhnsw.isBatchStart(this.size))) addOne();
     for (let id = this.size; id < until; id++) {
       this.#place(id, vectors[id - first] as Int16Array);
       this.#kernel.setLevel(id, mhnsw.levelOf(this.#hashing, this.parameters.salt, id));
@@ -216,8 +226,10 @@ export class KernelGraph implements mhnsw.GraphView {
     return touched;
   }
 
-  /** Ends the other threads; the graph stays. */
+  /** Ends the other threads; the graph stays, and goes on with one. */
   dismiss(): void {
+    if (this.#threads !== "working") return;
+    this.#threads = "dismissed";
     this.#kernel.dismiss();
   }
 

@@ -1,5 +1,6 @@
 export { compactSubstrate } from "./compact.ts";
 export { createSubstrate, openSubstrate } from "./open.ts";
+export { searchDefaults } from "./recall.ts";
 export { Substrate } from "./substrate.ts";
 export type {
   AsOf,

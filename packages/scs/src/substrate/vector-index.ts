@@ -22,6 +22,13 @@ export interface Scored {
   readonly score: number;
 }
 
+/** Returns the nodes that changed. */
+const addTo = (graph: KernelGraph, nodes: readonly NewNode[]): ReadonlySet<number> =>
+  graph.addAll(
+    nodes.map(({ components }) => components().slice()),
+    nodes.map(({ leaf }) => leaf),
+  );
+
 const capacityMin = 4096;
 
 const capacityFor = (nodes: number): number => {
@@ -69,7 +76,9 @@ export class VectorIndex {
   }
 
   #newGraph(): KernelGraph {
-    return new KernelGraph(this.#hashing, this.#parameters, this.#source.open(), this.#capacity);
+    const { threads = 1 } = this.#source;
+    const kernel = this.#source.open();
+    return new KernelGraph(this.#hashing, this.#parameters, kernel, this.#capacity, threads);
   }
 
   get size(): number {
@@ -84,11 +93,24 @@ export class VectorIndex {
     return this.#nodes.has(memory);
   }
 
-  add({ memory, components, leaf }: NewNode): void {
-    if (this.size === this.#capacity) this.#grow();
-    const { touched } = this.#graph.add(components(), leaf);
-    this.#commitment.touch(touched);
-    this.#name(memory);
+  /** Has other threads help with what is added from now on, until `dismiss`. */
+  async employ(): Promise<void> {
+    await this.#graph.employ(this.#source);
+  }
+
+  /** Ends what `employ` began; the index stays. */
+  dismiss(): void {
+    this.#graph.dismiss();
+  }
+
+  add(nodes: readonly NewNode[]): void {
+    for (let from = 0; from < nodes.length;) {
+      if (this.size === this.#capacity) this.#grow();
+      const piece = nodes.slice(from, from + this.#capacity - this.size);
+      this.#commitment.touch(addTo(this.#graph, piece));
+      for (const { memory } of piece) this.#name(memory);
+      from += piece.length;
+    }
   }
 
   #name(memory: number): void {
@@ -111,6 +133,7 @@ export class VectorIndex {
     for (let node = loaded.value; node < old.size; node++) {
       this.#graph.add(componentsOf(old.vector(node)), old.frame(node));
     }
+    old.dismiss();
     for (let node = 0; node < old.size; node++) if (old.isGone(node)) this.#graph.bury(node);
     this.#commitment = new mhnsw.Commitment(this.#hashing, this.#graph);
     const restored = this.#commitment.restore(leaves);
@@ -219,9 +242,7 @@ export class VectorIndex {
       (at) => node(at).leaf,
     );
     if (!loaded.ok) return false;
-    for (const { components, leaf } of nodes.slice(loaded.value)) {
-      this.#graph.add(components(), leaf);
-    }
+    addTo(this.#graph, nodes.slice(loaded.value));
     for (const { memory } of nodes) this.#name(memory);
     for (const [at, { memory }] of nodes.entries()) if (gone(memory)) this.#graph.bury(at);
     this.#commitment = new mhnsw.Commitment(this.#hashing, this.#graph);

@@ -16,6 +16,8 @@ import { type NewNode, VectorIndex } from "./vector-index.ts";
 
 /** Nodes that are added before others get their turn. */
 const turnNodes = 256;
+/** Nodes to add for which other threads are started. */
+const threadedNodesMin = 2048;
 
 const ofKind = (file: MemoryFile, kind: KeptSegment["kind"]): readonly KeptSegment[] =>
   file
@@ -100,11 +102,16 @@ export class VectorStore {
     nodes: readonly NewNode[],
     progress: Progress | undefined,
   ): Promise<void> {
-    for (const [at, node] of nodes.entries()) {
-      index.add(node);
-      if (at % turnNodes === turnNodes - 1) await progress?.(at + 1, nodes.length);
+    if (nodes.length >= threadedNodesMin) await index.employ();
+    try {
+      for (let from = 0; from < nodes.length; from += turnNodes) {
+        const piece = nodes.slice(from, from + turnNodes);
+        index.add(piece);
+        await progress?.(from + piece.length, nodes.length);
+      }
+    } finally {
+      index.dismiss();
     }
-    await progress?.(nodes.length, nodes.length);
   }
 
   /** Leaves out of answers what is left out of them by now. */
