@@ -55,7 +55,31 @@ export const bodyOf = (envelope: EnvelopeBody): EnvelopeBody => ({
   high: envelope.high,
 });
 
-const bodyBytes = (body: EnvelopeBody): Uint8Array => schema.encode(envelopeBody, bodyOf(body));
+/** Of what is read-only: remembered as long as it lives, since several places ask for the same one. */
+const remembered = <T extends object>(of: (value: T) => Uint8Array): ((value: T) => Uint8Array) => {
+  const known = new WeakMap<T, Uint8Array>();
+  return (value) => {
+    const found = known.get(value);
+    if (found !== undefined) return found;
+    const bytes = of(value);
+    known.set(value, bytes);
+    return bytes;
+  };
+};
+
+/** The same for hashes, by who hashes. */
+const rememberedHash = <T extends object>(
+  of: (hashing: Hashing, value: T) => Uint8Array,
+): ((hashing: Hashing, value: T) => Uint8Array) => {
+  const known = new WeakMap<Hashing, (value: T) => Uint8Array>();
+  return (hashing, value) => {
+    const hash = known.get(hashing) ?? remembered((each: T) => of(hashing, each));
+    known.set(hashing, hash);
+    return hash(value);
+  };
+};
+
+const bodyBytes = remembered((body: EnvelopeBody) => schema.encode(envelopeBody, bodyOf(body)));
 
 /** What the session signs. */
 export const signedBytes = (body: EnvelopeBody): Uint8Array =>
@@ -81,11 +105,13 @@ export const sameBody = (a: EnvelopeBody, b: EnvelopeBody): boolean =>
 export const sessionId = (hashing: Hashing, publicKey: Uint8Array): Uint8Array =>
   domainHash(hashing, domains.session, publicKey);
 
-export const blockHash = (hashing: Hashing, header: BlockHeader): Uint8Array =>
-  domainHash(hashing, domains.block, schema.encode(blockHeader, header));
+export const blockHash = rememberedHash((hashing, header: BlockHeader) =>
+  domainHash(hashing, domains.block, schema.encode(blockHeader, header)),
+);
 
-export const quorumCertHash = (hashing: Hashing, qc: QuorumCert): Uint8Array =>
-  domainHash(hashing, domains.quorumCert, schema.encode(quorumCert, qc));
+export const quorumCertHash = rememberedHash((hashing, qc: QuorumCert) =>
+  domainHash(hashing, domains.quorumCert, schema.encode(quorumCert, qc)),
+);
 
 /** A key for maps. */
 export const keyOf = (digest: Uint8Array): string => toHex(digest);
