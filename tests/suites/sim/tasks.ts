@@ -49,6 +49,8 @@ export interface Answer {
   readonly violations: readonly string[];
   readonly virtualMs: number;
   readonly wallMs: number;
+  /** Of its thread's processor time. */
+  readonly cpuMs: number;
   readonly messages: number;
   readonly crashes: number;
   readonly differs: boolean;
@@ -68,7 +70,7 @@ export const scenarioOf = (task: Extract<Task, { type: "seed" }>): ScenarioOptio
 });
 
 const none = { virtualMs: 0, messages: 0, crashes: 0, differs: false, forked: false, share: 1 };
-type Found = Omit<Answer, "id" | "wallMs">;
+type Found = Omit<Answer, "id" | "wallMs" | "cpuMs">;
 
 const runSeed = async (task: Extract<Task, { type: "seed" }>): Promise<Found> => {
   const first = await runScenario(scenarioOf(task));
@@ -155,13 +157,13 @@ const found = (task: Task): Promise<Found> => {
 
 export const runTask = async (task: Task): Promise<Answer> => {
   const began = performance.now();
-  try {
-    const answer = await found(task);
-    return { id: task.id, ...answer, wallMs: performance.now() - began };
-  } catch (error) {
+  const before = process.threadCpuUsage();
+  const answer = await found(task).catch((error: unknown): Found => {
     // A broken assertion of the engine, or of the network about it, is what this looks for.
     if (!(error instanceof InvariantError)) throw error;
-    const wallMs = performance.now() - began;
-    return { id: task.id, ...none, violations: [`invariant: ${error.message}`], wallMs };
-  }
+    return { ...none, violations: [`invariant: ${error.message}`] };
+  });
+  const { user, system } = process.threadCpuUsage(before);
+  const wallMs = performance.now() - began;
+  return { id: task.id, ...answer, wallMs, cpuMs: (user + system) / 1000 };
 };

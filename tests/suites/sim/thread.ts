@@ -1,3 +1,4 @@
+/** A thread of `suite sim`: the tasks that it is sent, one after another. */
 import { serve } from "../../lib/threads.ts";
 import { runTask } from "./tasks.ts";
 
