@@ -1,9 +1,12 @@
 /** What outlives the kernel: sessions, receipts, counters, undo, and what was under way. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { commandLineOf, isAlive } from "../lib/processes.ts";
+import { launcherMain } from "../lib/kernel.ts";
+import { commandLineOf, descendantsOf, isAlive } from "../lib/processes.ts";
 import { Place, ranOf, treeOf, until } from "./support.ts";
 
 let place: Place;
@@ -74,4 +77,28 @@ test("the journal replays to the same effects", async () => {
   const ran = await place.runIn(folder, "/write a.txt x && /read a.txt && /delete a.txt");
   const replayed = await place.ioi("replay", ran.view.session, "--json");
   assert.equal(replayed.code, 0, replayed.stdout + replayed.stderr);
+});
+
+test("a process that ends while the kernel starts is what the start fails with", async () => {
+  const config = { data: place.scratch.at("early"), host: "127.0.0.1", port: 0 };
+  const child = spawn(process.execPath, ["--no-warnings", launcherMain, JSON.stringify(config)], {
+    stdio: ["pipe", "ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  child.stdio[3]?.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const closed = once(child, "close");
+  // The last of them to be started: the others have answered or are about to.
+  const victim = await until(() =>
+    descendantsOf(child.pid ?? 0).find((each) =>
+      commandLineOf(each).includes("apps/orchestrator/src/main.ts"),
+    ),
+  );
+  process.kill(victim.pid, "SIGKILL");
+  await closed;
+  const { error } = JSON.parse(said) as { readonly error: object };
+  const { code, message } = error as Readonly<Record<string, unknown>>;
+  const expected = ["E_LAUNCHER_BOOT", "the orchestrator ended before it was ready"];
+  assert.deepEqual([code, message], expected);
 });

@@ -80,7 +80,13 @@ test("a stop ends it with all it started; what it staged is dropped", async () =
     `/shell open && /shell type "${line}" && /shell close`,
   );
   const run = place.ioi("approve", action.approval ?? "");
-  await until(() => (sleeping(631).length === 2 ? true : undefined));
+  let early: string | undefined;
+  void run.then(({ stdout, stderr }) => (early = stdout + stderr));
+  await until(() => {
+    // One that ended will start nothing: what it said is better than the end of the test's time.
+    assert.equal(early, undefined);
+    return sleeping(631).length === 2 ? true : undefined;
+  });
   const stopped = await place.ioi("stop", view.session);
   // No wait: what is said is so.
   assert.deepEqual(sleeping(631), []);

@@ -16,7 +16,8 @@ export const projectRoot: string = fileURLToPath(new URL("../../", import.meta.u
   "",
 );
 const cliMain = path.join(projectRoot, "apps/cli/src/main.ts");
-const launcherMain = path.join(projectRoot, "apps/launcher/src/main.ts");
+/** The launcher, which takes its configuration in JSON and says on descriptor 3 that it is ready. */
+export const launcherMain: string = path.join(projectRoot, "apps/launcher/src/main.ts");
 const nodeArgs = ["--disable-warning=ExperimentalWarning"];
 
 export interface CliResult {

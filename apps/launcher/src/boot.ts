@@ -30,7 +30,7 @@ import type {
   OrchestratorProcessConfig,
   WorkloadProcessConfig,
 } from "./config.ts";
-import { bootMs, cutMs, drainMs } from "./limits.ts";
+import { bootMs, cutMs, drainMs, endKnownMs } from "./limits.ts";
 import { answerAuthorities } from "./authorities.ts";
 import { asRole, type Identities } from "./identities.ts";
 import { answerListeners } from "./listeners.ts";
@@ -105,7 +105,10 @@ export class Kernel {
     const kernel = new Kernel(options);
     try {
       // A process that ends before it answers is a failed boot, whatever else is waited for.
-      await Promise.race([kernel.#start(), kernel.#endedEarly()]);
+      await Promise.race([
+        kernel.#start().catch((error: unknown) => kernel.#whoseEnd(error)),
+        kernel.#endedEarly(),
+      ]);
       return kernel;
     } catch (error) {
       kernel.kill();
@@ -118,6 +121,18 @@ export class Kernel {
     // Why it ended may be on its way as the answer to the greeting.
     await new Promise((resolve) => setTimeout(resolve, 100));
     throw new OperationError("E_LAUNCHER_BOOT", `the ${name} ended before it was ready`);
+  }
+
+  /** A channel closes a moment before the end of its process is known: that end is the reason. */
+  async #whoseEnd(error: unknown): Promise<never> {
+    const isEnd = error instanceof OperationError && error.code === "E_RPC_UNAVAILABLE";
+    if (isEnd) {
+      await Promise.race([
+        this.#endedEarly(),
+        new Promise((resolve) => setTimeout(resolve, endKnownMs).unref()),
+      ]);
+    }
+    throw error;
   }
 
   get children(): readonly KernelChild[] {

@@ -12,6 +12,8 @@ export const restartMostMs = 5_000;
 export const healthyMs = 1_000;
 /** How long the processes may take to become ready, in milliseconds. */
 export const bootMs = 60_000;
+/** From the end of a process's channel until its own is known, in milliseconds. */
+export const endKnownMs = 1_000;
 /** How long the processes may take to drain, in milliseconds. */
 export const drainMs = 6_000;
 /** Size at which a log file is rotated, in bytes. */
