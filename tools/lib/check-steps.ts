@@ -84,14 +84,12 @@ export const typesStep = (root: string, name: string, config: string): Step => (
     // What was well and has not changed, nor what it imports, is not looked at again; several
     // checkers would each work out the types that they share.
     const kept = join(root, ".cache/types", `${config.replaceAll("/", "-")}.tsbuildinfo`);
-    const ended = await run(
-      tool("tsc"),
-      [
-        ...["-p", config, "--noEmit", "--pretty", "false", "--checkers", "1"],
-        ...["--incremental", "--tsBuildInfoFile", kept],
-      ],
-      { cwd: root, timeoutMs: toolTimeoutMs, env: collectLess },
-    );
+    const args = ["-p", config, "--noEmit", "--pretty", "false", "--checkers", "1"];
+    const ended = await run(tool("tsc"), [...args, "--incremental", "--tsBuildInfoFile", kept], {
+      cwd: root,
+      timeoutMs: toolTimeoutMs,
+      env: collectLess,
+    });
     return fromOutput("tsc", ended, (line) => {
       const match = /^(.+?)\((\d+),\d+\): (.*)$/.exec(line);
       return match === null ? undefined : { at: `${match[1]}:${match[2]}`, text: `${match[3]}` };
