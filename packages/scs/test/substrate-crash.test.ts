@@ -5,28 +5,12 @@
 // Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Files, OperationError, SeededRandom } from "@ioi/base";
-import { wasmSource } from "@ioi/host/wasm";
+import { type Files, OperationError } from "@ioi/base";
 import { carelessFiles, SimFiles } from "@ioi/sim";
-import {
-  createSubstrate,
-  functionEmbedder,
-  type KernelExports,
-  openSubstrate,
-  simdKernel,
-  type Substrate,
-} from "../src/index.ts";
-import { path, placeOn } from "./support.ts";
+import { createSubstrate, openSubstrate, type Substrate } from "../src/index.ts";
+import { embedderNamed, kernel, path, placeOn, vectorOf } from "./support.ts";
 
-const kernel = wasmSource<KernelExports>(simdKernel);
-const vectorOf = (text: string): Float32Array => {
-  const random = new SeededRandom(text);
-  return Float32Array.from({ length: 8 }, () => random.below(1000) - 500);
-};
-const embedder = functionEmbedder(
-  { identity: { kind: "test", name: "crash", revision: "1" }, dimension: 8 },
-  (texts) => Promise.resolve(texts.map(vectorOf)),
-);
+const embedder = embedderNamed("crash");
 const textOf = (n: number): string => `memory ${n} says zebra${n}`;
 
 interface Life {

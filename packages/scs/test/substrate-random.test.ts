@@ -7,30 +7,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "@ioi/base";
-import { wasmSource } from "@ioi/host/wasm";
 import { SimFiles } from "@ioi/sim";
 import { verifyRecall } from "@ioi/verifier";
 import {
   compactSubstrate,
   createSubstrate,
-  functionEmbedder,
-  type KernelExports,
   openSubstrate,
   type Place,
-  simdKernel,
   type Substrate,
 } from "../src/index.ts";
-import { placeOn } from "./support.ts";
+import { embedderNamed, kernel, placeOn, vectorOf } from "./support.ts";
 
-const kernel = wasmSource<KernelExports>(simdKernel);
-const vectorOf = (text: string): Float32Array => {
-  const random = new SeededRandom(text);
-  return Float32Array.from({ length: 8 }, () => random.below(1000) - 500);
-};
-const embedder = functionEmbedder(
-  { identity: { kind: "test", name: "random", revision: "1" }, dimension: 8 },
-  (texts) => Promise.resolve(texts.map(vectorOf)),
-);
+const embedder = embedderNamed("random");
 const textOf = (n: number): string => `memory ${n} holds thing${n}`;
 
 type State = "live" | "tombed" | "superseded" | "forgotten";

@@ -2,13 +2,18 @@
 import { SeededRandom } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { wasmSource } from "@ioi/host/wasm";
 import { SimFiles } from "@ioi/sim";
 import {
   createMemoryFile,
+  type Embedder,
+  functionEmbedder,
+  type KernelExports,
   type MemoryFile,
   type NewMemory,
   openMemoryFile,
   type Place,
+  simdKernel,
 } from "../src/index.ts";
 import { noVectors } from "../src/header.ts";
 
@@ -60,3 +65,16 @@ export const openToWrite = (place: Place): Promise<MemoryFile> => openMemoryFile
 
 export const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : `no code: ${String(error)}`;
+
+export const kernel = wasmSource<KernelExports>(simdKernel);
+
+/** A vector that depends on the whole text and on nothing else. */
+export const vectorOf = (text: string): Float32Array => {
+  const random = new SeededRandom(text);
+  return Float32Array.from({ length: 8 }, () => random.below(1000) - 500);
+};
+
+export const embedderNamed = (name: string): Embedder =>
+  functionEmbedder({ identity: { kind: "test", name, revision: "1" }, dimension: 8 }, (texts) =>
+    Promise.resolve(texts.map(vectorOf)),
+  );
