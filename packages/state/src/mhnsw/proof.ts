@@ -82,8 +82,7 @@ class Writer {
 
 /** Sorts in place: rising, each once. */
 const sorted = (all: Int32Array): Int32Array => {
-  // Of typed arrays the order is that of numbers.
-  all.sort();
+  all.sort((a, b) => a - b);
   let count = 0;
   for (const number of all) {
     if (count === 0 || all[count - 1] !== number) all[count++] = number;
