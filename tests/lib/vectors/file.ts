@@ -1,5 +1,7 @@
 /** A file of memories, measured: what a vector takes in it, how soon it answers, what adding keeps. */
 import fs from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
 import { wasmSource } from "@ioi/host/wasm";
@@ -38,11 +40,32 @@ const embedderOf = ({ base, count, dimension }: VectorSet): Embedder => ({
     ),
 });
 
+/** Bytes that are kept, once what is not is collected. */
+interface Resident {
+  readonly memories: number;
+  readonly rss: number;
+  readonly heap: number;
+}
+
 interface Written {
   readonly bytes: number;
-  /** Resident memory after each batch. */
-  readonly rss: readonly number[];
+  /** Half way and at the end. */
+  readonly half: Resident | undefined;
+  readonly end: Resident | undefined;
 }
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+const residentAt = (memories: number): Resident => {
+  collect();
+  const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+  return { memories, rss, heap: heapUsed + arrayBuffers };
+};
+
+/** MiB that 100,000 memories more take. */
+const slopeOf = (of: "rss" | "heap", half: Resident, end: Resident): number =>
+  rounded((((end[of] - half[of]) / mib) * 100_000) / (end.memories - half.memories));
 
 const write = async (
   place: Place,
@@ -53,7 +76,9 @@ const write = async (
 ): Promise<Written> => {
   const given = embedder === undefined ? {} : { embedder };
   await createSubstrate(place, { slot: { type: "open" }, ...given });
-  const rss: number[] = [];
+  // What the first half takes is what is loaded and compiled once.
+  const middle = Math.ceil(count / batch / 2) * batch;
+  let [half, end]: (Resident | undefined)[] = [];
   {
     await using substrate = await openSubstrate(place, "write", { kernel, ...given });
     for (let from = 0; from < count; from += batch) {
@@ -64,11 +89,12 @@ const write = async (
           origin: { kind: "user" as const, from: "" },
         })),
       );
-      rss.push(process.memoryUsage.rss());
+      if (from + length === middle) half = residentAt(middle);
       if ((from / batch) % 16 === 15) progress(`${from + length} memories in a file`);
     }
+    end = residentAt(count);
   }
-  return { bytes: fs.statSync(`${folder}/${place.path}`).size, rss };
+  return { bytes: fs.statSync(`${folder}/${place.path}`).size, half, end };
 };
 
 const openings = 3;
@@ -91,6 +117,8 @@ export interface FileMeasures {
   readonly bytesPerVector: number;
   /** MiB that 100,000 memories more keep resident, words and vectors in memory. */
   readonly importRssSlopeMiB?: number;
+  /** Of these, what is not the index: objects and their bytes. */
+  readonly importHeapSlopeMiB?: number;
   readonly open100kMs?: number;
 }
 
@@ -113,13 +141,16 @@ export const measureFile = async (
   const embedder = embedderOf(set);
   const vectors = await write(placeOf("vectors.scs"), folder, count, embedder, progress);
   const words = await write(placeOf("words.scs"), folder, count, undefined, progress);
-  // What the first half takes is what is loaded and compiled once.
-  const half = vectors.rss.length >> 1;
-  const grown = (vectors.rss.at(-1) as number) - (vectors.rss[half] as number);
-  const slope = ((grown / mib) * 100_000) / ((vectors.rss.length - 1 - half) * batch);
+  const { half, end } = vectors;
+  const isLong = count >= batchesMin * batch && half !== undefined && end !== undefined;
   const measures = {
     bytesPerVector: Math.round((vectors.bytes - words.bytes) / count),
-    ...(vectors.rss.length < batchesMin ? {} : { importRssSlopeMiB: rounded(slope) }),
+    ...(isLong
+      ? {
+          importRssSlopeMiB: slopeOf("rss", half, end),
+          importHeapSlopeMiB: slopeOf("heap", half, end),
+        }
+      : {}),
   };
   const answered = await firstAnswerMs(placeOf("vectors.scs"), set, embedder);
   return count < openedMin ? measures : { ...measures, open100kMs: rounded(answered, 1) };
