@@ -1,8 +1,14 @@
-/** Bad input: paths of every kind, and output without end. */
+/**
+ * Bad input: paths of every kind, and output without end. What is tried is the Guardian and the driver:
+ * sessions are driven over the kernel's sockets, but for the few that the command line itself refuses.
+ */
 import fs from "node:fs";
 import path from "node:path";
+import type { RunView } from "@ioi/agent";
+import { OperationError } from "@ioi/base";
+import { openRun, runAgent } from "../agent-runs.ts";
 import { ioi, Scratch, TestKernel } from "../kernel.ts";
-import { answered, type BadInputCase, judged, show } from "./case.ts";
+import { answered, type BadInputCase, judged } from "./case.ts";
 
 /** One kernel for all paths: started by the first case, stopped by {@link endPaths}. */
 interface Place {
@@ -44,46 +50,44 @@ export const endPaths = async (): Promise<void> => {
 
 const run = async (words: (at: Place) => string) => {
   const at = await (place ??= make());
-  const result = await ioi([
-    "run",
-    "--data",
-    at.data,
-    "--workspace",
-    at.workspace,
-    "--json",
-    words(at),
-  ]);
-  return { at, result };
+  const view = await runAgent(at.data, { text: words(at), workspace: at.workspace });
+  return { at, view };
 };
+
+const showView = ({ state, error, actions }: RunView): string =>
+  `${state}, ${JSON.stringify(error)}, ${JSON.stringify(actions)}`;
 
 /** Refused: not done, the secret not shown, nothing outside changed. */
 const refused = (id: string, words: (at: Place) => string): BadInputCase => ({
   id: `path-${id}`,
   run: async () => {
-    const { at, result } = await run(words);
+    const { at, view } = await run(words);
     const intact =
       fs.readFileSync(at.scratch.at("outside/secret.txt"), "utf8") === secret &&
       fs.readFileSync(at.scratch.at("work-evil/secret.txt"), "utf8") === secret;
-    const leaked = result.stdout.includes(secret);
+    const leaked = JSON.stringify(view).includes(secret);
     return judged(
-      "exit 2, 3 or 5, a code, nothing shown, nothing changed",
-      [2, 3, 5].includes(result.code) && /"code":\s*"E_/.test(result.stdout) && intact && !leaked,
-      show(result),
+      "failed, a code, nothing shown, nothing changed",
+      view.state === "failed" && view.error?.code.startsWith("E_") === true && intact && !leaked,
+      showView(view),
     );
   },
 });
 
-/** The control of them all: the same commands do read and write what is inside. */
+/** The control of them all: the same words do read and write what is inside. */
 const allowedInside: BadInputCase = {
   id: "path-inside-control",
   run: async () => {
-    const { at, result } = await run(
+    const { at, view } = await run(
       () => "/read a.txt && /write fine.txt x && /read ./sub/../a.txt",
     );
+    const read = view.actions.map(({ outcome }) => outcome?.content ?? "");
     return judged(
-      "exit 0",
-      result.code === 0 && fs.existsSync(path.join(at.workspace, "fine.txt")),
-      show(result),
+      "done, what was read is shown, what was written is there",
+      view.state === "done" &&
+        read.filter((content) => content.includes("hi")).length === 2 &&
+        fs.existsSync(path.join(at.workspace, "fine.txt")),
+      showView(view),
     );
   },
 };
@@ -92,14 +96,27 @@ const allowedInside: BadInputCase = {
 const visibleInDisplay = (id: string, name: string, shown: string): BadInputCase => ({
   id: `path-${id}`,
   run: async () => {
-    const { result } = await run(() => `/write "${name}" x`);
-    const display = (result.json as { actions: readonly { display: string }[] } | undefined)
-      ?.actions[0]?.display;
+    const { view } = await run(() => `/write "${name}" x`);
+    const display = view.actions[0]?.display;
     return judged(
       `${shown} written out in the display`,
       display !== undefined && display.includes(shown) && !display.includes(name),
-      show(result),
+      showView(view),
     );
+  },
+});
+
+/** The Guardian opens no session there. */
+const workspaceRefused = (id: string, folder: (at: Place) => string): BadInputCase => ({
+  id: `workspace-${id}`,
+  run: async () => {
+    const at = await (place ??= make());
+    const opened = openRun(at.data, { text: "/list", workspace: folder(at) });
+    const said = await opened.then(
+      (session) => `opened ${session}`,
+      (error: unknown) => (error instanceof OperationError ? error.code : String(error)),
+    );
+    return judged("E_WORKSPACE_REFUSED", said === "E_WORKSPACE_REFUSED", said);
   },
 });
 
@@ -136,29 +153,32 @@ export const pathCases: readonly BadInputCase[] = [
   {
     id: "path-run-sees-no-outside",
     run: async () => {
-      const { at, result } = await run(() => "/run cat ../outside/secret.txt");
+      const { view } = await run(() => "/run cat ../outside/secret.txt");
       return judged(
         "the command fails and shows nothing",
-        !result.stdout.includes(secret) && at.kernel.pid > 0,
-        show(result),
+        view.error?.code === "E_PROGRAM_FAILED" && !JSON.stringify(view).includes(secret),
+        showView(view),
       );
     },
   },
   {
     id: "path-run-writes-no-outside",
     run: async () => {
-      const { at, result } = await run(() => '/run sh -c "echo gone > ../outside/secret.txt"');
+      const { at, view } = await run(() => '/run sh -c "echo gone > ../outside/secret.txt"');
       return judged(
         "the file outside is unchanged",
         fs.readFileSync(at.scratch.at("outside/secret.txt"), "utf8") === secret,
-        show(result),
+        showView(view),
       );
     },
   },
   {
     id: "one-gigabyte-of-output",
     run: async () => {
-      const { at, result } = await run(() => "/run head -c 1073741824 /dev/zero");
+      const at = await (place ??= make());
+      const words = "/run head -c 1073741824 /dev/zero";
+      const given = ["--data", at.data, "--workspace", at.workspace, "--json"];
+      const result = await ioi(["run", ...given, words]);
       const view = result.json as
         | { actions: readonly { outcome: { evidence: Readonly<Record<string, string>> } | null }[] }
         | undefined;
@@ -187,21 +207,35 @@ export const pathCases: readonly BadInputCase[] = [
       );
     },
   },
-  ...["/", "/usr", "/etc", "/proc"].map((folder): BadInputCase => ({
-    id: `workspace-${folder === "/" ? "root" : folder.slice(1)}`,
-    run: async () => {
-      const at = await (place ??= make());
-      const result = await ioi(["run", "--data", at.data, "--workspace", folder, "/list"]);
-      return answered(result, 2, "E_WORKSPACE_REFUSED");
-    },
-  })),
   {
-    id: "workspace-in-own-data-folder",
+    id: "workspace-root",
     run: async () => {
       const at = await (place ??= make());
-      const folder = path.join(at.data, "vault");
-      const result = await ioi(["run", "--data", at.data, "--workspace", folder, "/list"]);
+      const result = await ioi(["run", "--data", at.data, "--workspace", "/", "/list"]);
       return answered(result, 2, "E_WORKSPACE_REFUSED");
     },
   },
+  workspaceRefused("usr", () => "/usr"),
+  workspaceRefused("etc", () => "/etc"),
+  workspaceRefused("proc", () => "/proc"),
+  workspaceRefused("in-own-data-folder", (at) => path.join(at.data, "vault")),
+  {
+    id: "second-instance-on-one-folder",
+    run: async () => {
+      const at = await (place ??= make());
+      const more = ["--data", at.data, "--port", "0", "--exit-when-ready"];
+      return answered(await ioi(["start", ...more]), 5, "E_DATA_LOCKED", String(at.kernel.pid));
+    },
+  },
+  ...[
+    { id: "planner-unknown-command", words: "/raed x", said: "/read" },
+    { id: "planner-unclosed-quote", words: '/read "x', said: /E_[A-Z_]+/ },
+  ].map(({ id, words, said }): BadInputCase => ({
+    id,
+    run: async () => {
+      const at = await (place ??= make());
+      const given = ["--data", at.data, "--workspace", at.workspace];
+      return answered(await ioi(["run", ...given, words]), 2, said);
+    },
+  })),
 ];

@@ -137,40 +137,4 @@ export const policyCases: readonly BadInputCase[] = [
     id: "option-unknown",
     run: async () => answered(await ioi(["run", "--wrokspace", "/", "/help"]), 2, "E_"),
   },
-  {
-    id: "planner-unknown-command",
-    run: async () => {
-      using scratch = new Scratch();
-      return answered(
-        await ioi([
-          "run",
-          "--data",
-          scratch.at("data"),
-          "--workspace",
-          scratch.folder("w"),
-          "/raed x",
-        ]),
-        2,
-        "/read",
-      );
-    },
-  },
-  {
-    id: "planner-unclosed-quote",
-    run: async () => {
-      using scratch = new Scratch();
-      return answered(
-        await ioi([
-          "run",
-          "--data",
-          scratch.at("data"),
-          "--workspace",
-          scratch.folder("w"),
-          '/read "x',
-        ]),
-        2,
-        /E_[A-Z_]+/,
-      );
-    },
-  },
 ];
