@@ -145,7 +145,8 @@ const deadChild: BadInputCase = {
     const workspace = scratch.folder("work");
     fs.writeFileSync(path.join(workspace, "a.txt"), "hi\n");
     await using kernel = await TestKernel.start({ data });
-    // They live and die together: in the short form one stands for all, as suite `kill` takes each.
+    // They live and die together: in the short form one stands for all. Suite `kill`
+    // takes them by chance, twenty in its own short form.
     const victims = quick ? ["guardian"] : ["guardian", "workload", "orchestrator"];
     for (const name of victims) {
       const { processes } = await kernel.status();
