@@ -10,6 +10,8 @@ export const batchesMax = 4096;
 export const waitingTransactionsMax = 65_536;
 /** Events of one run; more is a network that never comes to rest. */
 export const eventsMax = 50_000_000;
+/** Virtual time after which a batch that is still missing is asked for again. */
+export const wantAgainMs = 100;
 /** Starts of one host that power may go in, one after another. */
 export const startsMax = 1000;
 /** Messages that a malicious host remembers. */

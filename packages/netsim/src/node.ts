@@ -26,6 +26,8 @@ export class SimNode {
   readonly store = new Map<string, ConsensusBlock>();
   /** Blocks that wait to be voted for, for their batches or for a state. */
   readonly judging = new Map<string, ConsensusBlock>();
+  /** Roots of batches that the others were asked for a moment ago. */
+  readonly asked = new Set<string>();
   engine: Engine | undefined;
   /** In its own clock's milliseconds. */
   dueMs: number | undefined;

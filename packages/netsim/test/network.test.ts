@@ -130,6 +130,21 @@ test("partitions come and go", async (t) => {
   }
 });
 
+test("many batches that a partition kept away are asked for without a storm", async () => {
+  const network = new Network({ members: members(4), seed: "qa4/parts" });
+  const { random } = network;
+  network.demand(true);
+  for (let phase = 0; phase < 5; phase++) {
+    const sides = network.nodes.map(() => random.below(2));
+    network.passes = (from, to) => sides[from] === sides[to];
+    await network.run(random.below(1500));
+  }
+  const before = network.events;
+  network.passes = () => true;
+  await network.run(400);
+  assert.ok(network.events - before < 20_000, `${network.events - before} events`);
+});
+
 test("powers that differ: the heavy ones suffice, the light ones do not", async () => {
   const skewed = [5n, 3n, 1n, 1n].map((power, i) => member(`${i}`, power));
   const network = new Network({ members: skewed, seed: "skewed" });
