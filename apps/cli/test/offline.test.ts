@@ -303,7 +303,8 @@ test("replay: every effect as recorded, or the record that differs", async () =>
   assert.equal(replayed.exit, 0, replayed.out);
   const report = JSON.parse(replayed.out);
   assert.deepEqual([report.ok, report.session, report.records], [true, "s1", 2]);
-  assert.equal((await runWith(["replay", "s1", "--data", data])).exit, 0);
+  const byName = await runWith(["replay", "s1", "--data", data]);
+  assert.equal(byName.exit, 0, byName.err);
   const bytes = readFileSync(path);
   bytes[70] = (bytes[70] ?? 0) ^ 1;
   writeFileSync(path, bytes);

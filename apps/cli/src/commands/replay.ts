@@ -2,7 +2,7 @@
  * `ioi replay`: a journal through the production machine, every effect compared by its hash; or a
  * simulated network.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { replayJournal } from "@ioi/agent";
 import { exitCodes } from "@ioi/base";
@@ -17,7 +17,7 @@ import { type NetworkReplay, replayNetwork } from "./replay-network.ts";
 /** A path as given, else the journal of a session by the beginning of its id. */
 export const journalFile = (context: CommandContext, given: string): string => {
   const path = resolve(context.io.cwd, given);
-  if (existsSync(path)) return path;
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return path;
   const { journals } = folderPaths(context.dataFolder);
   const names = existsSync(journals) ? readdirSync(journals) : [];
   const found = names.filter((name) => name.endsWith(".log") && name.startsWith(given));
