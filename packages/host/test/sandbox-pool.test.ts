@@ -2,6 +2,7 @@
 // Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   kindProfiles,
@@ -80,6 +81,21 @@ test("one that ended while it waited is not taken", async () => {
   const ended = once(waiting, "exit");
   waiting.kill("SIGKILL");
   await ended;
+  assert.equal((await run(pool.spawn)).code, 7);
+  assert.equal(pool.taken, 0);
+});
+
+test("nor is one that ended a moment ago, of which this process has not heard", async () => {
+  using pool = new LaunchPool();
+  await run(pool.spawn);
+  await pool.prepared();
+  const { waiting } = pool;
+  assert.ok(waiting?.pid !== undefined);
+  waiting.kill("SIGKILL");
+  const until = performance.now() + 5000;
+  const stat = (): string => readFileSync(`/proc/${waiting.pid}/stat`, "latin1");
+  while (!/\) Z /.test(stat()) && performance.now() < until);
+  assert.equal(waiting.signalCode, null, "control: not heard of yet");
   assert.equal((await run(pool.spawn)).code, 7);
   assert.equal(pool.taken, 0);
 });

@@ -36,15 +36,23 @@ const shapeOf = ({ first, rest, stdio, options }: Launch): string =>
 const isPoolable = ({ stdio }: Launch): boolean =>
   stdio.every((entry) => entry === "ignore" || entry === "pipe");
 
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+};
+
+/** It ended, perhaps a moment ago: our own loop hears of that later. */
+const isDead = ({ pid, exitCode, signalCode }: ChildProcess): boolean =>
+  pid === undefined ||
+  exitCode !== null ||
+  signalCode !== null ||
+  !/^\d+ \(.*\) [^ZX] /.test(read(`/proc/${pid}/stat`));
+
 /** The runtime inside is up: its process has begun to wait, below the tool that made it. */
 const isWaiting = (pid: number): boolean => {
-  const read = (path: string): string => {
-    try {
-      return readFileSync(path, "latin1");
-    } catch {
-      return "";
-    }
-  };
   const inner = read(`/proc/${pid}/task/${pid}/children`).trim();
   return inner !== "" && /^\d+ \(.*\) S /.test(read(`/proc/${inner}/stat`)) && isOurs(inner);
 };
@@ -109,8 +117,7 @@ export class LaunchPool implements Disposable {
     this.#prepared = undefined;
     clearTimeout(ready.timer);
     ready.child.ref();
-    const { exitCode, signalCode } = ready.child;
-    return exitCode === null && signalCode === null ? ready : undefined;
+    return isDead(ready.child) ? undefined : ready;
   }
 
   #prepare(launch: Launch): void {
