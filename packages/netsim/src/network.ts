@@ -32,7 +32,7 @@ import {
 import type { ConsensusMessage, DivergenceProof } from "@ioi/wire";
 import { DiskJournal, type DiskFaults, MemoryJournal } from "./journal.ts";
 import { Ledger, type Transfer } from "./ledger.ts";
-import { eventsMax, wantAgainMs } from "./limits.ts";
+import { eventsMax } from "./limits.ts";
 import { SimNode } from "./node.ts";
 import { Payloads } from "./payloads.ts";
 import { TimeQueue } from "./queue.ts";
@@ -131,7 +131,8 @@ export class Network {
     this.nodes = this.#makeNodes();
     this.#payloads = new Payloads(provider, {
       share: (from, bytes) => this.#passAll(from, { type: "batch", bytes }),
-      want: (from, payloadRoot) => this.#want(from, payloadRoot),
+      want: (from, payloadRoot) => this.#passAll(from, { type: "want", payloadRoot }),
+      later: (inMs, run) => this.#queue.push(this.nowMs + inMs, { type: "call", run }),
       answer: (index, input) => this.#enqueue(index, input, 0),
       executed: (index) => this.#tell(index),
     });
@@ -422,21 +423,6 @@ export class Network {
     }
     const bytes = node.ledger.holds(what.payloadRoot);
     if (bytes !== undefined) this.#pass(to, from, { type: "batch", bytes });
-  }
-
-  /** Once in a while for each batch: an answer to one question must not raise the next for all others. */
-  #want(index: number, payloadRoot: Uint8Array): void {
-    const node = this.node(index);
-    const key = toHex(payloadRoot);
-    if (node.asked.has(key)) return;
-    node.asked.add(key);
-    this.#passAll(index, { type: "want", payloadRoot });
-    const again = (): void => {
-      node.asked.delete(key);
-      const isMissing = node.engine !== undefined && node.ledger.holds(payloadRoot) === undefined;
-      if (isMissing) this.#payloads.committed(index, node);
-    };
-    this.#queue.push(this.nowMs + wantAgainMs, { type: "call", run: again });
   }
 
   #commit(index: number, node: SimNode, effect: Extract<EngineEffect, { type: "commit" }>): void {

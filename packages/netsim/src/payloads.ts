@@ -8,12 +8,14 @@ import { blockHash, type EngineEffect, type EngineInput, zeroHash } from "@ioi/c
 import type { Hashing } from "@ioi/crypto";
 import type { ConsensusBlock } from "@ioi/wire";
 import { decodeBatch, encodeBatch } from "./ledger.ts";
+import { wantAgainMs } from "./limits.ts";
 import type { SimNode } from "./node.ts";
 
 export interface PayloadPort {
   /** To all others. */
   share(from: number, bytes: Uint8Array): void;
   want(from: number, payloadRoot: Uint8Array): void;
+  later(inMs: number, run: () => void): void;
   answer(index: number, input: EngineInput): void;
   /** The state moved on. */
   executed(index: number): void;
@@ -74,7 +76,7 @@ export class Payloads {
       if (block === undefined || digest === undefined) break;
       const { payloadRoot } = block.header;
       if (!isEmpty(payloadRoot) && ledger.holds(payloadRoot) === undefined) {
-        this.#port.want(index, payloadRoot);
+        this.#want(index, node, payloadRoot);
         break;
       }
       ledger.commit(block, digest);
@@ -83,13 +85,26 @@ export class Payloads {
     this.#judgeAll(index, node);
   }
 
+  /** Once in a while for each batch: an answer to one question must not raise the next for all others. */
+  #want(index: number, node: SimNode, payloadRoot: Uint8Array): void {
+    const key = toHex(payloadRoot);
+    if (node.asked.has(key)) return;
+    node.asked.add(key);
+    this.#port.want(index, payloadRoot);
+    this.#port.later(wantAgainMs, () => {
+      node.asked.delete(key);
+      const isMissing = node.engine !== undefined && node.ledger.holds(payloadRoot) === undefined;
+      if (isMissing) this.committed(index, node);
+    });
+  }
+
   #judgeAll(index: number, node: SimNode): void {
     const { ledger, judging } = node;
     for (const [key, { header }] of judging) {
       const { payloadRoot, stateHeight, stateRoot } = header;
       const bytes = isEmpty(payloadRoot) ? undefined : ledger.holds(payloadRoot);
       if (bytes === undefined && !isEmpty(payloadRoot)) {
-        this.#port.want(index, payloadRoot);
+        this.#want(index, node, payloadRoot);
         continue;
       }
       if (stateHeight > BigInt(ledger.height)) continue;
