@@ -24,6 +24,8 @@ const answer = [
 ].join("\n");
 
 const play = async (stage: Stage, page: Page, told: () => string): Promise<string | undefined> => {
+  // Keys that are pressed in the cards' frame are the cards'.
+  await page.locator("main").focus();
   await page.keyboard.press("Escape");
   await page.keyboard.press("Control+k");
   await page.waitForSelector(".goal:focus");
