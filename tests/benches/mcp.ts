@@ -4,6 +4,7 @@
  * medians, and of the two 99th percentiles, of calls that alternate between both.
  */
 import fs from "node:fs";
+import { basename } from "node:path";
 import { connectPeer } from "../lib/mcp/play.ts";
 import { behindGate, type McpPlace, openPlace, serverOf } from "../lib/mcp/place.ts";
 import type { PeerClient } from "../lib/mcp/peer.ts";
@@ -39,7 +40,8 @@ const measure = async (
   await using far = await connectPeer({
     place,
     era,
-    server: behindGate(server, data, "files"),
+    // Another folder is another server: one name stays with the command that was confirmed for it.
+    server: behindGate(server, data, basename(folder)),
     folder,
   });
   const path = `${folder}/a.txt`;

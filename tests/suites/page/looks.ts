@@ -170,7 +170,7 @@ export const screensOf = (sessions: {
       await draft(page, newRules);
       await goTo(page, "/policy?tab=try");
       await page.getByLabel(/^path/).fill("scope:/private/a.txt");
-      await page.getByRole("button", { name: "Judge it" }).click();
+      await page.getByRole("button", { name: "Judge it" }).press("Enter");
       await page.waitForSelector(".judged");
     },
   },
@@ -178,7 +178,7 @@ export const screensOf = (sessions: {
     name: "policy-explain",
     open: async (page) => {
       await goTo(page, "/policy?tab=explain");
-      await page.locator(".past-row").first().click();
+      await page.locator(".past-row").first().press("Enter");
       await page.waitForSelector(".judged");
     },
   },
