@@ -197,8 +197,8 @@ const addDecisionCommands = (program: Command, build: Build): void => {
 
   const stop = program
     .command("stop")
-    .description("stop a session, or all of them, and everything they started")
-    .argument("[session]", "its id, or the beginning of it; absent: every session")
+    .description("stop a session, or all of them and all gates, and everything they started")
+    .argument("[session]", "its id, or the beginning of it, also of a gate; absent: every session")
     .addOption(data());
   examples(stop, ["stop", "stop s-3f2a"]);
   bind(build, stop, async () => (await import("./commands/stop.ts")).stop);

@@ -32,5 +32,6 @@ test("replay sim: the same events each time, fewer with --until and --node", asy
 
 test("replay sim: without a seed, and with too many validators, it is not run", async () => {
   assert.equal((await runWith(["replay", "sim"])).exit, 2);
+  assert.equal((await runWith(["replay", "s1", "--node", "0"])).exit, 2, "of a network alone");
   assert.equal((await runWith(["replay", "sim", "--seed", "1", "--nodes", "257"])).exit, 2);
 });

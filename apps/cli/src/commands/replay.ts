@@ -29,6 +29,10 @@ export const journalFile = (context: CommandContext, given: string): string => {
 
 export const replay: Handler<NetworkReplay> = async (context, { args, options }) => {
   if (args[0] === "sim") return replayNetwork(context, options);
+  const given = (["seed", "nodes", "until", "node"] as const).find(
+    (each) => options[each] !== undefined,
+  );
+  if (given !== undefined) throw usage(`--${given} belongs to replay sim`);
   const file = journalFile(context, args[0] ?? "");
   const records: Uint8Array[] = [];
   const scan = scanWal(readBounded(file, receiptFileBytesMax), ({ payload }) => {

@@ -27,7 +27,8 @@ export class ClientGate {
   readonly #session: string;
   /** On their way to the Workload. */
   readonly #said: MessageQueue<Pick<pb.GateFeed, "session" | "message">>;
-  #drained: () => void = () => undefined;
+  /** Kept while the next message has to wait: whoever comes meanwhile waits for the same. */
+  #room: PromiseWithResolvers<undefined> | undefined;
   #feeding: Promise<void> = Promise.resolve();
   readonly #closed = new AbortController();
   #following: Promise<void> = Promise.resolve();
@@ -106,13 +107,17 @@ export class ClientGate {
     }
   }
 
+  #drained(): void {
+    this.#room?.resolve(undefined);
+    this.#room = undefined;
+  }
+
   /** In order; resolves when the next one may come. */
   async send(message: Uint8Array): Promise<void> {
     this.#said.push({ session: this.#session, message });
     if (this.#said.length < gateSendsMax) return;
-    await new Promise<void>((resolve) => {
-      this.#drained = resolve;
-    });
+    this.#room ??= Promise.withResolvers();
+    await this.#room.promise;
   }
 
   async close(): Promise<void> {

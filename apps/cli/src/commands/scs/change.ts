@@ -11,6 +11,7 @@ import {
   numberOf,
   openMemories,
   placeOf,
+  scrypt,
   unlockFor,
 } from "./open.ts";
 import { timeOf } from "./query.ts";
@@ -107,20 +108,14 @@ export const forget: Handler<FileOptions> = async (context, { args, options }) =
   return exitCodes.done;
 };
 
-export const compact: Handler<FileOptions & { readonly plain?: boolean }> = async (
-  context,
-  { args, options },
-) => {
+export const compact: Handler<FileOptions> = async (context, { args, options }) => {
   const place = placeOf(context, args[0]);
   const parameters = await peekMemoryFile(place);
   const unlock = await unlockFor(context, place, parameters, options);
   if (unlock.type === "none" && options.passphraseFile !== undefined) {
     throw usage("the file has no passphrase", "./ioi scs create makes one that has");
   }
-  const slot =
-    unlock.type === "passphrase"
-      ? { ...unlock, scrypt: { log2Cost: 16, blockSize: 8, parallel: 1 } }
-      : ({ type: "open" } as const);
+  const slot = unlock.type === "passphrase" ? { ...unlock, scrypt } : ({ type: "open" } as const);
   const done = await compactSubstrate(place, slot, { unlock, kernel, signal: context.signal });
   const { output } = context;
   output.value({ schema: "ioi.scs-compact/1", ...done });

@@ -25,7 +25,7 @@ import {
 } from "@ioi/scs";
 import type { CommandContext } from "../../context.ts";
 import { progressIntervalMs } from "../../limits.ts";
-import { failWith, usage } from "../../report.ts";
+import { usage } from "../../report.ts";
 import { passphraseFrom, typedUnseen } from "../../typed.ts";
 
 export interface FileOptions {
@@ -57,7 +57,7 @@ export const reporter = (context: CommandContext): ((text: () => string) => void
   };
 };
 
-const scrypt = { log2Cost: 16, blockSize: 8, parallel: 1 };
+export const scrypt = { log2Cost: 16, blockSize: 8, parallel: 1 };
 const bytesOf = (passphrase: string): Uint8Array => utf8Encode(passphrase.normalize("NFC"));
 
 /** How a new file is to be opened: by a passphrase, unless the person says that it lies open. */
@@ -180,6 +180,3 @@ export const byWordsOnly = (substrate: Substrate, options: FileOptions): string 
     ? `by words alone: the vectors are of ${embedder.kind} ${embedder.name}; name it with --embedder`
     : undefined;
 };
-
-export const unavailable = (message: string): OperationError =>
-  failWith({ code: "E_CLI_UNAVAILABLE", message });
