@@ -66,8 +66,10 @@ export interface Picture {
 export const pictureOf = (steps: readonly Step[]): Picture => {
   const places = new Map<number, Dot & { readonly hop: number }>();
   const rows: number[] = [];
-  const first = steps.filter(([node], at) => steps.findIndex((each) => each[0] === node) === at);
-  for (const [index, [node, layer, from]] of first.slice(0, memoryStepsMax).entries()) {
+  const first = new Map<number, Step>();
+  for (const step of steps) if (!first.has(step[0])) first.set(step[0], step);
+  const shown = [...first.values()].slice(0, memoryStepsMax);
+  for (const [index, [node, layer, from]] of shown.entries()) {
     const before = places.get(from);
     const hop = before === undefined ? 0 : before.hop + 1;
     const row = rows[hop] ?? 0;
@@ -79,7 +81,7 @@ export const pictureOf = (steps: readonly Step[]): Picture => {
     dots: [...places.values()],
     width: Math.max(1, rows.length) * stepX,
     height: Math.max(1, ...rows) * stepY,
-    more: Math.max(0, first.length - memoryStepsMax),
+    more: Math.max(0, first.size - memoryStepsMax),
   };
 };
 
