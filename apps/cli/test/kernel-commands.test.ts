@@ -220,6 +220,8 @@ test("stop: launcher, Guardian and workload are all told", () =>
     assert.deepEqual(JSON.parse(stopped.out).stopped, [{ session: "s1", killed: 2, sent }]);
     assert.deepEqual(kernel.calls.slice(-3).toSorted(), ["kill s1", "revoke s1", "stop s1"]);
     kernel.gates.add("s9");
+    const both = await ioi(["stop", "s"]);
+    assert.deepEqual([both.exit, /begins 2 sessions/.test(both.err)], [2, true]);
     assert.equal((await ioi(["stop", "s9"])).exit, 0);
     assert.deepEqual(kernel.calls.slice(-3).toSorted(), ["kill s9", "revoke s9", "stop gate s9"]);
     assert.equal((await ioi(["stop"])).out, "nothing ran\n");

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { exitCodes, OperationError } from "@ioi/base";
 import type { Handler } from "../context.ts";
 import { type Kernel, openKernel } from "../kernel/connection.ts";
-import { findSession, listSessions } from "../kernel/find.ts";
+import { namedSession, listSessions } from "../kernel/find.ts";
 import { requireFolder } from "../kernel/folder.ts";
 import { callDeadlineMs, stopGraceMs } from "../limits.ts";
 import { failWith } from "../report.ts";
@@ -79,12 +79,9 @@ const stopOne = async (kernel: Kernel, { session, gate }: Meant): Promise<Stoppe
 const named = async (kernel: Kernel, given: string | undefined): Promise<readonly Meant[]> => {
   const gates = await (await kernel.mcpGates()).listGates({}, { deadlineMs: callDeadlineMs });
   const open = gates.sessions.map((session): Meant => ({ session, gate: true }));
-  if (given === undefined) {
-    const all = await listSessions(kernel);
-    return [...all.filter(({ state }) => !ended.has(state)), ...open];
-  }
-  const gate = open.filter(({ session }) => session.startsWith(given));
-  return gate.length === 1 ? gate : [await findSession(kernel, given)];
+  const all = await listSessions(kernel);
+  if (given !== undefined) return [namedSession<Meant>([...open, ...all], given)];
+  return [...all.filter(({ state }) => !ended.has(state)), ...open];
 };
 
 /** The sessions that are meant; drivers do not live on while the workload is slow to name them. */

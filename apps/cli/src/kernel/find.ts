@@ -22,8 +22,11 @@ const one = <T>(found: readonly T[], what: string, given: string): T | undefined
   return found[0];
 };
 
-export const findSession = async (kernel: Kernel, given: string): Promise<pb.SessionSummary> => {
-  const all = await listSessions(kernel);
+/** The one of them that is meant; a beginning that fits several names none. */
+export const namedSession = <T extends { readonly session: string }>(
+  all: readonly T[],
+  given: string,
+): T => {
   const exact = all.find(({ session }) => session === given);
   const found =
     exact ??
@@ -35,6 +38,9 @@ export const findSession = async (kernel: Kernel, given: string): Promise<pb.Ses
   if (found !== undefined) return found;
   throw failWith({ code: "E_SESSION_UNKNOWN", message: `no session begins with "${given}"` });
 };
+
+export const findSession = async (kernel: Kernel, given: string): Promise<pb.SessionSummary> =>
+  namedSession(await listSessions(kernel), given);
 
 /** Where nobody showed yet what it would change, its driver looks once more. */
 const withChange = async (kernel: Kernel, found: pb.Approval): Promise<pb.Approval> => {
