@@ -16,6 +16,7 @@ export const runInThreads = async <Task, Answer>(
   signal: AbortSignal,
   onAnswer: (answer: Answer, done: number) => void = () => undefined,
 ): Promise<readonly Answer[]> => {
+  signal.throwIfAborted();
   const answers: Answer[] = [];
   let [next, done] = [0, 0];
   const count = Math.min(os.availableParallelism(), threadsMax, tasks.length);
@@ -26,6 +27,7 @@ export const runInThreads = async <Task, Answer>(
   signal.addEventListener("abort", end, { once: true });
   const work = async (worker: Worker): Promise<void> => {
     const exit = once(worker, "exit").then(() => {
+      signal.throwIfAborted();
       throw new InvariantError("a thread ended before its tasks");
     });
     for (let at = next++; at < tasks.length; at = next++) {

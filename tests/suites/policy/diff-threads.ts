@@ -1,21 +1,17 @@
-/**
- * The edits of `diffs.ts` shared out among threads, one for each core: a full run would take one core an
- * hour. Bound: `threadsMax`.
- */
-import os from "node:os";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { once } from "node:events";
+/** The edits of `diffs.ts` shared out among threads: a full run would take one core an hour. */
+import { isMainThread } from "node:worker_threads";
+import { runInThreads, serve } from "../../lib/threads.ts";
 import type { SuiteContext } from "../suite.ts";
-import { type DiffRun, runDiffs, type Share } from "./diffs.ts";
+import { type DiffRun, editsOfPolicy, runDiffs, type Share } from "./diffs.ts";
 import { compiledIfAny, contextOf } from "./engine.ts";
-
-const threadsMax = 16;
 
 interface Given {
   readonly seed: string;
   readonly edits: number;
   readonly actions: number;
 }
+
+const sharesMax = 64;
 
 const sum = (runs: readonly DiffRun[]): DiffRun => ({
   edits: runs.reduce((all, { edits }) => all + edits, 0),
@@ -30,46 +26,19 @@ export const runDiffsInThreads = async (
   given: Given,
   { signal, progress }: Pick<SuiteContext, "signal" | "progress">,
 ): Promise<DiffRun> => {
-  const of = Math.min(os.availableParallelism(), threadsMax);
-  const workers = Array.from({ length: of }, (_, first) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { ...given, first, of } });
-    return { first, worker };
-  });
-  const end = (): void => {
-    for (const { worker } of workers) void worker.terminate();
-  };
-  signal.addEventListener("abort", end, { once: true });
-  try {
-    const runs = workers.map(async ({ first, worker }): Promise<DiffRun> => {
-      worker.on("message", (said: unknown) => {
-        if (typeof said === "string") progress(`thread ${first + 1} of ${of}: ${said}`);
-      });
-      let result: DiffRun | undefined;
-      worker.on("message", (said: unknown) => {
-        if (typeof said === "object") result = said as DiffRun;
-      });
-      await once(worker, "exit");
-      signal.throwIfAborted();
-      if (result === undefined) throw new Error(`thread ${first + 1} ended without a result`);
-      return result;
-    });
-    return sum(await Promise.all(runs));
-  } finally {
-    signal.removeEventListener("abort", end);
-    end();
-  }
+  const of = Math.min(Math.ceil(given.edits / editsOfPolicy), sharesMax);
+  const tasks = Array.from({ length: of }, (_, first) => ({ ...given, first, of }));
+  const told = ({ wrong }: DiffRun, done: number): void =>
+    progress(`${done} of ${of} shares of the edits, ${wrong.length} wrong in the last`);
+  return sum(
+    await runInThreads<Given & Share, DiffRun>(new URL(import.meta.url), tasks, signal, told),
+  );
 };
 
-const { signal: never } = new AbortController();
-
-if (!isMainThread && parentPort !== null) {
-  const port = parentPort;
-  const { seed, edits, actions, first, of } = workerData as Given & Share;
-  const tools = {
-    compile: compiledIfAny,
-    contextOf,
-    signal: never,
-    progress: (text: string) => port.postMessage(text),
-  };
-  port.postMessage(await runDiffs(seed, edits, actions, tools, { first, of }));
+if (!isMainThread) {
+  const { signal } = new AbortController();
+  const tools = { compile: compiledIfAny, contextOf, signal, progress: () => undefined };
+  serve<Given & Share, DiffRun>(async ({ seed, edits, actions, first, of }) =>
+    runDiffs(seed, edits, actions, tools, { first, of }),
+  );
 }
