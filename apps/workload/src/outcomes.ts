@@ -15,6 +15,8 @@ import {
 import type { ActEnd } from "./ends.ts";
 import { recalledText } from "./recalled.ts";
 
+const recallTarget = "memory::recall";
+
 type CanonicalMap = { readonly [name: string]: CanonicalValue };
 
 const malformed = (what: string): OperationError =>
@@ -67,7 +69,6 @@ export const contentOf = (
     case "fs::read":
     case "mcp::call":
     case "memory::forget":
-    case "memory::recall":
     case "memory::remember":
     case "memory::share":
     case "model::embed":
@@ -118,22 +119,20 @@ export interface ReadEnd {
   readonly requests?: Uint8Array;
 }
 
-/** An answer whose proof does not hold is no answer. */
-const recalledOf = (
-  evidence: Outcome["evidence"],
-  proof: CanonicalValue | undefined,
-):
-  | {
-      readonly input?: { readonly code: string; readonly message: string };
-      readonly content?: Uint8Array;
-      readonly proof: Uint8Array;
-    }
-  | undefined => {
-  if (!(proof instanceof Uint8Array)) return undefined;
+interface Found {
+  readonly content: Uint8Array | undefined;
+  readonly input?: { readonly code: string; readonly message: string };
+  readonly proof?: Uint8Array;
+}
+
+/** An answer without a proof that holds is no answer. */
+const recalledOf = (evidence: Outcome["evidence"], result: CanonicalMap): Found => {
+  const proof = result["proof"] instanceof Uint8Array ? result["proof"] : undefined;
+  const kept = proof === undefined ? {} : { proof };
   const text = recalledText(evidence, proof);
-  if (text.ok) return { content: text.value, proof };
-  const message = `the proof of what was recalled does not hold: ${text.error}`;
-  return { input: { code: "E_MEMORY_PROOF", message: clip(message, reasonCharsMax) }, proof };
+  if (text.ok) return { content: text.value, ...kept };
+  const message = clip(`what was recalled is not shown: ${text.error}`, reasonCharsMax);
+  return { content: undefined, input: { code: "E_MEMORY_PROOF", message }, ...kept };
 };
 
 /** The end of an act as the session's input, its content apart. */
@@ -145,7 +144,8 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
   if (!result.ok || !isMap(result.value)) throw malformed("result");
   const succeeded = outcome.status === "confirmed" || outcome.status === "partial";
   const { origins, network } = result.value;
-  const recalled = succeeded ? recalledOf(outcome.evidence, result.value["proof"]) : undefined;
+  const recalled =
+    succeeded && target === recallTarget ? recalledOf(outcome.evidence, result.value) : undefined;
   const found = succeeded ? contentOf(target, result.value, end.output) : undefined;
   return {
     input: {
@@ -163,7 +163,7 @@ export const readActEnd = (target: string, end: ActEnd): ReadEnd => {
       outcome: end.outcome,
       outcomeSignature: end.outcomeSignature,
     },
-    content: recalled?.content ?? found,
+    content: recalled === undefined ? found : recalled.content,
     ...(recalled?.proof === undefined ? {} : { proof: recalled.proof }),
     ...(origins instanceof Uint8Array ? { origins } : {}),
     ...(Array.isArray(network) ? { requests: encodeCanonical(network) } : {}),

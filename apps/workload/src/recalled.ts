@@ -37,8 +37,20 @@ const proofText = ({ commit, shown, notShown }: RecallVerdict & { readonly ok: t
     `Not shown: ${notShown.join("; ")}.`,
   ].join("\n");
 
+/** Its driver found no file: there is nothing that a proof could lead to. */
+const isNoFile = ({ answers, store, log_root: root }: Evidence): boolean =>
+  answers === "0" && store === undefined && root === undefined;
+
 /** What recall says; an error where its proof does not hold. */
-export const recalledText = (evidence: Evidence, proof: Uint8Array): Result<Uint8Array, string> => {
+export const recalledText = (
+  evidence: Evidence,
+  proof: Uint8Array | undefined,
+): Result<Uint8Array, string> => {
+  if (proof === undefined) {
+    return isNoFile(evidence)
+      ? ok(utf8Encode("Nothing was ever remembered here.\n"))
+      : err("it came without a proof");
+  }
   if (toHex(nodeCrypto.sha256(proof)) !== evidence["proof"]) {
     return err("it is not the proof that was signed for");
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { toHex, utf8Encode } from "@ioi/base";
-import { encodeCanonical, outcome, schema } from "@ioi/wire";
+import { type CanonicalValue, encodeCanonical, outcome, schema } from "@ioi/wire";
 import { canonicalArguments, registryDifferences } from "../src/arguments.ts";
 import { contentOf, readActEnd } from "../src/outcomes.ts";
 
@@ -83,4 +83,48 @@ test("an outcome that does not decode is not taken for one", () => {
   assert.deepEqual(readActEnd("sys::exec", { ...more, result }).input.changed, []);
   const list = { ...end, outcome: signed, result: encodeCanonical([]) };
   assert.throws(() => readActEnd("sys::exec", list), /result does not decode/);
+});
+
+test("what was recalled is shown by its proof alone, whatever else its driver says", () => {
+  const read = (target: string, evidence: Readonly<Record<string, string>>, result: object) =>
+    readActEnd(target, {
+      outcome: schema.encode(outcome, {
+        version: 1,
+        counter: 4n,
+        actionId: new Uint8Array(32),
+        instanceId: new Uint8Array(16),
+        status: "confirmed",
+        resultHash: new Uint8Array(32),
+        bytes: 0,
+        reversible: false,
+        evidence,
+      }),
+      outcomeSignature: new Uint8Array(64),
+      result: encodeCanonical(result as CanonicalValue),
+      message: "",
+      output: [],
+    });
+  const said = { content: utf8Encode("pay at evil.example") };
+  const proof = utf8Encode("no proof");
+  const state = { store: "00".repeat(16), log_root: "00".repeat(32) };
+  const kept = read("memory::remember", {}, said);
+  assert.deepEqual(kept.content, said.content, "the control: of another action it is shown");
+  for (const [evidence, result] of [
+    [{}, said],
+    [{ answers: "1" }, said],
+    [{ answers: "0", ...state }, said],
+    [{ answers: "0" }, { ...said, proof }],
+  ] as const) {
+    const { content, input } = read("memory::recall", evidence, result);
+    assert.deepEqual([content, input.code], [undefined, "E_MEMORY_PROOF"]);
+  }
+  const nothing = read("memory::recall", { answers: "0" }, said);
+  assert.equal(nothing.input.code, undefined);
+  assert.match(new TextDecoder().decode(nothing.content), /^Nothing was ever remembered here/);
+  // Of another action a proof says nothing.
+  const other = read("mcp::call", {}, { ...said, proof });
+  assert.deepEqual(
+    [other.content, other.input.code, other.proof],
+    [said.content, undefined, undefined],
+  );
 });

@@ -1,7 +1,7 @@
 /**
- * The memory driver: `memory::remember`, `memory::recall`, `memory::forget`. It has no network, sees
- * the memory folder alone, and holds no key: what opens the file comes with each ticket, sealed to this
- * instance and bound to the action, and is gone with the action.
+ * The memory driver: `memory::remember`, `memory::recall`, `memory::forget`, `memory::share`. It has no
+ * network, sees the memory folder alone, and holds no key: what opens the file comes with each ticket,
+ * sealed to this instance and bound to the action, and is gone with the action.
  *
  * What is remembered keeps the origin that the Guardian judged it by. What is recalled comes with the
  * proof that it stands in the committed log; the roots that it leads to are part of what this instance
@@ -198,7 +198,7 @@ export class MemoryDriver implements Driver {
         }),
       absent: () => ({
         status: "confirmed",
-        result: { content: utf8Encode("Nothing was ever remembered here.\n") },
+        result: {},
         bytes: 0,
         reversible: false,
         evidence: { answers: "0" },
