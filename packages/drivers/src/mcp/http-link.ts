@@ -8,6 +8,7 @@
  * redirects are not followed. Bounds: egress' on bytes and time, `mcpMessageBytesMax` a message,
  * `mcpResumesMax` for one answer, `mcpStreamWaitMs*` between two streams.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { concatBytes, OperationError, toHex, utf8Decode, utf8Encode } from "@ioi/base";
 import { streamTool } from "@ioi/firewall/net";
 import type { Client } from "@ioi/host/rpc";
@@ -22,7 +23,7 @@ import {
   mcpStreamWaitMsMax,
   mcpStreamWaitMsMin,
 } from "../limits.ts";
-import { egressFetch, type EgressResponse } from "../net/egress-client.ts";
+import { brokeOff, egressFetch, type EgressResponse } from "../net/egress-client.ts";
 import { isJsonObject, type JsonObject, type McpMessage, readMessage } from "./messages.ts";
 import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
 
@@ -56,12 +57,19 @@ interface Stream {
   id: string | undefined;
   /** How long the server wants a client to wait. */
   waitMs: number;
+  /** How it ended before its end; what was asked for under it may still come. */
+  broke: OperationError | undefined;
 }
 
-const newStream = (): Stream => ({ id: undefined, waitMs: mcpStreamWaitMsMin });
+const newStream = (): Stream => ({ id: undefined, waitMs: mcpStreamWaitMsMin, broke: undefined });
 
-/** A stream ended as streams do; what was asked for under it may still come. */
-const brokeOff: ReadonlySet<string> = new Set(["E_EGRESS_RESPONSE", "E_EGRESS_TIMEOUT"]);
+const decode = (decoder: TextDecoder, piece: Uint8Array): string => {
+  try {
+    return decoder.decode(piece, { stream: true });
+  } catch (cause) {
+    throw new OperationError("E_MCP_PROTOCOL", "a stream of events is no UTF-8", { cause });
+  }
+};
 
 const evidenceOf = (response: EgressResponse): Readonly<Record<string, string>> => {
   const end = response.end();
@@ -142,6 +150,8 @@ class HttpLink implements ServerLink {
       (await this.#read(response, message, stream)) ||
       (await this.#resumed(message, stream)) === true;
     this.#noted(message, response.status);
+    // Nobody knows what became of it.
+    if (!answered && stream.broke !== undefined) throw stream.broke;
     return { answered, status: response.status, evidence: evidenceOf(response) };
   }
 
@@ -215,15 +225,8 @@ class HttpLink implements ServerLink {
 
   async #pause(ms: number): Promise<void> {
     const { signal } = this.#abort;
-    if (signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      const stop = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      signal.addEventListener("abort", stop, { once: true });
-    });
+    // Woken early where the link is closed.
+    await sleep(ms, undefined, { signal }).catch(() => undefined);
   }
 
   #headers(message: McpMessage | undefined): readonly (readonly [string, string])[] {
@@ -321,14 +324,12 @@ class HttpLink implements ServerLink {
         if (length > 2 * mcpMessageBytesMax) {
           throw new OperationError("E_MCP_PROTOCOL", "an event is larger than a message may be");
         }
-        parser.feed(decoder.decode(piece, { stream: true }));
+        parser.feed(decode(decoder, piece));
       }
     } catch (error) {
-      if (error instanceof TypeError) {
-        throw new OperationError("E_MCP_PROTOCOL", "a stream of events is no UTF-8");
-      }
-      const code = error instanceof OperationError ? error.code : "";
-      if (!brokeOff.has(code) || this.#abort.signal.aborted) throw error;
+      const isBreak = error instanceof OperationError && brokeOff.has(error.code);
+      if (!isBreak || this.#abort.signal.aborted) throw error;
+      stream.broke = error;
     }
   }
 

@@ -277,14 +277,12 @@ export class RelaySession {
       return;
     }
     const permitted = this.#permitted;
+    const exchange = link.exchange.bind(link);
+    const perform = (context: ActContext): Promise<Exchange> => exchange(bytes, context);
     if (permitted !== undefined) {
-      const exchange = link.exchange.bind(link);
-      const perform = (context: ActContext): Promise<Exchange> => exchange(bytes, context);
       void this.#exchange({ bytes, perform }, permitted.context, permitted.key);
       return;
     }
-    const exchange = link.exchange.bind(link);
-    const perform = (context: ActContext): Promise<Exchange> => exchange(bytes, context);
     this.#holdRequest(transportAction(bytes, this.#options.server), { bytes, perform });
   }
 
@@ -396,9 +394,8 @@ export class RelaySession {
     }
     // A stream is bounded by egress.
     const listens = own !== undefined && own.bytes === undefined;
-    const timer = setTimeout(() => {
-      if (!listens) this.#settle(key, { type: "time" });
-    }, mcpCallMsMax);
+    const late = (): void => this.#settle(key, { type: "time" });
+    const timer = listens ? undefined : setTimeout(late, mcpCallMsMax);
     const onAbort = (): void => this.#settle(key, { type: "dropped" });
     context.signal.addEventListener("abort", onAbort, { once: true });
     if (context.signal.aborted) onAbort();

@@ -113,7 +113,7 @@ export const egressFetch =
   };
 
 /** The way out may be free again in a moment; what was refused stays refused. */
-const brokeOff: ReadonlySet<string> = new Set(["E_EGRESS_RESPONSE", "E_EGRESS_TIMEOUT"]);
+export const brokeOff: ReadonlySet<string> = new Set(["E_EGRESS_RESPONSE", "E_EGRESS_TIMEOUT"]);
 
 const goesOn = (response: EgressResponse, offset: number): boolean =>
   response.status === 206 &&
