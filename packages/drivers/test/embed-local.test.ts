@@ -1,6 +1,6 @@
 /** A model from a folder: what is asked of it, what is made of its answers, and what it cannot do. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -190,6 +190,9 @@ test("files and answers that are none are errors with a code", async () => {
   };
   rmSync(join(folder, "tokenizer.json"), { force: true });
   await refused(standIn());
+  mkdirSync(join(folder, "tokenizer.json"));
+  await refused(standIn());
+  rmSync(join(folder, "tokenizer.json"), { recursive: true });
   writeFileSync(join(folder, "tokenizer.json"), "[");
   await refused(standIn());
   write();

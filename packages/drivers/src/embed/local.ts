@@ -25,9 +25,9 @@ const fail = (message: string, cause?: unknown): OperationError =>
 
 const readFirst = (folder: string, names: readonly string[], bytesMax: number): Uint8Array => {
   for (const name of names) {
-    const size = statSync(join(folder, name), { throwIfNoEntry: false })?.size;
-    if (size === undefined) continue;
-    if (size > bytesMax) throw fail(`${join(folder, name)} has more than ${bytesMax} bytes`);
+    const stat = statSync(join(folder, name), { throwIfNoEntry: false });
+    if (stat?.isFile() !== true) continue;
+    if (stat.size > bytesMax) throw fail(`${join(folder, name)} has more than ${bytesMax} bytes`);
     return new Uint8Array(readFileSync(join(folder, name)));
   }
   throw fail(`${folder} has no ${names[0]}`);

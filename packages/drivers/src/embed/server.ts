@@ -79,7 +79,7 @@ const ask = async (
   url: string,
   texts: readonly string[],
 ): Promise<readonly (readonly number[])[]> => {
-  const inputBytes = texts.reduce((sum, text) => sum + text.length, 0);
+  const inputBytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   for (let attempt = 1; ; attempt++) {
     const end = await embed(
       { protocol: "openai", url, name: model, texts, inputBytes, bounds, signal },
