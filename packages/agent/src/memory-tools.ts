@@ -66,7 +66,7 @@ export const memoryTools: readonly Tool[] = [
     arguments: [
       {
         name: "memory",
-        of: { type: "text", charsMax: 4096 },
+        of: { type: "text", charsMax: 350 },
         required: true,
         about: "Their numbers, with commas.",
       },

@@ -133,7 +133,6 @@ export const foldersOf = ({
   return given.map((each) => (each.access === "organise" ? { ...each, access: "write" } : each));
 };
 
-/** What the task was given; undefined where nothing but policy and folders limits it. */
 /** What the person picked for a task, in a chooser or on its card: as good as typed. */
 export const picksOf = ({ scope }: SessionRecord): readonly string[] => [
   ...(scope?.sites ?? []),
@@ -141,6 +140,7 @@ export const picksOf = ({ scope }: SessionRecord): readonly string[] => [
   ...(scope?.persons ?? []),
 ];
 
+/** What the task was given; undefined where nothing but policy and folders limits it. */
 export const taskOf = (session: SessionRecord): TaskScope | undefined => {
   const { scope, access, widened } = session;
   if (scope === undefined && access !== "organise") return undefined;
