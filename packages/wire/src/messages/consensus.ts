@@ -36,8 +36,8 @@ export type CertifiedRef = Infer<typeof certifiedRef>;
 export const envelopeKind = oneOf("propose", "vote", "timeout", "freeze");
 export type EnvelopeKind = Infer<typeof envelopeKind>;
 
-const bodyFields = {
-  version: int(1, 1),
+/** A Guardian's session in an epoch, and where it stands. */
+const sessionFields = {
   chain: hash,
   epoch: consensusEpoch,
   /** Hash of the validator set. */
@@ -46,8 +46,13 @@ const bodyFields = {
   gid: hash,
   /** Hash of the session's public key. */
   session: hash,
-  /** Of this session, from 1. */
+  /** Envelopes of this session: the first one is number 1. */
   counter: u64,
+};
+
+const bodyFields = {
+  version: int(1, 1),
+  ...sessionFields,
   /** Hash of the envelope before; zeros in the first. */
   prevTrace: hash,
   kind: envelopeKind,
@@ -241,12 +246,7 @@ export type ConsensusMessage = Infer<typeof consensusMessage>;
 export const guardianSeal = record({
   version: int(1, 1),
   boot: u64,
-  chain: hash,
-  epoch: consensusEpoch,
-  validators: hash,
-  gid: hash,
-  session: hash,
-  counter: u64,
+  ...sessionFields,
   trace: hash,
   slot: record({ view: u64, kind: envelopeKind }),
   high: certifiedRef,
