@@ -3,21 +3,19 @@
  * honest hosts and a malicious one, q = 2 of 3. Each forks the chain once its guard is taken away, and is
  * refused with it. Every proposal, vote and timeout is a step.
  */
-import { assert } from "@ioi/base";
+import { assert, equalBytes } from "@ioi/base";
 import type { CommitCert, Envelope, QuorumCert } from "@ioi/wire";
-import { anchorCert, Judge, type JudgeRule, quorumCertOf, timeoutCertOf } from "./certificates.ts";
+import { anchorCert, type JudgeRule, quorumCertOf, timeoutCertOf } from "./certificates.ts";
 import type { GuardianRule } from "./guardian.ts";
 import {
   blockOn,
   type Certified,
-  chain,
   Committee,
   digestOf,
-  firstEpoch,
   genesis,
+  judgeOf,
   member,
   requestFor,
-  setOf,
   twin,
 } from "./testing.ts";
 
@@ -37,8 +35,7 @@ export class Attack {
   steps = 0;
 
   constructor({ guardians = new Map(), judge = [] }: Lacking = {}) {
-    const context = { chain, epoch: firstEpoch };
-    const judging = new Judge(twin, context, setOf(members), genesis, new Set(judge));
+    const judging = judgeOf(members, twin, { without: judge });
     this.committee = new Committee(members, twin, judging, guardians);
     this.anchor = anchorCert(this.judge.context, genesis);
   }
@@ -104,7 +101,7 @@ export const forks = (attack: Attack, a: CommitCert, b: CommitCert): boolean =>
   attack.judge.commitCert(a).ok &&
   attack.judge.commitCert(b).ok &&
   a.block.height === b.block.height &&
-  a.block.payloadRoot !== b.block.payloadRoot;
+  !equalBytes(a.block.payloadRoot, b.block.payloadRoot);
 
 export interface Attacked {
   /** `fork`, `no fork`, or why something was refused. */

@@ -1,6 +1,6 @@
 /**
- * Validators, Guardians and blocks for tests and simulation; nothing that runs imports this. Signatures
- * are those of a keyed-hash twin, or of a provider's own keys.
+ * Validators, Guardians and blocks for tests and simulation; nothing that orders a real chain imports
+ * this. Signatures are those of a keyed-hash twin, or of a provider's own keys.
  */
 import { sha256 as hashOf } from "@noble/hashes/sha2.js";
 import { assert, concatBytes, equalBytes, uintBE, utf8Encode } from "@ioi/base";
@@ -14,7 +14,7 @@ import type {
   QuorumCert,
   ValidatorEntry,
 } from "@ioi/wire";
-import { type Anchor, anchorCert, Judge, quorumCertOf } from "./certificates.ts";
+import { type Anchor, anchorCert, Judge, type JudgeRule, quorumCertOf } from "./certificates.ts";
 import {
   Guardian,
   type GuardianRequest,
@@ -213,8 +213,21 @@ export const blockOn = (
   };
 };
 
-export const judgeOf = (members: readonly Member[], provider: TestProvider = twin): Judge =>
-  new Judge(provider, { chain, epoch: firstEpoch }, setOf(members), genesis);
+export interface JudgeOptions {
+  readonly epoch?: bigint;
+  readonly anchor?: Anchor;
+  /** Checks that it lacks. */
+  readonly without?: readonly JudgeRule[];
+}
+
+export const judgeOf = (
+  members: readonly Member[],
+  provider: TestProvider = twin,
+  { epoch = 0n, anchor = genesis, without = [] }: JudgeOptions = {},
+): Judge => {
+  const context = { chain, epoch: { ...firstEpoch, number: epoch } };
+  return new Judge(provider, context, setOf(members), anchor, new Set(without));
+};
 
 export const digestOf = (n: number): Uint8Array => {
   const digest = new Uint8Array(32);

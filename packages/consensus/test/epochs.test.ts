@@ -7,7 +7,7 @@ import {
   Engine,
   type EngineEffect,
   type EngineInput,
-  Judge,
+  type Judge,
   LightClient,
   tenureViews,
 } from "@ioi/consensus";
@@ -16,6 +16,7 @@ import {
   chain,
   firstEpoch,
   genesis,
+  judgeOf,
   type Member,
   member,
   named,
@@ -27,7 +28,7 @@ import {
 } from "@ioi/consensus/testing";
 
 const judgeAt = (number: bigint, members: readonly Member[], anchor: Anchor): Judge =>
-  new Judge(twin, { chain, epoch: { ...firstEpoch, number } }, setOf(members), anchor);
+  judgeOf(members, twin, { epoch: number, anchor });
 
 /** One validator alone, until the epoch that ends at `endHeight` is over; its effects answered at once. */
 const liveThrough = (judge: Judge, signer: Signer, next: readonly Member[], endHeight: bigint) => {

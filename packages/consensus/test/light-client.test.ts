@@ -6,7 +6,6 @@ import {
   type Anchor,
   anchorAfter,
   anchorCert,
-  Judge,
   leaseAheadMax,
   LightClient,
   tenureViews,
@@ -21,6 +20,7 @@ import {
   digestOf,
   firstEpoch,
   genesis,
+  judgeOf,
   type Member,
   member,
   messageOf,
@@ -57,12 +57,8 @@ const endOf = (committee: Committee, next: readonly Member[], leaseEnd = 0n, emp
   return { committee, cert, anchor: anchorAfter(end.value) };
 };
 
-const committeeAt = (members: readonly Member[], number: bigint, anchor: Anchor): Committee =>
-  new Committee(
-    members,
-    twin,
-    new Judge(twin, { chain, epoch: { number, mode: "a-dmft" } }, setOf(members), anchor),
-  );
+const committeeAt = (members: readonly Member[], epoch: bigint, anchor: Anchor): Committee =>
+  new Committee(members, twin, judgeOf(members, twin, { epoch, anchor }));
 
 const startOf = (members: readonly Member[]) =>
   new LightClient(twin, { chain, epoch: firstEpoch, set: setOf(members), anchor: genesis });

@@ -50,6 +50,7 @@ test("T3, T7: a Guardian that is set back forks, and what it signed convicts it"
   guardian.state = before;
   const a = attack.commit(1n, 2, [h2, z]);
   assert.ok(forks(attack, b, a));
+  assert.ok(!forks(attack, b, structuredClone(b)), "a commit that came twice is no fork");
   const proofs = new Evidence(attack.judge).find(b, [a.blockQc]);
   assert.deepEqual(
     proofs.map(({ kind, registration }) => ({ kind, index: registration.index })),

@@ -1,13 +1,11 @@
 /** Epochs of a chain with ML-DSA-44, each with another set, and a block proof for each of its commits. */
-import { assert } from "@ioi/base";
 import {
   type Anchor,
   anchorAfter,
   anchorCert,
   blockHash,
-  Judge,
   startHash,
-  ValidatorSet,
+  type ValidatorSet,
 } from "@ioi/consensus";
 import {
   blockOn,
@@ -15,8 +13,10 @@ import {
   Committee,
   firstEpoch,
   genesis,
+  judgeOf,
   type Member,
   member,
+  setOf,
 } from "@ioi/consensus/testing";
 import { nodeCrypto } from "@ioi/host/crypto";
 import type { BlockProof, CommitCert, ConsensusStart } from "@ioi/wire";
@@ -27,19 +27,12 @@ const voters = [0, 1, 3];
 const membersOf = (number: number): readonly Member[] =>
   [0, 1, 2, 3].map((i) => member(`${number}.${i}`, 1n, nodeCrypto.generate("ml-dsa-44")));
 
-const committeeOf = (members: readonly Member[], number: number, anchor: Anchor): Committee => {
-  const set = ValidatorSet.from(
-    nodeCrypto,
-    members.map(({ entry }) => entry),
-  );
-  assert(set.ok, "a set");
-  const epoch = { ...firstEpoch, number: BigInt(number) };
-  return new Committee(
+const committeeOf = (members: readonly Member[], number: number, anchor: Anchor): Committee =>
+  new Committee(
     members,
     nodeCrypto,
-    new Judge(nodeCrypto, { chain, epoch }, set.value, anchor),
+    judgeOf(members, nodeCrypto, { epoch: BigInt(number), anchor }),
   );
-};
 
 export interface Chain {
   readonly start: ConsensusStart;
@@ -68,7 +61,7 @@ export const makeChain = (epochs: number, commitsPerEpoch: number): Chain => {
       cert = nextCommit(committee, cert);
     }
     const next = membersOf(number + 1);
-    const end = endOf(committee, cert, committeeOf(next, number + 1, genesis).judge.set);
+    const end = endOf(committee, cert, setOf(next));
     passed.push({ cert: end.cert, next: next.map(({ entry }) => entry) });
     [members, anchor] = [next, end.anchor];
   }

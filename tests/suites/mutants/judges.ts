@@ -1,16 +1,14 @@
 /** Judges without a check: they take what no quorum of sound Guardians signed for. */
-import { anchorCert, Judge, type JudgeRule, quorumCertOf } from "@ioi/consensus";
+import { anchorCert, type Judge, type JudgeRule, quorumCertOf } from "@ioi/consensus";
 import {
   blockOn,
   type Certified,
-  chain,
   Committee,
   digestOf,
-  firstEpoch,
   genesis,
+  judgeOf,
   member,
   requestFor,
-  setOf,
   twin,
 } from "@ioi/consensus/testing";
 import { t15 } from "@ioi/consensus/testing-attacks";
@@ -18,15 +16,12 @@ import type { Envelope, QuorumCert } from "@ioi/wire";
 import type { Mutant } from "./mutant.ts";
 
 const members = ["a", "b", "c"].map((name) => member(name, 1n));
-const set = setOf(members);
-const judgeWithout = (lacks: readonly JudgeRule[], anchor = genesis): Judge =>
-  new Judge(twin, { chain, epoch: firstEpoch }, set, anchor, new Set(lacks));
-
-const sound = judgeWithout([]);
+const sound = judgeOf(members);
 const first = anchorCert(sound.context, genesis);
 const blockIn = (view: bigint, over = {}): Certified => blockOn(sound, genesis, first, view, over);
 const committee = (): Committee => new Committee(members, twin, sound);
-const certOf = (votes: readonly [Envelope, ...Envelope[]]): QuorumCert => quorumCertOf(set, votes);
+const certOf = (votes: readonly [Envelope, ...Envelope[]]): QuorumCert =>
+  quorumCertOf(sound.set, votes);
 
 const taken = (verdict: { readonly ok: boolean }, what: string): string | undefined =>
   verdict.ok ? `${what} is taken` : undefined;
@@ -39,7 +34,7 @@ const mutant = (
   of: "judge",
   harm(isThere) {
     const lacks = isThere ? [] : [rule];
-    return harm(judgeWithout(lacks), lacks);
+    return harm(judgeOf(members, twin, { without: lacks }), lacks);
   },
 });
 
@@ -65,8 +60,7 @@ const rejection = (signer: number, justView: bigint) => {
 
 export const judgeMutants: readonly Mutant[] = [
   mutant("V1-context", (judge) => {
-    const epoch = { number: 1n, mode: "a-dmft" } as const;
-    const later = new Committee(members, twin, new Judge(twin, { chain, epoch }, set, genesis));
+    const later = new Committee(members, twin, judgeOf(members, twin, { epoch: 1n }));
     return taken(judge.envelope(later.signer(0).vote(blockIn(1n))), "a vote of another epoch");
   }),
   mutant("V2-fields", (judge) =>
@@ -83,9 +77,8 @@ export const judgeMutants: readonly Mutant[] = [
   mutant("V3-power", (judge) =>
     taken(judge.quorumCert(certOf([committee().signer(0).vote(blockIn(1n))])), "one vote of three"),
   ),
-  mutant("V3-just", (_, lacks) => {
-    const anchor = { ...genesis, view: 16n };
-    const judge = judgeWithout(lacks, anchor);
+  mutant("V3-just", (_, without) => {
+    const judge = judgeOf(members, twin, { anchor: { ...genesis, view: 16n }, without });
     const lockless = new Map([0, 1].map((index) => [index, ["G1-lock"] as const]));
     const all = new Committee(members, twin, judge, lockless);
     const old = blockOn(judge, genesis, { ...first, view: 5n }, 17n);

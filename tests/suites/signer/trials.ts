@@ -2,7 +2,7 @@
  * One Guardian, one fault, in memory: killed before any effect, set back to an older copy, or copied
  * whole. Then everything that left is compared, as a network would.
  */
-import { assert, type SeededRandom, toHex, uintBE } from "@ioi/base";
+import { assert, type SeededRandom, toHex } from "@ioi/base";
 import {
   divergenceOf,
   leaseProofOf,
@@ -16,7 +16,7 @@ import {
   verifyDivergence,
   zeroHash,
 } from "@ioi/consensus";
-import { Anchored, chain, member, type TestProvider } from "@ioi/consensus/testing";
+import { Anchored, chain, digestOf, member, type TestProvider } from "@ioi/consensus/testing";
 import type { DivergenceProof, Envelope } from "@ioi/wire";
 
 export type Fault = "kill" | "restore" | "clone" | "outlived";
@@ -33,12 +33,6 @@ export interface Trial {
   /** An older copy was taken up. */
   readonly wasSetBack: boolean;
 }
-
-const digestOf = (n: number): Uint8Array => {
-  const digest = new Uint8Array(32);
-  digest.set(uintBE(n, 4), 28);
-  return digest;
-};
 
 const ref = (view: bigint) => ({ view, digest: view === 0n ? zeroHash : digestOf(Number(view)) });
 

@@ -1,14 +1,15 @@
 /** A long chain over some epochs, as its validators would have committed it. */
-import { assert, SeededRandom } from "@ioi/base";
-import { anchorAfter, anchorCert, Judge, type SyncSource, ValidatorSet } from "@ioi/consensus";
+import { SeededRandom } from "@ioi/base";
+import { anchorAfter, anchorCert, type SyncSource, type ValidatorSet } from "@ioi/consensus";
 import {
   blockOn,
   type Certified,
-  chain,
   Committee,
   genesis,
+  judgeOf,
   type Member,
   member,
+  setOf,
   type TestProvider,
 } from "@ioi/consensus/testing";
 import type { CommitCert, ConsensusBlock, EpochCert, ValidatorEntry } from "@ioi/wire";
@@ -25,13 +26,11 @@ export class LongChain implements SyncSource {
     let members = this.members;
     let anchor = genesis;
     for (let number = 0; number < epochs; number++) {
-      const set = setOf(provider, members);
-      const epoch = { number: BigInt(number), mode: "a-dmft" } as const;
-      const judge = new Judge(provider, { chain, epoch }, set, anchor);
+      const judge = judgeOf(members, provider, { epoch: BigInt(number), anchor });
       const committee = new Committee(members, provider, judge);
       const end = Math.floor((heights * (number + 1)) / epochs);
       const next = membersOf(name, number + 1);
-      const last = number === epochs - 1 ? undefined : setOf(provider, next);
+      const last = number === epochs - 1 ? undefined : setOf(next);
       const top = this.#epoch(committee, random, end, last);
       if (last === undefined) continue;
       const { cert: commit } = committee.commitOf(top);
@@ -80,12 +79,3 @@ export class LongChain implements SyncSource {
 
 const membersOf = (name: string, epoch: number): readonly Member[] =>
   [0, 1, 2, 3].map((i) => member(`${name} ${epoch}.${i}`, 1n));
-
-const setOf = (provider: TestProvider, members: readonly Member[]): ValidatorSet => {
-  const set = ValidatorSet.from(
-    provider,
-    members.map(({ entry }) => entry),
-  );
-  assert(set.ok, "a set");
-  return set.value;
-};

@@ -1,14 +1,7 @@
 /** Peers of a fresh node, one honest and others that lie each in its own way; in virtual time. */
 import { SeededRandom } from "@ioi/base";
-import {
-  type SetError,
-  Sync,
-  syncChunkFrom,
-  type SyncEffect,
-  type SyncSource,
-  ValidatorSet,
-} from "@ioi/consensus";
-import { chain, firstEpoch, genesis, type TestProvider } from "@ioi/consensus/testing";
+import { Sync, syncChunkFrom, type SyncEffect, type SyncSource } from "@ioi/consensus";
+import { chain, firstEpoch, genesis, setOf, type TestProvider } from "@ioi/consensus/testing";
 import { type ConsensusBlock, schema, type SyncChunk, syncChunk } from "@ioi/wire";
 import type { LongChain } from "./chain.ts";
 
@@ -44,14 +37,8 @@ const changedBlock = (random: SeededRandom, chunk: SyncChunk): SyncChunk => {
 };
 
 const shortened = (source: SyncSource, from: bigint): SyncChunk => {
-  for (let count = 1n; ; count++) {
-    const upTo = from + count - 1n;
-    const few: SyncSource = {
-      block: (height) => source.block(height),
-      newest: source.newest,
-      endAt: (height) => source.endAt(height),
-    };
-    const whole = syncChunkFrom(few, from);
+  const whole = syncChunkFrom(source, from);
+  for (let upTo = from; ; upTo++) {
     const blocks = whole.blocks.filter(({ header }) => header.height <= upTo);
     if (blocks.length >= whole.blocks.length) return whole;
     const [last, child, above] = [0n, 1n, 2n].map((up) => source.block(upTo + up));
@@ -126,13 +113,8 @@ export const runSync = (
   lies: readonly Lie[],
 ): Synced => {
   const random = new SeededRandom(`peers ${seed}`);
-  const set = ValidatorSet.from(
-    provider,
-    real.members.map(({ entry }) => entry),
-  );
-  if (!set.ok) throw new RangeError((set.error satisfies SetError).message);
-  const start = { chain, epoch: firstEpoch, set: set.value, anchor: genesis };
-  const node = new Sync(provider, start);
+  const set = setOf(real.members);
+  const node = new Sync(provider, { chain, epoch: firstEpoch, set, anchor: genesis });
   const blocks: ConsensusBlock[] = [];
   const banned: number[] = [];
   let [nowMs, questions, epochs, isDone] = [0, 0, 0, false];
