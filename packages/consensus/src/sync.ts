@@ -59,10 +59,13 @@ interface Peer {
   readonly worth: number;
   /** It has nothing above this height, or did not answer twice at it. */
   readonly endsAt: bigint | undefined;
+  /** It did not answer so often, the newest block being the one of that height. */
   readonly silences: number;
+  readonly silentAt: bigint | undefined;
 }
 
-const untried: Peer = { worth: syncBlocksMax + 1, endsAt: undefined, silences: 0 };
+const heard = { silences: 0, silentAt: undefined };
+const untried: Peer = { worth: syncBlocksMax + 1, endsAt: undefined, ...heard };
 
 interface Question {
   readonly peer: number;
@@ -121,7 +124,7 @@ export class Sync {
     if (known === undefined && this.#peers.size >= syncPeersMax) return;
     this.#peers.set(
       peer,
-      known === undefined ? untried : { ...known, endsAt: undefined, silences: 0 },
+      known === undefined ? untried : { ...known, endsAt: undefined, ...heard },
     );
     this.#isDone = false;
   }
@@ -132,12 +135,12 @@ export class Sync {
     if (!isAsked || !this.#peers.has(peer)) return;
     this.#question = undefined;
     if (chunk.blocks.length === 0) {
-      this.#peers.set(peer, { worth: 0, endsAt: this.#tip.height, silences: 0 });
+      this.#peers.set(peer, { worth: 0, endsAt: this.#tip.height, ...heard });
       return;
     }
     const taken = this.#take(chunk);
     if (taken.ok) {
-      this.#peers.set(peer, { worth: chunk.blocks.length, endsAt: undefined, silences: 0 });
+      this.#peers.set(peer, { worth: chunk.blocks.length, endsAt: undefined, ...heard });
       return;
     }
     this.#peers.delete(peer);
@@ -151,10 +154,11 @@ export class Sync {
     this.#question = undefined;
     const known = this.#peers.get(question.peer);
     assert(known !== undefined, "who is asked is a peer");
-    const silences = known.silences + 1;
+    const { height } = this.#tip;
+    const silences = known.silentAt === height ? known.silences + 1 : 1;
     const worth = Math.floor(Math.min(known.worth, syncBlocksMax) / 4);
-    const endsAt = silences >= 2 ? this.#tip.height : undefined;
-    this.#peers.set(question.peer, { worth, endsAt, silences });
+    const endsAt = silences >= 2 ? height : undefined;
+    this.#peers.set(question.peer, { worth, endsAt, silences, silentAt: height });
   }
 
   /** Y4: who gave most is asked again; whoever was not asked yet comes first. */

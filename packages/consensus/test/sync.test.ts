@@ -122,6 +122,20 @@ test("Y4: a node is done when nobody has more, and asks again when somebody says
   assert.deepEqual(asked(silent.handle({ type: "tick" }, 2 * syncAnswerMs)), ["done"]);
 });
 
+test("Y4: silences count where they happened: a slow peer is asked twice above the newest block", () => {
+  const node = fresh();
+  node.handle({ type: "peer", peer: 1 }, 0);
+  node.handle({ type: "peer", peer: 2 }, 0);
+  let nowMs = syncAnswerMs;
+  assert.deepEqual(asked(node.handle({ type: "tick" }, nowMs)), ["ask 2 from 1"]);
+  assert.deepEqual(asked(node.handle(answer(2), nowMs)), ["blocks", "ask 1 from 10"]);
+  nowMs += syncAnswerMs;
+  assert.deepEqual(asked(node.handle({ type: "tick" }, nowMs)), ["ask 1 from 10"], "once here");
+  nowMs += syncAnswerMs;
+  assert.deepEqual(asked(node.handle({ type: "tick" }, nowMs)), ["ask 2 from 10"]);
+  assert.deepEqual(asked(node.handle(answer(2, { blocks: [] }, 10n), nowMs)), ["done"]);
+});
+
 test("peers beyond the bound are not taken on", () => {
   const node = fresh();
   for (let peer = 0; peer < 2 * syncPeersMax; peer++) node.handle({ type: "peer", peer }, 0);
