@@ -55,7 +55,11 @@ export const bodyOf = (envelope: EnvelopeBody): EnvelopeBody => ({
   high: envelope.high,
 });
 
-/** Of what is read-only: remembered as long as it lives, since several places ask for the same one. */
+/**
+ * Remembered as long as the object lives, since several places ask for the same one. Condition: nobody
+ * writes into an object that was given in here, nor into bytes of it or out of here. It holds since
+ * decoders copy, and since whoever wants another field makes another object.
+ */
 const remembered = <T extends object>(of: (value: T) => Uint8Array): ((value: T) => Uint8Array) => {
   const known = new WeakMap<T, Uint8Array>();
   return (value) => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   anchorCert,
+  blockHash,
   defaultBroken,
   freezeView,
   gradeOf,
@@ -16,7 +17,13 @@ import {
   ValidatorSet,
   verifyRegistration,
 } from "@ioi/consensus";
-import type { Envelope, QuorumCert, ValidatorEntry } from "@ioi/wire";
+import {
+  blockHeader,
+  type Envelope,
+  type QuorumCert,
+  schema,
+  type ValidatorEntry,
+} from "@ioi/wire";
 import {
   blockOn,
   Committee,
@@ -98,6 +105,18 @@ test("grades are those of the table, and count no Guardian that can be set back"
   assert.deepEqual(gradeOf(set, strengthOf(set, [0, 1, 2, 3])), { type: "F0" });
   assert.deepEqual(powerByVendor(set, [0, 1]), [{ vendor: "y", power: 2n }]);
   assert.equal(defaultBroken(set), 1n);
+});
+
+test("a hash is remembered for an object that nobody changes: decoders copy, a change is another object", () => {
+  const { block } = new Committee(four()).commit();
+  const bytes = schema.encode(blockHeader, block.header);
+  const decoded = schema.decode(blockHeader, bytes);
+  assert.ok(decoded.ok);
+  const hash = blockHash(twin, decoded.value);
+  assert.equal(blockHash(twin, decoded.value), hash, "remembered");
+  bytes.fill(0);
+  assert.deepEqual(blockHash(twin, { ...decoded.value }), hash, "what was decoded is as it was");
+  assert.notDeepEqual(blockHash(twin, { ...decoded.value, height: 9n }), hash);
 });
 
 test("a registration is of its set and of no other", () => {

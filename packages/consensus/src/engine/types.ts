@@ -94,7 +94,7 @@ export interface EngineOptions {
   readonly sets: TrustedSets;
   /** Longest that a message takes once the network works. */
   readonly deltaMs: number;
-  /** At least 4 delta and 100 ms. */
+  /** At least 4 delta + 100 ms. */
   readonly baseMs: number;
   /** What a leader waits for more than a quorum. */
   readonly strongMs: number;
