@@ -36,6 +36,8 @@ export interface SigningOptions {
   readonly views: number;
   /** Blocks that may be made for one view. */
   readonly blocks?: number;
+  /** Blocks of one view are made in the order of their numbers: they differ by name only. */
+  readonly isOrdered?: boolean;
   /** G1: a vote is not below the lock. */
   readonly lock?: boolean;
   /** V6: a vote counts only with the block's justView. */

@@ -32,6 +32,7 @@ export class SigningModel implements Model {
   constructor(options: SigningOptions) {
     this.options = {
       blocks: 1,
+      isOrdered: true,
       lock: true,
       countsLies: false,
       opening: "nothing",
@@ -146,8 +147,8 @@ export class SigningModel implements Model {
   ): void {
     for (let block = 1; block <= this.blockCount; block++) {
       const view = this.viewOf(block);
-      // Blocks of one view differ by name only: they are made in order.
-      const isNext = view !== this.viewOf(block - 1) || this.isMade(state, block - 1);
+      const isFirst = !this.options.isOrdered || view !== this.viewOf(block - 1);
+      const isNext = isFirst || this.isMade(state, block - 1);
       if (this.isMade(state, block) || !isNext) continue;
       for (let parent = 0; parent < block && this.viewOf(parent) < view; parent++) {
         if (!this.isCertified(state, parent) || !this.#isOpen(state, view, parent)) continue;

@@ -26,6 +26,23 @@ test("a certificate that only its readers see: T16 takes nine steps where Guardi
   assert.equal(outcome(of(true)), "holds");
 });
 
+test("states that differ by names only are one state: with every name the verdicts are the same", () => {
+  class Named extends SigningModel {
+    override canonical(): void {}
+  }
+  for (const third of ["sound", "unbound"] as const) {
+    const nodes = ["sound", "sound", third] as const;
+    const options = { nodes, quorum: 2, views: 2, blocks: 2 };
+    const one = explore(new SigningModel(options));
+    const ordered = explore(new Named(options));
+    const named = explore(new Named({ ...options, isOrdered: false }));
+    for (const each of [ordered, named]) {
+      assert.deepEqual([each.type, each.depth], [one.type, one.depth]);
+    }
+    assert.ok(one.states < ordered.states && ordered.states < named.states);
+  }
+});
+
 test("an exploration ends at its bound and says so", () => {
   const model = new SigningModel({ nodes: sound, quorum: 2, views: 4 });
   const found = explore(model, 100);

@@ -105,7 +105,7 @@ export const modelled: readonly Modelled[] = [
   },
   { id: "grades/3-of-4", with: graded(1, 3), without: graded(2, 3), steps: 16 },
   { id: "grades/4-of-4", with: graded(2, 4), without: graded(3, 4), steps: 18 },
-  ...(["partial", "silent", "newer"] as const).map((guard): Modelled => {
+  ...(["partial", "silent", "newer", "locks"] as const).map((guard): Modelled => {
     const nodes = ["broken", "sound", "sound"] as const;
     return {
       id: `guard/${guard}`,
