@@ -6,7 +6,8 @@
  * - `unfinished`: runs that did not come to the newest block;
  * - `honestBanned`: honest peers that were not asked any more.
  *
- * Control: without an honest peer the node comes nowhere, and takes nothing that is wrong.
+ * Without an honest peer the node comes nowhere, and takes nothing that is wrong. Control: a node that trusts
+ * another start takes the blocks of another chain, and the same count says so.
  */
 import { equalBytes, SeededRandom } from "@ioi/base";
 import { blockHash } from "@ioi/consensus";
@@ -86,10 +87,18 @@ export const suite: Suite = {
     }
     const alone = runSync(provider, context.seed, real, forged, ["foreign", "changed", "empty"]);
     cases.push({
-      id: "control-nobody-is-honest",
+      id: "nobody-is-honest",
       outcome: alone.blocks.length === 0 && alone.banned.length === 2 ? "passed" : "failed",
       expected: "nothing is taken",
       actual: `${alone.blocks.length} blocks, ${alone.banned.length} banned`,
+    });
+    const astray = wrongIn(real, runSync(provider, context.seed, forged, real, ["honest"]));
+    cases.push({
+      id: "control-another-start",
+      outcome: astray > 0 ? "passed" : "failed",
+      expected: "blocks of another chain",
+      actual: `${astray} wrong blocks`,
+      control: astray > 0 ? "harmed" : "harmless",
     });
     return {
       cases,
