@@ -1,7 +1,7 @@
 /**
  * Everything that happened as lines, and as one hash: two runs of a seed have the same.
  *
- * Bounds: `traceLinesMax` lines are held; a listener sees each of them.
+ * Bounds: `traceLinesMax` lines are held.
  */
 import { concatBytes, toHex, utf8Encode } from "@ioi/base";
 import type { EngineEffect, EngineInput } from "@ioi/consensus";
@@ -11,17 +11,14 @@ import { traceLinesMax } from "./limits.ts";
 
 export class Trace {
   readonly #hashing: Hashing;
-  readonly #listener: ((line: string) => void) | undefined;
   #hash: Uint8Array = new Uint8Array(32);
   #lines: string[] = [];
 
-  constructor(hashing: Hashing, listener?: (line: string) => void) {
+  constructor(hashing: Hashing) {
     this.#hashing = hashing;
-    this.#listener = listener;
   }
 
   add(line: string): void {
-    this.#listener?.(line);
     if (this.#lines.push(line) >= traceLinesMax) this.#fold();
   }
 
@@ -37,9 +34,9 @@ export class Trace {
   }
 }
 
-export const short = (digest: Uint8Array): string => toHex(digest.subarray(0, 4));
+const short = (digest: Uint8Array): string => toHex(digest.subarray(0, 4));
 
-export const messageLine = (message: ConsensusMessage): string => {
+const messageLine = (message: ConsensusMessage): string => {
   switch (message.type) {
     case "proposal": {
       const { envelope, tc } = message;

@@ -1,5 +1,6 @@
 /** `ioi replay sim`: one seed of a simulated network again, event by event. */
 import { type ExitCode, exitCodes } from "@ioi/base";
+import { validatorsMax } from "@ioi/consensus";
 import { twinOf } from "@ioi/consensus/testing";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { runScenario } from "@ioi/netsim";
@@ -15,14 +16,14 @@ export interface NetworkReplay {
   readonly node?: number;
 }
 
-const nodesMax = 256;
-
 export const replayNetwork = async (
   { output }: CommandContext,
   { seed, nodes = 4, until = Number.POSITIVE_INFINITY, node: only }: NetworkReplay,
 ): Promise<ExitCode> => {
   if (seed === undefined) throw usage("replay sim takes --seed, as a failing case names it");
-  if (nodes < 1 || nodes > nodesMax) throw usage(`--nodes takes a number from 1 to ${nodesMax}`);
+  if (nodes < 1 || nodes > validatorsMax) {
+    throw usage(`--nodes takes a number from 1 to ${validatorsMax}`);
+  }
   const steps: { readonly atMs: number; readonly node: number; readonly what: string }[] = [];
   let left = 0;
   const outcome = await runScenario({
