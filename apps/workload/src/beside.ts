@@ -76,6 +76,12 @@ const argsOf = (bytes: Uint8Array): Beside["args"] => {
 const isStart = ({ target, args }: ActWant): boolean =>
   target === callTarget && argsOf(args)["tool"] === startTool;
 
+/** Who hears what became of it. */
+interface Told {
+  readonly tell: (known: Known) => Promise<void>;
+  readonly refuse: (reason: string) => Promise<void>;
+}
+
 export class BesideActions {
   readonly #ends: BesideEnds;
   readonly #state: SessionSnapshot;
@@ -157,7 +163,7 @@ export class BesideActions {
       const known = judgedOf(verdict);
       await tell(known);
       if (verdict.verdict === "allow" && isStart(want)) {
-        this.#last(act, verdict, statement.value.nonce, known, tell);
+        this.#last(act, verdict, statement.value.nonce, known, { tell, refuse });
         return;
       }
       if (verdict.verdict === "allow") {
@@ -185,13 +191,16 @@ export class BesideActions {
     verdict: ProposalVerdict,
     nonce: Uint8Array,
     known: Known,
-    tell: (known: Known) => Promise<void>,
+    { tell, refuse }: Told,
   ): void {
     // Whoever stops the session ends it, and hears what it was.
     const { signal } = new AbortController();
     const performing = this.#perform({ ...act, driver, signal }, verdict, nonce, known, tell, true);
     const done = performing.then(
-      () => undefined,
+      async ({ status, message = status }) => {
+        // The call that needed it would wait for what never began; one that ran is not waited for.
+        if (status !== "confirmed") await refuse(message);
+      },
       (error: unknown) => {
         if (!(error instanceof OperationError)) throw error;
         this.#ends.log.log("warn", "session.beside-failed", { code: error.code });

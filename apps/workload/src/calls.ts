@@ -395,7 +395,10 @@ export class SessionCalls {
       ...(requests === undefined ? {} : { requests }),
     };
     if (proof !== undefined) {
-      await this.#ends.contents.keep(this.#state.session, effect.n, proof, "proof");
+      const kept = await this.#ends.contents.keep(this.#state.session, effect.n, proof, "proof");
+      if (kept === undefined) {
+        this.#log.log("warn", "session.proof-lost", { n: effect.n, bytes: proof.length });
+      }
     }
     this.#log.log("info", "session.acted", {
       n: effect.n,

@@ -1,11 +1,12 @@
 /** What programs ask for: judged, permitted or refused, reported before the program's own end. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { SessionInput, SessionSnapshot } from "@ioi/agent";
+import { callTarget, type SessionInput, type SessionSnapshot } from "@ioi/agent";
 import { OperationError } from "@ioi/base";
+import { startTool } from "@ioi/firewall";
 import { encodeCanonical, outcome as outcomeSchema, prepared, schema } from "@ioi/wire";
 import { BesideActions } from "../src/beside.ts";
-import type { Driver, Gate, ProposalVerdict, ReportInput } from "../src/ends.ts";
+import type { ActWant, Driver, Gate, ProposalVerdict, ReportInput } from "../src/ends.ts";
 import { besideMax } from "../src/limits.ts";
 import { quiet } from "./doubles.ts";
 
@@ -41,6 +42,8 @@ class Place {
   readonly state = { session: "s-1", onAsk: "prompt", epoch: 1, actions: [] };
   verdicts: ProposalVerdict[] = [];
   end: () => Promise<void> = async () => undefined;
+  status: "confirmed" | "refused" = "confirmed";
+  aborts = 0;
   prepares = 0;
   readonly beside: BesideActions;
 
@@ -84,7 +87,7 @@ class Place {
         counter: 9n,
         actionId: new Uint8Array(32),
         instanceId: new Uint8Array(16),
-        status: "confirmed",
+        status: this.status,
         resultHash: new Uint8Array(32),
         bytes: 7,
         reversible: false,
@@ -93,6 +96,9 @@ class Place {
       const result = encodeCanonical({});
       return { outcome, outcomeSignature: new Uint8Array(0), result, message: "", output: [] };
     },
+    abort: async () => {
+      this.aborts += 1;
+    },
     refuse: async (_counter: bigint, id: number, reason: string) => {
       this.refused.push(`${id}: ${reason}`);
     },
@@ -100,12 +106,9 @@ class Place {
 
   readonly gone = new AbortController();
 
-  ask(id = 1): void {
+  ask(id = 1, wanted: ActWant = want(id)): void {
     const { signal } = new AbortController();
-    this.beside.want(
-      { driver: this.driver, counter: 5n, signal, ended: this.gone.signal },
-      want(id),
-    );
+    this.beside.want({ driver: this.driver, counter: 5n, signal, ended: this.gone.signal }, wanted);
   }
 }
 
@@ -215,4 +218,31 @@ test("after a crash every open ticket gets an outcome", async () => {
     [[8n, "unknown"]],
   );
   assert.equal(place.inputs[0]?.key, 3);
+});
+
+test("a server's start lasts beyond what needed it; one that never began is a refusal", async () => {
+  const start = {
+    id: 1,
+    target: callTarget,
+    args: encodeCanonical({ server: "notes", tool: startTool }),
+  };
+  const place = new Place();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  place.end = () => promise;
+  place.verdicts = [allow];
+  place.ask(1, start);
+  await place.beside.settled();
+  assert.deepEqual([place.beside.lasting, place.reports.length], [1, 0], "it runs on");
+  resolve();
+  await place.beside.endLasting();
+  assert.equal(place.aborts, 1);
+  assert.deepEqual([place.reports[0]?.status, place.refused], ["confirmed", []]);
+  await until(() => place.beside.lasting === 0);
+  const never = new Place();
+  never.status = "refused";
+  never.verdicts = [allow];
+  never.ask(1, start);
+  await never.beside.settled();
+  await until(() => never.beside.lasting === 0);
+  assert.deepEqual(never.refused, ["1: refused"]);
 });
