@@ -2,7 +2,7 @@
  * What memory files committed to, as a fold over the receipt log: outcomes of actions on memories,
  * signed by their driver.
  *
- * Invariant: a log that went back, or has another root at the same size, is told for ever.
+ * Invariant: a log that went back, or has another root at the same size, is told as long as it is known.
  * Bounds: `memoryStoresMax`, `memoryActionsMax`.
  */
 import { equalBytes, fromHex } from "@ioi/base";
