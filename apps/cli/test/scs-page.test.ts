@@ -1,7 +1,7 @@
 /** `ioi scs prove --page`: the verifier as a page, with the proof and without a root. */
 // Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runWith, temporaryFolder } from "./support.ts";
@@ -23,4 +23,10 @@ test("a page is written beside the proof, holds it, and names no root", async ()
   const again = await run("prove", "a.scs", "key", "--out", "b.proof", "--page", "a.html");
   assert.equal(again.exit, 5);
   assert.match(again.err, /E_CLI_OUT.*is not written/s);
+  assert.equal(existsSync(join(folder.path, "b.proof")), false, "a proof without its page");
+  const nowhere = ["--out", "c.proof", "--page", "none/c.html"];
+  const lost = await run("prove", "a.scs", "key", ...nowhere);
+  assert.equal(lost.exit, 5);
+  assert.match(lost.err, /^error\[E_CLI_OUT\]: [^:]*none\/c\.html is not written/);
+  assert.equal(lost.err.match(/Next: /g)?.length, 1, lost.err);
 });

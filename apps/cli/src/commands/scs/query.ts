@@ -13,7 +13,7 @@ import { proofFileBytesMax } from "../../limits.ts";
 import { failWith, usage } from "../../report.ts";
 import { keyOf } from "../receipts.ts";
 import { byWordsOnly, type FileOptions, openMemories } from "./open.ts";
-import { writePage } from "./page.ts";
+import { checkPage, writePage } from "./page.ts";
 
 export interface QueryOptions extends FileOptions {
   readonly k: number;
@@ -122,6 +122,8 @@ export const prove: Handler<
   QueryOptions & { readonly out: string; readonly page?: string }
 > = async (context, { args, options }) => {
   const [file, ...words] = args;
+  const page = options.page === undefined ? undefined : resolve(context.io.cwd, options.page);
+  if (page !== undefined) checkPage(page);
   const { substrate } = await openMemories(context, file, "read", options);
   await using _open = substrate;
   const proved = await substrate.prove(queryOf(words.join(" "), options));
@@ -129,7 +131,6 @@ export const prove: Handler<
   const { shown, notShown } = judged(proved.proof, lastCommit);
   const out = resolve(context.io.cwd, options.out);
   writeFileSync(out, proved.proof, { flag: "wx", mode: 0o600 });
-  const page = options.page === undefined ? undefined : resolve(context.io.cwd, options.page);
   if (page !== undefined) writePage(page, out);
   const { output } = context;
   output.value({
