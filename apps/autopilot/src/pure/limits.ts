@@ -14,8 +14,6 @@ export const announcementsMax = 5;
 export const receiptsPageMax = 200;
 /** Sessions that the list of tasks asks for. */
 export const sessionsMax = 200;
-/** Bytes of an export of receipts that the page verifies. */
-export const bundleBytesMax = 268_435_456;
 /** Steps of a search that its picture shows; the list beside it has all. */
 export const memoryStepsMax = 160;
 /** Bytes of a proof of recall that the page fetches. */
