@@ -462,7 +462,7 @@ class Replay {
     }
   }
 
-  /** The best `ef`, best first. */
+  /** The best `ef`, best first. What is open is among them, so that inserting stays quick. */
   beam(ef: number): readonly number[] {
     const { entry, maxLevel, dictionary } = this.#opened;
     let start = this.#rank(placeOf(dictionary, entry));
@@ -479,7 +479,7 @@ class Replay {
         const rank = this.#rank(place);
         if (kept.length >= ef) {
           if (rank < (kept.at(-1) as number)) continue;
-          kept.pop();
+          if (open.at(-1) === kept.pop()) open.pop();
         }
         insert(kept, rank);
         insert(open, rank);
