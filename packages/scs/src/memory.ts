@@ -1,7 +1,7 @@
 /** A memory as its owner gives and gets it, and its canonical content in a frame. */
 import { err, ok, type Rejection, type Result, utf8Decode, utf8Encode } from "@ioi/base";
 import { schema } from "@ioi/wire";
-import { memoryBytesMax, memoryTagsMax } from "./limits.ts";
+import { memoryBytesMax, memorySaidMsMax, memoryTagsMax } from "./limits.ts";
 import { content, type Origin } from "./messages.ts";
 
 export interface NewMemory {
@@ -59,7 +59,8 @@ export const encodeMemory = (
     Number.isInteger(kept) &&
     kept >= 0 &&
     kept < 2 ** 32 &&
-    (saidMs === undefined || (Number.isSafeInteger(saidMs) && saidMs >= 0));
+    (saidMs === undefined ||
+      (Number.isInteger(saidMs) && saidMs >= 0 && saidMs <= memorySaidMsMax));
   if (!isNamed || !isNumbered) return refuse("origin, source, type, time or class is malformed");
   return ok(
     schema.encode(content, {

@@ -3,13 +3,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "@ioi/base";
 import { ConversationsReader } from "../src/import/conversations.ts";
+import { importInto, type ImportSource } from "../src/import/index.ts";
 import { JsonLinesReader } from "../src/import/jsonl.ts";
 import { MarkdownReader } from "../src/import/markdown.ts";
 import { type Imported, type ItemReader, partsOf } from "../src/import/reader.ts";
 import { TextReader } from "../src/import/text.ts";
 import { isoMs, jsonMs } from "../src/import/times.ts";
 import { DateOrderFinder, WhatsAppReader } from "../src/import/whatsapp.ts";
+import { openSubstrate } from "../src/index.ts";
 import { importElementCharsMax, importLineCharsMax, importTextCharsMax } from "../src/limits.ts";
+import { freshPlace, kernel } from "./support.ts";
+
+const toAsync = async function* (texts: readonly string[]): AsyncGenerator<string> {
+  yield* texts;
+};
 
 const read = (reader: ItemReader, ...pieces: readonly string[]): readonly Imported[] => [
   ...pieces.flatMap((piece) => reader.push(piece)),
@@ -52,6 +59,41 @@ test("Markdown gives its sections, each below the headings that it stands under"
     ["House > Garden", "House > Garden\n\nWater on Fridays.\n\n```sh\n# no heading\n```"],
     ["House > Cellar", "House > Cellar\n\nWine, and\na ladder.\n\n#hashtag is none"],
   ]);
+});
+
+test("a heading is what stands between its signs, also in a line of a million characters", () => {
+  const headings = ["# a", "#\ta\t", "# a #", "# a ###  ", "# a#", "# #", "#", "#a", "####### a"];
+  const named = headings.map((heading) => read(new MarkdownReader(), `${heading}\n\ntext`)[0]?.at);
+  assert.deepEqual(named, ["a", "a", "a", "a", "a#", "", "", "", ""]);
+  // An expression that goes back over the spaces takes an hour for this.
+  const long = `# a${" ".repeat(1 << 20)}b${" #".repeat(1 << 18)} c`;
+  assert.match(read(new MarkdownReader(), `${long}\ntext`)[0]?.at ?? "", /^a +…$/);
+});
+
+test("an import counts what it stored itself, whatever other files say that they are", async () => {
+  const place = await freshPlace("tags");
+  await using substrate = await openSubstrate(place, "write", { kernel });
+  const source = (name: string, hash: number, ...lines: readonly object[]): ImportSource => ({
+    name,
+    hash: new Uint8Array(32).fill(hash),
+    kind: "jsonl",
+    reader: new JsonLinesReader(),
+    texts: toAsync(lines.map((line) => `${JSON.stringify(line)}\n`)),
+    tags: ["mine"],
+  });
+  const tag = `import:jsonl-${"02".repeat(12)}`;
+  const most = Array.from({ length: 100 }, (_, n) => `t${n}`);
+  const hostile = { text: "other", tags: [tag, "item:7", ...most] };
+  await importInto(substrate, source("hostile", 1, { text: "first" }, hostile));
+  const shared = { text: "shared", tags: [tag, "item:7"], origin: { kind: "shared", from: "x" } };
+  await substrate.remember([shared]);
+  const made = source("own", 2, { text: "one" }, { text: "two" });
+  const report = await importInto(substrate, made);
+  assert.deepEqual([report.tag, report.memories, report.before], [tag, 2, 0]);
+  const again = await importInto(substrate, source("own", 2, { text: "one" }, { text: "two" }));
+  assert.deepEqual([again.memories, again.before, substrate.info.memories], [2, 2, 5]);
+  const { tags } = await substrate.file.read(1);
+  assert.deepEqual([tags.length, tags[1], tags[2]], [64, "item:1", "mine"]);
 });
 
 test("text gives paragraphs, joined while they fit and cut where a sentence ends", () => {
@@ -225,7 +267,11 @@ test("moments are those of the platform's calendar", (t) => {
   ]) {
     assert.equal(isoMs(none), undefined, none);
   }
-  for (const none of [-1, NaN, Infinity, 1e300, null, {}]) assert.equal(jsonMs(none), undefined);
+  assert.equal(jsonMs(Date.UTC(10_000, 0) - 1), isoMs("9999-12-31T23:59:59.999"));
+  assert.equal(isoMs("9999-12-31T23:59:59-01:00"), undefined);
+  for (const none of [-1, NaN, Infinity, 1e300, Date.UTC(10_000, 0), 9e15, null, {}]) {
+    assert.equal(jsonMs(none), undefined);
+  }
 });
 
 test("however a file is cut into pieces, it gives the same memories", (t) => {

@@ -7,9 +7,18 @@ import { type Line, Lines, tooLong } from "./lines.ts";
 import { type Imported, type ItemReader, nameOf } from "./reader.ts";
 import { Paragraphs } from "./text.ts";
 
-const atx = /^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$/;
+const atx = /^ {0,3}(#{1,6})(?=[ \t]|$)/;
 const setext = /^ {0,3}(=+|-+)[ \t]*$/;
 const fence = /^ {0,3}(`{3,}|~{3,})/;
+
+/** What stands behind the signs of a heading, without those that close it; in time of its length. */
+const titleOf = (rest: string): string => {
+  const title = rest.trim();
+  let end = title.length;
+  while (title[end - 1] === "#") end--;
+  const isClosed = end === 0 || title[end - 1] === " " || title[end - 1] === "\t";
+  return isClosed ? title.slice(0, end) : title;
+};
 
 export class MarkdownReader implements ItemReader {
   readonly #lines = new Lines();
@@ -38,8 +47,10 @@ export class MarkdownReader implements ItemReader {
       if (text.trim().startsWith(this.#fence) && fence.test(text)) this.#fence = undefined;
       return this.#keep(text);
     }
-    const [, level, title] = atx.exec(text) ?? [];
-    if (level !== undefined) return this.#heading(level.length, title ?? "");
+    const [signs, level] = atx.exec(text) ?? [];
+    if (signs !== undefined && level !== undefined) {
+      return this.#heading(level.length, titleOf(text.slice(signs.length)));
+    }
     const underline = setext.exec(text)?.[1];
     const isTitle = this.#before !== undefined && this.#before.trim() !== "" && !this.#isWithin;
     if (underline !== undefined && isTitle) {

@@ -16,6 +16,7 @@ import {
   importBatchMemories,
   importReportsMax,
   memoryBytesMax,
+  memoryTagsMax,
 } from "../limits.ts";
 import type { NewMemory } from "../memory.ts";
 import type { Substrate } from "../substrate/index.ts";
@@ -65,9 +66,11 @@ const itemsThere = async (
   for (const { id, state } of file.states().toReversed()) {
     signal?.throwIfAborted();
     if (state === "forgotten" || state === "damaged") continue;
-    const { tags } = await file.read(id);
-    const item = tags.find((each) => each.startsWith(itemTag));
-    if (tags.includes(tag) && item !== undefined) return Number(item.slice(itemTag.length)) + 1;
+    const { tags, origin } = await file.read(id);
+    // Only the first two are an import's own; the rest is what files and others say.
+    const [own, item] = tags;
+    if (origin.kind !== "import" || own !== tag || item?.startsWith(itemTag) !== true) continue;
+    return Number(item.slice(itemTag.length)) + 1;
   }
   return 0;
 };
@@ -142,7 +145,8 @@ class Importing {
       ...(item.saidMs === undefined ? {} : { saidMs: item.saidMs }),
       origin: { kind: "import", from: name },
       source: item.at === "" ? name : `${name}#${item.at}`.slice(0, 2048).toWellFormed(),
-      tags: [...new Set([...own, ...tags, ...item.tags])],
+      // What the file itself says comes last, and gives way.
+      tags: [...new Set([...own, ...tags, ...item.tags])].slice(0, memoryTagsMax),
       class: this.#source.class ?? 0,
     });
     this.#chars += item.text.length;
