@@ -72,7 +72,7 @@ export const errors = {
   E_SCS_INDEX: {
     what: "A snapshot of the index over vectors is malformed.",
     why: "It was changed, cut off, or made for another index.",
-    next: "Make the index again from the log: ./ioi scs audit FILE; nothing is lost by that.",
+    next: "Make the index again from the log: ./ioi scs compact FILE; nothing is lost by that.",
     exit: exitCodes.wrong,
   },
   E_SCS_EMBEDDER: {

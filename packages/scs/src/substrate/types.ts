@@ -98,9 +98,9 @@ export interface Recalled {
 }
 
 /**
- * `proof`: a canonical CBOR document, `recallProof` in `proof.ts`. It shows that every answer is a memory
- * of the committed log, and that the search over the committed index gives exactly the answers by
- * vector. It does not show the order by words, how both were joined, or that nothing is nearer.
+ * `proof`: a canonical CBOR document, `recallProof` in `recall-proof.ts`. It shows that every answer is
+ * a memory of the committed log, and that the search over the committed index gives exactly the answers
+ * by vector. It does not show the order by words, how both were joined, or that nothing is nearer.
  */
 export interface ProvedRecall extends Recalled {
   readonly proof: Uint8Array;
