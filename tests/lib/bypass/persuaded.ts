@@ -9,7 +9,6 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import type { RunView } from "@ioi/agent";
-import { OperationError } from "@ioi/base";
 import { ioi, projectRoot } from "../kernel.ts";
 import { RawClient } from "../mcp/raw-client.ts";
 import type { Step } from "./desk.ts";
@@ -252,17 +251,15 @@ const delegated: KernelCase = {
     const requests = (): number =>
       at.world.web.requests.filter((each) => each.endsWith("/delegated")).length;
     const delegate: Step = { target: "agent::delegate", args: { agent: "planner", goal } };
-    const view = await at
-      .run("fetch http://site.test/", [delegate, get("http://site.test/delegated")])
-      .catch((error: unknown) => error);
+    const steps = [delegate, get("http://site.test/delegated")];
+    const view = await at.run("fetch http://site.test/", steps);
     const sent = requests();
     await at.run(goal, [get("http://site.test/delegated")]);
-    const said = view instanceof OperationError ? view.code : told(view as RunView);
     return {
       control: requests() > sent,
-      held: sent === 0,
-      expected: "not delegated, and not said by it: nothing is fetched",
-      actual: `${said}; ${sent} requests`,
+      held: sent === 0 && view.actions.at(-1)?.verdict === "deny",
+      expected: "not delegated, and not said by it: what it names is refused",
+      actual: `${told(view)}; ${sent} requests`,
     };
   },
 };
