@@ -89,8 +89,8 @@ export const errors = {
   },
   E_SCS_QUERY: {
     what: "Memories cannot be asked for like this.",
-    why: "It names neither words nor a vector, too many answers, or a time before the first memory.",
-    next: "Ask with words, for 1 to 1024 answers.",
+    why: "It names neither words nor a vector, more answers than there may be or a proof holds, or a time before the first memory.",
+    next: "Ask with words, for 1 to 1024 answers; for fewer where they are large and to be proved.",
     exit: exitCodes.usage,
   },
   E_SCS_STALE: {

@@ -2,7 +2,7 @@
  * What shows an answer of recall to somebody who has not the file: one canonical document,
  * `specs/scs/recall.md`. `@ioi/verifier` reads it (`verifyRecall`) and shares no code with this.
  */
-import { assert } from "@ioi/base";
+import { OperationError } from "@ioi/base";
 import { schema } from "@ioi/wire";
 import { recallAnswersMax, recallProofBytesMax, recordPayloadBytesMax } from "./limits.ts";
 
@@ -60,8 +60,15 @@ export const queryBytes = (query: Int16Array): Uint8Array => {
   return raw;
 };
 
+/** Refuses what is more than a proof holds: memories are as large as their owner made them. */
+export const checkProofBytes = (bytes: number): void => {
+  if (bytes <= recallProofBytesMax) return;
+  const why = `a proof of these answers has more than ${recallProofBytesMax} bytes`;
+  throw new OperationError("E_SCS_QUERY", why);
+};
+
 export const encodeRecallProof = (proof: RecallProof): Uint8Array => {
   const encoded = schema.encode(recallProof, proof);
-  assert(encoded.length <= recallProofBytesMax, "a proof of recall is too large");
+  checkProofBytes(encoded.length);
   return encoded;
 };

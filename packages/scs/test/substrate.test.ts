@@ -20,7 +20,7 @@ import {
   simdKernel,
   type Substrate,
 } from "../src/index.ts";
-import { bytesOf, codeOf, placeOn, placeWith } from "./support.ts";
+import { bytesOf, codeOf, freshPlace, placeOn, placeWith } from "./support.ts";
 
 const kernel = wasmSource<KernelExports>(simdKernel);
 
@@ -116,6 +116,16 @@ test("a proof verifies from the commit alone, and not after a change", async () 
   const later = substrate.info.lastCommit;
   assert.ok(later);
   assert.equal(verifyRecall(proof, { commit: later }).ok, false);
+});
+
+test("what is more than a proof holds is refused, and shown in parts", async () => {
+  const place = await freshPlace("large");
+  await using substrate = await openSubstrate(place, "write", { kernel });
+  const text = "x".repeat(6 * 1024 * 1024);
+  const large = { text, origin: { kind: "user", from: "" } };
+  const ids = idsOf(await substrate.remember([large, large, large]));
+  await assert.rejects(substrate.show(ids), { code: "E_SCS_QUERY" });
+  assert.ok((await substrate.show(ids.slice(0, 2))).length > 2 * text.length);
 });
 
 test("an index from a snapshot is the one that the log makes, and so is one that was built", async () => {

@@ -4,7 +4,12 @@
  */
 import { assert } from "@ioi/base";
 import type { MemoryFile } from "../file.ts";
-import { encodeRecallProof, type ProvedMemory, queryBytes } from "../recall-proof.ts";
+import {
+  checkProofBytes,
+  encodeRecallProof,
+  type ProvedMemory,
+  queryBytes,
+} from "../recall-proof.ts";
 import { commitBodyOf } from "../walk.ts";
 import { depthOf, wantedOf } from "./recall.ts";
 import type { RecallQuery } from "./types.ts";
@@ -38,7 +43,13 @@ export const proofOf = async (
   assert(last !== undefined || ids.length === 0, "answers from a file without a commit");
   if (last === undefined) return new Uint8Array();
   const answers: ProvedMemory[] = [];
-  for (const id of ids) answers.push(await answerOf(file, id));
+  let bytes = 0;
+  for (const id of ids) {
+    const answer = await answerOf(file, id);
+    // Before the next is read: together they may be any size.
+    checkProofBytes((bytes += answer.content.length));
+    answers.push(answer);
+  }
   return encodeRecallProof({
     schema: "ioi.recall-proof/1",
     store: file.info.storeId,
