@@ -374,15 +374,6 @@ const drive = async <T>(steps: Steps<T>, handle: FileHandle, size: number): Prom
 };
 
 /** Any bytes give a result; nothing is changed. */
-export const walkBytes = (bytes: Uint8Array, options: Omit<WalkOptions, "size">): Walked => {
-  const steps = walk({ ...options, size: bytes.length });
-  for (let step = steps.next(); ;) {
-    if (step.done === true) return step.value;
-    const { offset, length } = step.value;
-    step = steps.next(bytes.subarray(offset, offset + length));
-  }
-};
-
 export const walkFile = (handle: FileHandle, options: WalkOptions): Promise<Walked> =>
   drive(walk(options), handle, options.size);
 
