@@ -3,7 +3,7 @@
  * Sections 2.1, 5 and 6 of `specs/scs/format.md`.
  */
 import { schema } from "@ioi/wire";
-import { keySlotsMax, memoryBytesMax, memoryTagsMax } from "./limits.ts";
+import { keySlotsMax, memoryBytesMax, memorySaidMsMax, memoryTagsMax } from "./limits.ts";
 
 const { array, bytes, int, optional, record, text, union } = schema;
 
@@ -54,8 +54,8 @@ export const content = record({
   text: bytes(undefined, memoryBytesMax),
   mediaType: text(128),
   /** When it was learnt, and when it was said, where that is known. */
-  atMs: int(),
-  saidMs: optional(int()),
+  atMs: int(0, memorySaidMsMax),
+  saidMs: optional(int(0, memorySaidMsMax)),
   origin,
   source: text(2048),
   tags: array(text(128), memoryTagsMax),

@@ -1,4 +1,4 @@
-/** The worked example of the specification is made again and compared, byte by byte. */
+/** The worked example of the specification is made again and compared, byte by byte; bounds of contents. */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
@@ -11,7 +11,9 @@ import {
   openSubstrate,
   simdKernel,
 } from "../src/index.ts";
-import { bytesOf, placeOn } from "./support.ts";
+import { memorySaidMsMax } from "../src/limits.ts";
+import { decodeMemory, encodeMemory } from "../src/memory.ts";
+import { bytesOf, memoryOf, placeOn } from "./support.ts";
 
 const specification = new URL("../../../specs/scs/format.md", import.meta.url);
 
@@ -51,4 +53,15 @@ test("the example of the specification", async () => {
     return;
   }
   assert.equal(made, example);
+});
+
+test("a content of a time that no calendar has is none", () => {
+  const encoded = encodeMemory(memoryOf(1), new Uint8Array(32), memorySaidMsMax);
+  assert.ok(encoded.ok);
+  assert.equal(decodeMemory(1, 0, encoded.value)?.atMs, memorySaidMsMax, "control");
+  const bytes = Buffer.from(encoded.value);
+  const last = bytes.indexOf("0000e677d21fdbff", 0, "hex");
+  assert.ok(last > 0);
+  bytes.writeUInt32BE(0xe678, last);
+  assert.equal(decodeMemory(1, 0, new Uint8Array(bytes)), undefined);
 });
