@@ -212,8 +212,10 @@ export const linkBytesMax = 1_048_576;
 export const mcpResumesMax = 4;
 /** Least wait before a stream of a server over HTTP is asked for again, in milliseconds. */
 export const mcpStreamWaitMsMin = 500;
-/** Most wait before it, whatever the server says, in milliseconds. */
-export const mcpStreamWaitMsMax = 60_000;
+/** Most wait before it, whatever the server says and however often it ended at once, in milliseconds. */
+export const mcpStreamWaitMsMax = 300_000;
+/** Life of a stream after which the next one is waited for as if it were the first, in milliseconds. */
+export const mcpStreamLivedMs = 60_000;
 /** Bytes of the machine's bundle of authorities that a program is shown with one more. */
 export const trustBytesMax = 8_388_608;
 /** Bytes of the text of one memory that an agent keeps. */

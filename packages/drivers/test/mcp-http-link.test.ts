@@ -1,8 +1,9 @@
 /** One message to a server over HTTP: what its answer's end says, and what it does not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OperationError, utf8Encode } from "@ioi/base";
+import { addMs, msBetween, OperationError, utf8Encode } from "@ioi/base";
 import type { Client } from "@ioi/host/rpc";
+import { settle, SimClock } from "@ioi/sim";
 import type { McpServer, pb } from "@ioi/wire";
 import type { ActContext } from "../src/core/driver.ts";
 import { openHttpServer } from "../src/mcp/http-link.ts";
@@ -35,17 +36,18 @@ const exchanged = async (
     const end = { bytesUp: 1n, bytesDown: 1n, certificateSha256: new Uint8Array(0) };
     yield { event: { case: "end", value: end } };
   }
-  const link = openHttpServer(
+  const link = openHttpServer({
     server,
-    { fetch } as unknown as Client<typeof pb.Egress>,
-    {
+    egress: { fetch } as unknown as Client<typeof pb.Egress>,
+    clock: new SimClock(),
+    events: {
       message,
       fault: assert.fail,
       ended: assert.fail,
       request: () => assert.fail("nothing says what to go on by"),
     },
-    false,
-  );
+    listens: false,
+  });
   const { signal } = new AbortController();
   const call = utf8Encode('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}');
   assert.ok(link.exchange !== undefined);
@@ -68,4 +70,82 @@ test("a stream that is no UTF-8 breaks the protocol; a failure of ours is ours",
     throw new TypeError("a bug");
   };
   await assert.rejects(exchanged([utf8Encode(answer)], undefined, bug), TypeError);
+});
+
+/** A server that is listened to: how long each of its streams lives, and what it says on it. */
+interface Listened {
+  readonly livesMs: number;
+  readonly says?: string;
+}
+
+/** The waits between the end of one stream and the asking for the next, in virtual time. */
+const waitsOf = async (streams: readonly Listened[]): Promise<readonly number[]> => {
+  const clock = new SimClock();
+  const { signal } = new AbortController();
+  const waits: number[] = [];
+  let asked = 0;
+  let endedAt = clock.now();
+  async function* fetch({ method }: pb.FetchRequest) {
+    const type = { name: "content-type", value: "text/event-stream" };
+    const end = { bytesUp: 1n, bytesDown: 1n, certificateSha256: new Uint8Array(0) };
+    if (method === "GET") {
+      const stream = streams[asked];
+      if (asked++ > 0) waits.push(msBetween(endedAt, clock.now()));
+      const status = stream === undefined ? 405 : 200;
+      yield { event: { case: "head", value: { status, headers: [type] } } };
+      const { livesMs, says } = stream ?? { livesMs: 0 };
+      if (says !== undefined) yield { event: { case: "body", value: utf8Encode(says) } };
+      await clock.sleepUntil(addMs(clock.now(), livesMs), signal);
+      endedAt = clock.now();
+    } else yield { event: { case: "head", value: { status: 202, headers: [] } } };
+    yield { event: { case: "end", value: end } };
+  }
+  const link = openHttpServer({
+    server,
+    egress: { fetch } as unknown as Client<typeof pb.Egress>,
+    clock,
+    events: {
+      message: () => undefined,
+      fault: assert.fail,
+      ended: () => undefined,
+      request: (_tool, perform) => perform({ signal } as ActContext),
+    },
+    listens: true,
+  });
+  const ready = utf8Encode('{"jsonrpc":"2.0","method":"notifications/initialized"}');
+  await link.exchange?.(ready, { signal } as ActContext);
+  for (let turn = 0; turn < 100 && asked <= streams.length; turn++) {
+    await settle();
+    await clock.advanceTo(clock.next() ?? clock.now());
+  }
+  await link.close();
+  return waits;
+};
+
+test("a stream that ends at once is asked for less and less often, as far as a bound", async () => {
+  const waits = await waitsOf(Array.from({ length: 12 }, () => ({ livesMs: 0, says: ":\n\n" })));
+  assert.deepEqual(
+    waits,
+    [500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000],
+  );
+});
+
+test("a stream that lived is asked for again as the first was; what it said makes no life", async () => {
+  const brief = { livesMs: 10, says: "id: 1\ndata: \n\n" };
+  const lived = { livesMs: 60_000 };
+  const almost = { livesMs: 59_999 };
+  const waits = await waitsOf([brief, brief, brief, lived, brief, almost, brief]);
+  assert.deepEqual(waits, [500, 1_000, 2_000, 500, 1_000, 2_000, 4_000]);
+});
+
+test("a server says how long to wait, within the bounds", async () => {
+  const said = (ms: string): Listened => ({ livesMs: 0, says: `retry: ${ms}\n\n` });
+  assert.deepEqual(
+    await waitsOf([said("3000"), said("3000"), said("3000"), said("3000")]),
+    [3_000, 3_000, 3_000, 4_000],
+  );
+  assert.deepEqual(
+    await waitsOf([said("0"), said("999999999"), said("10")]),
+    [500, 300_000, 2_000],
+  );
 });

@@ -37,8 +37,13 @@ export const openMcp = async (start: StartInput): Promise<McpDriver> => {
         if (channel === undefined) {
           throw new OperationError("E_DRIVER_START", "an mcp driver without a way to egress");
         }
-        const { openHttpServer } = await import("../mcp/http-link.ts");
-        return openHttpServer(server, client(pb.Egress, channel), events, listens);
+        // A program's session loads neither.
+        const [{ openHttpServer }, { systemClock }] = await Promise.all([
+          import("../mcp/http-link.ts"),
+          import("@ioi/host/ports"),
+        ]);
+        const egress = client(pb.Egress, channel);
+        return openHttpServer({ server, egress, clock: systemClock, events, listens });
       },
     },
   });

@@ -8,24 +8,26 @@
  * redirects are not followed. Bounds: egress' on bytes and time, `mcpMessageBytesMax` a message,
  * `mcpResumesMax` for one answer, `mcpStreamWaitMs*` between two streams.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import { concatBytes, OperationError, toHex, utf8Decode, utf8Encode } from "@ioi/base";
+import {
+  addMs,
+  type Clock,
+  concatBytes,
+  msBetween,
+  OperationError,
+  toHex,
+  utf8Decode,
+  utf8Encode,
+} from "@ioi/base";
 import { streamTool } from "@ioi/firewall/net";
 import type { Client } from "@ioi/host/rpc";
 import type { McpServer, pb } from "@ioi/wire";
 import { createParser } from "eventsource-parser";
 import type { ActContext } from "../core/driver.ts";
-import {
-  mcpExchangesMax,
-  mcpMessageBytesMax,
-  mcpNameCharsMax,
-  mcpResumesMax,
-  mcpStreamWaitMsMax,
-  mcpStreamWaitMsMin,
-} from "../limits.ts";
+import { mcpExchangesMax, mcpMessageBytesMax, mcpNameCharsMax, mcpResumesMax } from "../limits.ts";
 import { brokeOff, egressFetch, type EgressResponse } from "../net/egress-client.ts";
 import { isJsonObject, type JsonObject, type McpMessage, readMessage } from "./messages.ts";
 import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
+import { StreamWaits } from "./stream-waits.ts";
 
 /** Which field of a request its `Mcp-Name` says again (2026-07-28). */
 const nameFields: Readonly<Record<string, string>> = {
@@ -55,13 +57,13 @@ const statelessVersion = (params: JsonObject): string | undefined => {
 interface Stream {
   /** Of its last event that had one. */
   id: string | undefined;
-  /** How long the server wants a client to wait. */
-  waitMs: number;
+  /** How long to wait before it is asked for again. */
+  readonly waits: StreamWaits;
   /** How it ended before its end; what was asked for under it may still come. */
   broke: OperationError | undefined;
 }
 
-const newStream = (): Stream => ({ id: undefined, waitMs: mcpStreamWaitMsMin, broke: undefined });
+const newStream = (): Stream => ({ id: undefined, waits: new StreamWaits(), broke: undefined });
 
 const decode = (decoder: TextDecoder, piece: Uint8Array): string => {
   try {
@@ -82,11 +84,21 @@ const evidenceOf = (response: EgressResponse): Readonly<Record<string, string>> 
   };
 };
 
+export interface HttpServer {
+  readonly server: McpServer;
+  readonly egress: Client<typeof pb.Egress>;
+  readonly clock: Pick<Clock, "now" | "sleepUntil">;
+  readonly events: ServerEvents;
+  /** To what the server has to say beside answers. */
+  readonly listens: boolean;
+}
+
 class HttpLink implements ServerLink {
   readonly ticketed = true;
   readonly #server: McpServer;
   readonly #egress: Client<typeof pb.Egress>;
   readonly #events: ServerEvents;
+  readonly #clock: Pick<Clock, "now" | "sleepUntil">;
   readonly #abort = new AbortController();
   #session: string | undefined;
   #version: string | undefined;
@@ -96,14 +108,10 @@ class HttpLink implements ServerLink {
   #open = 0;
   readonly #turns: (() => void)[] = [];
 
-  constructor(
-    server: McpServer,
-    egress: Client<typeof pb.Egress>,
-    events: ServerEvents,
-    listens: boolean,
-  ) {
+  constructor({ server, egress, clock, events, listens }: HttpServer) {
     this.#server = server;
     this.#egress = egress;
+    this.#clock = clock;
     this.#events = events;
     this.#listens = listens;
   }
@@ -187,11 +195,12 @@ class HttpLink implements ServerLink {
   /** Until the server has none, or nobody permits it any more. */
   async #listen(stream: Stream): Promise<void> {
     while (!this.#abort.signal.aborted) {
+      const askedAt = this.#clock.now();
       const heard = await this.#events.request(streamTool, (context) =>
         this.#get(context, stream, undefined),
       );
       if (heard === undefined || heard.status !== 200) return;
-      await this.#pause(stream.waitMs);
+      await this.#pause(stream.waits.after(msBetween(askedAt, this.#clock.now())));
     }
   }
 
@@ -199,7 +208,7 @@ class HttpLink implements ServerLink {
   async #resumed(sent: McpMessage | undefined, stream: Stream): Promise<boolean | undefined> {
     if (sent?.type !== "request") return undefined;
     for (let tries = 0; tries < mcpResumesMax && stream.id !== undefined; tries++) {
-      await this.#pause(stream.waitMs);
+      await this.#pause(stream.waits.after(0));
       const rest = await this.#events.request(streamTool, (context) =>
         this.#get(context, stream, sent),
       );
@@ -226,7 +235,7 @@ class HttpLink implements ServerLink {
   async #pause(ms: number): Promise<void> {
     const { signal } = this.#abort;
     // Woken early where the link is closed.
-    await sleep(ms, undefined, { signal }).catch(() => undefined);
+    await this.#clock.sleepUntil(addMs(this.#clock.now(), ms), signal).catch(() => undefined);
   }
 
   #headers(message: McpMessage | undefined): readonly (readonly [string, string])[] {
@@ -314,9 +323,7 @@ class HttpLink implements ServerLink {
         if (id !== undefined && id.length <= mcpNameCharsMax) stream.id = id;
         heard(utf8Encode(data));
       },
-      onRetry: (ms) => {
-        stream.waitMs = Math.min(mcpStreamWaitMsMax, Math.max(mcpStreamWaitMsMin, ms));
-      },
+      onRetry: (ms) => stream.waits.asked(ms),
     });
     try {
       for await (const piece of response.body) {
@@ -339,10 +346,4 @@ class HttpLink implements ServerLink {
   }
 }
 
-/** `listens`: to what the server has to say beside answers. */
-export const openHttpServer = (
-  server: McpServer,
-  egress: Client<typeof pb.Egress>,
-  events: ServerEvents,
-  listens: boolean,
-): ServerLink => new HttpLink(server, egress, events, listens);
+export const openHttpServer = (of: HttpServer): ServerLink => new HttpLink(of);
