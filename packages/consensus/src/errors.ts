@@ -44,6 +44,12 @@ export const errors = {
     next: "Nothing was changed; the block is being fetched.",
     exit: exitCodes.failed,
   },
+  E_CONSENSUS_SYNC: {
+    what: "Nobody is left to synchronise from.",
+    why: "Every peer that was asked answered wrongly or not at all.",
+    next: "What was taken stays; it goes on with the next peer. Look at the network, or at the start that is trusted.",
+    exit: exitCodes.failed,
+  },
   E_CONSENSUS_PROOF: {
     what: "A proof of a block is not one.",
     why: "The file is malformed, was changed, or begins at another start than the one that is trusted.",

@@ -1,5 +1,6 @@
 export * from "./block-proof.ts";
 export * from "./certificates.ts";
+export * from "./course.ts";
 export * from "./divergence.ts";
 export { errors } from "./errors.ts";
 export * from "./evidence.ts";

@@ -8,10 +8,16 @@
 import { equalBytes, ok, type Result } from "@ioi/base";
 import type { Verifying } from "@ioi/crypto";
 import type { BlockHeader, CommitCert, ConsensusEpoch, EpochCert, ValidatorEntry } from "@ioi/wire";
-import { type Anchor, type ConsensusError, Judge, refuse } from "./certificates.ts";
+import { type Anchor, type ConsensusError, type EpochEnd, Judge, refuse } from "./certificates.ts";
 import { type Grade, gradeOf, type Strength } from "./grades.ts";
 import { nextTenureStart } from "./schedule.ts";
 import { type SetError, ValidatorSet } from "./validators.ts";
+
+/** How an epoch ended, for whoever is still in it: its certificate, and the set that follows. */
+export interface EndedEpoch {
+  readonly cert: EpochCert;
+  readonly next: readonly ValidatorEntry[];
+}
 
 export interface TrustedStart {
   readonly chain: Uint8Array;
@@ -44,17 +50,45 @@ const rank = (grade: Grade): bigint =>
 const lower = (a: Grade | undefined, b: Grade): Grade =>
   a !== undefined && rank(a) < rank(b) ? a : b;
 
+/** V8: the judge of the epoch after that of `judge`; `next` is the set that the certificate's block names. */
+export const judgeAfter = (
+  judge: Judge,
+  { cert, next }: EndedEpoch,
+  isDevnet = false,
+): Result<
+  { readonly judge: Judge; readonly end: EpochEnd; readonly grade: Grade },
+  ConsensusError | SetError
+> => {
+  const end = judge.epochCert(cert);
+  if (!end.ok) return end;
+  const set = ValidatorSet.from(judge.provider, next, isDevnet);
+  if (!set.ok) return set;
+  if (!equalBytes(set.value.hash, end.value.validators)) {
+    return refuse("E_CONSENSUS_CERTIFICATE", "V8: another set follows");
+  }
+  const grade = gradeOf(judge.set, end.value.strength);
+  if (grade === undefined) return refuse("E_CONSENSUS_CERTIFICATE", "V8: below a quorum");
+  const { chain, epoch } = judge.context;
+  const entered: ConsensusEpoch = { number: epoch.number + 1n, mode: epoch.mode };
+  const anchor = anchorAfter(end.value);
+  const after = new Judge(judge.provider, { chain, epoch: entered }, set.value, anchor);
+  return ok({ judge: after, end: end.value, grade });
+};
+
 export class LightClient {
-  readonly #provider: Verifying;
   readonly #isDevnet: boolean;
   #judge: Judge;
   /** The least grade of the epochs' ends that were passed. */
   #least: Grade | undefined;
 
   constructor(provider: Verifying, start: TrustedStart, isDevnet = false) {
-    this.#provider = provider;
     this.#isDevnet = isDevnet;
     this.#judge = new Judge(provider, start, start.set, start.anchor);
+  }
+
+  /** Of the epoch that it stands in. */
+  get judge(): Judge {
+    return this.#judge;
   }
 
   get epoch(): ConsensusEpoch {
@@ -74,25 +108,11 @@ export class LightClient {
     cert: EpochCert,
     next: readonly ValidatorEntry[],
   ): Result<ConsensusEpoch, ConsensusError | SetError> {
-    const end = this.#judge.epochCert(cert);
-    if (!end.ok) return end;
-    const set = ValidatorSet.from(this.#provider, next, this.#isDevnet);
-    if (!set.ok) return set;
-    if (!equalBytes(set.value.hash, end.value.validators)) {
-      return refuse("E_CONSENSUS_CERTIFICATE", "V8: another set follows");
-    }
-    const grade = gradeOf(this.#judge.set, end.value.strength);
-    if (grade === undefined) return refuse("E_CONSENSUS_CERTIFICATE", "V8: below a quorum");
-    const { chain, epoch } = this.#judge.context;
-    const entered: ConsensusEpoch = { number: epoch.number + 1n, mode: epoch.mode };
-    this.#least = lower(this.#least, grade);
-    this.#judge = new Judge(
-      this.#provider,
-      { chain, epoch: entered },
-      set.value,
-      anchorAfter(end.value),
-    );
-    return ok(entered);
+    const after = judgeAfter(this.#judge, { cert, next }, this.#isDevnet);
+    if (!after.ok) return after;
+    this.#least = lower(this.#least, after.value.grade);
+    this.#judge = after.value.judge;
+    return ok(this.#judge.context.epoch);
   }
 
   /** A commit of the epoch that the client stands in. */

@@ -22,6 +22,8 @@ export const talliedViewsMax = 160;
 export const blocksMax = 4096;
 /** Certificates that a host keeps of blocks it does not hold. */
 export const orphanCertsMax = 64;
+/** Epochs, the newest, whose sets and ends a host keeps. */
+export const epochsKeptMax = 64;
 /** Newest envelopes of one Guardian that later ones are compared with. */
 export const envelopesPerGuardianMax = 256;
 /** Blocks that wait for their parents, and blocks that are asked for, at once. */

@@ -6,22 +6,20 @@
  * links by hash first, signatures of one certificate last. Nobody's word about the newest block is asked.
  *
  * Invariants: what comes out was committed, in order and once; a peer whose answer is wrong is never asked
- * again; one honest peer that can be reached suffices. Bounds: `syncPeersMax` peers and one question;
+ * again; one honest peer that can be reached suffices; where there is none it stops and says why. Bounds: `syncPeersMax` peers and one question;
  * `syncBannedMax` peers that are not asked again.
  */
-import { assert, equalBytes, Lru, ok, type Result } from "@ioi/base";
+import { assert, equalBytes, Lru, ok, type Rejection, type Result } from "@ioi/base";
 import type { Hashing, Verifying } from "@ioi/crypto";
 import {
   type CommitCert,
   type ConsensusBlock,
   consensusBlock,
-  type EpochCert,
   schema,
   type SyncChunk,
-  type ValidatorEntry,
 } from "@ioi/wire";
 import { type Anchor, type ConsensusError, refuse } from "./certificates.ts";
-import { LightClient, type TrustedStart } from "./light-client.ts";
+import { type EndedEpoch, LightClient, type TrustedStart } from "./light-client.ts";
 import {
   syncAnswerMs,
   syncBannedMax,
@@ -48,11 +46,23 @@ export type SyncInput =
 export type SyncEffect =
   /** For the blocks from this height on; its answer is given back, or nothing is. */
   | { readonly type: "ask"; readonly peer: number; readonly from: bigint }
-  | { readonly type: "blocks"; readonly blocks: readonly ConsensusBlock[] }
-  | { readonly type: "epoch"; readonly number: bigint }
+  /** `commit` commits the last one, or a block above it that holds nothing. */
+  | {
+      readonly type: "blocks";
+      readonly blocks: readonly ConsensusBlock[];
+      readonly commit: CommitCert;
+    }
+  /** The last one ended its epoch; this is the number of the next. */
+  | { readonly type: "epoch"; readonly number: bigint; readonly end: EndedEpoch }
   | { readonly type: "banned"; readonly peer: number; readonly error: ConsensusError | SetError }
   /** No peer has more, or says that it has. */
-  | { readonly type: "done"; readonly height: bigint };
+  | { readonly type: "done"; readonly height: bigint }
+  /** Nobody is left who could be asked. It goes on with the next peer; what came out stays true. */
+  | {
+      readonly type: "failed";
+      readonly height: bigint;
+      readonly error: Rejection<"E_CONSENSUS_SYNC">;
+    };
 
 interface Peer {
   /** Blocks of its last answer; of one that was not asked yet more than any answer can have. */
@@ -172,10 +182,20 @@ export class Sync {
     if (best !== undefined) {
       this.#question = { peer: best.peer, untilMs: nowMs + syncAnswerMs };
       this.#effects.push({ type: "ask", peer: best.peer, from: this.#tip.height + 1n });
-    } else if (this.#peers.size > 0) {
-      this.#isDone = true;
-      this.#effects.push({ type: "done", height: this.#tip.height });
+    } else if (this.#peers.size + this.#banned.size > 0) this.#end();
+  }
+
+  /** Somebody says that there is no more; or nobody says anything that is true. */
+  #end(): void {
+    const { height } = this.#tip;
+    this.#isDone = true;
+    const peers = this.#peers.values().toArray();
+    if (peers.some(({ silences }) => silences === 0)) {
+      this.#effects.push({ type: "done", height });
+      return;
     }
+    const message = `Y4: ${this.#banned.size} peers answered wrongly, ${peers.length} not at all, above height ${height}`;
+    this.#effects.push({ type: "failed", height, error: { code: "E_CONSENSUS_SYNC", message } });
   }
 
   /** Y1, Y2. Nothing changes unless all of it fits. */
@@ -196,7 +216,7 @@ export class Sync {
     const verified = this.#client.verify(commit);
     if (!verified.ok) return verified;
     this.#tip = tip;
-    this.#effects.push({ type: "blocks", blocks });
+    this.#effects.push({ type: "blocks", blocks, commit });
     return ok(true);
   }
 
@@ -214,8 +234,8 @@ export class Sync {
     const entered = this.#client.advance(end.cert, end.next);
     if (!entered.ok) return entered;
     this.#tip = tip;
-    this.#effects.push({ type: "blocks", blocks });
-    this.#effects.push({ type: "epoch", number: entered.value.number });
+    this.#effects.push({ type: "blocks", blocks, commit: end.cert.commit });
+    this.#effects.push({ type: "epoch", number: entered.value.number, end });
     return ok(true);
   }
 }
@@ -247,9 +267,7 @@ export interface SyncSource {
   /** The newest commit. */
   readonly newest: CommitCert | undefined;
   /** Where the block of that height ends an epoch. */
-  endAt(
-    height: bigint,
-  ): { readonly cert: EpochCert; readonly next: readonly ValidatorEntry[] } | undefined;
+  endAt(height: bigint): EndedEpoch | undefined;
 }
 
 /** A certificate for a block, out of the two above it: they carry its own and its child's. */

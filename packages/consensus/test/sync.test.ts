@@ -83,7 +83,8 @@ test("Y1, Y2: an answer is taken whole, or its peer is not asked again and nothi
   for (const [what, given] of bad) {
     const node = fresh();
     node.handle({ type: "peer", peer: 1 }, 0);
-    assert.deepEqual(asked(node.handle(answer(1, given), 1)), ["banned"], what);
+    const told = asked(node.handle(answer(1, given), 1));
+    assert.deepEqual(told, ["banned", "failed"], `${what}: nobody else is there`);
     assert.deepEqual(node.tip, genesis);
     assert.deepEqual(node.handle({ type: "peer", peer: 1 }, 2), [], "it stays so");
     assert.deepEqual(asked(node.handle({ type: "peer", peer: 2 }, 2)), ["ask 2 from 1"]);
@@ -119,7 +120,8 @@ test("Y4: a node is done when nobody has more, and asks again when somebody says
   const silent = fresh();
   silent.handle({ type: "peer", peer: 1 }, 0);
   assert.deepEqual(asked(silent.handle({ type: "tick" }, syncAnswerMs)), ["ask 1 from 1"]);
-  assert.deepEqual(asked(silent.handle({ type: "tick" }, 2 * syncAnswerMs)), ["done"]);
+  assert.deepEqual(asked(silent.handle({ type: "tick" }, 2 * syncAnswerMs)), ["failed"]);
+  assert.deepEqual(asked(silent.handle({ type: "peer", peer: 2 }, 9000)), ["ask 2 from 1"]);
 });
 
 test("Y4: silences count where they happened: a slow peer is asked twice above the newest block", () => {

@@ -343,10 +343,13 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
           this.#isAsked = true;
           this.#effects.push({ type: "sign", request: turn.request });
           return;
-        case "judge":
-          this.#payloads.set(turn.node.key, "asked");
-          this.#effects.push({ type: "judge", block: turn.node.block, digest: turn.node.digest });
+        case "judge": {
+          const { key, block, digest, isOver } = turn.node;
+          this.#payloads.set(key, "asked");
+          const isAbove = isOver && block.header.ends === undefined;
+          this.#effects.push({ type: "judge", block, digest, isOver: isAbove });
           break;
+        }
         case "build":
           this.#build(turn.high);
           break;

@@ -66,7 +66,13 @@ export type EngineEffect =
       /** The epoch is over: no payload. */
       readonly isOver: boolean;
     }
-  | { readonly type: "judge"; readonly block: ConsensusBlock; readonly digest: Uint8Array }
+  | {
+      readonly type: "judge";
+      readonly block: ConsensusBlock;
+      readonly digest: Uint8Array;
+      /** The epoch ended below it, so that it must not end. */
+      readonly isOver: boolean;
+    }
   | ({ readonly type: "commit" } & Committed)
   /** Of a block that was committed before: its strength rose. */
   | { readonly type: "strengthened"; readonly cert: CommitCert; readonly strength: Strength }
