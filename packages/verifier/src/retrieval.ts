@@ -7,8 +7,8 @@
  * any bytes give a verdict, and time is bounded by their number.
  *
  * What a good verdict shows: the answers are in the index under this root, and the search, run on this
- * index, returns them in this order. What it does not show: that they are the nearest of all; that
- * whoever built the index left no way out (build it again from its log, and compare the roots).
+ * index, returns them in this order. Not that they are the nearest of all (`nearest.ts`), nor that its
+ * builder left no way out (build it again from its log, and compare the roots).
  */
 
 export interface IndexParameters {
@@ -44,13 +44,14 @@ export interface Searched {
 }
 
 export type RetrievalVerdict =
-  | ({ readonly ok: true; readonly size: number } & Searched)
+  /** `leavesRoot`: of the tree over the leaves, which the index's root covers. */
+  | ({ readonly ok: true; readonly size: number; readonly leavesRoot: Uint8Array } & Searched)
   | { readonly ok: false; readonly reason: string };
 
 /** What is wrong, on its way to the verdict; nothing else is thrown. */
-class Wrong extends Error {}
+export class Wrong extends Error {}
 
-const check: (holds: boolean, what: string) => asserts holds = (holds, what) => {
+export const check: (holds: boolean, what: string) => asserts holds = (holds, what) => {
   if (!holds) throw new Wrong(what);
 };
 
@@ -128,7 +129,7 @@ export const sha256OfParts = (...parts: readonly Uint8Array[]): Uint8Array => {
   return hash;
 };
 
-const little = (value: number, width: number): Uint8Array => {
+export const little = (value: number, width: number): Uint8Array => {
   const bytes = new Uint8Array(width);
   for (let i = 0, rest = value; i < width; i++, rest = Math.floor(rest / 256)) bytes[i] = rest;
   return bytes;
@@ -136,7 +137,7 @@ const little = (value: number, width: number): Uint8Array => {
 
 // Section 8: reading.
 
-class Reader {
+export class Reader {
   readonly #bytes: Uint8Array;
   #at = 0;
 
@@ -195,9 +196,9 @@ class Reader {
 }
 
 /** Lower bits are absent where only the upper ones are shown. */
-type Vector = { readonly upper: Uint8Array; readonly lower: Uint8Array | undefined };
+export type Vector = { readonly upper: Uint8Array; readonly lower: Uint8Array | undefined };
 
-interface Leaf {
+export interface Leaf {
   readonly gone: boolean;
   readonly frame: Uint8Array;
   readonly vector: Vector | undefined;
@@ -266,7 +267,7 @@ const listHash = ({ ids, codes, codeBytes }: Dictionary, places: Int32Array): Ui
   return sha256OfParts(bytes);
 };
 
-const readLeaf = (
+export const readLeaf = (
   reader: Reader,
   { dimension, m }: IndexParameters,
   dictionary: Dictionary,
@@ -313,19 +314,19 @@ const readProof = ({ proof, parameters }: RetrievalClaim) => {
     for (const id of reader.rising(reader.varint(), size)) {
       leaves.set(id, readLeaf(reader, parameters, dictionary, id));
     }
-    const count = reader.varint();
-    for (let i = 0; i < count; i++) siblings.push(reader.take(32));
+    for (let left = reader.varint(); left > 0; left--) siblings.push(reader.take(32));
   }
   reader.end();
   return { size, entry, maxLevel, dictionary, leaves, siblings };
 };
 
 type Opened = ReturnType<typeof readProof>;
+type Leaves = Pick<Opened, "size" | "leaves" | "siblings">;
 
 // Section 7: what is committed.
 
 /** The tree's root, from the leaves and the hashes beside their ways; every one of those is used. */
-const treeRoot = ({ size, leaves, siblings }: Opened): Uint8Array => {
+export const treeRoot = ({ size, leaves, siblings }: Leaves): Uint8Array => {
   if (size === 0) return new Uint8Array(32);
   check(leaves.size > 0, "no leaf is shown");
   let here = [...leaves].map(([id, { hash }]): [index: number, hash: Uint8Array] => [id, hash]);
@@ -356,16 +357,16 @@ const treeRoot = ({ size, leaves, siblings }: Opened): Uint8Array => {
 
 const algorithm = Uint8Array.from("mhnsw/1", (char) => char.charCodeAt(0));
 
-const indexRoot = (parameters: IndexParameters, opened: Opened): Uint8Array => {
+const indexRoot = (parameters: IndexParameters, opened: Opened, tree: Uint8Array): Uint8Array => {
   const { dimension, m, efConstruction, salt } = parameters;
   const { size, entry, maxLevel, dictionary } = opened;
   const place = placeOf(dictionary, entry);
   check(size === 0 || place >= 0, "the code of the entry is missing");
   const entryCode = size === 0 ? new Uint8Array(dimension / 8) : codeAt(dictionary, place);
   const made = [little(dimension, 2), little(m, 1), little(efConstruction, 2), salt];
-  const way = [little(size, 8), little(entry, 8), entryCode, little(maxLevel, 1)];
+  const way = [little(size, 8), little(entry, 8), entryCode, little(maxLevel, 1), tree];
   const name = [Uint8Array.of(4), little(algorithm.length, 2), algorithm];
-  return sha256OfParts(...name, ...made, ...way, treeRoot(opened));
+  return sha256OfParts(...name, ...made, ...way);
 };
 
 /** What is shown of one node more than once says the same. */
@@ -511,10 +512,17 @@ const lowerAt = (packed: Uint8Array, i: number): number => {
   return (pair >> (bit & 7)) & 31;
 };
 
-const sumOf = (count: number, term: (i: number) => number): number => {
+export const sumOf = (count: number, term: (i: number) => number): number => {
   let sum = 0;
   for (let i = 0; i < count; i++) sum += term(i);
   return sum;
+};
+
+export const wholeScore = (query: Int16Array, { upper, lower }: Vector): number => {
+  check(lower !== undefined, "a vector that the search reads is not shown");
+  const component = (i: number): number =>
+    (((upper[i] as number) - 64) << 5) + lowerAt(lower, i) - 16;
+  return sumOf(upper.length, (i) => (query[i] as number) * component(i));
 };
 
 const runAgain = (claim: RetrievalClaim, opened: Opened): Searched => {
@@ -530,18 +538,9 @@ const runAgain = (claim: RetrievalClaim, opened: Opened): Searched => {
     check(vector !== undefined, "a vector that the search reads is not shown");
     return vector;
   };
-  const upperScore = (id: number): number => {
-    const { upper } = shownOf(id);
-    const byte = (i: number): number => clamp(((query[i] as number) + 8) >> 4, -128, 127);
-    return sumOf(upper.length, (i) => byte(i) * ((upper[i] as number) - 64));
-  };
-  const wholeScore = (id: number): number => {
-    const { upper, lower } = shownOf(id);
-    check(lower !== undefined, "a vector that the search reads is not shown");
-    const component = (i: number): number =>
-      (((upper[i] as number) - 64) << 5) + lowerAt(lower, i) - 16;
-    return sumOf(upper.length, (i) => (query[i] as number) * component(i));
-  };
+  const byte = query.map((value) => clamp((value + 8) >> 4, -128, 127));
+  const upperScore = ({ upper }: Vector): number =>
+    sumOf(upper.length, (i) => (byte[i] as number) * ((upper[i] as number) - 64));
   const replay = new Replay(opened, query);
   const [live, passed]: [number[], number[]] = [[], []];
   for (const id of replay.beam(wanted.ef)) {
@@ -549,13 +548,13 @@ const runAgain = (claim: RetrievalClaim, opened: Opened): Searched => {
     (leafOf(id).gone ? passed : live).push(id);
   }
   const final = live
-    .map((id) => rankOf(upperScore(id), id))
+    .map((id) => rankOf(upperScore(shownOf(id)), id))
     .sort((a, b) => b - a)
     .slice(0, wanted.final)
     .map(idOf);
   replay.checkUsed(new Set(live), new Set(final), new Set(passed));
   const answers = final
-    .map((id) => ({ id, score: wholeScore(id), frame: leafOf(id).frame.slice() }))
+    .map((id) => ({ id, score: wholeScore(query, shownOf(id)), frame: leafOf(id).frame.slice() }))
     .sort((a, b) => b.score - a.score || a.id - b.id)
     .slice(0, wanted.k);
   return { answers, steps: replay.steps };
@@ -588,11 +587,12 @@ export const verifyRetrieval = (claim: RetrievalClaim): RetrievalVerdict => {
   try {
     checkClaim(claim);
     const opened = readProof(claim);
-    const root = indexRoot(claim.parameters, opened);
+    const leavesRoot = treeRoot(opened);
+    const root = indexRoot(claim.parameters, opened, leavesRoot);
     const isSame = root.every((byte, i) => byte === claim.root[i]);
     check(isSame, "it is of another index");
     checkCodes(opened);
-    return { ok: true, size: opened.size, ...runAgain(claim, opened) };
+    return { ok: true, size: opened.size, leavesRoot, ...runAgain(claim, opened) };
   } catch (error) {
     const reason = error instanceof Wrong ? error.message : "the proof is malformed";
     return { ok: false, reason };

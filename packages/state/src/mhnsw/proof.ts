@@ -12,7 +12,7 @@ import type { Answer, Found, SearchParameters } from "./search.ts";
 export const proofVersion = 1;
 
 /** Bytes one after the other, in an array that grows by doubling. */
-class Writer {
+export class Writer {
   #bytes = new Uint8Array(128 * 1024);
   #length = 0;
 
@@ -121,10 +121,12 @@ const placeOf = (numbers: Int32Array, number: number, from: number): number => {
   return low;
 };
 
+const nobody = new Int32Array();
+
 /** How much of a vector is shown. */
 const shown = { hash: 0, upper: 1, whole: 2 } as const;
 
-interface Source {
+export interface Source {
   readonly hashing: Hashing;
   readonly graph: GraphView;
   readonly commitment: Commitment;
@@ -172,8 +174,30 @@ const writeLists = (
   }
 };
 
+/** `opened`: layers whose lists are shown; `dictionary`: what those name. */
+export const writeLeaf = (
+  out: Writer,
+  source: Source,
+  id: number,
+  how: keyof typeof shown,
+  opened?: ReadonlySet<number>,
+  dictionary: Int32Array = nobody,
+): void => {
+  const { graph } = source;
+  out.byte(graph.level(id));
+  out.byte(graph.isGone(id) ? 1 : 0);
+  out.byte(shown[how]);
+  out.bytes(graph.frame(id));
+  writeVector(out, source, id, how);
+  writeLists(out, source, id, opened, dictionary);
+};
+
 /** Hashes beside the ways from the leaves up, level by level, without what is empty. */
-const writeSiblings = (out: Writer, { commitment, graph }: Source, leaves: Int32Array): void => {
+export const writeSiblings = (
+  out: Writer,
+  { commitment, graph }: Source,
+  leaves: Int32Array,
+): void => {
   const beside: [level: number, index: number][] = [];
   let here = [...leaves];
   for (let level = 0; level < commitment.depth; level++) {
@@ -210,12 +234,7 @@ const encodeProof = (source: Source, { trace, final }: Found): Uint8Array => {
   out.rising(leaves);
   for (const id of leaves) {
     const how = isFinal.has(id) ? "whole" : isRanked.has(id) ? "upper" : "hash";
-    out.byte(graph.level(id));
-    out.byte(graph.isGone(id) ? 1 : 0);
-    out.byte(shown[how]);
-    out.bytes(graph.frame(id));
-    writeVector(out, source, id, how);
-    writeLists(out, source, id, opened.get(id), dictionary);
+    writeLeaf(out, source, id, how, opened.get(id), dictionary);
   }
   writeSiblings(out, source, leaves);
   return out.done();
