@@ -4,8 +4,9 @@
  * Source: RFC 9162, section 2.1 (the shapes of RFC 6962) with SHA-256: leaf hash = H(0x00 || leaf),
  * node hash = H(0x01 || left || right), the empty tree's root is H("").
  *
- * `MerkleTree` keeps every complete subtree's hash (64 bytes a leaf): roots and proofs at any size
- * it ever had. It appends in amortised O(1), at worst O(log n), hashes.
+ * `MerkleTree` keeps the leaves and the hash of every complete subtree of 32 leaves or more (34 bytes a
+ * leaf): roots and proofs at any size it ever had, smaller subtrees hashed again when they are asked for.
+ * It appends in amortised O(1), at worst O(log n), hashes.
  * Bounds: 2^53 - 1 leaves. Asking for a proof outside the tree is a bug; check user input first.
  */
 import { assert } from "@ioi/base";
@@ -51,18 +52,19 @@ const levelOf = (size: number): number => {
   return level;
 };
 
-/** One level's hashes, end to end, in one growing buffer. */
+/** Levels between the leaves and the lowest that is kept are not. */
+const keptFrom = 5;
+const pageHashes = 128;
+
+/** One level's hashes, end to end, in pages: what is there never moves. */
 class Level {
-  #bytes = new Uint8Array(4 * hashBytes);
+  readonly #pages: Uint8Array[] = [];
   #count = 0;
 
   push(hash: Uint8Array): void {
-    if ((this.#count + 1) * hashBytes > this.#bytes.length) {
-      const grown = new Uint8Array(2 * this.#bytes.length);
-      grown.set(this.#bytes);
-      this.#bytes = grown;
-    }
-    this.#bytes.set(hash, this.#count * hashBytes);
+    const page = Math.floor(this.#count / pageHashes);
+    const bytes = (this.#pages[page] ??= new Uint8Array(pageHashes * hashBytes));
+    bytes.set(hash, (this.#count % pageHashes) * hashBytes);
     this.#count++;
   }
 
@@ -72,13 +74,17 @@ class Level {
 
   at(index: number): Uint8Array {
     assert(index < this.#count, "a subtree outside the tree");
-    return this.#bytes.slice(index * hashBytes, (index + 1) * hashBytes);
+    const from = (index % pageHashes) * hashBytes;
+    return (this.#pages[Math.floor(index / pageHashes)] as Uint8Array).slice(
+      from,
+      from + hashBytes,
+    );
   }
 }
 
 export class MerkleTree {
   readonly #provider: Hashing;
-  /** `#levels[k]` holds the roots of the complete subtrees of 2^k leaves, in order. */
+  /** `#levels[k]` holds the roots of the complete subtrees of 2^k leaves, in order, where they are kept. */
   readonly #levels: Level[] = [];
   #size = 0;
 
@@ -95,9 +101,16 @@ export class MerkleTree {
     assertHash(hash);
     const index = this.#size++;
     assert(Number.isSafeInteger(this.#size), "the log is full");
-    let node = hash;
-    this.#level(0).push(node);
-    for (let level = 0, at = index; at % 2 === 1; level++, at = (at - 1) / 2) {
+    this.#level(0).push(hash);
+    const size = this.#size;
+    if (size % 2 ** keptFrom !== 0) return index;
+    let node = this.#smaller(size - 2 ** keptFrom, 2 ** keptFrom);
+    this.#level(keptFrom).push(node);
+    for (
+      let level = keptFrom, at = size / 2 ** keptFrom - 1;
+      at % 2 === 1;
+      level++, at = (at - 1) / 2
+    ) {
       node = nodeHash(this.#provider, this.#level(level).at(at - 1), node);
       this.#level(level + 1).push(node);
     }
@@ -108,7 +121,9 @@ export class MerkleTree {
   truncate(size: number): void {
     this.#assertWithin(size);
     this.#size = size;
-    for (const [level, hashes] of this.#levels.entries()) hashes.cut(Math.floor(size / 2 ** level));
+    for (const level of this.#levels.keys()) {
+      this.#levels[level]?.cut(Math.floor(size / 2 ** level));
+    }
   }
 
   leaf(index: number): Uint8Array {
@@ -188,8 +203,22 @@ export class MerkleTree {
     const size = to - from;
     const split = splitOf(size);
     if (size === 1 || split * 2 === size) {
-      return this.#level(levelOf(size)).at(from / size);
+      return this.#whole(from, size);
     }
     return nodeHash(this.#provider, this.#range(from, from + split), this.#range(from + split, to));
+  }
+
+  /** Root of a complete subtree. */
+  #whole(from: number, size: number): Uint8Array {
+    const level = levelOf(size);
+    if (level > 0 && level < keptFrom) return this.#smaller(from, size);
+    return this.#level(level).at(from / size);
+  }
+
+  /** The same of one that is not kept, from its leaves. */
+  #smaller(from: number, size: number): Uint8Array {
+    if (size === 1) return this.#level(0).at(from);
+    const half = size / 2;
+    return nodeHash(this.#provider, this.#smaller(from, half), this.#smaller(from + half, half));
   }
 }

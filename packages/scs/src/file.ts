@@ -29,7 +29,9 @@ import {
   type KeptSegment,
   lexicalRootOf,
   type PastCommit,
-  supersedeKept,
+  shredded,
+  supersededBy,
+  tombed,
 } from "./kept.ts";
 import { contentCommitment, type FileKeys, type KeyOwner } from "./keys.ts";
 import { decodeFrame, decodeKey, keyPayloadBytes, recordTypes } from "./layout.ts";
@@ -105,6 +107,11 @@ export class MemoryFile implements AsyncDisposable {
     };
   }
 
+  /** How many memories there are, forgotten ones too. */
+  get memories(): number {
+    return this.#fold.memories.length;
+  }
+
   /** The last commit, with its seal. */
   get lastCommit(): Committed | undefined {
     return this.#writer.last;
@@ -129,25 +136,42 @@ export class MemoryFile implements AsyncDisposable {
 
   /** What is known of every memory, without reading any. */
   states(): readonly MemoryState[] {
-    return this.#fold.memories.map((kept, id) => ({
-      id,
-      class: kept.class,
-      state: stateOf(kept),
-    }));
+    const { memories } = this.#fold;
+    return Array.from({ length: memories.length }, (_, id) => {
+      const kept = memories.get(id) as Kept;
+      return { id, class: kept.class, state: stateOf(kept) };
+    });
   }
 
   /** What is kept of a memory; undefined: it was never there. */
-  kept(id: number): Readonly<Kept> | undefined {
-    return this.#fold.memories[id];
+  kept(id: number): Kept | undefined {
+    return this.#fold.memories.get(id);
+  }
+
+  /** Memories that are in the newest table. */
+  get tabled(): number {
+    const table = this.segments().findLast(({ kind }) => kind === "table");
+    if (table === undefined) return 0;
+    const { memories } = this.#fold;
+    let [low, high] = [0, memories.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((memories.get(middle) as Kept).commit < table.commit) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** Which memory holds what another one held. */
   superseded(): readonly { readonly id: number; readonly by: number }[] {
     const { memories } = this.#fold;
-    return memories.flatMap(({ supersededBy, forgotten }, id) => {
-      const gone = supersededBy === undefined || memories[supersededBy]?.forgotten === true;
-      return gone || forgotten ? [] : [{ id, by: supersededBy }];
-    });
+    const found: { id: number; by: number }[] = [];
+    for (let id = 0; id < memories.length; id++) {
+      const { supersededBy: by, forgotten } = memories.get(id) as Kept;
+      if (by === undefined || forgotten || memories.get(by)?.forgotten === true) continue;
+      found.push({ id, by });
+    }
+    return found;
   }
 
   /** The memory; E_SCS_NO_MEMORY where it was never there or is forgotten. */
@@ -159,7 +183,7 @@ export class MemoryFile implements AsyncDisposable {
   }
 
   #kept(id: number): Kept {
-    const kept = this.#fold.memories[id];
+    const kept = this.#fold.memories.get(id);
     if (kept === undefined || kept.forgotten) {
       const why = kept === undefined ? "was never there" : "is forgotten";
       throw operation("E_SCS_NO_MEMORY", this.#place.path, `memory ${id} ${why}`);
@@ -216,7 +240,7 @@ export class MemoryFile implements AsyncDisposable {
 
   /** Hash of the leaf of a memory in the log. */
   leafOf(id: number): Uint8Array {
-    const kept = this.#fold.memories[id];
+    const kept = this.#fold.memories.get(id);
     assert(kept !== undefined, `no memory ${id}`);
     return this.#writer.tree.leaf(kept.leaf);
   }
@@ -226,13 +250,13 @@ export class MemoryFile implements AsyncDisposable {
     return [...this.#fold.segments.values()];
   }
 
-  /** What a segment holds; undefined: it does not open. */
-  async readSegment({ number }: KeptSegment): Promise<Uint8Array | undefined> {
+  /** What a segment holds, or its first `bytes` at least; undefined: that does not open. */
+  async readSegment({ number }: KeptSegment, bytes?: number): Promise<Uint8Array | undefined> {
     this.#checkOpen();
     const segment = this.#fold.segments.get(number);
     if (segment === undefined) return undefined;
     const key = await this.#key({ of: "segment", number, class: 0 }, segment.keyOffset);
-    return key && (await openSegment(this.#handle, this.#keys, segment, key));
+    return key && (await openSegment(this.#handle, this.#keys, segment, key, bytes));
   }
 
   /**
@@ -304,10 +328,7 @@ export class MemoryFile implements AsyncDisposable {
       ids,
       recordTypes.tomb,
       (frame, atMs) => schema.encode(tomb, { frame, atMs }),
-      (kept, commit) => {
-        kept.tombedIn ??= commit;
-        return [];
-      },
+      tombed,
       () => extra,
     );
   }
@@ -319,10 +340,7 @@ export class MemoryFile implements AsyncDisposable {
       throw operation("E_SCS_INPUT", this.#place.path, "a memory replaces another one");
     const encode = (frame: number, atMs: number): Uint8Array =>
       schema.encode(supersede, { frame, by, atMs });
-    const change = (kept: Kept, commit: number): readonly number[] => {
-      supersedeKept(kept, by, commit);
-      return [];
-    };
+    const change = (kept: Kept, commit: number): Kept => supersededBy(kept, by, commit);
     await this.#mark([id], recordTypes.supersede, encode, change, () => extra);
   }
 
@@ -332,10 +350,7 @@ export class MemoryFile implements AsyncDisposable {
       ids,
       recordTypes.shred,
       (frame, atMs) => schema.encode(shred, { frame, atMs }),
-      (kept) => {
-        kept.forgotten = true;
-        return [kept.keyOffset];
-      },
+      shredded,
       async () => {
         const dimension = storedDimension(this.#header.parameters.index.dimension);
         const read = (segment: KeptSegment): Promise<Uint8Array | undefined> =>
@@ -354,7 +369,7 @@ export class MemoryFile implements AsyncDisposable {
     ids: readonly number[],
     type: typeof recordTypes.tomb | typeof recordTypes.supersede | typeof recordTypes.shred,
     encode: (frame: number, atMs: number) => Uint8Array,
-    change: (kept: Kept, commit: number) => readonly number[],
+    change: (kept: Kept, commit: number) => Kept,
     also: () => Extra | Promise<Extra>,
   ): Promise<void> {
     return this.#write(async () => {
@@ -364,9 +379,10 @@ export class MemoryFile implements AsyncDisposable {
       const atMs = this.#place.now();
       const { due } = this.#writer;
       for (const { id } of all) append.add(type, encode(id, atMs));
-      await this.#finish(append, atMs, await also(), () =>
-        all.flatMap(({ kept }) => change(kept, due)),
-      );
+      await this.#finish(append, atMs, await also(), () => {
+        for (const { id, kept } of all) this.#fold.memories.set(id, change(kept, due));
+        return type === recordTypes.shred ? all.map(({ kept }) => kept.keyOffset) : [];
+      });
     });
   }
 
@@ -435,7 +451,7 @@ export class MemoryFile implements AsyncDisposable {
     readonly size: number;
     readonly path: readonly Uint8Array[];
   } {
-    const kept = this.#fold.memories[id];
+    const kept = this.#fold.memories.get(id);
     if (kept === undefined) {
       throw operation("E_SCS_NO_MEMORY", this.#place.path, `memory ${id} was never there`);
     }

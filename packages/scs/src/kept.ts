@@ -1,5 +1,5 @@
 /** What an open file keeps of everything in it: where it is, and what was said of it. */
-import { concatBytes, equalBytes, uintLE } from "@ioi/base";
+import { assert, concatBytes, equalBytes, uintLE } from "@ioi/base";
 import { type CryptoProvider, domainHash, domains, type Hashing } from "@ioi/crypto";
 import type { Append } from "./append.ts";
 import type { Entry } from "./entries.ts";
@@ -12,6 +12,7 @@ import {
   wrappedKeyBytes,
 } from "./layout.ts";
 import type { CommitBody, Compacted } from "./messages.ts";
+import { Rows } from "./rows.ts";
 
 /** What is kept of every memory while the file is open. Commits are numbers. */
 export interface Kept {
@@ -23,14 +24,14 @@ export interface Kept {
   /** Of the key's payload; 0: there is none. */
   readonly keyOffset: number;
   /** Whether a damaged key was found; a file that opened by its table has not looked. */
-  isKeyDamaged: boolean;
+  readonly isKeyDamaged: boolean;
   /** The commit that it came with. */
   readonly commit: number;
   /** Left out of answers since, still readable. */
-  tombedIn: number | undefined;
-  supersededIn: number | undefined;
-  supersededBy: number | undefined;
-  forgotten: boolean;
+  readonly tombedIn: number | undefined;
+  readonly supersededIn: number | undefined;
+  readonly supersededBy: number | undefined;
+  readonly forgotten: boolean;
 }
 
 export interface SegmentPart {
@@ -62,7 +63,7 @@ type KeyEntry = Extract<Entry, { readonly type: "key" }>;
 
 /** Folds the entries of a walk into what is kept; or goes on from what a table says. */
 export class Fold {
-  readonly memories: Kept[];
+  readonly memories: Rows;
   /** Those that hold, by number. */
   readonly segments: Map<number, KeptSegment>;
   readonly commits: PastCommit[];
@@ -79,11 +80,11 @@ export class Fold {
   constructor(
     hashing: Hashing,
     from: {
-      readonly memories: Kept[];
+      readonly memories: Rows;
       readonly segments: Map<number, KeptSegment>;
       readonly commits: PastCommit[];
       readonly compactedFrom: Compacted | undefined;
-    } = { memories: [], segments: new Map(), commits: [], compactedFrom: undefined },
+    } = { memories: new Rows(), segments: new Map(), commits: [], compactedFrom: undefined },
   ) {
     this.#hashing = hashing;
     this.memories = from.memories;
@@ -117,21 +118,25 @@ export class Fold {
         for (const dropped of entry.segments) this.#drop(dropped);
         return;
       case "tomb":
-        (this.memories[entry.frame] as Kept).tombedIn ??= number;
+        this.#change(entry.frame, (kept) => tombed(kept, number));
         return;
-      case "shred": {
-        const kept = this.memories[entry.frame] as Kept;
-        kept.forgotten = true;
-        kept.isKeyDamaged = false;
-        this.#erase(kept.keyOffset);
+      case "shred":
+        this.#erase(this.#change(entry.frame, shredded).keyOffset);
         return;
-      }
       case "supersede":
-        supersedeKept(this.memories[entry.frame] as Kept, entry.by, number);
+        this.#change(entry.frame, (kept) => supersededBy(kept, entry.by, number));
         return;
       case "compacted":
         this.compactedFrom = entry.from;
     }
+  }
+
+  #change(id: number, change: (kept: Kept) => Kept): Kept {
+    const kept = this.memories.get(id);
+    assert(kept !== undefined, `no memory ${id}`);
+    const changed = change(kept);
+    this.memories.set(id, changed);
+    return changed;
   }
 
   #erase(keyOffset: number): void {
@@ -196,11 +201,19 @@ export const lexicalRootOf = (
     : domainHash(hashing, domains.scsLexical, concatBytes(...parts));
 };
 
+export const tombed = (kept: Kept, commit: number): Kept => ({
+  ...kept,
+  tombedIn: kept.tombedIn ?? commit,
+});
+
+export const shredded = (kept: Kept): Kept => ({ ...kept, forgotten: true, isKeyDamaged: false });
+
 /** The first commit that said so counts; the last memory that was named does. */
-export const supersedeKept = (kept: Kept, by: number, commit: number): void => {
-  kept.supersededBy = by;
-  kept.supersededIn ??= commit;
-};
+export const supersededBy = (kept: Kept, by: number, commit: number): Kept => ({
+  ...kept,
+  supersededBy: by,
+  supersededIn: kept.supersededIn ?? commit,
+});
 
 const untouched = {
   isKeyDamaged: false,

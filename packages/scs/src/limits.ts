@@ -38,6 +38,10 @@ export const queryTermsMax = 256;
 export const wordMemoriesMax = 2 ** 24;
 /** Bytes of the lists of a word index in memory. */
 export const wordListBytesMax = 2 ** 31;
+/** Bytes of words that are in no segment of the file yet; then they become one. About. */
+export const wordTailBytesMax = 4 * 1024 * 1024;
+/** Bytes of a segment of words that others are joined to. */
+export const wordSegmentBytesMax = 16 * 1024 * 1024;
 /** Bytes of the proof in a slice that is shared. */
 export const sliceProofBytesMax = 15 * 1024 * 1024;
 /** Characters of the checkpoint in a slice. */

@@ -57,15 +57,18 @@ export const appendSegment = (
   return { kind, number, first, count, keyOffset, commit, parts };
 };
 
-/** What a segment holds; undefined where a part of it does not open. */
+/** What a segment holds, or its first `bytes` at least; undefined where a part of that does not open. */
 export const openSegment = async (
   handle: FileHandle,
   keys: FileKeys,
   { kind, number, first, count, parts }: Omit<KeptSegment, "keyOffset" | "commit">,
   key: Uint8Array,
+  bytes: number = Number.POSITIVE_INFINITY,
 ): Promise<Uint8Array | undefined> => {
   const plain: Uint8Array[] = [];
+  let due = bytes;
   for (const [part, { offset, length }] of parts.entries()) {
+    if (due <= 0) break;
     const payload = await handle.read(offset, length);
     const head = decodeSegmentHead(payload);
     if (payload.length !== length || head?.number !== number) return undefined;
@@ -74,6 +77,7 @@ export const openSegment = async (
     const opened = keys.openPart(kind, expected, key, sealed);
     if (opened === undefined) return undefined;
     plain.push(opened);
+    due -= opened.length;
   }
   key.fill(0);
   return plain.length === 1 ? plain[0] : concatBytes(...plain);

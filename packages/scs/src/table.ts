@@ -8,10 +8,11 @@
 import { assert, concatBytes, equalBytes, uintLE } from "@ioi/base";
 import { type Hashing, MerkleTree } from "@ioi/crypto";
 import { schema } from "@ioi/wire";
-import { Fold, type Kept, type KeptSegment, type PastCommit } from "./kept.ts";
+import { Fold, type KeptSegment, type PastCommit } from "./kept.ts";
 import { segmentKinds } from "./layout.ts";
 import { segmentsMax } from "./limits.ts";
 import { compacted } from "./messages.ts";
+import { none, rowBytes, Rows } from "./rows.ts";
 import type { Committed } from "./walk.ts";
 
 const { array, bytes, int, oneOf, optional, record } = schema;
@@ -40,70 +41,12 @@ const head = record({
 });
 type Head = schema.Infer<typeof head>;
 
-/** Of a memory: nine numbers of 4 bytes around one of 8. */
-const rowBytes = 44;
 const commitBytes = 12;
 const hashBytes = 32;
-const flags = { forgotten: 1, damaged: 2, keyless: 4 } as const;
-/** Says that there is none: commits and memories are fewer. */
-const none = 0xffff_ffff;
 
 /** Whether a table can hold all of a file. */
 export const tableIsDue = ({ segments, memories }: Fold): boolean =>
   segments.size < segmentsMax && memories.length < none;
-
-const encodeRows = (memories: readonly Kept[]): Uint8Array => {
-  const rows = new Uint8Array(memories.length * rowBytes);
-  const view = new DataView(rows.buffer);
-  for (const [id, kept] of memories.entries()) {
-    const at = id * rowBytes;
-    const isKeyless = kept.keyOffset === 0;
-    const bits =
-      (kept.forgotten ? flags.forgotten : 0) |
-      (kept.isKeyDamaged ? flags.damaged : 0) |
-      (isKeyless ? flags.keyless : 0);
-    view.setFloat64(at, kept.offset, true);
-    const numbers = [
-      isKeyless ? 0 : kept.offset - kept.keyOffset,
-      kept.length,
-      kept.leaf,
-      kept.class,
-      kept.commit,
-      kept.tombedIn ?? none,
-      kept.supersededIn ?? none,
-      kept.supersededBy ?? none,
-      bits,
-    ];
-    for (const [i, number] of numbers.entries()) view.setUint32(at + 8 + 4 * i, number, true);
-  }
-  return rows;
-};
-
-const decodeRows = (rows: Uint8Array): Kept[] => {
-  const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength);
-  const orNone = (at: number): number | undefined => {
-    const value = view.getUint32(at, true);
-    return value === none ? undefined : value;
-  };
-  return Array.from({ length: rows.length / rowBytes }, (_, id) => {
-    const at = id * rowBytes;
-    const offset = view.getFloat64(at, true);
-    const bits = view.getUint32(at + 40, true);
-    return {
-      offset,
-      keyOffset: bits & flags.keyless ? 0 : offset - view.getUint32(at + 8, true),
-      length: view.getUint32(at + 12, true),
-      leaf: view.getUint32(at + 16, true),
-      class: view.getUint32(at + 20, true),
-      commit: view.getUint32(at + 24, true),
-      tombedIn: orNone(at + 28),
-      supersededIn: orNone(at + 32),
-      supersededBy: orNone(at + 36),
-      forgotten: (bits & flags.forgotten) !== 0,
-      isKeyDamaged: (bits & flags.damaged) !== 0,
-    };
-  });
-};
 
 const encodeCommits = (commits: readonly PastCommit[]): Uint8Array => {
   const rows = new Uint8Array(commits.length * commitBytes);
@@ -150,7 +93,7 @@ export const encodeTable = (fold: Fold, state: TableState): Uint8Array => {
   return concatBytes(
     uintLE(encoded.length, 4),
     encoded,
-    encodeRows(fold.memories),
+    fold.memories.encode(),
     encodeCommits(fold.commits),
     leaves,
   );
@@ -188,7 +131,7 @@ export const decodeTable = (
     { ...each, parts: [...each.parts] },
   ]);
   const fold = new Fold(hashing, {
-    memories: decodeRows(raw.subarray(headEnd, rowsEnd)),
+    memories: Rows.decode(raw.subarray(headEnd, rowsEnd)),
     segments: new Map(kept),
     commits: decodeCommits(raw.subarray(rowsEnd, commitsEnd)),
     compactedFrom: decoded.value.compactedFrom,

@@ -63,9 +63,10 @@ const itemsThere = async (
   tag: string,
   signal: Signal | undefined,
 ): Promise<number> => {
-  for (const { id, state } of file.states().toReversed()) {
+  for (let id = file.memories - 1; id >= 0; id--) {
     signal?.throwIfAborted();
-    if (state === "forgotten" || state === "damaged") continue;
+    const kept = file.kept(id);
+    if (kept === undefined || kept.forgotten || kept.isKeyDamaged) continue;
     const { tags, origin } = await file.read(id);
     // Only the first two are an import's own; the rest is what files and others say.
     const [own, item] = tags;

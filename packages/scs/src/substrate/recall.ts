@@ -2,6 +2,7 @@
  * Answering: which memories may answer, what is found by words and by vectors, one order from both. What
  * is filtered by is read once and kept while the substrate is open.
  */
+import type { Signal } from "@ioi/base";
 import type { mhnsw } from "@ioi/state";
 import { fuse, fusionDepth } from "../embed/fusion.ts";
 import type { MemoryFile } from "../file.ts";
@@ -9,20 +10,38 @@ import { operation } from "../header.ts";
 import type { Kept } from "../kept.ts";
 import { recallAnswersMax } from "../limits.ts";
 import type { Memory } from "../memory.ts";
+import type { WordIndex } from "../words/index.ts";
 import type { AsOf, RecallFilter, RecallQuery } from "./types.ts";
 import type { Scored, VectorIndex } from "./vector-index.ts";
-import type { WordStore } from "./word-store.ts";
 
 /** What memories are filtered by. */
 export type Meta = Pick<Memory, "atMs" | "saidMs" | "source" | "tags" | "origin">;
 
-export const metaOf = ({ atMs, saidMs, source, tags, origin }: Memory): Meta => ({
+const metaOf = ({ atMs, saidMs, source, tags, origin }: Memory): Meta => ({
   atMs,
   source,
   tags,
   origin,
   ...(saidMs === undefined ? {} : { saidMs }),
 });
+
+export const isReadable = (file: MemoryFile, id: number): boolean => {
+  const kept = file.kept(id);
+  return kept !== undefined && !kept.forgotten && !kept.isKeyDamaged;
+};
+
+/** Those that are not known yet. */
+export const readMetas = async (
+  file: MemoryFile,
+  metas: Map<number, Meta>,
+  signal: Signal | undefined,
+): Promise<void> => {
+  for (let id = 0; id < file.memories; id++) {
+    if (metas.has(id) || !isReadable(file, id)) continue;
+    signal?.throwIfAborted();
+    metas.set(id, metaOf(await file.read(id)));
+  }
+};
 
 export type Accept = (id: number) => boolean;
 
@@ -37,7 +56,7 @@ export const commitAsked = (file: MemoryFile, path: string, asOf: AsOf | undefin
   throw operation("E_SCS_QUERY", path, `${when} is asked for`);
 };
 
-const wasLiveIn = (kept: Readonly<Kept> | undefined, commit: number): boolean =>
+const wasLiveIn = (kept: Kept | undefined, commit: number): boolean =>
   kept !== undefined &&
   !kept.forgotten &&
   kept.commit <= commit &&
@@ -142,14 +161,14 @@ const scoresOf = (list: readonly Scored[]): ReadonlyMap<number, number> =>
 
 export const find = (
   question: Question,
-  words: WordStore | undefined,
+  words: WordIndex | undefined,
   index: VectorIndex | undefined,
 ): Found => {
   const { query, components, accept, isWeak } = question;
   const { k, text, by = "auto" } = query;
   const depth = depthOf(query);
   const isWorded = words !== undefined && text !== undefined && by !== "vectors";
-  const worded = isWorded ? words.words.search(text, depth, accept) : [];
+  const worded = isWorded ? words.search(text, depth, accept) : [];
   const vectored =
     index !== undefined && components !== undefined && by !== "words"
       ? byVectors(index, components, question, depth)

@@ -8,7 +8,7 @@
  *   index, no commit does until `rebuild` has made it anew; answers go on meanwhile.
  * - Calls that change or answer follow each other; embedding and rebuilding happen beside them.
  */
-import { OperationError, type Signal, toHex } from "@ioi/base";
+import { assert, OperationError, type Signal, toHex } from "@ioi/base";
 import { audit } from "./audit.ts";
 import { checkInput, checkThere } from "./checks.ts";
 import { duplicatesOf } from "./duplicates.ts";
@@ -20,6 +20,7 @@ import { indexedOnForgettingMax, indexedOnOpeningMax, snapshotBytesMax } from ".
 import type { NewMemory } from "../memory.ts";
 import type { NewSegment } from "../segments.ts";
 import { encodeVectors } from "../vectors.ts";
+import type { WordIndex } from "../words/index.ts";
 import {
   acceptOf,
   checkQuery,
@@ -28,8 +29,9 @@ import {
   isFiltered,
   isWhole,
   type Found,
+  isReadable,
   type Meta,
-  metaOf,
+  readMetas,
 } from "./recall.ts";
 import { proofOf } from "./proof.ts";
 import type {
@@ -48,7 +50,7 @@ import type {
 import type { NewNode, VectorIndex } from "./vector-index.ts";
 import { VectorStore } from "./vector-store.ts";
 import { Vectoriser } from "./vectoriser.ts";
-import { lexOf, WordStore } from "./word-store.ts";
+import { isSameWords, loadWords, type WordStore } from "./word-store.ts";
 
 /** Memories since the last snapshot at which there is a new one: while writing, and on closing. */
 const snapshotEvery = { writing: 4096, closing: 64 } as const;
@@ -74,6 +76,8 @@ export class Substrate implements AsyncDisposable {
   #isBroken = false;
   readonly #metas = new Map<number, Meta>();
   #forgettings = 0;
+  /** Memories that were there at the last snapshot. */
+  #snapshotAt = 0;
   #turn: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
@@ -95,21 +99,24 @@ export class Substrate implements AsyncDisposable {
     };
   }
 
+  /** What storing needs of the words. */
   async #loadWords(): Promise<WordStore> {
-    if (this.#words !== undefined) return this.#words;
-    const lex = lexOf(this.file);
-    let words = new WordStore(this.#place.provider);
-    if (!(await words.load(this.file, lex, this.#readText))) {
-      words = new WordStore(this.#place.provider);
-      await words.load(this.file, [], this.#readText);
-    }
-    this.#words = words;
-    return words;
+    return (this.#words ??= await loadWords(this.file, this.#place.provider, this.#readText));
+  }
+
+  /** What a question needs of them: all. A segment that is damaged is made again from the memories. */
+  async #loadAllWords(): Promise<WordIndex> {
+    const all = await (await this.#loadWords()).whole();
+    if (all !== undefined) return all;
+    this.#words = await loadWords(this.file, this.#place.provider, this.#readText, "anew");
+    const anew = await this.#words.whole();
+    assert(anew !== undefined, "words that were just made");
+    return anew;
   }
 
   readonly #readText = async (id: number): Promise<string | undefined> => {
-    await this.#progress(id, this.file.info.memories);
-    return this.#isReadable(id) ? (await this.file.read(id)).text : undefined;
+    await this.#progress(id, this.file.memories);
+    return isReadable(this.file, id) ? (await this.file.read(id)).text : undefined;
   };
 
   async #loadIndex(): Promise<VectorIndex | undefined> {
@@ -123,11 +130,6 @@ export class Substrate implements AsyncDisposable {
     this.#index = fits ? loaded : await built;
     this.#isIndexLoaded = true;
     return this.#index;
-  }
-
-  #isReadable(id: number): boolean {
-    const kept = this.file.kept(id);
-    return kept !== undefined && !kept.forgotten && !kept.isKeyDamaged;
   }
 
   get info(): SubstrateInfo {
@@ -193,6 +195,7 @@ export class Substrate implements AsyncDisposable {
         for (const [i, id] of added.entries()) words.add(id, texts[i]);
         return added;
       });
+      if (words.isFull) await this.#fold(words);
       await this.#snapshotIfDue(snapshotEvery.writing, 1);
       return ids.map((id, i) => {
         const duplicate = duplicates(i, ids);
@@ -252,24 +255,16 @@ export class Substrate implements AsyncDisposable {
     const components = await this.#vectoriser.query(query, signal);
     return await this.#inTurn(async () => {
       const commit = commitAsked(this.file, this.#place.path, query.asOf);
-      if (isFiltered(query)) await this.#loadMetas(signal);
+      if (isFiltered(query)) await readMetas(this.file, this.#metas, signal);
       const filter = isFiltered(query) ? query.filter : undefined;
       const accept = acceptOf(this.file, commit, filter, this.#metas);
       const isWeak = this.#vectoriser.isWeak;
       const question = { query, components, accept, isWhole: isWhole(query), isWeak };
-      const words = query.by === "vectors" ? undefined : await this.#loadWords();
+      const words = query.by === "vectors" ? undefined : await this.#loadAllWords();
       const index = components === undefined ? undefined : await this.#loadIndex();
       const found = find(question, words, index);
       return await then(await this.#recalled(found, commit), components);
     });
-  }
-
-  async #loadMetas(signal: Signal | undefined): Promise<void> {
-    for (let id = 0; id < this.file.info.memories; id++) {
-      if (this.#metas.has(id) || !this.#isReadable(id)) continue;
-      signal?.throwIfAborted();
-      this.#metas.set(id, metaOf(await this.file.read(id)));
-    }
   }
 
   async #recalled({ ids, words, vectors }: Found, commit: number): Promise<Recalled> {
@@ -314,11 +309,13 @@ export class Substrate implements AsyncDisposable {
         this.#forgettings++;
         const words = await this.#loadWords();
         await this.#loadIndex();
+        // What is on its way to the file must not come there with what is forgotten.
+        if (words.isFull) await this.#fold(words);
         for (const id of ids) {
           words.remove(id);
           this.#metas.delete(id);
         }
-        const segments = await words.without(this.file, ids);
+        const segments = await words.without(ids);
         await this.#unindex(ids);
         await this.file.forget(ids, { segments, indexRoot: this.#indexRoot });
       });
@@ -393,9 +390,8 @@ export class Substrate implements AsyncDisposable {
   /** Makes index and words again from the log and compares them with what is committed. */
   async audit(progress?: Progress): Promise<Audit> {
     return await this.#inTurn(async () => {
-      const words = new WordStore(this.#place.provider);
-      await words.load(this.file, [], this.#readText);
-      const isSame = words.equals(await this.#loadWords());
+      const words = await loadWords(this.file, this.#place.provider, this.#readText, "anew");
+      const isSame = (await isSameWords(words, await this.#loadWords())) === true;
       const vectors = !this.#vectoriser.hasVectors ? undefined : this.#vectors;
       return await audit(this.file, vectors, isSame, progress);
     });
@@ -417,8 +413,9 @@ export class Substrate implements AsyncDisposable {
   }
 
   async #snapshotIfDue(least: number, part: number): Promise<void> {
-    const since = this.#words?.tail ?? 0;
-    const covered = this.file.info.memories - since;
+    if (this.#words === undefined) return;
+    const covered = Math.max(this.file.tabled, this.#snapshotAt);
+    const since = this.file.memories - covered;
     if (since >= least && since >= covered * part) await this.#snapshot();
   }
 
@@ -427,11 +424,8 @@ export class Substrate implements AsyncDisposable {
    * a commit of its own, with what it replaces: after a crash between them the one or the other holds.
    */
   async #snapshot(): Promise<void> {
-    const words = await this.#loadWords();
+    await this.#fold(await this.#loadWords());
     const index = await this.#loadIndex();
-    const { segment, drop } = await words.fold(this.file);
-    await this.#replace(segment === undefined ? [] : [segment], drop);
-    if (segment !== undefined) words.folded();
     if (this.#vectoriser.hasVectors) {
       const joined = await this.#vectors.joined();
       await this.#replace(joined.segments, joined.drop);
@@ -444,6 +438,14 @@ export class Substrate implements AsyncDisposable {
       }
     }
     await this.file.writeTable(this.#indexRoot);
+    this.#snapshotAt = this.file.memories;
+  }
+
+  /** The words that are in no segment yet go into the file. */
+  async #fold(words: WordStore): Promise<void> {
+    const commits = await words.fold();
+    for (const { segments, drop } of commits) await this.#replace(segments, drop);
+    if (commits.length > 0) words.folded();
   }
 
   async #replace(segments: readonly NewSegment[], drop: readonly number[]): Promise<void> {

@@ -26,11 +26,11 @@ const ofKind = (file: MemoryFile, kind: KeptSegment["kind"]): readonly KeptSegme
     .toSorted((a, b) => a.first - b.first || a.number - b.number);
 
 /** Whether a memory was left out of answers before a commit. */
-const isGoneBefore = ({ tombedIn, supersededIn }: Readonly<Kept>, commit: number): boolean =>
+const isGoneBefore = ({ tombedIn, supersededIn }: Kept, commit: number): boolean =>
   (tombedIn !== undefined && tombedIn < commit) ||
   (supersededIn !== undefined && supersededIn < commit);
 
-const keptOf = (file: MemoryFile, id: number): Readonly<Kept> | undefined => {
+const keptOf = (file: MemoryFile, id: number): Kept | undefined => {
   const kept = file.kept(id);
   return kept?.forgotten === true ? undefined : kept;
 };
@@ -152,7 +152,7 @@ export class VectorStore {
     const segment = {
       kind: "index",
       first: 0,
-      count: this.#file.info.memories,
+      count: this.#file.memories,
       bytes: index.snapshot(),
     } as const;
     return { segment, drop: ofKind(this.#file, "index").map(({ number }) => number) };

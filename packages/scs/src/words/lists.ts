@@ -34,6 +34,11 @@ export class Lists {
   /** Regions that were left, by size. */
   readonly #left: number[][] = Array.from({ length: 40 }, () => []);
 
+  /** Of all regions. */
+  get bytes(): number {
+    return this.#end;
+  }
+
   add(): List {
     return { start: this.#region(smallest), used: 0, size: smallest, last: -1, memories: 0 };
   }

@@ -26,6 +26,10 @@ export interface WordAnswer {
   readonly score: number;
 }
 
+/** Bytes of a term and of a memory besides its lists, about. */
+const termBytes = 160;
+const memoryBytes = 5;
+
 /** The better has the higher score; of equal ones, the lower number. */
 const isBetter = (a: WordAnswer, b: WordAnswer): boolean =>
   a.score > b.score || (a.score === b.score && a.id < b.id);
@@ -33,6 +37,8 @@ const isBetter = (a: WordAnswer, b: WordAnswer): boolean =>
 export class WordIndex {
   readonly #terms = new Map<string, List>();
   readonly #lists = new Lists();
+  /** The number of the first that was added: what is kept by number begins there. */
+  #base = 0;
   /** By number; of what is not there, undefined behind `#isHeld`. */
   #lengths = new Uint32Array(1024);
   #isHeld = new Uint8Array(1024);
@@ -53,8 +59,13 @@ export class WordIndex {
     return this.#last;
   }
 
+  /** Bytes that it takes, about. */
+  get bytes(): number {
+    return this.#lists.bytes + termBytes * this.#terms.size + memoryBytes * this.#size;
+  }
+
   has(id: number): boolean {
-    return this.#isHeld[id] === 1;
+    return this.#isHeld[id - this.#base] === 1;
   }
 
   /** Numbers rise. A text without a word is held, and found by nothing. */
@@ -73,9 +84,9 @@ export class WordIndex {
   /** Takes a memory out; what is not there is out already. */
   remove(id: number): void {
     if (!this.has(id)) return;
-    this.#isHeld[id] = 0;
+    this.#isHeld[id - this.#base] = 0;
     this.#size--;
-    this.#total -= this.#lengths[id] as number;
+    this.#total -= this.#lengthOf(id);
     this.#gone.add(id);
   }
 
@@ -90,8 +101,9 @@ export class WordIndex {
     const found = this.#score([...queryTerms(text)].slice(0, queryTermsMax));
     const answers: WordAnswer[] = [];
     for (const id of found) {
-      const answer = { id, score: this.#scores[id] as number };
-      this.#scores[id] = 0;
+      const at = id - this.#base;
+      const answer = { id, score: this.#scores[at] as number };
+      this.#scores[at] = 0;
       const worst = answers[answers.length - 1];
       const isIn = answers.length < k || (worst !== undefined && isBetter(answer, worst));
       if (!isIn || answer.score === 0 || !accept(id)) continue;
@@ -114,10 +126,11 @@ export class WordIndex {
       if (list === undefined) continue;
       const weight = weightOf(this.#size, list.memories);
       this.#lists.each(list, (id, occurrences) => {
-        const before = scores[id] as number;
-        const score = scoreOf(weight, occurrences, this.#lengths[id] as number, mean);
+        const at = id - this.#base;
+        const before = scores[at] as number;
+        const score = scoreOf(weight, occurrences, this.#lengths[at] as number, mean);
         if (before === 0 && score > 0) found.push(id);
-        scores[id] = before + times * score;
+        scores[at] = before + times * score;
       });
     }
     return found;
@@ -126,8 +139,8 @@ export class WordIndex {
   encode(): Uint8Array {
     this.#settle();
     const memories: [number, number][] = [];
-    for (let id = 0; id <= this.#last; id++) {
-      if (this.has(id)) memories.push([id, this.#lengths[id] as number]);
+    for (let id = this.#base; id <= this.#last; id++) {
+      if (this.has(id)) memories.push([id, this.#lengthOf(id)]);
     }
     const terms = [...this.#terms].toSorted(([a], [b]) => compareText(a, b));
     return encodeIndex(
@@ -161,15 +174,21 @@ export class WordIndex {
     return domainHash(hashing, domains.scsWords, this.encode());
   }
 
+  #lengthOf(id: number): number {
+    return this.#lengths[id - this.#base] as number;
+  }
+
   #hold(id: number, length: number): void {
     assert(
       Number.isInteger(id) && id > this.#last && id < wordMemoriesMax,
       `memory ${id} of words`,
     );
-    if (id >= this.#lengths.length) {
+    if (this.#last < 0) this.#base = id;
+    const at = id - this.#base;
+    if (at >= this.#lengths.length) {
       const room = Math.min(
         wordMemoriesMax,
-        Math.max(id + 1, Math.ceil(this.#lengths.length * 1.5)),
+        Math.max(at + 1, Math.ceil(this.#lengths.length * 1.5)),
       );
       const [lengths, isHeld] = [new Uint32Array(room), new Uint8Array(room)];
       lengths.set(this.#lengths);
@@ -177,8 +196,8 @@ export class WordIndex {
       this.#lengths = lengths;
       this.#isHeld = isHeld;
     }
-    this.#lengths[id] = length;
-    this.#isHeld[id] = 1;
+    this.#lengths[at] = length;
+    this.#isHeld[at] = 1;
     this.#last = id;
     this.#size++;
     this.#total += length;
