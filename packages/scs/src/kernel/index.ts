@@ -22,6 +22,7 @@ interface Views {
 
 /** Components that a kernel takes at a time: the rest of a vector's place stands for nothing. */
 const padTo = 64;
+const frameBytes = 32;
 /** The middle of the upper bits. */
 const middle = 64;
 
@@ -34,7 +35,9 @@ export class KernelGraph implements mhnsw.GraphView {
   readonly #kernel: KernelExports;
   readonly #nodesMax: number;
   readonly #aboveMax: number;
-  readonly #frames: Uint8Array[] = [];
+  /** Hashes of the leaves of memories, by node. */
+  readonly #frames: Uint8Array;
+  #framed = 0;
   readonly #views: Views;
 
   constructor(
@@ -49,6 +52,7 @@ export class KernelGraph implements mhnsw.GraphView {
     this.#hashing = hashing;
     this.#kernel = kernel;
     this.#nodesMax = nodesMax;
+    this.#frames = new Uint8Array(nodesMax * frameBytes);
     const { dimension, m, efConstruction } = parameters;
     // A fifteenth of the nodes stands above the bottom, all layers together; twice that is room enough.
     this.#aboveMax = Math.ceil(nodesMax / 7) + 64;
@@ -105,9 +109,13 @@ export class KernelGraph implements mhnsw.GraphView {
   }
 
   frame(id: number): Uint8Array {
-    const frame = this.#frames[id];
-    assert(frame !== undefined, `no node ${id}`);
-    return frame;
+    assert(id < this.#framed, `no node ${id}`);
+    return this.#frames.slice(id * frameBytes, (id + 1) * frameBytes);
+  }
+
+  #frame(frame: Uint8Array): void {
+    assert(frame.length === frameBytes, `a leaf of ${frame.length} bytes`);
+    this.#frames.set(frame, this.#framed++ * frameBytes);
   }
 
   isGone(id: number): boolean {
@@ -178,7 +186,7 @@ export class KernelGraph implements mhnsw.GraphView {
     const id = this.size;
     this.#place(id, components);
     this.#kernel.setLevel(id, mhnsw.levelOf(this.#hashing, this.parameters.salt, id));
-    this.#frames.push(frame);
+    this.#frame(frame);
     this.#kernel.add();
     const touched = this.#words(this.#kernel.touchedAt(), this.#kernel.touched());
     return { id, touched: new Set([id, ...touched]) };
@@ -215,8 +223,8 @@ export class KernelGraph implements mhnsw.GraphView {
       this.#kernel.setLevel(id, mhnsw.levelOf(this.#hashing, this.parameters.salt, id));
     }
     this.#kernel.build(until);
-    for (let id = this.#frames.length; id < this.size; id++) {
-      this.#frames.push(frames[id - first] as Uint8Array);
+    for (let id = this.#framed; id < this.size; id++) {
+      this.#frame(frames[id - first] as Uint8Array);
       touched.add(id);
     }
     const dirty = this.#bytes(this.#kernel.dirtyAt(), this.size);
@@ -261,7 +269,7 @@ export class KernelGraph implements mhnsw.GraphView {
       this.#place(id, vector(id));
       this.#kernel.setLevel(id, levels[id] as number);
       this.#kernel.restore();
-      this.#frames.push(frame(id));
+      this.#frame(frame(id));
     }
     const { words } = this.#views;
     eachList(lists, snapshot.value, m, (id, layer, list, length) => {

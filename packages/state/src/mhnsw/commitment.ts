@@ -162,7 +162,9 @@ export class Commitment {
   /** `#levels[0]` holds the leaves; what is beyond the end of a level is an empty subtree. */
   readonly #levels: Hashes[] = [new Hashes()];
   readonly #empty: Uint8Array[] = [nothing];
-  readonly #vectors: (Uint8Array | undefined)[] = [];
+  readonly #vectors = new Hashes();
+  /** 1: its vector was hashed. */
+  #isHashed = new Uint8Array(64);
   #dirty = new Set<number>();
 
   constructor(hashing: Hashing, graph: GraphView) {
@@ -183,7 +185,16 @@ export class Commitment {
   }
 
   vectorHash(id: number): Uint8Array {
-    return (this.#vectors[id] ??= vectorHash(this.#hashing, this.#graph.vector(id)));
+    if (id >= this.#isHashed.length) {
+      const longer = new Uint8Array(Math.max(id + 1, 2 * this.#isHashed.length));
+      longer.set(this.#isHashed);
+      this.#isHashed = longer;
+    }
+    if (this.#isHashed[id] === 0) {
+      this.#vectors.set(id, vectorHash(this.#hashing, this.#graph.vector(id)));
+      this.#isHashed[id] = 1;
+    }
+    return this.#vectors.range(id, id + 1).slice();
   }
 
   #hashPair(left: Uint8Array, right: Uint8Array): Uint8Array {
