@@ -18,6 +18,8 @@ export interface Conflict {
   readonly height: number;
   /** The larger of the two blocks' strengths. */
   readonly strength: bigint;
+  /** Power of broken Guardians that one of them was to survive: less than 0, none at all. */
+  readonly promise: bigint;
 }
 
 /** Heights at which two nodes committed different blocks. */
@@ -25,20 +27,16 @@ export const conflictsOf = (nodes: readonly SimNode[]): readonly Conflict[] => {
   const found: Conflict[] = [];
   const longest = Math.max(...nodes.map(({ height }) => height));
   for (let at = 0; at < longest; at++) {
-    const strengths = new Map<string, bigint>();
-    for (const { digests, strengths: powers } of nodes) {
-      const digest = digests[at];
-      if (digest === undefined) continue;
-      const power = powers[at] ?? 0n;
-      const known = strengths.get(digest) ?? 0n;
-      strengths.set(digest, power > known ? power : known);
-    }
-    if (strengths.size < 2) continue;
-    const strength = [...strengths.values()].reduce((a, b) => (a > b ? a : b));
-    found.push({ height: at + 1, strength });
+    const digests = new Set(nodes.flatMap(({ digests: all }) => all[at] ?? []));
+    if (digests.size < 2) continue;
+    const strength = most(nodes.map(({ strengths }) => strengths[at] ?? 0n));
+    const promise = most(nodes.map(({ promises }) => promises[at] ?? -1n));
+    found.push({ height: at + 1, strength, promise });
   }
   return found;
 };
+
+const most = (powers: readonly bigint[]): bigint => powers.reduce((a, b) => (a > b ? a : b));
 
 /** Power of broken Guardians that a commit of a strength survives, less than 0: none at all. */
 export const survives = ({ quorum, total }: ValidatorSet, strength: bigint): bigint =>
@@ -47,7 +45,7 @@ export const survives = ({ quorum, total }: ValidatorSet, strength: bigint): big
 /** `broken`: power of the Guardians that are not sound. */
 export const checkSafety = (network: Network, broken = 0n): readonly Violation[] =>
   conflictsOf(network.nodes)
-    .filter(({ strength }) => survives(network.judge.set, strength) >= broken)
+    .filter(({ promise }) => promise >= broken)
     .map(({ height, strength }) => ({
       type: "conflict",
       message: `two blocks at height ${height}, one of strength ${strength}`,
@@ -63,10 +61,14 @@ export const checkRoots = (network: Network): readonly Violation[] => {
     }
     for (let height = 1; height <= ledger.height; height++) {
       const digest = digests[height - 1] ?? "";
-      const root = toHex(ledger.rootAt(BigInt(height)) ?? new Uint8Array());
+      const here = ledger.rootAt(BigInt(height));
+      const executed = ledger.executedAt(height);
+      // Below a state that was taken over nothing was executed.
+      if (here === undefined || executed === undefined) continue;
+      const root = toHex(here);
       const known = roots.get(digest) ?? root;
       roots.set(digest, known);
-      if (known !== root || ledger.executedAt(height) !== digest) {
+      if (known !== root || executed !== digest) {
         found.push({ type: "roots", message: `node ${index} has another state at ${height}` });
       }
     }

@@ -5,6 +5,7 @@ export * from "./ledger.ts";
 export * from "./limits.ts";
 export { calm, type Faults, type Mangle, Network, type NetworkOptions } from "./network.ts";
 export { type SimNode } from "./node.ts";
+export * from "./registry.ts";
 export * from "./scenario.ts";
 export * from "./splits.ts";
 export * from "./twins.ts";

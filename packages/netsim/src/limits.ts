@@ -18,3 +18,15 @@ export const startsMax = 1000;
 export const heardMax = 512;
 /** Virtual time for each view of a schedule of twins; a time-out and what follows fits several times. */
 export const twinsRoundMs = 250;
+/** Changes of the set of validators in one batch. */
+export const changesMax = 8;
+/** What follows from one registry that hosts share. */
+export const registriesMax = 64;
+/** Heights between two states that a host gives to whoever takes one over; it keeps the two newest. */
+export const snapshotBlocks = 32;
+/** Virtual time between two answers to a host that is still in an older epoch. */
+export const toldMs = 250;
+/** Virtual time after which a host begins to synchronise again where nobody was left. */
+export const syncRetryMs = 5000;
+/** Blocks that a host asks the others for, one by one, before it synchronises instead. */
+export const fetchesMax = 48;

@@ -6,9 +6,10 @@
  * Guardian is a broken one. Effects are performed in their order, each after the one before is complete.
  * Invariant: a seed and its options decide everything. Bound: `eventsMax` events of one `run`.
  */
-import { assert, SeededRandom, toHex } from "@ioi/base";
+import { assert, equalBytes, SeededRandom, toHex } from "@ioi/base";
 import {
-  blockHash,
+  Course,
+  type EndedEpoch,
   Engine,
   type EngineEffect,
   type EngineInput,
@@ -18,10 +19,10 @@ import {
   type GuardianRule,
   type HostRule,
   type Judge,
-  type Root,
+  type RollbackProtection,
+  type WalRecord,
 } from "@ioi/consensus";
 import {
-  chain,
   judgeOf,
   type Member,
   named,
@@ -29,13 +30,17 @@ import {
   type TestProvider,
   twin,
 } from "@ioi/consensus/testing";
-import type { ConsensusMessage, DivergenceProof } from "@ioi/wire";
+import { type ConsensusMessage, type DivergenceProof, schema, type SyncChunk } from "@ioi/wire";
+import { CatchUp } from "./catch-up.ts";
+import { Ends } from "./ends.ts";
+import { AnchoredSigner, type SimSigner } from "./guardians.ts";
 import { DiskJournal, type DiskFaults, MemoryJournal } from "./journal.ts";
 import { Ledger, type Transfer } from "./ledger.ts";
-import { eventsMax } from "./limits.ts";
+import { eventsMax, fetchesMax } from "./limits.ts";
 import { SimNode } from "./node.ts";
 import { Payloads } from "./payloads.ts";
 import { TimeQueue } from "./queue.ts";
+import { Registry, type SetChange, setChange } from "./registry.ts";
 import { effectLine, inputLine, Trace } from "./trace.ts";
 
 export interface Faults {
@@ -68,7 +73,15 @@ export interface NetworkOptions {
   readonly disk?: DiskFaults;
   /** Clocks differ by so much at most. */
   readonly driftMsMax?: number;
+  /** Sessions after a Guardian's first one. */
+  readonly makeKey?: (name: string) => Member["key"];
   readonly provider?: TestProvider;
+  /** Blocks of an epoch, whose end hosts pass with production's own synchronisation; one epoch if absent. */
+  readonly epochBlocks?: number;
+  /** What the anchors of sound Guardians can tell; bare ones without anchors if absent. */
+  readonly protection?: RollbackProtection;
+  /** Hosts whose validators are not in the first set, and may join; numbered after all others. */
+  readonly joiners?: readonly Member[];
   /** Each host checks every signature itself, in place of once for all. */
   readonly areJudgesOwn?: boolean;
   /** Sees every line of the trace. */
@@ -76,9 +89,12 @@ export interface NetworkOptions {
 }
 
 /** Between hosts, beside the engines' own messages. */
-type Batched =
+type Wired =
   | { readonly type: "batch"; readonly bytes: Uint8Array }
-  | { readonly type: "want"; readonly payloadRoot: Uint8Array };
+  | { readonly type: "want"; readonly payloadRoot: Uint8Array }
+  | { readonly type: "ended"; readonly end: EndedEpoch }
+  | { readonly type: "ask"; readonly height: bigint }
+  | { readonly type: "chunk"; readonly height: bigint; readonly chunk: SyncChunk };
 
 type Event =
   | {
@@ -87,8 +103,15 @@ type Event =
       readonly life: number;
       readonly input: EngineInput;
     }
-  | { readonly type: "batched"; readonly to: number; readonly from: number; readonly what: Batched }
+  | {
+      readonly type: "message";
+      readonly to: number;
+      readonly from: number;
+      readonly message: ConsensusMessage;
+    }
+  | { readonly type: "wired"; readonly to: number; readonly from: number; readonly what: Wired }
   | { readonly type: "restart"; readonly to: number }
+  | { readonly type: "boot"; readonly to: number; readonly life: number }
   | { readonly type: "call"; readonly run: () => void };
 
 /** What an adversary does with a message of the host of that number. */
@@ -98,7 +121,11 @@ export type Mangle = (
   message: ConsensusMessage,
 ) => ConsensusMessage | undefined;
 
+/** What a lying host answers in place of blocks that it was asked for; undefined: nothing. */
+export type Lie = (from: number, to: number, chunk: SyncChunk) => SyncChunk | undefined;
+
 export class Network {
+  /** Of the first epoch. */
   readonly judge: Judge;
   readonly nodes: readonly SimNode[];
   readonly random: SeededRandom;
@@ -111,10 +138,16 @@ export class Network {
   passes: (from: number, to: number) => boolean = () => true;
   /** What a host sends in place of its message; a malicious one may send anything. */
   mangle: Mangle = (_from, _to, message) => message;
+  lie: Lie = (_from, _to, chunk) => chunk;
+  /** Hosts that do not mind where their epoch ended. */
+  readonly stubborn = new Set<number>();
   readonly #trace: Trace;
   readonly #queue = new TimeQueue<Event>();
   readonly #links: SeededRandom;
   readonly #payloads: Payloads;
+  readonly #ends: Ends;
+  readonly #catchUp: CatchUp;
+  readonly #changes = new Set<string>();
   readonly #gone = new Set<number>();
   #payloadWaits = false;
   #transfers = 0;
@@ -129,12 +162,45 @@ export class Network {
     this.#trace = new Trace(provider);
     this.judge = judgeOf(options.members, provider);
     this.nodes = this.#makeNodes();
-    this.#payloads = new Payloads(provider, {
+    const later = (inMs: number, run: () => void): void => this.at(this.nowMs + inMs, run);
+    const note = (index: number, line: string): void => this.note(index, line);
+    this.#payloads = new Payloads(provider, options.epochBlocks, {
       share: (from, bytes) => this.#passAll(from, { type: "batch", bytes }),
       want: (from, payloadRoot) => this.#passAll(from, { type: "want", payloadRoot }),
-      later: (inMs, run) => this.#queue.push(this.nowMs + inMs, { type: "call", run }),
+      later,
       answer: (index, input) => this.#enqueue(index, input, 0),
-      executed: (index) => this.#tell(index),
+      executed: (index) => {
+        this.#ends.enterOwn(index, this.node(index));
+        this.#tell(index);
+      },
+    });
+    this.#ends = new Ends({
+      note,
+      nowMs: () => this.nowMs,
+      tell: (from, to, end) => this.#pass(from, to, { type: "ended", end }),
+      entered: (index) => this.#again(index),
+      behind: (index) => this.#catchUp.begin(index),
+      convict: (index, proof) =>
+        this.#enqueue(
+          index,
+          { type: "message", from: 0, message: { type: "divergence", proof } },
+          0,
+        ),
+    });
+    this.#catchUp = new CatchUp((index) => this.node(index), {
+      note,
+      nowMs: () => this.nowMs,
+      later,
+      ask: (from, to, height) => this.#pass(from, to, { type: "ask", height }),
+      answer: (from, to, height, given) => {
+        const chunk = this.lie(from, to, given);
+        if (chunk !== undefined) this.#pass(from, to, { type: "chunk", height, chunk });
+      },
+      others: (index) =>
+        this.#links.shuffle([...this.nodes.keys()].filter((other) => other !== index)),
+      enter: (index, end, strength) => this.#ends.enter(index, this.node(index), end, strength),
+      overtaken: (index) => this.#drop(index),
+      caughtUp: (index) => this.#again(index),
     });
     for (const index of this.nodes.keys())
       this.#queue.push(this.nowMs, { type: "restart", to: index });
@@ -174,16 +240,25 @@ export class Network {
     for (const index of this.nodes.keys()) this.#tell(index);
   }
 
+  /** Every node is given a change of the set of validators to order; again where it was given before. */
+  change(change: SetChange): void {
+    const key = toHex(this.judge.provider.sha256(schema.encode(setChange, change)));
+    if (this.#changes.has(key)) return;
+    this.#changes.add(key);
+    for (const { ledger } of this.nodes) ledger.change(change);
+    for (const index of this.nodes.keys()) this.#tell(index);
+  }
+
   at(atMs: number, run: () => void): void {
     this.#queue.push(atMs, { type: "call", run });
   }
 
   inject(to: number, message: ConsensusMessage, from = 0): void {
-    this.#enqueue(to, { type: "message", from, message }, 0);
+    this.#queue.push(this.nowMs + 1, { type: "message", to, from, message });
   }
 
   crash(index: number, forMs: number): void {
-    if (this.node(index).engine === undefined) return;
+    if (!this.node(index).isUp) return;
     this.#fall(index);
     this.#queue.push(this.nowMs + forMs, { type: "restart", to: index });
   }
@@ -194,14 +269,38 @@ export class Network {
     this.#fall(index);
   }
 
+  /** After it was stopped. */
+  wake(index: number): void {
+    this.#gone.delete(index);
+    this.#queue.push(this.nowMs + 1, { type: "restart", to: index });
+  }
+
   #fall(index: number): void {
+    const node = this.node(index);
+    this.#drop(index);
+    node.isUp = false;
+    node.sync = undefined;
+    node.journal.crash();
+    this.note(index, "crashes");
+    this.crashes += 1;
+  }
+
+  /** Its engine ends, and what it asked for. */
+  #drop(index: number): void {
     const node = this.node(index);
     node.engine = undefined;
     node.dueMs = undefined;
     node.life += 1;
-    node.journal.crash();
-    this.#line(index, "crashes");
-    this.crashes += 1;
+    node.judging.clear();
+  }
+
+  /** Its engine begins where the node stands, as after a crash. */
+  #again(index: number): void {
+    if (!this.node(index).isUp || this.node(index).sync !== undefined) return;
+    const { engine, engineEpoch, course } = this.node(index);
+    if (engine !== undefined && engineEpoch === course.number) return;
+    this.#drop(index);
+    this.#queue.push(this.nowMs + 1, { type: "boot", to: index, life: this.node(index).life });
   }
 
   /** Until nothing is left to happen, `until` says so, or the time is over: true if `until` did. */
@@ -234,36 +333,48 @@ export class Network {
   }
 
   #makeNodes(): readonly SimNode[] {
-    const { members, twins = [], areClones = false, broken, without, disk } = this.options;
+    const { members, twins = [], joiners = [], areClones = false, disk } = this.options;
     const { driftMsMax = 0, provider = twin } = this.options;
-    const { anchor } = this.judge;
-    const root: Root = { ...anchor, justView: 0n, commitHeight: anchor.height };
-    const signerOf = (validator: number): Signer => {
-      const each = members[validator];
+    const registry = new Registry(provider, this.judge.set);
+    const all = [...members, ...joiners];
+    const signers = all.map((each, index) => this.#signerOf(each, index));
+    const validators = [...members.keys(), ...twins, ...joiners.map((_, i) => members.length + i)];
+    return validators.map((validator, index) => {
+      const each = all[validator];
+      const isSecond = index >= members.length && validator < members.length;
       assert(each !== undefined, `no validator ${validator}`);
-      return new Signer(this.judge, each, provider, broken?.get(validator) ?? []);
-    };
-    const signers = members.map((_, index) => signerOf(index));
-    return [...members.keys(), ...twins].map((validator, index) => {
-      const shared = signers[validator];
-      const signer = index < members.length || !areClones ? shared : signerOf(validator);
+      const signer = isSecond && areClones ? this.#signerOf(each, validator) : signers[validator];
       assert(signer !== undefined, `no validator ${validator}`);
       const plan = {
         validator,
-        without: without?.get(index) ?? [],
+        gid: each.entry.gid,
+        without: this.options.without?.get(index) ?? [],
         driftMs: driftMsMax === 0 ? 0 : this.random.below(driftMsMax),
       };
       const random = this.random.fork(`disk ${index}`);
       const journal = disk === undefined ? new MemoryJournal() : new DiskJournal(random, disk);
-      return new SimNode(plan, signer, journal, new Ledger(provider), root);
+      const course = new Course(this.judge);
+      const ledger = new Ledger(provider, registry, () => course.sets);
+      return new SimNode(plan, signer, journal, ledger, course);
     });
+  }
+
+  #signerOf(each: Member, validator: number): SimSigner {
+    const { broken, protection, provider = twin } = this.options;
+    const without = broken?.get(validator);
+    if (protection === undefined || without !== undefined) {
+      return new Signer(this.judge, each, provider, without ?? []);
+    }
+    const signer = AnchoredSigner.make(each, provider, protection);
+    signer.enter(this.judge);
+    return signer;
   }
 
   #clock({ plan }: SimNode): number {
     return this.nowMs + plan.driftMs;
   }
 
-  #line(index: number, line: string): void {
+  note(index: number, line: string): void {
     this.#trace.add(`${this.nowMs} ${index} ${line}`);
     this.options.onLine?.(this.nowMs, index, line);
   }
@@ -291,37 +402,53 @@ export class Network {
     switch (event.type) {
       case "restart":
         return this.#start(event.to);
+      case "boot":
+        return event.life === this.node(event.to).life ? this.#boot(event.to) : undefined;
       case "call":
         event.run();
         return undefined;
-      case "batched":
-        return this.#batched(event.to, event.from, event.what);
-      case "input": {
-        const isMessage = event.input.type === "message";
-        const isHere = isMessage || event.life === this.node(event.to).life;
-        return isHere ? this.#handle(event.to, event.input) : undefined;
-      }
+      case "wired":
+        this.#wired(event.to, event.from, event.what);
+        return undefined;
+      case "message":
+        return this.#hear(event.to, event.from, event.message);
+      case "input":
+        return event.life === this.node(event.to).life
+          ? this.#handle(event.to, event.input)
+          : undefined;
     }
   }
 
   async #start(index: number): Promise<void> {
     const node = this.node(index);
     if (this.#gone.has(index)) return;
-    const { engine, areJudgesOwn = false, members, provider } = this.options;
-    const records = await node.journal.recover();
-    const { root, rootQc } = node;
+    node.isUp = true;
     node.ledger.restart();
+    await this.#boot(index);
+    if (this.options.epochBlocks === undefined || node.life === 0) return;
+    this.#ends.enterOwn(index, node);
+    this.#catchUp.begin(index);
+  }
+
+  async #boot(index: number): Promise<void> {
+    const node = this.node(index);
+    const { engine, areJudgesOwn = false, members, provider } = this.options;
+    const { root, rootQc, me, course } = node;
+    if (me === undefined || !node.isUp) return;
+    const { number } = course;
+    const records = (await node.journal.recover()).filter((each) => epochOf(each) === number);
     node.judging.clear();
+    node.engineEpoch = number;
     node.engine = new Engine(
       {
-        judge: areJudgesOwn ? judgeOf(members, provider) : this.judge,
+        judge: areJudgesOwn ? judgeOf(members, provider) : node.judge,
         seed: named("schedule"),
-        me: node.plan.validator,
-        sets: { chain, setOf: () => this.judge.set.hash },
+        me,
+        sets: course.sets,
         deltaMs: 25,
         baseMs: 250,
         strongMs: 10,
-        heartbeatMs: this.nodes.length === 1 ? 0 : heartbeatMs,
+        heartbeatMs: node.judge.set.size === 1 ? 0 : heartbeatMs,
         without: new Set(node.plan.without),
         ...engine,
       },
@@ -329,15 +456,22 @@ export class Network {
       this.#clock(node),
     );
     node.dueMs = node.engine.deadline();
-    this.#line(index, `starts at height ${root.height}`);
+    this.note(index, `starts at height ${root.height}`);
     this.#tell(index);
+  }
+
+  #hear(index: number, from: number, message: ConsensusMessage): Promise<void> | undefined {
+    const node = this.node(index);
+    this.messages += 1;
+    if (!node.isUp || !this.#ends.isNow(index, node, from, message)) return undefined;
+    const sender = node.judge.set.indexOf(this.node(from).plan.gid) ?? -1;
+    return this.#handle(index, { type: "message", from: sender, message });
   }
 
   #handle(index: number, input: EngineInput): Promise<void> | undefined {
     const node = this.node(index);
     if (node.engine === undefined) return undefined;
-    this.#line(index, inputLine(input));
-    if (input.type === "message") this.messages += 1;
+    this.note(index, inputLine(input));
     const effects = node.engine.handle(input, this.#clock(node));
     node.dueMs = node.engine.deadline();
     return this.#performAll(index, effects, 0);
@@ -350,6 +484,7 @@ export class Network {
     from: number,
   ): Promise<void> | undefined {
     const node = this.node(index);
+    const { life } = node;
     for (let i = from; i < effects.length; i++) {
       const effect = effects[i];
       assert(effect !== undefined, "an effect");
@@ -359,9 +494,11 @@ export class Network {
         return undefined;
       }
       const line = effectLine(effect);
-      if (line !== undefined) this.#line(index, line);
+      if (line !== undefined) this.note(index, line);
       if (effect.type !== "persist") {
         this.#perform(index, node, effect);
+        // It entered the next epoch, or was overtaken.
+        if (node.life !== life) return undefined;
         continue;
       }
       const written = node.journal.append(effect.record);
@@ -384,9 +521,11 @@ export class Network {
         return;
       }
       case "broadcast":
+        this.#fetches(index, node, effect.message);
         for (const to of this.nodes.keys()) if (to !== index) this.#send(index, to, effect.message);
         return;
       case "send":
+        this.#fetches(index, node, effect.message);
         this.#sendTo(index, effect.to, effect.message);
         return;
       case "lookup": {
@@ -398,56 +537,80 @@ export class Network {
         this.#payloads.build(index, node, effect, this.#payloadWaits);
         return;
       case "judge":
-        this.#payloads.judge(index, node, effect.block);
+        this.#payloads.judge(index, node, effect.block, effect.isOver);
         return;
       case "commit":
         this.#commit(index, node, effect);
         return;
       case "strengthened":
-        node.strengths[Number(effect.cert.block.height) - 1] = effect.strength.power;
+        node.strengthen(effect.cert.block.height, effect.strength.power);
         return;
       case "divergence":
         node.proofs.push(effect.proof);
+        if (this.options.epochBlocks !== undefined && effect.proof.kind === "K7") {
+          this.change({ type: "evict", proof: effect.proof });
+        }
         return;
       case "refused":
         node.refused += 1;
     }
   }
 
-  #batched(to: number, from: number, what: Batched): undefined {
-    const node = this.node(to);
-    if (node.engine === undefined) return;
-    if (what.type === "batch") {
-      this.#payloads.arrived(to, node, what.bytes);
-      return;
+  /** Who misses more than a few blocks synchronises. */
+  #fetches(index: number, node: SimNode, { type }: ConsensusMessage): void {
+    if (type !== "fetch" || this.options.epochBlocks === undefined) return;
+    node.fetches += 1;
+    if (node.fetches < fetchesMax) return;
+    node.fetches = 0;
+    this.at(this.nowMs + 1, () => this.#catchUp.begin(index));
+  }
+
+  #wired(index: number, from: number, what: Wired): void {
+    const node = this.node(index);
+    if (!node.isUp) return;
+    switch (what.type) {
+      case "batch":
+        this.#payloads.arrived(index, node, what.bytes);
+        return;
+      case "want": {
+        const bytes = node.ledger.holds(what.payloadRoot);
+        if (bytes !== undefined) this.#pass(index, from, { type: "batch", bytes });
+        return;
+      }
+      case "ended":
+        if (!this.stubborn.has(index)) this.#ends.told(index, node, what.end);
+        return;
+      case "ask":
+        this.#catchUp.asked(index, from, what.height);
+        return;
+      case "chunk":
+        this.#catchUp.answered(index, from, what.height, what.chunk);
     }
-    const bytes = node.ledger.holds(what.payloadRoot);
-    if (bytes !== undefined) this.#pass(to, from, { type: "batch", bytes });
   }
 
   #commit(index: number, node: SimNode, effect: Extract<EngineEffect, { type: "commit" }>): void {
-    const verdict = this.judge.commitCert(effect.cert);
+    const verdict = node.judge.commitCert(effect.cert);
     assert(verdict.ok, "what is committed is certified");
-    assert(gradeOf(this.judge.set, verdict.value) !== undefined, "by a quorum");
-    for (const block of effect.blocks) {
-      assert(block.header.height === BigInt(node.committed.length + 1), "nothing is left out");
-      const digest = toHex(blockHash(this.judge.provider, block.header));
-      node.committed.push(block);
-      node.digests.push(digest);
-      node.strengths.push(effect.strength.power);
-      node.store.set(digest, block);
-    }
+    assert(gradeOf(node.judge.set, verdict.value) !== undefined, "by a quorum");
+    for (const block of effect.blocks) node.add(block, effect.strength);
+    node.fetches = 0;
+    node.newest = effect.cert;
     node.root = effect.root;
     node.rootQc = effect.cert.blockQc;
+    node.ending = effect.epochCert;
     this.#payloads.committed(index, node);
+    this.#ends.enterOwn(index, node);
   }
 
   // Links.
 
-  /** To all hosts of a validator. */
+  /** To all hosts of a validator of the sender's epoch. */
   #sendTo(from: number, validator: number, message: ConsensusMessage): void {
+    const { set } = this.node(from).judge;
+    if (validator < 0 || validator >= set.size) return;
+    const { gid } = set.entry(validator);
     for (const [to, { plan }] of this.nodes.entries()) {
-      if (plan.validator === validator) this.#send(from, to, message);
+      if (equalBytes(plan.gid, gid)) this.#send(from, to, message);
     }
   }
 
@@ -455,28 +618,25 @@ export class Network {
     if (to === from || !this.passes(from, to)) return;
     const sent = this.mangle(from, to, message);
     if (sent === undefined) return;
-    const { validator } = this.node(from).plan;
-    this.#link((inMs) => {
-      this.#enqueue(to, { type: "message", from: validator, message: sent }, inMs);
-    });
+    this.#link({ type: "message", to, from, message: sent });
   }
 
-  #pass(from: number, to: number, what: Batched): void {
-    if (to === from || !this.passes(from, to)) return;
-    this.#link((inMs) => {
-      this.#queue.push(this.nowMs + Math.max(1, inMs), { type: "batched", to, from, what });
-    });
+  #pass(from: number, to: number, what: Wired): void {
+    if (to !== from && this.passes(from, to)) this.#link({ type: "wired", to, from, what });
   }
 
-  #passAll(from: number, what: Batched): void {
+  #passAll(from: number, what: Wired): void {
     for (const to of this.nodes.keys()) this.#pass(from, to, what);
   }
 
-  #link(deliver: (inMs: number) => void): void {
+  #link(event: Event): void {
     const { delayMs, jitterMs, lost, doubled } = this.faults;
     if (this.#links.chance(lost, 1000)) return;
     const times = this.#links.chance(doubled, 1000) ? 2 : 1;
-    for (let i = 0; i < times; i++) deliver(delayMs + this.#links.below(jitterMs + 1));
+    for (let i = 0; i < times; i++) {
+      const inMs = Math.max(1, delayMs + this.#links.below(jitterMs + 1));
+      this.#queue.push(this.nowMs + inMs, event);
+    }
   }
 
   /** Of the nodes that are named, or of all. */
@@ -488,3 +648,16 @@ export class Network {
     return this.nodes.flatMap(({ proofs }) => proofs);
   }
 }
+
+const epochOf = (record: WalRecord): bigint => {
+  switch (record.type) {
+    case "block":
+      return record.block.header.epoch.number;
+    case "qc":
+      return record.qc.epoch.number;
+    case "tc":
+      return record.tc.epoch.number;
+    case "envelope":
+      return record.envelope.epoch.number;
+  }
+};

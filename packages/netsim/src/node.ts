@@ -1,50 +1,152 @@
 /** What one simulated host has: what survives a crash, and what does not. */
-import type { Engine, HostRule, Root } from "@ioi/consensus";
-import type { Signer } from "@ioi/consensus/testing";
-import type { ConsensusBlock, DivergenceProof, QuorumCert } from "@ioi/wire";
+import { assert, toHex } from "@ioi/base";
+import {
+  blockHash,
+  Course,
+  type EndedEpoch,
+  type Engine,
+  type HostRule,
+  type Judge,
+  type Root,
+  type Strength,
+  type Sync,
+  type SyncSource,
+} from "@ioi/consensus";
+import type { CommitCert, ConsensusBlock, DivergenceProof, EpochCert, QuorumCert } from "@ioi/wire";
+import { survives } from "./checkers.ts";
+import type { SimSigner } from "./guardians.ts";
 import type { Journal } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
 
 export interface NodePlan {
-  /** Its validator's number in the set. */
+  /** The number of its validator among all, in whatever set that is. */
   readonly validator: number;
+  readonly gid: Uint8Array;
   readonly without: readonly HostRule[];
   /** Milliseconds that its clock is ahead. */
   readonly driftMs: number;
 }
 
-export class SimNode {
+/** More than any set survives. */
+const anything = 1n << 64n;
+
+export const rootOf = ({ anchor }: Judge): Root => ({
+  ...anchor,
+  justView: 0n,
+  commitHeight: anchor.height,
+});
+
+export class SimNode implements SyncSource {
   readonly plan: NodePlan;
   /** Outlives its host; that of a second host is the same one, or a copy. */
-  readonly signer: Signer;
+  signer: SimSigner;
   readonly journal: Journal;
   readonly ledger: Ledger;
+  readonly course: Course;
   readonly committed: ConsensusBlock[] = [];
   readonly digests: string[] = [];
   readonly strengths: bigint[] = [];
+  /** Power of broken Guardians that each commit survives, less than 0: none at all. */
+  readonly promises: bigint[] = [];
   readonly proofs: DivergenceProof[] = [];
   readonly store = new Map<string, ConsensusBlock>();
-  /** Blocks that wait to be voted for, for their batches or for a state. */
-  readonly judging = new Map<string, ConsensusBlock>();
+  /** Blocks that wait to be voted for, for their batches or for a state; true: the epoch is over. */
+  readonly judging = new Map<
+    string,
+    { readonly block: ConsensusBlock; readonly isOver: boolean }
+  >();
   /** Roots of batches that the others were asked for a moment ago. */
   readonly asked = new Set<string>();
+  /** Where each epoch ended. */
+  readonly ends = new Map<bigint, EndedEpoch>();
+  /** Hosts that were told where an epoch ended, and when. */
+  readonly told = new Map<number, number>();
+  /** Committed, and the next epoch not entered: the state that names its set is not here yet. */
+  ending: EpochCert | undefined;
   engine: Engine | undefined;
+  /** Of the engine. */
+  engineEpoch = 0n;
+  /** Blocks that it asked others for since its last commit. */
+  fetches = 0;
+  sync: Sync | undefined;
+  isUp = false;
   /** In its own clock's milliseconds. */
   dueMs: number | undefined;
   life = 0;
   root: Root;
   rootQc: QuorumCert | undefined;
+  newest: CommitCert | undefined;
   refused = 0;
+  /** Synchronisations that came to nothing. */
+  failures = 0;
+  /** The least that an end of an epoch below survives. */
+  #floor = anything;
 
-  constructor(plan: NodePlan, signer: Signer, journal: Journal, ledger: Ledger, root: Root) {
+  constructor(plan: NodePlan, signer: SimSigner, journal: Journal, ledger: Ledger, course: Course) {
     this.plan = plan;
     this.signer = signer;
     this.journal = journal;
     this.ledger = ledger;
-    this.root = root;
+    this.course = course;
+    this.root = rootOf(course.judge);
   }
 
   get height(): number {
     return this.committed.length;
+  }
+
+  /** Of its own epoch. */
+  get judge(): Judge {
+    return this.course.judge;
+  }
+
+  /** Its number in the set of its epoch; undefined where it is not in it. */
+  get me(): number | undefined {
+    return this.judge.set.indexOf(this.plan.gid);
+  }
+
+  block(height: bigint): ConsensusBlock | undefined {
+    const { ending } = this;
+    return ending !== undefined && height >= ending.boundary.height
+      ? undefined
+      : this.committed[Number(height) - 1];
+  }
+
+  endAt(height: bigint): EndedEpoch | undefined {
+    return this.ends.get(height);
+  }
+
+  /** A block above the newest one, by a certificate of that strength. */
+  add(block: ConsensusBlock, { power }: Strength): void {
+    const { provider } = this.judge;
+    assert(block.header.height === BigInt(this.height + 1), "nothing is left out");
+    const digest = toHex(blockHash(provider, block.header));
+    this.committed.push(block);
+    this.digests.push(digest);
+    this.strengths.push(power);
+    this.promises.push(this.#promise(power));
+    this.store.set(digest, block);
+  }
+
+  strengthen(height: bigint, power: bigint): void {
+    const at = Number(height) - 1;
+    this.strengths[at] = power;
+    this.promises[at] = this.#promise(power);
+  }
+
+  /** The block at the end is committed; `power` is the strength of its certificate. */
+  enter(end: EndedEpoch, judge: Judge, power: bigint): void {
+    this.#floor = this.#promise(power);
+    this.ends.set(judge.anchor.height, end);
+    this.course.enter(end, judge);
+    this.root = rootOf(judge);
+    this.rootQc = undefined;
+    this.ending = undefined;
+  }
+
+  /** A commit is never better than the ends of epochs below it. */
+  #promise(power: bigint): bigint {
+    const own = survives(this.judge.set, power);
+    return own < this.#floor ? own : this.#floor;
   }
 }

@@ -18,6 +18,7 @@ import {
   Ledger,
   mayFork,
   Network,
+  Registry,
   runSplit,
   splitsOf,
 } from "@ioi/netsim";
@@ -78,10 +79,15 @@ test("what a log says is durable is there after power goes; on a careless disk i
 test("a block that ran ahead is undone where another one is committed", () => {
   const { judge } = new Committee(members(1));
   const { anchor, context } = judge;
-  const [ahead, other] = [new Ledger(twin), new Ledger(twin)];
+  const registry = new Registry(twin, judge.set);
+  const sets = () => ({ chain: judge.context.chain, setOf: () => judge.set.hash });
+  const [ahead, other] = [new Ledger(twin, registry, sets), new Ledger(twin, registry, sets)];
   const justify = anchorCert(context, anchor);
   const blocks = [5, 7].map((amount) => {
-    const bytes = encodeBatch([{ number: amount, from: 1, to: 2, amount }]);
+    const bytes = encodeBatch({
+      changes: [],
+      transfers: [{ number: amount, from: 1, to: 2, amount }],
+    });
     for (const ledger of [ahead, other]) ledger.hold(bytes);
     return blockOn(judge, anchor, justify, BigInt(amount), { payloadRoot: twin.sha256(bytes) });
   });
@@ -97,11 +103,29 @@ test("a block that ran ahead is undone where another one is committed", () => {
   assert.equal(ahead.executedAt(1), toHex(kept.digest));
 });
 
-test("a batch is some whole transfers, and nothing else is one", () => {
+test("a batch is changes and whole transfers, and nothing else is one", () => {
   const transfers = [{ number: 1, from: 2, to: 255, amount: 65_535 }];
-  assert.deepEqual(decodeBatch(encodeBatch(transfers)), transfers);
-  for (const bytes of [0, 7, 9, 8 * 65])
-    assert.equal(decodeBatch(new Uint8Array(bytes)), undefined);
+  const { entry } = member("joins", 3n);
+  const changes = [
+    { type: "validator", entry },
+    { type: "leave", gid: entry.gid },
+  ] as const;
+  for (const batch of [
+    { changes: [], transfers },
+    { changes, transfers: [] },
+    { changes, transfers },
+  ]) {
+    const bytes = encodeBatch(batch);
+    assert.deepEqual(decodeBatch(bytes), batch);
+    for (let length = 0; length < bytes.length; length += 1 + Math.floor(length / 50)) {
+      const cut = decodeBatch(bytes.subarray(0, length));
+      assert.ok(cut === undefined || cut.transfers.length < batch.transfers.length, `${length}`);
+    }
+  }
+  for (const bytes of [[0], [9], [1, 0, 1, 7], [1, 255, 255], [0, 1, 2, 3, 4, 5, 6, 7]]) {
+    assert.equal(decodeBatch(Uint8Array.from(bytes)), undefined);
+  }
+  assert.equal(decodeBatch(new Uint8Array(1 + 8 * 65)), undefined);
 });
 
 test("broken Guardians fork where the rule of grades says so, and are convicted", async () => {
