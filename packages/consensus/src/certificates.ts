@@ -1,6 +1,6 @@
 /**
  * What is valid: envelopes, certificates, rejections, commits. Specification: specs/consensus,
- * V1 to V9. Total on hostile input; nothing that is refused changes anything.
+ * V1 to V10. Total on hostile input; nothing that is refused changes anything.
  *
  * A certificate names its voters by their numbers in rising order, so a duplicate has no encoding, and
  * says view, digest and justView once, so its votes cannot differ in them.
@@ -17,6 +17,7 @@ import type {
   EnvelopeBody,
   EnvelopeKind,
   EpochCert,
+  GuardAnswer,
   Nack,
   QuorumCert,
   TimeoutCert,
@@ -26,6 +27,7 @@ import {
   blockHash,
   type Context,
   freezeView,
+  guardAnswerBytes,
   keyOf,
   quorumCertHash,
   sameContext,
@@ -290,6 +292,26 @@ export class Judge {
     if (!strength.ok) return strength;
     const { validators, leaseEnd } = boundary.ends;
     return ok({ validators, leaseEnd, boundary, digest, strength: strength.value });
+  }
+
+  /** V10. */
+  guardAnswer(answer: GuardAnswer): Result<true, ConsensusError> {
+    if (!sameContext(this.context, answer)) return foreign("the answer");
+    const { voter, votes, signature } = answer;
+    if (voter >= this.set.size) return badEnvelope("V10: who answers is not in the set");
+    const { hostKey } = this.set.entry(voter);
+    const bytes = guardAnswerBytes(answer);
+    if (!this.provider.verify(sessionAlgorithm, hostKey, bytes, signature)) {
+      return badEnvelope("V10: the signature is not the host's");
+    }
+    for (const vote of votes) {
+      const by = this.envelope(vote);
+      if (!by.ok) return by;
+      if (by.value !== voter || vote.kind !== "vote") {
+        return badEnvelope("V10: what it shows is no vote of its own");
+      }
+    }
+    return ok(true);
   }
 
   /** The votes of a certificate that was found valid, as they were signed. */

@@ -52,3 +52,11 @@ export const viewTimeoutMsMax = 60_000;
 export const blockIntervalMs = 10;
 /** A block is proposed after so long even if there is nothing to commit, in milliseconds. */
 export const heartbeatMs = 2000;
+/** Own votes for what is not committed that a host knows, for answers about grade S. */
+export const guardVotesMax = 1024;
+/** Newest committed blocks of which a host knows its votes, and that may be asked about. */
+export const guardBlocksMax = 1024;
+/** Votes that one answer about grade S shows. */
+export const guardAnswerVotesMax = 16;
+/** The end of an epoch after which another set decides waits so long for F2, in milliseconds. */
+export const endWaitMs = 2000;

@@ -13,6 +13,8 @@ import {
   type EnvelopeBody,
   envelopeBody,
   type EnvelopeKind,
+  guardAnswerBody,
+  type GuardAnswerBody,
   type QuorumCert,
   quorumCert,
   schema,
@@ -92,6 +94,21 @@ export const signedBytes = (body: EnvelopeBody): Uint8Array =>
 /** The trace after this envelope. */
 export const traceAfter = (hashing: Hashing, body: EnvelopeBody): Uint8Array =>
   domainHash(hashing, domains.envelope, bodyBytes(body));
+
+/** What a host signs. */
+export const guardAnswerBytes = (body: GuardAnswerBody): Uint8Array =>
+  domainBytes(
+    domains.guardAnswer,
+    schema.encode(guardAnswerBody, {
+      version: body.version,
+      chain: body.chain,
+      epoch: body.epoch,
+      validators: body.validators,
+      block: body.block,
+      voter: body.voter,
+      votes: body.votes,
+    }),
+  );
 
 export const sameBody = (a: EnvelopeBody, b: EnvelopeBody): boolean =>
   a.counter === b.counter &&

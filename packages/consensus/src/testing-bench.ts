@@ -2,18 +2,29 @@
 import { assert } from "@ioi/base";
 import { anchorCert, timeoutCertOf } from "./certificates.ts";
 import { Engine } from "./engine/engine.ts";
-import type { EngineEffect, EngineInput, HostRule, WalRecord } from "./engine/types.ts";
+import type {
+  EngineEffect,
+  EngineInput,
+  EngineOptions,
+  EngineStart,
+  HostRule,
+  WalRecord,
+} from "./engine/types.ts";
 import { heartbeatMs } from "./limits.ts";
+import { guardAnswerBytes } from "./objects.ts";
 import { nextTenureStart, Schedule } from "./schedule.ts";
-import { type ConsensusMessage, type QuorumCert, type TimeoutCert } from "@ioi/wire";
+import { type ConsensusMessage, type Envelope, type QuorumCert, type TimeoutCert } from "@ioi/wire";
 import {
   blockOn,
   type Certified,
   chain,
+  type Commit,
   Committee,
   genesis,
+  type Member,
   member,
   named,
+  speaker,
   twin,
 } from "./testing.ts";
 
@@ -28,13 +39,15 @@ export class Bench {
   engine: Engine;
   nowMs = 1;
   readonly #without: ReadonlySet<HostRule>;
+  readonly #options: Partial<EngineOptions>;
 
-  constructor(without: readonly HostRule[] = []) {
+  constructor(without: readonly HostRule[] = [], options: Partial<EngineOptions> = {}) {
     this.#without = new Set(without);
+    this.#options = options;
     this.engine = this.boot();
   }
 
-  boot(records: readonly WalRecord[] = []): Engine {
+  boot(records: readonly WalRecord[] = [], heightOf?: EngineStart["heightOf"]): Engine {
     const { anchor } = this.judge;
     return new Engine(
       {
@@ -46,11 +59,23 @@ export class Bench {
         baseMs: 250,
         strongMs: 0,
         heartbeatMs,
+        speak: speaker(twin, this.member(0)),
         without: this.#without,
+        ...this.#options,
       },
-      { root: { ...anchor, justView: 0n, commitHeight: 0n }, records },
+      {
+        root: { ...anchor, justView: 0n, commitHeight: 0n },
+        records,
+        ...(heightOf === undefined ? {} : { heightOf }),
+      },
       this.nowMs,
     );
+  }
+
+  member(index: number): Member {
+    const found = members[index];
+    assert(found !== undefined, `no validator ${index}`);
+    return found;
   }
 
   leader(view: bigint): number {
@@ -106,6 +131,37 @@ export class Bench {
 
   get first(): QuorumCert {
     return anchorCert(this.judge.context, genesis);
+  }
+
+  /** What the host of that number says of a block; nothing against it: OK. */
+  answer(
+    voter: number,
+    block: Uint8Array,
+    votes: readonly Envelope[] = [],
+    by = voter,
+  ): ConsensusMessage {
+    const { chain: of, epoch, validators } = this.judge.context;
+    const body = { version: 1, chain: of, epoch, validators, block, voter, votes } as const;
+    const signature = twin.sign(this.member(by).hostKey, guardAnswerBytes(body));
+    return { type: "guarded", answer: { ...body, signature } };
+  }
+
+  /** Commits a block of the late view in the engine: it and its child, certified by the others. */
+  commit(): Commit {
+    const { view, tc } = this.late();
+    const block = this.block(view, this.first);
+    this.hear(this.proposal(block, tc));
+    const blockQc = this.committee.certify(block, [1, 2, 3]);
+    this.nowMs += 1;
+    const child = this.block(view + 1n, blockQc, block.header);
+    this.hear(this.proposal(child));
+    const childQc = this.committee.certify(child, [1, 2, 3]);
+    this.hear({ type: "qc", qc: childQc });
+    return {
+      block,
+      child,
+      cert: { block: block.header, child: child.header, blockQc, childQc },
+    };
   }
 
   /** The view before which the others have timed out, led by another. */

@@ -63,19 +63,20 @@ export const genesis: Anchor = { view: 0n, digest: named("genesis"), height: 0n,
 export interface Member {
   readonly entry: ValidatorEntry;
   readonly key: SigningKey;
+  /** The host's own; one with the session's where that was given. */
+  readonly hostKey: SigningKey;
 }
 
-export const member = (
-  name: string,
-  power: bigint,
-  key: SigningKey = twinKey(`session ${name}`),
-): Member => {
+export const member = (name: string, power: bigint, given?: SigningKey): Member => {
+  const key = given ?? twinKey(`session ${name}`);
+  const hostKey = given ?? twinKey(`host ${name}`);
   return {
     key,
+    hostKey,
     entry: {
       version: 1,
       identity: named(`account ${name}`),
-      hostKey: twinKey(`host ${name}`).publicKey,
+      hostKey: hostKey.publicKey,
       sessionKey: key.publicKey,
       gid: named(`guardian ${name}`),
       platform: named(`platform ${name}`),
@@ -87,6 +88,12 @@ export const member = (
     },
   };
 };
+
+/** A host that signs by its own key, for an engine's options. */
+export const speaker =
+  (provider: Pick<CryptoProvider, "sign">, { hostKey }: Member) =>
+  (bytes: Uint8Array): Uint8Array =>
+    provider.sign(hostKey, bytes);
 
 export const setOf = (members: readonly Member[]): ValidatorSet => {
   const set = ValidatorSet.from(

@@ -97,8 +97,8 @@ test("grades are those of the table, and count no Guardian that can be set back"
   assert.deepEqual([graded(21, 14), graded(21, 21)], [f2(3n), f2(10n)]);
   assert.deepEqual(graded(100, 67), f2(17n));
   assert.equal(graded(4, 2), undefined);
-  const tpm = four().map(({ key, entry }) => ({
-    key,
+  const tpm = four().map(({ entry, ...keys }) => ({
+    ...keys,
     entry: { ...entry, rollback: "none", vendor: entry.gid[0] === 0 ? "x" : "y" } as const,
   }));
   const set = setOf(tpm);

@@ -134,7 +134,7 @@ test("K7: the old session after its successor took over, but never its freeze", 
   const renewed = member("a", 1n);
   const fresh = member("fresh", 1n);
   const successorEntry = (lease: bigint) => ({
-    key: fresh.key,
+    ...fresh,
     entry: {
       ...renewed.entry,
       sessionKey: fresh.entry.sessionKey,

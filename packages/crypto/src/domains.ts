@@ -42,6 +42,8 @@ export const domains = {
   consensusStart: "ioi/consensus/start/v1",
   /** Hash: a proof of divergence. */
   divergence: "ioi/consensus/divergence/v1",
+  /** Signature by a host: what its validator voted against a commit. */
+  guardAnswer: "ioi/consensus/guard-answer/v1",
   /** Hash: the draw of a tenure's leader. */
   leader: "ioi/consensus/leader/v1",
   /** Hash: salted content of a receipt. */

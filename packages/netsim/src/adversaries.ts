@@ -93,6 +93,8 @@ const mutated = (malice: Malice, message: ConsensusMessage): ConsensusMessage =>
     case "block":
     case "divergence":
     case "freeze":
+    case "guard":
+    case "guarded":
       return message;
   }
 };

@@ -61,6 +61,12 @@ const messageLine = (message: ConsensusMessage): string => {
       return `divergence ${message.proof.kind} of ${message.proof.registration.index}`;
     case "freeze":
       return `freeze ${short(message.envelope.digest)}`;
+    case "guard":
+      return `guard ${message.commit.block.height}`;
+    case "guarded": {
+      const { block, voter, votes } = message.answer;
+      return `guarded ${short(block)} by ${voter}: ${votes.length} against`;
+    }
   }
 };
 
@@ -80,6 +86,8 @@ export const inputLine = (input: EngineInput): string => {
       return `judged ${short(input.digest)} ${input.isHeld ? "held" : "refused"}`;
     case "payload":
       return `payload ${input.waits ? "waits" : "none"}`;
+    case "guard":
+      return `guard ${input.height}`;
     case "tick":
       return "tick";
   }
@@ -96,6 +104,8 @@ export const effectLine = (effect: EngineEffect): string | undefined => {
     }
     case "strengthened":
       return `strengthens ${effect.cert.block.height} to ${effect.strength.power}`;
+    case "guarded":
+      return `asked about ${effect.height}: ${effect.verdict}, OK by ${effect.power}`;
     case "divergence":
       return `convicts ${effect.proof.registration.index} by ${effect.proof.kind}`;
     case "refused":

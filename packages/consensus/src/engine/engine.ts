@@ -12,6 +12,7 @@
  */
 import { assert, equalBytes, Lru, type Machine, type Rejection, type Result } from "@ioi/base";
 import type {
+  CommitCert,
   ConsensusBlock,
   ConsensusMessage,
   Envelope,
@@ -23,6 +24,7 @@ import { blockIntervalMs, missingBlocksMax, tenureViews, viewsAhead } from "../l
 import { blockHash, compareSlots, keyOf, type Slot } from "../objects.ts";
 import { Schedule, tenureOf } from "../schedule.ts";
 import { fine, Knowledge, type Outcome } from "./knowledge.ts";
+import { Outlet } from "./outlet.ts";
 import { Pacemaker } from "./pacemaker.ts";
 import { blockOnHigh, isFor, messageOf, persistedLast, proposalWaitMs } from "./proposing.ts";
 import { Tally } from "./tally.ts";
@@ -46,7 +48,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   readonly #tally: Tally;
   readonly #pace: Pacemaker;
   readonly #leader = (view: bigint): number => this.#schedule.leader(view);
-  #effects: EngineEffect[] = [];
+  readonly #out: Outlet;
   /** With the Guardian. */
   #isAsked = false;
   /** It did not sign; it is asked again when messages are sent again, or in the next view. */
@@ -78,16 +80,15 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     this.#options = options;
     this.#judge = judge;
     this.#schedule = new Schedule(judge.provider, options.seed, judge.set, options.leaders);
-    this.#knows = new Knowledge(options, this.#leader, start, (effect) =>
-      this.#effects.push(effect),
-    );
+    this.#out = new Outlet(options, nowMs);
+    this.#knows = new Knowledge(options, this.#leader, start, (effect) => this.#out.emit(effect));
+    this.#out.join(options, start, this.#knows);
     this.#tally = new Tally(judge.set);
     this.#slot = { view: judge.anchor.view, kind: "timeout" };
     this.#pace = new Pacemaker(judge.set, this.#schedule, baseMs, start.root.view + 1n, nowMs);
     this.#resend = new Resend(baseMs, nowMs);
     this.#restore(start, nowMs);
-    // What was committed, and not done when the last life ended, is given again.
-    this.#effects = this.#effects.filter(({ type }) => type === "commit");
+    this.#out.keepCommits();
   }
 
   get view(): bigint {
@@ -105,21 +106,24 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   }
 
   deadline(): number | undefined {
-    if (this.isStopped) return undefined;
-    const { deadlineMs, enteredMs } = this.#pace;
-    const times = [deadlineMs, this.#proposeMs()];
-    if (this.#isWaitedFor) times.push(this.#resend.dueMs);
-    else if (this.#options.heartbeatMs > 0) times.push(enteredMs + this.#options.heartbeatMs);
+    const times = [this.#out.guards.dueMs, this.#out.ending.dueMs];
+    if (!this.isStopped) {
+      const { deadlineMs, enteredMs } = this.#pace;
+      times.push(deadlineMs, this.#proposeMs());
+      if (this.#isWaitedFor) times.push(this.#resend.dueMs);
+      else if (this.#options.heartbeatMs > 0) times.push(enteredMs + this.#options.heartbeatMs);
+    }
     const known = times.filter((each) => each !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
   }
 
   handle(input: EngineInput, nowMs: number): readonly EngineEffect[] {
+    this.#out.nowMs = nowMs;
     switch (input.type) {
       case "message": {
         const outcome = this.#receive(input.message, input.from, nowMs);
         if (!outcome.ok) {
-          this.#effects.push({ type: "refused", from: input.from, error: outcome.error });
+          this.#out.emit({ type: "refused", from: input.from, error: outcome.error });
         }
         break;
       }
@@ -139,25 +143,19 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
       case "payload":
         this.#payloadWaits = input.waits;
         break;
+      case "guard":
+        this.#out.guards.want(input.height);
+        break;
       case "tick":
         break;
     }
     this.#progress(nowMs);
-    const effects = this.#effects;
-    this.#effects = [];
+    const effects = this.#out.take();
     return this.#has("R3-first") ? effects : persistedLast(effects);
   }
 
   #has(rule: HostRule): boolean {
     return this.#options.without?.has(rule) !== true;
-  }
-
-  #persist(record: Extract<EngineEffect, { type: "persist" }>["record"]): void {
-    this.#effects.push({ type: "persist", record });
-  }
-
-  #broadcast(message: ConsensusMessage): void {
-    this.#effects.push({ type: "broadcast", message });
   }
 
   #receive(message: ConsensusMessage, from: number, nowMs: number): Result<true, Rejection> {
@@ -178,28 +176,27 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
       }
       case "nack":
         return this.#receiveNack(message, from, nowMs);
-      case "fetch": {
-        const block = this.#knows.tree.get(message.digest)?.block;
-        this.#effects.push(
-          block === undefined
-            ? { type: "lookup", to: from, digest: message.digest }
-            : { type: "send", to: from, message: { type: "block", block } },
-        );
-        return fine;
-      }
-      case "block": {
-        const { block } = message;
-        if (!this.#knows.missing.isWanted(block)) {
-          return refuse("E_CONSENSUS_STALE", "nobody asked for the block");
-        }
-        const held = this.#hold(block, from, nowMs);
-        return held.ok || held.error.code === "E_CONSENSUS_UNKNOWN" ? fine : held;
-      }
+      case "fetch":
+        return this.#knows.fetch(message.digest, from);
+      case "block":
+        return this.#follow(this.#knows.fetched(message.block, from), nowMs);
       case "divergence":
         return this.#knows.admit(message.proof, nowMs);
       case "freeze":
         return this.#receiveEnvelope(message.envelope, "freeze", nowMs);
+      case "guard":
+        return this.#receiveGuard(message.commit, from, nowMs);
+      case "guarded":
+        return this.#out.guards.answered(message.answer);
     }
+  }
+
+  /** GS2: whoever answers holds both certificates from then on. */
+  #receiveGuard(commit: CommitCert, from: number, nowMs: number): Outcome {
+    const verdict = this.#judge.commitCert(commit);
+    if (!verdict.ok) return verdict;
+    for (const qc of [commit.blockQc, commit.childQc]) this.#learn(qc, from, nowMs);
+    return this.#out.guards.heard(from, commit);
   }
 
   #receiveProposal(
@@ -271,7 +268,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     const isFirst = tenure > this.#rejectedTenure;
     if (propose.view !== this.view || !isFirst || !this.#has("R5-nack")) return fine;
     this.#rejectedTenure = tenure;
-    this.#broadcast(message);
+    this.#out.broadcast(message);
     this.#timeoutFor ??= this.view;
     return fine;
   }
@@ -282,8 +279,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   }
 
   #countTimeout(envelope: Envelope, voter: number, nowMs: number): void {
-    const tc = this.#tally.timeout(envelope, voter);
-    if (tc !== undefined) this.#opens(tc, nowMs);
+    this.#opens(this.#tally.timeout(envelope, voter), nowMs);
   }
 
   /** What was learned may open a view: a certificate does, even if its block is not held. */
@@ -311,9 +307,9 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   }
 
   /** Of a certificate that is real. It opens the view after its own, and no other. */
-  #opens(tc: TimeoutCert, nowMs: number): void {
-    if (tc.view < this.view) return;
-    this.#persist({ type: "tc", tc });
+  #opens(tc: TimeoutCert | undefined, nowMs: number): void {
+    if (tc === undefined || tc.view < this.view) return;
+    this.#out.persist({ type: "tc", tc });
     this.#enter(tc.view + 1n, "timeout", nowMs, tc);
   }
 
@@ -335,19 +331,20 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   #progress(nowMs: number): void {
     this.#keepTime(nowMs);
     for (;;) {
-      if (this.#isAsked || this.#isRefused || this.#knows.isOver) return;
+      if (this.#isAsked || this.#isRefused) return;
+      if (this.#knows.isOver && this.#out.ending.dueMs === undefined) return;
       const turn = nextTurn(this.#situation(nowMs));
       if (turn === undefined) return;
       switch (turn.type) {
         case "sign":
           this.#isAsked = true;
-          this.#effects.push({ type: "sign", request: turn.request });
+          this.#out.emit({ type: "sign", request: turn.request });
           return;
         case "judge": {
           const { key, block, digest, isOver } = turn.node;
           this.#payloads.set(key, "asked");
           const isAbove = isOver && block.header.ends === undefined;
-          this.#effects.push({ type: "judge", block, digest, isOver: isAbove });
+          this.#out.emit({ type: "judge", block, digest, isOver: isAbove });
           break;
         }
         case "build":
@@ -356,7 +353,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         case "reject": {
           this.#rejectedView = this.view;
           const message = { type: "nack", nack: turn.nack } as const;
-          this.#broadcast(message);
+          this.#out.broadcast(message);
           this.#receiveNack(message, this.#options.me, nowMs);
           break;
         }
@@ -373,6 +370,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
       deltaMs: this.#options.deltaMs,
       slot: this.#slot,
       conviction: this.#knows.conviction,
+      isOver: this.#knows.isOver,
       timeoutFor: this.#timeoutFor,
       opensByQuorum: this.#opened === undefined,
       proposals: this.#proposals,
@@ -396,7 +394,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     if (!this.#has("R7-resend")) return;
     const { tree, missing } = this.#knows;
     const messages = this.#resend.messages(tree.high, this.#opened, missing.wanted);
-    for (const message of messages) this.#broadcast(message);
+    for (const message of messages) this.#out.broadcast(message);
   }
 
   /** R9: there is something to commit, or a heartbeat is due, or another host waits. */
@@ -428,7 +426,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     const parent = this.#knows.tree.above(high.digest);
     assert(parent !== undefined, "the block of the highest certificate");
     this.#building = high.digest;
-    this.#effects.push({
+    this.#out.emit({
       type: "build",
       view: this.view,
       parent: high.digest,
@@ -449,7 +447,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     if (!node.ok) return;
     this.#payloads.set(node.value.key, "held");
     this.#ready = node.value;
-    this.#persist({ type: "block", block });
+    this.#out.persist({ type: "block", block });
   }
 
   #signed(envelope: Envelope, nowMs: number): void {
@@ -457,11 +455,11 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     const { me } = this.#options;
     const slot = { view: envelope.view, kind: envelope.kind };
     if (compareSlots(slot, this.#slot) > 0) this.#slot = slot;
-    this.#persist({ type: "envelope", envelope });
+    this.#out.persist({ type: "envelope", envelope });
     const message = messageOf(envelope, this.#knows.tree, this.#opened);
     if (message === undefined) return;
     this.#resend.remember(message, envelope.view);
-    this.#broadcast(message);
+    this.#out.broadcast(message);
     this.#knows.observe(envelope, me);
     switch (envelope.kind) {
       case "propose":
@@ -469,6 +467,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         this.#proposals.set(envelope.view, { envelope, digest: envelope.digest });
         break;
       case "vote":
+        this.#out.guards.voted(envelope);
         this.#countVote(envelope, me, nowMs);
         break;
       case "timeout":

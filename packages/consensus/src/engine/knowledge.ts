@@ -7,7 +7,7 @@
  */
 import { equalBytes, ok, type Rejection, type Result } from "@ioi/base";
 import type { ConsensusBlock, DivergenceProof, Envelope, QuorumCert } from "@ioi/wire";
-import type { ConsensusError, Judge } from "../certificates.ts";
+import { type ConsensusError, type Judge, refuse } from "../certificates.ts";
 import { type DivergenceError, divergenceId, tripsSwitch } from "../divergence.ts";
 import { type Strength, stronger } from "../grades.ts";
 import { Evidence } from "../evidence.ts";
@@ -108,6 +108,25 @@ export class Knowledge {
     if (cert !== undefined) this.learned(cert, from);
     for (const child of this.missing.arrived(digest)) this.hold(child, from);
     return fine;
+  }
+
+  /** Whoever asks gets it, from here or from what the shell stored. */
+  fetch(digest: Uint8Array, from: number): Outcome {
+    const block = this.tree.get(digest)?.block;
+    this.#emit(
+      block === undefined
+        ? { type: "lookup", to: from, digest }
+        : { type: "send", to: from, message: { type: "block", block } },
+    );
+    return fine;
+  }
+
+  fetched(block: ConsensusBlock, from: number): Outcome {
+    if (!this.missing.isWanted(block)) {
+      return refuse("E_CONSENSUS_STALE", "nobody asked for the block");
+    }
+    const held = this.hold(block, from);
+    return held.ok || held.error.code === "E_CONSENSUS_UNKNOWN" ? fine : held;
   }
 
   /** Of a verified envelope. */

@@ -26,6 +26,8 @@ export interface Situation {
   readonly slot: Slot;
   /** The hash of a proof of divergence. */
   readonly conviction: Uint8Array | undefined;
+  /** A commit ended the epoch, and waits for votes (E1). */
+  readonly isOver: boolean;
   readonly timeoutFor: bigint | undefined;
   readonly opensByQuorum: boolean;
   readonly proposals: ReadonlyMap<bigint, Proposal>;
@@ -108,6 +110,7 @@ export const nextTurn = (at: Situation): Turn | undefined => {
       ? undefined
       : { type: "sign", request: { type: "freeze", proof: conviction } };
   }
+  if (at.isOver) return lateVote(at);
   if (timeoutFor !== undefined && isOpen(at.slot, timeoutFor, "timeout")) {
     const seen = refOf(at.tree.high);
     const request = { kind: "timeout", view: timeoutFor, digest: zeroHash, just: nothing } as const;

@@ -47,6 +47,8 @@ export type EngineInput =
   | { readonly type: "judged"; readonly digest: Uint8Array; readonly isHeld: boolean }
   /** Something waits to be proposed, or nothing does any more. */
   | { readonly type: "payload"; readonly waits: boolean }
+  /** Grade S is wanted for the block at that height: it is asked about once it is committed. */
+  | { readonly type: "guard"; readonly height: bigint }
   | { readonly type: "tick" };
 
 export type EngineEffect =
@@ -76,6 +78,19 @@ export type EngineEffect =
   | ({ readonly type: "commit" } & Committed)
   /** Of a block that was committed before: its strength rose. */
   | { readonly type: "strengthened"; readonly cert: CommitCert; readonly strength: Strength }
+  /**
+   * About a committed block, and so about all below it. `guarded` is grade S, and what it is worth stands
+   * in `./guard.ts`; `conflict` shows who voted `against`; `unanswered`: power of a quorum did not say OK.
+   */
+  | {
+      readonly type: "guarded";
+      readonly height: bigint;
+      readonly digest: Uint8Array;
+      readonly verdict: "guarded" | "conflict" | "unanswered";
+      /** Of those who said OK, itself included. */
+      readonly power: bigint;
+      readonly against: readonly Envelope[];
+    }
   | { readonly type: "divergence"; readonly proof: DivergenceProof }
   /** Nothing was changed; its sender is at fault, or late. */
   | { readonly type: "refused"; readonly from: number; readonly error: Rejection };
@@ -88,7 +103,11 @@ export type HostRule =
   | "R4-own-vote"
   | "R5-known"
   | "R5-nack"
-  | "R7-resend";
+  | "R7-resend"
+  | "GS2-votes"
+  | "GS2-older"
+  | "GS5-wait"
+  | "E1-wait";
 
 export interface EngineOptions {
   readonly judge: Judge;
@@ -106,6 +125,12 @@ export interface EngineOptions {
   readonly strongMs: number;
   /** 0: none, as alone. */
   readonly heartbeatMs: number;
+  /** Signs by the host's own key; without it the host answers no question about grade S. */
+  readonly speak?: (bytes: Uint8Array) => Uint8Array;
+  /** Of which commits grade S is asked for: of those that an input names, or of every one besides. */
+  readonly guards?: "asked" | "always";
+  /** x of the F2 that an end of the epoch with another set waits for; `defaultBroken` if absent. */
+  readonly endBroken?: bigint;
   readonly without?: ReadonlySet<HostRule>;
   /** In place of those of the seed. */
   readonly leaders?: GivenLeaders;
@@ -117,4 +142,9 @@ export interface EngineStart {
   readonly rootQc?: QuorumCert;
   /** In the order in which they were persisted. */
   readonly records: readonly WalRecord[];
+  /**
+   * Of a block that the shell stored as committed. Without it a host that starts again cannot tell which of
+   * its votes lost, and holds all of them against whoever asks for grade S.
+   */
+  readonly heightOf?: (digest: Uint8Array) => bigint | undefined;
 }

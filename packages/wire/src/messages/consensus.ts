@@ -225,7 +225,26 @@ export const divergenceProof = record({
 });
 export type DivergenceProof = Infer<typeof divergenceProof>;
 
-/** Between hosts. What a host says is believed for the envelopes in it alone. */
+const answerFields = {
+  version: int(1, 1),
+  chain: hash,
+  epoch: consensusEpoch,
+  validators: hash,
+  /** The committed block that was asked about. */
+  block: hash,
+  /** Who answers. */
+  voter: validatorNumber,
+  /** Of its own votes those against the block, the newest 16; none: OK. */
+  votes: array(envelope, 16),
+};
+export const guardAnswerBody = record(answerFields);
+export type GuardAnswerBody = Infer<typeof guardAnswerBody>;
+
+/** Signed by the host's own key, since an OK has nothing in it that its Guardian signed. */
+export const guardAnswer = record({ ...answerFields, signature });
+export type GuardAnswer = Infer<typeof guardAnswer>;
+
+/** Between hosts. What a host says is believed for the signatures in it alone. */
 export const consensusMessage = union({
   proposal: { block: consensusBlock, envelope, tc: optional(timeoutCert) },
   vote: { envelope },
@@ -239,6 +258,9 @@ export const consensusMessage = union({
   divergence: { proof: divergenceProof },
   /** The answer to a conviction, with the highest certificate that its sender holds. */
   freeze: { envelope, qc: quorumCert },
+  /** Who voted against this commit? */
+  guard: { commit: commitCert },
+  guarded: { answer: guardAnswer },
 });
 export type ConsensusMessage = Infer<typeof consensusMessage>;
 
