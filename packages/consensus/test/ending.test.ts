@@ -1,0 +1,93 @@
+/** E1: the end of an epoch after which another set decides waits for F2, and not for ever. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EngineEffect, HostRule } from "@ioi/consensus";
+import { blockOn, digestOf, genesis } from "@ioi/consensus/testing";
+import { Bench, held, requestsIn } from "@ioi/consensus/testing-bench";
+
+const commitIn = (effects: readonly EngineEffect[]) =>
+  effects.find((effect) => effect.type === "commit");
+
+/**
+ * All four vote for the block that ends the epoch, and three for its child: the engine has committed it,
+ * with F2(1), before it voted for the child itself.
+ */
+const ending = (endBroken: bigint, without: readonly HostRule[] = [], isSame = false) => {
+  const bench = new Bench(without, { endBroken });
+  const { view, tc } = bench.late();
+  const boundary = blockOn(bench.judge, genesis, bench.first, view, {
+    proposer: bench.leader(view),
+    timeMs: bench.nowMs,
+    ends: { validators: isSame ? bench.judge.set.hash : digestOf(1), leaseEnd: 0n },
+  });
+  bench.hear(bench.proposal(boundary, tc));
+  held(bench, boundary);
+  bench.give({ type: "signed", envelope: bench.committee.signer(0).vote(boundary) });
+  for (const index of [1, 2, 3]) {
+    const envelope = bench.committee.signer(index).vote(boundary);
+    bench.hear({ type: "vote", envelope });
+  }
+  const qc = bench.engine.high;
+  assert.equal(qc.votes.length, 3, "the first quorum is what the child extends");
+  bench.nowMs += 1;
+  const child = bench.block(view + 1n, qc, boundary.header);
+  bench.hear(bench.proposal(child));
+  const votes = [1, 2, 3].map((index) => bench.committee.signer(index).vote(child));
+  const effects = votes.flatMap((envelope) => bench.hear({ type: "vote", envelope }));
+  return { bench, boundary, child, effects };
+};
+
+test("E1: with all alive it waits for the votes that are missing, and no longer", () => {
+  const { bench, boundary, child, effects } = ending(2n);
+  assert.equal(commitIn(effects), undefined);
+  assert.ok(bench.engine.isStopped);
+  assert.equal(bench.engine.deadline(), bench.nowMs + 2000);
+  const asked = held(bench, child);
+  const [request] = requestsIn(asked);
+  assert.ok(
+    request?.type === "sign" && request.kind === "vote" && request.view === child.header.view,
+  );
+  const last = bench.give({ type: "signed", envelope: bench.committee.signer(0).must(request) });
+  const commit = commitIn(last);
+  assert.ok(commit?.type === "commit");
+  assert.deepEqual(commit.strength, { power: 4n, anchored: 4n });
+  assert.deepEqual(commit.blocks, [{ header: boundary.header, justify: boundary.justify }]);
+  const end = bench.judge.epochCert(commit.epochCert ?? assert.fail());
+  assert.ok(
+    end.ok && end.value.strength.anchored === 4n,
+    "the next epoch stands on the stronger one",
+  );
+  assert.equal(bench.engine.deadline(), undefined);
+  assert.equal(commitIn(bench.give({ type: "tick" })), undefined, "once");
+});
+
+test("E1: with one down it goes on after two seconds, with what there is", () => {
+  const { bench } = ending(2n);
+  bench.nowMs += 1999;
+  assert.equal(commitIn(bench.give({ type: "tick" })), undefined);
+  bench.nowMs += 1;
+  const commit = commitIn(bench.give({ type: "tick" }));
+  assert.ok(commit?.type === "commit" && commit.strength.power === 3n);
+});
+
+test("E1: nothing waits for what is reached, cannot be reached, or hands over to the same set", () => {
+  for (const [x, isSame] of [
+    [1n, false],
+    [3n, false],
+    [2n, true],
+  ] as const) {
+    assert.ok(commitIn(ending(x, [], isSame).effects) !== undefined, `x = ${x}`);
+  }
+  const control = ending(2n, ["E1-wait"]);
+  assert.ok(commitIn(control.effects) !== undefined, "control: without the rule nothing waits");
+});
+
+test("E1: a restart in the wait begins it again, and the end is not lost", () => {
+  const { bench } = ending(2n);
+  bench.nowMs += 500;
+  bench.engine = bench.boot(bench.wal);
+  assert.equal(commitIn(bench.give({ type: "tick" })), undefined);
+  bench.nowMs += 2000;
+  const commit = commitIn(bench.give({ type: "tick" }));
+  assert.ok(commit?.type === "commit" && commit.epochCert !== undefined);
+});
