@@ -1,6 +1,8 @@
+export * from "./accidents.ts";
 export * from "./adversaries.ts";
 export * from "./checkers.ts";
 export { type DiskFaults, DiskJournal } from "./journal.ts";
+export * from "./guarded.ts";
 export * from "./ledger.ts";
 export * from "./limits.ts";
 export { calm, type Faults, type Mangle, Network, type NetworkOptions } from "./network.ts";

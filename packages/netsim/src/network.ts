@@ -27,6 +27,7 @@ import {
   type Member,
   named,
   Signer,
+  speaker,
   type TestProvider,
   twin,
 } from "@ioi/consensus/testing";
@@ -138,6 +139,11 @@ export class Network {
   passes: (from: number, to: number) => boolean = () => true;
   /** What a host sends in place of its message; a malicious one may send anything. */
   mangle: Mangle = (_from, _to, message) => message;
+  /** What those who asked for grade S were told. */
+  readonly guarded: {
+    readonly host: number;
+    readonly effect: Extract<EngineEffect, { type: "guarded" }>;
+  }[] = [];
   lie: Lie = (_from, _to, chunk) => chunk;
   /** Hosts that do not mind where their epoch ended. */
   readonly stubborn = new Set<number>();
@@ -178,7 +184,10 @@ export class Network {
       note,
       nowMs: () => this.nowMs,
       tell: (from, to, end) => this.#pass(from, to, { type: "ended", end }),
-      entered: (index) => this.#again(index),
+      entered: (index) => {
+        this.register(index);
+        this.#again(index);
+      },
       behind: (index) => this.#catchUp.begin(index),
       convict: (index, proof) =>
         this.#enqueue(
@@ -222,6 +231,11 @@ export class Network {
     return node;
   }
 
+  /** The host wants grade S for the block at a height. */
+  guard(index: number, height: number): void {
+    this.#enqueue(index, { type: "guard", height: BigInt(height) }, 0);
+  }
+
   /** Every node is told that something waits to be committed, or that nothing does. */
   demand(waits: boolean): void {
     this.#payloadWaits = waits;
@@ -247,6 +261,15 @@ export class Network {
     this.#changes.add(key);
     for (const { ledger } of this.nodes) ledger.change(change);
     for (const index of this.nodes.keys()) this.#tell(index);
+  }
+
+  /** The session that its Guardian waits with, if its epoch does not know it. */
+  register(index: number): void {
+    const { signer, judge } = this.node(index);
+    const entry = "registration" in signer ? signer.registration(judge) : undefined;
+    if (entry === undefined) return;
+    this.note(index, `registers a session, lease ${entry.succeeds?.lease}`);
+    this.change({ type: "validator", entry });
   }
 
   at(atMs: number, run: () => void): void {
@@ -359,6 +382,13 @@ export class Network {
     });
   }
 
+  #speaker(validator: number): (bytes: Uint8Array) => Uint8Array {
+    const { members, joiners = [], provider = twin } = this.options;
+    const each = members[validator] ?? joiners[validator - members.length];
+    assert(each !== undefined, `no validator ${validator}`);
+    return speaker(provider, each);
+  }
+
   #signerOf(each: Member, validator: number): SimSigner {
     const { broken, protection, provider = twin } = this.options;
     const without = broken?.get(validator);
@@ -449,10 +479,16 @@ export class Network {
         baseMs: 250,
         strongMs: 10,
         heartbeatMs: node.judge.set.size === 1 ? 0 : heartbeatMs,
+        speak: this.#speaker(node.plan.validator),
         without: new Set(node.plan.without),
         ...engine,
       },
-      { root, records, ...(rootQc === undefined ? {} : { rootQc }) },
+      {
+        root,
+        records,
+        heightOf: (digest) => node.store.get(toHex(digest))?.header.height,
+        ...(rootQc === undefined ? {} : { rootQc }),
+      },
       this.#clock(node),
     );
     node.dueMs = node.engine.deadline();
@@ -550,6 +586,9 @@ export class Network {
         if (this.options.epochBlocks !== undefined && effect.proof.kind === "K7") {
           this.change({ type: "evict", proof: effect.proof });
         }
+        return;
+      case "guarded":
+        this.guarded.push({ host: index, effect });
         return;
       case "refused":
         node.refused += 1;
