@@ -342,7 +342,9 @@ export class SigningModel implements Model {
       const isNew = this.viewOf(each) >= this.viewOf(block);
       const completes = this.viewOf(state[each] as number) === this.viewOf(each) - 1;
       if (!isNew && (guard === "newer" || guard === "locks" || !completes)) continue;
-      if (!this.#areOneBranch(state, each, block)) return true;
+      // An older vote completes a commit of what it extends, not of its own block.
+      const told = isNew ? each : (state[each] as number);
+      if (!this.#areOneBranch(state, told, block)) return true;
     }
     return false;
   }
