@@ -35,6 +35,9 @@ const asked = (command: Command): Command =>
     .option("--origin <kind>", "as user or import; any that is given", collect)
     .option("--as-of <when>", "as it was at a commit's number or a time");
 
+const nearest = (help: string): Option =>
+  new Option("--nearest <how>", help).choices(["sampled", "exact"]);
+
 const addChanges = (scs: Command, build: Build): void => {
   const create = embedded(opened(scs.command("create")))
     .description("make a memory file")
@@ -106,9 +109,12 @@ const addQueries = (scs: Command, build: Build): void => {
   const prove = asked(scs.command("prove"))
     .description("the same, with a proof that somebody else can check")
     .requiredOption("--out <proof>", "where to write the proof; it must not exist")
-    .option("--page <file>", "and a page that checks it in a browser, without network");
+    .option("--page <file>", "and a page that checks it in a browser, without network")
+    .addOption(nearest("and that none is nearer by vector: by all of them, or by 460 drawn"))
+    .option("--challenge <hex>", "draw by 64 digits that who checks it chose, knowing the root");
   examples(prove, [
     "scs prove notes.scs where is the key --out key.proof",
+    "scs prove notes.scs where is the key --out key.proof --nearest sampled --challenge HEX",
     "scs prove notes.scs where is the key --out key.proof --page key.html",
   ]);
   bind(build, prove, async () => (await import("./commands/scs/query.ts")).prove);
@@ -120,10 +126,13 @@ const addQueries = (scs: Command, build: Build): void => {
     .option("--commit <hex>", "hash of the commit; it covers both roots")
     .option("--index-root <hex>", "of the index")
     .option("--checkpoint <note>", "what a Guardian vouches for: ./ioi receipts memory")
-    .option("--key <key>", "the Guardian's public key, in hex or in a file");
+    .option("--key <key>", "the Guardian's public key, in hex or in a file")
+    .addOption(nearest("refuse what does not show that none is nearer"))
+    .option("--challenge <hex>", "refuse what is not drawn by these 64 digits, which you chose");
   examples(verify, [
     "scs verify key.proof --root HEX",
     "scs verify key.proof --commit HEX --json",
+    "scs verify key.proof --commit HEX --challenge HEX",
     "scs verify key.proof --checkpoint memory.checkpoint --key guardian.pub",
   ]);
   bind(build, verify, async () => (await import("./commands/scs/query.ts")).verify);

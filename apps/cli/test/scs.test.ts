@@ -30,7 +30,7 @@ interface Value {
   readonly ok: boolean;
   readonly lost: readonly number[];
   readonly passedOver: number;
-  readonly search: { readonly nodes: number } | null;
+  readonly search: { readonly nodes: number; readonly nearest: object | null } | null;
 }
 
 class Desk implements Disposable {
@@ -104,6 +104,28 @@ test("a memory is found, proved to somebody else, and forgotten", async () => {
   assert.equal((await desk.value(["verify", "r", "--root", later.logRoot])).ok, true);
   await desk.refused(["forget", "a.scs", "7"], 5, "E_SCS_NO_MEMORY");
   await desk.refused(["forget", "a.scs", "x"], 2, "E_CLI_USAGE");
+});
+
+test("that none is nearer is proved by all, and wanted by whoever checks it", async () => {
+  using desk = new Desk();
+  await desk.value(["create", "a.scs", "--plain"]);
+  await desk.value(["add", "a.scs", "the key is under the mat", "rain on Monday", "bread"]);
+  const asked = ["prove", "a.scs", "key", "--by", "vectors", "-k", "1"];
+  const challenge = ["--challenge", "ab".repeat(32)];
+  // Of so few all are opened, whatever is asked for.
+  const drawn = ["--nearest", "sampled", ...challenge];
+  const { commitHash } = await desk.value([...asked, "--out", "p", ...drawn]);
+  const verify = ["verify", "p", "--commit", commitHash];
+  const verdict = await desk.value([...verify, "--nearest", "exact", ...challenge]);
+  assert.deepEqual(verdict.search?.nearest, { how: "exact", opened: 3, gone: 0, challenge: null });
+  await desk.value([...asked, "--out", "q"]);
+  const without = ["verify", "q", "--commit", commitHash];
+  assert.equal((await desk.value(without)).search?.nearest, null);
+  assert.equal((await desk.run([...without, "--nearest", "sampled"])).exit, 6);
+  const exact = ["--out", "r", "--nearest", "exact"];
+  await desk.refused([...asked, ...exact, ...challenge], 2, "E_CLI_USAGE");
+  await desk.refused(["prove", "a.scs", "key", "--by", "words", ...exact], 2, "E_SCS_QUERY");
+  await desk.refused([...verify, "--challenge", "12"], 2, "E_CLI_USAGE");
 });
 
 test("a proof is checked against what a Guardian vouched for", async () => {

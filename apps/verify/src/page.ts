@@ -16,6 +16,7 @@ const pageStyle: string = path.join(import.meta.dirname, "../static/page.css");
 /** In the order in which they need each other. */
 const modules: readonly string[] = [
   path.join(verifier, "retrieval.ts"),
+  path.join(verifier, "nearest.ts"),
   path.join(verifier, "strict-cbor.ts"),
   path.join(verifier, "recall.ts"),
   pageScript,
@@ -87,6 +88,7 @@ below from whom you trust, not together with the proof.</p>
 ${field("commit", "Hash of the commit", "64 hex digits. It covers the two roots below.", commit)}
 ${field("root", "Root of the log", "Instead of the commit's hash, or beside it.", root)}
 ${field("index-root", "Root of the index", "Needed beside the root of the log for the search to be checked.", indexRoot)}
+${field("challenge", "Challenge", "64 hex digits, if you chose some for nodes to be drawn by.")}
 <p><button type="submit">Verify</button></p>
 </form>
 <section id="result" role="status" aria-live="polite"></section>

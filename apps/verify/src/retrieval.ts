@@ -16,53 +16,75 @@ const options = {
   root: { type: "string" },
   "index-root": { type: "string" },
   query: { type: "string" },
+  nearest: { type: "string" },
+  challenge: { type: "string" },
   proof: { type: "string" },
 } as const;
 
 type Given = Partial<Record<keyof typeof options, string>>;
 
+const help = "ioi-verify --help";
+const misused = (why: string): Outcome => failed(exitCodes.usage, why, help);
+const unread = (why: string, next: string): Outcome => failed(exitCodes.failed, why, next);
+
 const read = (path: string): Result<Uint8Array, string> => {
   try {
-    if (statSync(path).size > proofFileBytesMax) return err(`${path} is too large`);
+    if (statSync(path).size > proofFileBytesMax) {
+      return err(`${path} is larger than ${proofFileBytesMax} bytes`);
+    }
     return ok(new Uint8Array(readFileSync(path)));
   } catch (error) {
     return err(`${path} cannot be read: ${error instanceof Error ? error.message : "unknown"}`);
   }
 };
 
-const rootOf = (
+const hashOf = (
   name: string,
   given: string | undefined,
-): Result<Uint8Array | undefined, string> => {
+): Result<Uint8Array | undefined, Outcome> => {
   if (given === undefined) return ok(undefined);
   const bytes = fromHex(given.toLowerCase());
-  return bytes?.length === 32 ? ok(bytes) : err(`--${name} is no hash of 64 hex digits`);
+  return bytes?.length === 32 ? ok(bytes) : err(misused(`--${name} takes 64 hex digits`));
 };
 
-const queryOf = (path: string | undefined): Result<Int16Array | undefined, string> => {
+const isComponent = (value: unknown): boolean =>
+  Number.isInteger(value) && Number(value) >= -2048 && Number(value) <= 2047;
+
+const queryOf = (path: string | undefined): Result<Int16Array | undefined, Outcome> => {
   if (path === undefined) return ok(undefined);
   const bytes = read(path);
-  if (!bytes.ok) return bytes;
+  if (!bytes.ok) return err(unread(bytes.error, "name the file of your query"));
   const json = parseJson(utf8Decode(bytes.value) ?? "");
   const list: unknown = json.ok ? json.value : undefined;
-  const isQuery =
-    Array.isArray(list) && list.every((n) => Number.isInteger(n) && Math.abs(Number(n)) <= 2048);
-  return isQuery ? ok(Int16Array.from(list as number[])) : err(`${path} is no list of integers`);
+  if (Array.isArray(list) && list.every(isComponent)) return ok(Int16Array.from(list as number[]));
+  const why = `${path} is no list of integers from -2048 to 2047`;
+  return err(unread(why, "name the file of your query"));
 };
 
-const trustOf = (given: Given): Result<RecallTrust, string> => {
-  const commit = rootOf("commit", given.commit);
+const nearestOf = (given: string | undefined): Result<RecallTrust["nearest"], Outcome> =>
+  given === undefined || given === "sampled" || given === "exact"
+    ? ok(given)
+    : err(misused("--nearest takes sampled or exact"));
+
+const trustOf = (given: Given): Result<RecallTrust, Outcome> => {
+  const commit = hashOf("commit", given.commit);
   if (!commit.ok) return commit;
-  const logRoot = rootOf("root", given.root);
+  const logRoot = hashOf("root", given.root);
   if (!logRoot.ok) return logRoot;
-  const indexRoot = rootOf("index-root", given["index-root"]);
+  const indexRoot = hashOf("index-root", given["index-root"]);
   if (!indexRoot.ok) return indexRoot;
+  const nearest = nearestOf(given.nearest);
+  if (!nearest.ok) return nearest;
+  const challenge = hashOf("challenge", given.challenge);
+  if (!challenge.ok) return challenge;
   const query = queryOf(given.query);
   if (!query.ok) return query;
   return ok({
     ...(commit.value === undefined ? {} : { commit: commit.value }),
     ...(logRoot.value === undefined ? {} : { logRoot: logRoot.value }),
     ...(indexRoot.value === undefined ? {} : { indexRoot: indexRoot.value }),
+    ...(nearest.value === undefined ? {} : { nearest: nearest.value }),
+    ...(challenge.value === undefined ? {} : { challenge: challenge.value }),
     ...(query.value === undefined ? {} : { query: query.value }),
   });
 };
@@ -70,34 +92,38 @@ const trustOf = (given: Given): Result<RecallTrust, string> => {
 interface Parsed {
   readonly file: string;
   readonly given: Given;
-  readonly trust: RecallTrust;
 }
 
-const parse = (args: readonly string[]): Result<Parsed, string> => {
+/** `others`: options that are of the other command. */
+const parse = (
+  args: readonly string[],
+  others: readonly (keyof typeof options)[],
+): Result<Parsed, Outcome> => {
   try {
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
     const [file] = positionals;
-    if (file === undefined || positionals.length !== 1) return err("one file is wanted");
-    const trust = trustOf(values);
-    return trust.ok ? ok({ file, given: values, trust: trust.value }) : trust;
+    if (file === undefined || positionals.length !== 1) return err(misused("one file is wanted"));
+    const other = others.find((name) => values[name] !== undefined);
+    return other === undefined
+      ? ok({ file, given: values })
+      : err(misused(`--${other} is an option of another command`));
   } catch (error) {
-    return err(error instanceof Error ? error.message : "an option is not known");
+    return err(misused(error instanceof Error ? error.message : "an option is not known"));
   }
 };
 
-const help = "ioi-verify --help";
-
 export const runRetrieval = (args: readonly string[]): Outcome => {
-  const parsed = parse(args);
-  if (!parsed.ok) return failed(exitCodes.usage, parsed.error, help);
-  const { file, trust, given } = parsed.value;
-  if (given.proof !== undefined) return failed(exitCodes.usage, "--proof is of page", help);
-  if (trust.commit === undefined && trust.logRoot === undefined) {
-    return failed(exitCodes.usage, "--commit HEX or --root HEX is wanted", help);
+  const parsed = parse(args, ["proof"]);
+  if (!parsed.ok) return parsed.error;
+  const { file, given } = parsed.value;
+  if (given.commit === undefined && given.root === undefined) {
+    return misused("--commit HEX or --root HEX is wanted");
   }
+  const trust = trustOf(given);
+  if (!trust.ok) return trust.error;
   const proof = read(file);
-  if (!proof.ok) return failed(exitCodes.failed, proof.error, "name a file that can be read");
-  const report = recallReport(verifyRecall(proof.value, trust));
+  if (!proof.ok) return unread(proof.error, "name a file that can be read");
+  const report = recallReport(verifyRecall(proof.value, trust.value));
   return {
     exit: report.ok ? exitCodes.done : exitCodes.wrong,
     stdout: `${JSON.stringify(report)}\n`,
@@ -105,14 +131,13 @@ export const runRetrieval = (args: readonly string[]): Outcome => {
 };
 
 export const runPage = (args: readonly string[]): Outcome => {
-  const parsed = parse(args);
-  if (!parsed.ok) return failed(exitCodes.usage, parsed.error, help);
+  const parsed = parse(args, ["query", "nearest", "challenge"]);
+  if (!parsed.ok) return parsed.error;
   const { file, given } = parsed.value;
-  if (given.query !== undefined) return failed(exitCodes.usage, "--query is of retrieval", help);
+  const trust = trustOf(given);
+  if (!trust.ok) return trust.error;
   const proof = given.proof === undefined ? undefined : read(given.proof);
-  if (proof?.ok === false) {
-    return failed(exitCodes.failed, proof.error, "name a proof that can be read");
-  }
+  if (proof?.ok === false) return unread(proof.error, "name a proof that can be read");
   const page = verifierPage({
     proof: proof?.value,
     commit: given.commit?.toLowerCase(),
@@ -123,11 +148,7 @@ export const runPage = (args: readonly string[]): Outcome => {
     writeFileSync(file, page, { flag: "wx" });
   } catch (error) {
     const why = error instanceof Error ? error.message : "unknown";
-    return failed(
-      exitCodes.failed,
-      `${file} is not written: ${why}`,
-      "name a file that is not there",
-    );
+    return unread(`${file} is not written: ${why}`, "name a file that is not there");
   }
   return {
     exit: exitCodes.done,

@@ -16,6 +16,7 @@ export const help = `Verifies what IOI exported, with the Guardian's public key 
 
 Usage: ioi-verify FILE --key KEY
        ioi-verify retrieval PROOF (--commit HEX | --root HEX [--index-root HEX]) [--query FILE]
+                  [--nearest sampled|exact] [--challenge HEX]
        ioi-verify page FILE [--proof PROOF] [--commit HEX] [--root HEX] [--index-root HEX]
 
   FILE   an export of receipts (./ioi receipts export FILE) or a proof of the chain
@@ -28,13 +29,19 @@ Usage: ioi-verify FILE --key KEY
     --root        root of the log, for the memories, and
     --index-root  root of the index, for the search
     --query       a file with the query's components as a list of integers: your own, not the proof's
+    --nearest     refuse what does not show that none is nearer: exact, by every vector of the index;
+                  sampled, by 460 that are drawn: at 99 % less than a hundredth is nearer
+    --challenge   refuse what is not drawn by these 64 hex digits, which you chose when you knew the
+                  root: whoever can try many indices or questions passes any other draw
   page        writes the same as a page for browsers; it runs from the file, without network
 
   ioi-verify receipts.json --key guardian.pub
   ioi-verify retrieval answer.proof --commit 6f0e...
+  ioi-verify retrieval answer.proof --commit 6f0e... --nearest sampled --challenge 91c4...
   ioi-verify page verify.html --proof answer.proof
 
-Prints a report as JSON. Exit: 0 good · 2 usage · 5 a file cannot be read · 6 wrong, or no such file.
+Prints a report as JSON. Exit: 0 good · 2 usage · 5 a file cannot be read, or written ·
+6 wrong, or the file is no export and no proof.
 
 A good report shows that what the file holds is what the owner of the key signed. It does not show
 that the file is the newest, nor, while the report says "anchor: software", that nothing was rolled back.

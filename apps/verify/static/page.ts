@@ -81,15 +81,18 @@ const show = (verdict: RecallVerdict): void => {
 const refuse = (reason: string): void => show({ ok: false, reason });
 
 const verify = async (): Promise<void> => {
-  const [commit, logRoot, indexRoot] = ["commit", "root", "index-root"].map(hashIn);
-  if (commit === "malformed" || logRoot === "malformed" || indexRoot === "malformed") {
+  const ids = ["commit", "root", "index-root", "challenge"];
+  const hashes = ids.map(hashIn).filter((hash) => hash !== "malformed");
+  if (hashes.length < ids.length) {
     refuse("a hash above is not 64 hex digits");
     return;
   }
+  const [commit, logRoot, indexRoot, challenge] = hashes;
   const trust: RecallTrust = {
     ...(commit === undefined ? {} : { commit }),
     ...(logRoot === undefined ? {} : { logRoot }),
     ...(indexRoot === undefined ? {} : { indexRoot }),
+    ...(challenge === undefined ? {} : { challenge }),
   };
   const proof = await proofBytes();
   if (proof === undefined) refuse("no proof was given");

@@ -79,14 +79,23 @@ test("what is missing or malformed at the command line is said", () => {
     ["--commit", commit],
     [proof, proof, "--commit", commit],
     [proof, "--commit", commit, "--proof", proof],
-    [proof, "--commit", commit, "--query", written("bad.json", "[1.5]")],
+    [proof, "--commit", commit, "--nearest", "all"],
+    [proof, "--commit", commit, "--challenge", "12"],
     [proof, "--commit", commit, "--more"],
   ]) {
     const { exit, stderr } = run(["retrieval", ...args]);
     assert.equal(exit, 2, args.join(" "));
     assert.match(stderr ?? "", /^error: .* Next: /);
   }
-  assert.equal(run(["retrieval", join(folder, "missing"), "--commit", commit]).exit, 5);
+  const missing = join(folder, "missing");
+  assert.equal(run(["retrieval", missing, "--commit", commit]).exit, 5);
+  for (const path of [missing, written("no.json", "[1.5]"), written("far.json", "[2048]")]) {
+    const { exit, stderr } = run(["retrieval", proof, "--commit", commit, "--query", path]);
+    assert.equal(exit, 5, path);
+    assert.match(stderr ?? "", /Next: name the file of your query/);
+  }
+  assert.equal(run(["page", join(folder, "no.html"), "--proof", missing]).exit, 5);
+  assert.equal(run(["page", join(folder, "no.html"), "--challenge", commit]).exit, 2);
 });
 
 test("a page is written once, holds what it was given, and may ask nobody for anything", () => {

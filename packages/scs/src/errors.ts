@@ -99,6 +99,12 @@ export const errors = {
     next: "Make it anew with ioi scs compact, or ask by words.",
     exit: exitCodes.failed,
   },
+  E_SCS_NEARER: {
+    what: "The answers are not shown to be the nearest.",
+    why: "A search looks at some of an index and passed over what is nearer.",
+    next: "Ask with a larger --ef, which looks at more, or prove without --nearest.",
+    exit: exitCodes.failed,
+  },
   E_SCS_INPUT: {
     what: "Something cannot be stored as a memory.",
     why: "It is empty, too large, no well-formed text, or has too many tags.",

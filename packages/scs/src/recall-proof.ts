@@ -33,6 +33,13 @@ export const recallProof = record({
       /** Components of 16 bits, little-endian. */
       query: bytes(undefined, 4096),
       proof: bytes(undefined, recallProofBytesMax),
+      /** That none is nearer; absent where nobody asked for it. */
+      nearest: optional(
+        record({
+          challenge: optional(bytes(32)),
+          certificate: bytes(undefined, recallProofBytesMax),
+        }),
+      ),
     }),
   ),
   /** In the order of the answer. */

@@ -1,4 +1,5 @@
 /** Certificates that none is nearer: what they show, what they refuse, and that any change is refused. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -10,9 +11,6 @@ import type { mhnsw } from "@ioi/state";
 import { type NearestClaim, sampleMax, verifyNearest } from "@ioi/verifier";
 import { ask, type Asked, build, cutOff, nearestOf, vectorsOf } from "./nearest-support.ts";
 
-/** `npm run check` looks at fewer; `npm test` at all. */
-const inner = process.env["IOI_TEST"] === "inner";
-
 const challenge = new Uint8Array(32).fill(7);
 
 const certified = (
@@ -22,7 +20,7 @@ const certified = (
 ): NearestClaim => {
   const made = certify(draw, told);
   assert.ok(made.ok, made.ok ? "" : JSON.stringify(made.error));
-  return { ...claim, challenge: draw.challenge, certificate: made.value };
+  return { ...claim, challenge: draw.challenge, certificate: made.value.certificate };
 };
 
 const reasonOf = (claim: NearestClaim): string => {
@@ -119,10 +117,9 @@ test("any changed, dropped, doubled or added byte: refused, and nothing throws",
   const few = build(vectorsOf(made, 9));
   few.bury(2);
   const small = ask(few, vectorsOf(made, 1)[0] as Int16Array);
-  const step = inner ? 4001 : 997;
   for (const [good, every] of [
     [certified(small, { how: "exact" }), 7],
-    [certified(asked, { how: "sampled", challenge }), step],
+    [certified(asked, { how: "sampled", challenge }), 1999],
   ] as const) {
     const { certificate } = good;
     assert.equal(reasonOf(good), "");

@@ -2,64 +2,30 @@
 // Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SeededRandom, SignalSource } from "@ioi/base";
-import { wasmSource } from "@ioi/host/wasm";
+import { SignalSource } from "@ioi/base";
 import { SimFiles } from "@ioi/sim";
 import { verifyRecall } from "@ioi/verifier";
 import {
   compactSubstrate,
   createSubstrate,
-  type Embedder,
   functionEmbedder,
-  type KernelExports,
   type KernelSource,
   type NewMemory,
   openSubstrate,
-  type OpenMode,
   type Place,
-  simdKernel,
-  type Substrate,
 } from "../src/index.ts";
-import { bytesOf, codeOf, freshPlace, placeOn, placeWith } from "./support.ts";
-
-const kernel = wasmSource<KernelExports>(simdKernel);
-
-const topics = ["garden", "engine", "harbour", "violin", "bread", "glacier", "ledger", "comet"];
-
-/** A vector that is about the topics a text names, and a little about nothing in particular. */
-const embedText = (text: string): Float32Array => {
-  // What says the same in other words has the same vector.
-  const random = new SeededRandom(text.replace(" once more", ""));
-  return Float32Array.from({ length: 32 }, (_, i) => {
-    const isNamed = text.includes(topics[i % topics.length] as string);
-    return (isNamed ? 4 : 0) + (random.below(1000) - 500) / 1000;
-  });
-};
-const identity = { kind: "test", name: "topics", revision: "1" };
-const embedder: Embedder = functionEmbedder({ identity, dimension: 32 }, (texts) =>
-  Promise.resolve(texts.map(embedText)),
-);
-
-const memoryAt = (n: number): NewMemory => ({
-  text: `note ${n} about the ${topics[n % topics.length]}: word${n} and word${n + 1}`,
-  origin: { kind: n % 2 === 0 ? "user" : "file", from: "test" },
-  source: `notes/${n % 4}.md`,
-  tags: [`t${n % 3}`],
-  saidMs: 1_600_000_000_000 + n,
-});
-const memoriesFrom = (from: number, count: number): readonly NewMemory[] =>
-  Array.from({ length: count }, (_, i) => memoryAt(from + i));
-
-const fresh = async (seed: string, given: Embedder | undefined = embedder): Promise<Place> => {
-  const place = placeOn(new SimFiles({ seed }), seed);
-  await createSubstrate(place, { slot: { type: "open" }, embedder: given, efConstruction: 40 });
-  return place;
-};
-const open = (place: Place, mode: OpenMode = "write"): Promise<Substrate> =>
-  openSubstrate(place, mode, { embedder, kernel });
-
-const idsOf = (answers: readonly { readonly id: number }[]): readonly number[] =>
-  answers.map(({ id }) => id);
+import {
+  embedder,
+  fresh,
+  idsOf,
+  kernel,
+  memoriesFrom,
+  memoryAt,
+  open,
+  identity,
+  embedText,
+} from "./substrate-support.ts";
+import { bytesOf, codeOf, placeOn, placeWith } from "./support.ts";
 
 test("what is remembered is found by words and by vectors, there and after opening again", async () => {
   const place = await fresh("found");
@@ -84,48 +50,6 @@ test("what is remembered is found by words and by vectors, there and after openi
   assert.ok(byWords.answers.every(({ vector }) => vector === undefined));
   const byVectors = await again.recall({ ...query, by: "vectors" });
   assert.ok(byVectors.answers.every(({ memory }) => memory.text.includes("garden")));
-});
-
-test("a proof verifies from the commit alone, and not after a change", async () => {
-  const place = await fresh("proved");
-  await using substrate = await open(place);
-  await substrate.remember(memoriesFrom(0, 60));
-  await substrate.tomb([8]);
-  const { answers, proof, logRoot, indexRoot } = await substrate.prove({
-    text: "word3 comet",
-    k: 4,
-  });
-  const commit = substrate.info.lastCommit;
-  assert.ok(commit && indexRoot);
-  const verdict = verifyRecall(proof, { commit, logRoot, indexRoot });
-  assert.ok(verdict.ok, verdict.ok ? "" : verdict.reason);
-  assert.deepEqual(
-    verdict.answers.map(({ memory }) => memory),
-    idsOf(answers),
-  );
-  assert.deepEqual(
-    verdict.answers.map(({ content }) => content.text),
-    answers.map(({ memory }) => memory.text),
-  );
-  assert.equal(verdict.search?.answers.length, 4);
-  // A filter that says nothing is none: the search is proved all the same.
-  const unsaid = await substrate.prove({ text: "comet", k: 4, filter: { tags: undefined } });
-  const same = verifyRecall(unsaid.proof, { commit });
-  assert.ok(same.ok && same.search !== undefined);
-  await substrate.remember(memoriesFrom(60, 1));
-  const later = substrate.info.lastCommit;
-  assert.ok(later);
-  assert.equal(verifyRecall(proof, { commit: later }).ok, false);
-});
-
-test("what is more than a proof holds is refused, and shown in parts", async () => {
-  const place = await freshPlace("large");
-  await using substrate = await openSubstrate(place, "write", { kernel });
-  const text = "x".repeat(6 * 1024 * 1024);
-  const large = { text, origin: { kind: "user", from: "" } };
-  const ids = idsOf(await substrate.remember([large, large, large]));
-  await assert.rejects(substrate.show(ids), { code: "E_SCS_QUERY" });
-  assert.ok((await substrate.show(ids.slice(0, 2))).length > 2 * text.length);
 });
 
 test("an index from a snapshot is the one that the log makes, and so is one that was built", async () => {

@@ -3,7 +3,7 @@
  * were drawn from it, is nearer to the query than the last answer of a search that was verified before.
  *
  * Imports `retrieval.ts` alone, so that both can be carried anywhere. Source: `specs/scs/mhnsw.md`,
- * section 9, whose parts stand at the functions. Integers only. Total: any bytes give a verdict, and time
+ * section 12, whose parts stand at the functions. Integers only. Total: any bytes give a verdict, and time
  * is bounded by their number.
  *
  * What a good verdict shows: `exact`: the answers are the nearest of all that are not gone, by the
@@ -100,8 +100,10 @@ const readCertificate = (claim: NearestClaim) => {
   check(reader.byte() === version, "the certificate has another version");
   const how = modes[reader.byte()];
   check(how !== undefined, "leaves are drawn in an unknown way");
-  check(how === "exact" || size > sampleMax, "leaves are drawn where all are to be opened");
-  const drawn = how === "exact" ? undefined : draw(seedOf(claim), size);
+  const isDrawn = how === "sampled";
+  check(!isDrawn || size > sampleMax, "leaves are drawn where all are to be opened");
+  check(isDrawn || claim.challenge === undefined, "nothing is drawn by the challenge");
+  const drawn = isDrawn ? draw(seedOf(claim), size) : undefined;
   const nothing = { ids: new Int32Array(), codes: new Uint8Array(), codeBytes: 0 };
   const leaves = new Map<number, Leaf>();
   for (let i = 0; i < (drawn?.length ?? size); i++) {
@@ -112,7 +114,7 @@ const readCertificate = (claim: NearestClaim) => {
     leaves.set(id, leaf);
   }
   const siblings: Uint8Array[] = [];
-  const count = how === "exact" ? 0 : reader.varint();
+  const count = isDrawn ? reader.varint() : 0;
   for (let i = 0; i < count; i++) siblings.push(reader.take(32));
   reader.end();
   return { how, size, leaves, siblings };

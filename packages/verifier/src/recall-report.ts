@@ -28,6 +28,14 @@ export interface RecallReport {
       /** Which of `answers` it is; null: none of them. */
       readonly answer: number | null;
     }[];
+    /** Whether none is nearer: by all nodes, or by some that were drawn; null: it is not shown. */
+    readonly nearest: {
+      readonly how: "exact" | "sampled";
+      readonly opened: number;
+      /** Of those, how many are no answers any more. */
+      readonly gone: number;
+      readonly challenge: string | null;
+    } | null;
   } | null;
   readonly shown: readonly string[];
   readonly notShown: readonly string[];
@@ -47,6 +55,15 @@ const refused = (reason: string): RecallReport => ({
   shown: [],
   notShown: [],
 });
+
+type Search = Exclude<RecallReport["search"], null>;
+type Found = Exclude<(RecallVerdict & { readonly ok: true })["search"], undefined>;
+
+const nearestOf = ({ nearest }: Found): Search["nearest"] => {
+  if (nearest === undefined) return null;
+  const { how, opened, gone, challenge } = nearest;
+  return { how, opened, gone, challenge: challenge === undefined ? null : toHex(challenge) };
+};
 
 export const recallReport = (verdict: RecallVerdict): RecallReport => {
   if (!verdict.ok) return refused(verdict.reason);
@@ -74,6 +91,7 @@ export const recallReport = (verdict: RecallVerdict): RecallReport => {
               score,
               answer: answer ?? null,
             })),
+            nearest: nearestOf(search),
           },
     shown,
     notShown,

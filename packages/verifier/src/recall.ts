@@ -8,6 +8,7 @@
  * A verdict says in words what it shows and what it does not; nobody is to show the one without the
  * other.
  */
+import { type NearestVerdict, verifyNearest } from "./nearest.ts";
 import {
   type RetrievalVerdict,
   type Searched,
@@ -30,7 +31,16 @@ export interface RecallTrust {
   /** The verifier's own query and parameters; without, those of the proof are taken. */
   readonly query?: Int16Array;
   readonly wanted?: Wanted;
+  /** What must be shown of the nearest; `exact` is `sampled` too. */
+  readonly nearest?: Nearest["how"];
+  /** 32 bytes that the verifier chose, after the root was known, for the nodes to be drawn by. */
+  readonly challenge?: Uint8Array;
 }
+
+/** What is shown of the nearest: by all nodes of the index, or by some that were drawn. */
+export type Nearest = Omit<NearestVerdict & { readonly ok: true }, "ok"> & {
+  readonly challenge: Uint8Array | undefined;
+};
 
 export interface ProvedContent {
   readonly text: string;
@@ -64,6 +74,8 @@ export interface ProvedSearch {
     /** Its place among the answers of the document; undefined: it is none of them. */
     readonly answer: number | undefined;
   }[];
+  /** Undefined: nothing was shown of it. */
+  readonly nearest: Nearest | undefined;
 }
 
 export interface ProvedCommit {
@@ -128,6 +140,7 @@ interface Search {
   readonly wanted: Wanted;
   readonly query: Int16Array;
   readonly proof: Uint8Array;
+  readonly nearest?: { readonly challenge?: Uint8Array; readonly certificate: Uint8Array };
 }
 
 const readQuery = (raw: Uint8Array): Int16Array => {
@@ -137,24 +150,37 @@ const readQuery = (raw: Uint8Array): Int16Array => {
 };
 
 const readSearch = (reader: StrictReader): Search =>
-  gather<Search>(reader, {
-    parameters: () =>
-      gather<Search["parameters"]>(reader, {
-        dimension: () => reader.integer(8, 2048),
-        m: () => reader.integer(2, 16),
-        efConstruction: () => reader.integer(2, 4096),
-        salt: () => reader.bytes(32),
-      }),
-    wanted: () =>
-      gather<Wanted>(reader, {
-        ef: () => reader.integer(1, 4096),
-        rerank: () => reader.integer(1, 4096),
-        final: () => reader.integer(1, 4096),
-        k: () => reader.integer(1, 4096),
-      }),
-    query: () => readQuery(reader.bytes(0, 4096)),
-    proof: () => reader.bytes(0, proofBytesMax),
-  });
+  gather<Search>(
+    reader,
+    {
+      parameters: () =>
+        gather<Search["parameters"]>(reader, {
+          dimension: () => reader.integer(8, 2048),
+          m: () => reader.integer(2, 16),
+          efConstruction: () => reader.integer(2, 4096),
+          salt: () => reader.bytes(32),
+        }),
+      wanted: () =>
+        gather<Wanted>(reader, {
+          ef: () => reader.integer(1, 4096),
+          rerank: () => reader.integer(1, 4096),
+          final: () => reader.integer(1, 4096),
+          k: () => reader.integer(1, 4096),
+        }),
+      query: () => readQuery(reader.bytes(0, 4096)),
+      proof: () => reader.bytes(0, proofBytesMax),
+      nearest: () =>
+        gather<Required<Search>["nearest"]>(
+          reader,
+          {
+            challenge: () => reader.bytes(32),
+            certificate: () => reader.bytes(0, proofBytesMax),
+          },
+          ["challenge"],
+        ),
+    },
+    ["nearest"],
+  );
 
 interface Answer {
   readonly head: Uint8Array;
@@ -293,6 +319,32 @@ const checkAnswer = (answer: Answer, { logSize, logRoot }: ProvedCommit): Proved
   return { memory, leaf, frame, content: readContent(content) };
 };
 
+type Claim = Parameters<typeof verifyRetrieval>[0];
+
+const checkNearest = (
+  { nearest }: Search,
+  asked: Claim,
+  searched: RetrievalVerdict & { readonly ok: true },
+): Nearest | undefined => {
+  if (nearest === undefined) return undefined;
+  const { challenge, certificate } = nearest;
+  const verdict = verifyNearest({ asked, searched, challenge, certificate });
+  must(verdict.ok, verdict.ok ? "" : `the nearest: ${verdict.reason}`);
+  const { how, opened, gone } = verdict;
+  return { how, opened, gone, challenge };
+};
+
+/** That as much is shown as the verifier wants to know. */
+const checkDue = (nearest: Nearest | undefined, trust: RecallTrust): void => {
+  const due = trust.nearest ?? (trust.challenge === undefined ? undefined : "sampled");
+  must(due === undefined || nearest !== undefined, "it does not show that none is nearer");
+  must(due !== "exact" || nearest?.how === "exact", "it opens some nodes, not all");
+  const { challenge } = trust;
+  if (challenge === undefined || nearest?.how === "exact") return;
+  const own = nearest?.challenge;
+  must(own !== undefined && same(own, challenge), "its nodes are drawn by another challenge");
+};
+
 const checkSearch = (
   search: Search,
   root: Uint8Array,
@@ -311,24 +363,40 @@ const checkSearch = (
     names.every((name) => wanted[name] === search.wanted[name]),
     "it was searched with other parameters",
   );
-  const verdict: RetrievalVerdict = verifyRetrieval({
-    root,
-    parameters,
-    query: own,
-    wanted,
-    proof,
-  });
+  const claim: Claim = { root, parameters, query: own, wanted, proof };
+  const verdict: RetrievalVerdict = verifyRetrieval(claim);
   must(verdict.ok, verdict.ok ? "" : `the search: ${verdict.reason}`);
   const listed = verdict.answers.map(({ id, score, frame }) => {
     const at = answers.findIndex((answer) => same(answer.frame, frame));
     return { node: id, score, frame, answer: at < 0 ? undefined : at };
   });
-  return { size: verdict.size, wanted, query: own, steps: verdict.steps, answers: listed };
+  const nearest = checkNearest(search, claim, verdict);
+  const { size, steps } = verdict;
+  return { size, wanted, query: own, steps, answers: listed, nearest };
+};
+
+/** What is shown of the nearest in words, and what not. */
+const aboutNearest = (
+  { size, nearest }: Pick<ProvedSearch, "size" | "nearest">,
+  isChallenged: boolean,
+): { readonly shown: readonly string[]; readonly notShown: readonly string[] } => {
+  if (nearest === undefined) {
+    return { shown: [], notShown: ["that the answers are the nearest of all"] };
+  }
+  const { how, opened } = nearest;
+  if (how === "exact") {
+    const all = `none of the ${size} vectors of the index is nearer than the answers: all are opened`;
+    return { shown: [all], notShown: [] };
+  }
+  const few = `none of ${opened} drawn from ${size} vectors of the index is nearer than the answers: at 99 % less than a hundredth of them is`;
+  const tried =
+    "that its maker did not try indices and questions until the draw missed what is nearer: a challenge that you choose when you know the root leaves one try";
+  const rest = "that the answers are the nearest of all: up to a hundredth may be nearer";
+  return { shown: [few], notShown: [rest, ...(isChallenged ? [] : [tried])] };
 };
 
 const always: readonly string[] = [
   "the order by words, and how it was put together with that by vectors",
-  "that the answers are the nearest of all",
   "that whoever built the index left no way out: ioi scs audit makes it again from the log",
   "that no memory was forgotten or replaced since, or that this is the newest commit",
 ];
@@ -359,8 +427,13 @@ const judge = (bytes: Uint8Array, trust: RecallTrust): RecallVerdict => {
     search === undefined || root === undefined
       ? undefined
       : checkSearch(search, root, trust, answers);
+  checkDue(checked?.nearest, trust);
+  const nearest = aboutNearest(
+    checked ?? { size: 0, nearest: undefined },
+    trust.challenge !== undefined,
+  );
   const shown = [`${answers.length} memories of this log, with their content and origin`];
-  const notShown = [...always];
+  const notShown = [...always, ...nearest.notShown];
   if (checked === undefined) {
     notShown.unshift(
       search === undefined
@@ -370,6 +443,7 @@ const judge = (bytes: Uint8Array, trust: RecallTrust): RecallVerdict => {
   } else {
     shown.push(
       `the search by vectors over the index of ${checked.size} returns exactly ${checked.answers.length} answers, listed`,
+      ...nearest.shown,
     );
     notShown.unshift("that the query vector stands for what was asked in words");
   }

@@ -19,7 +19,7 @@ import type { World } from "./world.ts";
 const peer = path.join(projectRoot, "tests/peers/node-20");
 const pnpm = path.join(projectRoot, ".runtime/bin/pnpm");
 export const node20Missing = "Node 20 cannot be installed here (tests/peers/node-20)";
-const modules = ["retrieval", "strict-cbor", "recall"];
+const modules = ["retrieval", "nearest", "strict-cbor", "recall"];
 
 /** Reads lines of proof and commit in hex; prints what Node it is, then a line for each verdict. */
 const program = `import { readFileSync } from "node:fs";

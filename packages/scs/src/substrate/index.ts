@@ -10,6 +10,7 @@ export type {
   OpenOptions,
   Progress,
   ProvedRecall,
+  ProveOptions,
   Recalled,
   RecalledAnswer,
   RecallFilter,

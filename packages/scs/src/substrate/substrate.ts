@@ -15,7 +15,7 @@ import { duplicatesOf } from "./duplicates.ts";
 import type { CarriedIndex } from "../compact.ts";
 import type { Extra, Adding } from "../file-types.ts";
 import type { MemoryFile } from "../file.ts";
-import { operation, type Place } from "../header.ts";
+import type { Place } from "../header.ts";
 import { indexedOnForgettingMax, indexedOnOpeningMax, snapshotBytesMax } from "../limits.ts";
 import type { NewMemory } from "../memory.ts";
 import type { NewSegment } from "../segments.ts";
@@ -33,7 +33,7 @@ import {
   type Meta,
   readMetas,
 } from "./recall.ts";
-import { proofOf } from "./proof.ts";
+import { proofOf, provableSearch } from "./proof.ts";
 import type {
   Audit,
   Cancellable,
@@ -41,6 +41,7 @@ import type {
   OpenOptions,
   Progress,
   ProvedRecall,
+  ProveOptions,
   Recalled,
   RecalledAnswer,
   RecallQuery,
@@ -222,19 +223,10 @@ export class Substrate implements AsyncDisposable {
   }
 
   /** The same answer, with what shows it. */
-  async prove(query: RecallQuery, { signal }: Cancellable = {}): Promise<ProvedRecall> {
-    return await this.#ask(query, signal, async (recalled, components) => {
-      const isProvable = this.#isExact && !this.#isStale && isWhole(query);
-      const index = isProvable && query.by !== "words" ? this.#index : undefined;
-      if (query.by === "vectors" && index === undefined) {
-        const why = isWhole(query) ? "the index is to be made anew" : "it is filtered";
-        throw operation(
-          "E_SCS_STALE",
-          this.#place.path,
-          `a search by vectors is asked for: ${why}`,
-        );
-      }
-      const search = index && components && { index, components };
+  async prove(query: RecallQuery, options: ProveOptions = {}): Promise<ProvedRecall> {
+    return await this.#ask(query, options.signal, async (recalled, components) => {
+      const index = this.#isExact && !this.#isStale ? this.#index : undefined;
+      const search = provableSearch({ query, components, index }, options, this.#place.path);
       const ids = recalled.answers.map(({ id }) => id);
       return { ...recalled, proof: await proofOf(this.file, query, ids, search) };
     });

@@ -1,5 +1,6 @@
 /** What a substrate is asked and what it answers: the public types of `substrate/`. */
 import type { Signal } from "@ioi/base";
+import type { mhnsw } from "@ioi/state";
 import type { Embedder } from "../embed/embedder.ts";
 import type { FileInfo } from "../file-types.ts";
 import type { KernelSource } from "../kernel/exports.ts";
@@ -12,6 +13,14 @@ export type Progress = (done: number, total: number) => void | Promise<void>;
 
 export interface Cancellable {
   readonly signal?: Signal | undefined;
+}
+
+export interface ProveOptions extends Cancellable {
+  /**
+   * Whether none is nearer than the answers by vectors: `exact` opens every vector, `sampled` 460 that
+   * are drawn. `challenge`: 32 bytes to draw by, which the verifier chose when it knew the root.
+   */
+  readonly nearest?: mhnsw.Draw | undefined;
 }
 
 export interface CreateOptions {
@@ -100,7 +109,8 @@ export interface Recalled {
 /**
  * `proof`: a canonical CBOR document, `recallProof` in `recall-proof.ts`. It shows that every answer is
  * a memory of the committed log, and that the search over the committed index gives exactly the answers
- * by vector. It does not show the order by words, how both were joined, or that nothing is nearer.
+ * by vector; and, where it was asked for, that none is nearer. It does not show the order by words, or
+ * how both were joined.
  */
 export interface ProvedRecall extends Recalled {
   readonly proof: Uint8Array;

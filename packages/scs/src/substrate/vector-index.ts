@@ -3,7 +3,7 @@
  * Nodes are the memories that have a vector and were not forgotten when the index was made, in their
  * order; what is left out of answers since is gone from them and stays a way.
  */
-import { assert, concatBytes, equalBytes, uintLE } from "@ioi/base";
+import { assert, concatBytes, equalBytes, type Result, uintLE } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import { mhnsw } from "@ioi/state";
 import type { KernelSource } from "../kernel/exports.ts";
@@ -21,6 +21,16 @@ export interface Scored {
   readonly id: number;
   readonly score: number;
 }
+
+/** A search with its proof; `certify` shows that none is nearer, while the index stays as it is. */
+export interface ProvedVectors {
+  readonly answers: readonly Scored[];
+  readonly proof: Uint8Array;
+  readonly certify: (draw: mhnsw.Draw) => Result<mhnsw.Certified, mhnsw.NotNearest>;
+}
+
+/** Of a leaf that a certificate opens; with the upper bits of its vector, unless it is gone. */
+const leafBytesMin = 100;
 
 /** Returns the nodes that changed. */
 const addTo = (graph: KernelGraph, nodes: readonly NewNode[]): ReadonlySet<number> =>
@@ -190,18 +200,25 @@ export class VectorIndex {
   }
 
   /** The search with its proof against `root()`. */
-  prove(
-    query: Int16Array,
-    wanted: mhnsw.SearchParameters,
-  ): { readonly answers: readonly Scored[]; readonly proof: Uint8Array } {
-    const { answers, proof } = mhnsw.prove(
-      this.#hashing,
-      this.#graph,
-      this.#commitment,
-      mhnsw.makeQuery(query),
-      wanted,
-    );
-    return { answers: answers.map((answer) => this.#scored(answer)), proof };
+  prove(query: Int16Array, wanted: mhnsw.SearchParameters): ProvedVectors {
+    const hashing = this.#hashing;
+    const made = mhnsw.makeQuery(query);
+    const { answers, proof } = mhnsw.prove(hashing, this.#graph, this.#commitment, made, wanted);
+    const searched = { query: made, wanted, answers };
+    return {
+      answers: answers.map((answer) => this.#scored(answer)),
+      proof,
+      certify: (draw) => mhnsw.certify(hashing, this.#graph, this.#commitment, searched, draw),
+    };
+  }
+
+  /** Bytes that a certificate which opens every node has at least. */
+  get exactBytesMin(): number {
+    let bytes = this.size * leafBytesMin;
+    for (let node = 0; node < this.size; node++) {
+      if (!this.#graph.isGone(node)) bytes += this.#parameters.dimension;
+    }
+    return bytes;
   }
 
   /**

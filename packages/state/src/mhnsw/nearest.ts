@@ -1,6 +1,6 @@
 /**
  * Certificates that none is nearer than the answers of a search: all leaves of an index opened, or those
- * that a rule draws. `specs/scs/mhnsw.md`, section 9. The verifier is in `@ioi/verifier` and shares no
+ * that a rule draws. `specs/scs/mhnsw.md`, section 12. The verifier is in `@ioi/verifier` and shares no
  * code.
  */
 import { assert, concatBytes, err, ok, type Result, uintLE, utf8Encode } from "@ioi/base";
@@ -88,6 +88,12 @@ const nearness = (graph: GraphView, { query, wanted, answers }: Searched) => {
   };
 };
 
+export interface Certified {
+  readonly certificate: Uint8Array;
+  /** Nodes that it opens. */
+  readonly opened: number;
+}
+
 /** How many of those that were looked at are nearer than the answers. */
 export interface NotNearest {
   readonly nearer: number;
@@ -104,7 +110,7 @@ export const certify = (
   commitment: Commitment,
   searched: Searched,
   { how, challenge }: Draw,
-): Result<Uint8Array, NotNearest> => {
+): Result<Certified, NotNearest> => {
   const root = commitment.root();
   const { size } = graph;
   const mode = size <= sampleMax ? "exact" : how;
@@ -127,5 +133,5 @@ export const certify = (
   }
   if (nearer > 0) return err({ nearer, looked: ids.length });
   if (mode === "sampled") writeSiblings(out, source, ids);
-  return ok(out.done());
+  return ok({ certificate: out.done(), opened: ids.length });
 };

@@ -110,25 +110,57 @@ export const search: Handler<QueryOptions> = async (context, { args, options }) 
   return exitCodes.done;
 };
 
+const hashOf = (option: string, text: string | undefined): Uint8Array | undefined => {
+  if (text === undefined) return undefined;
+  const bytes = fromHex(text.toLowerCase());
+  if (bytes?.length !== 32) throw usage(`${option} takes 64 hex digits`);
+  return bytes;
+};
+
 /** What a proof shows and what not, by the judge that its receiver will ask. */
-const judged = (proof: Uint8Array, commit: Uint8Array | undefined) => {
+const judged = (
+  proof: Uint8Array,
+  commit: Uint8Array | undefined,
+  challenge: Uint8Array | undefined,
+) => {
   if (commit === undefined) throw usage("the file has no memory that could be proved");
-  const verdict = verifyRecall(proof, { commit });
+  const verdict = verifyRecall(proof, {
+    commit,
+    ...(challenge === undefined ? {} : { challenge }),
+  });
   assert(verdict.ok, `a proof of our own does not verify: ${verdict.ok ? "" : verdict.reason}`);
   return verdict;
 };
 
-export const prove: Handler<
-  QueryOptions & { readonly out: string; readonly page?: string }
-> = async (context, { args, options }) => {
+interface NearestOptions {
+  readonly nearest?: "sampled" | "exact";
+  readonly challenge?: string;
+}
+
+interface ProveOptions extends QueryOptions, NearestOptions {
+  readonly out: string;
+  readonly page?: string;
+}
+
+/** Whether and how it is to be shown that none is nearer. */
+const drawOf = ({ nearest, challenge }: NearestOptions) => {
+  if (challenge !== undefined && nearest !== "sampled") {
+    throw usage("--challenge is what to draw by: it goes with --nearest sampled");
+  }
+  return nearest && { how: nearest, challenge: hashOf("--challenge", challenge) };
+};
+
+export const prove: Handler<ProveOptions> = async (context, { args, options }) => {
+  const nearest = drawOf(options);
   const [file, ...words] = args;
   const page = options.page === undefined ? undefined : resolve(context.io.cwd, options.page);
   if (page !== undefined) checkPage(page);
   const { substrate } = await openMemories(context, file, "read", options);
   await using _open = substrate;
-  const proved = await substrate.prove(queryOf(words.join(" "), options));
+  const query = queryOf(words.join(" "), options);
+  const proved = await substrate.prove(query, { signal: context.signal, nearest });
   const { lastCommit } = substrate.info;
-  const { shown, notShown } = judged(proved.proof, lastCommit);
+  const { shown, notShown } = judged(proved.proof, lastCommit, nearest?.challenge);
   const out = resolve(context.io.cwd, options.out);
   writeFileSync(out, proved.proof, { flag: "wx", mode: 0o600 });
   if (page !== undefined) writePage(page, out);
@@ -150,18 +182,15 @@ export const prove: Handler<
   if (proved.indexRoot !== undefined) output.line(`  index ${toHex(proved.indexRoot)}`);
   for (const line of shown) output.line(`  shown: ${line}`);
   for (const line of notShown) output.line(`  not shown: ${line}`);
-  output.line("  it discloses codes of some hundred other memories to whoever gets it");
+  output.line(
+    nearest === undefined
+      ? "  it discloses codes of some hundred other memories to whoever gets it"
+      : "  it discloses vectors of other memories, all or hundreds, to whoever gets it",
+  );
   return exitCodes.done;
 };
 
-const rootOf = (option: string, text: string | undefined): Uint8Array | undefined => {
-  if (text === undefined) return undefined;
-  const bytes = fromHex(text.toLowerCase());
-  if (bytes?.length !== 32) throw usage(`${option} takes 64 hex digits`);
-  return bytes;
-};
-
-interface VerifyOptions {
+interface VerifyOptions extends NearestOptions {
   readonly root?: string;
   readonly commit?: string;
   readonly indexRoot?: string;
@@ -191,9 +220,11 @@ const vouchedFor = (
 
 export const verify: Handler<VerifyOptions> = (context, { args, options }) => {
   const vouched = vouchedFor(context, options);
-  const logRoot = rootOf("--root", options.root) ?? vouched.trust.logRoot;
-  const commit = rootOf("--commit", options.commit);
-  const indexRoot = rootOf("--index-root", options.indexRoot);
+  const logRoot = hashOf("--root", options.root) ?? vouched.trust.logRoot;
+  const commit = hashOf("--commit", options.commit);
+  const indexRoot = hashOf("--index-root", options.indexRoot);
+  const { nearest } = options;
+  const challenge = hashOf("--challenge", options.challenge);
   if (logRoot === undefined && commit === undefined) {
     throw usage("a proof is checked against a root that you got elsewhere: --root HEX");
   }
@@ -206,6 +237,8 @@ export const verify: Handler<VerifyOptions> = (context, { args, options }) => {
     ...(logRoot === undefined ? {} : { logRoot }),
     ...(commit === undefined ? {} : { commit }),
     ...(indexRoot === undefined ? {} : { indexRoot }),
+    ...(nearest === undefined ? {} : { nearest }),
+    ...(challenge === undefined ? {} : { challenge }),
   });
   const isOfSize = !judged.ok || [undefined, judged.commit.logSize].includes(vouched.size);
   const verdict: RecallVerdict = isOfSize
