@@ -76,6 +76,12 @@ export interface EpochEnd {
   readonly strength: Strength;
 }
 
+/** Of a certificate: an envelope, and the number of the validator whose Guardian signed it. */
+export interface Signed {
+  readonly voter: number;
+  readonly envelope: Envelope;
+}
+
 /** The certificate that an epoch begins with: nobody voted, everybody knows it. */
 export const anchorCert = (context: Context, anchor: CertifiedRef): QuorumCert => ({
   epoch: context.epoch,
@@ -315,13 +321,26 @@ export class Judge {
   }
 
   /** The votes of a certificate that was found valid, as they were signed. */
-  votesOf(qc: QuorumCert): readonly { readonly voter: number; readonly envelope: Envelope }[] {
-    return qc.votes.map((share) => ({
+  votesOf(qc: QuorumCert): readonly Signed[] {
+    return this.#envelopes(qc.votes, (share) =>
+      this.#body(share, "vote", qc.view, qc.digest, qc.justView),
+    );
+  }
+
+  /** The same of timeouts. */
+  timeoutsOf(tc: TimeoutCert): readonly Signed[] {
+    return this.#envelopes(tc.timeouts, (share) =>
+      this.#body(share, "timeout", tc.view, zeroHash, 0n),
+    );
+  }
+
+  #envelopes(
+    shares: readonly CertificateShare[],
+    bodyOf: (share: CertificateShare) => EnvelopeBody,
+  ): readonly Signed[] {
+    return shares.map((share) => ({
       voter: share.voter,
-      envelope: {
-        ...this.#body(share, "vote", qc.view, qc.digest, qc.justView),
-        signature: share.signature,
-      },
+      envelope: { ...bodyOf(share), signature: share.signature },
     }));
   }
 

@@ -3,9 +3,12 @@
  * could contradict it. Its slot, its counter and its two neighbours by counter suffice: if slots and
  * locks rise from neighbour to neighbour, they rise throughout.
  *
- * Invariants: one proof for a Guardian and epoch; an envelope that arrives again finds nothing.
- * Bounds: `envelopesPerGuardianMax` newest envelopes of each; proofs by strangers up to
- * `divergenceChecksMax` a window.
+ * What is older than memory reaches is looked for in what was kept (R8), by whoever keeps it.
+ *
+ * Invariants: one proof for a Guardian and epoch; an envelope that arrives again finds nothing; what comes
+ * from a disk is not believed: nobody is convicted by it before its signature was checked.
+ * Bounds: `envelopesPerGuardianMax` newest envelopes of each; proofs by strangers and questions for what
+ * was kept up to `divergenceChecksMax` a window, each.
  */
 import { err, ok, type Rejection, type Result, toHex } from "@ioi/base";
 import type { CommitCert, DivergenceProof, Envelope, QuorumCert } from "@ioi/wire";
@@ -18,7 +21,7 @@ import {
   verifyDivergence,
 } from "./divergence.ts";
 import { divergenceChecksMax, divergenceWindowMs, envelopesPerGuardianMax } from "./limits.ts";
-import { sameBody } from "./objects.ts";
+import { sameBody, sameContext } from "./objects.ts";
 
 /** Of one Guardian, in rising order of counters. */
 interface Trail {
@@ -39,15 +42,59 @@ const lowerBound = (trail: readonly Envelope[], counter: bigint): number => {
   return from;
 };
 
+const insert = ({ byCounter, bySlot }: Trail, envelope: Envelope, at: number): void => {
+  byCounter.splice(at, 0, envelope);
+  bySlot.set(slotKey(envelope), envelope);
+  if (byCounter.length <= envelopesPerGuardianMax) return;
+  const oldest = byCounter.shift();
+  if (oldest !== undefined) bySlot.delete(slotKey(oldest));
+};
+
+/** At most so many in a window of time. */
+class Rate {
+  #windowMs = Number.NEGATIVE_INFINITY;
+  #count = 0;
+
+  allows(nowMs: number): boolean {
+    if (nowMs < this.#windowMs || nowMs >= this.#windowMs + divergenceWindowMs) {
+      this.#windowMs = nowMs;
+      this.#count = 0;
+    }
+    if (this.#count >= divergenceChecksMax) return false;
+    this.#count += 1;
+    return true;
+  }
+}
+
+export type Observed =
+  /** It is known, or its Guardian is convicted. */
+  | { readonly type: "nothing" }
+  | { readonly type: "new" }
+  /** Older than what is remembered: whoever keeps more is asked for what is next to it. */
+  | { readonly type: "old" }
+  | { readonly type: "proof"; readonly proof: DivergenceProof };
+
+const nothing: Observed = { type: "nothing" };
+
 export class Evidence {
   readonly #judge: Judge;
   readonly #trails = new Map<number, Trail>();
   readonly #convicted = new Set<string>();
-  #windowMs = Number.NEGATIVE_INFINITY;
-  #checks = 0;
+  /** From a disk, and not checked yet. */
+  readonly #unverified = new WeakSet<Envelope>();
+  readonly #checks = new Rate();
+  readonly #recalls = new Rate();
 
-  constructor(judge: Judge) {
+  /** `kept`: of the evidence window, oldest first; what is of another epoch is passed over. */
+  constructor(judge: Judge, kept: Iterable<Envelope> = []) {
     this.#judge = judge;
+    for (const envelope of kept) {
+      const voter = judge.set.indexOf(envelope.gid);
+      if (voter === undefined || !sameContext(judge.context, envelope)) continue;
+      this.#unverified.add(envelope);
+      const trail = this.#trail(voter);
+      insert(trail, envelope, lowerBound(trail.byCounter, envelope.counter));
+    }
   }
 
   /** Guardians of this epoch against which there is a proof, by gid in hex. */
@@ -55,29 +102,56 @@ export class Evidence {
     return this.#convicted;
   }
 
-  /** Of an envelope that was verified to be by `voter`: a proof, if it is the first against its Guardian. */
+  /** Of an envelope that was verified to be by `voter`; for whoever keeps nothing, the proof alone. */
   observe(envelope: Envelope, voter: number): DivergenceProof | undefined {
+    const observed = this.take(envelope, voter, 0);
+    return observed.type === "proof" ? observed.proof : undefined;
+  }
+
+  /** Of an envelope that was verified to be by `voter`. */
+  take(envelope: Envelope, voter: number, nowMs: number): Observed {
+    if (this.#convicted.has(toHex(envelope.gid))) return nothing;
+    const trail = this.#trail(voter);
+    const { byCounter } = trail;
+    const at = lowerBound(byCounter, envelope.counter);
+    const same = byCounter[at];
+    if (same?.counter === envelope.counter && sameBody(same, envelope)) return nothing;
+    const proof = this.compare(envelope, voter, [
+      trail.bySlot.get(slotKey(envelope)),
+      same,
+      byCounter[at - 1],
+    ]);
+    if (proof !== undefined) return { type: "proof", proof };
+    if (at === 0 && byCounter.length >= envelopesPerGuardianMax) {
+      return this.#recalls.allows(nowMs) ? { type: "old" } : nothing;
+    }
+    insert(trail, envelope, at);
+    return { type: "new" };
+  }
+
+  /** A verified envelope with others of its Guardian: the first proof. */
+  compare(
+    envelope: Envelope,
+    voter: number,
+    rivals: Iterable<Envelope | undefined>,
+  ): DivergenceProof | undefined {
     const gid = toHex(envelope.gid);
     if (this.#convicted.has(gid)) return undefined;
-    const trail = this.#trail(voter);
-    const at = lowerBound(trail.byCounter, envelope.counter);
-    const same = trail.byCounter[at];
-    if (same?.counter === envelope.counter && sameBody(same, envelope)) return undefined;
-    const rivals = [trail.bySlot.get(slotKey(envelope)), same, trail.byCounter[at - 1]];
     for (const rival of rivals) {
       const proof = rival === undefined ? undefined : this.#proof(voter, rival, envelope);
-      if (proof !== undefined) {
-        this.#convicted.add(gid);
-        return proof;
-      }
-    }
-    trail.byCounter.splice(at, 0, envelope);
-    trail.bySlot.set(slotKey(envelope), envelope);
-    if (trail.byCounter.length > envelopesPerGuardianMax) {
-      const oldest = trail.byCounter.shift();
-      if (oldest !== undefined) trail.bySlot.delete(slotKey(oldest));
+      if (rival === undefined || proof === undefined || !this.#isReal(rival)) continue;
+      this.#convicted.add(gid);
+      return proof;
     }
     return undefined;
+  }
+
+  /** Of what was kept, next to an envelope that is older than memory reaches. */
+  recalled(envelope: Envelope, kept: readonly Envelope[]): DivergenceProof | undefined {
+    const voter = this.#judge.envelope(envelope);
+    if (!voter.ok) return undefined;
+    for (const each of kept) this.#unverified.add(each);
+    return this.compare(envelope, voter.value, kept);
   }
 
   /** A stranger's proof; undefined where there already is one against that Guardian. */
@@ -88,14 +162,9 @@ export class Evidence {
   ): Result<DivergenceProof | undefined, DivergenceError | Rejection<"E_CONSENSUS_LIMIT">> {
     const gid = toHex(proof.registration.entry.gid);
     if (this.#convicted.has(gid)) return ok(undefined);
-    if (nowMs < this.#windowMs || nowMs >= this.#windowMs + divergenceWindowMs) {
-      this.#windowMs = nowMs;
-      this.#checks = 0;
-    }
-    if (this.#checks >= divergenceChecksMax) {
+    if (!this.#checks.allows(nowMs)) {
       return err({ code: "E_CONSENSUS_LIMIT", message: "too many proofs at once" });
     }
-    this.#checks += 1;
     const verdict = verifyDivergence(this.#judge.provider, sets, proof);
     if (!verdict.ok) return verdict;
     this.#convicted.add(gid);
@@ -132,6 +201,13 @@ export class Evidence {
     if (kind === undefined) return undefined;
     const { set, context } = this.#judge;
     return proofOf(kind, set.registration(voter, context.epoch), one, other);
+  }
+
+  #isReal(envelope: Envelope): boolean {
+    if (!this.#unverified.has(envelope)) return true;
+    const isReal = this.#judge.envelope(envelope).ok;
+    if (isReal) this.#unverified.delete(envelope);
+    return isReal;
   }
 
   #trail(voter: number): Trail {

@@ -171,8 +171,9 @@ export class Bench {
   }
 }
 
+/** Without what goes into the evidence window, which everything that is verified does. */
 export const typesOf = (effects: readonly EngineEffect[]): string[] =>
-  effects.map(({ type }) => type);
+  effects.flatMap(({ type }) => (type === "keep" ? [] : [type]));
 export const requestsIn = (effects: readonly EngineEffect[]) =>
   effects.flatMap((effect) => (effect.type === "sign" ? [effect.request] : []));
 export const reasonsIn = (effects: readonly EngineEffect[]) =>

@@ -40,9 +40,10 @@ test("R1: a certificate opens a view before its block is held; the block is fetc
   const block = bench.block(view, bench.first);
   const qc = bench.committee.certify(block, [1, 2, 3]);
   const heard = bench.hear({ type: "qc", qc });
-  assert.deepEqual(heard, [
-    { type: "send", to: 1, message: { type: "fetch", digest: block.digest } },
-  ]);
+  assert.deepEqual(
+    heard.filter(({ type }) => type !== "keep"),
+    [{ type: "send", to: 1, message: { type: "fetch", digest: block.digest } }],
+  );
   assert.equal(bench.engine.view, view + 1n);
   assert.equal(bench.engine.high.view, 0n);
   bench.hear({ type: "block", block: { header: block.header, justify: block.justify } });

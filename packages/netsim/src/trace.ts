@@ -88,6 +88,8 @@ export const inputLine = (input: EngineInput): string => {
       return `payload ${input.waits ? "waits" : "none"}`;
     case "guard":
       return `guard ${input.height}`;
+    case "recalled":
+      return `recalled ${input.kept.length}`;
     case "tick":
       return "tick";
   }
@@ -114,6 +116,8 @@ export const effectLine = (effect: EngineEffect): string | undefined => {
       return `sends all ${messageLine(effect.message)}`;
     case "send":
       return `sends ${effect.to} ${messageLine(effect.message)}`;
+    case "keep":
+    case "recall":
     case "sign":
     case "lookup":
     case "build":

@@ -21,7 +21,7 @@ import type {
 } from "@ioi/wire";
 import { type Judge, refuse } from "../certificates.ts";
 import { blockIntervalMs, missingBlocksMax, tenureViews, viewsAhead } from "../limits.ts";
-import { blockHash, compareSlots, keyOf, type Slot } from "../objects.ts";
+import { blockHash, compareSlots, keyOf, sameContext, type Slot } from "../objects.ts";
 import { Schedule, tenureOf } from "../schedule.ts";
 import { fine, Knowledge, type Outcome } from "./knowledge.ts";
 import { Outlet } from "./outlet.ts";
@@ -81,7 +81,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     this.#judge = judge;
     this.#schedule = new Schedule(judge.provider, options.seed, judge.set, options.leaders);
     this.#out = new Outlet(options, nowMs);
-    this.#knows = new Knowledge(options, this.#leader, start, (effect) => this.#out.emit(effect));
+    this.#knows = new Knowledge(options, this.#leader, start, this.#out);
     this.#out.join(options, start, this.#knows);
     this.#tally = new Tally(judge.set);
     this.#slot = { view: judge.anchor.view, kind: "timeout" };
@@ -128,12 +128,15 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         break;
       }
       case "signed":
-        this.#signed(input.envelope, nowMs);
-        break;
-      case "unsigned":
+      case "unsigned": {
         this.#isAsked = false;
-        this.#isRefused = true;
+        // A Guardian that was set back may stand in another epoch.
+        const envelope = input.type === "signed" ? input.envelope : undefined;
+        if (envelope === undefined || !sameContext(this.#judge.context, envelope)) {
+          this.#isRefused = true;
+        } else this.#signed(envelope, nowMs);
         break;
+      }
       case "built":
         this.#built(input, input.view, nowMs);
         break;
@@ -145,6 +148,9 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         break;
       case "guard":
         this.#out.guards.want(input.height);
+        break;
+      case "recalled":
+        this.#knows.recalled(input.envelope, input.kept);
         break;
       case "tick":
         break;
@@ -247,7 +253,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         return refuse("E_CONSENSUS_UNKNOWN", "the timeout shows a certificate that is not known");
       }
       if (view >= this.view) this.#othersWait = true;
-      this.#countTimeout(envelope, voter.value, nowMs);
+      this.#opens(this.#tally.timeout(envelope, voter.value), nowMs);
     }
     return fine;
   }
@@ -278,10 +284,6 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     if (qc !== undefined) this.#follow(this.#knows.learned(qc, this.#options.me), nowMs);
   }
 
-  #countTimeout(envelope: Envelope, voter: number, nowMs: number): void {
-    this.#opens(this.#tally.timeout(envelope, voter), nowMs);
-  }
-
   /** What was learned may open a view: a certificate does, even if its block is not held. */
   #follow<T>(learned: T, nowMs: number): T {
     const { certified, commits } = this.#knows;
@@ -302,8 +304,10 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   #open(tc: TimeoutCert, nowMs: number): Outcome {
     if (tc.view < this.view) return fine;
     const verdict = this.#judge.timeoutCert(tc);
-    if (verdict.ok) this.#opens(tc, nowMs);
-    return verdict;
+    if (!verdict.ok) return verdict;
+    this.#knows.observeAll(this.#judge.timeoutsOf(tc));
+    this.#opens(tc, nowMs);
+    return fine;
   }
 
   /** Of a certificate that is real. It opens the view after its own, and no other. */
@@ -451,7 +455,6 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   }
 
   #signed(envelope: Envelope, nowMs: number): void {
-    this.#isAsked = false;
     const { me } = this.#options;
     const slot = { view: envelope.view, kind: envelope.kind };
     if (compareSlots(slot, this.#slot) > 0) this.#slot = slot;
@@ -471,7 +474,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         this.#countVote(envelope, me, nowMs);
         break;
       case "timeout":
-        this.#countTimeout(envelope, me, nowMs);
+        this.#opens(this.#tally.timeout(envelope, me), nowMs);
         break;
       case "freeze":
     }

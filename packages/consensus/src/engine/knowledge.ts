@@ -7,7 +7,7 @@
  */
 import { equalBytes, ok, type Rejection, type Result } from "@ioi/base";
 import type { ConsensusBlock, DivergenceProof, Envelope, QuorumCert } from "@ioi/wire";
-import { type ConsensusError, type Judge, refuse } from "../certificates.ts";
+import { type ConsensusError, type Judge, refuse, type Signed } from "../certificates.ts";
 import { type DivergenceError, divergenceId, tripsSwitch } from "../divergence.ts";
 import { type Strength, stronger } from "../grades.ts";
 import { Evidence } from "../evidence.ts";
@@ -18,13 +18,19 @@ import type { EngineEffect, EngineOptions, EngineStart } from "./types.ts";
 export type Outcome = Result<true, ConsensusError>;
 export const fine: Outcome = { ok: true, value: true };
 
+/** Where effects go, and what time it is. */
+export interface Out {
+  readonly nowMs: number;
+  emit(effect: EngineEffect): void;
+}
+
 export class Knowledge {
   readonly tree: BlockTree;
   readonly missing: MissingBlocks;
   readonly #options: EngineOptions;
   readonly #judge: Judge;
   readonly #evidence: Evidence;
-  readonly #emit: (effect: EngineEffect) => void;
+  readonly #out: Out;
   #certified: bigint;
   #conviction: Uint8Array | undefined;
   #isOver = false;
@@ -36,15 +42,15 @@ export class Knowledge {
     options: EngineOptions,
     leader: (view: bigint) => number,
     start: EngineStart,
-    emit: (effect: EngineEffect) => void,
+    out: Out,
   ) {
     const { judge } = options;
     this.#options = options;
     this.#judge = judge;
-    this.#emit = emit;
+    this.#out = out;
     this.tree = new BlockTree(judge, leader, start.root, start.rootQc);
     this.missing = new MissingBlocks(judge.provider);
-    this.#evidence = new Evidence(judge);
+    this.#evidence = new Evidence(judge, start.kept);
     this.#certified = start.root.view;
   }
 
@@ -71,7 +77,7 @@ export class Knowledge {
   learn(qc: QuorumCert, from: number): Outcome {
     const verdict = this.#judge.quorumCert(qc);
     if (!verdict.ok) return verdict;
-    for (const { voter, envelope } of this.#judge.votesOf(qc)) this.observe(envelope, voter);
+    this.observeAll(this.#judge.votesOf(qc));
     this.learned(qc, from);
     return fine;
   }
@@ -83,7 +89,7 @@ export class Knowledge {
     const isNews = this.tree.learn(qc);
     const isHeld = this.tree.above(qc.digest) !== undefined;
     if (this.tree.high.view > highBefore) {
-      this.#emit({ type: "persist", record: { type: "qc", qc: this.tree.high } });
+      this.#out.emit({ type: "persist", record: { type: "qc", qc: this.tree.high } });
     }
     if (isNews && !isHeld) this.#want(qc.digest, from);
     if (isNews && isHeld) this.#commit(qc.digest);
@@ -101,7 +107,7 @@ export class Knowledge {
       return inserted;
     }
     const { digest } = inserted.value;
-    this.#emit({ type: "persist", record: { type: "block", block } });
+    this.#out.emit({ type: "persist", record: { type: "block", block } });
     if (this.tree.high.view > before) this.#certified = maxOf(this.#certified, this.tree.high.view);
     this.#commit(block.justify.digest);
     const cert = this.tree.orphanOf(digest);
@@ -113,7 +119,7 @@ export class Knowledge {
   /** Whoever asks gets it, from here or from what the shell stored. */
   fetch(digest: Uint8Array, from: number): Outcome {
     const block = this.tree.get(digest)?.block;
-    this.#emit(
+    this.#out.emit(
       block === undefined
         ? { type: "lookup", to: from, digest }
         : { type: "send", to: from, message: { type: "block", block } },
@@ -129,9 +135,30 @@ export class Knowledge {
     return held.ok || held.error.code === "E_CONSENSUS_UNKNOWN" ? fine : held;
   }
 
-  /** Of a verified envelope. */
+  /** R8: of a verified envelope. */
   observe(envelope: Envelope, voter: number): void {
-    const proof = this.#evidence.observe(envelope, voter);
+    const observed = this.#evidence.take(envelope, voter, this.#out.nowMs);
+    switch (observed.type) {
+      case "nothing":
+        return;
+      case "new":
+        this.#out.emit({ type: "keep", envelope });
+        return;
+      case "old":
+        this.#out.emit({ type: "recall", envelope });
+        return;
+      case "proof":
+        this.#out.emit({ type: "keep", envelope });
+        this.#convict(observed.proof);
+    }
+  }
+
+  observeAll(signed: readonly Signed[]): void {
+    for (const { voter, envelope } of signed) this.observe(envelope, voter);
+  }
+
+  recalled(envelope: Envelope, kept: readonly Envelope[]): void {
+    const proof = this.#evidence.recalled(envelope, kept);
     if (proof !== undefined) this.#convict(proof);
   }
 
@@ -146,16 +173,16 @@ export class Knowledge {
   }
 
   #convict(proof: DivergenceProof): void {
-    this.#emit({ type: "divergence", proof });
-    this.#emit({ type: "broadcast", message: { type: "divergence", proof } });
+    this.#out.emit({ type: "divergence", proof });
+    this.#out.emit({ type: "broadcast", message: { type: "divergence", proof } });
     if (tripsSwitch(proof.kind)) this.#conviction ??= divergenceId(this.#judge.provider, proof);
   }
 
   #want(digest: Uint8Array, from: number): void {
     if (!this.missing.want(digest)) return;
     const message = { type: "fetch", digest } as const;
-    if (from === this.#options.me) this.#emit({ type: "broadcast", message });
-    else this.#emit({ type: "send", to: from, message });
+    if (from === this.#options.me) this.#out.emit({ type: "broadcast", message });
+    else this.#out.emit({ type: "send", to: from, message });
   }
 
   /** C1, for a block whose certificate is new or stronger. */
@@ -165,7 +192,7 @@ export class Knowledge {
       this.#commits += 1;
       this.#strength = committed.strength;
       this.#isOver ||= committed.epochCert !== undefined;
-      this.#emit({ type: "commit", ...committed });
+      this.#out.emit({ type: "commit", ...committed });
       return;
     }
     const above = this.tree.childrenOf(digest).map((child) => child.digest);
@@ -178,7 +205,7 @@ export class Knowledge {
         continue;
       }
       this.#strength = better;
-      this.#emit({ type: "strengthened", ...pair });
+      this.#out.emit({ type: "strengthened", ...pair });
     }
   }
 }

@@ -49,6 +49,12 @@ export type EngineInput =
   | { readonly type: "payload"; readonly waits: boolean }
   /** Grade S is wanted for the block at that height: it is asked about once it is committed. */
   | { readonly type: "guard"; readonly height: bigint }
+  /** R8: what was kept of the Guardian of a recalled envelope, next to it. */
+  | {
+      readonly type: "recalled";
+      readonly envelope: Envelope;
+      readonly kept: readonly Envelope[];
+    }
   | { readonly type: "tick" };
 
 export type EngineEffect =
@@ -91,6 +97,10 @@ export type EngineEffect =
       readonly power: bigint;
       readonly against: readonly Envelope[];
     }
+  /** R8: into the evidence window. Nothing waits for it to be durable. */
+  | { readonly type: "keep"; readonly envelope: Envelope }
+  /** It is older than memory reaches: what was kept next to it is wanted. */
+  | { readonly type: "recall"; readonly envelope: Envelope }
   | { readonly type: "divergence"; readonly proof: DivergenceProof }
   /** Nothing was changed; its sender is at fault, or late. */
   | { readonly type: "refused"; readonly from: number; readonly error: Rejection };
@@ -142,6 +152,8 @@ export interface EngineStart {
   readonly rootQc?: QuorumCert;
   /** In the order in which they were persisted. */
   readonly records: readonly WalRecord[];
+  /** Of the evidence window, oldest first; the newest of each Guardian are enough. Not believed. */
+  readonly kept?: Iterable<Envelope>;
   /**
    * Of a block that the shell stored as committed. Without it a host that starts again cannot tell which of
    * its votes lost, and holds all of them against whoever asks for grade S.
