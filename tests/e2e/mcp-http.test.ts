@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { ioi } from "../lib/kernel.ts";
+import { RawClient } from "../lib/mcp/raw-client.ts";
 import { type HttpMcpServer, startHttpMcp } from "../lib/mcp/http-server.ts";
 import { Place, type Ran, ranOf } from "./support.ts";
 
@@ -41,11 +42,24 @@ before(async () => {
   for (const [name, url, more] of [
     ["sessions", sessions.url, ["--secret", "door-key"]],
     ["stateless", stateless.url, []],
+    ["old", stateless.oldUrl, []],
   ] as const) {
     const added = await ioi(["mcp", "add", name, "--url", url, ...more, "--data", data]);
     assert.equal(added.code, 0, added.stderr);
   }
-  fs.appendFileSync(path.join(data, "guardian/policy.toml"), policy(["sessions", "stateless"]));
+  fs.appendFileSync(
+    path.join(data, "guardian/policy.toml"),
+    policy(["sessions", "stateless", "old"]),
+  );
+  fs.appendFileSync(
+    path.join(data, "guardian/policy.toml"),
+    `[[rule]]
+id = "not-there"
+effect = "deny"
+target = ["net::post"]
+where.url = { path_glob = "/forbidden" }
+`,
+  );
 });
 after(async () => {
   await sessions[Symbol.asyncDispose]();
@@ -97,15 +111,99 @@ test("an answer whose stream ends, or is cut, is taken up again under a ticket o
   }
 });
 
-test("a redirect is not followed, and a stream without an end is given up", async () => {
-  const moved = await call("sessions.moved");
+const callsSince = ({ heard }: HttpMcpServer, from: number): readonly string[] =>
+  heard.slice(from).flatMap(({ said }) => (said.startsWith("tools/call") ? [said] : []));
+
+test("a redirect on the origin is a new action, judged where it leads, without the secret of elsewhere", async () => {
+  const from = stateless.heard.length;
+  const inside = await call("stateless.inside");
+  assert.equal(inside.code, 0, JSON.stringify(inside.view).slice(0, 3000));
+  assert.equal(inside.view.actions[0]?.outcome?.content, "inside no key at /inside?a=1");
+  assert.equal(inside.view.actions[0]?.outcome?.evidence["status"], "307");
+  const next = inside.view.actions.at(-1);
+  assert.match(next?.display ?? "", /stateless.*inside.* -> .*\/inside\?a=1/);
+  assert.deepEqual(
+    [next?.outcome?.status, next?.outcome?.evidence["status"]],
+    ["confirmed", "200"],
+  );
+  assert.deepEqual(callsSince(stateless, from), ["tools/call", "tools/call at /inside?a=1"]);
+  // Every message of a server that was confirmed where it is no more.
+  const old = await call("old.echo");
+  assert.equal(old.view.actions[0]?.outcome?.content, "echo no key");
+  // The secret is bound to one address, and goes to no other.
+  const kept = await call("sessions.inside");
+  assert.notEqual(kept.code, 0);
+  assert.match(JSON.stringify(kept.view), /E_SECRET_BINDING/);
+  assert.ok(!sessions.heard.some(({ said }) => said.includes("/inside")));
+});
+
+test("a redirect that a rule refuses, leads elsewhere or twice on is not followed", async () => {
+  const from = stateless.heard.length;
+  const forbidden = await call("stateless.forbidden");
+  assert.match(JSON.stringify(forbidden.view.actions.at(-1)), /not-there/);
+  assert.equal(forbidden.action.outcome?.code, "E_MCP_HTTP");
+  assert.match(JSON.stringify(forbidden.view), /nobody permitted/);
+  const twice = await call("stateless.twice");
+  assert.match(JSON.stringify(twice.view), /it leads to itself|sends a message on twice/);
+  const other = await call("stateless.other");
+  assert.match(JSON.stringify(other.view), /\/other, which is another request/);
+  assert.deepEqual(callsSince(stateless, from), [
+    "tools/call",
+    "tools/call",
+    "tools/call at /twice/",
+    "tools/call",
+  ]);
+  const moved = await call("stateless.moved");
   assert.equal(moved.action.outcome?.code, "E_MCP_HTTP");
-  assert.match(JSON.stringify(moved.view), /points to another address/);
+  assert.match(
+    JSON.stringify(moved.view),
+    /points to http:\/\/127\.0\.0\.1:1\/mcp, which is another server.*mcp add OTHER --url 'http:\/\/127\.0\.0\.1:1\/mcp'/,
+  );
+});
+
+test("a gate follows a redirect of any message by a ticket more, where the policy lets it", async () => {
+  const file = path.join(place.data, "../gate.toml");
+  fs.writeFileSync(
+    file,
+    `version = 1
+[[rule]]
+id = "calls"
+effect = "allow"
+target = ["mcp::call"]
+where.server = { equals = "gated" }
+where.tool = { matches = "[a-z]+" }
+[[rule]]
+id = "not-on"
+effect = "deny"
+target = ["mcp::call"]
+where.tool = { equals = "forbidden" }
+where.address = { path_glob = "/mcp" }
+[tool."gated"."*"]
+roles = { "*" = "content" }
+`,
+  );
+  const from = sessions.heard.length;
+  const how = ["--name", "gated", "--policy", file, "--url", sessions.oldUrl, "--on-ask", "deny"];
+  await using client = RawClient.gate(place.data, how);
+  await client.hello();
+  await client.request("tools/list");
+  assert.equal(await client.call("echo"), "echo no key");
+  assert.match(client.stderr, /allowed gated\.echo -> http:\/\/127\.0\.0\.1:\d+\/mcp, /);
+  assert.match(await client.call("forbidden"), /^Denied by IOI:.*not-on/);
+  const said = sessions.heard.slice(from).map((each) => each.said);
+  assert.deepEqual(
+    [said.filter((each) => each === "tools/call").length, said.at(-1)],
+    [1, "moved"],
+  );
+  const [last] = sessions.heard.slice(from).filter((each) => each.said === "tools/call");
+  assert.equal(last?.headers["mcp-session-id"], "session-1");
+});
+
+test("a stream without an end is given up, and the next call begins anew", async () => {
   const flood = await call("sessions.flood");
   assert.equal(flood.action.outcome?.code, "E_MCP_PROTOCOL");
   const gone = await call("sessions.gone");
   assert.equal(gone.action.outcome?.status, "unknown");
-  // The next call begins anew.
   assert.equal((await call("sessions.echo")).code, 0);
   assert.equal((await ioi(["receipts", "verify", "--data", place.data])).code, 0);
 });

@@ -28,6 +28,8 @@ export const interimMax = 16;
 export const pieceBytesMax = 65_536;
 /** Flows that may be continued; the oldest is forgotten first. */
 export const flowsKept = 256;
+/** Redirects of one driver's messages that may be followed; the oldest is forgotten first. */
+export const redirectsKept = 32;
 /** Counters of tickets that are remembered as used; older ones than all of these are refused. */
 export const countersKept = 65_536;
 /** Wait for the launcher to say who listens on a port, in milliseconds. */

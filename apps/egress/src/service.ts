@@ -14,6 +14,7 @@ import { Flow, Flows, tagOf } from "./flow.ts";
 import { checkConnection, checkListener, type FindListener } from "./listeners.ts";
 import { cutRequestsKept, leaseMs, requestsMax, requestsOfClientMax } from "./limits.ts";
 import { type CutProgram, Programs, type TakeWayOut } from "./program/service.ts";
+import { Redirects } from "./redirects.ts";
 
 interface Running {
   readonly client: ClientIdentity;
@@ -71,6 +72,7 @@ export class Egress {
   readonly #options: EgressOptions;
   readonly #used = new UsedCounters();
   readonly #flows = new Flows();
+  readonly #redirects = new Redirects();
   /** Requests that passed their checks and wait for their lease count as running. */
   readonly #running: Set<Running> = new Set();
   /** Requests that ended because nobody wanted their answer any more; the newest. */
@@ -189,7 +191,7 @@ export class Egress {
       if (given.body.length > Number(lease.bytesUpMax)) {
         throw new OperationError("E_EGRESS_REQUEST", "the body is larger than the lease allows");
       }
-      const events = carry(
+      const carried = carry(
         checked.request,
         headers,
         given.body,
@@ -209,6 +211,7 @@ export class Egress {
         },
         stop,
       );
+      const events = this.#seen(carried, running, given.body);
       if (flow === undefined) yield* events;
       else yield* this.#logged(events, flow, running);
     } catch (error) {
@@ -218,6 +221,21 @@ export class Egress {
       throw error;
     } finally {
       this.#running.delete(running);
+    }
+  }
+
+  /** The events of one request; the redirect of a message may be followed. */
+  async *#seen(
+    events: AsyncGenerator<Event>,
+    { client, checked }: Running,
+    body: Uint8Array,
+  ): AsyncGenerator<Event> {
+    for await (const message of events) {
+      const { event } = message;
+      if (event?.case === "head" && checked.ticket.target === "mcp::call") {
+        this.#redirects.note(client, checked.request, body, event.value);
+      }
+      yield message;
     }
   }
 
@@ -296,6 +314,10 @@ export class Egress {
     }
     if (!this.#used.take(counter)) {
       throw new OperationError("E_EGRESS_TICKET", "the ticket was used before");
+    }
+    const { request } = checked.value;
+    if (request.from !== undefined && !this.#redirects.take(client, request, given.body)) {
+      throw new OperationError("E_EGRESS_REQUEST", "the server sent no such message there");
     }
     return { checked: checked.value, flow: undefined };
   }

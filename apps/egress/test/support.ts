@@ -8,6 +8,7 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { createLog, systemClock } from "@ioi/host/ports";
 import type { Client } from "@ioi/host/rpc";
 import {
+  type Action,
   action as actionSchema,
   type CanonicalValue,
   type pb,
@@ -36,6 +37,8 @@ export interface Asked {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** The action, where it is no plain request. */
+  readonly action?: Pick<Action, "target" | "args" | "facts">;
   /** Changes to the ticket. */
   readonly ticket?: Partial<Ticket>;
   readonly key?: typeof bootKey;
@@ -63,13 +66,14 @@ export const requestOf = (asked: Asked): pb.FetchRequest => {
   if (asked.method !== undefined) args["method"] = asked.method;
   if (asked.headers !== undefined) args["headers"] = asked.headers;
   if (asked.body !== undefined) args["content"] = contentOf(asked.body);
-  const action = schema.encode(actionSchema, { version: 1, target, args, facts: {} });
+  const given = asked.action ?? { target, args, facts: {} };
+  const action = schema.encode(actionSchema, { version: 1, ...given });
   counters += 1n;
   const ticket: Ticket = {
     version: 1,
     counter: counters,
     actionId: actionId(nodeCrypto, action),
-    target,
+    target: given.target,
     session: driver.session,
     agent: "planner",
     policyHash: new Uint8Array(32),

@@ -149,3 +149,74 @@ test("a server says how long to wait, within the bounds", async () => {
     [500, 300_000, 2_000],
   );
 });
+
+/** One message whose answer is a redirect; where it is sent on, and with what. */
+const sentOn = async (location: string, address?: string) => {
+  const asked: pb.FetchRequest[] = [];
+  async function* fetch(request: pb.FetchRequest) {
+    asked.push(request);
+    const headers = [
+      { name: "location", value: location },
+      { name: "mcp-session-id", value: "of-a-redirect" },
+    ];
+    yield { event: { case: "head", value: { status: 307, headers } } };
+    const end = { bytesUp: 1n, bytesDown: 1n, certificateSha256: new Uint8Array(0) };
+    yield { event: { case: "end", value: end } };
+  }
+  const link = openHttpServer({
+    server,
+    egress: { fetch } as unknown as Client<typeof pb.Egress>,
+    clock: new SimClock(),
+    events: {
+      message: () => assert.fail("a redirect holds no message"),
+      fault: assert.fail,
+      ended: assert.fail,
+      request: () => assert.fail("nothing else is asked for"),
+    },
+    listens: true,
+  });
+  const { signal } = new AbortController();
+  const ready = utf8Encode('{"jsonrpc":"2.0","method":"notifications/initialized"}');
+  assert.ok(link.exchange !== undefined);
+  const exchange = await link.exchange(ready, { signal } as ActContext, address);
+  // Nothing that came with the redirect goes into the next message.
+  await link.exchange(ready, { signal } as ActContext, address);
+  return { exchange, asked };
+};
+
+test("a redirect on the origin is told, and nothing is taken from it; it is followed once", async () => {
+  const { exchange, asked } = await sentOn("/mcp/");
+  const { answered, moved, evidence } = exchange;
+  assert.deepEqual(
+    [answered, moved, evidence["status"], evidence["location"]],
+    [false, "https://far.example/mcp/", "307", "https://far.example/mcp/"],
+  );
+  assert.deepEqual(
+    asked.map(({ url, headers }) => [url, headers.some(({ name }) => name === "mcp-session-id")]),
+    [
+      ["https://far.example/mcp", false],
+      ["https://far.example/mcp", false],
+    ],
+  );
+  await assert.rejects(sentOn("/mcp/three", "https://far.example/mcp/"), {
+    code: "E_MCP_HTTP",
+    message: /sends a message on twice; its address is now https:\/\/far\.example\/mcp\/three$/,
+  });
+});
+
+test("a redirect to another origin says what a person can do, in text that a shell takes as it is", async () => {
+  const to = "https://evil.example/it's/$(x)?token=1";
+  await assert.rejects(sentOn(to), {
+    code: "E_MCP_HTTP",
+    message:
+      "far answers 307: it points to https://evil.example/it%27s/$(x), which is another server; " +
+      "a person confirms it: ./ioi mcp add OTHER --url 'https://evil.example/it%27s/$(x)', " +
+      "or in its place: ./ioi mcp add far --replace --url 'https://evil.example/it%27s/$(x)'",
+  });
+  await assert.rejects(sentOn(`https://evil.example/${"x".repeat(300)}`), {
+    message: /points to https:\/\/evil\.example\/, which/,
+  });
+  await assert.rejects(sentOn("https://u:p@far.example/"), {
+    message: /a user or a password|none|no/,
+  });
+});

@@ -385,6 +385,8 @@ const assembleArguments = (
   let content: Uint8Array | undefined;
   for (const argument of spec.arguments) {
     const value = given.get(argument.name) ?? fallbacks[`${spec.name}.${argument.name}`];
+    const supplied = argument.type === "path" || env.supplied?.[argument.name] !== undefined;
+    if (argument.fromSession === true && argument.optional === true && !supplied) continue;
     if (argument.fromSession === true) {
       const made = fromSession(argument, spec.name, env);
       if (!made.ok) return made;

@@ -326,7 +326,11 @@ export const display = (action: Action, session?: SessionContext): string => {
   const table = session === undefined ? undefined : rootTable(session);
   const parts = (spec?.arguments ?? [])
     .filter(
-      ({ type, fromSession }) => type !== "content" && type !== "headers" && fromSession !== true,
+      ({ type, fromSession, optional }) =>
+        type !== "content" &&
+        type !== "headers" &&
+        // What is there only sometimes says why it is another action.
+        (fromSession !== true || optional === true),
     )
     .flatMap((argument) => {
       const value = action.args[argument.name];
@@ -337,7 +341,7 @@ export const display = (action: Action, session?: SessionContext): string => {
           : text,
       );
       const joined = texts.length === 0 ? plainText(value) : texts.map(quoted).join(" ");
-      return [argument.name === "to" ? `-> ${joined}` : joined];
+      return [argument.name === "to" || argument.name === "address" ? `-> ${joined}` : joined];
     });
   const text = [visible(action.target), ...parts, ...typed(action)].join(" ");
   return text.length > oneLineMax ? `${text.slice(0, oneLineMax)}...` : text;

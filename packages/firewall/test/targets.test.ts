@@ -34,6 +34,7 @@ const supplied = {
   app: "editor",
   from: zero,
   definition: "0".repeat(64),
+  address: "https://a.example/",
   url: "https://models.example/v1",
   protocol: "openai",
   name: "m",

@@ -205,7 +205,9 @@ export class GuardianCore {
   #posted({ target, args }: Action): Pick<DecisionContext, "posted"> {
     const name = target === "mcp::call" ? args["server"] : undefined;
     const url = typeof name === "string" ? this.#mcp?.find(name)?.server.url : undefined;
-    return url === undefined || url === "" ? {} : { posted: url };
+    if (url === undefined || url === "") return {};
+    const { address } = args;
+    return { posted: typeof address === "string" ? address : url };
   }
 
   /** Of the start of a confirmed server: what is given to its program. */

@@ -341,6 +341,35 @@ test("a message goes where the server was confirmed, and to no other address", a
   assert.equal(registry.refusal(at(url, "files", files), "files")?.id, "builtin:mcp-server");
 });
 
+test("a redirect leads to another address of the confirmed origin, and nowhere else", async () => {
+  const registry = await opened();
+  const url = "https://mcp.example.com/mcp";
+  const remote = { argv: [], files: [], cwd: "", url };
+  const { server: far } = await registry.confirm(server("far", remote), strict);
+  const { server: near } = await registry.confirm(server("files"), strict);
+  const refused = (address: JsonValue, { name, identity } = far): string | undefined => {
+    const to = call("#tools/list", identity, {}, name);
+    const facts = name === "far" ? { server: { realPath: url, exists: true } } : {};
+    const args = { ...to.args, address: address as never };
+    return registry.refusal({ ...to, args, facts }, name)?.id;
+  };
+  assert.equal(refused("https://mcp.example.com/mcp/"), undefined);
+  for (const address of [
+    url,
+    "http://mcp.example.com/mcp/",
+    "https://mcp.example.com:444/mcp/",
+    "https://evil.example/mcp/",
+    "https://mcp.example.com@evil.example/",
+    "/mcp/",
+    "",
+    null,
+    7,
+  ]) {
+    assert.equal(refused(address), "builtin:mcp-server", String(address));
+  }
+  assert.equal(refused("https://mcp.example.com/mcp/", near), "builtin:mcp-server");
+});
+
 test("what keeps a connection is discharged of the default question, and nothing else is", () => {
   const policy = { hash: new Uint8Array(32) } as Parameters<typeof housekeepingGrants>[3];
   const grants = (tool_: string, target = "mcp::call"): number =>

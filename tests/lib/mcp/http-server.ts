@@ -15,12 +15,22 @@ interface Message {
 
 export interface HttpMcpServer extends AsyncDisposable {
   readonly url: string;
+  /** Where every message is sent on to `url`. */
+  readonly oldUrl: string;
   /** Of each request: its method, what it asks for, and the headers of the protocol. */
   readonly heard: readonly { readonly said: string; readonly headers: http.IncomingHttpHeaders }[];
 }
 
 const session = "session-1";
-const names = ["echo", "breaks", "cut", "moved", "flood", "gone"] as const;
+/** Tools whose calls are sent on. */
+const redirects: Readonly<Record<string, readonly [status: number, location: string]>> = {
+  moved: [307, "http://127.0.0.1:1/mcp?it's=$(that)"],
+  other: [302, "/other"],
+  inside: [307, "inside?a=1"],
+  twice: [307, "/twice/"],
+  forbidden: [307, "/forbidden"],
+};
+const names = "echo breaks cut moved other inside twice forbidden flood gone".split(" ");
 const tools = names.map((name) => ({ name, inputSchema: { type: "object", properties: {} } }));
 
 const json = (response: http.ServerResponse, id: unknown, result: object): void => {
@@ -54,7 +64,12 @@ class Server {
   async take(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece as Buffer);
-    const { headers, method } = request;
+    const { headers, method, url } = request;
+    if (url === "/old") {
+      this.heard.push({ said: "moved", headers });
+      response.writeHead(308, { location: "mcp" }).end();
+      return;
+    }
     const secret = headers["x-key"] === undefined ? "no key" : "with the key";
     if (method === "GET") {
       const mark = String(headers["last-event-id"] ?? "");
@@ -63,8 +78,9 @@ class Server {
       return;
     }
     const message = JSON.parse(Buffer.concat(pieces).toString("utf8")) as Message;
-    this.heard.push({ said: message.method ?? "answer", headers });
-    this.#answer(response, message, secret);
+    const at = url === "/mcp" ? "" : ` at ${url}`;
+    this.heard.push({ said: `${message.method ?? "answer"}${at}`, headers });
+    this.#answer(response, message, secret, at);
   }
 
   #stream(response: http.ServerResponse, mark: string, secret: string): void {
@@ -78,7 +94,7 @@ class Server {
     response.end(`data: ${rest}\n\n`);
   }
 
-  #answer(response: http.ServerResponse, message: Message, secret: string): void {
+  #answer(response: http.ServerResponse, message: Message, secret: string, at: string): void {
     const { id, method, params } = message;
     if (id === undefined) {
       response.writeHead(202).end();
@@ -94,12 +110,17 @@ class Server {
     } else if (method === "server/discover") {
       json(response, id, { supportedVersions: ["2026-07-28"], ...plain, ...cached });
     } else if (method === "tools/list") json(response, id, { tools, ...cached });
-    else if (method === "tools/call") this.#call(response, message, secret);
+    else if (method === "tools/call") this.#call(response, message, secret, at);
     else failed(response, id);
   }
 
-  #call(response: http.ServerResponse, { id, params }: Message, secret: string): void {
-    const { name } = params ?? {};
+  #call(response: http.ServerResponse, { id, params }: Message, secret: string, at: string): void {
+    const { name = "" } = params ?? {};
+    const [status, location] = redirects[name] ?? [];
+    if (status !== undefined && (at === "" || name === "twice")) {
+      response.writeHead(status, { location, "mcp-session-id": "session-of-a-redirect" }).end();
+      return;
+    }
     switch (name) {
       case "breaks":
       case "cut": {
@@ -112,9 +133,6 @@ class Server {
         else setImmediate(() => response.socket?.resetAndDestroy());
         return;
       }
-      case "moved":
-        response.writeHead(307, { location: "http://127.0.0.1:1/mcp" }).end();
-        return;
       case "gone":
         response.writeHead(404).end();
         return;
@@ -124,7 +142,7 @@ class Server {
         for (let piece = 0; piece < 200; piece++) response.write("data: ".padEnd(65_536, "x"));
         return;
       default:
-        json(response, id, textOf(`${name ?? ""} ${secret}`));
+        json(response, id, textOf(`${name} ${secret}${at}`));
     }
   }
 }
@@ -138,6 +156,7 @@ export const startHttpMcp = async (stateless: boolean): Promise<HttpMcpServer> =
   const { port } = server.address() as net.AddressInfo;
   return {
     url: `http://127.0.0.1:${port}/mcp`,
+    oldUrl: `http://127.0.0.1:${port}/old`,
     heard: served.heard,
     [Symbol.asyncDispose]: async () => {
       server.close();

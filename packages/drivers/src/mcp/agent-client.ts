@@ -15,7 +15,7 @@ import { mcpCallMsMax, mcpPagesMax, mcpResultBytesMax, mcpStartMsMax } from "../
 import { definitionsOf, type ToolDefinition } from "./definitions.ts";
 import type { AgentWants } from "./agent-wants.ts";
 import { errorMessage, internalErrorCode, type JsonObject, readMessage } from "./messages.ts";
-import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
+import type { Exchange, Perform, ServerEvents, ServerLink } from "./server-link.ts";
 import {
   actOfRequest,
   actOfStart,
@@ -29,6 +29,8 @@ export interface AgentCall {
   readonly tool: string;
   readonly args: JsonObject;
   readonly definition: Uint8Array;
+  /** As it was judged. */
+  readonly action: CallAction;
 }
 
 export interface AgentServer {
@@ -46,8 +48,8 @@ class LinkTransport implements Transport {
   readonly #onRaw: (bytes: Uint8Array) => void;
   /** The act that is performed now; undefined between two. */
   context: ActContext | undefined;
-  /** Its message has not gone yet. */
-  permitted = false;
+  /** The call whose message has not gone yet. */
+  permitted: CallAction | undefined;
   /** Of the last exchange over HTTP that the call's own ticket was for. */
   evidence: Readonly<Record<string, string>> = {};
   #link: ServerLink | undefined;
@@ -91,15 +93,19 @@ class LinkTransport implements Transport {
     });
   }
 
-  /** One request over HTTP under a ticket of its own; undefined where it comes to nothing. */
-  async #request(
-    action: CallAction,
-    perform: (context: ActContext) => Promise<Exchange>,
-  ): Promise<Exchange | undefined> {
+  /** One request over HTTP, and its redirect where there is one; undefined where it comes to nothing. */
+  async #request(action: CallAction, perform: Perform): Promise<Exchange | undefined> {
+    const sent = await this.#one(action, perform);
+    if (sent?.moved === undefined) return sent;
+    return await this.#one({ ...action, address: sent.moved }, perform);
+  }
+
+  /** Under a ticket of its own. */
+  async #one(action: CallAction, perform: Perform): Promise<Exchange | undefined> {
     const { server, wants } = this.#of;
     return await new Promise<Exchange | undefined>((resolve) => {
       const asked = wants.ask(this.#now, server, action, (context) =>
-        actOfRequest(() => perform(context), resolve),
+        actOfRequest(() => perform(context, action.address), resolve),
       );
       asked.catch((error: Error) => {
         this.onerror?.(error);
@@ -126,18 +132,30 @@ class LinkTransport implements Transport {
       return;
     }
     const exchange = link.exchange.bind(link);
+    const perform: Perform = (context, address) => exchange(bytes, context, address);
     const method = "method" in message ? message.method : "answer";
-    if (method === "tools/call" && this.permitted) {
-      this.permitted = false;
-      const sent = await exchange(bytes, this.#now);
+    const { permitted } = this;
+    if (method === "tools/call" && permitted !== undefined) {
+      this.permitted = undefined;
+      const sent = await perform(this.#now);
       this.evidence = sent.evidence;
-      this.#unanswered(message, sent);
+      this.#unanswered(
+        message,
+        sent.moved === undefined ? sent : await this.#sentOn(permitted, sent.moved, perform),
+      );
       return;
     }
     const action = methodAction(this.#of.server, `#${method}`.slice(0, 128));
-    const sent = await this.#request(action, (context) => exchange(bytes, context));
+    const sent = await this.#request(action, perform);
     if (sent === undefined) throw new OperationError("E_MCP_START", `${action.tool}: not sent`);
     this.#unanswered(message, sent);
+  }
+
+  async #sentOn(call: CallAction, address: string, perform: Perform): Promise<Exchange> {
+    const sent = await this.#one({ ...call, address }, perform);
+    if (sent !== undefined) return sent;
+    const message = `${call.tool}: the server sends it on to ${address}, and nobody permitted that`;
+    throw new OperationError("E_MCP_HTTP", message);
   }
 
   /** A request that has no answer any more gets one of ours. */
@@ -258,10 +276,10 @@ export class AgentClient {
     return this.#stale ? undefined : this.#definitions.get(tool)?.hash;
   }
 
-  async call({ tool, args }: AgentCall, context: ActContext): Promise<ActReport> {
+  async call({ tool, args, action }: AgentCall, context: ActContext): Promise<ActReport> {
     const { signal } = context;
     this.#transport.context = context;
-    this.#transport.permitted = true;
+    this.#transport.permitted = action;
     this.#transport.evidence = {};
     const startedMs = performance.now();
     const evidence = (): Record<string, string> => ({

@@ -26,12 +26,13 @@ import { isJsonObject } from "./messages.ts";
 import { type Hold, RelaySession } from "./relay-session.ts";
 import { factsOfServer, type ServerWays } from "./server-start.ts";
 
-const { bytes, record, text } = schema;
+const { bytes, optional, record, text } = schema;
 const callArguments = record({
   server: text(64),
   tool: text(128),
   arguments: schema.anything,
   definition: bytes(32),
+  address: optional(text(4096)),
 });
 
 export interface McpDriverOptions {
@@ -68,8 +69,8 @@ export class McpDriver implements Driver {
     }
     const decoded = callArguments.fromCanonical(args, "args");
     if (!decoded.ok) return reject("E_ARGUMENTS_INVALID", decoded.error);
-    const { server: name, tool, definition } = decoded.value;
-    if (tool.startsWith("#")) return this.#wants.prepare(args);
+    const { server: name, tool, definition, address } = decoded.value;
+    if (tool.startsWith("#") || address !== undefined) return this.#wants.prepare(args);
     const server = this.server(name);
     if (server === undefined) {
       return reject("E_MCP_SERVER", `the session has no server ${JSON.stringify(name)}`);
@@ -84,7 +85,8 @@ export class McpDriver implements Driver {
       content: undefined,
       keeps: keepsOrigins,
       act: async (context) => {
-        const report = await this.#call(server, { tool, args: json, definition }, context);
+        const action = { ...args, server: name, tool };
+        const report = await this.#call(server, { tool, args: json, definition, action }, context);
         this.#claimed.set(context.counter, settled(report.status));
         return report;
       },

@@ -70,8 +70,8 @@ export const mcpErrors = {
   },
   E_MCP_HTTP: {
     what: "An MCP server elsewhere refused a request, or points to another address.",
-    why: "Its status is in the message; another address is another server, which nobody confirmed.",
-    next: "./ioi mcp list shows the address; ./ioi mcp add NAME --replace --url ADDRESS",
+    why: "Its status is in the message; another origin is another server, which nobody confirmed.",
+    next: "./ioi mcp list shows the address; ./ioi mcp add NAME --replace --url ADDRESS takes the new one.",
     exit: 5,
   },
 } as const satisfies ErrorCatalogue;

@@ -4,8 +4,8 @@
  * beside answers comes on a stream that is asked for (GET), and so does the rest of an answer that
  * broke off: each such request has a ticket of its own too.
  *
- * Source: MCP 2025-11-25 and 2026-07-28, transports. Invariants: nothing leaves without a ticket;
- * redirects are not followed. Bounds: egress' on bytes and time, `mcpMessageBytesMax` a message,
+ * Source: MCP 2025-11-25 and 2026-07-28, transports. Invariants: nothing leaves without a ticket; a
+ * redirect is told to whoever holds the ticket, and followed once, on the origin alone. Bounds: egress' on bytes and time, `mcpMessageBytesMax` a message,
  * `mcpResumesMax` for one answer, `mcpStreamWaitMs*` between two streams.
  */
 import {
@@ -18,7 +18,7 @@ import {
   utf8Decode,
   utf8Encode,
 } from "@ioi/base";
-import { streamTool } from "@ioi/firewall/net";
+import { isRedirect, parseCanonicalUrl, readRedirect, streamTool } from "@ioi/firewall/net";
 import type { Client } from "@ioi/host/rpc";
 import type { McpServer, pb } from "@ioi/wire";
 import { createParser } from "eventsource-parser";
@@ -26,6 +26,7 @@ import type { ActContext } from "../core/driver.ts";
 import { mcpExchangesMax, mcpMessageBytesMax, mcpNameCharsMax, mcpResumesMax } from "../limits.ts";
 import { brokeOff, egressFetch, type EgressResponse } from "../net/egress-client.ts";
 import { isJsonObject, type JsonObject, type McpMessage, readMessage } from "./messages.ts";
+import { redirectCharsShown, redirectText } from "./redirects.ts";
 import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
 import { StreamWaits } from "./stream-waits.ts";
 
@@ -84,6 +85,17 @@ const evidenceOf = (response: EgressResponse): Readonly<Record<string, string>> 
   };
 };
 
+/** The redirect was the whole answer; of what else it says nothing is taken. */
+const movedExchange = (response: EgressResponse, moved: string): Exchange => ({
+  answered: false,
+  status: response.status,
+  evidence: { ...evidenceOf(response), location: moved.slice(0, redirectCharsShown) },
+  moved,
+});
+
+const parse = (reference: string, base?: string): URL | undefined =>
+  URL.parse(reference, base) ?? undefined;
+
 export interface HttpServer {
   readonly server: McpServer;
   readonly egress: Client<typeof pb.Egress>;
@@ -129,17 +141,17 @@ class HttpLink implements ServerLink {
   }
 
   /** A request waits for its turn; an answer does not, because a request may wait for it. */
-  async exchange(bytes: Uint8Array, context: ActContext): Promise<Exchange> {
+  async exchange(bytes: Uint8Array, context: ActContext, address?: string): Promise<Exchange> {
     const message = readMessage(bytes);
     if (!message.ok || message.value.type !== "request") {
-      return await this.#post(bytes, message.ok ? message.value : undefined, context);
+      return await this.#post(bytes, message.ok ? message.value : undefined, context, address);
     }
     while (this.#open >= mcpExchangesMax) {
       await new Promise<void>((resolve) => this.#turns.push(resolve));
     }
     this.#open++;
     try {
-      return await this.#post(bytes, message.value, context);
+      return await this.#post(bytes, message.value, context, address);
     } finally {
       this.#open--;
       this.#turns.shift()?.();
@@ -150,10 +162,12 @@ class HttpLink implements ServerLink {
     bytes: Uint8Array,
     message: McpMessage | undefined,
     context: ActContext,
+    address: string | undefined,
   ): Promise<Exchange> {
     const headers = this.#headers(message);
     const stream = newStream();
-    const response = await this.#fetch(context, "POST", headers, bytes);
+    const { response, moved } = await this.#fetch(context, "POST", headers, bytes, address);
+    if (moved !== undefined) return movedExchange(response, moved);
     const answered =
       (await this.#read(response, message, stream)) ||
       (await this.#resumed(message, stream)) === true;
@@ -168,14 +182,22 @@ class HttpLink implements ServerLink {
     method: "GET" | "POST",
     headers: readonly (readonly [string, string])[],
     body: Uint8Array,
-  ): Promise<EgressResponse> {
+    address: string | undefined,
+  ): Promise<{ readonly response: EgressResponse; readonly moved?: string }> {
     const { name, url } = this.#server;
     const fetch = egressFetch(this.#egress, context);
     const signal = AbortSignal.any([context.signal, this.#abort.signal]);
-    const response = await fetch({ method, url, headers, body }, signal);
-    if (response.status < 300 || response.status >= 400) return response;
+    const response = await fetch({ method, url: address ?? url, headers, body }, signal);
+    if (!isRedirect(response.status)) return { response };
     for await (const _ of response.body);
-    const message = `${name} answers ${response.status}: it points to another address, which is another server`;
+    const from = parseCanonicalUrl(address ?? url);
+    if (!from.ok) throw new OperationError("E_MCP_HTTP", `${name}: ${from.error}`);
+    const location = response.headers.get("location");
+    const redirect = readRedirect(response.status, location, from.value, parse);
+    if (redirect.type === "same" && address === undefined) {
+      return { response, moved: redirect.url.text };
+    }
+    const message = redirectText(name, response.status, redirect, from.value);
     throw new OperationError("E_MCP_HTTP", message);
   }
 
@@ -196,8 +218,8 @@ class HttpLink implements ServerLink {
   async #listen(stream: Stream): Promise<void> {
     while (!this.#abort.signal.aborted) {
       const askedAt = this.#clock.now();
-      const heard = await this.#events.request(streamTool, (context) =>
-        this.#get(context, stream, undefined),
+      const heard = await this.#events.request(streamTool, (context, address) =>
+        this.#get(context, stream, undefined, address),
       );
       if (heard === undefined || heard.status !== 200) return;
       await this.#pause(stream.waits.after(msBetween(askedAt, this.#clock.now())));
@@ -209,8 +231,8 @@ class HttpLink implements ServerLink {
     if (sent?.type !== "request") return undefined;
     for (let tries = 0; tries < mcpResumesMax && stream.id !== undefined; tries++) {
       await this.#pause(stream.waits.after(0));
-      const rest = await this.#events.request(streamTool, (context) =>
-        this.#get(context, stream, sent),
+      const rest = await this.#events.request(streamTool, (context, address) =>
+        this.#get(context, stream, sent, address),
       );
       if (rest === undefined || rest.status !== 200) return false;
       if (rest.answered) return true;
@@ -218,12 +240,19 @@ class HttpLink implements ServerLink {
     return undefined;
   }
 
-  async #get(context: ActContext, stream: Stream, sent: McpMessage | undefined): Promise<Exchange> {
+  async #get(
+    context: ActContext,
+    stream: Stream,
+    sent: McpMessage | undefined,
+    address: string | undefined,
+  ): Promise<Exchange> {
     const headers: (readonly [string, string])[] = [["accept", "text/event-stream"]];
     if (this.#version !== undefined) headers.push(["mcp-protocol-version", this.#version]);
     if (this.#session !== undefined) headers.push(["mcp-session-id", this.#session]);
     if (stream.id !== undefined) headers.push(["last-event-id", headerText(stream.id)]);
-    const response = await this.#fetch(context, "GET", headers, new Uint8Array(0));
+    const none = new Uint8Array(0);
+    const { response, moved } = await this.#fetch(context, "GET", headers, none, address);
+    if (moved !== undefined) return movedExchange(response, moved);
     const isStream = (response.headers.get("content-type") ?? "").startsWith("text/event-stream");
     let answered = false;
     if (isStream) answered = await this.#read(response, sent, stream);

@@ -14,6 +14,8 @@ export interface Answered {
 /** How a permitted message came to its end. */
 export type Ending =
   | Answered
+  /** By a redirect: what it leads to is another action. */
+  | { readonly type: "moved"; readonly evidence: Readonly<Record<string, string>> }
   | { readonly type: "dropped" }
   | { readonly type: "failed"; readonly code: string; readonly message: string }
   | { readonly type: "ended" }
@@ -31,6 +33,8 @@ export const reportOf = (end: Ending, ms: number): ActReport => {
         bytes: end.bytes,
         evidence: { ...evidence, answer: end.ok ? "result" : "error" },
       };
+    case "moved":
+      return { ...nothing, status: "confirmed", evidence: { ...evidence, answer: "redirect" } };
     case "failed":
       return {
         ...nothing,

@@ -22,10 +22,11 @@ import {
 } from "../limits.ts";
 import { type AskedClient, ClientAsking } from "./client-asking.ts";
 import type { ToolDefinition } from "./definitions.ts";
-import { deniedCode, errorMessage, internalErrorCode, readMessage } from "./messages.ts";
+import { errorMessage, internalErrorCode, readMessage } from "./messages.ts";
 import { type Answered, type Ending, reportOf } from "./relay-endings.ts";
+import { denial } from "./relay-parts.ts";
 import { McpRelay, type RelayEffect } from "./relay.ts";
-import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
+import type { Exchange, Perform, ServerEvents, ServerLink } from "./server-link.ts";
 import {
   actOfStart,
   type CallAction,
@@ -79,9 +80,12 @@ const transportAction = (bytes: Uint8Array, server: McpServer): CallAction => {
 
 /** A request of the transport itself that waits for its ticket. */
 interface TransportRequest {
+  readonly action: CallAction;
   /** Of a message; absent: the link makes it. */
   readonly bytes?: Uint8Array;
-  readonly perform: (context: ActContext) => Promise<Exchange>;
+  /** Where a redirect leads. */
+  readonly address?: string;
+  readonly perform: Perform;
   /** Told once what came of it; undefined: nothing. */
   readonly done?: (exchange: Exchange | undefined) => void;
 }
@@ -150,7 +154,7 @@ export class RelaySession {
       request: (tool, perform) =>
         new Promise((resolve) => {
           const action = methodAction(this.#options.server, tool);
-          this.#holdRequest(action, { perform, done: resolve });
+          this.#holdRequest({ action, perform, done: resolve });
         }),
     };
   }
@@ -249,6 +253,8 @@ export class RelaySession {
       case "dropped": {
         const nonce = this.#nonces.get(effect.key);
         this.#settle(effect.key, { type: "dropped" });
+        // Its redirect is not followed either.
+        this.#requests.delete(effect.key);
         if (nonce !== undefined && !effect.sent) this.events.push({ type: "dropped", nonce });
         this.#forget(effect.key);
         return;
@@ -278,33 +284,44 @@ export class RelaySession {
     }
     const permitted = this.#permitted;
     const exchange = link.exchange.bind(link);
-    const perform = (context: ActContext): Promise<Exchange> => exchange(bytes, context);
+    const perform: Perform = (context, address) => exchange(bytes, context, address);
+    const action =
+      (permitted === undefined ? undefined : this.#actions.get(permitted.key)) ??
+      transportAction(bytes, this.#options.server);
     if (permitted !== undefined) {
-      void this.#exchange({ bytes, perform }, permitted.context, permitted.key);
+      void this.#exchange({ action, bytes, perform }, permitted.context, permitted.key);
       return;
     }
-    this.#holdRequest(transportAction(bytes, this.#options.server), { bytes, perform });
+    this.#holdRequest({ action, bytes, perform });
   }
 
-  #holdRequest(action: CallAction, request: TransportRequest): void {
+  /** `known`: the key of what it goes on with. */
+  #holdRequest(request: TransportRequest, known?: number): void {
     if (this.#over || this.#requests.size >= mcpHeldMax) {
       request.done?.(undefined);
       if (request.bytes !== undefined) this.#notSent(request.bytes, "too many messages wait");
       return;
     }
-    const key = ++this.#lastTransport;
+    const key = known ?? ++this.#lastTransport;
     this.#requests.set(key, request);
-    this.events.push({ type: "held", held: this.#underNonce(key, action) });
+    this.#actions.set(key, request.action);
+    this.events.push({ type: "held", held: this.#underNonce(key, request.action) });
   }
 
   /** Performs one request, and hands in what is answered; the client hears of what was not. */
   async #exchange(request: TransportRequest, context: ActContext, key: number): Promise<void> {
-    const { bytes, perform, done } = request;
+    const { bytes, address, perform, done } = request;
     this.#exchanging.set(key, undefined);
     let exchange: Exchange | undefined;
     try {
-      exchange = await perform(context);
-      const { answered, status, evidence } = exchange;
+      exchange = await perform(context, address);
+      const { answered, status, evidence, moved } = exchange;
+      if (moved !== undefined) {
+        this.#settle(key, { type: "moved", evidence });
+        const action = { ...request.action, address: moved };
+        this.#holdRequest({ ...request, action, address: moved }, key);
+        return;
+      }
       if (!answered) this.#unanswered(bytes, `the server answered ${status} without a message`);
       const ended = this.#exchanging.get(key);
       const plain = { type: "answered", ok: status < 400, bytes: 0 } as const;
@@ -315,7 +332,7 @@ export class RelaySession {
       this.#settle(key, { type: "failed", code: error.code, message: error.message });
     } finally {
       this.#exchanging.delete(key);
-      done?.(exchange);
+      if (exchange?.moved === undefined) done?.(exchange);
     }
   }
 
@@ -330,7 +347,7 @@ export class RelaySession {
   #notSent(bytes: Uint8Array, why: string): void {
     const message = readMessage(bytes);
     if (!message.ok || message.value.type !== "request") return;
-    this.#fromServer(errorMessage(message.value.id, deniedCode, why));
+    this.#fromServer(denial(message.value, why));
   }
 
   #hold(effect: Extract<RelayEffect, { readonly type: "hold" }>, ofSend: boolean): void {
@@ -362,7 +379,8 @@ export class RelaySession {
     made.nonce = held.nonce;
     this.#keys.set(toHex(held.nonce), key);
     this.#nonces.set(key, held.nonce);
-    return { ...held, what: `${action.server}.${action.tool}` };
+    const to = action.address === undefined ? "" : ` -> ${action.address}`;
+    return { ...held, what: `${action.server}.${action.tool}${to}` };
   }
 
   /** What was asked about may be proposed again: a nonce gets one decision. */

@@ -19,6 +19,8 @@ export interface CallAction {
   readonly [name: string]: CanonicalValue;
   readonly server: string;
   readonly tool: string;
+  /** Where a redirect of the server leads. */
+  readonly address?: string;
 }
 
 /** Of what is no tool: its definition is the server itself. */
@@ -111,8 +113,9 @@ export const actOfRequest = async (
   try {
     const exchange = await perform();
     done(exchange);
-    const { status, evidence } = exchange;
-    const answer = status < 400 ? "result" : "error";
+    const { status, evidence, moved } = exchange;
+    const plain = status < 400 ? "result" : "error";
+    const answer = moved === undefined ? plain : "redirect";
     return { ...nothing, status: "confirmed", result: {}, evidence: { ...evidence, answer } };
   } catch (error) {
     done(undefined);

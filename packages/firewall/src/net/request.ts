@@ -5,6 +5,7 @@
 import { err, ok, type Result } from "@ioi/base";
 import type { Action, CanonicalValue } from "@ioi/wire";
 import { modelEmbedUrl, modelRequestUrl } from "../model-url.ts";
+import { sameOrigin } from "./redirects.ts";
 import { streamTool } from "./server-calls.ts";
 import { type CanonicalUrl, parseCanonicalUrl } from "./url.ts";
 
@@ -20,6 +21,8 @@ export interface PermittedRequest {
     | { readonly type: "made" };
   /** Name of the secret that the Guardian adds. */
   readonly secret: string | undefined;
+  /** A redirect of the answer from here is followed: egress knows whether there was one. */
+  readonly from?: CanonicalUrl;
 }
 
 /** Headers that a driver which makes its own body may set. */
@@ -97,12 +100,19 @@ const modelRequest = (
   });
 };
 
-/** One message to an MCP server: where to is what the driver found, and the Guardian compares. */
+/**
+ * One message to an MCP server: where to is what the driver found, and the Guardian compares; or where
+ * the server sent it on, which is an address of the same origin.
+ */
 const toolRequest = ({ facts, args }: Action): Result<PermittedRequest, string> => {
-  const url = parseCanonicalUrl(facts["server"]?.realPath ?? "");
-  if (!url.ok) return err("the server is not reached over HTTP");
+  const server = parseCanonicalUrl(facts["server"]?.realPath ?? "");
+  if (!server.ok) return err("the server is not reached over HTTP");
+  const address = Object.hasOwn(args, "address") ? args["address"] : undefined;
+  const url = address === undefined ? server : parseCanonicalUrl(textOf(args, "address") ?? "");
+  if (!url.ok || !sameOrigin(url.value, server.value)) return err("it leads to another server");
   const listens = textOf(args, "tool") === streamTool;
   return ok({
+    ...(address === undefined ? {} : { from: server.value }),
     method: listens ? "GET" : "POST",
     url: url.value,
     headers: undefined,

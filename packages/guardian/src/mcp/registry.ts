@@ -38,7 +38,7 @@ import {
   unknownArgument,
 } from "./definitions.ts";
 import { collidesWithNative, isServerName, isToolName, skeletonOf } from "./names.ts";
-import { serverComplaint } from "./server-shape.ts";
+import { leadsInside, serverComplaint } from "./server-shape.ts";
 
 const { array, bool, bytes, oneOf, record, text } = schema;
 
@@ -363,6 +363,9 @@ export class McpRegistry {
     if ((facts["server"]?.realPath ?? "") !== known.server.url) {
       return refused("server", `${name} is not reached where it was confirmed.`, reviewText(name));
     }
+    if (Object.hasOwn(args, "address") && !leadsInside(known.server, args["address"])) {
+      return refused("server", `${name} sends this call to another server.`, elsewhereText(name));
+    }
     if (tool === startTool && known.server.url !== "") {
       return refused("server", `${name} is reached elsewhere, and not started.`, "");
     }
@@ -460,6 +463,9 @@ const sameWaiting = (a: readonly WaitingTool[], b: readonly WaitingTool[]): bool
       .join("\n");
   return keyed(a) === keyed(b);
 };
+
+const elsewhereText = (name: string): string =>
+  `A person confirms where it is now: ./ioi mcp add ${name} --replace --url ADDRESS`;
 
 const reviewText = (name: string): string => `A person looks at it: ./ioi mcp review ${name}`;
 

@@ -1,6 +1,6 @@
 /** Why what a person names is no server: how it is started or reached, and what it may reach. Pure. */
-import { nameClass, readHost } from "@ioi/firewall";
-import type { McpServer } from "@ioi/wire";
+import { nameClass, parseCanonicalUrl, readHost, sameOrigin } from "@ioi/firewall";
+import type { CanonicalValue, McpServer } from "@ioi/wire";
 import { printable } from "../rejections.ts";
 
 const placeComplaint = ({ url, network = [] }: McpServer): string | undefined => {
@@ -27,3 +27,10 @@ const commandComplaint = ({ argv, url, cwd, files, roots }: McpServer): string |
 
 export const serverComplaint = (server: McpServer): string | undefined =>
   commandComplaint(server) ?? placeComplaint(server);
+
+/** Where a server elsewhere sends a message on: another address of its own origin. */
+export const leadsInside = ({ url }: McpServer, address: CanonicalValue | undefined): boolean => {
+  const server = parseCanonicalUrl(url);
+  const to = parseCanonicalUrl(typeof address === "string" ? address : "");
+  return server.ok && to.ok && sameOrigin(server.value, to.value) && to.value.text !== url;
+};
