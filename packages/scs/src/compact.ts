@@ -11,7 +11,7 @@ import type { MemoryState } from "./file-types.ts";
 import type { MemoryFile } from "./file.ts";
 import { createMemoryFile, lockPath, operation, type Place } from "./header.ts";
 import type { NewSlot, Unlock } from "./keys.ts";
-import type { Compacted } from "./messages.ts";
+import type { Compacted, Parameters } from "./messages.ts";
 import { openMemoryFile } from "./open.ts";
 
 /** Bytes of contents in one commit of the new file. */
@@ -46,7 +46,12 @@ const copyVectors = async (from: MemoryFile, to: MemoryFile, path: string): Prom
   }
 };
 
-const copy = async (from: MemoryFile, to: MemoryFile, { path, now }: Place): Promise<number> => {
+const copy = async (
+  from: MemoryFile,
+  to: MemoryFile,
+  { path, now }: Place,
+  vectors: "with vectors" | "without vectors",
+): Promise<number> => {
   const atMs = now();
   const states = from.states();
   let account = accountOf(from, atMs);
@@ -74,7 +79,7 @@ const copy = async (from: MemoryFile, to: MemoryFile, { path, now }: Place): Pro
     state === "tombed" || (state === "superseded" && !superseded.has(id));
   await to.tomb(states.filter(isLeftOut).map(({ id }) => id));
   for (const { id, by } of from.superseded()) await to.supersede(id, by);
-  await copyVectors(from, to, path);
+  if (vectors === "with vectors") await copyVectors(from, to, path);
   return dropped;
 };
 
@@ -91,25 +96,27 @@ const removeIfThere = ({ files }: Place, path: string): Promise<void> =>
 
 /**
  * Compacts a file in its place. `slot`: how the new file is to be opened; it may be another way.
- * `index`: taken over if the file is still at its commit.
+ * `index`: taken over if the file is still at its commit. `anew`: of another embedder, so vectors are not
+ * taken over.
  */
 export const compactMemoryFile = async (
   place: Place,
   unlock: Unlock,
   slot: NewSlot,
   index?: CarriedIndex,
+  anew?: Pick<Parameters, "index" | "embedder">,
 ): Promise<Compaction> => {
   const { files, path } = place;
   await using from = await openMemoryFile(place, "write", unlock);
   const beside: Place = { ...place, path: `${path}.compacting` };
   await removeIfThere(place, beside.path);
-  const { parameters } = from.info;
-  await createMemoryFile(beside, { index: parameters.index, embedder: parameters.embedder }, slot);
+  const { index: indexed, embedder } = anew ?? from.info.parameters;
+  await createMemoryFile(beside, { index: indexed, embedder }, slot);
   const unlockNew: Unlock = slot.type === "open" ? { type: "none" } : slot;
   let dropped: number;
   {
     await using to = await openMemoryFile(beside, "write", unlockNew);
-    dropped = await copy(from, to, place);
+    dropped = await copy(from, to, place, anew === undefined ? "with vectors" : "without vectors");
     const { lastCommit, memories: count } = from.info;
     if (index !== undefined && lastCommit && equalBytes(index.commit, lastCommit)) {
       const { bytes } = index;

@@ -44,19 +44,33 @@ export const encodeVectors = (dimension: number, rows: VectorRows): Uint8Array =
   return concatBytes(uintLE(dimension, dimensionBytes), present, packed);
 };
 
+/** Bytes before the components: which of `count` memories have a vector. */
+export const presenceBytes = (count: number): number => dimensionBytes + Math.ceil(count / 8);
+
+const isPresent = (bytes: Uint8Array, place: number): boolean =>
+  (((bytes[dimensionBytes + (place >> 3)] as number) >> (place & 7)) & 1) === 1;
+
+/** Places of the memories that have a vector; undefined: these are not all of those bytes. */
+export const presentIn = (count: number, bytes: Uint8Array): readonly number[] | undefined => {
+  if (bytes.length < presenceBytes(count)) return undefined;
+  return Array.from({ length: count }, (_, place) => place).filter((place) =>
+    isPresent(bytes, place),
+  );
+};
+
 /** Where the vector of each memory begins, by place; undefined: it has none. */
 const placesOf = (
   dimension: number,
   count: number,
   bytes: Uint8Array,
 ): readonly (number | undefined)[] | undefined => {
-  const presentEnd = dimensionBytes + Math.ceil(count / 8);
+  const presentEnd = presenceBytes(count);
   if (bytes.length < presentEnd) return undefined;
   if (((bytes[0] as number) | ((bytes[1] as number) << 8)) !== dimension) return undefined;
   const places: (number | undefined)[] = [];
   let at = presentEnd;
   for (let i = 0; i < count; i++) {
-    const isHeld = (((bytes[dimensionBytes + (i >> 3)] as number) >> (i & 7)) & 1) === 1;
+    const isHeld = isPresent(bytes, i);
     places.push(isHeld ? at : undefined);
     if (isHeld) at += rowBytesOf(dimension);
   }

@@ -1,9 +1,24 @@
 /** Compaction of a file with its index, which is not made again but taken over. */
 import { type Compaction, compactMemoryFile } from "../compact.ts";
-import type { Place } from "../header.ts";
+import type { Embedder } from "../embed/embedder.ts";
+import { noVectors, type Place } from "../header.ts";
 import type { NewSlot, Unlock } from "../keys.ts";
-import { openSubstrate } from "./open.ts";
+import { openSubstrate, withVectors } from "./open.ts";
 import type { OpenOptions } from "./types.ts";
+
+/**
+ * The same memories in a file of another embedder: the log goes on, vectors are made anew by `embed` of
+ * the substrate. So vectors of two embedders never lie in one file.
+ */
+export const changeEmbedder = async (
+  place: Place,
+  slot: NewSlot,
+  unlock: Unlock,
+  embedder: Embedder | undefined,
+): Promise<Compaction> => {
+  const anew = embedder === undefined ? noVectors : withVectors(place, embedder);
+  return await compactMemoryFile(place, unlock, slot, undefined, anew);
+};
 
 /** See `compactMemoryFile`. */
 export const compactSubstrate = async (

@@ -1,11 +1,12 @@
-export { compactSubstrate } from "./compact.ts";
-export { createSubstrate, openSubstrate } from "./open.ts";
+export { changeEmbedder, compactSubstrate } from "./compact.ts";
+export { createSubstrate, isEmbedderOf, openSubstrate } from "./open.ts";
 export { searchDefaults } from "./recall.ts";
 export { Substrate } from "./substrate.ts";
 export type {
   AsOf,
   Audit,
   CreateOptions,
+  Embedded,
   LogCheckpoint,
   OpenOptions,
   Progress,
@@ -16,5 +17,6 @@ export type {
   RecallFilter,
   RecallQuery,
   Remembered,
+  RememberOptions,
   SubstrateInfo,
 } from "./types.ts";

@@ -7,10 +7,10 @@ import { type OpenMode, openMemoryFile } from "../open.ts";
 import { Substrate } from "./substrate.ts";
 import type { CreateOptions, OpenOptions } from "./types.ts";
 
-const withVectors = (
+export const withVectors = (
   place: Place,
   embedder: Embedder,
-  { m = 16, efConstruction = 200 }: CreateOptions,
+  { m = 16, efConstruction = 200 }: Pick<CreateOptions, "m" | "efConstruction"> = {},
 ): Omit<Parameters, "slots" | "createdMs"> => {
   assert(embedder.dimension > 0, "an embedder without dimension");
   return {
@@ -33,10 +33,20 @@ export const createSubstrate = async (place: Place, options: CreateOptions): Pro
   await createMemoryFile(place, given, slot);
 };
 
-const checkEmbedder = (place: Place, given: Embedder, { index, embedder }: Parameters): void => {
-  const { kind, name, revision } = given.identity;
-  const isSame = kind === embedder.kind && name === embedder.name && revision === embedder.revision;
-  if (isSame && given.dimension === index.dimension) return;
+/** Whether the vectors of a file are those of an embedder. */
+export const isEmbedderOf = (
+  { index, embedder }: Pick<Parameters, "index" | "embedder">,
+  { identity, dimension }: Pick<Embedder, "identity" | "dimension">,
+): boolean =>
+  identity.kind === embedder.kind &&
+  identity.name === embedder.name &&
+  identity.revision === embedder.revision &&
+  dimension === index.dimension;
+
+const checkEmbedder = (place: Place, given: Embedder, parameters: Parameters): void => {
+  if (isEmbedderOf(parameters, given)) return;
+  const { kind, name } = given.identity;
+  const { index, embedder } = parameters;
   const had = index.dimension === 0 ? "no embedder" : `${embedder.kind} ${embedder.name}`;
   throw operation("E_SCS_EMBEDDER", place.path, `it was made with ${had}, not ${kind} ${name}`);
 };

@@ -11,7 +11,7 @@ import type { Kept } from "../kept.ts";
 import { recallAnswersMax } from "../limits.ts";
 import type { Memory } from "../memory.ts";
 import type { WordIndex } from "../words/index.ts";
-import type { AsOf, RecallFilter, RecallQuery } from "./types.ts";
+import type { AsOf, Recalled, RecalledAnswer, RecallFilter, RecallQuery } from "./types.ts";
 import type { Scored, VectorIndex } from "./vector-index.ts";
 
 /** What memories are filtered by. */
@@ -179,4 +179,39 @@ export const find = (
     ? fuse(order(worded), order(vectored), { k, isWeak })
     : [...order(worded), ...order(vectored)].slice(0, k);
   return { ids, words: scoresOf(worded), vectors: scoresOf(vectored) };
+};
+
+/** Answers that are compared with each other for saying the same. */
+const comparedMax = 128;
+
+/** What was found, read, with the roots of the commit that was asked. */
+export const recalledOf = async (
+  file: MemoryFile,
+  { ids, words, vectors }: Found,
+  commit: number,
+  isAlike: (a: number, b: number) => boolean,
+): Promise<Recalled> => {
+  const answers: RecalledAnswer[] = [];
+  const compared = ids.slice(0, comparedMax);
+  for (const [i, id] of ids.entries()) {
+    const [byWords, byVector] = [words.get(id), vectors.get(id)];
+    answers.push({
+      id,
+      rank: i + 1,
+      ...(byWords === undefined ? {} : { words: byWords }),
+      ...(byVector === undefined ? {} : { vector: byVector }),
+      memory: await file.read(id),
+      nearDuplicates: compared.filter((other) => other !== id && isAlike(id, other)),
+    });
+  }
+  const body = file.lastCommit?.body;
+  const isLast = commit === body?.number;
+  const size = file.commits[commit]?.logSize ?? 0;
+  return {
+    answers,
+    commit,
+    logRoot: file.logRootAt(size),
+    ...(isLast && body.indexRoot !== undefined ? { indexRoot: body.indexRoot } : {}),
+    ...(isLast && body.lexicalRoot !== undefined ? { lexicalRoot: body.lexicalRoot } : {}),
+  };
 };

@@ -28,24 +28,25 @@ import {
   find,
   isFiltered,
   isWhole,
-  type Found,
   isReadable,
   type Meta,
   readMetas,
+  recalledOf,
 } from "./recall.ts";
 import { proofOf, provableSearch } from "./proof.ts";
 import type {
   Audit,
   Cancellable,
   LogCheckpoint,
+  Embedded,
   OpenOptions,
   Progress,
   ProvedRecall,
   ProveOptions,
   Recalled,
-  RecalledAnswer,
   RecallQuery,
   Remembered,
+  RememberOptions,
   SubstrateInfo,
 } from "./types.ts";
 import type { NewNode, VectorIndex } from "./vector-index.ts";
@@ -57,8 +58,6 @@ import { isSameWords, loadWords, type WordStore } from "./word-store.ts";
 const snapshotEvery = { writing: 4096, closing: 64 } as const;
 /** Memories of one call for which other threads are started; they help until the index is let go. */
 const threadedMemoriesMin = 256;
-/** Answers that are compared with each other for saying the same. */
-const comparedMax = 128;
 
 export class Substrate implements AsyncDisposable {
   readonly file: MemoryFile;
@@ -179,12 +178,12 @@ export class Substrate implements AsyncDisposable {
   /** Stores memories, all or none. One that is there already is told, and kept all the same. */
   async remember(
     memories: readonly NewMemory[],
-    { signal }: Cancellable = {},
+    { signal, embed = "now" }: RememberOptions = {},
   ): Promise<readonly Remembered[]> {
     signal?.throwIfAborted();
     checkInput(memories, this.#place.path);
     const texts = memories.map(({ text }) => text);
-    const components = await this.#vectoriser.embed(texts, signal);
+    const components = embed === "now" ? await this.#vectoriser.embed(texts, signal) : undefined;
     signal?.throwIfAborted();
     return await this.#inTurn(async () => {
       const words = await this.#loadWords();
@@ -206,7 +205,7 @@ export class Substrate implements AsyncDisposable {
   }
 
   #adding({ first, leaves }: Adding, components: readonly Int16Array[] | undefined): Extra {
-    if (components === undefined) return {};
+    if (components === undefined) return { indexRoot: this.#indexRoot };
     this.#index?.add(
       components.map((each, i) => {
         const leaf = leaves[i] as Uint8Array;
@@ -216,6 +215,48 @@ export class Substrate implements AsyncDisposable {
     const bytes = encodeVectors(this.#vectors.dimension, components);
     const segment = { kind: "vector", first, count: components.length, bytes } as const;
     return { segments: [segment], indexRoot: this.#indexRoot };
+  }
+
+  /** How many memories have no vector, where there are vectors. */
+  async unembedded(): Promise<number> {
+    return await this.#inTurn(async () => (await this.#missing()).length);
+  }
+
+  async #missing(): Promise<readonly number[]> {
+    return this.#vectoriser.hasVectors ? await this.#vectors.missing() : [];
+  }
+
+  /** Gives vectors to at most so many memories that have none, the oldest first. */
+  async embed(most: number, { signal }: Cancellable = {}): Promise<Embedded> {
+    const due = await this.#inTurn(() => this.#missing());
+    const ids = due.slice(0, most);
+    const texts: string[] = [];
+    for (const id of ids) texts.push((await this.file.read(id)).text);
+    const components = ids.length === 0 ? [] : await this.#vectoriser.embed(texts, signal);
+    const given = new Map(ids.map((id, i) => [id, components?.[i] as Int16Array]));
+    if (given.size > 0) {
+      await this.#inTurn(() => this.#give(given));
+      if (!this.#isExact) await this.rebuild();
+    }
+    return { embedded: given.size, left: due.length - given.size };
+  }
+
+  async #give(given: Map<number, Int16Array>): Promise<void> {
+    await this.#changing(async () => {
+      const index = await this.#loadIndex();
+      for (const id of given.keys()) if (!isReadable(this.file, id)) given.delete(id);
+      const nodes = [...given].map(([memory, each]) => ({
+        memory,
+        components: () => each,
+        leaf: this.file.leafOf(memory),
+      }));
+      // The index is in the order of the log: one that comes between others makes it anew.
+      const isNext = index?.isBefore(nodes[0]?.memory ?? 0) === true;
+      if (isNext) index.add(nodes);
+      this.#isExact &&= isNext;
+      const { segments, drop } = await this.#vectors.withMore(given);
+      await this.#replace(segments, drop);
+    });
   }
 
   async recall(query: RecallQuery, { signal }: Cancellable = {}): Promise<Recalled> {
@@ -255,41 +296,10 @@ export class Substrate implements AsyncDisposable {
       const words = query.by === "vectors" ? undefined : await this.#loadAllWords();
       const index = components === undefined ? undefined : await this.#loadIndex();
       const found = find(question, words, index);
-      return await then(await this.#recalled(found, commit), components);
+      const isAlike = (a: number, b: number): boolean =>
+        this.#words?.isSame(a, b) === true || this.#index?.isNear(a, b) === true;
+      return await then(await recalledOf(this.file, found, commit, isAlike), components);
     });
-  }
-
-  async #recalled({ ids, words, vectors }: Found, commit: number): Promise<Recalled> {
-    const answers: RecalledAnswer[] = [];
-    for (const [i, id] of ids.entries()) {
-      const [byWords, byVector] = [words.get(id), vectors.get(id)];
-      answers.push({
-        id,
-        rank: i + 1,
-        ...(byWords === undefined ? {} : { words: byWords }),
-        ...(byVector === undefined ? {} : { vector: byVector }),
-        memory: await this.file.read(id),
-        nearDuplicates: this.#alike(id, ids.slice(0, comparedMax)),
-      });
-    }
-    const body = this.file.lastCommit?.body;
-    const isLast = commit === body?.number;
-    const size = this.file.commits[commit]?.logSize ?? 0;
-    return {
-      answers,
-      commit,
-      logRoot: this.file.logRootAt(size),
-      ...(isLast && body.indexRoot !== undefined ? { indexRoot: body.indexRoot } : {}),
-      ...(isLast && body.lexicalRoot !== undefined ? { lexicalRoot: body.lexicalRoot } : {}),
-    };
-  }
-
-  #alike(id: number, ids: readonly number[]): readonly number[] {
-    return ids.filter(
-      (other) =>
-        other !== id &&
-        (this.#words?.isSame(id, other) === true || this.#index?.isNear(id, other) === true),
-    );
   }
 
   /** Erases memories and all that finds them. A large index is then to be made anew: `rebuild`. */

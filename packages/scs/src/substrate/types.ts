@@ -52,6 +52,17 @@ export interface SubstrateInfo extends FileInfo {
   readonly stale: boolean;
 }
 
+export interface RememberOptions extends Cancellable {
+  /** `later`: stored without vectors, which `embed` makes; found by words until then. */
+  readonly embed?: "now" | "later" | undefined;
+}
+
+/** What `embed` did, and how many memories are still without a vector. */
+export interface Embedded {
+  readonly embedded: number;
+  readonly left: number;
+}
+
 export interface Remembered {
   readonly id: number;
   /** One that says nearly the same; both are kept. */

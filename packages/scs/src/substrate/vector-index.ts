@@ -67,9 +67,8 @@ export class VectorIndex {
   #graph: KernelGraph;
   #commitment: mhnsw.Commitment;
   #capacity: number;
-  /** By node. */
+  /** By node; they rise. */
   readonly #memories: number[] = [];
-  readonly #nodes = new Map<number, number>();
 
   constructor(
     hashing: Hashing,
@@ -100,7 +99,12 @@ export class VectorIndex {
   }
 
   has(memory: number): boolean {
-    return this.#nodes.has(memory);
+    return this.#nodeOf(memory) !== undefined;
+  }
+
+  /** Whether all its memories came before this one. */
+  isBefore(memory: number): boolean {
+    return (this.#memories.at(-1) ?? -1) < memory;
   }
 
   /** Has other threads help with what is added from now on, until `dismiss`. */
@@ -123,8 +127,18 @@ export class VectorIndex {
     }
   }
 
+  #nodeOf(memory: number): number | undefined {
+    let [low, high] = [0, this.#memories.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#memories[middle] as number) < memory) low = middle + 1;
+      else high = middle;
+    }
+    return this.#memories[low] === memory ? low : undefined;
+  }
+
   #name(memory: number): void {
-    this.#nodes.set(memory, this.#memories.length);
+    assert(this.isBefore(memory), "nodes out of order");
     this.#memories.push(memory);
   }
 
@@ -152,7 +166,7 @@ export class VectorIndex {
 
   /** Leaves a memory out of answers. */
   bury(memory: number): void {
-    const node = this.#nodes.get(memory);
+    const node = this.#nodeOf(memory);
     if (node === undefined || this.#graph.isGone(node)) return;
     this.#graph.bury(node);
     this.#commitment.touch([node]);
@@ -164,7 +178,7 @@ export class VectorIndex {
 
   /** The stored vector of a memory. */
   components(memory: number): Int16Array | undefined {
-    const node = this.#nodes.get(memory);
+    const node = this.#nodeOf(memory);
     return node === undefined ? undefined : componentsOf(this.#graph.vector(node));
   }
 

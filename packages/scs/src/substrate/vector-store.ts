@@ -10,7 +10,8 @@ import type { KernelSource } from "../kernel/exports.ts";
 import { joinedBytesMax, vectorSegmentMemoriesMax } from "../limits.ts";
 import { storedDimension } from "../quantise.ts";
 import type { NewSegment } from "../segments.ts";
-import { decodeVectors, encodeVectors, readVectors } from "../vectors.ts";
+import { decodeVectors, encodeVectors, presenceBytes, presentIn, readVectors } from "../vectors.ts";
+import { isReadable } from "./recall.ts";
 import type { Progress } from "./types.ts";
 import { type NewNode, VectorIndex } from "./vector-index.ts";
 
@@ -68,6 +69,63 @@ export class VectorStore {
     return count;
   }
 
+  /** Memories that can be read and have no vector, by number. */
+  async missing(): Promise<readonly number[]> {
+    const held = new Set<number>();
+    for (const segment of ofKind(this.#file, "vector")) {
+      const { first, count } = segment;
+      const bytes = await this.#file.readSegment(segment, presenceBytes(count));
+      const places = bytes && presentIn(count, bytes);
+      if (places === undefined) throw await this.#unreadable(segment);
+      for (const place of places) held.add(first + place);
+    }
+    const missing: number[] = [];
+    for (let id = 0; id < this.#file.memories; id++) {
+      if (!held.has(id) && isReadable(this.#file, id)) missing.push(id);
+    }
+    return missing;
+  }
+
+  /** Segments that hold these vectors too, and the segments that they replace. */
+  async withMore(
+    more: ReadonlyMap<number, Int16Array>,
+  ): Promise<{ readonly segments: readonly NewSegment[]; readonly drop: readonly number[] }> {
+    const left = new Map([...more].toSorted(([a], [b]) => a - b));
+    const segments: NewSegment[] = [];
+    const drop: number[] = [];
+    const hold = (first: number, rows: readonly (Int16Array | undefined)[]): void => {
+      const bytes = encodeVectors(this.dimension, rows);
+      segments.push({ kind: "vector", first, count: rows.length, bytes });
+    };
+    for (const segment of ofKind(this.#file, "vector")) {
+      const { first, count, number } = segment;
+      const own = [...left].filter(([id]) => id >= first && id < first + count);
+      if (own.length === 0) continue;
+      const bytes = await this.#file.readSegment(segment);
+      const held = bytes && decodeVectors(this.dimension, count, bytes);
+      if (held === undefined) throw await this.#unreadable(segment);
+      const rows = [...held];
+      for (const [id, components] of own) {
+        rows[id - first] = components;
+        left.delete(id);
+      }
+      hold(first, rows);
+      drop.push(number);
+    }
+    let run: Int16Array[] = [];
+    for (const [id, components] of left) {
+      run.push(components);
+      if (left.has(id + 1)) continue;
+      hold(id + 1 - run.length, run);
+      run = [];
+    }
+    return { segments, drop };
+  }
+
+  #unreadable({ first, count }: KeptSegment): Promise<Error> {
+    return this.#file.unreadable(`the segment of vectors ${first} to ${first + count - 1}`);
+  }
+
   /** What the index has to have, in order. */
   async nodes(): Promise<readonly NewNode[]> {
     const nodes: NewNode[] = [];
@@ -75,11 +133,7 @@ export class VectorStore {
     for (const segment of ofKind(this.#file, "vector")) {
       const bytes = await this.#file.readSegment(segment);
       const rows = bytes && readVectors(this.dimension, segment.count, bytes, row);
-      if (rows === undefined) {
-        const { first, count } = segment;
-        const last = first + count - 1;
-        throw await this.#file.unreadable(`the segment of vectors ${first} to ${last}`);
-      }
+      if (rows === undefined) throw await this.#unreadable(segment);
       for (const [i, components] of rows.entries()) {
         const memory = segment.first + i;
         if (components === undefined || keptOf(this.#file, memory) === undefined) continue;
