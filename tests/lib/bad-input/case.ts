@@ -1,5 +1,5 @@
 /** One line of bad input: what is fed, what must be answered. */
-import type { CliResult } from "../kernel.ts";
+import type { CliOptions, CliResult } from "../kernel.ts";
 
 export interface Verdict {
   readonly ok: boolean;
@@ -7,10 +7,23 @@ export interface Verdict {
   readonly actual: string;
 }
 
+/** What a case is played with. */
+export interface Means {
+  readonly signal: AbortSignal;
+  readonly quick: boolean;
+  /** The command line: in the short form inside this process, in the full form one for each time. */
+  readonly ioi: (args: readonly string[], options?: CliOptions) => Promise<CliResult>;
+}
+
 export interface BadInputCase {
   readonly id: string;
-  run(signal: AbortSignal, quick: boolean): Promise<Verdict>;
+  /** Left out of the short form, which plays another one of its kind. */
+  readonly slow?: true;
+  run(means: Means): Promise<Verdict>;
 }
+
+/** The full form alone plays it: the short one has another of its kind. */
+export const fullOnly = (one: BadInputCase): BadInputCase => ({ ...one, slow: true });
 
 export const judged = (expected: string, ok: boolean, actual: string): Verdict => ({
   ok,

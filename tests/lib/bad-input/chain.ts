@@ -2,70 +2,21 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { client, dial } from "@ioi/host/rpc";
-import { pb } from "@ioi/wire";
-import { ioi, Scratch, TestKernel } from "../kernel.ts";
+import { Scratch, TestKernel } from "../kernel.ts";
 import { PatientClient } from "../sessions.ts";
-import { answered, type BadInputCase, judged, show, type Verdict } from "./case.ts";
+import { answered, type BadInputCase, judged, type Means, show, type Verdict } from "./case.ts";
+import { anchor, checkpoint, idleBlockMs, statusOf, until, usedFolder, waitMs } from "./used.ts";
 
-const waitMs = 20_000;
-
-const start = (data: string) => ioi(["start", "--data", data, "--port", "0", "--exit-when-ready"]);
+const start = ({ ioi }: Means, data: string) =>
+  ioi(["start", "--data", data, "--port", "0", "--exit-when-ready"]);
 
 /** Sessions of nothing but their opening, a checkpoint over them, and the block that has it. */
 const anchored = async (data: string, sessions: number, signal: AbortSignal): Promise<number> => {
-  await using kernel = await TestKernel.start({ data, idleBlockMs: 200 });
+  await using kernel = await TestKernel.start({ data, idleBlockMs });
   const patient = new PatientClient(data, signal);
   for (let i = 0; i < sessions; i++)
     await patient.utter(`/list . ${i}`, path.dirname(data), waitMs);
-  await checkpoint(data);
-  const { size } = await receipts(data);
-  await until(async () => (await statusOf(kernel)).receiptsSize === size, signal);
-  return Number(size);
-};
-
-const checkpoint = async (data: string): Promise<void> => {
-  await using channel = await dial(path.join(data, "run/guardian.sock"));
-  await client(pb.Person, channel).checkpoint({}, { deadlineMs: waitMs });
-};
-
-const receipts = async (data: string): Promise<{ readonly size: bigint }> => {
-  await using channel = await dial(path.join(data, "run/guardian.sock"));
-  return await client(pb.Person, channel).listReceipts({ from: 0n, limit: 0, session: "" });
-};
-
-const statusOf = async (kernel: TestKernel): Promise<{ readonly receiptsSize: bigint }> => {
-  await using channel = await dial(path.join(kernel.data, "run/launcher.sock"));
-  return await client(pb.Kernel, channel).chainStatus({}, { deadlineMs: waitMs });
-};
-
-const until = async (isSo: () => Promise<boolean>, signal: AbortSignal): Promise<void> => {
-  for (const end = performance.now() + waitMs; !(await isSo());) {
-    if (performance.now() > end) return;
-    await sleep(50, undefined, { signal });
-  }
-};
-
-let used: Promise<Scratch> | undefined;
-
-/** A folder with a few blocks, made once; each case has its copy. */
-const usedFolder = async (scratch: Scratch, signal: AbortSignal): Promise<string> => {
-  used ??= (async () => {
-    const made = new Scratch();
-    await anchored(made.at("data"), 2, signal);
-    return made;
-  })();
-  const data = scratch.at("data");
-  execFileSync("cp", ["-a", (await used).at("data"), data]);
-  return data;
-};
-
-/** The folder that was copied goes. */
-export const endChain = async (): Promise<void> => {
-  const made = await used;
-  used = undefined;
-  made?.[Symbol.dispose]();
+  return await anchor(kernel, signal);
 };
 
 const blocksFile = (data: string): string => {
@@ -93,14 +44,14 @@ const both = (...verdicts: readonly Verdict[]): Verdict => ({
 /** The Guardian's log set back to an earlier size, and grown on differently. */
 const forkedLog: BadInputCase = {
   id: "checkpoint-that-does-not-extend-the-last",
-  run: async (signal) => {
+  run: async ({ signal }) => {
     using scratch = new Scratch();
     const data = await usedFolder(scratch, signal);
     const names = ["receipts.log", "checkpoints.log"].map((name) => `${data}/guardian/${name}`);
     const old = names.map((name) => fs.readFileSync(name));
     const before = await anchored(data, 3, signal);
     for (const [index, name] of names.entries()) fs.writeFileSync(name, old[index] as Buffer);
-    await using kernel = await TestKernel.start({ data, idleBlockMs: 200 });
+    await using kernel = await TestKernel.start({ data, idleBlockMs });
     const patient = new PatientClient(data, signal);
     const smaller = await refusedAfter(data, signal);
     // Beyond the old size again, but other receipts.
@@ -126,13 +77,13 @@ const refusedAfter = async (data: string, signal: AbortSignal): Promise<boolean>
 
 const tornTail: BadInputCase = {
   id: "chain-with-a-torn-tail",
-  run: async (signal) => {
+  run: async ({ signal, ioi }) => {
     using scratch = new Scratch();
     const data = await usedFolder(scratch, signal);
     const file = blocksFile(data);
     // Into the last signature: what an append that was cut off leaves.
     fs.truncateSync(file, fs.statSync(file).size - 100);
-    await using kernel = await TestKernel.start({ data, idleBlockMs: 200 });
+    await using kernel = await TestKernel.start({ data, idleBlockMs });
     const cut = /"event":"chain\.opened".*"cutBytes":([1-9]\d*)/.exec(logged(data));
     const status = await ioi(["chain", "status", "--data", kernel.data]);
     return judged(
@@ -145,30 +96,38 @@ const tornTail: BadInputCase = {
 
 const corruptMiddle: BadInputCase = {
   id: "chain-with-a-corrupt-middle",
-  run: async (signal, quick) => {
+  run: async (means) => {
+    const { signal, quick, ioi } = means;
     using scratch = new Scratch();
     const data = await usedFolder(scratch, signal);
     const file = blocksFile(data);
     const bytes = fs.readFileSync(file);
     bytes[500] = (bytes[500] as number) ^ 0x41;
     fs.writeFileSync(file, bytes);
-    const refused = answered(await start(data), 5, "E_WAL_CORRUPT", /record \d/, "chain reset");
+    const refused = answered(
+      await start(means, data),
+      5,
+      "E_WAL_CORRUPT",
+      /record \d/,
+      "chain reset",
+    );
     const same = fs.readFileSync(file).equals(bytes);
     const written = judged("nothing was written", same, `same bytes: ${same}`);
     const reset = answered(await ioi(["chain", "reset", "--data", data]), 0, ".lost-1");
     // That a reset folder goes on is shown by `chain-that-lost-its-blocks` in the short form too.
-    const after = quick ? [] : [answered(await start(data), 0)];
+    const after = quick ? [] : [answered(await start(means, data), 0)];
     return both(refused, written, reset, ...after);
   },
 };
 
 const lostBlocks: BadInputCase = {
   id: "chain-that-lost-its-blocks",
-  run: async (signal) => {
+  run: async (means) => {
+    const { signal, ioi } = means;
     using scratch = new Scratch();
     const data = await usedFolder(scratch, signal);
     fs.rmSync(path.join(data, "orchestrator/chain"), { recursive: true });
-    const refused = answered(await start(data), 5, "E_CHAIN_BEHIND", "chain reset");
+    const refused = answered(await start(means, data), 5, "E_CHAIN_BEHIND", "chain reset");
     const reset = answered(await ioi(["chain", "reset", "--data", data]), 0);
     const size = await anchored(data, 1, signal);
     return both(refused, reset, judged("blocks go on", size > 2, `${size} receipts anchored`));
@@ -177,30 +136,33 @@ const lostBlocks: BadInputCase = {
 
 const forgottenHeaders: BadInputCase = {
   id: "guardian-that-forgot-its-headers",
-  run: async (signal) => {
+  run: async (means) => {
     using scratch = new Scratch();
-    const data = await usedFolder(scratch, signal);
+    const data = await usedFolder(scratch, means.signal);
     fs.rmSync(path.join(data, "guardian/headers.log"));
-    return answered(await start(data), 5, "E_CHAIN_AHEAD", /backup/);
+    return answered(await start(means, data), 5, "E_CHAIN_AHEAD", /backup/);
   },
 };
 
-const runOnce = (data: string) =>
+const runOnce = ({ ioi }: Means, data: string) =>
   ioi(["run", "/list .", "--workspace", path.dirname(data), "--data", data]);
 
 /** Two short commands, then guardian/ as it was between them: nothing else ever ran. */
 const shortLives: BadInputCase = {
   id: "guardian-set-back-between-two-short-runs",
-  run: async (_signal, quick) => {
+  // A Guardian behind its chain is `guardian-that-forgot-its-headers` in the short form.
+  slow: true,
+  run: async (means) => {
+    const { ioi } = means;
     using scratch = new Scratch();
     const data = scratch.at("data");
     const [guardian, kept] = [path.join(data, "guardian"), scratch.at("kept")];
-    const first = answered(await runOnce(data), 0);
+    const first = answered(await runOnce(means, data), 0);
     execFileSync("cp", ["-a", guardian, kept]);
-    const second = answered(await runOnce(data), 0);
+    const second = answered(await runOnce(means, data), 0);
     fs.rmSync(guardian, { recursive: true });
     fs.renameSync(kept, guardian);
-    const refused = answered(await runOnce(data), 5, "E_CHAIN_AHEAD", /backup/);
+    const refused = answered(await runOnce(means, data), 5, "E_CHAIN_AHEAD", /backup/);
     const told = answered(
       await ioi(["status", "--data", data]),
       5,
@@ -209,9 +171,8 @@ const shortLives: BadInputCase = {
     );
     const reset = answered(await ioi(["chain", "reset", "--data", data]), 0);
     const after = answered(await ioi(["status", "--data", data]), 5, "E_CLI_NO_KERNEL");
-    // As above.
-    const next = quick ? [] : [answered(await start(data), 0)];
-    return both(first, second, refused, told, reset, after, ...next);
+    const next = answered(await start(means, data), 0);
+    return both(first, second, refused, told, reset, after, next);
   },
 };
 

@@ -21,10 +21,10 @@ import {
 } from "@ioi/scs";
 import { verifyRecall } from "@ioi/verifier";
 import { type CliResult, ioi, Scratch } from "../kernel.ts";
-import { answered, type BadInputCase, judged, show, type Verdict } from "./case.ts";
+import { answered, type BadInputCase, judged, type Means, show, type Verdict } from "./case.ts";
 
-const scs = (folder: string, ...args: readonly string[]): Promise<CliResult> =>
-  ioi(["scs", ...args], { cwd: folder });
+const scs = (means: Means, folder: string, ...args: readonly string[]): Promise<CliResult> =>
+  means.ioi(["scs", ...args], { cwd: folder });
 
 const kernel = wasmSource<KernelExports>(simdKernel);
 const memoryOf = (text: string) => ({ text, origin: { kind: "user", from: "suite" } });
@@ -54,10 +54,10 @@ const made = async (
 const fileCase = (
   id: string,
   change: (bytes: Uint8Array) => Uint8Array,
-  judge: (folder: string) => Promise<Verdict>,
+  judge: (folder: string, means: Means) => Promise<Verdict>,
 ): BadInputCase => ({
   id: `memory-file-${id}`,
-  run: async () => {
+  run: async (means) => {
     using scratch = new Scratch();
     const folder = await made(scratch);
     const file = path.join(folder, "a.scs");
@@ -65,7 +65,7 @@ const fileCase = (
     fs.writeFileSync(file, bytes);
     const before = fs.statSync(file, { bigint: true }).mtimeNs;
     const names = fs.readdirSync(folder).join(" ");
-    const verdict = await judge(folder);
+    const verdict = await judge(folder, means);
     const after = fs.statSync(file, { bigint: true }).mtimeNs;
     const isUntouched =
       Buffer.compare(fs.readFileSync(file), bytes) === 0 &&
@@ -93,9 +93,9 @@ const withSuperblock = (bytes: Uint8Array, at: number, value: number): Uint8Arra
 
 const refused =
   (code: string, exit: number, ...commands: readonly (readonly string[])[]) =>
-  async (folder: string): Promise<Verdict> => {
+  async (folder: string, means: Means): Promise<Verdict> => {
     for (const command of commands) {
-      const verdict = answered(await scs(folder, ...command), exit, code, "Next:");
+      const verdict = answered(await scs(means, folder, ...command), exit, code, "Next:");
       if (!verdict.ok) return { ...verdict, actual: `${command[0]}: ${verdict.actual}` };
     }
     return judged(code, true, "as expected, at each command");
@@ -135,8 +135,8 @@ const files: readonly BadInputCase[] = [
   fileCase(
     "truncated-is-read",
     (bytes) => bytes.slice(0, bytes.length - 100),
-    async (folder) => {
-      const found = await scs(folder, ...search);
+    async (folder, means) => {
+      const found = await scs(means, folder, ...search);
       return answered(found, 0, "The key is under the mat.");
     },
   ),
@@ -144,7 +144,7 @@ const files: readonly BadInputCase[] = [
 
 const wrongKey: BadInputCase = {
   id: "memory-file-wrong-key",
-  run: async () => {
+  run: async (means) => {
     using scratch = new Scratch();
     const [right, wrong] = [scratch.at("right"), scratch.at("wrong")];
     fs.writeFileSync(right, "correct horse\n");
@@ -152,8 +152,8 @@ const wrongKey: BadInputCase = {
     const scrypt = { log2Cost: 15, blockSize: 8, parallel: 1 };
     const passphrase = Buffer.from("correct horse");
     const folder = await made(scratch, { type: "passphrase", passphrase, scrypt });
-    const found = await scs(folder, ...search, "--passphrase-file", right);
-    const not = await scs(folder, ...search, "--passphrase-file", wrong);
+    const found = await scs(means, folder, ...search, "--passphrase-file", right);
+    const not = await scs(means, folder, ...search, "--passphrase-file", wrong);
     const verdict = answered(not, 5, "E_SCS_KEY", "Next:");
     return found.code === 0 ? verdict : answered(found, 0, "opens with the right one");
   },
@@ -161,22 +161,22 @@ const wrongKey: BadInputCase = {
 
 const mixedEmbedders: BadInputCase = {
   id: "memory-file-mixed-embedders",
-  run: async () => {
+  run: async (means) => {
     using scratch = new Scratch();
     const folder = await made(scratch, { type: "open" }, new HashedEmbedder());
     // Nobody answers there, and nobody is asked.
     const other = ["--embedder", "http://127.0.0.1:9/v1#other"];
-    return answered(await scs(folder, ...add, ...other), 2, "E_SCS_EMBEDDER", "Next:");
+    return answered(await scs(means, folder, ...add, ...other), 2, "E_SCS_EMBEDDER", "Next:");
   },
 };
 
 const emptyText: BadInputCase = {
   id: "memory-empty",
-  run: async () => {
+  run: async ({ ioi: command }) => {
     using scratch = new Scratch();
     const folder = await made(scratch);
     const before = fs.readFileSync(path.join(folder, "a.scs"));
-    const empty = await ioi(["scs", "add", "a.scs", "-"], { cwd: folder });
+    const empty = await command(["scs", "add", "a.scs", "-"], { cwd: folder });
     const verdict = answered(empty, 2, "E_SCS_INPUT", "Next:");
     const same = Buffer.compare(before, fs.readFileSync(path.join(folder, "a.scs"))) === 0;
     return { ...verdict, ok: verdict.ok && same };
@@ -227,7 +227,7 @@ const ones = (length: number): readonly number[] => Array.from({ length }, () =>
 
 const hostileProofs: BadInputCase = {
   id: "memory-proof-hostile",
-  run: async () => {
+  run: async (means) => {
     using scratch = new Scratch();
     const folder = scratch.folder("proofs");
     const random = new SeededRandom("hostile proofs");
@@ -246,20 +246,20 @@ const hostileProofs: BadInputCase = {
       if (verdict.ok) return judged("each is refused", false, `${name} verifies`);
     }
     fs.writeFileSync(path.join(folder, "deep"), bad.deep);
-    const deep = await scs(folder, "verify", "deep", "--commit", toHex(commit));
+    const deep = await scs(means, folder, "verify", "deep", "--commit", toHex(commit));
     if (deep.code !== 6) return judged("exit 6", false, show(deep));
     fs.writeFileSync(path.join(folder, "large"), new Uint8Array(20_000_000));
-    const large = await scs(folder, "verify", "large", "--commit", toHex(commit));
+    const large = await scs(means, folder, "verify", "large", "--commit", toHex(commit));
     return judged("each is refused", large.code === 5 || large.code === 6, show(large));
   },
 };
 
 const hostileSlices: BadInputCase = {
   id: "memory-slice-hostile",
-  run: async () => {
+  run: async (means) => {
     using scratch = new Scratch();
     const folder = await made(scratch);
-    const key = (await scs(folder, "agent-key", "agent.key", "--json")).json;
+    const key = (await scs(means, folder, "agent-key", "agent.key", "--json")).json;
     const recipient = fromHex((key as { readonly publicKey: string }).publicKey);
     if (recipient === undefined) return judged("a key", false, "it is not hex");
     await using opened = await openSubstrate(placeIn(folder), "read", { kernel });
@@ -280,7 +280,7 @@ const hostileSlices: BadInputCase = {
     } as const;
     for (const [name, [bytes, exit, text]] of Object.entries(slices)) {
       fs.writeFileSync(path.join(folder, name), bytes);
-      const taken = await scs(folder, "receive", "a.scs", name, "--keys", "agent.key");
+      const taken = await scs(means, folder, "receive", "a.scs", name, "--keys", "agent.key");
       const verdict = answered(taken, exit, text);
       if (!verdict.ok) return { ...verdict, actual: `${name}: ${verdict.actual}` };
     }

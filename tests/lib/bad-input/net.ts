@@ -3,8 +3,16 @@ import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { ioi, Scratch, TestKernel } from "../kernel.ts";
-import { answered, type BadInputCase, judged, show, type Verdict } from "./case.ts";
+import { Scratch, TestKernel } from "../kernel.ts";
+import {
+  answered,
+  type BadInputCase,
+  fullOnly,
+  judged,
+  type Means,
+  show,
+  type Verdict,
+} from "./case.ts";
 
 const policy = `version = 1
 [[rule]]
@@ -83,7 +91,7 @@ export const endNet = async (): Promise<void> => {
   await place?.[Symbol.asyncDispose]();
 };
 
-const fetching = async (url: (place: Place) => string) => {
+const fetching = async ({ ioi }: Means, url: (place: Place) => string) => {
   const place = await (opened ??= Place.open());
   const workspace = place.scratch.folder("work");
   const given = ["--data", place.data, "--workspace", workspace, "--on-ask", "deny", "--json"];
@@ -95,7 +103,7 @@ const refused = (
   url: (place: Place) => string,
   exit: number,
   code: string,
-): BadInputCase => ({ id, run: async () => answered(await fetching(url), exit, code) });
+): BadInputCase => ({ id, run: async (means) => answered(await fetching(means, url), exit, code) });
 
 const badUrl = (id: string, url: (place: Place) => string, code = "E_ARGUMENT_URL"): BadInputCase =>
   refused(`net-url-${id}`, url, 2, code);
@@ -121,7 +129,7 @@ const crooked: readonly (readonly [said: string, answered: string])[] = [
   ],
 ];
 
-const halfSpoken = async (): Promise<Verdict> => {
+const halfSpoken = async ({ ioi }: Means): Promise<Verdict> => {
   const place = await (opened ??= Place.open());
   const workspace = place.scratch.folder("work");
   const lines = [
@@ -150,7 +158,7 @@ export const netCases: readonly BadInputCase[] = [
   { id: "net-program-half-spoken-proxy", run: halfSpoken },
   badUrl("nul", () => "http://127.0.0.1%00.example/"),
   badUrl("line-break", ({ port }) => `http://127.0.0.1:${port}/a\r\nx: y`),
-  badUrl("user", ({ port }) => `http://user:word@127.0.0.1:${port}/`),
+  fullOnly(badUrl("user", ({ port }) => `http://user:word@127.0.0.1:${port}/`)),
   badUrl("scheme", () => "file:///etc/passwd"),
   badUrl(
     "oversized",
@@ -159,13 +167,13 @@ export const netCases: readonly BadInputCase[] = [
   ),
   served("half"),
   served("rubbish"),
-  served("two"),
-  served("header"),
+  fullOnly(served("two")),
+  fullOnly(served("header")),
   served("head"),
   {
     id: "net-answer-endless",
-    run: async (): Promise<Verdict> => {
-      const ran = await fetching(({ port }) => `http://127.0.0.1:${port}/endless`);
+    run: async (means): Promise<Verdict> => {
+      const ran = await fetching(means, ({ port }) => `http://127.0.0.1:${port}/endless`);
       const { actions } = (ran.json ?? { actions: [] }) as {
         readonly actions: readonly { readonly outcome: { readonly bytes: number } | null }[];
       };

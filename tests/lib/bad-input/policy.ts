@@ -1,9 +1,10 @@
 /** Bad input: the policy, and arguments of the command line. */
 import fs from "node:fs";
-import { ioi, Scratch, TestKernel } from "../kernel.ts";
-import { answered, type BadInputCase, judged, show } from "./case.ts";
+import { Scratch } from "../kernel.ts";
+import { answered, type BadInputCase, judged, type Means, show } from "./case.ts";
+import { sharedPlace } from "./paths.ts";
 
-const lint = async (text: string | Buffer) => {
+const lint = async ({ ioi }: Means, text: string | Buffer) => {
   using scratch = new Scratch();
   const file = scratch.at("policy.toml");
   fs.writeFileSync(file, text);
@@ -16,8 +17,8 @@ const lintCase = (
   ...texts: readonly (string | RegExp)[]
 ): BadInputCase => ({
   id,
-  run: async () => {
-    const result = await lint(text);
+  run: async (means) => {
+    const result = await lint(means, text);
     const verdict = answered(result, result.code, ...texts);
     // A policy that does not load is a usage error or a finding, never a success.
     return { ...verdict, ok: verdict.ok && [2, 5, 6].includes(result.code) };
@@ -26,14 +27,11 @@ const lintCase = (
 
 const rule = (body: string): string => `version = 1\n\n[[rule]]\nid = "r"\n${body}\n`;
 
-const changesWhileRunning: BadInputCase = {
+/** On a kernel whose policy it gives back; nobody else may ask it meanwhile. */
+export const policyOfRunning: BadInputCase = {
   id: "policy-changes-while-running",
-  run: async () => {
-    using scratch = new Scratch();
-    const data = scratch.at("data");
-    const workspace = scratch.folder("work");
-    fs.writeFileSync(`${workspace}/a.txt`, "hi\n");
-    await using _kernel = await TestKernel.start({ data });
+  run: async ({ ioi }) => {
+    const { data, workspace } = await sharedPlace();
     const read = () =>
       ioi(["run", "--data", data, "--workspace", workspace, "--json", "/read a.txt"]);
     const policy = `${data}/guardian/policy.toml`;
@@ -92,10 +90,9 @@ export const policyCases: readonly BadInputCase[] = [
   ),
   lintCase("policy-deep", `version = 1\nx = ${"[".repeat(5000)}${"]".repeat(5000)}\n`, /policy/),
   lintCase("policy-huge", `version = 1\n# ${"x".repeat(2_000_000)}\n`, /policy/),
-  changesWhileRunning,
   {
     id: "policy-missing-file",
-    run: async () => {
+    run: async ({ ioi }) => {
       using scratch = new Scratch();
       const result = await ioi(["policy", "lint", scratch.at("none.toml")]);
       return answered(result, result.code === 0 ? 5 : result.code, /E_[A-Z_]+/, "none.toml");
@@ -112,7 +109,7 @@ export const policyCases: readonly BadInputCase[] = [
     `{"target":"fs::read","args":${"[".repeat(10_000)}${"]".repeat(10_000)}}`,
   ].map((text, index): BadInputCase => ({
     id: `arguments-not-fitting-json-${index}`,
-    run: async () => {
+    run: async ({ ioi }) => {
       using scratch = new Scratch();
       const workspace = scratch.folder("work");
       const args = ["policy", "check", "--workspace", workspace, "--data", scratch.at("data")];
@@ -121,7 +118,7 @@ export const policyCases: readonly BadInputCase[] = [
   })),
   {
     id: "arguments-fitting-json-control",
-    run: async () => {
+    run: async ({ ioi }) => {
       using scratch = new Scratch();
       const workspace = scratch.folder("work");
       const text = '{"target":"fs::read","args":{"path":"a"}}';
@@ -131,10 +128,10 @@ export const policyCases: readonly BadInputCase[] = [
   },
   {
     id: "command-unknown",
-    run: async () => answered(await ioi(["rnu", "/help"]), 2, "E_", "run"),
+    run: async ({ ioi }) => answered(await ioi(["rnu", "/help"]), 2, "E_", "run"),
   },
   {
     id: "option-unknown",
-    run: async () => answered(await ioi(["run", "--wrokspace", "/", "/help"]), 2, "E_"),
+    run: async ({ ioi }) => answered(await ioi(["run", "--wrokspace", "/", "/help"]), 2, "E_"),
   },
 ];
