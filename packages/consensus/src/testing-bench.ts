@@ -47,7 +47,7 @@ export class Bench {
     this.engine = this.boot();
   }
 
-  boot(records: readonly WalRecord[] = [], heightOf?: EngineStart["heightOf"]): Engine {
+  boot(records: readonly WalRecord[] = [], start: Partial<EngineStart> = {}): Engine {
     const { anchor } = this.judge;
     return new Engine(
       {
@@ -63,11 +63,7 @@ export class Bench {
         without: this.#without,
         ...this.#options,
       },
-      {
-        root: { ...anchor, justView: 0n, commitHeight: 0n },
-        records,
-        ...(heightOf === undefined ? {} : { heightOf }),
-      },
+      { root: { ...anchor, justView: 0n, commitHeight: 0n }, records, ...start },
       this.nowMs,
     );
   }

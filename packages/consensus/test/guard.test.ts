@@ -191,8 +191,8 @@ test("GS2: a host that starts again still knows its votes, and which of them los
     answer?.votes.map(({ digest }) => digest),
     [rival.digest],
   );
-  const isCommitted = (digest: Uint8Array) => (equalBytes(digest, rival.digest) ? 1n : undefined);
-  bench.engine = bench.boot(bench.wal, isCommitted);
+  const heightOf = (digest: Uint8Array) => (equalBytes(digest, rival.digest) ? 1n : undefined);
+  bench.engine = bench.boot(bench.wal, { heightOf });
   assert.deepEqual(answersIn(bench.hear({ type: "guard", commit: cert })), []);
 });
 

@@ -9,6 +9,7 @@ export {
   verifySeal,
 } from "./block.ts";
 export { errors } from "./errors.ts";
+export { evidenceFolder, EvidenceLog, type EvidenceLogOptions } from "./evidence-log.ts";
 export * from "./limits.ts";
 export {
   type ChainEffect,

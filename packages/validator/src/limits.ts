@@ -32,3 +32,17 @@ export const listBlocksMax = 100;
 export const scanEntriesMax = 1000;
 /** Largest file with a proof that is verified, in characters. */
 export const chainProofCharsMax = 4_194_304;
+/** Evidence is kept at least so long, and for a whole epoch, in milliseconds. */
+export const evidenceWindowMs = 86_400_000;
+/** Bytes of evidence; the oldest goes first when there is more. */
+export const evidenceBytesMax = 1_073_741_824;
+/** Bytes of one file of evidence. */
+export const evidenceFileBytesMax = 16_777_216;
+/** Newest envelopes of one Guardian that are read at a start. */
+export const evidencePerGuardian = 256;
+/** Envelopes that are read at a start. */
+export const evidenceKeptMax = 65_536;
+/** Envelopes that are found next to one. */
+export const evidenceRecallMax = 64;
+/** An envelope is looked for in files that began so many views around its own. */
+export const evidenceViewsApart = 128n;

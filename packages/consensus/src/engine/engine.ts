@@ -246,7 +246,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     const voter = this.#judge.envelope(envelope);
     if (!voter.ok) return voter;
     this.#knows.observe(envelope, voter.value);
-    if (kind === "vote") this.#countVote(envelope, voter.value, nowMs);
+    if (kind === "vote") this.#certify(this.#tally.vote(envelope, voter.value), nowMs);
     if (kind === "timeout") {
       // A report whose certificate nobody here holds is not collected.
       if (envelope.high.view > this.#knows.certified && this.#has("R5-known")) {
@@ -279,8 +279,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     return fine;
   }
 
-  #countVote(envelope: Envelope, voter: number, nowMs: number): void {
-    const qc = this.#tally.vote(envelope, voter);
+  #certify(qc: QuorumCert | undefined, nowMs: number): void {
     if (qc !== undefined) this.#follow(this.#knows.learned(qc, this.#options.me), nowMs);
   }
 
@@ -471,7 +470,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         break;
       case "vote":
         this.#out.guards.voted(envelope);
-        this.#countVote(envelope, me, nowMs);
+        this.#certify(this.#tally.vote(envelope, me), nowMs);
         break;
       case "timeout":
         this.#opens(this.#tally.timeout(envelope, me), nowMs);
