@@ -87,14 +87,13 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     this.#slot = { view: judge.anchor.view, kind: "timeout" };
     this.#pace = new Pacemaker(judge.set, this.#schedule, baseMs, start.root.view + 1n, nowMs);
     this.#resend = new Resend(baseMs, nowMs);
-    this.#restore(start, nowMs);
+    this.#restore(start.records, nowMs);
     this.#out.keepCommits();
   }
 
   get view(): bigint {
     return this.#pace.view;
   }
-
   /** The highest certificate of a block that is held. */
   get high(): QuorumCert {
     return this.#knows.tree.high;
@@ -150,7 +149,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         this.#out.guards.want(input.height);
         break;
       case "recalled":
-        this.#knows.recalled(input.envelope, input.kept);
+        this.#knows.recalled(input);
         break;
       case "tick":
         break;
@@ -480,7 +479,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   }
 
   /** Of what was persisted: verified then, and verified again, since the disk is not believed. */
-  #restore({ records }: EngineStart, nowMs: number): void {
+  #restore(records: EngineStart["records"], nowMs: number): void {
     for (const record of records) {
       switch (record.type) {
         case "block":

@@ -13,7 +13,7 @@ import { type Strength, stronger } from "../grades.ts";
 import { Evidence } from "../evidence.ts";
 import { MissingBlocks } from "./missing.ts";
 import { BlockTree } from "./tree.ts";
-import type { EngineEffect, EngineOptions, EngineStart } from "./types.ts";
+import type { EngineEffect, EngineInput, EngineOptions, EngineStart } from "./types.ts";
 
 export type Outcome = Result<true, ConsensusError>;
 export const fine: Outcome = { ok: true, value: true };
@@ -157,7 +157,7 @@ export class Knowledge {
     for (const { voter, envelope } of signed) this.observe(envelope, voter);
   }
 
-  recalled(envelope: Envelope, kept: readonly Envelope[]): void {
+  recalled({ envelope, kept }: Extract<EngineInput, { type: "recalled" }>): void {
     const proof = this.#evidence.recalled(envelope, kept);
     if (proof !== undefined) this.#convict(proof);
   }
