@@ -7,7 +7,8 @@
  * - `equivalent`: it opens as it was (hints are not trusted); such mutations do not count as `mutations`,
  *   nor do those that gave the same bytes.
  *
- * Control: without the comparison with the root, altered proofs do pass.
+ * Controls: without the comparison with the root, altered proofs do pass; what a builder hid who left
+ * out ways passes the proof of a search, and no certificate that none is nearer.
  */
 import { setImmediate } from "node:timers/promises";
 import { equalBytes, SeededRandom, toHex } from "@ioi/base";
@@ -16,6 +17,7 @@ import { chromiumMissing } from "../lib/chromium.ts";
 import { changeBytes } from "./scs-tamper/bytes.ts";
 import { Document, ownLogRoot } from "./scs-tamper/documents.ts";
 import { TamperedFiles } from "./scs-tamper/files.ts";
+import { Certificates, type Hidden } from "./scs-tamper/nearest.ts";
 import { compareOnNode20, node20Missing } from "./scs-tamper/node-20.ts";
 import { expectedOnPage, tryPage } from "./scs-tamper/page.ts";
 import { Tally, type Tried } from "./scs-tamper/tally.ts";
@@ -124,9 +126,9 @@ type Part = { readonly cases: readonly SuiteCase[]; readonly unavailable: readon
 
 const pageCase = async ({ proofs }: World): Promise<Part> => {
   const id = "page-from-a-file";
-  const [proof] = proofs;
-  if (proof?.trust.commit === undefined) throw new Error("no proof to show");
-  const { found } = await tryPage(proof.bytes, toHex(proof.trust.commit));
+  const [proof, exact] = proofs;
+  if (exact === undefined || proof?.trust.commit === undefined) throw new Error("nothing to show");
+  const { found } = await tryPage(proof.bytes, exact.bytes, toHex(proof.trust.commit));
   if (found === undefined) return { cases: [], unavailable: [chromiumMissing] };
   const [expected, actual] = [expectedOnPage.join(" · "), found.join(" · ")];
   const outcome = expected === actual ? "passed" : "failed";
@@ -142,6 +144,15 @@ const nodeCase = async (world: World, { quick, seed }: SuiteContext): Promise<Pa
   return { cases: [{ id: "verifier-on-node-20", outcome, ...compared }], unavailable: [] };
 };
 
+/** The control is the proof of the search alone: it holds for answers that are not the nearest. */
+const hiddenCase = ({ isWrong, isBelievedExact, draws, missed, refused }: Hidden): SuiteCase => ({
+  id: "nearest-hidden",
+  outcome: !isBelievedExact && missed * 100 <= draws && refused === 0 ? "passed" : "failed",
+  expected: "refused where all is opened, and by 99 of 100 draws; the honest index never",
+  actual: `exact ${isBelievedExact ? "believed" : "refused"}; ${missed} of ${draws} missed, ${refused} refused`,
+  control: isWrong ? "harmed" : "harmless",
+});
+
 const run = async (context: SuiteContext) => {
   const { quick, seed, progress, signal, params } = context;
   const world = await makeWorld(`scs-tamper ${seed}`);
@@ -153,12 +164,18 @@ const run = async (context: SuiteContext) => {
   progress(`${ofFiles} files`);
   const tampered = new TamperedFiles(world);
   const files = await tamperFiles(tampered, world, ofFiles, random, signal);
+  const certificates = new Certificates(`scs-tamper ${seed}`);
+  progress("certificates that none is nearer");
+  const hidden = certificates.hidden(quick ? 20 : 1000);
+  const nearest = certificates.tamper(Math.round(total / (quick ? 16 : 50)));
   const reachable = new Set(world.proofs.flatMap(({ bytes }) => [...new Document(bytes).fields]));
   const control = controlPasses(world, random);
   progress("the page in a browser");
   const page = await pageCase(world);
   const onNode20 = await nodeCase(world, context);
-  const sum = (of: keyof Tally["counts"]): number => proofs.counts[of] + files.counts[of];
+  const tallies = [proofs, files, nearest];
+  const sum = (of: keyof Tally["counts"]): number =>
+    tallies.reduce((total, { counts }) => total + counts[of], 0);
   return {
     cases: [
       {
@@ -166,6 +183,8 @@ const run = async (context: SuiteContext) => {
         control: control > 0 ? ("harmed" as const) : ("harmless" as const),
       },
       caseOf("files", files, missed(tampered.fields, files)),
+      caseOf("nearest", nearest, missed(certificates.fields, nearest)),
+      hiddenCase(hidden),
       ...page.cases,
       ...onNode20.cases,
     ],
@@ -175,9 +194,11 @@ const run = async (context: SuiteContext) => {
       threw: sum("threw"),
       equivalent: sum("equivalent"),
       same: sum("same"),
-      fields: proofs.fields.size + files.fields.size,
+      fields: tallies.reduce((total, { fields }) => total + fields.size, 0),
+      hiddenDraws: hidden.draws,
+      hiddenMissed: hidden.missed,
       passedWithoutRoot: control,
-      slowestMs: Math.round(Math.max(proofs.slowestMs, files.slowestMs)),
+      slowestMs: Math.round(Math.max(...tallies.map(({ slowestMs }) => slowestMs))),
     },
     unavailable: [...page.unavailable, ...onNode20.unavailable],
     goals: ["accepted", "threw"].map((metric) => ({ metric, op: "=" as const, value: 0 })),

@@ -63,10 +63,7 @@ export interface Asked {
   readonly claim: Omit<NearestClaim, "certificate" | "challenge">;
   readonly answers: readonly mhnsw.Answer[];
   /** `told`: other answers, as somebody who lies has them. */
-  readonly certify: (
-    draw: mhnsw.Draw,
-    told?: readonly mhnsw.Answer[],
-  ) => ReturnType<typeof mhnsw.certify>;
+  readonly certify: (draw: mhnsw.Draw, told?: readonly mhnsw.Answer[]) => mhnsw.Certified;
 }
 
 /** Searches, proves, and verifies that; an error where the proof does not hold. */

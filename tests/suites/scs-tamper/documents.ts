@@ -5,7 +5,7 @@
 import type { SeededRandom } from "@ioi/base";
 import { schema } from "@ioi/wire";
 import { changeRegion, type Region } from "./bytes.ts";
-import { indexProofRegions } from "./index-proof.ts";
+import { certificateRegions, indexProofRegions } from "./index-proof.ts";
 
 type Value = schema.Infer<typeof schema.anything>;
 type Fields = Readonly<Record<string, Value>>;
@@ -117,35 +117,61 @@ export interface Changed {
   readonly bytes: Uint8Array;
 }
 
+/** Bytes within a document that have fields of their own. */
+interface Part {
+  readonly path: Path;
+  readonly bytes: Uint8Array;
+  readonly byField: ReadonlyMap<string, readonly Region[]>;
+}
+
+const partOf = (path: Path, bytes: Uint8Array, regions: readonly Region[]): Part => ({
+  path,
+  bytes,
+  byField: Map.groupBy(regions, ({ field }) => field),
+});
+
+/** The proof of the search, and the certificate that none is nearer where there is one. */
+const partsOf = (document: Value): readonly Part[] => {
+  const [path, beside]: [Path, Path] = [
+    ["search", "proof"],
+    ["search", "nearest", "certificate"],
+  ];
+  const proof = valueAt(document, path) as Uint8Array;
+  const dimension = valueAt(document, ["search", "parameters", "dimension"]) as number;
+  const parts = [partOf(path, proof, indexProofRegions(proof, dimension))];
+  const hasMore = (valueAt(document, ["search"]) as Fields)["nearest"] !== undefined;
+  if (!hasMore) return parts;
+  const nodes = Number(Buffer.from(proof.buffer, proof.byteOffset).readBigUInt64LE(1));
+  const certificate = valueAt(document, beside) as Uint8Array;
+  const regions = certificateRegions(certificate, nodes, dimension);
+  return [...parts, partOf(beside, certificate, regions)];
+};
+
 export class Document {
   readonly bytes: Uint8Array;
   readonly #value: Value;
   readonly #paths: readonly Path[];
   readonly #commit: Value;
-  readonly #index: Uint8Array;
-  readonly #regions: readonly Region[];
-  readonly #byField: ReadonlyMap<string, readonly Region[]>;
+  readonly #parts: readonly Part[];
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.#value = decodeDocument(bytes);
     this.#paths = pathsOf(this.#value);
     this.#commit = decodeDocument(valueAt(this.#value, ["commit"]) as Uint8Array);
-    this.#index = valueAt(this.#value, ["search", "proof"]) as Uint8Array;
-    const dimension = valueAt(this.#value, ["search", "parameters", "dimension"]) as number;
-    this.#regions = indexProofRegions(this.#index, dimension);
-    this.#byField = Map.groupBy(this.#regions, ({ field }) => field);
+    this.#parts = partsOf(this.#value);
   }
 
   /** Every field that there is to reach. */
   get fields(): ReadonlySet<string> {
     const commit = pathsOf(this.#commit).map((path) => `commit.${fieldName(path)}`);
-    return new Set([...this.#paths.map(fieldName), ...commit, ...this.#byField.keys()]);
+    const within = this.#parts.flatMap(({ byField }) => [...byField.keys()]);
+    return new Set([...this.#paths.map(fieldName), ...commit, ...within]);
   }
 
   change(other: Document, random: SeededRandom): Changed {
     const kind = random.below(10);
-    if (kind < 4) return this.#changeIndex(random);
+    if (kind < 4) return this.#changePart(random);
     if (kind < 5) return this.#changeCommit(random);
     const path = random.pick(this.#paths);
     const field = fieldName(path);
@@ -154,7 +180,8 @@ export class Document {
       return { field, how: "left out", bytes: encode(withValue(this.#value, path, undefined)) };
     }
     if (kind < 8) {
-      const from = random.pick(other.#paths.filter((each) => fieldName(each) === field));
+      const alike = other.#paths.filter((each) => fieldName(each) === field);
+      const from = random.pick(alike.length === 0 ? other.#paths : alike);
       const value = withValue(this.#value, path, valueAt(other.#value, from));
       return { field, how: "of another proof", bytes: encode(value) };
     }
@@ -162,11 +189,12 @@ export class Document {
     return { field, how: "changed", bytes: encode(withValue(this.#value, path, value)) };
   }
 
-  #changeIndex(random: SeededRandom): Changed {
-    const field = random.pick([...this.#byField.keys()]);
-    const like = this.#byField.get(field) as readonly Region[];
-    const { how, bytes } = changeRegion(this.#index, random.pick(like), like, random);
-    const value = withValue(this.#value, ["search", "proof"], bytes);
+  #changePart(random: SeededRandom): Changed {
+    const part = random.pick(this.#parts);
+    const field = random.pick([...part.byField.keys()]);
+    const like = part.byField.get(field) as readonly Region[];
+    const { how, bytes } = changeRegion(part.bytes, random.pick(like), like, random);
+    const value = withValue(this.#value, part.path, bytes);
     return { field, how, bytes: schema.encode(schema.anything, value) };
   }
 

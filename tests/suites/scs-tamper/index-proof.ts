@@ -1,4 +1,4 @@
-/** Where the fields of a proof over an index stand: `specs/scs/mhnsw.md`, section 8, read by itself. */
+/** Where the fields of proofs over an index stand: `specs/scs/mhnsw.md`, sections 8 and 12, read by itself. */
 import type { Region } from "./bytes.ts";
 
 class Regions {
@@ -54,6 +54,27 @@ const leaf = (regions: Regions, dimension: number): void => {
     const count = regions.byte("leaf.listCount");
     for (let i = 0; i < count; i++) regions.varint("leaf.listPlace");
   }
+};
+
+/** Leaves that a sampled certificate opens. */
+const sampleMax = 460;
+
+/** Those of a certificate that none of `nodes` is nearer. */
+export const certificateRegions = (
+  certificate: Uint8Array,
+  nodes: number,
+  dimension: number,
+): readonly Region[] => {
+  const regions = new Regions(certificate);
+  regions.byte("version");
+  const isSampled = regions.byte("mode") === 1;
+  for (let i = 0; i < (isSampled ? sampleMax : nodes); i++) leaf(regions, dimension);
+  if (isSampled) {
+    const beside = regions.varint("beside.count");
+    for (let i = 0; i < beside; i++) regions.take("beside.hash", 32);
+  }
+  if (!regions.isAtEnd) throw new Error("the certificate has another form than is specified");
+  return regions.found.map((each) => ({ ...each, field: `nearest.${each.field}` }));
 };
 
 export const indexProofRegions = (proof: Uint8Array, dimension: number): readonly Region[] => {

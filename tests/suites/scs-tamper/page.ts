@@ -20,9 +20,15 @@ export const expectedOnPage: readonly string[] = [
   "Refused: it is of another commit",
   "Refused: altered",
   "Refused: no root",
+  "That all are opened is told",
 ];
 
-export const tryPage = async (proof: Uint8Array, commit: string): Promise<PageFound> => {
+/** `exact`: of the same commit, with a certificate that none is nearer. */
+export const tryPage = async (
+  proof: Uint8Array,
+  exact: Uint8Array,
+  commit: string,
+): Promise<PageFound> => {
   const browserPath = chromiumPath();
   if (browserPath === undefined) return { found: undefined };
   using scratch = new Scratch();
@@ -30,7 +36,9 @@ export const tryPage = async (proof: Uint8Array, commit: string): Promise<PageFo
   const page = join(folder, "verify.html");
   const good = join(folder, "good.proof");
   const altered = join(folder, "altered.proof");
+  const nearest = join(folder, "nearest.proof");
   writeFileSync(good, proof);
+  writeFileSync(nearest, exact);
   const changed = proof.slice();
   changed[changed.length - 40] = (changed[changed.length - 40] as number) ^ 1;
   writeFileSync(altered, changed);
@@ -62,12 +70,15 @@ export const tryPage = async (proof: Uint8Array, commit: string): Promise<PageFo
     const other = commit.replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
     const onAltered = await verdict(altered, commit);
     const onNone = await verdict(good, "");
+    const onExact = await verdict(nearest, commit);
+    const isTold = /Shown[\s\S]*all are opened[\s\S]*Not shown/.test(onExact);
     return {
       found: [
         await verdict(good, commit),
         await verdict(good, other),
         onAltered.startsWith("Refused") ? "Refused: altered" : onAltered,
         onNone === "Refused: there is no root to trust" ? "Refused: no root" : onNone,
+        isTold ? "That all are opened is told" : onExact,
       ],
     };
   } finally {

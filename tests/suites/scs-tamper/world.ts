@@ -25,10 +25,11 @@ export interface World {
   readonly proofs: readonly Proof[];
 }
 
-const proofOf = async (place: Place, text: string, by?: "words"): Promise<Proof> => {
+const proofOf = async (place: Place, text: string, how?: "exact"): Promise<Proof> => {
   await using opened = await openSubstrate(place, "read", openedWith);
-  const query = { text, k: 4, ...(by === undefined ? {} : { by }) };
-  const { proof, answers } = await opened.prove(query);
+  const query = { text, k: 4 };
+  const nearest = how && { how };
+  const { proof, answers } = await opened.prove(query, { nearest });
   const { lastCommit: commit, storeId: store } = opened.info;
   if (commit === undefined) throw new Error("a file without a commit");
   const memories = answers.map(({ id }) => id);
@@ -36,7 +37,8 @@ const proofOf = async (place: Place, text: string, by?: "words"): Promise<Proof>
   if (!verdict.ok) throw new Error(`the proof does not verify: ${verdict.reason}`);
   const { search } = verdict;
   const asked = search === undefined ? {} : { query: search.query, wanted: search.wanted };
-  return { bytes: proof, trust: { commit, store, memories, ...asked } };
+  const due = how && { nearest: how };
+  return { bytes: proof, trust: { commit, store, memories, ...asked, ...due } };
 };
 
 export const makeWorld = async (seed: string): Promise<World> => {
@@ -58,7 +60,7 @@ export const makeWorld = async (seed: string): Promise<World> => {
   }
   const proofs = [
     await proofOf(place, "memory 7"),
-    await proofOf(place, "memory 11"),
+    await proofOf(place, "memory 11", "exact"),
     earlierProof,
   ];
   await using opened = await openSubstrate(place, "read", openedWith);

@@ -3,7 +3,7 @@
  * Nodes are the memories that have a vector and were not forgotten when the index was made, in their
  * order; what is left out of answers since is gone from them and stays a way.
  */
-import { assert, concatBytes, equalBytes, type Result, uintLE } from "@ioi/base";
+import { assert, concatBytes, equalBytes, uintLE } from "@ioi/base";
 import type { Hashing } from "@ioi/crypto";
 import { mhnsw } from "@ioi/state";
 import type { KernelSource } from "../kernel/exports.ts";
@@ -26,7 +26,7 @@ export interface Scored {
 export interface ProvedVectors {
   readonly answers: readonly Scored[];
   readonly proof: Uint8Array;
-  readonly certify: (draw: mhnsw.Draw) => Result<mhnsw.Certified, mhnsw.NotNearest>;
+  readonly certify: (draw: mhnsw.Draw) => mhnsw.Certified;
 }
 
 /** Of a leaf that a certificate opens; with the upper bits of its vector, unless it is gone. */

@@ -1,6 +1,6 @@
 export { Commitment } from "./commitment.ts";
 export { type Added, Graph, type GraphView } from "./graph.ts";
-export { certify, type Certified, type Draw, type NotNearest, type Searched } from "./nearest.ts";
+export { certify, type Certified, type Draw, type Searched } from "./nearest.ts";
 export {
   batchMax,
   batchSize,
