@@ -1,9 +1,8 @@
 /**
  * `bench firewall`: one decision under a thousand rules, and Cedar over the same rules and actions
- * in the same run. Cedar is a peer that is installed by hand (tests/benches/peers); where it is not,
- * the report says so.
+ * in the same run. Cedar is a peer that is installed by it (tests/peers/cedar); where it cannot be, the
+ * report says so.
  */
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { InvariantError, OperationError, SeededRandom } from "@ioi/base";
@@ -11,10 +10,11 @@ import { type CompiledPolicy, compilePolicy, decide, type DecisionContext } from
 import { nodeCrypto } from "@ioi/host/crypto";
 import type { Action } from "@ioi/wire";
 import { type Load, makeLoad } from "../lib/firewall/load.ts";
+import { Scratch } from "../lib/kernel.ts";
+import { installPeer, peerVersion } from "../lib/peers.ts";
 import { quantile, rounded, spreadOf } from "../lib/statistics.ts";
 import type { Bench, BenchPeer } from "./bench.ts";
 
-const peers = join(import.meta.dirname, "peers");
 const cedarName = "@cedar-policy/cedar-wasm";
 const usPerMs = 1000;
 /** A decision of Cedar takes some hundred times longer. */
@@ -75,18 +75,18 @@ interface Cedar {
   };
 }
 
-const loadCedar = (): { readonly cedar: Cedar; readonly version: string } | undefined => {
-  try {
-    const require = createRequire(join(peers, "package.json"));
-    const cedar = require(`${cedarName}/nodejs`) as Cedar;
-    const manifest = join(peers, "node_modules", cedarName, "package.json");
-    return {
-      cedar,
-      version: (JSON.parse(readFileSync(manifest, "utf8")) as Cedar & { version: string }).version,
-    };
-  } catch {
-    return undefined;
-  }
+interface Found {
+  readonly cedar: Cedar;
+  readonly version: string;
+}
+
+/** Or why it is not here. */
+const loadCedar = async (scratch: Scratch): Promise<Found | string> => {
+  const installed = await installPeer("cedar", scratch);
+  if (installed.type === "missing") return installed.why;
+  const require = createRequire(join(installed.folder, "package.json"));
+  const cedar = require(`${cedarName}/nodejs`) as Cedar;
+  return { cedar, version: peerVersion(installed.folder, cedarName) };
 };
 
 const cedarContext = ({ target, args }: Action): Readonly<Record<string, string>> => {
@@ -172,10 +172,10 @@ const median = (values: readonly number[]): number => rounded(quantile(values, 0
 
 /** The peer's entry and what the metrics say of it. */
 const peerOf = (
-  found: ReturnType<typeof loadCedar>,
+  found: Found | string,
   runs: Runs,
 ): { readonly peer: BenchPeer; readonly metrics: Readonly<Record<string, number>> } => {
-  if (found === undefined) return { peer: unavailablePeer, metrics: {} };
+  if (typeof found === "string") return { peer: unavailablePeer, metrics: {} };
   const [cedarP50Us, cedarP99Us] = [median(runs.cedarP50), median(runs.cedarP99)];
   const ratioP50 = rounded(cedarP50Us / median(runs.p50), 2);
   return {
@@ -198,7 +198,10 @@ export const bench: Bench = {
     const actions = Number(params["actions"] ?? (quick ? 2000 : 10_000));
     const count = Number(params["runs"] ?? (quick ? 3 : 5));
     const load = makeLoad(new SeededRandom(seed), rules, actions);
-    const found = loadCedar();
+    progress("Cedar");
+    using scratch = new Scratch();
+    const found = await loadCedar(scratch);
+    const cedar = typeof found === "string" ? undefined : found.cedar;
     const runs: Runs = {
       p50: [],
       p99: [],
@@ -209,7 +212,7 @@ export const bench: Bench = {
       cedarAllowed: 0,
     };
     for (let run = 0; run < count; run++) {
-      measure(load, quick && run > 0 ? undefined : found?.cedar, runs);
+      measure(load, quick && run > 0 ? undefined : cedar, runs);
       progress(`${run + 1} of ${count}`);
     }
     const { peer, metrics } = peerOf(found, runs);
@@ -237,10 +240,7 @@ export const bench: Bench = {
       ],
       runs: count,
       params: { rules, actions },
-      unavailable:
-        found === undefined
-          ? ["cedar-wasm: pnpm install --ignore-workspace in tests/benches/peers"]
-          : [],
+      unavailable: typeof found === "string" ? [`cedar-wasm ${found}`] : [],
     };
   },
 };

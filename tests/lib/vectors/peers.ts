@@ -7,12 +7,11 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { promisify } from "node:util";
-import { projectRoot, type Scratch } from "../kernel.ts";
+import type { Scratch } from "../kernel.ts";
+import { installPeer, peerVersion } from "../peers.ts";
 import type { VectorSet } from "./data.ts";
 
 const run = promisify(execFile);
-const manifests = path.join(projectRoot, "tests/peers/vectors");
-const pnpm = path.join(projectRoot, ".runtime/bin/pnpm");
 
 /** Of every index: neighbours of a node, and width while building. */
 export interface GraphShape {
@@ -178,25 +177,12 @@ const compileHnswlib = async (folder: string): Promise<void> => {
 export const vectorPeers = async (
   scratch: Scratch,
 ): Promise<readonly (VectorPeer | MissingPeer)[]> => {
-  const folder = scratch.folder("vector-peers");
-  for (const name of ["package.json", "pnpm-lock.yaml"]) {
-    fs.copyFileSync(path.join(manifests, name), path.join(folder, name));
-  }
-  const args = ["install", "--ignore-workspace", "--frozen-lockfile", "--ignore-scripts"];
-  const how = ["--node-linker=hoisted", "--prefer-offline", "--reporter=silent"];
   const names = ["hnswlib-node", "usearch f32", "usearch bf16", "sqlite-vec"];
-  try {
-    await run(pnpm, [...args, ...how], { cwd: folder, timeout: 120_000 });
-  } catch {
-    return names.map((name) => ({ name, why: "cannot be installed here (tests/peers/vectors)" }));
-  }
+  const installed = await installPeer("vectors", scratch);
+  if (installed.type === "missing") return names.map((name) => ({ name, why: installed.why }));
+  const { folder } = installed;
   const require = createRequire(path.join(folder, "package.json"));
-  const version = (name: string): string =>
-    (
-      JSON.parse(
-        fs.readFileSync(path.join(folder, "node_modules", name, "package.json"), "utf8"),
-      ) as { readonly version: string }
-    ).version;
+  const version = (name: string): string => peerVersion(folder, name);
   const attempt = async (
     name: string,
     open: () => VectorPeer | Promise<VectorPeer>,
