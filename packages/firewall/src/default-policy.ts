@@ -99,10 +99,22 @@ id = "terminal"                     # a terminal stays open; opening it is the q
 effect = "ask"                      # is typed into it afterwards is recorded and not judged
 target = ["sys::shell"]
 where.do = { equals = "open" }
+where.network = { absent = true }
 reason = "A terminal can run anything inside its sandbox: the session's folders, no network."
 instead = "Run single programs with sys::exec."
 match     = [{ target = "sys::shell", do = "open", cwd = "scope:/" }]
 not_match = [{ target = "sys::shell", do = "read", cwd = "scope:/" }]
+
+[[rule]]
+id = "terminal-network"             # one that is opened with a network
+effect = "ask"
+target = ["sys::shell"]
+where.do = { equals = "open" }
+where.network = { absent = false }
+reason = "A terminal with a network: it can run anything, and reaches what the rules name for it."
+instead = "Run single programs with sys::exec."
+match     = [{ target = "sys::shell", do = "open", network = "egress", cwd = "scope:/" }]
+not_match = [{ target = "sys::shell", do = "open", cwd = "scope:/" }]
 
 [[rule]]
 id = "terminal-inside"              # only a terminal that was opened takes it; what was written in

@@ -36,6 +36,18 @@ describe("a card", () => {
     assert.equal(decide(shipped, shell("resize"), context).verdict, "deny");
   });
 
+  it("of a terminal with a network says so, and so does its reason", () => {
+    const without = shell("open");
+    const open: Action = { ...without, args: { ...without.args, network: "egress" } };
+    const said = decide(shipped, open, context);
+    assert.deepEqual([said.verdict, said.rules.map(({ id }) => id)], ["ask", ["terminal-network"]]);
+    assert.match(said.reason, /reaches what the rules name for it/);
+    assert.match(card(open, said, context), /; a network$/m);
+    assert.match(decide(shipped, without, context).reason, /no network\./);
+    for (const text of [said.reason, card(open, said, context)])
+      assert.doesNotMatch(text, /no network/);
+  });
+
   it("has the whole action, what asks, and what can be undone", () => {
     const action = run(["sh", "-c", "$X"], "/usr/bin/dash");
     assert.equal(
