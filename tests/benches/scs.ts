@@ -19,7 +19,13 @@ import {
   vectorsOfFile,
 } from "../lib/vectors/data.ts";
 import { measureFile, openedMin } from "../lib/vectors/file.ts";
-import { buildOurs, cpuMs, measureProofs, type OurIndex } from "../lib/vectors/ours.ts";
+import {
+  buildOurs,
+  cpuMs,
+  measureNearest,
+  measureProofs,
+  type OurIndex,
+} from "../lib/vectors/ours.ts";
 import {
   type FilledPeer,
   type GraphShape,
@@ -288,6 +294,7 @@ const run = async (context: BenchContext): Promise<BenchResult> => {
   const memories = Number(context.params["memories"] ?? (context.quick ? 2048 : openedMin));
   timeAll(set, [own.runner, ...filled.map(({ runner }) => runner)], rounds);
   const proofs = measureProofs(set, built.index, wanted);
+  const nearest = measureNearest(set, built.index, wanted);
   const qps = qpsOf(set, own.runner);
   const missing = peers.filter((peer): peer is MissingPeer => !isHere(peer));
   return {
@@ -301,6 +308,10 @@ const run = async (context: BenchContext): Promise<BenchResult> => {
       proofBytesMean: Math.round(mean(proofs.bytes)),
       proveP50Ms: rounded(median(proofs.proveMs)),
       verifyP50Ms: rounded(median(proofs.verifyMs)),
+      nearestBytesMean: Math.round(mean(nearest.bytes)),
+      nearestProveP50Ms: rounded(median(nearest.proveMs)),
+      nearestVerifyP50Ms: rounded(median(nearest.verifyMs)),
+      nearestRefused: nearest.nearer,
       ...(await measureFile(set, scratch, memories, context.progress)),
     },
     spread: { searchQps: spreadOf(qps) },

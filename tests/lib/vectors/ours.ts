@@ -3,7 +3,7 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { wasmSource } from "@ioi/host/wasm";
 import { type KernelExports, KernelGraph, Quantiser, relaxedKernel } from "@ioi/scs";
 import { mhnsw } from "@ioi/state";
-import { verifyRetrieval } from "@ioi/verifier";
+import { verifyNearest, verifyRetrieval } from "@ioi/verifier";
 import type { VectorSet } from "./data.ts";
 import type { GraphShape, Search } from "./peers.ts";
 
@@ -114,4 +114,53 @@ export const measureProofs = (
     if (!isShown) throw new Error("a proof does not show its answers");
   }
   return { bytes, proveMs, verifyMs };
+};
+
+/** Queries that are certified: each reads hundreds of vectors. */
+const certifiedMax = 50;
+
+export interface Certificates extends Proofs {
+  /** Queries to which something that was drawn is nearer than the answers. */
+  readonly nearer: number;
+}
+
+/** Draws leaves for some queries and verifies that none is nearer, beside their proofs. */
+export const measureNearest = (
+  { queries, dimension }: VectorSet,
+  { graph, commitment }: OurIndex,
+  wanted: mhnsw.SearchParameters,
+): Certificates => {
+  const quantiser = new Quantiser(nodeCrypto, dimension, salt);
+  const { parameters } = graph;
+  const root = commitment.root();
+  const [bytes, proveMs, verifyMs]: [number[], number[], number[]] = [[], [], []];
+  let nearer = 0;
+  for (const vector of queries.slice(0, certifiedMax)) {
+    const query = mhnsw.makeQuery(componentsOf(quantiser, vector));
+    const { proof, answers } = mhnsw.prove(nodeCrypto, graph, commitment, query, wanted);
+    const asked = { root, parameters, query: query.whole, wanted };
+    const searched = verifyRetrieval({ ...asked, proof });
+    if (!searched.ok) throw new Error("a proof does not show its answers");
+    const draw = { how: "sampled" } as const;
+    let made: mhnsw.Certified | undefined;
+    const ms = cpuMs(() => {
+      made = mhnsw.certify(nodeCrypto, graph, commitment, { query, wanted, answers }, draw);
+    });
+    const { certificate, nearer: found } = made as mhnsw.Certified;
+    if (found > 0) {
+      nearer += 1;
+      continue;
+    }
+    let isShown = false;
+    const claim = { asked, searched, challenge: undefined, certificate };
+    verifyMs.push(
+      cpuMs(() => {
+        isShown = verifyNearest(claim).ok;
+      }),
+    );
+    if (!isShown) throw new Error("a certificate does not verify");
+    proveMs.push(ms);
+    bytes.push(certificate.length);
+  }
+  return { bytes, proveMs, verifyMs, nearer };
 };
