@@ -34,12 +34,14 @@ export const addModelCommands = (program: Command, build: Build): void => {
     .option("--price-out <usd>", "dollars for a million tokens that it says", parseDollars)
     .option("--context <tokens>", "how much it can be told at once", parseCount("--context"))
     .option("--default", "use it where none is named")
+    .option("--memory", "memories are found by its vectors: a model that embeds texts")
     .option(
       "--allow-unscrubbed",
       "you agree, once for this data folder, that text goes to models elsewhere as it is",
     );
   examples(add, [
     "models add ollama/llama3.2",
+    "models add ollama/nomic-embed-text --memory",
     "models add anthropic/claude-sonnet-4-5 --allow-unscrubbed",
     "models add box/qwen3 --url http://192.168.1.5:8000/v1 --price-in 0 --price-out 0 --allow-unscrubbed",
   ]);
@@ -52,6 +54,14 @@ export const addModelCommands = (program: Command, build: Build): void => {
     .addOption(data());
   examples(fallback, ["models default ollama/llama3.2"]);
   bind(build, fallback, async () => (await load()).setDefault);
+
+  const memory = models
+    .command("memory")
+    .description("find memories by vectors of this model; none: by words alone")
+    .argument("<id>", "a confirmed model that embeds texts, or none")
+    .addOption(data());
+  examples(memory, ["models memory ollama/nomic-embed-text", "models memory none"]);
+  bind(build, memory, async () => (await load()).setMemory);
 
   const remove = models
     .command("rm")

@@ -19,6 +19,7 @@ export const modelMessage = (model: ConfirmedModel): MessageInitShape<typeof pb.
   program: model.program,
   loopback: model.loopback,
   isDefault: model.isDefault,
+  isMemory: model.isMemory,
   contextTokens: model.contextTokens,
 });
 
@@ -55,6 +56,7 @@ export const modelsService = (core: GuardianCore): Implementation =>
       if (model === undefined) throw new OperationError("E_MODEL_INVALID", "there is no model");
       await core.models.confirm(recordOf(model), {
         isDefault: model.isDefault,
+        isMemory: model.isMemory,
         unscrubbedConsent,
       });
       core.ports.log.log("info", "models.confirmed", { model: model.id });

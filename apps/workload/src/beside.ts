@@ -2,6 +2,9 @@
  * Actions that a running program asks for beside its own: prepared by the same driver, proposed, and
  * performed while the program goes on; what became of each is an input of the session.
  *
+ * What a driver has somebody else do (`by`), as a memory's vectors, is prepared and performed by that one,
+ * and what it found goes back to the driver that asked.
+ *
  * The start of a server lasts beyond the call that needed it: until the session rests, or ends.
  *
  * Invariants: nothing is granted without a ticket of its own; each ticket gets its outcome, before the
@@ -38,7 +41,21 @@ export interface ProgramAct {
   readonly signal: AbortSignal;
   /** The program waits for nothing any more. */
   readonly ended: AbortSignal;
+  /** Who performs what is asked for; absent: the driver itself. */
+  readonly by?: Performer;
 }
+
+/** Another driver that performs what one asks for, and what becomes of what it finds. */
+export interface Performer {
+  readonly driver: Driver;
+  readonly content: Uint8Array;
+  readonly found: (content: Uint8Array) => Promise<void>;
+}
+
+/** Undefined: there is nobody who could; the driver that asked goes on without. */
+export type FindPerformer = () => Promise<
+  { readonly by: Performer; readonly args: Uint8Array } | undefined
+>;
 
 export interface BesideEnds {
   readonly gate: Gate;
@@ -105,11 +122,11 @@ export class BesideActions {
     return waiting !== undefined;
   }
 
-  /** One thing that the program asks for. */
-  want(act: ProgramAct, want: ActWant): void {
+  /** One thing that the program asks for. `find`: who performs it, where it is not the driver. */
+  want(act: ProgramAct, want: ActWant, find?: FindPerformer): void {
     const key = Math.max(this.#keys, ...this.#state.actions.map((each) => each.beside ?? 0)) + 1;
     this.#keys = key;
-    const running = this.#run(act, want, key).finally(() => this.#running.delete(running));
+    const running = this.#run(act, want, key, find).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 
@@ -118,14 +135,23 @@ export class BesideActions {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  async #run(act: ProgramAct, want: ActWant, key: number): Promise<void> {
+  async #run(
+    act: ProgramAct,
+    want: ActWant,
+    key: number,
+    find: FindPerformer | undefined,
+  ): Promise<void> {
     const { driver, counter } = act;
     const refuse = async (reason: string): Promise<void> => {
       await driver.refuse(counter, want.id, clip(reason, reasonCharsMax)).catch(() => undefined);
     };
     try {
       if (this.#running.size >= besideMax) return await refuse("too many things are asked at once");
-      await this.#judge(act, want, key, refuse);
+      if (find === undefined) return await this.#judge(act, want, key, refuse);
+      const found = await find();
+      if (found === undefined) return await refuse("");
+      const { by, args } = found;
+      await this.#judge({ ...act, by }, { ...want, args }, key, refuse);
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
       this.#ends.log.log("warn", "session.beside-failed", { key, code: error.code });
@@ -139,7 +165,8 @@ export class BesideActions {
     key: number,
     refuse: (reason: string) => Promise<void>,
   ): Promise<void> {
-    const { driver, signal } = act;
+    const { signal } = act;
+    const { driver } = act.by ?? act;
     const { target, args } = want;
     const tell = (known: Known): Promise<void> =>
       this.#ends.give({ type: "beside", key, target, args: argsOf(args), ...known });
@@ -167,9 +194,18 @@ export class BesideActions {
         return;
       }
       if (verdict.verdict === "allow") {
-        const outcome = await this.#perform(act, verdict, statement.value.nonce, known, tell);
+        const outcome = await this.#perform(
+          act,
+          target,
+          verdict,
+          statement.value.nonce,
+          known,
+          tell,
+        );
         // What its ticket did not let happen; the program need not wait for it.
-        if (outcome.status === "refused") await refuse(outcome.message ?? "refused");
+        const { status, message = status } = outcome;
+        const isLost = act.by === undefined ? status === "refused" : status !== "confirmed";
+        if (isLost) await refuse(message);
         return;
       }
       if (verdict.verdict === "deny") return await refuse(verdict.reason);
@@ -195,7 +231,8 @@ export class BesideActions {
   ): void {
     // Whoever stops the session ends it, and hears what it was.
     const { signal } = new AbortController();
-    const performing = this.#perform({ ...act, driver, signal }, verdict, nonce, known, tell, true);
+    const running = { ...act, driver, signal };
+    const performing = this.#perform(running, callTarget, verdict, nonce, known, tell, true);
     const done = performing.then(
       async ({ status, message = status }) => {
         // The call that needed it would wait for what never began; one that ran is not waited for.
@@ -249,7 +286,8 @@ export class BesideActions {
   }
 
   async #perform(
-    { driver, signal }: ProgramAct,
+    { by, signal: own, ended, ...act }: ProgramAct,
+    target: string,
     { counter, ticket }: ProposalVerdict,
     nonce: Uint8Array,
     known: Known,
@@ -257,15 +295,19 @@ export class BesideActions {
     lasts = false,
   ): Promise<NonNullable<Known["outcome"]>> {
     const report = { session: this.#state.session, counter };
-    const nothing = new Uint8Array(0);
+    const { driver, content: given } = by ?? { driver: act.driver, content: new Uint8Array(0) };
+    // What nobody waits for any more is not worth asking somebody else.
+    const signal = by === undefined ? own : AbortSignal.any([own, ended]);
     const lasting = new AbortController().signal;
     let outcome: NonNullable<Known["outcome"]>;
+    let content: Uint8Array | undefined;
     let signed: Pick<ReportInput, "outcome" | "outcomeSignature" | "requests"> | undefined;
     const deadlineMs = lasts ? Number.POSITIVE_INFINITY : undefined;
     try {
-      const acting = driver.act(nonce, ticket, nothing, signal, undefined, undefined, deadlineMs);
+      const acting = driver.act(nonce, ticket, given, signal, undefined, undefined, deadlineMs);
       const end = await acting;
-      const { input, requests } = readActEnd("net::connect", end);
+      const { input, requests, content: found } = readActEnd(target, end);
+      content = found;
       const { status, bytes, code, message, evidence, resultHash } = input;
       signed = {
         outcome: end.outcome,
@@ -293,6 +335,7 @@ export class BesideActions {
       lasting,
     );
     await tell({ ...known, outcome: { ...outcome, receipt } });
+    if (content !== undefined) await by?.found(content);
     return outcome;
   }
 

@@ -46,6 +46,7 @@ import type {
 } from "./ends.ts";
 import type { SessionMetrics } from "./metrics.ts";
 import { BesideActions } from "./beside.ts";
+import { embeddingOf, type MemoryVectorEnds } from "./memory-vectors.ts";
 import { type ReadEnd, readActEnd } from "./outcomes.ts";
 import { showPreview } from "./preview.ts";
 import { definitionOf, serversPart } from "./server-tools.ts";
@@ -368,6 +369,12 @@ export class SessionCalls {
     if (this.#state.stage === "deciding") await this.release();
   }
 
+  #vectorEnds(signal: AbortSignal): MemoryVectorEnds {
+    const { models = [], roots = [] } = this.#opened ?? {};
+    const modelDriver = (): Promise<Driver> => this.#driver(embedTarget, signal);
+    return { models, roots, home: this.#ends.home, modelDriver };
+  }
+
   async act(effect: Of<"act">, signal: AbortSignal): Promise<SessionInput> {
     const driver = await this.#driver(effect.target, signal);
     const { nonce, ticket } = effect;
@@ -382,7 +389,13 @@ export class SessionCalls {
     const { counter } = effect;
     const ended = new AbortController();
     const program = { driver, counter, signal, ended: ended.signal };
-    const onWant = (want: ActWant): void => this.#beside.want(program, want);
+    const isMemory = toolOf(effect.target)?.driver === "memory";
+    const onWant = (want: ActWant): void =>
+      this.#beside.want(
+        program,
+        want,
+        isMemory ? embeddingOf(this.#vectorEnds(signal), { driver, nonce }, want) : undefined,
+      );
     const given = effect.content ?? noContent;
     const acting = driver.act(nonce, ticket, given, signal, onOutput, onWant);
     // What still waits for a person waits for nobody any more; what was permitted has its end.

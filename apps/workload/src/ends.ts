@@ -35,6 +35,8 @@ export interface RegisteredModel extends SessionModel {
   readonly url: string;
   readonly protocol: string;
   readonly name: string;
+  /** Memories are found by its vectors. */
+  readonly isMemory?: boolean;
 }
 
 export interface ProposalInput {

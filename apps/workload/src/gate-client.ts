@@ -71,6 +71,7 @@ const modelOf = (model: pb.Model): RegisteredModel => ({
   contextTokens: model.contextTokens,
   inputMicrousd: count(model.inputMicrousdPerMillion),
   outputMicrousd: count(model.outputMicrousdPerMillion),
+  isMemory: model.isMemory,
 });
 
 const receiptOf = (index: bigint, leafHash: Uint8Array): ReceiptRef => {
@@ -231,9 +232,12 @@ export class GateClient implements McpGuardian {
         path,
         access: write ? "write" : "read",
       })),
-      // The default one first.
+      // The default one first, the one for memories last.
       models: reply.models
-        .toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
+        .toSorted(
+          (a, b) =>
+            Number(b.isDefault) - Number(a.isDefault) || Number(a.isMemory) - Number(b.isMemory),
+        )
         .map(modelOf),
       mcpServers: reply.mcpServers.map(({ name, tools }) => ({
         name,

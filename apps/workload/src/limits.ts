@@ -60,5 +60,7 @@ export const gateAsksMax = 8;
 export const gateAskMsMax = 50_000;
 /** Characters of the question that a gate without a person puts to its client. */
 export const gateQuestionCharsMax = 2_000;
+/** Bytes of vectors that a memory's driver is given at a time. */
+export const inputPieceBytesMax = 1024 * 1024;
 /** Characters of a memory that an answer shows. */
 export const memoryShownCharsMax = 8_192;

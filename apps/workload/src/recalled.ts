@@ -37,6 +37,13 @@ const proofText = ({ commit, shown, notShown }: RecallVerdict & { readonly ok: t
     `Not shown: ${notShown.join("; ")}.`,
   ].join("\n");
 
+/** What was looked with, where a model was chosen for that; its driver signed for it. */
+const foundBy = ({ found_by: by, no_vectors: why, without_vectors: without }: Evidence): string => {
+  if (by === undefined) return "";
+  const waiting = without === undefined ? "" : ` ${without} memories wait for their vectors.`;
+  return `Found by ${by}${why === undefined ? "" : ` (no vectors: ${why})`}.${waiting}\n`;
+};
+
 /** Its driver found no file: there is nothing that a proof could lead to. */
 const isNoFile = ({ answers, store, log_root: root }: Evidence): boolean =>
   answers === "0" && store === undefined && root === undefined;
@@ -70,5 +77,5 @@ export const recalledText = (
   if (!verdict.ok) return err(verdict.reason);
   const answers = verdict.answers.map(answerText).join("");
   const found = answers === "" ? "Nothing that was remembered fits.\n" : answers;
-  return ok(utf8Encode(`${found}${proofText(verdict)}\n`));
+  return ok(utf8Encode(`${found}${foundBy(evidence)}${proofText(verdict)}\n`));
 };

@@ -156,6 +156,14 @@ class Suite {
     return schema.encode(signed, signPayload(this.#provider, key, domains.ticket, payload));
   }
 
+  /** Nobody does anything for it. */
+  async #refuse(ticket: Uint8Array, id: number): Promise<void> {
+    const envelope = schema.decode(signed, ticket);
+    const opened = envelope.ok ? schema.decode(ticketSchema, envelope.value.payload) : envelope;
+    const counter = opened.ok ? opened.value.counter : 0n;
+    await this.#place.handlers.refuse({ counter, id, reason: "" }, { signal: never });
+  }
+
   async act(
     ready: Ready,
     ticket: Uint8Array,
@@ -167,6 +175,7 @@ class Suite {
     const request = { nonce, ticket, content };
     for await (const { event } of this.#place.handlers.act(request, { signal: never })) {
       if (event.case === "result") last = event.value;
+      else if (event.case === "want") await this.#refuse(ticket, event.value.id);
       else onOutput();
     }
     if (last === undefined) throw new Error("an act without a result");

@@ -228,6 +228,15 @@ export const recallAnswersDefault = 5;
 export const memoryTurnMs = 30_000;
 /** Interval at which it is tried for, in milliseconds. */
 export const memoryTurnPollMs = 20;
+/** Wait of an action for vectors of its texts, in milliseconds; then it goes on by words. */
+export const memoryEmbedMs = 20_000;
+/** Bytes of vectors that one such question is answered with. */
+export const memoryVectorsBytesMax = 33_554_432;
+/** Texts of one question for vectors, and their characters. */
+export const memoryEmbedTextsMax = 64;
+export const memoryEmbedCharsMax = 262_144;
+/** Time that an action gives to memories that wait for their vectors, in milliseconds. */
+export const memoryBacklogMs = 10_000;
 /** Bytes of one answer of a server that a command asks for vectors. */
 export const embedReplyBytesMax = 33_554_432;
 /** Times that such a server is asked the same, where it may answer later. */

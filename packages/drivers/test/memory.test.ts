@@ -33,6 +33,7 @@ import {
   ticket as ticketSchema,
 } from "@ioi/wire";
 import { complianceSuite, type CompliancePlace } from "../src/compliance.ts";
+import type { ActWant } from "../src/core/driver.ts";
 import { createHandlers } from "../src/core/handlers.ts";
 import { MemoryDriver } from "../src/memory/driver.ts";
 import { MemoryFolder } from "../src/memory/file.ts";
@@ -109,7 +110,9 @@ class Place implements AsyncDisposable {
     const { signal } = new AbortController();
     const reply = await this.handlers.prepare({ target, args: encodeCanonical(args) }, { signal });
     const none: Record<string, CanonicalValue> = {};
-    if (reply.errorCode !== "") return { status: "", code: reply.errorCode, result: none };
+    if (reply.errorCode !== "") {
+      return { status: "", code: reply.errorCode, evidence: {}, result: none };
+    }
     const prepared = unwrap(schema.decode(preparedSchema, reply.prepared), "prepared");
     const payload = schema.encode(ticketSchema, {
       version: 1,
@@ -128,16 +131,40 @@ class Place implements AsyncDisposable {
     });
     const envelope = signPayload(nodeCrypto, this.bootKey, domains.ticket, payload);
     const request = { nonce: prepared.nonce, ticket: schema.encode(signed, envelope), content };
+    const counter = this.#counter;
     for await (const { event } of this.handlers.act(request, { signal })) {
+      if (event.case === "want") await this.#answer(prepared.nonce, counter, event.value);
       if (event.case !== "result") continue;
-      const { status, code = "" } = unwrap(
-        schema.decode(outcomeSchema, event.value.outcome),
-        "outcome",
-      );
+      const {
+        status,
+        code = "",
+        evidence,
+      } = unwrap(schema.decode(outcomeSchema, event.value.outcome), "outcome");
       const result = unwrap(decodeCanonical(event.value.result), "result");
-      return { status, code, result: result as Record<string, CanonicalValue> };
+      return { status, code, evidence, result: result as Record<string, CanonicalValue> };
     }
     throw new Error("an act without a result");
+  }
+
+  /** What was asked to be embedded. */
+  readonly asked: string[] = [];
+  /** The answer to a want; text: why there is none, empty where no model was chosen. */
+  model: (texts: readonly string[]) => Uint8Array | string = () => "";
+
+  async #answer(nonce: Uint8Array, counter: bigint, want: ActWant): Promise<void> {
+    const { signal } = new AbortController();
+    assert.equal(want.target, "model::embed");
+    const { texts } = unwrap(decodeCanonical(want.args), "want") as { texts: readonly string[] };
+    this.asked.push(...texts);
+    const answer = this.model(texts);
+    if (typeof answer === "string") {
+      await this.handlers.refuse({ counter, id: want.id, reason: answer }, { signal });
+      return;
+    }
+    // In pieces, as they come.
+    for (const bytes of [answer.subarray(0, 9), answer.subarray(9)]) {
+      await this.handlers.input({ nonce, bytes, end: false }, { signal });
+    }
   }
 
   remember(said: string, origin = "user", more?: Parameters<Place["run"]>[3]) {
@@ -160,6 +187,80 @@ class Place implements AsyncDisposable {
 
 const bytesOf = (place: Place): string =>
   fs.readFileSync(path.join(place.memory, "memory.scs")).toString("base64");
+
+/** What a model's driver finds, as the performer of the act hands it on. */
+const vectorsOf =
+  (name: string, dimension = 8) =>
+  (texts: readonly string[]): Uint8Array => {
+    const vector = (said: string): readonly number[] =>
+      Array.from({ length: dimension }, (_, i) => (said.charCodeAt(i % said.length) % 13) + 1);
+    return text(
+      `${JSON.stringify({ name })}\n${JSON.stringify({ embeddings: texts.map(vector) })}\n`,
+    );
+  };
+
+describe("the memory driver, with a model for memories", () => {
+  it("asks for vectors, goes on by words without, and makes up for what waited", async () => {
+    await using place = new Place();
+    place.model = vectorsOf("one");
+    const first = await place.remember("The key is under the mat.");
+    assert.equal(first.evidence["found_by"], "words and vectors of one");
+    place.model = () => "it does not answer";
+    const waits = await place.remember("Ann drinks tea.");
+    assert.deepEqual(
+      [waits.status, waits.evidence["no_vectors"], waits.evidence["without_vectors"]],
+      ["confirmed", "it does not answer", "1"],
+    );
+    assert.match(
+      Buffer.from(waits.result["content"] as Uint8Array).toString(),
+      /waits for its vec/,
+    );
+    const found = await place.run("memory::recall", { query: "tea" });
+    assert.deepEqual([found.evidence["memories"], found.evidence["found_by"]], ["1", "words"]);
+    place.model = vectorsOf("one");
+    place.asked.length = 0;
+    const third = await place.remember("The gate is green.");
+    assert.deepEqual(place.asked, ["The gate is green.", "Ann drinks tea."]);
+    assert.equal(third.evidence["without_vectors"], undefined);
+  });
+
+  it("makes the file anew for another model, and never mixes", async () => {
+    await using place = new Place();
+    await place.remember("The key is under the mat.");
+    place.model = vectorsOf("two", 24);
+    const asked = await place.run("memory::recall", { query: "key" });
+    assert.match(asked.evidence["no_vectors"] ?? "", /once something is remembered/);
+    const kept = await place.remember("Ann drinks tea.");
+    assert.equal(kept.evidence["found_by"], "words and vectors of two");
+    await using file = await place.open();
+    const { parameters, compactedFrom } = file.info;
+    assert.deepEqual([parameters.embedder.name, parameters.index.dimension], ["two", 24]);
+    assert.ok(compactedFrom !== undefined, "the log goes on");
+    assert.equal((await file.read(0)).text, "The key is under the mat.");
+  });
+
+  it("takes nothing for a vector that is none", async () => {
+    await using place = new Place();
+    const bad = [
+      "{}\n{}\n",
+      "no json\n\n",
+      `{"name":"one"}\n{"embeddings":[]}\n`,
+      `{"name":"one"}\n{"embeddings":[[]]}\n`,
+      `{"name":"one"}\n{"embeddings":[["1"]]}\n`,
+      `{"name":"one"}\n{"embeddings":[[1],[2]]}\n`,
+      `{"name":7}\n{"embeddings":[[1]]}\n`,
+    ].map(text);
+    for (const answer of [...bad, Uint8Array.of(0xff, 10, 10)]) {
+      place.model = () => answer;
+      const found = await place.remember(`After ${answer.length}.`);
+      assert.equal(found.status, "confirmed");
+      assert.ok((found.evidence["no_vectors"] ?? "") !== "", Buffer.from(answer).toString());
+    }
+    place.model = vectorsOf("one");
+    const control = await place.remember("The control.");
+    assert.equal(control.evidence["no_vectors"], undefined);
+  });
+});
 
 describe("the memory driver", () => {
   it("keeps text with its origin, and forgets it once", async () => {

@@ -52,6 +52,8 @@ const registryFile = record({
   models: array(modelRecord, modelsMax),
   /** Empty: none. */
   default: text(128),
+  /** Whose vectors memories are found by; absent: none. Since format 2. */
+  memory: optional(text(128)),
   unscrubbedConsent: bool,
 });
 type RegistryFile = Infer<typeof registryFile>;
@@ -60,6 +62,7 @@ type RegistryFile = Infer<typeof registryFile>;
 export interface ConfirmedModel extends ModelRecord {
   readonly loopback: boolean;
   readonly isDefault: boolean;
+  readonly isMemory: boolean;
   /** The price was confirmed with the model; else it is the table's. */
   readonly priceConfirmed: boolean;
   readonly priceIn: number;
@@ -67,7 +70,10 @@ export interface ConfirmedModel extends ModelRecord {
 }
 
 const path = "models";
-const format = "ioi.models/1\n";
+/** The second is written where it says something that the first cannot. */
+const formats = ["1", "2"];
+const formatOf = ({ memory }: RegistryFile): string =>
+  `ioi.models/${memory === undefined ? "1" : "2"}\n`;
 
 const damaged = (why: string): OperationError =>
   new OperationError("E_MODELS_FILE", `guardian/models: ${why}`);
@@ -77,8 +83,8 @@ const readFile = (bytes: Uint8Array): RegistryFile => {
   const head = utf8Decode(bytes.subarray(0, end)) ?? "";
   const version = /^ioi\.models\/(\d{1,9})\n$/.exec(head)?.[1];
   if (version === undefined) throw damaged("it does not begin with its format");
-  if (head !== format) {
-    const message = `guardian/models has format ${version}; this version knows 1`;
+  if (!formats.includes(version)) {
+    const message = `guardian/models has format ${version}; this version knows ${formats.join(" and ")}`;
     throw new OperationError("E_MODELS_FORMAT", message);
   }
   const decoded = schema.decode(registryFile, bytes.subarray(end));
@@ -87,6 +93,16 @@ const readFile = (bytes: Uint8Array): RegistryFile => {
 };
 
 const idShape = /^[a-z0-9][a-z0-9._:/-]{0,127}$/i;
+
+/** Which model memories use, once one was said to be it or not. */
+const memoryPart = (
+  memory: string | undefined,
+  id: string,
+  isMemory: boolean | undefined,
+): { readonly memory?: string } => {
+  const next = isMemory === true ? id : isMemory === false && memory === id ? undefined : memory;
+  return next === undefined ? {} : { memory: next };
+};
 
 const isOnLoopback = (url: string): boolean => {
   const read = readModelUrl(url);
@@ -194,17 +210,26 @@ export class ModelRegistry {
       ...model,
       loopback: isOnLoopback(model.url),
       isDefault: this.#state.default === model.id,
+      isMemory: this.#state.memory === model.id,
       priceConfirmed: model.priceIn !== undefined,
       priceIn: model.priceIn ?? table?.input ?? 0,
       priceOut: model.priceOut ?? table?.output ?? 0,
     };
   }
 
-  /** Adds or changes one; the first is the default. */
+  /**
+   * Adds or changes one; the first is the default, unless it is for memories. `isMemory`: absent, as it
+   * was.
+   */
   async confirm(
     given: ModelRecord,
-    options: { readonly isDefault: boolean; readonly unscrubbedConsent: boolean },
+    options: {
+      readonly isDefault: boolean;
+      readonly isMemory?: boolean;
+      readonly unscrubbedConsent: boolean;
+    },
   ): Promise<void> {
+    const { isDefault, isMemory = false } = options;
     const checked = checkedModel(given);
     if (!checked.ok) throw rejected("E_MODEL_INVALID", checked.error);
     const model = checked.value;
@@ -214,6 +239,9 @@ export class ModelRegistry {
         "E_MODEL_CONSENT",
         `${model.url} is not on this machine, and what agents read goes there as it is`,
       );
+    }
+    if (isMemory && model.protocol !== "openai") {
+      throw rejected("E_MODEL_INVALID", `${model.protocol} has no embeddings`);
     }
     const known = model.priceIn !== undefined || priceOf(this.#prices.current(), model.name);
     if (!local && known === undefined) {
@@ -226,7 +254,8 @@ export class ModelRegistry {
       }
       return {
         models: [...others, model],
-        default: options.isDefault || state.default === "" ? model.id : state.default,
+        default: isDefault || (state.default === "" && !isMemory) ? model.id : state.default,
+        ...memoryPart(state.memory, model.id, options.isMemory),
         unscrubbedConsent: state.unscrubbedConsent || (!local && options.unscrubbedConsent),
       };
     });
@@ -237,7 +266,8 @@ export class ModelRegistry {
     await this.#change((state) => {
       const models = state.models.filter((each) => each.id !== id);
       const next = state.default === id ? (models[0]?.id ?? "") : state.default;
-      return { ...state, models, default: next };
+      const { memory, ...rest } = state;
+      return { ...rest, models, default: next, ...memoryPart(memory, id, false) };
     });
     return true;
   }
@@ -245,7 +275,7 @@ export class ModelRegistry {
   async #change(changed: (state: RegistryFile) => RegistryFile): Promise<void> {
     const changing = this.#changing.then(async () => {
       const state = changed(this.#state);
-      const bytes = concatBytes(utf8Encode(format), schema.encode(registryFile, state));
+      const bytes = concatBytes(utf8Encode(formatOf(state)), schema.encode(registryFile, state));
       await this.#files.replaceFile(path, bytes, 0o600);
       this.#state = state;
     });

@@ -146,12 +146,38 @@ describe("the registry", () => {
     });
   }
 
+  test("one model is for memories: of the OpenAI protocol, never the default by being first", async () => {
+    const files = new SimFiles({ seed: "m" });
+    const registry = await open(files);
+    const state = async () =>
+      (await open(files)).models.map(({ id, isMemory, isDefault }) => [id, isMemory, isDefault]);
+    await registry.confirm({ ...local, id: "embed" }, { ...plain, isMemory: true });
+    assert.deepEqual(await state(), [["embed", true, false]]);
+    await registry.confirm(local, plain);
+    assert.deepEqual(await state(), [
+      ["embed", true, false],
+      [local.id, false, true],
+    ]);
+    await registry.confirm(local, { ...plain, isMemory: true });
+    assert.equal(registry.find("embed")?.isMemory, false);
+    await registry.confirm(local, { ...plain, isMemory: false });
+    assert.ok(!registry.models.some(({ isMemory }) => isMemory));
+    await registry.confirm(local, { ...plain, isMemory: true });
+    await registry.remove(local.id);
+    assert.deepEqual(await state(), [["embed", false, true]]);
+    const other = { ...local, protocol: "anthropic" };
+    assert.equal(
+      await codeOf(registry.confirm(other, { ...plain, isMemory: true })),
+      "E_MODEL_INVALID",
+    );
+  });
+
   test("a file of a newer version, a damaged and a cut one are refused, and left as they are", async () => {
     const files = new SimFiles({ seed: "f" });
     await (await open(files)).confirm(local, plain);
     const good = await files.readFile("models", 65_536);
     const cases: readonly (readonly [Uint8Array, string])[] = [
-      [Buffer.concat([Buffer.from("ioi.models/2\n"), good.subarray(13)]), "E_MODELS_FORMAT"],
+      [Buffer.concat([Buffer.from("ioi.models/3\n"), good.subarray(13)]), "E_MODELS_FORMAT"],
       [good.subarray(0, good.length - 1), "E_MODELS_FILE"],
       [Buffer.from("{}"), "E_MODELS_FILE"],
       [new Uint8Array(0), "E_MODELS_FILE"],

@@ -1,7 +1,7 @@
 export { memoryAsMarkdown } from "./as-markdown.ts";
 export * from "./compact.ts";
 export type { Embedder, EmbedderIdentity } from "./embed/embedder.ts";
-export { type EmbedFunction, functionEmbedder } from "./embed/function.ts";
+export { embeddedPart, type EmbedFunction, functionEmbedder } from "./embed/function.ts";
 export { fuse, fusionDepth } from "./embed/fusion.ts";
 export { HashedEmbedder } from "./embed/hashed.ts";
 export * from "./errors.ts";

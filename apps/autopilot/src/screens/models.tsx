@@ -50,7 +50,11 @@ const Confirmed = ({ model }: { readonly model: ModelLine }): ReactElement => {
     mutationFn: () => api.confirmModel({ model, makeDefault: true }),
     onSuccess: refreshModels,
   });
-  const failure = remove.error ?? makeDefault.error;
+  const forMemories = useMutation({
+    mutationFn: () => api.confirmModel({ model: { ...model, isMemory: !model.isMemory } }),
+    onSuccess: refreshModels,
+  });
+  const failure = remove.error ?? makeDefault.error ?? forMemories.error;
   return (
     <li className="card-row">
       <span className="stack">
@@ -67,6 +71,16 @@ const Confirmed = ({ model }: { readonly model: ModelLine }): ReactElement => {
             Make it the default
           </button>
         )}
+        {model.protocol === "openai" ? (
+          <button
+            type="button"
+            className="button"
+            aria-pressed={model.isMemory}
+            onClick={() => forMemories.mutate()}
+          >
+            Memories are found by it
+          </button>
+        ) : null}
         <button type="button" className="button" onClick={() => remove.mutate()}>
           Remove<span className="unseen"> {model.id}</span>
         </button>

@@ -1,4 +1,4 @@
-/** `ioi models list|discover|add|default|rm`: which models agents may ask. */
+/** `ioi models list|discover|add|default|memory|rm`: which models agents may ask. */
 import { type ExitCode, exitCodes } from "@ioi/base";
 import { readModelUrl } from "@ioi/firewall";
 import { discoverModels, type FoundModel } from "@ioi/host/models";
@@ -31,6 +31,7 @@ const jsonOf = (model: pb.Model) => ({
     : null,
   local: model.loopback,
   default: model.isDefault,
+  memory: model.isMemory,
   contextTokens: model.contextTokens,
 });
 
@@ -39,7 +40,8 @@ const describe = (model: pb.Model): string => {
   const where = model.loopback
     ? `this machine${model.program === "" ? "" : `, ${visible(model.program)}`}`
     : "not on this machine: text goes there as it is";
-  return `${model.isDefault ? "*" : " "} ${visible(model.id)}  ${visible(model.url)}  ${price} a million tokens  ${where}`;
+  const use = model.isMemory ? "; memories are found by its vectors" : "";
+  return `${model.isDefault ? "*" : " "} ${visible(model.id)}  ${visible(model.url)}  ${price} a million tokens  ${where}${use}`;
 };
 
 const listed = async (kernel: Kernel): Promise<pb.ListModelsReply> =>
@@ -100,6 +102,7 @@ export interface AddOptions {
   readonly priceOut?: number;
   readonly context?: number;
   readonly default?: boolean;
+  readonly memory?: boolean;
   readonly allowUnscrubbed?: boolean;
 }
 
@@ -216,8 +219,11 @@ export const add: Handler<AddOptions> = async (context, { args, options }) => {
   requireFolder(context.dataFolder);
   await using kernel = await openKernel(context, { start: true });
   const models = await kernel.models();
+  // One that is confirmed anew keeps what it is for.
+  const before = (await listed(kernel)).models.find((each) => each.id === id);
+  const isMemory = options.memory === true || before?.isMemory === true;
   if (!local && options.allowUnscrubbed === true) context.output.progress(consentText);
-  await confirm(models, model, options.allowUnscrubbed === true);
+  await confirm(models, { ...model, isMemory }, options.allowUnscrubbed === true);
   return await told(context, kernel, id);
 };
 
@@ -246,6 +252,25 @@ export const setDefault: Handler<object> = async (context, { args }) => {
   if (model === undefined) throw unknown(id, models);
   await confirm(await kernel.models(), { ...model, isDefault: true }, false);
   return await told(context, kernel, id);
+};
+
+/** Whose vectors memories are found by; `none`: the built-in ones, beside words. */
+export const setMemory: Handler<object> = async (context, { args }) => {
+  const id = args[0] ?? "";
+  requireFolder(context.dataFolder);
+  await using kernel = await openKernel(context, { start: true });
+  const { models } = await listed(kernel);
+  const isMemory = id !== "none";
+  const model = models.find((each) => (isMemory ? each.id === id : each.isMemory));
+  if (model === undefined && isMemory) throw unknown(id, models);
+  if (model !== undefined) await confirm(await kernel.models(), { ...model, isMemory }, false);
+  context.output.value({ schema: "ioi.model-memory/1", memory: isMemory ? id : null });
+  context.output.line(
+    isMemory
+      ? `memories are found by vectors of ${visible(id)}, from the next one that is remembered`
+      : "memories are found by words",
+  );
+  return exitCodes.done;
 };
 
 export const remove: Handler<object> = async (context, { args }) => {

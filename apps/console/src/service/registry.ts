@@ -75,6 +75,7 @@ const modelLine = (model: pb.Model, confirmed = true) => ({
   secret: model.secret,
   confirmed,
   isDefault: model.isDefault,
+  isMemory: model.isMemory,
   loopback: model.loopback,
   owner: model.ownerKnown ? String(model.ownerUid) : "",
   program: model.program,
@@ -146,6 +147,7 @@ const modelCalls = (kernel: Kernel, onChange: () => void): ModelCalls => ({
         outputMicrousdPerMillion,
         priceConfirmed: asListed ? known.priceConfirmed : priced,
         isDefault: makeDefault,
+        isMemory: model.isMemory,
       };
       await models.confirmModel({ model: one, unscrubbedConsent }, call(signal));
     });

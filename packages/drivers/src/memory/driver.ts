@@ -24,8 +24,10 @@ import { decodeArguments } from "../files/arguments.ts";
 import { type DriverRejection, reject } from "../fs/roots.ts";
 import { memoryTextBytesMax, recallAnswersDefault, recallAnswersMax } from "../limits.ts";
 import type { RequestClaims } from "../net/claims.ts";
-import { memoriesOf, recipientOf, share } from "./share.ts";
+import { foundBy, workOff } from "./backlog.ts";
 import { type MemoryFolder, type MemoryUse } from "./file.ts";
+import { memoriesOf, recipientOf, share } from "./share.ts";
+import { type Chosen, VectorQuestions } from "./vectors.ts";
 
 const { int, oneOf, optional, record, text } = schema;
 
@@ -36,13 +38,15 @@ const forgetArguments = record({ memory: int() });
 
 /** What an action does with the open file: its report but for what the file's state adds. */
 type Done = Pick<ActReport, "result" | "bytes"> & { readonly evidence?: ActReport["evidence"] };
-type Work = (substrate: Substrate) => Promise<Done>;
+type Work = (substrate: Substrate, isEmbedded: boolean) => Promise<Done>;
 
 interface Plan {
   readonly use: MemoryUse;
   /** Something beyond the file is changed: what was given away. */
   readonly effect?: true;
   readonly content: PreparedAction["content"];
+  /** What vectors are asked for first: of what is kept, or looked for. */
+  readonly embeds?: (context: ActContext) => string;
   readonly work: (context: ActContext) => Result<Work, DriverRejection>;
   /** Where nothing was ever remembered. */
   readonly absent: () => ActReport;
@@ -57,10 +61,12 @@ const stateOf = (info: SubstrateInfo): Readonly<Record<string, string>> => ({
   ...(info.indexRoot === undefined ? {} : { index_root: toHex(info.indexRoot) }),
 });
 
-const rememberedText = (id: number, near: number | undefined): string =>
-  near === undefined
-    ? `Kept as memory ${id}.\n`
-    : `Kept as memory ${id}. It says nearly the same as memory ${near}; both are kept.\n`;
+const rememberedText = (id: number, near: number | undefined, isEmbedded: boolean): string => {
+  const same = `It says nearly the same as memory ${near}; both are kept.`;
+  const waits = "It waits for its vector, and words find it until then.";
+  const more = [...(near === undefined ? [] : [same]), ...(isEmbedded ? [] : [waits])];
+  return `${[`Kept as memory ${id}.`, ...more].join(" ")}\n`;
+};
 
 const forgottenText = (id: number): string =>
   `Memory ${id} is forgotten: its key is erased, and nothing opens it any more.\n`;
@@ -91,6 +97,8 @@ export class MemoryDriver implements Driver {
   readonly #provider: CryptoProvider;
   readonly #own: MemoryOwner;
   readonly #keys: ReturnType<typeof generateSealingKeys>;
+  /** Of acts that run, by their tickets. */
+  readonly #questions = new Map<bigint, VectorQuestions>();
 
   constructor(
     folder: MemoryFolder,
@@ -153,17 +161,19 @@ export class MemoryDriver implements Driver {
     return ok({
       use: "create",
       content,
+      embeds: (context) => utf8Decode(context.content) ?? "",
       work: (context) => {
         const said = utf8Decode(context.content);
         if (said === undefined || said.trim() === "") {
           return reject("E_ARGUMENTS_INVALID", "a memory is text, and not empty");
         }
         const memory = { text: said, origin: { kind: origin, from: session }, source };
-        return ok(async (substrate) => {
-          const [kept] = await substrate.remember([memory], { signal: context.signal });
+        return ok(async (substrate, isEmbedded) => {
+          const embed = isEmbedded ? "now" : "later";
+          const [kept] = await substrate.remember([memory], { signal: context.signal, embed });
           const { id = 0, nearDuplicateOf: near } = kept ?? {};
           return {
-            result: { memory: id, content: utf8Encode(rememberedText(id, near)) },
+            result: { memory: id, content: utf8Encode(rememberedText(id, near, isEmbedded)) },
             bytes: context.content.length,
             evidence: { memory: String(id) },
           };
@@ -181,6 +191,7 @@ export class MemoryDriver implements Driver {
     return ok({
       use: "read",
       content: undefined,
+      embeds: () => query,
       work: () =>
         ok(async (substrate) => {
           const recalled = await substrate.prove({ text: query, k: count });
@@ -270,7 +281,9 @@ export class MemoryDriver implements Driver {
   }
 
   async #act(plan: Plan, effect: boolean, context: ActContext): Promise<ActReport> {
-    const report = await this.#caught(() => this.#perform(plan, context), context.signal);
+    const report = await this.#caught(() => this.#perform(plan, context), context.signal).finally(
+      () => this.#questions.delete(context.counter),
+    );
     if (effect && report.status !== "refused") this.#claims.finish(context.counter, report.status);
     return report;
   }
@@ -299,9 +312,16 @@ export class MemoryDriver implements Driver {
     const key = openBox(this.#provider, this.#keys, memoryKey, actionId);
     if (!key.ok) return refused({ code: "E_MEMORY_KEY", message: key.error.message });
     try {
-      const done = await this.#folder.with(plan.use, key.value, context.signal, async (file) => {
-        const { evidence = {}, ...rest } = await work.value(file);
-        return { ...rest, evidence: { ...evidence, ...stateOf(file.info) } };
+      const chosen = await this.#choose(plan, context);
+      const given = chosen.type === "embedder" ? chosen.embedder : undefined;
+      const { signal } = context;
+      const done = await this.#folder.with(plan.use, key.value, signal, given, async (open) => {
+        const { substrate } = open;
+        const waiting = await workOff(open, plan.use, signal);
+        const isEmbedded = open.embedder !== undefined && waiting.left === 0;
+        const { evidence = {}, ...rest } = await work.value(substrate, isEmbedded);
+        const found = await foundBy(open, chosen, waiting.why);
+        return { ...rest, evidence: { ...evidence, ...found, ...stateOf(substrate.info) } };
       });
       return done === undefined
         ? plan.absent()
@@ -309,6 +329,19 @@ export class MemoryDriver implements Driver {
     } finally {
       key.value.fill(0);
     }
+  }
+
+  /** Asked before the file is opened, so that nobody waits for a turn meanwhile. */
+  async #choose({ embeds }: Plan, context: ActContext): Promise<Chosen> {
+    const text = embeds?.(context) ?? "";
+    if (text === "") return { type: "none" };
+    const questions = new VectorQuestions(context);
+    this.#questions.set(context.counter, questions);
+    return await questions.choose(text);
+  }
+
+  async refuse(counter: bigint, id: number, reason: string): Promise<void> {
+    this.#questions.get(counter)?.refuse(id, reason);
   }
 
   [Symbol.dispose](): void {

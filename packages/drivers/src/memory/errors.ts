@@ -8,6 +8,12 @@ export const memoryErrors = {
     next: "Nothing happened. Run the action again.",
     exit: 3,
   },
+  E_MEMORY_EMBEDDER: {
+    what: "No vectors were made of a text.",
+    why: "The model for memories was not permitted, does not answer, or answered with what is no vector.",
+    next: "Words go on finding everything; ./ioi models shows the model that was chosen.",
+    exit: 1,
+  },
   E_MEMORY_STORED: {
     what: "It is not known whether something was stored or erased.",
     why: "Writing or syncing the memory file failed, and nobody knows what the disk holds since.",

@@ -18,7 +18,7 @@ export interface FunctionEmbedderOptions {
 }
 
 /** As much as is given to an embedder of a long text: its beginning. */
-const beginning = (text: string): string => {
+export const embeddedPart = (text: string): string => {
   if (text.length <= embedTextCharsMax) return text;
   const cut = text.slice(0, embedTextCharsMax);
   // Not through a pair.
@@ -36,7 +36,7 @@ export const functionEmbedder = (
     signal: Signal | undefined,
   ): Promise<readonly Float32Array[]> => {
     signal?.throwIfAborted();
-    const given = await call(texts.map(beginning), signal);
+    const given = await call(texts.map(embeddedPart), signal);
     if (given.length !== texts.length) {
       throw fail(`${given.length} vectors for ${texts.length} texts`);
     }
