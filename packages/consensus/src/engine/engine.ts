@@ -12,21 +12,21 @@
  */
 import { assert, equalBytes, Lru, type Machine, type Rejection, type Result } from "@ioi/base";
 import type {
-  CommitCert,
   ConsensusBlock,
   ConsensusMessage,
   Envelope,
   QuorumCert,
   TimeoutCert,
 } from "@ioi/wire";
-import { type Judge, refuse } from "../certificates.ts";
-import { blockIntervalMs, missingBlocksMax, tenureViews, viewsAhead } from "../limits.ts";
-import { blockHash, compareSlots, keyOf, sameContext, type Slot } from "../objects.ts";
+import type { Judge } from "../certificates.ts";
+import { blockIntervalMs, missingBlocksMax, tenureViews } from "../limits.ts";
+import { compareSlots, keyOf, sameContext, type Slot } from "../objects.ts";
 import { Schedule, tenureOf } from "../schedule.ts";
+import { inspect } from "./inspect.ts";
 import { fine, Knowledge, type Outcome } from "./knowledge.ts";
 import { Outlet } from "./outlet.ts";
 import { Pacemaker } from "./pacemaker.ts";
-import { blockOnHigh, isFor, messageOf, persistedLast, proposalWaitMs } from "./proposing.ts";
+import { blockOnHigh, messageOf, persistedLast, proposalWaitMs } from "./proposing.ts";
 import { Tally } from "./tally.ts";
 import type { Node } from "./tree.ts";
 import { Resend } from "./resend.ts";
@@ -163,112 +163,73 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     return this.#options.without?.has(rule) !== true;
   }
 
+  /** Everything is verified first; then it counts. */
   #receive(message: ConsensusMessage, from: number, nowMs: number): Result<true, Rejection> {
+    const { tree, certified } = this.#knows;
+    const { view } = this;
+    const has = (rule: HostRule): boolean => this.#has(rule);
+    const gate = { judge: this.#judge, tree, view, certified, leader: this.#leader, has };
+    const voter = inspect(gate, message);
+    if (!voter.ok) return voter;
+    if ("envelope" in message) this.#knows.observe(message.envelope, voter.value);
     switch (message.type) {
       case "proposal":
-        return this.#receiveProposal(message, from, nowMs);
+        return this.#proposed(message, from, nowMs);
       case "vote":
-        return this.#receiveEnvelope(message.envelope, "vote", nowMs);
-      case "timeout": {
-        const learned = this.#learn(message.qc, from, nowMs);
-        return learned.ok ? this.#receiveEnvelope(message.envelope, "timeout", nowMs) : learned;
-      }
+        this.#certify(this.#tally.vote(message.envelope, voter.value), nowMs);
+        return fine;
+      case "timeout":
+        this.#learn(message.qc, from, nowMs);
+        if (message.envelope.view >= this.view) this.#othersWait = true;
+        this.#opens(this.#tally.timeout(message.envelope, voter.value), nowMs);
+        return fine;
       case "qc":
+      case "freeze":
         return this.#learn(message.qc, from, nowMs);
-      case "tc": {
-        const learned = this.#learn(message.qc, from, nowMs);
-        return learned.ok ? this.#open(message.tc, nowMs) : learned;
-      }
+      case "tc":
+        this.#learn(message.qc, from, nowMs);
+        this.#opens(message.tc, nowMs);
+        return fine;
       case "nack":
-        return this.#receiveNack(message, from, nowMs);
+        return this.#rejected(message, from, nowMs);
       case "fetch":
         return this.#knows.fetch(message.digest, from);
       case "block":
         return this.#follow(this.#knows.fetched(message.block, from), nowMs);
       case "divergence":
         return this.#knows.admit(message.proof, nowMs);
-      case "freeze":
-        return this.#receiveEnvelope(message.envelope, "freeze", nowMs);
       case "guard":
-        return this.#receiveGuard(message.commit, from, nowMs);
+        // GS2: whoever answers holds both certificates from then on.
+        this.#learn(message.commit.blockQc, from, nowMs);
+        this.#learn(message.commit.childQc, from, nowMs);
+        return this.#out.guards.heard(from, message.commit);
       case "guarded":
         return this.#out.guards.answered(message.answer);
     }
   }
 
-  /** GS2: whoever answers holds both certificates from then on. */
-  #receiveGuard(commit: CommitCert, from: number, nowMs: number): Outcome {
-    const verdict = this.#judge.commitCert(commit);
-    if (!verdict.ok) return verdict;
-    for (const qc of [commit.blockQc, commit.childQc]) this.#learn(qc, from, nowMs);
-    return this.#out.guards.heard(from, commit);
-  }
-
-  #receiveProposal(
-    message: Extract<ConsensusMessage, { type: "proposal" }>,
+  #proposed(
+    { block, envelope, tc }: Extract<ConsensusMessage, { type: "proposal" }>,
     from: number,
     nowMs: number,
   ): Outcome {
-    const { block, envelope, tc } = message;
-    const { header } = block;
-    const digest = blockHash(this.#judge.provider, header);
-    if (!isFor(envelope, block, digest)) {
-      return refuse("E_CONSENSUS_ENVELOPE", "the envelope is for another block");
-    }
-    const signed = this.#receiveEnvelope(envelope, "propose", nowMs);
-    if (!signed.ok) return signed;
-    const { gid } = this.#judge.set.entry(this.#leader(header.view));
-    if (!equalBytes(envelope.gid, gid) && this.#has("R2-leader")) {
-      return refuse("E_CONSENSUS_BLOCK", "R2: its signer does not lead that view");
-    }
-    if (header.view < this.view) return refuse("E_CONSENSUS_STALE", "the view is over");
-    const learned = this.#learn(block.justify, from, nowMs);
-    if (!learned.ok) return learned;
-    if (tc !== undefined) {
-      const opened = this.#open(tc, nowMs);
-      if (!opened.ok) return opened;
-    }
-    if (header.view > this.view + viewsAhead) return refuse("E_CONSENSUS_STALE", "too far ahead");
-    const held = this.#hold(block, from, nowMs);
-    if (!held.ok && held.error.code !== "E_CONSENSUS_UNKNOWN") return held;
-    if (!this.#proposals.has(header.view)) this.#proposals.set(header.view, { envelope, digest });
-    return fine;
-  }
-
-  #receiveEnvelope(envelope: Envelope, kind: Envelope["kind"], nowMs: number): Outcome {
-    const { view } = envelope;
-    if (envelope.kind !== kind) return refuse("E_CONSENSUS_ENVELOPE", `it is no ${kind}`);
-    const isAhead = kind !== "propose" && view > this.view + viewsAhead;
-    if (kind !== "freeze" && (view + tenureViews < this.view || isAhead)) {
-      return refuse("E_CONSENSUS_STALE", `view ${view} is not near ${this.view}`);
-    }
-    const voter = this.#judge.envelope(envelope);
-    if (!voter.ok) return voter;
-    this.#knows.observe(envelope, voter.value);
-    if (kind === "vote") this.#certify(this.#tally.vote(envelope, voter.value), nowMs);
-    if (kind === "timeout") {
-      // A report whose certificate nobody here holds is not collected.
-      if (envelope.high.view > this.#knows.certified && this.#has("R5-known")) {
-        return refuse("E_CONSENSUS_UNKNOWN", "the timeout shows a certificate that is not known");
-      }
-      if (view >= this.view) this.#othersWait = true;
-      this.#opens(this.#tally.timeout(envelope, voter.value), nowMs);
-    }
+    this.#learn(block.justify, from, nowMs);
+    this.#opens(tc, nowMs);
+    this.#hold(block, from, nowMs);
+    const { view, digest } = envelope;
+    if (!this.#proposals.has(view)) this.#proposals.set(view, { envelope, digest });
     return fine;
   }
 
   /** R5: the first valid one of a tenure is kept, passed on, and ends its view. */
-  #receiveNack(
+  #rejected(
     message: Extract<ConsensusMessage, { type: "nack" }>,
     from: number,
     nowMs: number,
   ): Outcome {
-    const verdict = this.#judge.nack(message.nack, this.#leader);
-    if (!verdict.ok) return verdict;
     const { propose, qc } = message.nack;
     this.#knows.observe(propose, this.#leader(propose.view));
-    const learned = this.#learn(qc, from, nowMs);
-    if (!learned.ok) return learned;
+    this.#learn(qc, from, nowMs);
     const tenure = tenureOf(propose.view, this.#schedule.views);
     const isFirst = tenure > this.#rejectedTenure;
     if (propose.view !== this.view || !isFirst || !this.#has("R5-nack")) return fine;
@@ -299,18 +260,10 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     return this.#follow(this.#knows.hold(block, from), nowMs);
   }
 
-  #open(tc: TimeoutCert, nowMs: number): Outcome {
-    if (tc.view < this.view) return fine;
-    const verdict = this.#judge.timeoutCert(tc);
-    if (!verdict.ok) return verdict;
-    this.#knows.observeAll(this.#judge.timeoutsOf(tc));
-    this.#opens(tc, nowMs);
-    return fine;
-  }
-
   /** Of a certificate that is real. It opens the view after its own, and no other. */
   #opens(tc: TimeoutCert | undefined, nowMs: number): void {
     if (tc === undefined || tc.view < this.view) return;
+    this.#knows.observeAll(this.#judge.timeoutsOf(tc));
     this.#out.persist({ type: "tc", tc });
     this.#enter(tc.view + 1n, "timeout", nowMs, tc);
   }
@@ -356,7 +309,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
           this.#rejectedView = this.view;
           const message = { type: "nack", nack: turn.nack } as const;
           this.#out.broadcast(message);
-          this.#receiveNack(message, this.#options.me, nowMs);
+          this.#rejected(message, this.#options.me, nowMs);
           break;
         }
       }
@@ -480,16 +433,17 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
 
   /** Of what was persisted: verified then, and verified again, since the disk is not believed. */
   #restore(records: EngineStart["records"], nowMs: number): void {
+    const { me } = this.#options;
     for (const record of records) {
       switch (record.type) {
         case "block":
-          this.#hold(record.block, this.#options.me, nowMs);
+          this.#hold(record.block, me, nowMs);
           break;
         case "qc":
-          this.#learn(record.qc, this.#options.me, nowMs);
+          if (this.#judge.quorumCert(record.qc).ok) this.#learn(record.qc, me, nowMs);
           break;
         case "tc":
-          this.#open(record.tc, nowMs);
+          if (this.#judge.timeoutCert(record.tc).ok) this.#opens(record.tc, nowMs);
           break;
         case "envelope":
           // Its own vote and timeout count again; nobody else could say them.

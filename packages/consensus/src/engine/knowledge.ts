@@ -11,6 +11,7 @@ import { type ConsensusError, type Judge, refuse, type Signed } from "../certifi
 import { type DivergenceError, divergenceId, tripsSwitch } from "../divergence.ts";
 import { type Strength, stronger } from "../grades.ts";
 import { Evidence } from "../evidence.ts";
+import { quorumCertHash } from "../objects.ts";
 import { MissingBlocks } from "./missing.ts";
 import { BlockTree } from "./tree.ts";
 import type { EngineEffect, EngineInput, EngineOptions, EngineStart } from "./types.ts";
@@ -74,9 +75,8 @@ export class Knowledge {
     return this.#commits;
   }
 
+  /** Of a certificate that was verified. */
   learn(qc: QuorumCert, from: number): Outcome {
-    const verdict = this.#judge.quorumCert(qc);
-    if (!verdict.ok) return verdict;
     this.observeAll(this.#judge.votesOf(qc));
     this.learned(qc, from);
     return fine;
@@ -130,6 +130,12 @@ export class Knowledge {
   fetched(block: ConsensusBlock, from: number): Outcome {
     if (!this.missing.isWanted(block)) {
       return refuse("E_CONSENSUS_STALE", "nobody asked for the block");
+    }
+    // Whoever answers may have put another certificate beside the right header: it is still wanted.
+    if (
+      !equalBytes(quorumCertHash(this.#judge.provider, block.justify), block.header.justify.hash)
+    ) {
+      return refuse("E_CONSENSUS_BLOCK", "V9: it carries another certificate than it names");
     }
     const held = this.hold(block, from);
     return held.ok || held.error.code === "E_CONSENSUS_UNKNOWN" ? fine : held;

@@ -100,13 +100,8 @@ export class BlockTree {
     return this.#nodes.get(keyOf(parent));
   }
 
-  /** V9; a block whose parent is not held is E_CONSENSUS_UNKNOWN. The node, if it is valid. */
-  insert(block: ConsensusBlock): Result<Node, ConsensusError> {
-    const { header, justify } = block;
-    const digest = blockHash(this.#judge.provider, header);
-    const key = keyOf(digest);
-    const known = this.#nodes.get(key);
-    if (known !== undefined) return ok(known);
+  /** V9; a block whose parent is not held is E_CONSENSUS_UNKNOWN. What it extends, if it is valid. */
+  verify({ header, justify }: ConsensusBlock): Result<Root & { isOver: boolean }, ConsensusError> {
     if (header.height <= this.#root.height) {
       return refuse("E_CONSENSUS_STALE", "V9: below what is committed");
     }
@@ -117,6 +112,19 @@ export class BlockTree {
     const real = this.#judge.quorumCert(justify);
     if (!real.ok) return real;
     if (parent === undefined) return refuse("E_CONSENSUS_UNKNOWN", "V9: its parent is not held");
+    return ok(parent);
+  }
+
+  /** The node, if it is valid. */
+  insert(block: ConsensusBlock): Result<Node, ConsensusError> {
+    const { header, justify } = block;
+    const digest = blockHash(this.#judge.provider, header);
+    const key = keyOf(digest);
+    const known = this.#nodes.get(key);
+    if (known !== undefined) return ok(known);
+    const verdict = this.verify(block);
+    if (!verdict.ok) return verdict;
+    const parent = verdict.value;
     const node: Node = {
       block,
       key,
