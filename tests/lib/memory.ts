@@ -5,6 +5,7 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import { OperationError } from "@ioi/base";
 
 const blockBytes = 4 * 1024 * 1024;
 const pageBytes = 4096n;
@@ -65,17 +66,26 @@ const countIn = (haystack: Buffer, needle: Buffer): number => {
 const countForms = (haystack: Buffer, forms: readonly Buffer[]): number =>
   forms.reduce((sum, form) => sum + countIn(haystack, form), 0);
 
-/** How often the text stands in the process's readable memory. Throws where it may not be read. */
+/** Stands in every process of the runtime: where it is not found, the memory was not looked at. */
+const known = process.version;
+
+/**
+ * How often the text stands in the readable memory of a process of this runtime. Throws where there is no
+ * such process, or it may not be read.
+ */
 export const hitsInMemory = (
   pid: number,
   text: string | Uint8Array,
 ): { hits: number; bytes: number } => {
   const forms = formsOf(text);
-  const overlap = Math.max(...forms.map((form) => form.length)) - 1;
+  const knownForms = formsOf(known);
+  const overlap = Math.max(...[...forms, ...knownForms].map((form) => form.length)) - 1;
+  if (!fs.existsSync(`/proc/${pid}`)) throw new OperationError("E_TEST", `no process ${pid}`);
   const memory = fs.openSync(`/proc/${pid}/mem`, "r");
   const pagemap = fs.openSync(`/proc/${pid}/pagemap`, "r");
   let hits = 0;
   let bytes = 0;
+  let isLookedAt = false;
   try {
     for (const { from, to } of regionsOf(pid).flatMap((region) => heldIn(pagemap, region))) {
       let tail = Buffer.alloc(0);
@@ -90,6 +100,7 @@ export const hitsInMemory = (
         bytes += got;
         const joined = Buffer.concat([tail, block.subarray(0, got)]);
         hits += countForms(joined, forms);
+        isLookedAt ||= knownForms.some((form) => joined.includes(form));
         tail = Buffer.from(joined.subarray(Math.max(0, joined.length - overlap)));
       }
     }
@@ -97,6 +108,7 @@ export const hitsInMemory = (
     fs.closeSync(memory);
     fs.closeSync(pagemap);
   }
+  if (!isLookedAt) throw new OperationError("E_TEST", `nothing of process ${pid} could be read`);
   return { hits, bytes };
 };
 

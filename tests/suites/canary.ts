@@ -9,6 +9,7 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import { OperationError } from "@ioi/base";
 import { openGuardianKeys } from "@ioi/guardian";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles, systemClock } from "@ioi/host/ports";
@@ -32,14 +33,36 @@ const memoryKeyOf = async (data: string): Promise<Uint8Array> => {
   return keys.memoryKey;
 };
 
+interface Process {
+  readonly name: string;
+  readonly pid: number;
+}
+
+/** Those who may have it: who derives it, and whose file it opens. */
+const keepers: ReadonlySet<string> = new Set(["guardian", "driver-memory"]);
+
 /** It goes from the Guardian to the driver, and is in nobody else's hands. */
-const keyCase = async (data: string, pidOf: (name: string) => number): Promise<SuiteCase> => {
+const keyCase = async (data: string, processes: readonly Process[]): Promise<SuiteCase> => {
   const key = await memoryKeyOf(data);
-  const others = ["orchestrator", "workload", "console"].filter((name) => pidOf(name) !== 0);
-  const hits = others.reduce((sum, name) => sum + hitsInMemory(pidOf(name), key).hits, 0);
-  const held = hitsInMemory(pidOf("guardian"), key).hits;
-  return caseOf("memory-key", hits + hitsInFiles(data, key), held);
+  const others = processes.filter(({ name }) => !keepers.has(name));
+  const found = others.map(({ name, pid }) => `${name} ${hitsInMemory(pid, key).hits}`);
+  const files = `files ${hitsInFiles(data, key)}`;
+  const guardian = processes.filter(({ name }) => name === "guardian");
+  const held = guardian.reduce((sum, { pid }) => sum + hitsInMemory(pid, key).hits, 0);
+  const lacks = required.filter((name) => !others.some((each) => each.name === name));
+  const expected = [...others.map(({ name }) => `${name} 0`), "files 0"].join(", ");
+  const actual = [...found, files, ...lacks.map((name) => `no ${name} runs`)].join(", ");
+  return {
+    id: "memory-key",
+    outcome: actual === expected ? "passed" : "failed",
+    expected,
+    actual,
+    control: held > 0 ? "harmed" : "harmless",
+  };
 };
+
+/** Of these at least each is looked into. */
+const required = ["orchestrator", "workload", "console", "egress"];
 
 /** A gate whose client has sent the word to its server, and had it back. */
 const gateWith = async (data: string, folder: string, word: string): Promise<RawClient> => {
@@ -86,8 +109,11 @@ export const suite: Suite = {
     context.progress("mcp::call CANARY");
     await using _gate = await gateWith(data, scratch.folder("server"), word);
     const status = await kernel.status();
-    const pidOf = (name: string): number =>
-      status.processes.find((process) => process.name === name)?.pid ?? 0;
+    const pidOf = (name: string): number => {
+      const found = status.processes.find((process) => process.name === name);
+      if (found === undefined) throw new OperationError("E_TEST", `no ${name} runs`);
+      return found.pid;
+    };
     const cases: SuiteCase[] = [];
     const filesHits = hitsInFiles(path.join(data, "orchestrator"), word);
     const logHits = hitsInFiles(path.join(data, "logs"), word);
@@ -117,7 +143,7 @@ export const suite: Suite = {
     const driver = hitsInMemory(pidOf("driver-mcp"), word);
     cases.push(caseOf("orchestrator-memory", orchestrator.hits, workload.hits));
     cases.push(caseOf("orchestrator-memory-mcp", orchestrator.hits, driver.hits));
-    cases.push(await keyCase(data, pidOf));
+    cases.push(await keyCase(data, status.processes));
     return {
       cases,
       metrics: {
