@@ -50,6 +50,12 @@ export const errors = {
     next: "What was taken stays; it goes on with the next peer. Look at the network, or at the start that is trusted.",
     exit: exitCodes.failed,
   },
+  E_CONSENSUS_SNAPSHOT: {
+    what: "A part of a state is not what the chain committed.",
+    why: "A peer answered with a part or a list of parts that does not lead to the root in a committed header.",
+    next: "It was not taken; other peers are asked. With nobody left it goes on with the next peer.",
+    exit: exitCodes.wrong,
+  },
   E_CONSENSUS_PROOF: {
     what: "A proof of a block is not one.",
     why: "The file is malformed, was changed, or begins at another start than the one that is trusted.",

@@ -11,6 +11,7 @@ export * from "./limits.ts";
 export * from "./objects.ts";
 export * from "./schedule.ts";
 export * from "./signer.ts";
+export * from "./snapshot.ts";
 export * from "./sync.ts";
 export * from "./validators.ts";
 export { Engine } from "./engine/engine.ts";

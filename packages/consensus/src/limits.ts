@@ -38,6 +38,12 @@ export const syncPeersMax = 64;
 export const syncBannedMax = 1024;
 /** An answer is waited for so long, in milliseconds; then another peer is asked. */
 export const syncAnswerMs = 4000;
+/** Parts of a state that is taken over. */
+export const snapshotPartsMax = 65_536;
+/** Bytes of one of them. */
+export const snapshotPartBytesMax = 1_048_576;
+/** Bytes of what lists the hashes of all parts. */
+export const snapshotManifestBytesMax = 4_194_304;
 /** Signatures that fitted and are not checked again. */
 export const verifiedMax = 8192;
 /** Proofs of divergence that are verified in one window of `divergenceWindowMs`. */

@@ -65,7 +65,7 @@ export type SyncEffect =
     };
 
 interface Peer {
-  /** Blocks of its last answer; of one that was not asked yet more than any answer can have. */
+  /** Blocks a second in its last answer; of one that was not asked yet more than any answer can have. */
   readonly worth: number;
   /** It has nothing above this height, or did not answer twice at it. */
   readonly endsAt: bigint | undefined;
@@ -75,10 +75,13 @@ interface Peer {
 }
 
 const heard = { silences: 0, silentAt: undefined };
-const untried: Peer = { worth: syncBlocksMax + 1, endsAt: undefined, ...heard };
+const untried: Peer = { worth: Number.POSITIVE_INFINITY, endsAt: undefined, ...heard };
+/** Of whoever was silent, at most: as if it had taken all the time for a whole answer. */
+const slowest = (1000 * syncBlocksMax) / syncAnswerMs;
 
 interface Question {
   readonly peer: number;
+  readonly askedMs: number;
   readonly untilMs: number;
 }
 
@@ -117,7 +120,7 @@ export class Sync {
         if (this.#question?.peer === input.peer) this.#question = undefined;
         break;
       case "answer":
-        this.#answered(input);
+        this.#answered(input, nowMs);
         break;
       case "tick":
         this.#waited(nowMs);
@@ -140,8 +143,9 @@ export class Sync {
   }
 
   /** Y3. What nobody asked for, or asks for any more, is nothing: an answer may only be late. */
-  #answered({ peer, from, chunk }: Extract<SyncInput, { type: "answer" }>): void {
-    const isAsked = this.#question?.peer === peer && from === this.#tip.height + 1n;
+  #answered({ peer, from, chunk }: Extract<SyncInput, { type: "answer" }>, nowMs: number): void {
+    const question = this.#question;
+    const isAsked = question?.peer === peer && from === this.#tip.height + 1n;
     if (!isAsked || !this.#peers.has(peer)) return;
     this.#question = undefined;
     if (chunk.blocks.length === 0) {
@@ -150,7 +154,8 @@ export class Sync {
     }
     const taken = this.#take(chunk);
     if (taken.ok) {
-      this.#peers.set(peer, { worth: chunk.blocks.length, endsAt: undefined, ...heard });
+      const worth = (1000 * chunk.blocks.length) / Math.max(1, nowMs - question.askedMs);
+      this.#peers.set(peer, { worth, endsAt: undefined, ...heard });
       return;
     }
     this.#peers.delete(peer);
@@ -166,12 +171,12 @@ export class Sync {
     assert(known !== undefined, "who is asked is a peer");
     const { height } = this.#tip;
     const silences = known.silentAt === height ? known.silences + 1 : 1;
-    const worth = Math.floor(Math.min(known.worth, syncBlocksMax) / 4);
+    const worth = Math.min(known.worth, slowest) / 4;
     const endsAt = silences >= 2 ? height : undefined;
     this.#peers.set(question.peer, { worth, endsAt, silences, silentAt: height });
   }
 
-  /** Y4: who gave most is asked again; whoever was not asked yet comes first. */
+  /** Y4: who gave most for its time is asked again; whoever was not asked yet comes first. */
   #askNext(nowMs: number): void {
     if (this.#question !== undefined || this.#isDone) return;
     let best: { readonly peer: number; readonly worth: number } | undefined;
@@ -180,7 +185,7 @@ export class Sync {
       if (best === undefined || worth > best.worth) best = { peer, worth };
     }
     if (best !== undefined) {
-      this.#question = { peer: best.peer, untilMs: nowMs + syncAnswerMs };
+      this.#question = { peer: best.peer, askedMs: nowMs, untilMs: nowMs + syncAnswerMs };
       this.#effects.push({ type: "ask", peer: best.peer, from: this.#tip.height + 1n });
     } else if (this.#peers.size + this.#banned.size > 0) this.#end();
   }

@@ -103,10 +103,10 @@ test("Y3: what nobody asked for is nothing, and a late answer is held against no
   assert.deepEqual(asked(node.handle({ type: "tick" }, syncAnswerMs - 1)), []);
   assert.deepEqual(asked(node.handle({ type: "tick" }, syncAnswerMs)), ["ask 2 from 1"]);
   assert.deepEqual(asked(node.handle(answer(1), syncAnswerMs + 1)), [], "too late");
-  assert.deepEqual(asked(node.handle(answer(2), syncAnswerMs + 2)), ["blocks", "ask 1 from 10"]);
-  assert.deepEqual(asked(node.handle(answer(1), syncAnswerMs + 3)), [], "of an older question");
-  const later = answer(1, { blocks: [] }, 10n);
-  assert.deepEqual(asked(node.handle(later, syncAnswerMs + 4)), ["ask 2 from 10"]);
+  assert.deepEqual(asked(node.handle(answer(2), syncAnswerMs + 2)), ["blocks", "ask 2 from 10"]);
+  assert.deepEqual(asked(node.handle(answer(2), syncAnswerMs + 3)), [], "of an older question");
+  const later = answer(2, { blocks: [] }, 10n);
+  assert.deepEqual(asked(node.handle(later, syncAnswerMs + 4)), ["ask 1 from 10"]);
 });
 
 test("Y4: a node is done when nobody has more, and asks again when somebody says so", () => {
@@ -130,12 +130,31 @@ test("Y4: silences count where they happened: a slow peer is asked twice above t
   node.handle({ type: "peer", peer: 2 }, 0);
   let nowMs = syncAnswerMs;
   assert.deepEqual(asked(node.handle({ type: "tick" }, nowMs)), ["ask 2 from 1"]);
-  assert.deepEqual(asked(node.handle(answer(2), nowMs)), ["blocks", "ask 1 from 10"]);
+  assert.deepEqual(asked(node.handle(answer(2), nowMs)), ["blocks", "ask 2 from 10"]);
+  const empty = answer(2, { blocks: [] }, 10n);
+  assert.deepEqual(asked(node.handle(empty, nowMs)), ["ask 1 from 10"]);
   nowMs += syncAnswerMs;
   assert.deepEqual(asked(node.handle({ type: "tick" }, nowMs)), ["ask 1 from 10"], "once here");
   nowMs += syncAnswerMs;
-  assert.deepEqual(asked(node.handle({ type: "tick" }, nowMs)), ["ask 2 from 10"]);
-  assert.deepEqual(asked(node.handle(answer(2, { blocks: [] }, 10n), nowMs)), ["done"]);
+  assert.deepEqual(asked(node.handle({ type: "tick" }, nowMs)), ["done"]);
+});
+
+test("Y4: a peer that gives little at once is asked before one that is silent", () => {
+  const node = fresh();
+  for (const peer of [1, 2]) node.handle({ type: "peer", peer }, 0);
+  node.handle({ type: "tick" }, syncAnswerMs);
+  const one = syncChunkFrom(
+    { ...source, block: (at) => (at > 3n ? undefined : source.block(at)) },
+    1n,
+  );
+  assert.equal(one.blocks.length, 1);
+  const told = asked(node.handle(answer(2, one), syncAnswerMs + 20));
+  assert.deepEqual(told, ["blocks", "ask 2 from 2"]);
+  const slow = fresh();
+  for (const peer of [1, 2]) slow.handle({ type: "peer", peer }, 0);
+  slow.handle({ type: "tick" }, syncAnswerMs);
+  const late = asked(slow.handle(answer(2, one), 2 * syncAnswerMs - 1));
+  assert.deepEqual(late, ["blocks", "ask 1 from 2"], "a block in four seconds is worth less");
 });
 
 test("peers beyond the bound are not taken on", () => {

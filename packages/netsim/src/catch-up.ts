@@ -16,7 +16,7 @@ import {
   type SyncInput,
 } from "@ioi/consensus";
 import type { SyncChunk } from "@ioi/wire";
-import { syncRetryMs } from "./limits.ts";
+import { nearBlocks, syncRetryMs } from "./limits.ts";
 import type { SimNode } from "./node.ts";
 
 export interface CatchUpPort {
@@ -33,6 +33,10 @@ export interface CatchUpPort {
   /** It goes on by itself, with an engine above what was taken over. */
   caughtUp(index: number): void;
 }
+
+/** A few blocks, or none, and no end of an epoch: the engine asks for the rest, and the chain is not chased. */
+const isShort = ({ blocks }: SyncChunk): boolean =>
+  blocks.length < nearBlocks && blocks.at(-1)?.header.ends === undefined;
 
 export class CatchUp {
   readonly #node: (index: number) => SimNode;
@@ -51,7 +55,10 @@ export class CatchUp {
     const anchor = { view, digest, height, timeMs };
     node.sync = new Sync(node.judge.provider, { chain, epoch, set: node.judge.set, anchor });
     this.#port.note(index, `synchronises above ${height}`);
-    for (const peer of this.#port.others(index)) this.#give(index, { type: "peer", peer });
+    // Whoever answered well before is asked first, and whoever did not last.
+    const rank = (peer: number): number => node.ranks.get(peer) ?? 0;
+    const peers = this.#port.others(index).toSorted((a, b) => rank(b) - rank(a));
+    for (const peer of peers) this.#give(index, { type: "peer", peer });
   }
 
   /** What this host has of it. */
@@ -67,9 +74,15 @@ export class CatchUp {
     const node = this.#node(index);
     const { sync } = node;
     if (sync === undefined) return;
-    for (const effect of sync.handle(input, this.#port.nowMs())) {
-      this.#perform(index, node, effect);
-    }
+    const effects = sync.handle(input, this.#port.nowMs());
+    for (const effect of effects) this.#perform(index, node, effect);
+    if (input.type !== "answer") return;
+    const isGood = effects.some(({ type }) => type === "blocks");
+    if (isGood) node.ranks.set(input.peer, 1);
+    const isKnown = (node.ranks.get(input.peer) ?? 0) > 0;
+    if (node.sync !== sync || !isKnown || !isShort(input.chunk)) return;
+    node.sync = undefined;
+    this.#port.caughtUp(index);
   }
 
   #perform(index: number, node: SimNode, effect: SyncEffect): void {
@@ -78,8 +91,11 @@ export class CatchUp {
       case "ask": {
         this.#port.note(index, `asks ${effect.peer} for blocks from ${effect.from}`);
         this.#port.ask(index, effect.peer, effect.from);
+        const untilMs = sync?.deadline();
         this.#port.later(syncAnswerMs, () => {
-          if (node.sync === sync) this.#give(index, { type: "tick" });
+          if (node.sync !== sync || sync?.deadline() !== untilMs) return;
+          node.ranks.set(effect.peer, -1);
+          this.#give(index, { type: "tick" });
         });
         return;
       }
@@ -95,6 +111,7 @@ export class CatchUp {
         return;
       }
       case "banned":
+        node.ranks.set(effect.peer, -1);
         this.#port.note(index, `asks ${effect.peer} no more: ${effect.error.message}`);
         return;
       case "done":

@@ -4,7 +4,7 @@
  * A commit of strength s survives broken Guardians of power c iff s + q - W > c: two quorums then share a
  * sound one. A conflict is a violation where it should have been survived, and a finding where not.
  */
-import { toHex } from "@ioi/base";
+import { equalBytes, toHex } from "@ioi/base";
 import type { ValidatorSet } from "@ioi/consensus";
 import type { Network } from "./network.ts";
 import type { SimNode } from "./node.ts";
@@ -81,12 +81,12 @@ export const checkFraming = (
   network: Network,
   broken: readonly number[] = [],
 ): readonly Violation[] =>
-  network.proofs
-    .filter(({ registration }) => !broken.includes(registration.index))
-    .map(({ kind, registration }) => ({
-      type: "framed",
-      message: `${kind} against ${registration.index}`,
-    }));
+  network.proofs.flatMap(({ kind, registration }) => {
+    const { gid } = registration.entry;
+    const validator = network.nodes.find(({ plan }) => equalBytes(plan.gid, gid))?.plan.validator;
+    if (validator !== undefined && broken.includes(validator)) return [];
+    return [{ type: "framed" as const, message: `${kind} against ${validator ?? "nobody"}` }];
+  });
 
 /** After the faults ended every honest host commits `blocks` more than any had, within the bound. */
 export const checkLiveness = async (

@@ -8,7 +8,7 @@
 import { assert, equalBytes, toHex } from "@ioi/base";
 import { blockHash, type EndedEpoch, type Judge, judgeAfter, type Strength } from "@ioi/consensus";
 import type { ConsensusEpoch, ConsensusMessage, DivergenceProof, Envelope } from "@ioi/wire";
-import { toldMs } from "./limits.ts";
+import { followMs, toldMs } from "./limits.ts";
 import type { SimNode } from "./node.ts";
 
 export interface EndsPort {
@@ -62,8 +62,11 @@ export class Ends {
   /** True: the message is of the host's own epoch, or of none. */
   isNow(index: number, node: SimNode, from: number, message: ConsensusMessage): boolean {
     const epoch = epochOf(message);
+    const isLater = epoch !== undefined && epoch.number > node.course.number;
+    // Whoever is in no set follows what the others commit.
+    if (isLater || node.me === undefined) this.#follow(index, node);
     if (epoch === undefined || epoch.number === node.course.number) return true;
-    if (epoch.number > node.course.number) return false;
+    if (isLater) return false;
     const envelope = envelopeOf(message);
     const proof = envelope === undefined ? undefined : node.course.outlived(envelope);
     if (proof !== undefined) this.#port.convict(index, proof);
@@ -73,6 +76,14 @@ export class Ends {
     node.told.set(from, this.#port.nowMs());
     this.#port.tell(index, from, end);
     return false;
+  }
+
+  /** What anybody says of an epoch that is not known yet is worth one question. */
+  #follow(index: number, node: SimNode): void {
+    const nowMs = this.#port.nowMs();
+    if (nowMs < node.followedMs + followMs) return;
+    node.followedMs = nowMs;
+    this.#port.behind(index);
   }
 
   /** By whoever is further. */

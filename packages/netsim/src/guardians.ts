@@ -11,6 +11,8 @@ import {
   type Judge,
   type RollbackProtection,
   sessionId,
+  type SignerSession,
+  type SignerStore,
 } from "@ioi/consensus";
 import { Anchored, type Member, type Signer, type TestProvider } from "@ioi/consensus/testing";
 import type { Envelope, SignerRequest, ValidatorEntry } from "@ioi/wire";
@@ -26,6 +28,7 @@ export class AnchoredSigner {
   readonly #anchored: Anchored;
   /** A copy's new sessions are its own. */
   readonly #name: string;
+  #renewed: SignerSession | undefined;
   #sessions = 0;
   #copies = 0;
 
@@ -101,14 +104,14 @@ export class AnchoredSigner {
    * Power goes, and the disk is put back to how it was before: an older seal. A counter is no part of the
    * disk; without one the anchor's record is set back with it.
    */
-  restore(then: Anchored["store"]): void {
+  restore(then: SignerStore): void {
     const isCounted = this.#anchored.protection === "counter";
     const { anchor } = isCounted ? this.#anchored.store : then;
     this.#anchored.boot({ anchor, seal: then.seal });
   }
 
-  /** It is stopped cleanly and started; what its disk held in between is the copy. */
-  restart(): Anchored["store"] {
+  /** It is stopped cleanly and started. What its disk held in between is given back. */
+  restart(): SignerStore {
     this.#anchored.handle({ type: "stop" });
     const { store } = this.#anchored;
     this.#anchored.boot();
@@ -116,7 +119,7 @@ export class AnchoredSigner {
   }
 
   /** What is on its disk now. */
-  get store(): Anchored["store"] {
+  get store(): SignerStore {
     return this.#anchored.store;
   }
 
@@ -128,16 +131,27 @@ export class AnchoredSigner {
     return new AnchoredSigner(this.#entry, copy, `${this.#name} copy ${this.#copies++}`);
   }
 
-  /** A new session, as it is to be registered in place of the one that `judge` knows. */
-  renew(judge: Judge, makeKey: MakeKey): ValidatorEntry {
+  /** A new session in place of whatever there was; it waits to be registered and entered. */
+  renew(makeKey: MakeKey): void {
     const key = makeKey(`${this.#name} ${this.#sessions++}`);
     const answer = this.#anchored.renew(key);
     assert(answer?.type === "session", "a session");
-    const { publicKey: sessionKey, leaseEnd: lease } = answer.session;
-    const index = judge.set.indexOf(this.#entry.gid);
-    const held = index === undefined ? this.#entry : judge.set.entry(index);
+    this.#renewed = answer.session;
+  }
+
+  /** Of a session that waits and that the epoch does not know: as it is to be registered. */
+  registration({ set }: Judge): ValidatorEntry | undefined {
+    const renewed = this.#renewed;
+    if (renewed === undefined || this.status !== "waiting") return undefined;
+    const index = set.indexOf(this.#entry.gid);
+    const held = index === undefined ? this.#entry : set.entry(index);
+    if (equalBytes(held.sessionKey, renewed.publicKey)) return undefined;
     const session = sessionId(this.#provider, held.sessionKey);
-    return { ...held, sessionKey, succeeds: { session, lease } };
+    return {
+      ...held,
+      sessionKey: renewed.publicKey,
+      succeeds: { session, lease: renewed.leaseEnd },
+    };
   }
 
   /** G5, A3: with the session that the epoch knows, or not at all. */

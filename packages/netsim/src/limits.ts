@@ -26,6 +26,12 @@ export const registriesMax = 64;
 export const snapshotBlocks = 32;
 /** Virtual time between two answers to a host that is still in an older epoch. */
 export const toldMs = 250;
+/** Virtual time between two looks for more, of a host that hears of a later epoch or is in no set. */
+export const followMs = 400;
+/** Virtual time after which a host's engine begins again while it synchronises and nothing comes. */
+export const stillMs = 150;
+/** Fewer blocks than this in an answer: the engine goes on from there. */
+export const nearBlocks = 8;
 /** Virtual time after which a host begins to synchronise again where nobody was left. */
 export const syncRetryMs = 5000;
 /** Blocks that a host asks the others for, one by one, before it synchronises instead. */

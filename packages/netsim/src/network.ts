@@ -37,7 +37,7 @@ import { Ends } from "./ends.ts";
 import { AnchoredSigner, type SimSigner } from "./guardians.ts";
 import { DiskJournal, type DiskFaults, MemoryJournal } from "./journal.ts";
 import { Ledger, type Transfer } from "./ledger.ts";
-import { eventsMax, fetchesMax } from "./limits.ts";
+import { eventsMax, fetchesMax, stillMs } from "./limits.ts";
 import { SimNode } from "./node.ts";
 import { Payloads } from "./payloads.ts";
 import { TimeQueue } from "./queue.ts";
@@ -208,7 +208,10 @@ export class Network {
       others: (index) =>
         this.#links.shuffle([...this.nodes.keys()].filter((other) => other !== index)),
       enter: (index, end, strength) => this.#ends.enter(index, this.node(index), end, strength),
-      overtaken: (index) => this.#drop(index),
+      overtaken: (index) => {
+        this.#drop(index);
+        this.#again(index);
+      },
       caughtUp: (index) => this.#again(index),
     });
     for (const index of this.nodes.keys())
@@ -317,13 +320,17 @@ export class Network {
     node.judging.clear();
   }
 
-  /** Its engine begins where the node stands, as after a crash. */
+  /**
+   * Its engine begins where the node stands, as after a crash; of another epoch, or there is none. While
+   * it synchronises it begins once nothing was taken over for a while.
+   */
   #again(index: number): void {
-    if (!this.node(index).isUp || this.node(index).sync !== undefined) return;
-    const { engine, engineEpoch, course } = this.node(index);
-    if (engine !== undefined && engineEpoch === course.number) return;
+    const { engine, engineEpoch, course, isUp } = this.node(index);
+    if (!isUp || (engine !== undefined && engineEpoch === course.number)) return;
     this.#drop(index);
-    this.#queue.push(this.nowMs + 1, { type: "boot", to: index, life: this.node(index).life });
+    const { life, sync } = this.node(index);
+    const inMs = sync === undefined ? 1 : stillMs;
+    this.#queue.push(this.nowMs + inMs, { type: "boot", to: index, life });
   }
 
   /** Until nothing is left to happen, `until` says so, or the time is over: true if `until` did. */
@@ -433,7 +440,9 @@ export class Network {
       case "restart":
         return this.#start(event.to);
       case "boot":
-        return event.life === this.node(event.to).life ? this.#boot(event.to) : undefined;
+        return event.life === this.node(event.to).life && this.node(event.to).engine === undefined
+          ? this.#boot(event.to)
+          : undefined;
       case "call":
         event.run();
         return undefined;
@@ -629,7 +638,10 @@ export class Network {
 
   #commit(index: number, node: SimNode, effect: Extract<EngineEffect, { type: "commit" }>): void {
     const verdict = node.judge.commitCert(effect.cert);
-    assert(verdict.ok, "what is committed is certified");
+    assert(
+      verdict.ok,
+      `what is committed is certified: ${verdict.ok ? "" : verdict.error.message}`,
+    );
     assert(gradeOf(node.judge.set, verdict.value) !== undefined, "by a quorum");
     for (const block of effect.blocks) node.add(block, effect.strength);
     node.fetches = 0;

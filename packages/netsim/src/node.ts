@@ -68,6 +68,10 @@ export class SimNode implements SyncSource {
   engineEpoch = 0n;
   /** Blocks that it asked others for since its last commit. */
   fetches = 0;
+  /** When it last looked for more because of what it heard. */
+  followedMs = Number.NEGATIVE_INFINITY;
+  /** Hosts that answered well when blocks were asked for, above 0, or badly. */
+  readonly ranks = new Map<number, number>();
   sync: Sync | undefined;
   isUp = false;
   /** In its own clock's milliseconds. */
