@@ -48,7 +48,13 @@ test("a word without end counts by its first characters, in bounded time", () =>
   assert.deepEqual(terms("x".repeat(1 << 20)), ["x".repeat(64)]);
   assert.equal(countTerms("漢".repeat(1 << 18)).terms.size, 2);
   // The character that decomposes into the most others.
-  assert.ok((terms("\ufdfa".repeat(1 << 16))[0] ?? "").length <= 64 * 18);
+  assert.equal(terms("\ufdfa".repeat(1 << 16))[0]?.length, 64);
+  // Nothing is lost where a script without spaces decomposes, and no character is cut through.
+  assert.equal(countTerms("\u0e33".repeat(100)).terms.has("\u0e32"), true);
+  const pair = "\u{10428}";
+  const [cut] = terms(`a${pair.repeat(64)}`);
+  assert.equal(cut, `a${pair.repeat(31)}`);
+  unwrap(WordIndex.decode(indexOf([[0, `a${pair.repeat(64)}`]]).encode()), "of pairs");
 });
 
 test("logarithms are those of numbers, to the last of sixteen bits", () => {
@@ -196,6 +202,23 @@ test("an index that is encoded has one spelling, and every other one is refused"
     // Another index may come of it, never another spelling of one.
     if (read.ok) assert.deepEqual(read.value.encode(), changed);
   }
+});
+
+/** Terms that share all but their last character with the one before, of a memory each. */
+const sharing = (length: number, count: number): Uint8Array => {
+  const first = [0, length, ...Array.from({ length }, () => 97), 1, 1];
+  const others = Array.from({ length: count - 1 }, (_, i) => [length - 1, 1, 98 + i, 1, 1]);
+  return Uint8Array.from([1, 1, 0, count, count, ...[first, ...others].flat()]);
+};
+
+test("bytes that were made to grow in memory are refused", () => {
+  const read = unwrap(WordIndex.decode(sharing(64, 25)), "the longest terms");
+  assert.deepEqual(read.encode(), sharing(64, 25));
+  for (const length of [65, 127]) assert.equal(WordIndex.decode(sharing(length, 25)).ok, false);
+  // Two memories, far from each other.
+  const apart = Uint8Array.from([1, 2, 0, 0, 0xfe, 0xff, 0x3f, 0, 0]);
+  assert.equal(unwrap(WordIndex.decode(apart), "apart").last, 2 ** 20 - 1);
+  assert.equal(WordIndex.decode(apart, 2 ** 20 - 1).ok, false);
 });
 
 test("a declared size allocates nothing that is not there", () => {

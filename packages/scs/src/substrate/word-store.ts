@@ -27,15 +27,18 @@ const numberAt = (bytes: Uint8Array, at: number): number => {
 const textHash = (hashing: Hashing, text: string): number =>
   numberAt(hashing.sha256(utf8Encode(plainText(text))), 0);
 
+/** Words of the memories before `end`. */
 interface Range {
-  readonly hashes: Uint8Array;
   readonly words: Uint8Array;
+  readonly end: number;
 }
 
-const rangeOf = ({ count }: Pick<KeptSegment, "count">, bytes: Uint8Array): Range | undefined => {
-  const end = count * textHashBytes;
-  if (bytes.length < end) return undefined;
-  return { hashes: bytes.subarray(0, end), words: bytes.subarray(end) };
+type Covered = Pick<KeptSegment, "first" | "count">;
+
+const rangeOf = ({ first, count }: Covered, bytes: Uint8Array): Range | undefined => {
+  const hashBytes = count * textHashBytes;
+  if (bytes.length < hashBytes) return undefined;
+  return { words: bytes.subarray(hashBytes), end: first + count };
 };
 
 const bytesOf = ({ parts }: KeptSegment): number =>
@@ -141,16 +144,16 @@ export class WordStore {
     const parts = [
       ...this.#segments().map((segment) => ({
         first: segment.first,
-        read: async () => (await this.#readRange(segment))?.words,
+        read: () => this.#readRange(segment),
       })),
       ...this.#ended.map((segment) => ({
         first: segment.first,
-        read: () => Promise.resolve(rangeOf(segment, segment.bytes)?.words),
+        read: () => Promise.resolve(rangeOf(segment, segment.bytes)),
       })),
     ];
     for (const { read } of parts.toSorted((a, b) => a.first - b.first)) {
-      const words = await read();
-      if (words === undefined || !all.load(words).ok) return undefined;
+      const range = await read();
+      if (range === undefined || !all.load(range.words, range.end).ok) return undefined;
     }
     if (!all.load(this.#tail.encode()).ok) return undefined;
     this.#whole = all;
@@ -198,7 +201,7 @@ export class WordStore {
     const words = new WordIndex();
     for (const segment of joined) {
       const range = await this.#readRange(segment);
-      if (range === undefined || !words.load(range.words).ok) return [];
+      if (range === undefined || !words.load(range.words, range.end).ok) return [];
     }
     if (!words.load(this.#tail.encode()).ok) return [];
     const first = joined[0]?.first ?? this.#tailFirst;
@@ -237,7 +240,7 @@ export class WordStore {
       const held = ids.filter((id) => id >= first && id < first + count);
       if (held.length === 0) continue;
       const range = await this.#readRange(segment);
-      const words = range && WordIndex.decode(range.words);
+      const words = range && WordIndex.decode(range.words, range.end);
       if (words?.ok !== true) continue;
       for (const id of held) words.value.remove(id);
       anew.push(this.#encode(first, count, words.value));

@@ -1,7 +1,9 @@
 /**
  * The bytes of a word index; `word-index.ts` says which. Reading is strict: one spelling for one index, and
  * lists that agree with the lengths of the memories, so that what is read can be searched and encoded
- * again to the same bytes. Work and memory are bounded by the bytes that are there.
+ * again to the same bytes. Work and memory are bounded by the bytes that are there: a term, which may share
+ * all but its last byte with the one before, has at most `termCharsMax` characters; and memories are those
+ * of a range that whoever reads knows to be as large as what is read.
  */
 import {
   compareText,
@@ -19,8 +21,8 @@ import type { ReadList } from "./lists.ts";
 export type WordsError = Rejection<"E_SCS_DAMAGED">;
 
 const version = 1;
-/** Three bytes for each unit of UTF-16, and decomposition makes of one at most eighteen. */
-const termBytesMax = termCharsMax * 3 * 18;
+/** Three bytes for each unit of UTF-16. */
+const termBytesMax = termCharsMax * 3;
 
 export interface EncodedTerm {
   readonly term: string;
@@ -145,8 +147,9 @@ class Reader {
 }
 
 export interface IndexSink {
-  /** Numbers from here on alone. */
+  /** Numbers from here on alone, below `end`. */
   readonly first: number;
+  readonly end: number;
   memory(id: number, length: number): void;
   /** A term that stands in what is read, with its list. */
   list(term: string, list: ReadList): void;
@@ -165,7 +168,7 @@ const readMemories = (reader: Reader, sink: IndexSink): Missing => {
   let last = -1;
   for (let i = 0; i < count; i++) {
     const id = last + 1 + reader.number(wordMemoriesMax, "a memory");
-    if (id < sink.first || id >= wordMemoriesMax) throw new Malformed("a memory is out of range");
+    if (id < sink.first || id >= sink.end) throw new Malformed("a memory is out of range");
     const length = reader.number(2 ** 31, "a length");
     sink.memory(id, length);
     ids.push(id);
@@ -198,11 +201,12 @@ const readTerms = (reader: Reader, missing: Missing, sink: IndexSink): void => {
   let last = "";
   for (let i = 0; i < count; i++) {
     const shared = reader.number(before.length, "what a term shares");
-    const own = reader.bytes(reader.number(termBytesMax, "a term's length"));
+    const own = reader.bytes(reader.number(termBytesMax - shared, "a term's length"));
     const bytes = concatBytes(before.subarray(0, shared), own);
     const term = utf8Decode(bytes);
     const isLongest = shared === before.length || before[shared] !== own[0];
-    if (term === undefined || !isLongest || compareText(term, last) <= 0) {
+    const isTerm = term !== undefined && term.length <= termCharsMax;
+    if (!isTerm || !isLongest || compareText(term, last) <= 0) {
       throw new Malformed("a term is malformed or out of order");
     }
     const memories = reader.number(wordMemoriesMax, "the count of a list");

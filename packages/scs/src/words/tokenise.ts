@@ -6,7 +6,8 @@
  * A pure function of the text, on every engine: tables of one version of Unicode say what a letter is,
  * and compatibility decomposition of what those tables know never changes.
  *
- * Bounds: `termCharsMax` characters of a run count; the rest of it is passed over.
+ * Bounds: `termCharsMax` characters (units of UTF-16) of a run count, as it stands and as it is folded;
+ * the rest of it is passed over. No term is longer.
  */
 import { stemmer } from "stemmer";
 import { isUnspaced, isWordCharacter, lowerCase } from "./characters.ts";
@@ -39,13 +40,20 @@ const fold = (run: string): string => {
   return folded;
 };
 
+/** The beginning of a text, at most so many units; no character is cut through. */
+const beginningOf = (text: string): string => {
+  if (text.length <= termCharsMax) return text;
+  const isPair = (text.codePointAt(termCharsMax - 1) as number) > 0xffff;
+  return text.slice(0, isPair ? termCharsMax - 1 : termCharsMax);
+};
+
 /** Calls `take` for each run of word characters, folded, and whether its script has no spaces. */
 const eachRun = (text: string, take: (run: string, isUnspacedRun: boolean) => void): void => {
   let start = -1;
   let isUnspacedRun = false;
   const endAt = (end: number): void => {
     if (start < 0) return;
-    const folded = fold(text.slice(start, Math.min(end, start + termCharsMax)));
+    const folded = fold(beginningOf(text.slice(start, Math.min(end, start + termCharsMax + 1))));
     start = -1;
     if (folded !== "") take(folded, isUnspacedRun);
   };
@@ -69,7 +77,7 @@ const eachRun = (text: string, take: (run: string, isUnspacedRun: boolean) => vo
 };
 
 const eachTermOf = (run: string, isUnspacedRun: boolean, take: (term: string) => void): void => {
-  if (!isUnspacedRun) return take(stem(run));
+  if (!isUnspacedRun) return take(stem(beginningOf(run)));
   let last = "";
   for (const char of run) {
     take(char);

@@ -153,18 +153,22 @@ export class WordIndex {
     );
   }
 
-  static decode(bytes: Uint8Array): Result<WordIndex, WordsError> {
-    return new WordIndex().load(bytes);
+  static decode(bytes: Uint8Array, end?: number): Result<WordIndex, WordsError> {
+    return new WordIndex().load(bytes, end);
   }
 
-  /** Adds what another index holds, whose numbers are all higher; after an error it is of no use. */
-  load(bytes: Uint8Array): Result<this, WordsError> {
+  /**
+   * Adds what another index holds, whose numbers are all higher and below `end`; after an error it is of
+   * no use. Memory is taken for every number up to the highest, so `end` is for bytes of others.
+   */
+  load(bytes: Uint8Array, end: number = wordMemoriesMax): Result<this, WordsError> {
     this.#settle();
     const first = this.#last + 1;
     const read = readIndex(bytes, {
       memory: (id, length) => this.#hold(id, length),
       list: (term, list) => this.#join(term, list),
       first,
+      end: Math.min(end, wordMemoriesMax),
     });
     return read.ok ? { ok: true, value: this } : err(read.error);
   }
