@@ -1,10 +1,14 @@
 /**
  * What a segment of vectors holds: which of its memories have one, and their components of 12 bits, two
- * in three bytes. Section 5.6 of `specs/scs/format.md`.
+ * in three bytes. Section 5.4 of `specs/scs/format.md`. One encoding for one segment: what has a component
+ * that no vector has, or says of more memories than there are that they have one, is none.
  */
 import { assert, concatBytes, uintLE } from "@ioi/base";
+import { mhnsw } from "@ioi/state";
 
-const bias = 2048;
+const bias = -mhnsw.componentMin;
+/** The largest component, as it is stored. */
+const stored = mhnsw.componentMax + bias;
 const dimensionBytes = 2;
 
 /** Vectors of memories that follow each other, by place; undefined: it has none. */
@@ -15,6 +19,7 @@ const rowBytesOf = (dimension: number): number => (dimension * 3) / 2;
 const packRow = (row: Int16Array, to: Uint8Array, at: number): void => {
   for (let i = 0, byte = at; i < row.length; i += 2, byte += 3) {
     const [a, b] = [(row[i] as number) + bias, (row[i + 1] as number) + bias];
+    assert(a >= 0 && a <= stored && b >= 0 && b <= stored, "a component out of range");
     to[byte] = a & 0xff;
     to[byte + 1] = (a >> 8) | ((b & 15) << 4);
     to[byte + 2] = b >> 4;
@@ -28,6 +33,21 @@ const unpackRow = (from: Uint8Array, at: number, row: Int16Array): Int16Array =>
     row[i + 1] = ((middle >> 4) | ((from[byte + 2] as number) << 4)) - bias;
   }
   return row;
+};
+
+/** Whether all components from `at` on are such as a vector has. */
+const areInRange = (bytes: Uint8Array, at: number): boolean => {
+  for (let byte = at; byte < bytes.length; byte += 3) {
+    const [low, middle, high] = [bytes[byte], bytes[byte + 1], bytes[byte + 2]] as [
+      number,
+      number,
+      number,
+    ];
+    if ((low | ((middle & 15) << 8)) > stored || ((middle >> 4) | (high << 4)) > stored) {
+      return false;
+    }
+  }
+  return true;
 };
 
 /** `dimension`: of what is stored, a multiple of 8. */
@@ -74,7 +94,8 @@ const placesOf = (
     places.push(isHeld ? at : undefined);
     if (isHeld) at += rowBytesOf(dimension);
   }
-  return at === bytes.length ? places : undefined;
+  const isLast = count % 8 === 0 || (bytes[presentEnd - 1] as number) >> (count % 8) === 0;
+  return isLast && at === bytes.length && areInRange(bytes, presentEnd) ? places : undefined;
 };
 
 /** Undefined for anything but `count` memories' vectors of this dimension. */

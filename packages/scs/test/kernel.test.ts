@@ -9,6 +9,7 @@ import { SeededRandom, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { mhnsw } from "@ioi/state";
 import { wasmSource } from "@ioi/host/wasm";
+import { verifyRetrieval } from "@ioi/verifier";
 import type { KernelExports } from "../src/kernel/exports.ts";
 import { KernelGraph } from "../src/kernel/index.ts";
 import * as builds from "../src/kernel/wasm.gen.ts";
@@ -213,4 +214,32 @@ test("the kernels are those of the sources beside them", () => {
   );
   const hash = createHash("sha256").update(texts.join("\0")).digest("hex");
   assert.equal(hash, builds.sources);
+});
+
+test("a component that no vector has: none takes it, the reference, a kernel or the verifier", () => {
+  const parameters = { dimension: 8, m: 2, efConstruction: 8, salt: new Uint8Array(32) };
+  const reference = new mhnsw.Graph(nodeCrypto, parameters);
+  const kernels = sources.map(
+    (source) => new KernelGraph(nodeCrypto, parameters, source.open(), 8),
+  );
+  const most = new Int16Array(8).fill(mhnsw.componentMax);
+  for (const graph of [reference, ...kernels]) {
+    const far = most.slice().fill(mhnsw.componentMax + 1, 3, 4);
+    assert.throws(() => graph.add(far, frame), /out of range/);
+  }
+  for (const kernel of kernels) assert.throws(() => kernel.addAll([most.map(() => 2047)], [frame]));
+  const graph = new mhnsw.Graph(nodeCrypto, parameters);
+  graph.add(most, frame);
+  const few = { ef: 1, rerank: 1, final: 1, k: 1 };
+  const commitment = new mhnsw.Commitment(nodeCrypto, graph);
+  const { proof } = mhnsw.prove(nodeCrypto, graph, commitment, mhnsw.makeQuery(most), few);
+  const claim = { root: commitment.root(), parameters, query: most, wanted: few, proof };
+  assert.equal(verifyRetrieval(claim).ok, true);
+  // Head, dictionary of one, leaf's number, level, whether it is gone, what is shown, record.
+  const upperAt = 18 + 3 + 2 + 3 + 32;
+  assert.equal(proof[upperAt], 127);
+  assert.deepEqual(verifyRetrieval({ ...claim, proof: proof.with(upperAt, 128) }), {
+    ok: false,
+    reason: "a component is out of range",
+  });
 });

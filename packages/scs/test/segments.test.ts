@@ -21,7 +21,7 @@ import {
 } from "../src/layout.ts";
 import { drop, parameters as parametersSchema } from "../src/messages.ts";
 import { decodeTable } from "../src/table.ts";
-import { decodeVectors, encodeVectors } from "../src/vectors.ts";
+import { decodeVectors, encodeVectors, readVectors } from "../src/vectors.ts";
 import { bytesOf, freshPlace, memoriesFrom, openToWrite, placeWith } from "./support.ts";
 
 test("vectors of any components are read back; anything else is none", () => {
@@ -38,6 +38,23 @@ test("vectors of any components are read back; anything else is none", () => {
     assert.equal(decodeVectors(dimension + 8, rows.length, bytes), undefined);
     assert.equal(decodeVectors(dimension, rows.length, bytes.subarray(0, -1)), undefined);
     assert.equal(decodeVectors(dimension, rows.length, new Uint8Array([...bytes, 0])), undefined);
+    // A component above 2031 is none that a vector has; nor is there a memory behind the last.
+    const held = rows.findIndex((row) => row !== undefined);
+    if (held >= 0) {
+      const past = bytes.slice();
+      const at = past.length - 3 * (1 + random.below(dimension / 2));
+      past.set(random.chance(1, 2) ? [0xf0 + random.below(16), 0x0f] : [0, 0, 0xff], at);
+      assert.equal(decodeVectors(dimension, rows.length, past), undefined);
+      assert.equal(readVectors(dimension, rows.length, past, new Int16Array(dimension)), undefined);
+      const far = rows.map((row, i) => (i === held ? new Int16Array(dimension).fill(2032) : row));
+      assert.throws(() => encodeVectors(dimension, far), /out of range/);
+    }
+    if (rows.length % 8 > 0) {
+      const more = bytes.slice();
+      const last = 1 + Math.ceil(rows.length / 8);
+      more[last] = (more[last] as number) | 0x80;
+      assert.equal(decodeVectors(dimension, rows.length, more), undefined);
+    }
     // A promise of more memories than there are bytes for ends at the bytes.
     assert.equal(decodeVectors(dimension, 2 ** 31, bytes), undefined);
   }

@@ -164,10 +164,12 @@ export class KernelGraph implements mhnsw.GraphView {
   #place(id: number, components: Int16Array): void {
     const { dimension } = this.parameters;
     assert(components.length === dimension, `a vector of ${components.length} components`);
+    const { componentMin, componentMax } = mhnsw;
     const { bytes } = this.#views;
     const [upper, lower] = [this.#kernel.upperAt(id) >>> 0, this.#kernel.lowerAt(id) >>> 0];
     for (let i = 0; i < dimension; i++) {
       const component = components[i] as number;
+      assert(component >= componentMin && component <= componentMax, "a component out of range");
       const high = (component + 16) >> 5;
       bytes[upper + i] = high + middle;
       bytes[lower + i] = component - (high << 5) + 16;
