@@ -80,6 +80,17 @@ const gateWith = async (data: string, folder: string, word: string): Promise<Raw
   return client;
 };
 
+/** Typed, read, written, denied, no command at all, remembered. */
+const requestsWith = (word: string): readonly string[] => [
+  "/read secret.txt",
+  `/write note.txt "${word} again"`,
+  `/write ${word}.txt x`,
+  `/read /etc/${word}`,
+  `/run cat secret.txt`,
+  `/nonsense ${word}`,
+  `/remember "The word is ${word}." && /recall ${word}`,
+];
+
 export const suite: Suite = {
   name: "canary",
   covers: ["architecture 3", "contract people"],
@@ -92,16 +103,7 @@ export const suite: Suite = {
     fs.writeFileSync(path.join(workspace, "secret.txt"), `it is ${word}\n`);
     await using kernel = await TestKernel.start({ data, pages: "" });
     const common = ["--data", data, "--workspace", workspace, "--json"];
-    const requests = [
-      "/read secret.txt",
-      `/write note.txt "${word} again"`,
-      `/write ${word}.txt x`,
-      `/read /etc/${word}`,
-      `/run cat secret.txt`,
-      `/nonsense ${word}`,
-      `/remember "The word is ${word}." && /recall ${word}`,
-    ];
-    for (const request of requests) {
+    for (const request of requestsWith(word)) {
       context.progress(request.replaceAll(word, "CANARY"));
       await ioi(["run", ...common, request]);
     }

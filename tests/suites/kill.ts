@@ -24,6 +24,11 @@ import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
 const restMs = 30_000;
 const victims = ["guardian", "workload", "orchestrator", "driver-files", "driver-exec", "launcher"];
 
+/** Kernels beside each other: most of the time each of them waits for something to come back. */
+const lanes = 2;
+/** Each victim twice in the short form. */
+const quickKills = 2 * victims.length;
+
 interface Round {
   readonly token: string;
   readonly victim: string;
@@ -43,6 +48,7 @@ interface Place {
 
 class KillLoop {
   readonly #context: SuiteContext;
+  readonly #lane: number;
   readonly #data: string;
   readonly #workspace: string;
   readonly #client: PatientClient;
@@ -54,6 +60,7 @@ class KillLoop {
     this.#context = context;
     this.#data = place.data;
     this.#workspace = place.workspace;
+    this.#lane = lane;
     this.#random = new SeededRandom(`kill ${context.seed} ${lane}`);
     this.kernel = kernel;
     this.#client = new PatientClient(place.data, context.signal);
@@ -87,9 +94,16 @@ class KillLoop {
     this.kernel = await TestKernel.start({ data: this.#data });
   }
 
+  /** By chance; in the short form in turn, so that it takes each of them. */
+  #victim(index: number): string {
+    const drawn = this.#random.below(victims.length);
+    const at = this.#context.quick ? index * lanes + this.#lane : drawn;
+    return victims[at % victims.length] as string;
+  }
+
   async round(index: number): Promise<boolean> {
     const token = `t${index}x${this.#random.below(1_000_000)}`;
-    const victim = victims[this.#random.below(victims.length)] as string;
+    const victim = this.#victim(index);
     const waitMs = this.#random.below(700_000) / 1000;
     const text = `/run sh -c "echo ${token} >> log.txt" && /write w-${token}.txt ${token}`;
     const shown = new Set<number>();
@@ -268,30 +282,28 @@ const runLane = async (
   }
 };
 
-/** Kernels beside each other: most of the time each of them waits for something to come back. */
-const lanes = 2;
-
 /** All of them have ended when this does, also where one failed. */
-const together = async <T>(all: readonly Promise<T>[]): Promise<readonly T[]> =>
-  (await Promise.allSettled(all)).map((each) => {
-    if (each.status === "rejected") throw each.reason;
-    return each.value;
-  });
+const together = async (
+  control: Promise<boolean>,
+  running: readonly Promise<LaneResult>[],
+): Promise<readonly [boolean, ...LaneResult[]]> => {
+  const ended = await Promise.allSettled([control, ...running]);
+  for (const each of ended) if (each.status === "rejected") throw each.reason;
+  return [await control, ...(await Promise.all(running))];
+};
 
 export const suite: Suite = {
   name: "kill",
   covers: ["architecture 3", "agent 1"],
   summary: "SIGKILL at any moment: nothing acknowledged is lost, no effect happens twice",
   async run(context) {
-    const kills = Number(context.params["kills"] ?? (context.quick ? 20 : 150));
+    const kills = Number(context.params["kills"] ?? (context.quick ? quickKills : 150));
     using scratch = new Scratch();
     const shares = Array.from({ length: lanes }, (_, lane) =>
       Math.floor((kills + lanes - 1 - lane) / lanes),
     );
-    const results = await together(
-      shares.map((share, lane) => runLane(context, scratch, lane, share)),
-    );
-    const harmed = await controlRuns(context, scratch);
+    const running = shares.map((share, lane) => runLane(context, scratch, lane, share));
+    const [harmed, ...results] = await together(controlRuns(context, scratch), running);
     const control: SuiteCase = {
       id: "control-repeated-by-hand",
       outcome: harmed ? "passed" : "inapplicable",
