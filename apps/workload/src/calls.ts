@@ -7,7 +7,6 @@ import {
   embedTarget,
   inferTarget,
   outcomeContentBytesMax,
-  plan,
   sessionContentBytesMax,
   type SessionEffect,
   type SessionInput,
@@ -49,6 +48,7 @@ import { BesideActions } from "./beside.ts";
 import { embeddingOf, type MemoryVectorEnds } from "./memory-vectors.ts";
 import { type ReadEnd, readActEnd } from "./outcomes.ts";
 import { showPreview } from "./preview.ts";
+import { modelFor, modelOf } from "./session-model.ts";
 import { definitionOf, serversPart } from "./server-tools.ts";
 
 export interface CallEnds {
@@ -76,29 +76,6 @@ export interface ActionOutput {
   /** Of the error output, where the two are told apart. */
   readonly stream?: "errors";
 }
-
-const modelOf = ({ id, contextTokens, inputMicrousd, outputMicrousd }: RegisteredModel) => ({
-  id,
-  contextTokens,
-  inputMicrousd,
-  outputMicrousd,
-});
-
-/** The confirmed model that a model agent asks; undefined for an agent that asks none. */
-const modelFor = (
-  { goal, modelWish }: SessionSnapshot,
-  models: readonly RegisteredModel[],
-): RegisteredModel | undefined => {
-  if (goal.kind !== "model") return undefined;
-  const found = modelWish === undefined ? models[0] : models.find(({ id }) => id === modelWish);
-  if (found !== undefined) return found;
-  if (modelWish !== undefined) {
-    throw new OperationError("E_MODEL_UNAVAILABLE", `no confirmed model is called ${modelWish}`);
-  }
-  const planned = plan(goal.text);
-  const message = planned.ok ? "there is no model" : planned.error.message;
-  throw new OperationError("E_MODEL_UNAVAILABLE", message);
-};
 
 const rememberTarget = "memory::remember";
 const shareTarget = "memory::share";
