@@ -1,60 +1,189 @@
 /**
  * `suite twins`: every schedule of leaders and divisions of the first views, with one validator on two
- * hosts, which share its Guardian or each have a copy. Nothing that the grade excludes is committed.
+ * hosts (Bano and others, 2022), which share its Guardian. Nobody commits two blocks, nobody is convicted.
  *
- * Among four a copied Guardian is survived; among three it is not, which is the control: the same schedules
- * then fork. Parameters: `nodes` (3 or 4) and `views`, for more than is tried by default.
+ * - `rounds/...`: production engines in rounds (`./twins/world.ts`), all schedules, with worlds that do the
+ *   same for ever taken for one: seven views of three validators, four of four;
+ * - `merging/...`: the same without merging ends in the same worlds; and what follows from two schedules of one
+ *   world is compared throughout;
+ * - `timed/...`: the same hosts with clocks and delays, each schedule by itself. Among four a copied
+ *   Guardian is survived; among three it is not, which is a control: the same schedules then fork;
+ * - `control/...`: a Guardian without a rule; the same exploration finds the fork.
+ *
+ * Parameters: `nodes` (3 or 4) and `views`, for one exploration in rounds.
  */
 import { OperationError } from "@ioi/base";
-import { runInThreads } from "../lib/threads.ts";
-import type { Answer, Kind, Task } from "./twins/tasks.ts";
+import { runInThreads, type Threads, withThreads } from "../lib/threads.ts";
+import type { Answer as Expanded, Kind as Rounds, Task as Expansion } from "./twins/explorer.ts";
+import { type Explored, exploreLayers } from "./twins/layers.ts";
+import type { Answer, Kind as Timed, Task } from "./twins/tasks.ts";
 import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
 
 const shares = 8;
+const sound = { guardian: [], hosts: [] };
 
-const kindsOf = ({ quick, params }: SuiteContext): readonly Kind[] => {
-  const { nodes, views } = params;
-  if (nodes !== undefined || views !== undefined) {
-    const kind = { nodes: Number(nodes ?? 3), views: Number(views ?? 3) };
-    const isKnown = [3, 4].includes(kind.nodes) && [1, 2, 3, 4, 5, 6, 7].includes(kind.views);
-    if (!isKnown) throw new OperationError("E_CLI_USAGE", "nodes are 3 or 4, views 1 to 7");
-    return [{ ...kind, areClones: kind.nodes > 3 }];
-  }
-  const [three, four] = quick ? [2, 1] : [3, 2];
-  return [
-    { nodes: 3, views: three, areClones: false },
-    { nodes: 4, views: four, areClones: false },
-    { nodes: 4, views: four, areClones: true },
-  ];
+interface Plan {
+  readonly rounds: readonly Rounds[];
+  /** Explored with merging and without. */
+  readonly both: Rounds;
+  readonly controls: readonly Rounds[];
+  readonly timed: readonly Timed[];
+  readonly comparedMax: number;
+}
+
+const full: Plan = {
+  rounds: [
+    { ...sound, nodes: 3, views: 7 },
+    { ...sound, nodes: 4, views: 4 },
+  ],
+  both: { ...sound, nodes: 3, views: 3 },
+  controls: [{ ...sound, nodes: 3, views: 3, guardian: ["G1-slot"] }],
+  timed: [
+    { nodes: 3, views: 2, areClones: false },
+    { nodes: 4, views: 2, areClones: true },
+  ],
+  comparedMax: 64,
 };
 
-const control: Kind = { nodes: 3, views: 2, areClones: true };
+const quick: Plan = {
+  rounds: [
+    { ...sound, nodes: 3, views: 3 },
+    { ...sound, nodes: 4, views: 1 },
+  ],
+  both: { ...sound, nodes: 3, views: 2 },
+  controls: full.controls,
+  timed: [{ nodes: 4, views: 1, areClones: true }],
+  comparedMax: 8,
+};
 
-const nameOf = ({ nodes, views, areClones }: Kind): string =>
+const planOf = ({ quick: isQuick, params }: SuiteContext): Plan => {
+  const plan = isQuick ? quick : full;
+  if (params["nodes"] === undefined && params["views"] === undefined) return plan;
+  const [nodes, views] = [Number(params["nodes"] ?? 3), Number(params["views"] ?? 3)];
+  if (![3, 4].includes(nodes) || ![1, 2, 3, 4, 5, 6, 7].includes(views)) {
+    throw new OperationError("E_CLI_USAGE", "nodes are 3 or 4, views 1 to 7");
+  }
+  return { ...plan, rounds: [{ ...sound, nodes, views }], timed: [] };
+};
+
+const timedControl: Timed = { nodes: 3, views: 2, areClones: true };
+
+const roundsName = ({ nodes, views, guardian }: Rounds): string =>
+  `n${nodes}/${views}-views${guardian.map((rule) => `/without-${rule}`).join("")}`;
+const timedName = ({ nodes, views, areClones }: Timed): string =>
   `n${nodes}/${views}-views/${areClones ? "copied" : "shared"}-guardian`;
+
+const judged = (id: string, wrong: readonly string[]): SuiteCase =>
+  wrong.length === 0
+    ? { id, outcome: "passed" }
+    : { id, outcome: "failed", expected: "none", actual: wrong.slice(0, 5).join("; ") };
+
+const controlled = (id: string, forks: number, of: number): SuiteCase => ({
+  id,
+  outcome: forks > 0 ? "passed" : "failed",
+  expected: "forks",
+  actual: `${forks} of ${of} schedules forked`,
+  control: forks > 0 ? "harmed" : "harmless",
+});
+
+const scenariosOf = ({ nodes, views }: Rounds): number => (nodes * 2 ** nodes) ** views;
+
+const explorationOf = (id: string, explored: Explored): SuiteCase => {
+  const { kind, scenarios, complaints, different } = explored;
+  const isWhole = scenarios === scenariosOf(kind);
+  return judged(id, [
+    ...complaints,
+    ...different.map((each) => `not the same: ${each}`),
+    ...(isWhole ? [] : [`${scenarios} schedules, not all ${scenariosOf(kind)}`]),
+  ]);
+};
+
+interface Found {
+  readonly cases: readonly SuiteCase[];
+  readonly explored: readonly Explored[];
+}
+
+const sameEnds = (id: string, merged: Explored, unmerged: Explored): SuiteCase => {
+  const missing = [...unmerged.last].filter((each) => !merged.last.has(each)).length;
+  const extra = [...merged.last].filter((each) => !unmerged.last.has(each)).length;
+  const wrong = missing + extra === 0 ? [] : [`${missing} ends are missing, ${extra} are no ends`];
+  return judged(id, [...wrong, ...unmerged.complaints]);
+};
+
+/** In rounds. */
+const explore = (context: SuiteContext, plan: Plan): Promise<Found> => {
+  const { caseId, progress } = context;
+  const isAsked = (id: string): boolean => caseId === undefined || caseId === id;
+  const use = async (threads: Threads<Expansion, Expanded>): Promise<Found> => {
+    const cases: SuiteCase[] = [];
+    const explored: Explored[] = [];
+    const layers = (kind: Rounds, isMerging: boolean, comparedMax: number): Promise<Explored> =>
+      exploreLayers(kind, threads, {
+        isMerging,
+        comparedMax,
+        progress: (text) => progress(`${roundsName(kind)}: ${text}`),
+      });
+    for (const kind of plan.rounds) {
+      const id = `rounds/${roundsName(kind)}`;
+      if (!isAsked(id)) continue;
+      const found = await layers(kind, true, plan.comparedMax);
+      explored.push(found);
+      cases.push(explorationOf(id, found));
+    }
+    const both = `merging/${roundsName(plan.both)}`;
+    if (isAsked(both)) {
+      const merged = await layers(plan.both, true, 0);
+      cases.push(sameEnds(both, merged, await layers(plan.both, false, 0)));
+    }
+    for (const kind of plan.controls) {
+      const id = `control/${roundsName(kind)}`;
+      if (!isAsked(id)) continue;
+      const { conflicts, scenarios } = await layers(kind, true, 0);
+      cases.push(controlled(id, conflicts, scenarios));
+    }
+    return { cases, explored };
+  };
+  const thread = new URL("twins/explorer-thread.ts", import.meta.url);
+  return withThreads(thread, context.signal, use);
+};
 
 const total = (answers: readonly Answer[], of: (answer: Answer) => number): number =>
   answers.reduce((sum, answer) => sum + of(answer), 0);
 
-const caseOf = (kind: Kind, answers: readonly Answer[]): SuiteCase => {
-  const id = nameOf(kind);
-  const violations = answers.flatMap((answer) => answer.violations);
-  if (violations.length === 0) return { id, outcome: "passed" };
-  const actual = violations.slice(0, 5).join("; ");
-  return { id, outcome: "failed", expected: "no violation", actual };
-};
-
-const controlOf = (answers: readonly Answer[]): SuiteCase => {
-  const forks = total(answers, ({ conflicts }) => conflicts);
-  const actual = `${forks} of ${total(answers, ({ schedules }) => schedules)} schedules forked`;
-  const isHarmed = forks > 0;
-  return {
-    id: `control/${nameOf(control)}`,
-    outcome: isHarmed ? "passed" : "failed",
-    expected: "forks",
-    actual,
-    control: isHarmed ? "harmed" : "harmless",
-  };
+const runTimed = async (
+  context: SuiteContext,
+  plan: Plan,
+): Promise<{ readonly cases: readonly SuiteCase[]; readonly schedules: number }> => {
+  const { caseId } = context;
+  const idOf = (kind: Timed): string =>
+    `${kind === timedControl ? "control" : "timed"}/${timedName(kind)}`;
+  const wanted = [...plan.timed, timedControl].filter(
+    (kind) => caseId === undefined || caseId === idOf(kind),
+  );
+  const tasks = wanted.flatMap((kind) =>
+    Array.from({ length: shares }, (_, first): Task => ({ ...kind, first, of: shares })),
+  );
+  const answers = await runInThreads<Task, Answer>(
+    new URL("twins/thread.ts", import.meta.url),
+    tasks,
+    context.signal,
+    (_, done) => context.progress(`timed: ${done} of ${tasks.length} shares`),
+  );
+  const cases = wanted.map((kind, at) => {
+    const own = answers.slice(at * shares, (at + 1) * shares);
+    const schedules = total(own, (each) => each.schedules);
+    return kind === timedControl
+      ? controlled(
+          idOf(kind),
+          total(own, ({ conflicts }) => conflicts),
+          schedules,
+        )
+      : judged(
+          idOf(kind),
+          own.flatMap(({ violations }) => violations),
+        );
+  });
+  return { cases, schedules: total(answers, ({ schedules }) => schedules) };
 };
 
 export const suite: Suite = {
@@ -62,34 +191,30 @@ export const suite: Suite = {
   covers: ["consensus 11"],
   summary: "every leader and partition of the first views, with one validator on two hosts",
   async run(context) {
-    const wanted = [...kindsOf(context), control].filter(
-      (kind) =>
-        context.caseId === undefined || context.caseId.endsWith(nameOf(kind)) || kind === control,
-    );
-    const tasks = wanted.flatMap((kind) =>
-      Array.from({ length: shares }, (_, first): Task => ({ ...kind, first, of: shares })),
-    );
-    const answers = await runInThreads<Task, Answer>(
-      new URL("twins/thread.ts", import.meta.url),
-      tasks,
-      context.signal,
-      (_, done) => context.progress(`${done} of ${tasks.length} shares`),
-    );
-    const of = (kind: Kind): readonly Answer[] => {
-      const at = wanted.indexOf(kind) * shares;
-      return answers.slice(at, at + shares);
-    };
-    const judged = wanted.filter((kind) => kind !== control);
-    const all = judged.flatMap(of);
+    const plan = planOf(context);
+    const rounds = await explore(context, plan);
+    const timed = await runTimed(context, plan);
+    const sum = (of: (each: Explored) => number): number =>
+      rounds.explored.reduce((all, each) => all + of(each), 0);
     return {
-      cases: [...judged.map((kind) => caseOf(kind, of(kind))), controlOf(of(control))],
+      cases: [...rounds.cases, ...timed.cases],
       metrics: {
-        explored: total(all, ({ schedules }) => schedules),
-        committed: total(all, ({ commits }) => commits),
-        violations: total(all, ({ violations }) => violations.length),
-        kinds: judged.map(nameOf),
+        scenarios: sum(({ scenarios }) => scenarios),
+        worlds: sum(({ worlds }) => worlds.reduce((all, each) => all + each, 0)),
+        transitions: sum(({ transitions }) => transitions),
+        merged: sum(({ merged }) => merged),
+        compared: sum(({ compared }) => compared),
+        differing: sum(({ different }) => different.length),
+        conflicts: sum(({ conflicts }) => conflicts),
+        timedSchedules: timed.schedules,
+        explored: rounds.explored.map(
+          ({ kind, worlds }) => `${roundsName(kind)}: ${worlds.join(" ")}`,
+        ),
       },
-      goals: [{ metric: "violations", op: "=", value: 0 }],
+      goals: [
+        { metric: "conflicts", op: "=", value: 0 },
+        { metric: "differing", op: "=", value: 0 },
+      ],
     };
   },
 };
