@@ -1,6 +1,6 @@
 /** One engine whose peers are written by hand, for tests of the host's rules. */
 import { assert } from "@ioi/base";
-import { anchorCert, timeoutCertOf } from "./certificates.ts";
+import { anchorCert, type Judge, timeoutCertOf } from "./certificates.ts";
 import { Engine } from "./engine/engine.ts";
 import type {
   EngineEffect,
@@ -25,6 +25,7 @@ import {
   member,
   named,
   speaker,
+  type TestProvider,
   twin,
 } from "./testing.ts";
 
@@ -32,16 +33,23 @@ const members = ["a", "b", "c", "d"].map((name) => member(name, 1n));
 
 /** One engine, number 0 of four; the other three say what the test has them say. */
 export class Bench {
-  readonly committee = new Committee(members);
-  readonly judge = this.committee.judge;
-  readonly schedule = new Schedule(twin, named("schedule"), this.judge.set);
+  readonly committee: Committee;
+  readonly judge: Judge;
+  readonly schedule: Schedule;
   readonly wal: WalRecord[] = [];
   engine: Engine;
   nowMs = 1;
   readonly #without: ReadonlySet<HostRule>;
   readonly #options: Partial<EngineOptions>;
 
-  constructor(without: readonly HostRule[] = [], options: Partial<EngineOptions> = {}) {
+  constructor(
+    without: readonly HostRule[] = [],
+    options: Partial<EngineOptions> = {},
+    provider: TestProvider = twin,
+  ) {
+    this.committee = new Committee(members, provider);
+    this.judge = this.committee.judge;
+    this.schedule = new Schedule(twin, named("schedule"), this.judge.set);
     this.#without = new Set(without);
     this.#options = options;
     this.engine = this.boot();

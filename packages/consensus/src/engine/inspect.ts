@@ -30,7 +30,7 @@ type Voter = Result<number, ConsensusError>;
 
 /** The number of the validator whose Guardian signed what the message is about. */
 export const inspect = (gate: Gate, message: ConsensusMessage): Voter => {
-  const { judge, view } = gate;
+  const { judge } = gate;
   switch (message.type) {
     case "proposal":
       return proposal(gate, message);
@@ -47,10 +47,7 @@ export const inspect = (gate: Gate, message: ConsensusMessage): Voter => {
       return by(judge.quorumCert(message.qc));
     case "tc": {
       const verdict = judge.quorumCert(message.qc);
-      // An older one opens nothing any more.
-      return verdict.ok && message.tc.view >= view
-        ? by(judge.timeoutCert(message.tc))
-        : by(verdict);
+      return by(verdict.ok ? judge.timeoutCert(message.tc) : verdict);
     }
     case "nack": {
       const verdict = judge.nack(message.nack, gate.leader);
@@ -112,7 +109,7 @@ const proposal = (
     return refuse("E_CONSENSUS_BLOCK", "R2: its signer does not lead that view");
   }
   if (header.view < view) return refuse("E_CONSENSUS_STALE", "the view is over");
-  const opened = tc === undefined || tc.view < view ? ok(true) : judge.timeoutCert(tc);
+  const opened = tc === undefined ? ok(true) : judge.timeoutCert(tc);
   if (!opened.ok) return opened;
   const valid = tree.get(digest) === undefined ? tree.verify(block) : ok(true);
   if (!valid.ok && valid.error.code !== "E_CONSENSUS_UNKNOWN") return valid;
