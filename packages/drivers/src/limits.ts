@@ -237,6 +237,12 @@ export const memoryEmbedTextsMax = 64;
 export const memoryEmbedCharsMax = 262_144;
 /** Time that an action gives to memories that wait for their vectors, in milliseconds. */
 export const memoryBacklogMs = 10_000;
+/** Bytes of one mail of a mailbox that is imported; a longer one is passed over and reported. */
+export const mailBytesMax = 33_554_432;
+/** Bytes of the headers of one of its parts. */
+export const mailHeaderBytesMax = 1_048_576;
+/** Depth to which parts of a mail nest. */
+export const mailNestingMax = 32;
 /** Bytes of one answer of a server that a command asks for vectors. */
 export const embedReplyBytesMax = 33_554_432;
 /** Times that such a server is asked the same, where it may answer later. */

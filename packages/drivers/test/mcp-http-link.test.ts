@@ -33,7 +33,7 @@ const exchanged = async (
     yield { event: { case: "head", value: { status: 200, headers } } };
     for (const value of pieces) yield { event: { case: "body", value } };
     if (breaks !== undefined) throw breaks;
-    const end = { bytesUp: 1n, bytesDown: 1n, certificateSha256: new Uint8Array(0) };
+    const end = { bytesUp: 1n, bytesDown: 1n, requests: 0, certificateSha256: new Uint8Array(0) };
     yield { event: { case: "end", value: end } };
   }
   const link = openHttpServer({
@@ -87,7 +87,7 @@ const waitsOf = async (streams: readonly Listened[]): Promise<readonly number[]>
   let endedAt = clock.now();
   async function* fetch({ method }: pb.FetchRequest) {
     const type = { name: "content-type", value: "text/event-stream" };
-    const end = { bytesUp: 1n, bytesDown: 1n, certificateSha256: new Uint8Array(0) };
+    const end = { bytesUp: 1n, bytesDown: 1n, requests: 0, certificateSha256: new Uint8Array(0) };
     if (method === "GET") {
       const stream = streams[asked];
       if (asked++ > 0) waits.push(msBetween(endedAt, clock.now()));
@@ -160,7 +160,7 @@ const sentOn = async (location: string, address?: string) => {
       { name: "mcp-session-id", value: "of-a-redirect" },
     ];
     yield { event: { case: "head", value: { status: 307, headers } } };
-    const end = { bytesUp: 1n, bytesDown: 1n, certificateSha256: new Uint8Array(0) };
+    const end = { bytesUp: 1n, bytesDown: 1n, requests: 0, certificateSha256: new Uint8Array(0) };
     yield { event: { case: "end", value: end } };
   }
   const link = openHttpServer({

@@ -111,7 +111,8 @@ class Place implements AsyncDisposable {
     const reply = await this.handlers.prepare({ target, args: encodeCanonical(args) }, { signal });
     const none: Record<string, CanonicalValue> = {};
     if (reply.errorCode !== "") {
-      return { status: "", code: reply.errorCode, evidence: {}, result: none };
+      const evidence: Record<string, string> = {};
+      return { status: "", code: reply.errorCode, evidence, result: none };
     }
     const prepared = unwrap(schema.decode(preparedSchema, reply.prepared), "prepared");
     const payload = schema.encode(ticketSchema, {

@@ -26,6 +26,19 @@ const iso = (n: number): string => new Date(1_600_000_000_000 + n * 60_000).toIS
 /** The n-th part of a file, with a word of its own. */
 type Part = (n: number, mark: string, random: SeededRandom) => string;
 
+const quotedPrintable = (bytes: Uint8Array): string =>
+  [...bytes]
+    .map((byte) =>
+      byte === 10 || (byte >= 32 && byte < 127 && byte !== 0x3d && byte !== 0x46)
+        ? String.fromCharCode(byte)
+        : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`,
+    )
+    .join("")
+    .replaceAll(/[^\n]{70}(?=[^\n])/g, (piece) => {
+      const cut = /=.?$/.exec(piece)?.index ?? piece.length;
+      return `${piece.slice(0, cut)}=\n${piece.slice(cut)}`;
+    });
+
 const parts: Readonly<Record<Exclude<ImportKind, "pdf">, Part>> = {
   markdown: (n, mark, random) =>
     `${n % 5 === 0 ? "#" : "##"} Part ${n}\n\n${mark} ${paragraph(random)}\n\n`,
@@ -63,6 +76,27 @@ const parts: Readonly<Record<Exclude<ImportKind, "pdf">, Part>> = {
           };
     return `${n === 0 ? "[" : ","}\n${JSON.stringify(conversation)}`;
   },
+  // In turn plain, quoted and in Base64; one line of each looks like the next mail's beginning.
+  mbox: (n, mark, random) => {
+    const text = `${mark} ${sentence(random)}\n\nFrom here on: Grüße.\n${paragraph(random)}\n`;
+    const head = [
+      `From anna@example.org Sat Jan  3 01:05:34 2024`,
+      `From: =?utf-8?Q?J=C3=BCrgen?= <j${n % 7}@example.org>`,
+      `Subject: Mail ${n}`,
+      `Message-ID: <${n}@example.org>`,
+      `Date: ${new Date(1_600_000_000_000 + n * 60_000).toUTCString()}`,
+    ];
+    const bytes = Buffer.from(text, n % 3 === 1 ? "latin1" : "utf8");
+    const [encoding, body] =
+      n % 3 === 0
+        ? ["8bit", text.replaceAll(/^(>*From )/gm, ">$1")]
+        : n % 3 === 1
+          ? ["quoted-printable", quotedPrintable(bytes)]
+          : ["base64", (bytes.toString("base64").match(/.{1,76}/g) ?? []).join("\n")];
+    const charset = n % 3 === 1 ? "iso-8859-1" : "utf-8";
+    const type = `Content-Type: text/plain; charset=${charset}`;
+    return `${[...head, type, `Content-Transfer-Encoding: ${encoding}`].join("\n")}\n\n${body}\n\n`;
+  },
   whatsapp: (n, mark, random) =>
     `${1 + (n % 28)}/3/24, 1${n % 10}:05 - ${n % 2 === 0 ? "Anna" : "Ben"}: ${mark} ${sentence(random)}\n` +
     `${sentence(random)}\n`,
@@ -75,6 +109,7 @@ const names: Readonly<Record<ImportKind, string>> = {
   pdf: "paper.pdf",
   conversations: "conversations.json",
   whatsapp: "WhatsApp Chat.txt",
+  mbox: "mails.mbox",
 };
 
 /** A PDF of one page for every line, by hand: plain text in a font that every reader has. */

@@ -1,11 +1,13 @@
 /**
  * The official client of an agent's session on a server's link: what `mcp::call` of an agent uses.
- * It declares no capability, so that no server may ask it for anything. The start of a program, and
- * each message that keeps a connection over HTTP, is an action beside the call that needs it.
+ * It declares no capability, so that no server may ask it for anything. The start of a program, the
+ * opening of a connection over HTTP, and each message that keeps it afterwards, is an action beside the
+ * call that needs it.
  *
  * Source: `@modelcontextprotocol/client`. Bounds: `mcpStartMsMax`, `mcpCallMsMax`, `mcpResultBytesMax`.
  */
 import { OperationError, utf8Encode } from "@ioi/base";
+import { connectTool, openingTools, toolOfMethod } from "@ioi/firewall/net";
 import { answerValue } from "@ioi/firewall/origins";
 import { nodeCrypto } from "@ioi/host/crypto";
 import type { JsonValue, McpServer } from "@ioi/wire";
@@ -17,6 +19,7 @@ import type { AgentWants } from "./agent-wants.ts";
 import { errorMessage, internalErrorCode, type JsonObject, readMessage } from "./messages.ts";
 import type { Exchange, Perform, ServerEvents, ServerLink } from "./server-link.ts";
 import {
+  actOfOpening,
   actOfRequest,
   actOfStart,
   type CallAction,
@@ -52,6 +55,9 @@ class LinkTransport implements Transport {
   permitted: CallAction | undefined;
   /** Of the last exchange over HTTP that the call's own ticket was for. */
   evidence: Readonly<Record<string, string>> = {};
+  /** The ticket for the messages that open the connection, and what egress said of the last one. */
+  #opening: ActContext | undefined;
+  #opened: Readonly<Record<string, string>> = {};
   #link: ServerLink | undefined;
   ended = false;
   why = "";
@@ -81,6 +87,23 @@ class LinkTransport implements Transport {
   get #now(): ActContext {
     if (this.context !== undefined) return this.context;
     throw new OperationError("E_MCP_CANCELLED", "no call of this server is performed");
+  }
+
+  /** Opens the connection under one ticket; where nobody gives it, each message goes by its own. */
+  async opening(work: () => Promise<void>): Promise<void> {
+    const { server, wants } = this.#of;
+    if (server.url === "") return await work();
+    const action = methodAction(server, connectTool);
+    await new Promise<void>((resolve, reject) => {
+      const asked = wants.ask(this.#now, server, action, async (context) => {
+        this.#opening = context;
+        const report = await actOfOpening(work, () => this.#opened, reject);
+        this.#opening = undefined;
+        resolve();
+        return report;
+      });
+      asked.catch(() => void work().then(resolve, reject));
+    });
   }
 
   async #started(events: ServerEvents): Promise<ServerLink> {
@@ -145,10 +168,20 @@ class LinkTransport implements Transport {
       );
       return;
     }
-    const action = methodAction(this.#of.server, `#${method}`.slice(0, 128));
-    const sent = await this.#request(action, perform);
+    const action = methodAction(this.#of.server, toolOfMethod(method));
+    const sent = await this.#kept(action, perform);
     if (sent === undefined) throw new OperationError("E_MCP_START", `${action.tool}: not sent`);
     this.#unanswered(message, sent);
+  }
+
+  /** Under the ticket of the opening where it is one of its messages, else under one of its own. */
+  async #kept(action: CallAction, perform: Perform): Promise<Exchange | undefined> {
+    const opening = openingTools.has(action.tool) ? this.#opening : undefined;
+    if (opening === undefined) return await this.#request(action, perform);
+    const sent = await perform(opening);
+    this.#opened = sent.evidence;
+    if (sent.moved === undefined) return sent;
+    return await this.#one({ ...action, address: sent.moved }, perform);
   }
 
   async #sentOn(call: CallAction, address: string, perform: Perform): Promise<Exchange> {
@@ -227,8 +260,10 @@ export class AgentClient {
     const agent = new AgentClient(client, transport);
     made.agent = agent;
     try {
-      await client.connect(transport, { timeout: mcpStartMsMax });
-      await agent.list();
+      await transport.opening(async () => {
+        await client.connect(transport, { timeout: mcpStartMsMax });
+        await agent.list();
+      });
     } catch (error) {
       await transport.close();
       if (transport.ended) throw new OperationError("E_MCP_ENDED", transport.why);

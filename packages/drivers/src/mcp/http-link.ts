@@ -79,6 +79,9 @@ const evidenceOf = (response: EgressResponse): Readonly<Record<string, string>> 
   return {
     status: String(response.status),
     ...(end === undefined ? {} : { address: end.address, mode: end.mode }),
+    ...(end === undefined || end.requests === 0
+      ? {}
+      : { requests: String(end.requests), request_log: toHex(end.requestLog) }),
     ...(end === undefined || end.certificateSha256.length === 0
       ? {}
       : { certificate_sha256: toHex(end.certificateSha256) }),

@@ -131,3 +131,31 @@ export const actOfRequest = async (
     };
   }
 };
+
+/** The act of the messages that open a connection over HTTP; egress logs them under its ticket. */
+export const actOfOpening = async (
+  open: () => Promise<void>,
+  evidence: () => Readonly<Record<string, string>>,
+  failed: (error: Error) => void,
+): Promise<ActReport> => {
+  const report = (more: Pick<ActReport, "status" | "code" | "message">): ActReport => ({
+    ...nothing,
+    ...more,
+    result: {},
+    evidence: evidence(),
+  });
+  try {
+    await open();
+    return report({ status: "confirmed" });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    failed(error);
+    const { code = "E_MCP_PROTOCOL", message } = error as Partial<OperationError> & Error;
+    const left = Object.keys(evidence()).length > 0 || !nothingLeft.has(code);
+    return report({
+      status: left ? "unknown" : "no-effect",
+      code: code as ErrorCode,
+      message: message.slice(0, 300),
+    });
+  }
+};

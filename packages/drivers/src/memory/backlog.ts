@@ -50,10 +50,12 @@ export const foundBy = async (
   lost: string | undefined,
 ): Promise<Readonly<Record<string, string>>> => {
   const { identity } = embedder ?? { identity: substrate.info.parameters.embedder };
-  if (chosen.type === "none" && identity.kind === "hashed") return {};
-  const why = lost ?? whyNot(chosen, embedder);
+  const { vectorsLost } = substrate;
+  if (chosen.type === "none" && identity.kind === "hashed" && vectorsLost === undefined) return {};
+  const why = lost ?? vectorsLost ?? whyNot(chosen, embedder);
   const without = await substrate.unembedded();
-  const isByVectors = embedder !== undefined && embedder.identity.kind !== "hashed";
+  const isEmbedded = embedder !== undefined && embedder.identity.kind !== "hashed";
+  const isByVectors = isEmbedded && vectorsLost === undefined;
   return {
     found_by: isByVectors ? `words and vectors of ${identity.name}`.slice(0, 256) : "words",
     ...(why === undefined ? {} : { no_vectors: why.slice(0, 256) }),

@@ -1,6 +1,7 @@
 /** Importers: files of other programs that become memories. */
 import { ConversationsReader } from "./conversations.ts";
 import { JsonLinesReader } from "./jsonl.ts";
+import { MailReader } from "./mail.ts";
 import { MarkdownReader } from "./markdown.ts";
 import type { ItemReader } from "./reader.ts";
 import { TextReader } from "./text.ts";
@@ -10,7 +11,7 @@ export { type Imported, type Item, type ItemReader, type PassedOver } from "./re
 export { importInto, type ImportOptions, type ImportReport, type ImportSource } from "./run.ts";
 export { type DateOrder, DateOrderFinder } from "./whatsapp.ts";
 
-/** `pdf` is the text of one, as somebody else reads it. */
+/** `pdf` is the text of one, and `mbox` the mails of one, as somebody else reads them. */
 export const importKinds = [
   "markdown",
   "text",
@@ -18,6 +19,7 @@ export const importKinds = [
   "pdf",
   "conversations",
   "whatsapp",
+  "mbox",
 ] as const;
 export type ImportKind = (typeof importKinds)[number];
 
@@ -34,6 +36,8 @@ export const readerOf = (kind: ImportKind, dates: DateOrder): ItemReader => {
       return new ConversationsReader();
     case "whatsapp":
       return new WhatsAppReader(dates);
+    case "mbox":
+      return new MailReader();
   }
 };
 
@@ -43,6 +47,7 @@ export const kindOfName = (name: string): ImportKind | undefined => {
   if (/\.(md|markdown)$/.test(lower)) return "markdown";
   if (/\.(jsonl|ndjson)$/.test(lower)) return "jsonl";
   if (lower.endsWith(".pdf")) return "pdf";
+  if (/\.(mbox|mbx)$/.test(lower)) return "mbox";
   if (lower.endsWith(".json")) return "conversations";
   if (/whatsapp.*\.txt$/.test(lower) || lower === "_chat.txt") return "whatsapp";
   return /\.(txt|text|log|rst|org)$/.test(lower) ? "text" : undefined;

@@ -7,6 +7,7 @@ import { createReadStream } from "node:fs";
 import { basename, resolve } from "node:path";
 import { exitCodes, OperationError } from "@ioi/base";
 import { limits } from "@ioi/drivers";
+import { mailTexts } from "@ioi/drivers/mail";
 import { PdfReader } from "@ioi/drivers/pdf";
 import {
   DateOrderFinder,
@@ -78,6 +79,11 @@ const pdfText = async ({ path }: Source, signal: AbortSignal): Promise<string> =
   return answer.text;
 };
 
+const textsOf = async (source: Source, signal: AbortSignal): Promise<AsyncIterable<string>> => {
+  if (source.kind === "pdf") return whole(await pdfText(source, signal));
+  return (source.kind === "mbox" ? mailTexts : decoded)(source.path, signal);
+};
+
 interface Looked {
   readonly hash: Uint8Array;
   readonly monthFirst: boolean;
@@ -112,8 +118,7 @@ export const importFiles: Handler<ImportOptions> = async (context, { args, optio
     const looked = await lookAt(source, signal);
     const report = reporter(context);
     const order = datesOf(options.dates, looked);
-    const texts =
-      source.kind === "pdf" ? whole(await pdfText(source, signal)) : decoded(source.path, signal);
+    const texts = await textsOf(source, signal);
     const from = {
       name: source.name,
       hash: looked.hash,
