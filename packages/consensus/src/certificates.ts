@@ -134,14 +134,17 @@ export class Judge {
   readonly anchor: Anchor;
   readonly provider: Verifying;
   readonly #verified = new Lru<string, true>(verifiedMax);
-  readonly #without: ReadonlySet<JudgeRule>;
+  /** As long as they live: what a certificate is made of, and envelopes whose signature fits. */
+  readonly #signedOf = new WeakMap<object, readonly Signed[]>();
+  readonly #fitting = new WeakSet<Envelope>();
+  readonly #without: Pick<ReadonlySet<JudgeRule>, "has">;
 
   constructor(
     provider: Verifying,
     context: Omit<Context, "validators">,
     set: ValidatorSet,
     anchor: Anchor,
-    without: ReadonlySet<JudgeRule> = new Set(),
+    without: Pick<ReadonlySet<JudgeRule>, "has"> = new Set(),
   ) {
     this.#without = without;
     this.provider = provider;
@@ -190,9 +193,7 @@ export class Judge {
     // The same certificate comes with many messages.
     const key = keyOf(quorumCertHash(this.provider, qc));
     if (this.#verified.get(key) === true) return ok(true);
-    const verdict = this.#shares(qc.votes, (share) =>
-      this.#body(share, "vote", qc.view, qc.digest, qc.justView),
-    );
+    const verdict = this.#shares(qc.votes, () => this.votesOf(qc));
     if (verdict.ok) this.#verified.set(key, true);
     return verdict;
   }
@@ -202,9 +203,7 @@ export class Judge {
     if (!sameContext(this.context, tc)) return foreign("the certificate");
     if (tc.view <= this.anchor.view || tc.view >= lastView)
       return badCertificate("V4: no such view");
-    return this.#shares(tc.timeouts, (share) =>
-      this.#body(share, "timeout", tc.view, zeroHash, 0n),
-    );
+    return this.#shares(tc.timeouts, () => this.timeoutsOf(tc));
   }
 
   /** V5. `leader` is of the proposal's view. */
@@ -322,26 +321,31 @@ export class Judge {
 
   /** The votes of a certificate that was found valid, as they were signed. */
   votesOf(qc: QuorumCert): readonly Signed[] {
-    return this.#envelopes(qc.votes, (share) =>
+    return this.#envelopes(qc, qc.votes, (share) =>
       this.#body(share, "vote", qc.view, qc.digest, qc.justView),
     );
   }
 
   /** The same of timeouts. */
   timeoutsOf(tc: TimeoutCert): readonly Signed[] {
-    return this.#envelopes(tc.timeouts, (share) =>
+    return this.#envelopes(tc, tc.timeouts, (share) =>
       this.#body(share, "timeout", tc.view, zeroHash, 0n),
     );
   }
 
   #envelopes(
+    cert: object,
     shares: readonly CertificateShare[],
     bodyOf: (share: CertificateShare) => EnvelopeBody,
   ): readonly Signed[] {
-    return shares.map((share) => ({
+    const known = this.#signedOf.get(cert);
+    if (known !== undefined) return known;
+    const signed = shares.map((share) => ({
       voter: share.voter,
       envelope: { ...bodyOf(share), signature: share.signature },
     }));
+    this.#signedOf.set(cert, signed);
+    return signed;
   }
 
   #body(
@@ -375,7 +379,7 @@ export class Judge {
   /** Voters and power first: signatures are checked only where they could suffice. */
   #shares(
     shares: readonly CertificateShare[],
-    bodyOf: (share: CertificateShare) => EnvelopeBody,
+    signed: () => readonly Signed[],
   ): Result<true, ConsensusError> {
     let last = -1;
     for (const { voter } of shares) {
@@ -388,26 +392,28 @@ export class Judge {
     if (power < this.set.quorum && this.#keeps("V3-power")) {
       return badCertificate(`V3: power ${power} of ${this.set.quorum}`);
     }
-    for (const share of shares) {
-      const body = bodyOf(share);
-      const complaint = this.#keeps("V2-fields") ? fieldsComplaint(body) : undefined;
+    for (const { envelope, voter } of signed()) {
+      const complaint = this.#keeps("V2-fields") ? fieldsComplaint(envelope) : undefined;
       if (complaint !== undefined) return badCertificate(complaint);
-      if (!this.#signed({ ...body, signature: share.signature }, share.voter)) {
-        return badCertificate(`V3: the signature of voter ${share.voter} does not fit`);
+      if (!this.#signed(envelope, voter)) {
+        return badCertificate(`V3: the signature of voter ${voter} does not fit`);
       }
     }
     return ok(true);
   }
 
   #signed(envelope: Envelope, voter: number): boolean {
+    if (this.#fitting.has(envelope)) return true;
     const bytes = signedBytes(envelope);
     const key =
       toHex(this.provider.sha256(bytes)) + toHex(this.provider.sha256(envelope.signature));
-    if (this.#verified.get(key) === true) return true;
-    const { sessionKey } = this.set.entry(voter);
-    const fits = this.provider.verify(sessionAlgorithm, sessionKey, bytes, envelope.signature);
-    if (!fits && this.#keeps("V2-signature")) return false;
-    this.#verified.set(key, true);
+    if (this.#verified.get(key) !== true) {
+      const { sessionKey } = this.set.entry(voter);
+      const fits = this.provider.verify(sessionAlgorithm, sessionKey, bytes, envelope.signature);
+      if (!fits && this.#keeps("V2-signature")) return false;
+      this.#verified.set(key, true);
+    }
+    this.#fitting.add(envelope);
     return true;
   }
 }

@@ -10,7 +10,7 @@
  * Bounds: `envelopesPerGuardianMax` newest envelopes of each; proofs by strangers and questions for what
  * was kept up to `divergenceChecksMax` a window, each.
  */
-import { err, ok, type Rejection, type Result, toHex } from "@ioi/base";
+import { err, ok, type Rejection, type Result } from "@ioi/base";
 import type { CommitCert, DivergenceProof, Envelope, QuorumCert } from "@ioi/wire";
 import type { Judge } from "./certificates.ts";
 import {
@@ -21,7 +21,7 @@ import {
   verifyDivergence,
 } from "./divergence.ts";
 import { divergenceChecksMax, divergenceWindowMs, envelopesPerGuardianMax } from "./limits.ts";
-import { sameBody, sameContext } from "./objects.ts";
+import { keyOf, sameBody, sameContext } from "./objects.ts";
 
 /** Of one Guardian, in rising order of counters. */
 interface Trail {
@@ -110,7 +110,7 @@ export class Evidence {
 
   /** Of an envelope that was verified to be by `voter`. */
   take(envelope: Envelope, voter: number, nowMs: number): Observed {
-    if (this.#convicted.has(toHex(envelope.gid))) return nothing;
+    if (this.#convicted.has(keyOf(envelope.gid))) return nothing;
     const trail = this.#trail(voter);
     const { byCounter } = trail;
     const at = lowerBound(byCounter, envelope.counter);
@@ -135,7 +135,7 @@ export class Evidence {
     voter: number,
     rivals: Iterable<Envelope | undefined>,
   ): DivergenceProof | undefined {
-    const gid = toHex(envelope.gid);
+    const gid = keyOf(envelope.gid);
     if (this.#convicted.has(gid)) return undefined;
     for (const rival of rivals) {
       const proof = rival === undefined ? undefined : this.#proof(voter, rival, envelope);
@@ -160,7 +160,7 @@ export class Evidence {
     sets: TrustedSets,
     nowMs: number,
   ): Result<DivergenceProof | undefined, DivergenceError | Rejection<"E_CONSENSUS_LIMIT">> {
-    const gid = toHex(proof.registration.entry.gid);
+    const gid = keyOf(proof.registration.entry.gid);
     if (this.#convicted.has(gid)) return ok(undefined);
     if (!this.#checks.allows(nowMs)) {
       return err({ code: "E_CONSENSUS_LIMIT", message: "too many proofs at once" });
@@ -184,7 +184,7 @@ export class Evidence {
     const proofs: DivergenceProof[] = [];
     for (const qc of [commit.blockQc, commit.childQc]) {
       for (const { voter, envelope } of this.#judge.votesOf(qc)) {
-        const gid = toHex(envelope.gid);
+        const gid = keyOf(envelope.gid);
         const rival = rivals.get(voter);
         if (rival === undefined || this.#convicted.has(gid)) continue;
         const proof = this.#proof(voter, rival, envelope);

@@ -134,8 +134,15 @@ export const quorumCertHash = rememberedHash((hashing, qc: QuorumCert) =>
   domainHash(hashing, domains.quorumCert, schema.encode(quorumCert, qc)),
 );
 
-/** A key for maps. */
-export const keyOf = (digest: Uint8Array): string => toHex(digest);
+const keys = new WeakMap<Uint8Array, string>();
+/** A key for maps, remembered on the condition of `remembered`. */
+export const keyOf = (digest: Uint8Array): string => {
+  const known = keys.get(digest);
+  if (known !== undefined) return known;
+  const key = toHex(digest);
+  keys.set(digest, key);
+  return key;
+};
 
 /** What a chain, an epoch and a set have in common with what is judged. */
 export interface Context {

@@ -15,7 +15,7 @@ import {
   type ValidatorRegistration,
 } from "@ioi/wire";
 import { totalPowerMax, validatorsMax } from "./limits.ts";
-import { sessionId } from "./objects.ts";
+import { keyOf, sessionId } from "./objects.ts";
 
 export type SetError = Rejection<"E_CONSENSUS_SET">;
 
@@ -65,7 +65,7 @@ export class ValidatorSet {
     this.#tree = new MerkleTree(hashing);
     for (const entry of entries) this.#tree.append(leafOf(hashing, entry));
     this.hash = this.#tree.root();
-    this.#byGuardian = new Map(entries.map(({ gid }, index) => [toHex(gid), index]));
+    this.#byGuardian = new Map(entries.map(({ gid }, index) => [keyOf(gid), index]));
   }
 
   /** `isDevnet`: Guardians without isolation do not raise the quorum to two thirds. */
@@ -107,7 +107,7 @@ export class ValidatorSet {
   }
 
   indexOf(gid: Uint8Array): number | undefined {
-    return this.#byGuardian.get(toHex(gid));
+    return this.#byGuardian.get(keyOf(gid));
   }
 
   /** Of distinct validators of the set. */

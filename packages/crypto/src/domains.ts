@@ -6,6 +6,7 @@
  * no NUL, so the first NUL ends it and two domains never give the same bytes.
  */
 import { assert, utf8Encode } from "@ioi/base";
+import { domainsMax } from "./limits.ts";
 import type { CryptoProvider } from "./provider.ts";
 
 export type Domain = `ioi/${string}/v${number}`;
@@ -116,10 +117,21 @@ export const domains = {
   keyStore: "ioi/crypto/key-store/v1",
 } as const satisfies Readonly<Record<string, Domain>>;
 
-/** utf8(domain) || 0x00 || payload. */
-export const domainBytes = (domain: Domain, payload: Uint8Array): Uint8Array => {
+/** Of every domain that was used: there are a few dozen. */
+const names = new Map<Domain, Uint8Array>();
+
+const nameOf = (domain: Domain): Uint8Array => {
+  const known = names.get(domain);
+  if (known !== undefined) return known;
   const name = utf8Encode(domain);
   assert(!name.includes(0), "a domain holds NUL");
+  if (names.size < domainsMax) names.set(domain, name);
+  return name;
+};
+
+/** utf8(domain) || 0x00 || payload. */
+export const domainBytes = (domain: Domain, payload: Uint8Array): Uint8Array => {
+  const name = nameOf(domain);
   const bytes = new Uint8Array(name.length + 1 + payload.length);
   bytes.set(name);
   bytes.set(payload, name.length + 1);

@@ -18,3 +18,5 @@ export const keyNameBytesMax = 64;
 export const keySecretBytesMax = 256;
 /** log2 of the largest scrypt cost that a key store's header may ask for. */
 export const scryptLog2CostMax = 20;
+/** Names of domains that are kept encoded. */
+export const domainsMax = 256;

@@ -32,6 +32,7 @@ export class Knowledge {
   readonly #judge: Judge;
   readonly #evidence: Evidence;
   readonly #out: Out;
+  readonly #observed = new WeakSet<readonly Signed[]>();
   #certified: bigint;
   #conviction: Uint8Array | undefined;
   #isOver = false;
@@ -160,6 +161,9 @@ export class Knowledge {
   }
 
   observeAll(signed: readonly Signed[]): void {
+    // The same certificate comes with many messages.
+    if (this.#observed.has(signed)) return;
+    this.#observed.add(signed);
     for (const { voter, envelope } of signed) this.observe(envelope, voter);
   }
 
