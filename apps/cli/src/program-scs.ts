@@ -147,10 +147,10 @@ const addLooks = (scs: Command, build: Build): void => {
   );
   examples(audit, ["scs audit notes.scs --json"]);
   bind(build, audit, async () => (await import("./commands/scs/look.ts")).audit);
-  const doctor = opened(scs.command("doctor")).description(
-    "look at every record and read every memory; writes nothing",
-  );
-  examples(doctor, ["scs doctor notes.scs"]);
+  const doctor = embedded(opened(scs.command("doctor")))
+    .description("look at every record and read every memory; writes nothing without --mend")
+    .option("--mend", "make vectors again that do not open, from the memories");
+  examples(doctor, ["scs doctor notes.scs", "scs doctor notes.scs --mend"]);
   bind(build, doctor, async () => (await import("./commands/scs/look.ts")).doctor);
   const exported = opened(scs.command("export"))
     .argument("<out>", "where to write; it must not exist")

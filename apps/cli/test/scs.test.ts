@@ -7,6 +7,8 @@ import { test } from "node:test";
 import { fromHex, toHex } from "@ioi/base";
 import { signCheckpoint } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
+import { openFiles } from "@ioi/host/ports";
+import { openMemoryFile } from "@ioi/scs";
 import { SignalExit } from "../src/report.ts";
 import { type Ran, runWith, type RunSettings, temporaryFolder } from "./support.ts";
 
@@ -27,6 +29,10 @@ interface Value {
   readonly logSize: number;
   readonly store: string;
   readonly commitHash: string;
+  readonly indexRoot: string;
+  readonly vectorsLost: string | null;
+  readonly segments: readonly object[];
+  readonly mended: number | null;
   readonly ok: boolean;
   readonly lost: readonly number[];
   readonly passedOver: number;
@@ -126,6 +132,42 @@ test("that none is nearer is proved by all, and wanted by whoever checks it", as
   await desk.refused([...asked, ...exact, ...challenge], 2, "E_CLI_USAGE");
   await desk.refused(["prove", "a.scs", "key", "--by", "words", ...exact], 2, "E_SCS_QUERY");
   await desk.refused([...verify, "--challenge", "12"], 2, "E_CLI_USAGE");
+});
+
+/** Changes the key of the only segment of vectors, which no checksum covers. */
+const damageVectors = async (folder: string, name: string): Promise<void> => {
+  const place = { files: openFiles(folder), path: name, provider: nodeCrypto, now: () => 0 };
+  await using file = await openMemoryFile(place, "read", { type: "none" });
+  const segment = file.segments().find(({ kind }) => kind === "vector");
+  assert.ok(segment !== undefined);
+  const bytes = readFileSync(join(folder, name));
+  // In the payload: number, class, whose it is, hash, wrapped key.
+  const at = segment.keyOffset + 8 + 4 + 4 + 32;
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  writeFileSync(join(folder, name), bytes);
+};
+
+test("damaged vectors are said and named, and made again on demand", async () => {
+  using desk = new Desk();
+  await desk.value(["create", "a.scs", "--plain"]);
+  await desk.value(["add", "a.scs", "the key is under the mat", "rain on Monday"]);
+  const before = await desk.value(["info", "a.scs"]);
+  await damageVectors(desk.path("."), "a.scs");
+  const found = await desk.run(["search", "a.scs", "key"]);
+  assert.deepEqual([found.exit, found.out.includes("under the mat")], [0, true]);
+  assert.match(found.err, /by words alone: .*vectors 0 to 1 does not open.*--mend/);
+  assert.match((await desk.value(["search", "a.scs", "key"])).vectorsLost ?? "", /0 to 1/);
+  await desk.refused(["search", "a.scs", "key", "--by", "vectors"], 5, "E_SCS_DAMAGED");
+  const looked = await desk.run(["doctor", "a.scs", "--json"]);
+  const { ok, segments } = JSON.parse(looked.out) as Value;
+  assert.deepEqual([looked.exit, ok], [6, false]);
+  assert.deepEqual(segments, [{ kind: "vector", first: 0, count: 2 }]);
+  const mended = await desk.value(["doctor", "a.scs", "--mend"]);
+  assert.deepEqual([mended.ok, mended.segments, mended.mended], [true, [], 2]);
+  assert.equal((await desk.value(["search", "a.scs", "key"])).vectorsLost, null);
+  assert.equal((await desk.value(["info", "a.scs"])).indexRoot, before.indexRoot);
+  // Where nothing is damaged there is nothing to make.
+  assert.equal((await desk.value(["doctor", "a.scs", "--mend"])).mended, 0);
 });
 
 test("a proof is checked against what a Guardian vouched for", async () => {

@@ -9,7 +9,7 @@
 import { equalBytes, OperationError, parentPath } from "@ioi/base";
 import type { MemoryState } from "./file-types.ts";
 import type { MemoryFile } from "./file.ts";
-import { createMemoryFile, lockPath, operation, type Place } from "./header.ts";
+import { createMemoryFile, lockPath, type Place } from "./header.ts";
 import type { NewSlot, Unlock } from "./keys.ts";
 import type { Compacted, Parameters } from "./messages.ts";
 import { openMemoryFile } from "./open.ts";
@@ -40,7 +40,9 @@ const copyVectors = async (from: MemoryFile, to: MemoryFile, path: string): Prom
     if (kind !== "vector") continue;
     const bytes = await from.readSegment(segment);
     if (bytes === undefined) {
-      throw operation("E_SCS_DAMAGED", path, `segment ${number} does not open`);
+      throw new OperationError("E_SCS_DAMAGED", `${path}: segment ${number} does not open`, {
+        next: "Have it made again from the memories, then compact: ./ioi scs doctor FILE --mend",
+      });
     }
     await to.writeSegments({ segments: [{ kind, first, count, bytes }] });
   }

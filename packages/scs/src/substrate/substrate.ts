@@ -16,7 +16,7 @@ import type { CarriedIndex } from "../compact.ts";
 import type { Extra, Adding } from "../file-types.ts";
 import type { MemoryFile } from "../file.ts";
 import type { Place } from "../header.ts";
-import { indexedOnForgettingMax, indexedOnOpeningMax, snapshotBytesMax } from "../limits.ts";
+import { indexedOnForgettingMax, snapshotBytesMax } from "../limits.ts";
 import type { NewMemory } from "../memory.ts";
 import type { NewSegment } from "../segments.ts";
 import { encodeVectors } from "../vectors.ts";
@@ -72,6 +72,8 @@ export class Substrate implements AsyncDisposable {
   #isIndexLoaded = false;
   /** The index is the one that the log makes: nothing forgotten is a way in it. */
   #isExact = false;
+  /** Why there is no index, where vectors do not open. */
+  #lost: OperationError | undefined;
   /** A change failed half way: all is loaded again before it is used. */
   #isBroken = false;
   readonly #metas = new Map<number, Meta>();
@@ -121,15 +123,15 @@ export class Substrate implements AsyncDisposable {
 
   async #loadIndex(): Promise<VectorIndex | undefined> {
     if (!this.#vectoriser.hasVectors || this.#isIndexLoaded) return this.#index;
-    const nodes = await this.#vectors.nodes();
-    const committed = this.file.lastCommit?.body.indexRoot;
-    const loaded = await this.#vectors.load(nodes, indexedOnOpeningMax, this.#progress);
-    const fits = loaded !== undefined && (committed === undefined || loaded.isOf(committed));
-    this.#isExact = fits || nodes.length <= indexedOnOpeningMax;
-    const built = this.#isExact && !fits ? this.#vectors.build(nodes, this.#progress) : undefined;
-    this.#index = fits ? loaded : await built;
+    const { index, isExact, lost } = await this.#vectors.open(this.#progress);
+    [this.#index, this.#isExact, this.#lost] = [index, isExact, lost];
     this.#isIndexLoaded = true;
-    return this.#index;
+    return index;
+  }
+
+  /** Why nothing is found by vectors, where some are damaged; known once they were needed. */
+  get vectorsLost(): string | undefined {
+    return this.#lost?.message;
   }
 
   get info(): SubstrateInfo {
@@ -223,22 +225,28 @@ export class Substrate implements AsyncDisposable {
   }
 
   async #missing(): Promise<readonly number[]> {
-    return this.#vectoriser.hasVectors ? await this.#vectors.missing() : [];
+    if (!this.#vectoriser.hasVectors) return [];
+    return await this.#vectors.missing(this.#lost === undefined ? "beginning" : "whole");
   }
 
-  /** Gives vectors to at most so many memories that have none, the oldest first. */
+  /** Gives vectors to at most so many memories that have none, or lost theirs, the oldest first. */
   async embed(most: number, { signal }: Cancellable = {}): Promise<Embedded> {
-    const due = await this.#inTurn(() => this.#missing());
+    const due = await this.#inTurn(async () => {
+      await this.#loadIndex();
+      return await this.#missing();
+    });
     const ids = due.slice(0, most);
     const texts: string[] = [];
     for (const id of ids) texts.push((await this.file.read(id)).text);
     const components = ids.length === 0 ? [] : await this.#vectoriser.embed(texts, signal);
     const given = new Map(ids.map((id, i) => [id, components?.[i] as Int16Array]));
+    const left = due.length - given.size;
     if (given.size > 0) {
       await this.#inTurn(() => this.#give(given));
-      if (!this.#isExact) await this.rebuild();
+      // While others are lost, there is nothing to make an index of.
+      if (!this.#isExact && (this.#lost === undefined || left === 0)) await this.rebuild();
     }
-    return { embedded: given.size, left: due.length - given.size };
+    return { embedded: given.size, left };
   }
 
   async #give(given: Map<number, Int16Array>): Promise<void> {
@@ -266,6 +274,7 @@ export class Substrate implements AsyncDisposable {
   /** The same answer, with what shows it. */
   async prove(query: RecallQuery, options: ProveOptions = {}): Promise<ProvedRecall> {
     return await this.#ask(query, options.signal, async (recalled, components) => {
+      if (options.nearest !== undefined && this.#lost !== undefined) throw this.#lost;
       const index = this.#isExact && !this.#isStale ? this.#index : undefined;
       const search = provableSearch({ query, components, index }, options, this.#place.path);
       const ids = recalled.answers.map(({ id }) => id);
@@ -295,10 +304,13 @@ export class Substrate implements AsyncDisposable {
       const question = { query, components, accept, isWhole: isWhole(query), isWeak };
       const words = query.by === "vectors" ? undefined : await this.#loadAllWords();
       const index = components === undefined ? undefined : await this.#loadIndex();
+      const lost = components === undefined ? undefined : this.#lost;
+      if (lost !== undefined && (query.by === "vectors" || query.text === undefined)) throw lost;
       const found = find(question, words, index);
       const isAlike = (a: number, b: number): boolean =>
         this.#words?.isSame(a, b) === true || this.#index?.isNear(a, b) === true;
-      return await then(await recalledOf(this.file, found, commit, isAlike), components);
+      const recalled = await recalledOf(this.file, found, commit, isAlike);
+      return await then({ ...recalled, ...(lost && { vectorsLost: lost.message }) }, components);
     });
   }
 
@@ -384,6 +396,7 @@ export class Substrate implements AsyncDisposable {
       this.#index = index;
       this.#isExact = true;
       this.#isIndexLoaded = true;
+      this.#lost = undefined;
       await this.#snapshot();
       return true;
     });

@@ -115,6 +115,8 @@ export interface Recalled {
   readonly logRoot: Uint8Array;
   readonly indexRoot?: Uint8Array;
   readonly lexicalRoot?: Uint8Array;
+  /** Why nothing was found by vectors, where some of them are damaged. */
+  readonly vectorsLost?: string;
 }
 
 /**

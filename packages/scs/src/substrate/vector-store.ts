@@ -3,17 +3,29 @@
  * anew. The index is a function of the log: of the memories that have a vector and are not forgotten, in
  * the order of their numbers.
  */
+import { OperationError } from "@ioi/base";
 import type { Place } from "../header.ts";
 import type { MemoryFile } from "../file.ts";
 import type { Kept, KeptSegment } from "../kept.ts";
 import type { KernelSource } from "../kernel/exports.ts";
-import { joinedBytesMax, vectorSegmentMemoriesMax } from "../limits.ts";
+import { indexedOnOpeningMax, joinedBytesMax, vectorSegmentMemoriesMax } from "../limits.ts";
 import { storedDimension } from "../quantise.ts";
 import type { NewSegment } from "../segments.ts";
-import { decodeVectors, encodeVectors, presenceBytes, presentIn, readVectors } from "../vectors.ts";
+import {
+  decodeVectors,
+  encodeVectors,
+  presenceBytes,
+  presentIn,
+  readVectors,
+  type VectorRows,
+} from "../vectors.ts";
 import { isReadable } from "./recall.ts";
 import type { Progress } from "./types.ts";
 import { type NewNode, VectorIndex } from "./vector-index.ts";
+
+const isDamage = (code: string): boolean => code === "E_SCS_DAMAGED";
+const mending =
+  "Have them made again from the memories: ./ioi scs doctor FILE --mend; words find memories meanwhile.";
 
 /** Nodes that are added before others get their turn. */
 const turnNodes = 256;
@@ -35,6 +47,15 @@ const keptOf = (file: MemoryFile, id: number): Kept | undefined => {
   const kept = file.kept(id);
   return kept?.forgotten === true ? undefined : kept;
 };
+
+export interface OpenedIndex {
+  /** Undefined where it is to be made anew, or vectors are lost. */
+  readonly index: VectorIndex | undefined;
+  /** It is the one that the log makes. */
+  readonly isExact: boolean;
+  /** Why there is none, where vectors are damaged. */
+  readonly lost: OperationError | undefined;
+}
 
 export class VectorStore {
   readonly #place: Place;
@@ -69,15 +90,20 @@ export class VectorStore {
     return count;
   }
 
-  /** Memories that can be read and have no vector, by number. */
-  async missing(): Promise<readonly number[]> {
+  /**
+   * Memories that can be read and have no vector, or none that can be read, by number. `looked`: at the
+   * whole of each segment, where it is known that one is damaged; else at its beginning.
+   */
+  async missing(looked: "whole" | "beginning"): Promise<readonly number[]> {
     const held = new Set<number>();
     for (const segment of ofKind(this.#file, "vector")) {
       const { first, count } = segment;
-      const bytes = await this.#file.readSegment(segment, presenceBytes(count));
-      const places = bytes && presentIn(count, bytes);
-      if (places === undefined) throw await this.#unreadable(segment);
-      for (const place of places) held.add(first + place);
+      const due = looked === "whole" ? undefined : presenceBytes(count);
+      const bytes = await this.#file.readSegment(segment, due);
+      const isLost = looked === "whole" && this.#rowsOf(segment, bytes) === undefined;
+      const places = isLost ? undefined : bytes && presentIn(count, bytes);
+      if (places === undefined) await this.#checkDamaged(segment);
+      for (const place of places ?? []) held.add(first + place);
     }
     const missing: number[] = [];
     for (let id = 0; id < this.#file.memories; id++) {
@@ -86,7 +112,11 @@ export class VectorStore {
     return missing;
   }
 
-  /** Segments that hold these vectors too, and the segments that they replace. */
+  #rowsOf({ count }: KeptSegment, bytes: Uint8Array | undefined): VectorRows | undefined {
+    return bytes && decodeVectors(this.dimension, count, bytes);
+  }
+
+  /** Segments that hold these vectors too, and those that they replace, what is damaged among them. */
   async withMore(
     more: ReadonlyMap<number, Int16Array>,
   ): Promise<{ readonly segments: readonly NewSegment[]; readonly drop: readonly number[] }> {
@@ -101,10 +131,9 @@ export class VectorStore {
       const { first, count, number } = segment;
       const own = [...left].filter(([id]) => id >= first && id < first + count);
       if (own.length === 0) continue;
-      const bytes = await this.#file.readSegment(segment);
-      const held = bytes && decodeVectors(this.dimension, count, bytes);
-      if (held === undefined) throw await this.#unreadable(segment);
-      const rows = [...held];
+      const held = this.#rowsOf(segment, await this.#file.readSegment(segment));
+      if (held === undefined) await this.#checkDamaged(segment);
+      const rows = held?.slice() ?? Array.from({ length: count }, () => undefined);
       for (const [id, components] of own) {
         rows[id - first] = components;
         left.delete(id);
@@ -122,8 +151,16 @@ export class VectorStore {
     return { segments, drop };
   }
 
-  #unreadable({ first, count }: KeptSegment): Promise<Error> {
-    return this.#file.unreadable(`the segment of vectors ${first} to ${first + count - 1}`);
+  async #unreadable({ first, count }: KeptSegment): Promise<OperationError> {
+    const what = `the segment of vectors ${first} to ${first + count - 1}`;
+    const { code, message } = await this.#file.unreadable(what);
+    return new OperationError(code, message, isDamage(code) ? { next: mending } : {});
+  }
+
+  /** An error where a segment does not open for another reason than damage. */
+  async #checkDamaged(segment: KeptSegment): Promise<void> {
+    const error = await this.#unreadable(segment);
+    if (!isDamage(error.code)) throw error;
   }
 
   /** What the index has to have, in order. */
@@ -141,6 +178,29 @@ export class VectorStore {
       }
     }
     return nodes;
+  }
+
+  /** The index of a file that was opened: loaded, or made where that takes no minutes. */
+  async open(progress: Progress): Promise<OpenedIndex> {
+    const nodes = await this.#nodesOrLoss();
+    if (nodes instanceof OperationError) return { index: undefined, isExact: false, lost: nodes };
+    const committed = this.#file.lastCommit?.body.indexRoot;
+    const loaded = await this.load(nodes, indexedOnOpeningMax, progress);
+    const fits = loaded !== undefined && (committed === undefined || loaded.isOf(committed));
+    if (fits) return { index: loaded, isExact: true, lost: undefined };
+    const isExact = nodes.length <= indexedOnOpeningMax;
+    const index = isExact ? await this.build(nodes, progress) : undefined;
+    return { index, isExact, lost: undefined };
+  }
+
+  /** Words go on where vectors are damaged. */
+  async #nodesOrLoss(): Promise<readonly NewNode[] | OperationError> {
+    try {
+      return await this.nodes();
+    } catch (error) {
+      if (error instanceof OperationError && isDamage(error.code)) return error;
+      throw error;
+    }
   }
 
   /** Makes the index from its nodes. */

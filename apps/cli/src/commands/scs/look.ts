@@ -3,13 +3,15 @@ import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { exitCodes, OperationError, toHex } from "@ioi/base";
 import {
+  damagedSegments,
+  type KeptSegment,
   memoryAsMarkdown,
   type MemoryState,
   openMemoryFile,
   peekMemoryFile,
   type Substrate,
 } from "@ioi/scs";
-import type { Handler } from "../../context.ts";
+import type { CommandContext, Handler } from "../../context.ts";
 import { toJson } from "../../io.ts";
 import { type FileOptions, openMemories, placeOf, reporter, unlockFor } from "./open.ts";
 
@@ -76,7 +78,45 @@ export const info: Handler<FileOptions> = async (context, { args, options }) => 
   return exitCodes.done;
 };
 
-export const doctor: Handler<FileOptions> = async (context, { args, options }) => {
+/** Memories whose vectors are made again between two lines of progress. */
+const mendedAtOnce = 64;
+
+/** Makes again what finds memories, where it does not open; returns how many vectors were made. */
+const mend = async (
+  context: CommandContext,
+  file: string | undefined,
+  options: FileOptions,
+): Promise<number> => {
+  const { substrate } = await openMemories(context, file, "write", options);
+  await using _open = substrate;
+  const report = reporter(context);
+  let made = 0;
+  for (let left = 1; left > 0;) {
+    const done = await substrate.embed(mendedAtOnce, { signal: context.signal });
+    made += done.embedded;
+    ({ left } = done);
+    if (done.embedded === 0) break;
+    report(() => `${made} of ${made + left} vectors made again`);
+  }
+  if ((await damagedSegments(substrate.file)).length > 0) await substrate.save();
+  return made;
+};
+
+/** What of a file finds memories and does not open, for a person. */
+const segmentLine = ({ kind, first, count }: KeptSegment): string => {
+  const last = first + count - 1;
+  const next =
+    kind === "vector"
+      ? "by words alone until it is made again: --mend"
+      : "made again when it is needed; --mend writes it";
+  return `  a segment (${kind}) of memories ${first} to ${last} does not open: ${next}`;
+};
+
+export const doctor: Handler<FileOptions & { readonly mend?: boolean }> = async (
+  context,
+  { args, options },
+) => {
+  const mended = options.mend === true ? await mend(context, args[0], options) : undefined;
   const place = placeOf(context, args[0]);
   const unlock = await unlockFor(context, place, await peekMemoryFile(place), options);
   await using file = await openMemoryFile(place, "read", unlock, "all");
@@ -95,8 +135,9 @@ export const doctor: Handler<FileOptions> = async (context, { args, options }) =
       lost.push(id);
     }
   }
+  const segments = await damagedSegments(file);
   const { damage, tailBytes, memories, commits } = file.info;
-  const ok = damage === undefined && lost.length === 0;
+  const ok = damage === undefined && lost.length === 0 && segments.length === 0;
   const { output } = context;
   output.value({
     schema: "ioi.scs-doctor/1",
@@ -106,11 +147,15 @@ export const doctor: Handler<FileOptions> = async (context, { args, options }) =
     ...countStates(states),
     lost: lost.slice(0, 1000),
     lostCount: lost.length,
+    segments: segments.slice(0, 1000).map(({ kind, first, count }) => ({ kind, first, count })),
+    mended: mended ?? null,
     tailBytes,
     damage: damage ?? null,
   });
   output.line(ok ? `good: every record of ${commits} commits, every memory read` : "DAMAGED");
   if (damage !== undefined) output.line(`  ${damage}`);
+  if (mended !== undefined) output.line(`  ${mended} vectors were made again`);
+  for (const segment of segments.slice(0, 20)) output.line(segmentLine(segment));
   if (lost.length > 0) output.line(`  cannot be read any more: ${lost.slice(0, 20).join(", ")}`);
   if (tailBytes > 0) {
     output.line(`  ${tailBytes} bytes of an append that was interrupted; nobody was promised them`);

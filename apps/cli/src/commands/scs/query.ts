@@ -82,8 +82,16 @@ const valueOf = (recalled: Recalled) => ({
     saidMs: memory.saidMs ?? null,
     nearDuplicates,
   })),
+  vectorsLost: recalled.vectorsLost ?? null,
   ...rootsOf(recalled),
 });
+
+/** Never silently: where vectors are damaged, words are all that answered. */
+const noteLoss = (context: CommandContext, { vectorsLost }: Recalled): void => {
+  if (vectorsLost === undefined) return;
+  const next = "./ioi scs doctor FILE --mend makes it again from the memories";
+  context.output.progress(`by words alone: ${vectorsLost}. Next: ${next}`);
+};
 
 const show = (context: CommandContext, { answers }: Recalled): void => {
   const { output } = context;
@@ -105,6 +113,7 @@ export const search: Handler<QueryOptions> = async (context, { args, options }) 
   const recalled = await substrate.recall(query, { signal: context.signal });
   const note = byWordsOnly(substrate, options);
   if (note !== undefined) context.output.progress(note);
+  noteLoss(context, recalled);
   context.output.value({ schema: "ioi.scs-search/1", ...valueOf(recalled) });
   show(context, recalled);
   return exitCodes.done;
@@ -160,6 +169,7 @@ export const prove: Handler<ProveOptions> = async (context, { args, options }) =
   const query = queryOf(words.join(" "), options);
   const proved = await substrate.prove(query, { signal: context.signal, nearest });
   const { lastCommit } = substrate.info;
+  noteLoss(context, proved);
   const { shown, notShown } = judged(proved.proof, lastCommit, nearest?.challenge);
   const out = resolve(context.io.cwd, options.out);
   writeFileSync(out, proved.proof, { flag: "wx", mode: 0o600 });
