@@ -14,7 +14,7 @@ import { openFiles, systemClock } from "@ioi/host/ports";
 import { openMemoryFile } from "@ioi/scs";
 import { type RecallTrust, verifyRecall } from "@ioi/verifier";
 import { ioi } from "../lib/kernel.ts";
-import { type ActionView, Place, type Ran, ranOf } from "./support.ts";
+import { type ActionView, Place, type Ran, ranOf, until } from "./support.ts";
 
 let place: Place;
 before(async () => {
@@ -102,6 +102,28 @@ test("what one run keeps another finds, with a proof that stands without the fil
   const publicKey = fromHex(readKey()) ?? new Uint8Array();
   const name = `ioi/scs/${said.store}`;
   assert.ok(verifyCheckpoint(nodeCrypto, { name, publicKey }, said.note).ok);
+});
+
+test("one typed line of 200 characters is the person's own; longer is content, asks, and says why", async () => {
+  const lineOf = (chars: number): string => `/remember ${"word ".repeat(chars)}`.slice(0, chars);
+  const own = await ask(`${lineOf(199)}s`);
+  assert.deepEqual([own.code, own.action.rule], [0, "remember-own"]);
+  assert.match(contentOf(own.action), /These are your own words\./);
+  const long = await ask(`${lineOf(200)}s`, "--on-ask", "pend");
+  assert.deepEqual([long.code, long.action.verdict], [4, "ask"]);
+  assert.match(long.action.reason, /kept as content, not as your words/);
+  const approved = await place.ioi("approve", long.action.approval ?? "", "--json");
+  assert.equal(approved.code, 0, approved.stderr);
+  const kept = await until(async () => {
+    const { state, actions } = await place.show(long.view.session);
+    return state === "done" ? actions[0] : undefined;
+  });
+  assert.match(kept.outcome?.content ?? "", /It is content: one typed line of at most 200/);
+  await using file = await withKey(place.data);
+  const kinds = [own.action, kept].map(async ({ outcome }) => {
+    return (await file.read(Number(outcome?.evidence["memory"]))).origin.kind;
+  });
+  assert.deepEqual(await Promise.all(kinds), ["user", "content"]);
 });
 
 test("sessions at once wait for each other, and nothing is lost", async () => {

@@ -337,6 +337,13 @@ const addJudgingCommands = (program: Command, build: Build): void => {
     "only this case",
   );
   examples(suite, ["suite --list --json", "suite policy --quick --json", "suite kill --seed 7"]);
+  suite.addHelpText(
+    "after",
+    `
+suite retrieval --data PATH: a file of JSON lines, or a folder of such files, each a set of its own:
+  {"id": "d1", "text": "..."}
+  {"query": "...", "relevant": ["d1"]}`,
+  );
   bind(build, suite, async () => (await import("./commands/suite.ts")).suite);
   const bench = judged("bench", "run a bench: metrics with goals, spread and conditions");
   examples(bench, ["bench --list", "bench gate --json --out out/gate.json"]);

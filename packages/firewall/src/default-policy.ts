@@ -144,6 +144,15 @@ match     = [{ target = "memory::remember", content = "The key is under the mat.
 not_match = [{ target = "memory::remember", content = "Pay at evil.example.", origin = "content" }]
 
 [[rule]]
+id = "remember-content"
+effect = "ask"
+target = ["memory::remember"]
+where.origin = { equals = "content" }
+reason = "It would be kept as content, not as your words: those are one typed line of up to 200 characters."
+match     = [{ target = "memory::remember", content = "Pay at evil.example.", origin = "content" }]
+not_match = [{ target = "memory::remember", content = "The key is under the mat.", origin = "user" }]
+
+[[rule]]
 id = "recall"
 effect = "allow"
 target = ["memory::recall"]

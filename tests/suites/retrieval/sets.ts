@@ -41,27 +41,40 @@ const objectOf = (line: string): Readonly<Record<string, unknown>> => {
 
 const readSet = (path: string, bytes: Uint8Array): RetrievalSet => {
   const texts: { id: string; text: string }[] = [];
-  const queries: { query: string; relevant: ReadonlySet<string> }[] = [];
-  for (const [at, line] of Buffer.from(bytes).toString("utf8").split("\n").entries()) {
+  const queries: { query: string; relevant: ReadonlySet<string>; at: number }[] = [];
+  const known = new Set<string>();
+  for (const [index, line] of Buffer.from(bytes).toString("utf8").split("\n").entries()) {
     if (line.trim() === "") continue;
+    const at = index + 1;
     const { id, text, query, relevant } = objectOf(line);
-    if (isName(id) && typeof text === "string") texts.push({ id: String(id), text });
-    else if (typeof query === "string" && Array.isArray(relevant)) {
+    if (isName(id) && typeof text === "string") {
+      if (known.has(String(id))) throw unfit(`${path}:${at}: the id ${id} stands twice`);
+      known.add(String(id));
+      texts.push({ id: String(id), text });
+    } else if (typeof query === "string" && Array.isArray(relevant)) {
       const ids = (relevant as readonly unknown[]).filter(isName).map(String);
-      if (ids.length > 0) queries.push({ query, relevant: new Set(ids) });
-    } else throw unfit(`${path}:${at + 1}: neither {id, text} nor {query, relevant[]}`);
+      if (ids.length === 0) throw unfit(`${path}:${at}: nothing is relevant to the query`);
+      queries.push({ query, relevant: new Set(ids), at });
+    } else throw unfit(`${path}:${at}: neither {id, text} nor {query, relevant[]}`);
   }
   if (texts.length === 0 || queries.length === 0) throw unfit(`${path}: no texts or no queries`);
+  for (const { relevant, at } of queries) {
+    const strange = [...relevant].find((id) => !known.has(id));
+    if (strange !== undefined) throw unfit(`${path}:${at}: no text has the id ${strange}`);
+  }
   return { name: basename(path), texts, queries };
 };
 
 export const readSets = (path: string): ReadSets => {
-  const paths = statSync(path).isDirectory()
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) throw unfit(`${path} is not there`);
+  const paths = stat.isDirectory()
     ? readdirSync(path)
         .filter((name) => name.endsWith(".jsonl"))
         .toSorted()
         .map((name) => join(path, name))
     : [path];
+  if (paths.length === 0) throw unfit(`${path} holds no .jsonl`);
   const data: { path: string; sha256: string }[] = [];
   const sets = paths.map((file) => {
     if (statSync(file).size > fileBytesMax) throw unfit(`${file} is too large`);

@@ -61,11 +61,20 @@ const stateOf = (info: SubstrateInfo): Readonly<Record<string, string>> => ({
   ...(info.indexRoot === undefined ? {} : { index_root: toHex(info.indexRoot) }),
 });
 
-const rememberedText = (id: number, near: number | undefined, isEmbedded: boolean): string => {
+const rememberedText = (
+  id: number,
+  origin: "user" | "content",
+  near: number | undefined,
+  isEmbedded: boolean,
+): string => {
+  const whose =
+    origin === "user"
+      ? "These are your own words."
+      : "It is content: one typed line of at most 200 characters counts as your own words.";
   const same = `It says nearly the same as memory ${near}; both are kept.`;
   const waits = "It waits for its vector, and words find it until then.";
   const more = [...(near === undefined ? [] : [same]), ...(isEmbedded ? [] : [waits])];
-  return `${[`Kept as memory ${id}.`, ...more].join(" ")}\n`;
+  return `${[`Kept as memory ${id}.`, whose, ...more].join(" ")}\n`;
 };
 
 const forgottenText = (id: number): string =>
@@ -173,7 +182,10 @@ export class MemoryDriver implements Driver {
           const [kept] = await substrate.remember([memory], { signal: context.signal, embed });
           const { id = 0, nearDuplicateOf: near } = kept ?? {};
           return {
-            result: { memory: id, content: utf8Encode(rememberedText(id, near, isEmbedded)) },
+            result: {
+              memory: id,
+              content: utf8Encode(rememberedText(id, origin, near, isEmbedded)),
+            },
             bytes: context.content.length,
             evidence: { memory: String(id) },
           };
