@@ -148,7 +148,7 @@ export const runPage = (args: readonly string[]): Outcome => {
     writeFileSync(file, page, { flag: "wx" });
   } catch (error) {
     const why = error instanceof Error ? error.message : "unknown";
-    return unread(`${file} is not written: ${why}`, "name a file that is not there");
+    return unread(`${file} is not written: ${why}`, "name a new file in a folder that is there");
   }
   return {
     exit: exitCodes.done,

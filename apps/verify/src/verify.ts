@@ -90,12 +90,10 @@ const judge = (text: string, key: Uint8Array): Outcome => {
 
 /** What the program does with its arguments. */
 export const run = (args: readonly string[]): Outcome => {
+  if (args.includes("--help") || args.includes("-h")) return { exit: exitCodes.done, stdout: help };
   const [first, ...others] = args;
   if (first === "retrieval") return runRetrieval(others);
   if (first === "page") return runPage(others);
-  if (args.length === 1 && (args[0] === "--help" || args[0] === "-h")) {
-    return { exit: exitCodes.done, stdout: help };
-  }
   const at = args.indexOf("--key");
   const given = at < 0 ? undefined : args[at + 1];
   const rest = args.filter((_, index) => at < 0 || (index !== at && index !== at + 1));

@@ -21,9 +21,11 @@ test("without a file and a key there is nothing to do", () => {
   for (const args of [[], ["a"], ["--key", key], ["a", "b", "--key", key], ["a", "--key"]]) {
     assert.equal(run(args).exit, 2, args.join(" "));
   }
-  const { exit, stdout } = run(["--help"]);
-  assert.equal(exit, 0);
-  assert.match(stdout ?? "", /Usage: ioi-verify FILE --key KEY/);
+  for (const args of [["--help"], ["-h"], ["retrieval", "--help"], ["page", "-h"]]) {
+    const { exit, stdout } = run(args);
+    assert.equal(exit, 0);
+    assert.match(stdout ?? "", /Usage: ioi-verify FILE --key KEY/);
+  }
 });
 
 test("what cannot be read is no verdict", () => {
