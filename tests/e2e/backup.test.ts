@@ -44,7 +44,7 @@ test("a folder of the version before is kept as it was, migrated, and all of it 
   assert.match(listed.stderr, /^migrated .*; as it was: .*backups\/format-1$/m);
   const { sessions } = listed.json as { readonly sessions: readonly { session: string }[] };
   assert.equal(sessions.length, sessionsInFixture);
-  assert.equal(fs.readFileSync(path.join(data, "FORMAT"), "utf8"), '{"format":2}\n');
+  assert.equal(fs.readFileSync(path.join(data, "FORMAT"), "utf8"), '{"format":3}\n');
   for (const { session } of sessions) {
     const replayed = await ioi(["replay", session, "--data", data, "--json"]);
     assert.equal(replayed.code, 0, replayed.stderr);

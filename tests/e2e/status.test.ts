@@ -145,7 +145,7 @@ test("logs: structured, with ids, without content: a canary that was read, writt
   assert.equal(told.code, 0);
   for (const line of told.stdout.trim().split("\n")) assert.match(line, /^\{.*\}$/);
   // Receipts and journals of the public side hold none either.
-  const blocks = "orchestrator/chain/blocks-0000000000000000.log";
+  const blocks = "orchestrator/chain/chain-0000000000000001.log";
   for (const name of ["orchestrator/commitments.log", blocks, "guardian/receipts.log"]) {
     assert.ok(!fs.readFileSync(path.join(place.data, name)).includes(canary), name);
   }

@@ -3,11 +3,11 @@
  * processes at a time or all of it, while a follower reads every block as it is made.
  *
  * - `ackLost`: a block that was shown is not in the chain at the end;
- * - `disorder`: slots or counters that do not strictly rise, or that two blocks have;
- * - `rootsWrong`: a block's root of the receipts is not that of the log at that size.
+ * - `disorder`: views, heights or counters that do not strictly rise, or that two blocks have;
+ * - `rootsWrong`: a checkpoint in a block has not the root of the log at that size.
  *
  * Control: the same chain and signer on a disk that keeps nothing: the same judge finds blocks that
- * are lost and slots that were signed twice.
+ * are lost and views that were voted in twice.
  */
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -18,7 +18,8 @@ import { fromHex, InvariantError, SeededRandom } from "@ioi/base";
 import { readLog } from "@ioi/guardian/verify";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { client, connect, dial } from "@ioi/host/rpc";
-import { pb } from "@ioi/wire";
+import { verifyStart } from "@ioi/validator";
+import { blockProof, type ConsensusStart, pb, schema } from "@ioi/wire";
 import { ioi, Scratch, TestKernel } from "../lib/kernel.ts";
 import { PatientClient } from "../lib/sessions.ts";
 import { quantile, rounded } from "../lib/statistics.ts";
@@ -45,7 +46,7 @@ class Follower {
   readonly shown: Shown[] = [];
   readonly #kernel: () => TestKernel;
   readonly #signal: AbortSignal;
-  #next = 0n;
+  #next = 1n;
   #ended = false;
   readonly done: Promise<void>;
 
@@ -183,9 +184,25 @@ class Loop {
   }
 }
 
-const readChain = async (address: string): Promise<readonly Shown[]> => {
+interface Read {
+  /** Lowest first. */
+  readonly blocks: readonly Shown[];
+  /** That the identity signed. */
+  readonly start: ConsensusStart;
+}
+
+const startIn = (reply: pb.ProveBlockReply, identity: Uint8Array): ConsensusStart => {
+  const proof = schema.decode(blockProof, reply.proof);
+  if (!proof.ok) throw new InvariantError("the node proved no block");
+  const { start } = proof.value;
+  if (verifyStart(nodeCrypto, identity, start, reply.startSignature)) return start;
+  throw new InvariantError("the start is not signed by the Guardian's identity");
+};
+
+const readChain = async (address: string, identity: Uint8Array): Promise<Read> => {
   await using channel = await dialNode(address);
   const node = client(pb.Node, channel);
+  const start = startIn(await node.proveBlock({}), identity);
   const blocks: Shown[] = [];
   for (let from: bigint | undefined; from === undefined || from >= 0n;) {
     const page = await node.listBlocks({ limit: 100, ...(from === undefined ? {} : { from }) });
@@ -195,10 +212,10 @@ const readChain = async (address: string): Promise<readonly Shown[]> => {
       blocks.push(shown);
     }
     const lowest = blocks.at(-1)?.header.height ?? 0n;
-    if (lowest === 0n || page.blocks.length === 0) break;
+    if (lowest <= 1n || page.blocks.length === 0) break;
     from = lowest - 1n;
   }
-  return blocks.toReversed();
+  return { blocks: blocks.toReversed(), start };
 };
 
 const rootsOf = (data: string, identity: Uint8Array) => {
@@ -246,6 +263,40 @@ const proofCases = async (
   return cases;
 };
 
+/** A proof of a block from the product, offline; with a byte changed it is refused. */
+const blockCases = async (
+  scratch: Scratch,
+  data: string,
+  { blocks, quick }: { readonly blocks: number; readonly quick: boolean },
+): Promise<readonly SuiteCase[]> => {
+  const cases: SuiteCase[] = [];
+  const check = async (id: string, file: string, start: string, exit: number): Promise<void> => {
+    const ran = await ioi(["verify", "block", file, "--start", start, "--json"]);
+    cases.push({
+      id,
+      outcome: ran.code === exit ? "passed" : "failed",
+      expected: `exit ${exit}`,
+      actual: `exit ${ran.code} ${ran.stdout.slice(0, 200)}${ran.stderr.slice(0, 200)}`,
+    });
+  };
+  for (const height of quick ? [Math.ceil(blocks / 2)] : [1, Math.ceil(blocks / 2)]) {
+    const file = scratch.at(`block-${height}.proof`);
+    const args = ["chain", "prove", "block", `${height}`, "--out", file, "--data", data, "--json"];
+    const { stdout } = await ioi(args);
+    const { start } = JSON.parse(stdout) as { readonly start: string };
+    await check(`block-${height}-as-made`, file, start, 0);
+    await check(`block-${height}-of-another-start`, file, "00".repeat(32), 6);
+    const bytes = fs.readFileSync(file);
+    for (const part of quick ? [0.9] : [0.2, 0.5, 0.9]) {
+      const at = Math.floor(part * bytes.length);
+      const altered = scratch.at(`block-${height}-${at}.proof`);
+      fs.writeFileSync(altered, bytes.with(at, (bytes[at] ?? 0) ^ 1));
+      await check(`block-${height}-altered-at-${at}`, altered, start, 6);
+    }
+  }
+  return cases;
+};
+
 interface Ran {
   readonly rounds: readonly Round[];
   readonly judgement: Judgement;
@@ -276,16 +327,20 @@ const drive = async (
     loop.follower.stop();
     const { rpcAddress } = await loop.kernel.status();
     await loop.follower.done;
-    const chain = await readChain(rpcAddress);
-    await loop.kernel.stop();
     const text = fs.readFileSync(path.join(data, "identity/guardian.pub"), "utf8").trim();
     const identity = fromHex(text) ?? new Uint8Array(0);
-    const world = { identity, rootAt: rootsOf(data, identity) };
+    const chain = await readChain(rpcAddress, identity);
+    const blockProofs = await blockCases(scratch, data, {
+      blocks: chain.blocks.length,
+      quick: context.quick,
+    });
+    await loop.kernel.stop();
+    const world = { start: chain.start, rootAt: rootsOf(data, identity) };
     return {
       rounds: loop.rounds,
-      judgement: judgeChain(loop.follower.shown, chain, world),
-      blocks: chain.length,
-      proofs: await proofCases(scratch, data, made, context.quick),
+      judgement: judgeChain(loop.follower.shown, chain.blocks, world),
+      blocks: chain.blocks.length,
+      proofs: [...(await proofCases(scratch, data, made, context.quick)), ...blockProofs],
       durationMs,
     };
   } finally {
@@ -335,7 +390,12 @@ export const suite: Suite = {
           caseOf(`kill-${index}-${victim}`, !Number.isNaN(recoveryMs), "no block after the kill"),
         ),
         caseOf("ack-lost", judgement.ackLost === 0, judgement, harmed(forgetful.ackLost)),
-        caseOf("slots-counters", judgement.disorder === 0, judgement, harmed(forgetful.disorder)),
+        caseOf(
+          "views-heights-counters",
+          judgement.disorder === 0,
+          judgement,
+          harmed(forgetful.disorder),
+        ),
         caseOf("signatures", judgement.unsigned === 0, judgement),
         caseOf("receipts-roots", judgement.rootsWrong === 0, judgement),
         caseOf("the-judge-finds-nothing-where-all-is-well", none, honest),

@@ -17,7 +17,7 @@ export const addChainCommands = (program: Command, build: Build): void => {
   const block = chain
     .command("block")
     .description("one block; without a height the newest")
-    .argument("[height]", "from 0")
+    .argument("[height]", "from 1; block 0 is the genesis")
     .addOption(data());
   examples(block, ["chain block", "chain block 12 --json"]);
   bind(build, block, async () => (await load()).block);
@@ -27,13 +27,26 @@ export const addChainCommands = (program: Command, build: Build): void => {
     .description("what the state says of a key, with a proof that verifies anywhere")
     .argument("<key>", "as in receipts/checkpoint; hex after 0x")
     .addOption(data())
-    .option("--height <n>", "in this block; absent: the newest", parseCount("--height"));
+    .option("--height <n>", "after this block; absent: the newest", parseCount("--height"));
   examples(proof, [
     "chain proof receipts/checkpoint",
     "chain proof receipts/42 --json > proof.json",
     "chain proof chain/params --json",
   ]);
   bind(build, proof, async () => (await load()).proof);
+
+  const prove = group(chain, "prove", "files that verify offline");
+  const proveBlock = prove
+    .command("block")
+    .description("that a block is committed, for ./ioi verify block; without a height the newest")
+    .argument("[height]", "from 1")
+    .addOption(data())
+    .requiredOption("--out <file>", "where the proof goes; what is there is not replaced");
+  examples(proveBlock, [
+    "chain prove block --out newest.proof",
+    "chain prove block 12 --out 12.proof --json",
+  ]);
+  bind(build, proveBlock, async () => (await load()).proveBlock);
 
   const verify = chain
     .command("verify")

@@ -9,10 +9,10 @@ import net from "node:net";
 import path from "node:path";
 import { fromHex, InvariantError, type Log, OperationError, toHex } from "@ioi/base";
 import {
+  ChainSigner,
   Gate,
   GuardianCore,
   goneInstancesMax,
-  Headers,
   instancesMax,
   McpRegistry,
   ModelRegistry,
@@ -50,9 +50,9 @@ import { type Implementation, serve } from "@ioi/host/rpc";
 import { driverKind } from "@ioi/wire";
 import { Anchors } from "./anchors.ts";
 import { carryService } from "./carry.ts";
+import { chainService } from "./chain-service.ts";
 import { deviceService } from "./device-service.ts";
 import { gateService } from "./gate-service.ts";
-import { headersService } from "./headers-service.ts";
 import { leaseService } from "./lease-service.ts";
 import { mcpServersService } from "./mcp-service.ts";
 import { modelsService } from "./models-service.ts";
@@ -156,12 +156,12 @@ const openPolicies = async (config: Config, core: GuardianCore): Promise<PolicyS
   return new PolicySide(core, texts, new PolicyThread());
 };
 
-const openHeaders = (config: Config, core: GuardianCore): Promise<Headers> =>
-  Headers.open({
+const openSession = (config: Config, core: GuardianCore): Promise<ChainSigner> =>
+  ChainSigner.open({
     files: openFiles(config.dir),
     random: systemRandom,
     provider: nodeCrypto,
-    identity: core.keys.identity,
+    keys: core.keys,
   });
 
 /** The Orchestrator's end: mutual TLS on the inherited socket, then gRPC. */
@@ -182,7 +182,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   const onBug = dieOnBug(log);
   const core = await openCore(config, log);
   const policies = await openPolicies(config, core);
-  const headers = await openHeaders(config, core);
+  const session = await openSession(config, core);
   observe(core);
   const gate = new Gate(core);
   const person = new PersonSide(core);
@@ -196,7 +196,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     log,
     onBug,
   });
-  serveOrchestrator(config, [carry, headersService(core, headers, anchors)], onBug);
+  serveOrchestrator(config, [carry, chainService(core, session, anchors)], onBug);
   serve(inheritedSocket(descriptors.egress), [leaseService(gate)], { peer: "egress", onBug });
   const devices = deviceService(core);
   const server = net.createServer((socket) => {
@@ -221,7 +221,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     drain: async () => {
       if (core.receipts.uncheckpointed > 0) await core.receipts.checkpoint();
       await core.receipts.close();
-      await headers.close();
+      await session.close();
     },
     registerInstance: ({ instanceId, publicKey, kind, session, profileHash, gone }) => {
       const id = toHex(instanceId);

@@ -20,6 +20,9 @@ const steps: ReadonlyMap<number, (folder: string) => Promise<void>> = new Map([
   // Format 2 only adds: receipts, files and folders that format 1 did not know. Its logs and
   // journals are read as they are; an older version must not read the new ones.
   [1, async () => undefined],
+  // Format 3: the chain is ordered by consensus. It goes on from its former files by itself, at the
+  // first start of the processes that own them; an older version must not vote beside it.
+  [2, async () => undefined],
 ]);
 
 const syncAll = async (folder: string): Promise<void> => {

@@ -283,9 +283,9 @@ export class Supervisor {
     if (kernel === undefined) throw new OperationError("E_RPC_UNAVAILABLE", "the kernel restarts");
     const node = client(pb.Node, kernel.orchestrator);
     const status = await node.status({}, { signal, deadlineMs: metricsMs });
-    const { head, timeMs, receiptsSize, receiptsRoot, anchor, height } = status;
+    const { head, timeMs, receiptsSize, receiptsRoot, anchor, height, grade } = status;
     const known = height === undefined ? {} : { height };
-    return { ...known, head, timeMs, receiptsSize, receiptsRoot, anchor };
+    return { ...known, head, timeMs, receiptsSize, receiptsRoot, anchor, grade };
   }
 
   async #stopSession(kernel: Kernel | undefined, session: string) {

@@ -51,8 +51,8 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
   guardian.closed.then(() => {
     state.guardian = false;
   }, onBug);
-  const headers = client(pb.Headers, guardian);
-  const chain = await openChain(config, headers, log, dieOn(log));
+  const signer = client(pb.ChainSigner, guardian);
+  const chain = await openChain(config, signer, log, dieOn(log));
   const carry = carryService({
     onPoisoned: dieOn(log),
     guardian: client(pb.Carry, guardian),
@@ -82,7 +82,7 @@ const start = async (config: Config, log: Log): Promise<KernelProcess> => {
     services: [scrapes.service, ownNodeService(config, { ready, chain })],
     hello: () => ({ name: "orchestrator", rpcAddress, httpAddress }),
     drain: async () => {
-      await settleChain(chain, headers, log);
+      await settleChain(chain, signer, log);
       await chain.close();
       await commitments.close();
     },

@@ -11,8 +11,9 @@ import type { DescService, MessageInitShape } from "@bufbuild/protobuf";
 import { OperationError, type Rejection, type Result } from "@ioi/base";
 import { type CallContext, type Implementation, implement, serve } from "@ioi/host/rpc";
 import { stateKeyBytesMax } from "@ioi/state";
+import { gradeText } from "@ioi/consensus";
 import { type Block, type ChainNode, listBlocksMax, scanEntriesMax } from "@ioi/validator";
-import { pb } from "@ioi/wire";
+import { pb, quorumCert, schema } from "@ioi/wire";
 import { answerMsMax } from "./limits.ts";
 import { listenNear } from "./listen.ts";
 import { PeerLimits } from "./peer-limits.ts";
@@ -26,20 +27,11 @@ export interface PublicOptions {
 
 type BlockMessage = MessageInitShape<typeof pb.BlockSchema>;
 
-const headerOf = ({
-  encoded,
-  counter,
-  signature,
-}: Block): MessageInitShape<typeof pb.SignedHeaderSchema> => ({
+const messageOf = ({ id, txs, encoded, justify }: Block): BlockMessage => ({
+  id,
+  txs: [...txs],
   header: encoded,
-  counter,
-  signature,
-});
-
-const messageOf = (block: Block): BlockMessage => ({
-  header: headerOf(block),
-  id: block.id,
-  txs: [...block.txs],
+  justify: schema.encode(quorumCert, justify),
 });
 
 const unwrapped = <T>(result: Result<T, Rejection<`E_${string}`>>): T => {
@@ -57,7 +49,7 @@ const statusOf = (
   chain: ChainNode,
   ready: boolean,
 ): MessageInitShape<typeof pb.StatusReplySchema> => {
-  const { head, params } = chain;
+  const { head, params, grade, tip } = chain;
   const { header } = head ?? {};
   return {
     version: config.version,
@@ -68,17 +60,20 @@ const statusOf = (
     firstHeight: chain.first,
     identity: params.identity,
     idleBlockMs: chain.idleMs,
-    ...(head === undefined || header === undefined
+    start: chain.startHash,
+    epoch: chain.epochStart.epoch.number,
+    ...(head === undefined || header === undefined || grade === undefined
       ? {}
       : {
-          receiptsSize: BigInt(header.receiptsSize),
-          receiptsRoot: header.receiptsRoot,
+          receiptsSize: BigInt(tip.size),
+          receiptsRoot: tip.root,
           height: header.height,
-          slot: header.slot,
-          counter: head.counter,
+          view: header.view,
           head: head.id,
+          stateHeight: header.stateHeight,
           stateRoot: header.stateRoot,
           timeMs: BigInt(header.timeMs),
+          grade: gradeText(grade),
         }),
   };
 };
@@ -86,6 +81,13 @@ const statusOf = (
 const headHeight = (chain: ChainNode): bigint => {
   const { head } = chain;
   if (head !== undefined) return head.header.height;
+  throw new OperationError("E_CHAIN_NO_BLOCK", "there is no block yet", { retryable: true });
+};
+
+/** The newest height whose state can be proved. */
+const shownHeight = (chain: ChainNode): bigint => {
+  const { shown } = chain;
+  if (shown !== undefined) return shown;
   throw new OperationError("E_CHAIN_NO_BLOCK", "there is no block yet", { retryable: true });
 };
 
@@ -122,7 +124,7 @@ async function* follow(
   from: bigint | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<MessageInitShape<typeof pb.EventSchema>, void, undefined> {
-  let next = from ?? (chain.head === undefined ? 0n : chain.head.header.height + 1n);
+  let next = from ?? (chain.head === undefined ? chain.first : chain.head.header.height + 1n);
   while (!signal.aborted) {
     const { head } = chain;
     if (head === undefined || next > head.header.height) {
@@ -158,13 +160,23 @@ const nodeService = (
     query: async ({ key, height }, context) => {
       taken(context);
       if (key.length > stateKeyBytesMax) throw malformed(`a key of ${key.length} bytes`);
-      const proved = unwrapped(await chain.query(key, height ?? headHeight(chain)));
+      const { value, proof, blockProof, ...at } = unwrapped(
+        await chain.query(key, height ?? shownHeight(chain)),
+      );
       return {
-        found: proved.value !== undefined,
-        ...(proved.value === undefined ? {} : { value: proved.value }),
-        proof: proved.proof,
-        header: headerOf(proved.block),
+        found: value !== undefined,
+        ...(value === undefined ? {} : { value }),
+        proof,
+        blockProof,
+        startSignature: chain.startSignature,
+        height: at.height,
       };
+    },
+    proveBlock: async ({ height: wanted }, context) => {
+      taken(context);
+      const height = wanted ?? headHeight(chain);
+      const proof = unwrapped(await chain.prove(height));
+      return { proof, height, start: chain.startHash, startSignature: chain.startSignature };
     },
     scan: async ({ prefix, after, limit }, context) => {
       taken(context);

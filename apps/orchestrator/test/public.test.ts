@@ -15,8 +15,9 @@ import * as grpc from "@grpc/grpc-js";
 import { equalBytes, toHex, utf8Encode } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { client, connect } from "@ioi/host/rpc";
+import { verifyBlockProof } from "@ioi/consensus";
 import { keyText, verifyChainProof } from "@ioi/validator";
-import { chainHeader, pb, schema } from "@ioi/wire";
+import { blockHeader, pb, schema } from "@ioi/wire";
 import { eventStreamsMax, peerCallsBurst, peerConnectionsMax } from "../src/limits.ts";
 import { PeerLimits } from "../src/peer-limits.ts";
 import { listenPublic } from "../src/public.ts";
@@ -35,6 +36,7 @@ const node = await TestChain.open();
 const config = { host: "127.0.0.1", port: 0, version: "9.9.9" };
 const address = await listenPublic(config, { ready: () => ready.now, chain: node.chain });
 for (const size of [1, 5, 9]) await node.anchor(size);
+const head = node.chain.head?.header.height ?? 0n;
 
 const sockets: net.Socket[] = [];
 const dial = async () => {
@@ -56,8 +58,10 @@ test("status and health of the node, no other service", async () => {
   const status = await client(pb.Node, channel).status({});
   assert.deepEqual(
     [status.version, status.ready, status.height, status.receiptsSize, status.firstHeight],
-    ["9.9.9", true, 3n, 9n, 0n],
+    ["9.9.9", true, head, 9n, 1n],
   );
+  assert.deepEqual([status.grade, status.epoch, status.stateHeight], ["local", 0n, head - 3n]);
+  assert.deepEqual([status.view, status.idleBlockMs], [head, 0]);
   assert.ok(equalBytes(status.chainId, new Uint8Array(32).fill(0xab)));
   assert.ok(equalBytes(status.receiptsRoot, node.tree.root(9)));
   assert.ok(equalBytes(status.identity, node.identity));
@@ -73,7 +77,7 @@ test("status and health of the node, no other service", async () => {
   const unknown = { code: "E_RPC_UNKNOWN_METHOD" };
   await assert.rejects(client(pb.Gate, channel).openSession({ session: "s" }), unknown);
   await assert.rejects(client(pb.Person, channel).listApprovals({}), unknown);
-  await assert.rejects(client(pb.Headers, channel).signHeader({}), unknown);
+  await assert.rejects(client(pb.ChainSigner, channel).sign({}), unknown);
   await assert.rejects(client(pb.Process, channel).drain({}), unknown);
 });
 
@@ -81,22 +85,38 @@ test("blocks by height and from the newest down; what is not there is said", asy
   await using channel = await dial();
   const nodeClient = client(pb.Node, channel);
   const heightOf = ({ header }: pb.Block): bigint => {
-    const decoded = schema.decode(chainHeader, header?.header ?? new Uint8Array(0));
+    const decoded = schema.decode(blockHeader, header);
     assert.ok(decoded.ok);
     return decoded.value.height;
   };
   assert.equal(heightOf(await nodeClient.getBlock({ height: 2n })), 2n);
-  assert.equal(heightOf(await nodeClient.getBlock({})), 3n);
-  await assert.rejects(nodeClient.getBlock({ height: 4n }), { code: "E_CHAIN_NO_BLOCK" });
-  await assert.rejects(nodeClient.getBlock({ height: 2n ** 64n - 1n }), {
-    code: "E_CHAIN_NO_BLOCK",
-  });
+  assert.equal(heightOf(await nodeClient.getBlock({})), head);
+  for (const height of [0n, head + 1n, 2n ** 64n - 1n]) {
+    await assert.rejects(nodeClient.getBlock({ height }), { code: "E_CHAIN_NO_BLOCK" });
+    await assert.rejects(nodeClient.proveBlock({ height }), { code: "E_CHAIN_NO_BLOCK" });
+  }
   const list = async (request: MessageInitShape<typeof pb.ListBlocksRequestSchema>) =>
     (await nodeClient.listBlocks(request)).blocks.map(heightOf);
-  assert.deepEqual(await list({}), [3n, 2n, 1n, 0n]);
-  assert.deepEqual(await list({ limit: 2 }), [3n, 2n]);
-  assert.deepEqual(await list({ from: 1n }), [1n, 0n]);
-  assert.deepEqual(await list({ from: 2n ** 64n - 1n, limit: 4_000_000_000 }), [3n, 2n, 1n, 0n]);
+  const down = (from: bigint): bigint[] =>
+    Array.from({ length: Number(from) }, (_, i) => from - BigInt(i));
+  assert.deepEqual(await list({}), down(head));
+  assert.deepEqual(await list({ limit: 2 }), [head, head - 1n]);
+  assert.deepEqual(await list({ from: 2n }), [2n, 1n]);
+  assert.deepEqual(await list({ from: 2n ** 64n - 1n, limit: 4_000_000_000 }), down(head));
+});
+
+test("every block has a proof that verifies by the start's hash alone", async () => {
+  await using channel = await dial();
+  const nodeClient = client(pb.Node, channel);
+  const { start } = await nodeClient.status({});
+  for (const height of [undefined, 1n, head - 1n]) {
+    const reply = await nodeClient.proveBlock(height === undefined ? {} : { height });
+    const { header } = await nodeClient.getBlock({ height: reply.height });
+    const verified = verifyBlockProof(nodeCrypto, reply.proof, start);
+    assert.ok(verified.ok);
+    assert.deepEqual(schema.encode(blockHeader, verified.value.header), new Uint8Array(header));
+    assert.equal(reply.height, height ?? head);
+  }
 });
 
 test("a query's answer verifies with the Guardian's key alone, absence too", async () => {
@@ -106,13 +126,12 @@ test("a query's answer verifies with the Guardian's key alone, absence too", asy
     const key = utf8Encode(name);
     const reply = await nodeClient.query({ key });
     const proof = {
-      schema: "ioi.chain-proof/1",
+      schema: "ioi.chain-proof/2",
       key: keyText(key),
       value: reply.found ? toHex(reply.value) : null,
       proof: toHex(reply.proof),
-      header: toHex(reply.header?.header ?? new Uint8Array(0)),
-      counter: `${reply.header?.counter}`,
-      signature: toHex(reply.header?.signature ?? new Uint8Array(0)),
+      block: toHex(reply.blockProof),
+      signature: toHex(reply.startSignature),
       identity: toHex(node.identity),
     } as const;
     assert.equal(reply.found, name !== "receipts/6");
@@ -177,14 +196,14 @@ test("events: blocks that were, then blocks as they are made", async () => {
     for await (const { event } of events) {
       assert.ok(event.case === "block");
       seen.push(toHex(event.value.id));
-      if (seen.length === 3) void node.anchor(12);
-      if (seen.length === 4) break;
+      if (seen.length === Number(head)) void node.anchor(12);
+      if (seen.length === Number(head) + 1) break;
     }
   })();
   await reading;
   aborter.abort();
   const expected: string[] = [];
-  for (let height = 1n; height <= 4n; height++) {
+  for (let height = 1n; height <= head + 1n; height++) {
     const block = await node.chain.block(height);
     assert.ok(block.ok);
     expected.push(toHex(block.value.id));
@@ -227,7 +246,7 @@ test("an independent client finds everything it needs by reflection", async () =
         fromBinary(FileDescriptorProtoSchema, bytes),
       );
       const registry = createFileRegistry(create(FileDescriptorSetSchema, { file }));
-      assert.equal(registry.getService("ioi.public.v1.Node")?.methods.length, 6);
+      assert.equal(registry.getService("ioi.public.v1.Node")?.methods.length, 7);
     }
     const byName = await ask({ case: "fileByFilename", value: "ioi/public/v1/node.proto" });
     assert.equal(byName.case, "fileDescriptorResponse");

@@ -1,11 +1,12 @@
 /** A chain with a Guardian's signer, on simulated disks. */
 import { type Files, toHex, utf8Encode } from "@ioi/base";
 import { leafHash, MerkleTree, type PrivateKey, signCheckpoint } from "@ioi/crypto";
-import { Headers } from "@ioi/guardian";
+import { ChainSigner } from "@ioi/guardian";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { systemClock } from "@ioi/host/ports";
 import { SimFiles, SimLog, SimRandom } from "@ioi/sim";
 import { ChainNode } from "@ioi/validator";
+import { blockHeader, schema, signerRequest } from "@ioi/wire";
 
 const identity: PrivateKey<"ml-dsa-65"> = nodeCrypto.generate("ml-dsa-65");
 const origin = `ioi/receipts/${toHex(nodeCrypto.sha256(identity.publicKey)).slice(0, 16)}`;
@@ -24,8 +25,9 @@ export class TestChain {
   static async open(files: Files = new SimFiles({ seed: "public" })): Promise<TestChain> {
     const tree = new MerkleTree(nodeCrypto);
     const random = new SimRandom("p");
-    const headers = await Headers.open({ files, random, provider: nodeCrypto, identity });
-    const none = new Uint8Array(0);
+    const keys = { identity, chainSession: (nonce: Uint8Array) => nodeCrypto.sha256(nonce) };
+    const session = await ChainSigner.open({ files, random, provider: nodeCrypto, keys });
+    const chainId = new Uint8Array(32).fill(0xab);
     const chain = await ChainNode.open({
       files,
       random,
@@ -33,23 +35,25 @@ export class TestChain {
       log: new SimLog(),
       provider: nodeCrypto,
       signer: {
-        sign: async (header) => await headers.sign(header),
-        state: async () => ({
-          slot: headers.last?.slot ?? 0n,
-          counter: headers.last?.counter ?? 0n,
-          headerHash: headers.last?.hash ?? none,
-          header: headers.last?.header ?? none,
-          signature: headers.last?.signature ?? none,
-        }),
+        begin: async () => await session.begin(chainId),
+        state: async () => ({ signing: session.signing, former: undefined }),
+        sign: async (slots) =>
+          await session.sign(
+            slots.map(({ request, block }) => ({
+              request: schema.encode(signerRequest, request),
+              header:
+                block === undefined ? new Uint8Array(0) : schema.encode(blockHeader, block.header),
+            })),
+          ),
         consistency: async (from, to) => tree.consistencyProof(from, to),
       },
       params: {
         version: 1,
-        chain: new Uint8Array(32).fill(0xab),
+        chain: chainId,
         identity: identity.publicKey,
         origin,
       },
-      idleMs: 3_600_000,
+      idleMs: 0,
       minMs: 1,
       fatal: (error) => {
         throw error;
@@ -72,17 +76,17 @@ export class TestChain {
     });
   }
 
-  /** A checkpoint of so many receipts, in a block when it resolves. */
+  /** A checkpoint of so many receipts, in the state that a block shows when it resolves. */
   async anchor(size: number): Promise<void> {
     while (this.tree.size < size) {
       this.tree.append(leafHash(nodeCrypto, utf8Encode(`${this.tree.size}`)));
     }
     const root = this.tree.root(size);
     const note = signCheckpoint(nodeCrypto, identity, { origin, size, root, extensions: [] });
-    while (this.chain.head === undefined) await this.next();
-    const made = this.next();
     this.chain.offer(note);
-    await made;
+    while (this.chain.tip.size < size) await this.next();
+    const height = this.chain.head?.header.height ?? 0n;
+    while ((this.chain.shown ?? 0n) < height) await this.next();
   }
 
   async close(): Promise<void> {

@@ -79,7 +79,7 @@ const judge = (text: string, key: Uint8Array): Outcome => {
     typeof value === "object" &&
     value !== null &&
     "schema" in value &&
-    value.schema === "ioi.chain-proof/1";
+    (value.schema === "ioi.chain-proof/1" || value.schema === "ioi.chain-proof/2");
   const report = isChain ? verifyChain(value, key) : verifyReceipts(value, key);
   if (!report.ok) return malformed(report.error.message);
   return {

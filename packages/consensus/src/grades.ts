@@ -48,6 +48,9 @@ export const gradeOf = (set: ValidatorSet, { power, anchored }: Strength): Grade
   return x >= 1n ? { type: "F2", x } : { type: "F0" };
 };
 
+export const gradeText = (grade: Grade): string =>
+  grade.type === "F2" ? `F2(${grade.x})` : grade.type;
+
 /** What value that leaves the chain waits for, where genesis says nothing else. */
 export const defaultBroken = (set: ValidatorSet): bigint =>
   least((set.total + 5n) / 6n, set.quorum - 1n);

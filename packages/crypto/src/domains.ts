@@ -27,9 +27,13 @@ export const domains = {
   profile: "ioi/guardian/profile/v1",
   /** Signature by the identity: a checkpoint of the receipt log. */
   checkpoint: "ioi/guardian/checkpoint/v1",
-  /** Hash: a header of the chain. */
+  /** Signature by the identity: the start of an epoch of the local chain. */
+  chainStart: "ioi/guardian/start/v1",
+  /** Key derivation: the key of a session that votes for the local chain. */
+  chainSession: "ioi/guardian/chain-session/v1",
+  /** Hash: a header of format 1 of the chain. */
   chainHeader: "ioi/chain/header/v1",
-  /** Signature by the identity: a header of the chain, with its counter. */
+  /** Signature by the identity: a header of format 1 of the chain, with its counter. */
   headerStatement: "ioi/guardian/header/v1",
   /** Signature by a Guardian's session: an envelope of consensus. Also its hash, the trace. */
   envelope: "ioi/consensus/envelope/v1",

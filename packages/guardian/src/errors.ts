@@ -303,8 +303,8 @@ export const errors = {
     exit: 6,
   },
   E_HEADER_REFUSED: {
-    what: "The Guardian does not sign this header of the chain.",
-    why: "It signs one header for a slot, in rising order, each on top of the one before.",
+    what: "The Guardian does not sign this for the chain.",
+    why: "It signs one thing for a slot, in rising order, and votes for nothing below what it knows to be certified.",
     next: "./ioi chain status; if blocks were lost: restore orchestrator/ from a backup, or ./ioi chain reset.",
     exit: 5,
   },

@@ -12,7 +12,13 @@ export type { OutcomeReport } from "./outcome-report.ts";
 export type { Lease, LeaseHeader } from "./leases.ts";
 export { memoryCheckpoint, type MemoryCheckpoint } from "./memory.ts";
 export type { MemoryState } from "./memory-states.ts";
-export { Headers, type HeadersOptions, type SignedHeader } from "./headers.ts";
+export {
+  ChainSigner,
+  type ChainSignerOptions,
+  type ChainSigning,
+  type SlotRequest,
+} from "./chain-signer.ts";
+export { type FormerHeader, keptHeadersPath } from "./former-headers.ts";
 export { type GuardianKeys, openGuardianKeys } from "./keys.ts";
 export { type Answer as LedgerAnswer, Ledger, type Opening, type SessionRecord } from "./ledger.ts";
 export * from "./limits.ts";

@@ -35,6 +35,8 @@ export interface GuardianKeys {
   /** Canonical `signed` bootKey. */
   readonly bootCertificate: Uint8Array;
   sessionKey(session: string): Uint8Array;
+  /** What the key of a session of the chain is made from. */
+  chainSession(nonce: Uint8Array): Uint8Array;
   /** Of the file of secrets. */
   readonly secretsKey: Uint8Array;
   /** Of the memory file. */
@@ -135,6 +137,13 @@ export const openGuardianKeys = async (
       domainBytes(domains.memoryKey, new Uint8Array(0)),
       32,
     ),
+    chainSession: (nonce) =>
+      provider.hkdfSha256(
+        store.sessions,
+        new Uint8Array(32),
+        domainBytes(domains.chainSession, nonce),
+        32,
+      ),
     sessionKey: (session) =>
       provider.hkdfSha256(
         store.sessions,

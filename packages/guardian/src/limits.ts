@@ -72,8 +72,10 @@ export const commandProcesses = 256;
 export const driverFileBytes = 1_073_741_824;
 /** Largest header of the chain that is signed, in bytes. */
 export const headerBytesMax = 4096;
-/** Signed headers after which their log starts anew. */
-export const headerRecordsMax = 4096;
+/** Slots of the chain that one call asks for. */
+export const chainRequestsMax = 4;
+/** States of the chain's session after which their log starts anew. */
+export const sessionRecordsMax = 4096;
 /** Models that a person may confirm. */
 export const modelsMax = 64;
 /** The file of confirmed models, in bytes. */

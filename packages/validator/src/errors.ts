@@ -16,15 +16,21 @@ export const errors = {
     exit: exitCodes.failed,
   },
   E_CHAIN_BEHIND: {
-    what: "The Guardian signed newer headers than the chain has.",
+    what: "The Guardian voted for newer blocks than the chain has.",
     why: "Blocks were lost: orchestrator/ was removed, or restored from an older backup.",
     next: "Restore the newest backup of orchestrator/chain, or begin the blocks anew: ./ioi chain reset",
     exit: exitCodes.failed,
   },
   E_CHAIN_AHEAD: {
-    what: "The chain has headers that the Guardian does not remember signing.",
-    why: "guardian/ was restored from an older backup; it could sign a slot twice.",
+    what: "The chain has votes that the Guardian does not remember.",
+    why: "guardian/ was restored from an older backup; it could vote twice in one view.",
     next: "Restore the newest backup of guardian/, or begin the blocks anew: ./ioi chain reset",
+    exit: exitCodes.failed,
+  },
+  E_CHAIN_NEWER: {
+    what: "The chain's files are of a newer format.",
+    why: "A newer version of this program wrote them; nothing was written to them.",
+    next: "Start that version, or restore the data folder from a backup.",
     exit: exitCodes.failed,
   },
   E_CHAIN_NO_BLOCK: {

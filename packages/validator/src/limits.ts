@@ -6,9 +6,11 @@ export const mempoolTxsMax = 64;
 export const settleMs = 1000;
 /** Transactions of one block. */
 export const blockTxsMax = 64;
-/** At the latest after so long a block is made, in milliseconds; `chain.idleBlockMs` changes it. */
-export const idleBlockMs = 60_000;
-/** Blocks with something to commit stand at least so far apart, in milliseconds. */
+/** At the latest after so long a block is made, in milliseconds; 0: only where there is something to commit. */
+export const idleBlockMs = 0;
+/** A view that lasts longer is given up, in milliseconds: the Guardian signs no more in it. */
+export const viewMs = 500;
+/** Blocks with transactions stand at least so far apart, in milliseconds. */
 export const minBlockMs = 100;
 /** A step that failed is tried again after so long at first, in milliseconds. */
 export const chainRetryMs = 500;
@@ -19,7 +21,7 @@ export const checkpointsKept = 4096;
 /** Newest blocks whose state can be read and proved. */
 export const versionsKept = 256;
 /** Blocks of one file of the chain. */
-export const segmentBlocksMax = 8192;
+export const segmentBlocksMax = 2048;
 /** Files of the chain that are kept; the oldest is removed first. */
 export const segmentsKept = 128;
 /** Closed files of the chain that are open for reading at once. */

@@ -16,10 +16,8 @@ import {
   instant,
   type Log,
   ok,
-  err,
   OperationError,
   type Random,
-  type Rejection,
   type Result,
   type Signal,
   SignalSource,
@@ -27,6 +25,7 @@ import {
   toHex,
   type WallMs,
 } from "@ioi/base";
+import { type Grade, type Judge, startHash } from "@ioi/consensus";
 import type { CryptoProvider } from "@ioi/crypto";
 import {
   type AuthenticatedTree,
@@ -34,26 +33,43 @@ import {
   MemoryStore,
   type StateEntry,
   type StateProof,
-  type StateView,
 } from "@ioi/state";
-import type { ChainParams } from "@ioi/wire";
-import { type Block, type Proposal, type Seal, verifySeal } from "./block.ts";
+import {
+  type ChainParams,
+  type ConsensusStart,
+  consensusStart,
+  type Envelope,
+  schema,
+} from "@ioi/wire";
+import { type Beginning, beginFiles } from "./begin.ts";
+import type { Block } from "./block.ts";
 import {
   chainInputsMax,
+  chainRetryMs,
+  chainRetryMsMax,
   minBlockMs,
   scanEntriesMax,
   segmentBlocksMax,
-  versionsKept,
 } from "./limits.ts";
-import { type ChainEffect, type ChainInput, SoloChain } from "./machine.ts";
+import { gradeOfCommit, none, proveCommit, type ReadError } from "./proofs.ts";
 import { reconcile, replay, type SigningState } from "./recover.ts";
-import { corrupt, Segments } from "./segments.ts";
+import {
+  type ChainEffect,
+  type ChainInput,
+  type Head,
+  type SlotWanted,
+  SoloChain,
+} from "./solo.ts";
+import { allOf, tipOf, type Tip } from "./state.ts";
+import { Store } from "./store.ts";
 
-/** The Guardian, as the chain needs it. */
-export interface HeaderSigner {
-  /** The same answer for the same header; a refusal is an OperationError. */
-  sign(header: Uint8Array): Promise<Seal>;
-  state(): Promise<SigningState>;
+/** The Guardian's session, as the chain needs it. */
+export interface SessionSigner {
+  /** An epoch on top of what was signed last. */
+  begin(): Promise<SigningState>;
+  state(): Promise<Beginning>;
+  /** As many as come before one that is refused; E_HEADER_REFUSED where that is the first. */
+  sign(slots: readonly SlotWanted[]): Promise<readonly Envelope[]>;
   consistency(from: number, to: number): Promise<readonly Uint8Array[]>;
 }
 
@@ -63,30 +79,32 @@ export interface ChainNodeOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly provider: CryptoProvider;
-  readonly signer: HeaderSigner;
+  readonly signer: SessionSigner;
   readonly params: ChainParams;
+  /** 0: a block is made only where there is something to commit. */
   readonly idleMs: number;
-  /** Blocks with something to commit stand so far apart; {@link minBlockMs} where absent. */
+  /** Blocks with transactions stand so far apart; {@link minBlockMs} where absent. */
   readonly minMs?: number;
   /** Blocks of one file. */
   readonly segmentBlocks?: number;
-  /** The disk cannot be trusted to store anything more. */
+  /** The disk cannot be trusted to store anything more, or the Guardian contradicted itself. */
   readonly fatal: (error: OperationError) => void;
 }
 
 export interface Proved {
   readonly value: Uint8Array | undefined;
   readonly proof: StateProof;
-  readonly block: Block;
+  /** After which the state is. */
+  readonly height: bigint;
+  /** Canonical `blockProof` of a block that shows the state. */
+  readonly blockProof: Uint8Array;
 }
-
-export type ReadError = Rejection<"E_CHAIN_NO_BLOCK" | "E_STATE_VERSION">;
 
 const codeOf = (error: unknown): string => (error instanceof OperationError ? error.code : "bug");
 
 /** A signer that cannot prove it has proved nothing; one that is away is asked again. */
 const provedBy = async (
-  signer: HeaderSigner,
+  signer: SessionSigner,
   from: number,
   to: number,
 ): Promise<readonly Uint8Array[]> => {
@@ -100,68 +118,90 @@ const provedBy = async (
 
 export class ChainNode {
   readonly #options: ChainNodeOptions;
-  readonly #segments: Segments;
+  readonly #store: Store;
   readonly #tree: AuthenticatedTree;
+  readonly #judge: Judge;
   readonly #machine: SoloChain;
   readonly #wall: () => WallMs;
   readonly #inputs: BoundedQueue<ChainInput> = new BoundedQueue(chainInputsMax);
   readonly #stop = new SignalSource();
   readonly #watchers: Set<(block: Block) => void> = new Set();
+  /** In the file, and what commits it. */
+  #head: Head | undefined;
+  /** Begun, and to be performed in this order. */
+  #todo: readonly ChainEffect[] = [];
   #wake = new SignalSource();
   #settled: SignalSource | undefined;
   #running: Promise<void> | undefined;
-  /** Checkpoints that were refused, and why the last one was. */
+  /** Checkpoints that were refused. */
   refused = 0;
+  readonly epochStart: ConsensusStart;
+  /** By the Guardian's identity, over the start. */
+  readonly startSignature: Uint8Array;
   readonly cutBytes: number;
 
   private constructor(
     options: ChainNodeOptions,
-    segments: Segments,
-    tree: AuthenticatedTree,
-    machine: SoloChain,
-    wall: () => WallMs,
+    parts: {
+      readonly store: Store;
+      readonly tree: AuthenticatedTree;
+      readonly judge: Judge;
+      readonly machine: SoloChain;
+      readonly head: Head | undefined;
+      readonly wall: () => WallMs;
+      readonly start: ConsensusStart;
+      readonly signature: Uint8Array;
+    },
   ) {
     this.#options = options;
-    this.#segments = segments;
-    this.#tree = tree;
-    this.#machine = machine;
-    this.#wall = wall;
-    this.cutBytes = segments.cutBytes;
+    this.#store = parts.store;
+    this.#tree = parts.tree;
+    this.#judge = parts.judge;
+    this.#machine = parts.machine;
+    this.#head = parts.head;
+    this.#wall = parts.wall;
+    this.epochStart = parts.start;
+    this.startSignature = parts.signature;
+    this.cutBytes = parts.store.cutBytes;
   }
 
   /** Recovers what is there, or begins a chain. Nothing is made before {@link start}. */
   static async open(options: ChainNodeOptions): Promise<ChainNode> {
     const { files, random, provider, params, signer, idleMs } = options;
-    const signing = await signer.state();
-    const segments = await Segments.open(
-      files,
-      random,
-      provider,
-      options.segmentBlocks ?? segmentBlocksMax,
-      signing.slot === 0n ? undefined : signing,
-    );
+    const begin = () => signer.begin();
+    const place = { files, random, provider, params, begin };
+    const heights = await beginFiles(place, () => signer.state());
+    const blocksMax = options.segmentBlocks ?? segmentBlocksMax;
+    const store = await Store.open({ files, random, hashing: provider }, blocksMax, heights);
     try {
       const tree = jellyfish.open(new MemoryStore(), provider);
-      const replayed = await replay(segments, provider, params, tree);
-      let { head, unsigned } = replayed;
-      const seal = reconcile(head, unsigned, signing);
-      if (seal !== undefined && unsigned !== undefined) {
-        if (!verifySeal(provider, params.identity, unsigned.encoded, seal)) {
-          throw corrupt("the Guardian's own signature does not fit");
-        }
-        await segments.appendSeal(seal);
-        head = { ...unsigned, ...seal };
-        unsigned = undefined;
-      }
-      const minMs = Math.min(options.minMs ?? minBlockMs, idleMs);
-      const settings = { idleMs, minMs };
-      const start = { head, unsigned, sizes: replayed.sizes };
-      const machine = new SoloChain(provider, params, tree, settings, start);
-      return new ChainNode(options, segments, tree, machine, steadyWall(options.clock));
+      const { start, signature, at } = await replay(store, provider, params, tree);
+      const { signing } = await signer.state();
+      const unseen = reconcile(provider, start, at, signing);
+      const minMs = options.minMs ?? minBlockMs;
+      const settings = { idleMs, minMs: idleMs === 0 ? minMs : Math.min(minMs, idleMs) };
+      const wall = steadyWall(options.clock);
+      const machine = new SoloChain(provider, params, tree, settings, at, wall());
+      const { judge, head } = at;
+      const parts = { store, tree, judge, machine, head, wall, start, signature };
+      const node = new ChainNode(options, parts);
+      await node.#takeUp(unseen);
+      return node;
     } catch (error) {
-      await segments.close();
+      await store.close();
       throw error;
     }
+  }
+
+  /** What a crash left; what is to be signed waits for {@link start}. */
+  async #takeUp(unseen: Envelope | undefined): Promise<void> {
+    const first: ChainInput =
+      unseen === undefined ? { type: "tick" } : { type: "signed", envelopes: [unseen] };
+    const effects = this.#machine.handle(first, this.#wall());
+    const signs = effects.findIndex(({ type }) => type === "sign");
+    const now = signs < 0 ? effects : effects.slice(0, signs);
+    this.#todo = signs < 0 ? [] : effects.slice(signs);
+    for (const effect of now) await this.#perform(effect);
   }
 
   /** `onBug` hears of what ended the chain, if anything but {@link close} did. */
@@ -189,17 +229,34 @@ export class ChainNode {
     try {
       await this.#running;
     } finally {
-      await this.#segments.close();
+      await this.#store.close();
     }
   }
 
+  /** The newest committed block. */
   get head(): Block | undefined {
-    return this.#machine.head;
+    return this.#head?.block;
+  }
+
+  /** What the newest commit survives. */
+  get grade(): Grade | undefined {
+    const cert = this.#head?.cert;
+    return cert === undefined ? undefined : gradeOfCommit(this.#judge, cert);
+  }
+
+  /** What proofs of blocks are checked against. */
+  get startHash(): Uint8Array {
+    return startHash(this.#options.provider, this.epochStart);
+  }
+
+  /** The newest checkpoint of the receipt log in the state. */
+  get tip(): Tip {
+    return tipOf(this.#options.provider, this.#tree);
   }
 
   /** Lowest height that is kept. */
   get first(): bigint {
-    return this.#segments.first;
+    return this.#store.first;
   }
 
   get params(): ChainParams {
@@ -223,31 +280,35 @@ export class ChainNode {
 
   async block(height: bigint): Promise<Result<Block, ReadError>> {
     const { head } = this;
-    const none = (): Result<never, ReadError> =>
-      err({ code: "E_CHAIN_NO_BLOCK", message: `no block ${height}` });
-    if (head === undefined || height > head.header.height) return none();
-    const block = await this.#segments.read(height);
-    return block === undefined ? none() : ok(block);
+    if (head === undefined || height > head.header.height) return none(`no block ${height}`);
+    const block = await this.#store.read(height);
+    return block === undefined ? none(`no block ${height}`) : ok(block);
   }
 
-  #view(height: bigint): Result<StateView, ReadError> {
-    const { head } = this;
-    if (head === undefined || height > head.header.height) {
-      return err({ code: "E_CHAIN_NO_BLOCK", message: `no block ${height}` });
-    }
-    return this.#tree.at(height);
+  /** Canonical `blockProof`: that the block is committed, for who trusts the start. */
+  async prove(height: bigint): Promise<Result<Uint8Array, ReadError>> {
+    return await proveCommit(this.#store, this.epochStart, this.#head, height);
   }
 
-  /** The value of a key, or that there is none, proved under the block of that height. */
+  /** The newest height whose state a committed block shows. */
+  get shown(): bigint | undefined {
+    return this.head?.header.stateHeight;
+  }
+
+  /** The value of a key after that height, or that there is none, proved under a committed block. */
   async query(key: Uint8Array, height: bigint): Promise<Result<Proved, ReadError>> {
+    const by = this.#machine.showing(height);
+    const { head } = this;
+    if (by === undefined || head === undefined || by > head.header.height)
+      return none(`no committed block shows the state after ${height}`);
     // Taken before anything is awaited: the version may be given up meanwhile.
-    const view = this.#view(height);
+    const view = this.#tree.at(height);
     if (!view.ok) return view;
     const value = view.value.get(key);
     const proof = value === undefined ? view.value.proveAbsent(key) : view.value.prove(key);
     assert(proof.ok, "a proof of what the state says");
-    const block = await this.block(height);
-    return block.ok ? ok({ value, proof: proof.value, block: block.value }) : block;
+    const block = await this.prove(by);
+    return block.ok ? ok({ value, proof: proof.value, height, blockProof: block.value }) : block;
   }
 
   scan(
@@ -255,7 +316,7 @@ export class ChainNode {
     limit: number,
     after: Uint8Array | undefined,
   ): Result<readonly StateEntry[], ReadError> {
-    const view = this.#view(this.head?.header.height ?? 0n);
+    const view = this.#tree.at(this.#machine.root.height);
     return view.ok
       ? ok(view.value.prefixScan(prefix, Math.min(limit, scanEntriesMax), after))
       : view;
@@ -279,14 +340,14 @@ export class ChainNode {
     }
   }
 
-  /** What an effect leads to is handled before anything else that waits. */
+  /** Effects in their order, and what they lead to, before anything else that waits. */
   async #handle(first: ChainInput): Promise<void> {
-    const inputs: ChainInput[] = [first];
-    for (let input = inputs.shift(); input !== undefined; input = inputs.shift()) {
-      for (const effect of this.#machine.handle(input, this.#wall())) {
-        const result = await this.#perform(effect);
-        if (result !== undefined) inputs.push(result);
-      }
+    const todo = [...this.#todo, ...this.#machine.handle(first, this.#wall())];
+    this.#todo = [];
+    for (let effect = todo.shift(); effect !== undefined; effect = todo.shift()) {
+      const result = await this.#perform(effect);
+      if (this.#stop.signal.aborted) return;
+      if (result !== undefined) todo.push(...this.#machine.handle(result, this.#wall()));
     }
   }
 
@@ -318,69 +379,102 @@ export class ChainNode {
           ? { type: "unproved" }
           : { type: "consistency", from, to, proof: proof.value };
       }
-      case "store":
-        return (await this.#attempt("store", () => this.#store(effect.proposal)))
-          ? { type: "stored" }
-          : { type: "failed" };
-      case "sign": {
-        const signed = await this.#attempt("sign", () => this.#sign(effect.proposal));
-        return signed === undefined ? { type: "failed" } : { type: "signed", ...signed.value };
-      }
-      case "seal":
-        return (await this.#attempt("seal", () => this.#segments.appendSeal(effect)))
-          ? { type: "sealed" }
-          : { type: "failed" };
-      case "committed":
-        this.#committed(effect.block);
+      case "persist":
+        await this.#insist("persist", () => this.#store.append(effect.record));
         return undefined;
+      case "sign":
+        return await this.#sign(effect.slots);
+      case "committed": {
+        const { blocks, child, head } = effect;
+        const digests = blocks.map(({ id }) => id);
+        const mark = { type: "committed", digests, child } as const;
+        const marked = await this.#insist("commit", () => this.#store.append(mark));
+        if (marked === undefined) return undefined;
+        await this.#rotate(blocks, child);
+        this.#head = head;
+        for (const block of blocks) this.#committed(block);
+        return undefined;
+      }
       case "refused":
         this.refused++;
         log.log("error", "chain.refused", { code: effect.error.code });
         return undefined;
+      case "diverged":
+        this.#options.fatal(
+          new OperationError("E_CHAIN_AHEAD", "the Guardian signed what contradicts its envelopes"),
+        );
+        return undefined;
     }
   }
 
-  async #store(proposal: Proposal): Promise<void> {
-    const { head } = this;
-    if (this.#segments.full && head !== undefined) {
-      await this.#segments.rotate(head, this.#stateAt(head.header.height));
-    }
-    await this.#segments.appendProposal(proposal);
+  /** What was persisted is durable before the Guardian is asked. */
+  async #sign(slots: readonly SlotWanted[]): Promise<ChainInput | undefined> {
+    const { signer, log } = this.#options;
+    if ((await this.#insist("flush", () => this.#store.flush())) === undefined) return undefined;
+    const signed = await this.#insist("sign", async () => {
+      try {
+        return await signer.sign(slots);
+      } catch (error) {
+        if (codeOf(error) !== "E_HEADER_REFUSED") throw error;
+        log.log("error", "chain.unsigned", { code: codeOf(error) });
+        return [];
+      }
+    });
+    if (signed === undefined) return undefined;
+    const envelopes = signed.value;
+    return envelopes.length === 0 ? { type: "unsigned" } : { type: "signed", envelopes };
   }
 
-  #stateAt(height: bigint): readonly StateEntry[] {
-    const view = this.#tree.at(height);
-    assert(view.ok, "the state of the newest block");
-    const entries: StateEntry[] = [];
-    for (;;) {
-      const found = view.value.prefixScan(new Uint8Array(0), scanEntriesMax, entries.at(-1)?.key);
-      if (found.length === 0) return entries;
-      entries.push(...found);
-    }
-  }
-
-  async #sign({ encoded }: Proposal): Promise<Seal> {
-    const { signer, provider, params } = this.#options;
-    const seal = await signer.sign(encoded);
-    if (verifySeal(provider, params.identity, encoded, seal)) return seal;
-    throw new OperationError("E_SIGNATURE_INVALID", "the signature of a header does not fit");
+  /** The next file begins with the newest commit; effects that are still to come are in it twice. */
+  async #rotate(blocks: readonly Block[], child: Uint8Array): Promise<void> {
+    const { root, rootQc } = this.#machine;
+    const isNewest = blocks.at(-1)?.header.height === root.height;
+    if (!this.#store.isFull || !isNewest || rootQc === undefined) return;
+    const shown = [...new Set([root.commitHeight, root.height - 1n])].map((height) => {
+      const after = this.#machine.rootAfter(height);
+      assert(after !== undefined, "the states below the newest block are kept");
+      return { height, root: after };
+    });
+    const base = {
+      start: schema.encode(consensusStart, this.epochStart),
+      signature: this.startSignature,
+      root: { ...root, qc: rootQc, shown, child },
+      state: [...allOf(this.#tree)],
+    };
+    const { carried } = this.#machine;
+    await this.#insist("rotate", () => this.#store.rotate(root.height + 1n, base, carried));
   }
 
   #committed(block: Block): void {
-    const { height, slot, txCount } = block.header;
-    this.#tree.prune(
-      height - BigInt(versionsKept - 1) > 0n ? height - BigInt(versionsKept - 1) : 0n,
-    );
+    const { height, view, stateHeight } = block.header;
     this.#options.log.log("debug", "chain.committed", {
       height: `${height}`,
-      slot: `${slot}`,
-      txs: txCount,
+      view: `${view}`,
+      stateHeight: `${stateHeight}`,
+      txs: block.txs.length,
       id: toHex(block.id).slice(0, 16),
     });
     for (const watcher of this.#watchers) watcher(block);
   }
 
-  /** Undefined where the world failed: that is logged, and the machine tries again. */
+  /** Until it succeeds; undefined where the chain is closed: what follows must not happen then. */
+  async #insist<T>(
+    step: string,
+    work: () => Promise<T>,
+  ): Promise<{ readonly value: T } | undefined> {
+    const { clock } = this.#options;
+    let waitMs = chainRetryMs;
+    for (;;) {
+      const done = await this.#attempt(step, work);
+      if (done !== undefined) return done;
+      if (this.#stop.signal.aborted) return undefined;
+      await clock.sleepUntil(addMs(clock.now(), waitMs), this.#stop.signal).catch(() => undefined);
+      if (this.#stop.signal.aborted) return undefined;
+      waitMs = Math.min(2 * waitMs, chainRetryMsMax);
+    }
+  }
+
+  /** Undefined where the world failed: that is logged. */
   async #attempt<T>(
     step: string,
     work: () => Promise<T>,

@@ -1,111 +1,337 @@
 /**
- * Opening the chain: the newest file's base and blocks give the state again, and the signer's own
- * memory must fit. A block that was stored and not known to be signed is taken up again.
+ * Opening the chain: the newest file's base and committed blocks give the state again, what is above them is
+ * for the engine, and the Guardian's own memory must fit. What it signed and a crash kept from the disk
+ * is taken from it.
  *
- * What is replayed is not trusted for being on the disk: headers are chained by their hashes to the
- * newest one, and that one carries the Guardian's signature.
+ * What is replayed is not trusted for being on the disk: committed headers are chained by their hashes to
+ * the newest one, whose certificate is verified; the engine verifies everything above it.
  */
-import { equalBytes, OperationError, toHex, unwrap } from "@ioi/base";
-import type { CryptoProvider } from "@ioi/crypto";
-import type { AuthenticatedTree } from "@ioi/state";
-import { type ChainParams, chainHeader, schema } from "@ioi/wire";
+import { equalBytes, OperationError, unwrap } from "@ioi/base";
 import {
-  type Block,
-  checkProposal,
-  headerId,
-  type Proposal,
-  type Seal,
-  verifySeal,
-} from "./block.ts";
+  Judge,
+  keyOf,
+  quorumCertOf,
+  type Root,
+  sameBody,
+  startHash,
+  ValidatorSet,
+  type WalRecord,
+  zeroHash,
+} from "@ioi/consensus";
+import { type CryptoProvider, domainBytes, domains, identityAlgorithm } from "@ioi/crypto";
+import type { AuthenticatedTree } from "@ioi/state";
+import {
+  type ChainParams,
+  type ConsensusStart,
+  consensusStart,
+  type Envelope,
+  type QuorumCert,
+  schema,
+} from "@ioi/wire";
+import { type Block, blockOf, payloadRootOf } from "./block.ts";
+import { corrupt } from "./corrupt.ts";
 import { versionsKept } from "./limits.ts";
-import { type Base, corrupt, type Segments } from "./segments.ts";
+import type { ChainStart, Head, Pending, StoredRecord } from "./solo.ts";
 import { applyTx, keptSizes, paramsKey, setGenesis } from "./state.ts";
+import type { Base, LogRecord } from "./store.ts";
 
-/** Where the Guardian's signing stands. */
+/** Where the Guardian's session stands in its epoch. */
 export interface SigningState {
-  /** 0 while nothing was signed. */
-  readonly slot: bigint;
-  readonly counter: bigint;
-  readonly headerHash: Uint8Array;
-  readonly header: Uint8Array;
+  readonly start: ConsensusStart;
+  /** By the identity, over the start. */
   readonly signature: Uint8Array;
+  readonly last: Envelope | undefined;
+  readonly highView: bigint;
 }
 
-export interface Recovered {
-  readonly head: Block | undefined;
-  readonly unsigned: Proposal | undefined;
-  readonly sizes: readonly number[];
+type ReadBlock = (height: bigint) => Promise<Block | undefined>;
+
+/** What is replayed, as the log has it. */
+export interface Log {
+  base(): Promise<Base>;
+  records(): AsyncGenerator<LogRecord, void, undefined>;
+  /** A committed block. */
+  read(height: bigint): Promise<Block | undefined>;
 }
 
-const parentOf = (provider: CryptoProvider, params: ChainParams, base: Base): Block | undefined => {
-  if (base.parent === undefined) return undefined;
-  const { header: encoded, counter, signature } = base.parent;
-  const header = schema.decode(chainHeader, encoded);
-  const sealed = verifySeal(provider, params.identity, encoded, base.parent);
-  if (!header.ok || !sealed) throw corrupt("the base of the newest file is not signed");
-  // Its transactions stand in the file before.
-  const id = headerId(provider, encoded);
-  return { header: header.value, encoded, id, txs: [], counter, signature };
+/** The identity vouches for the session that votes from there on. */
+export const verifyStart = (
+  provider: Pick<CryptoProvider, "verify">,
+  identity: Uint8Array,
+  start: ConsensusStart,
+  signature: Uint8Array,
+): boolean =>
+  provider.verify(
+    identityAlgorithm,
+    identity,
+    domainBytes(domains.chainStart, schema.encode(consensusStart, start)),
+    signature,
+  );
+
+export const judgeOf = (provider: CryptoProvider, start: ConsensusStart): Judge => {
+  const { chain, epoch, validators, anchor, isDevnet } = start;
+  const set = ValidatorSet.from(provider, validators, isDevnet);
+  if (!set.ok) throw corrupt(`the epoch's validators: ${set.error.message}`);
+  return new Judge(provider, { chain, epoch }, set.value, anchor);
 };
 
-const restoreBase = (tree: AuthenticatedTree, base: Base, parent: Block | undefined): void => {
-  if (parent === undefined || base.anew) return;
-  for (const { key, value } of base.state) tree.set(key, value);
-  const root = tree.commit(parent.header.height);
-  if (!equalBytes(root, parent.header.stateRoot)) {
-    throw corrupt("the state in the newest file is not that of its header");
+/** What stands above: V9, stateHeight. */
+const shownAbove = (anchor: Uint8Array, root: Root): bigint =>
+  !equalBytes(root.digest, anchor) && root.view === root.justView + 1n
+    ? root.height - 1n
+    : root.commitHeight;
+
+class Replay {
+  readonly #provider: CryptoProvider;
+  readonly #params: ChainParams;
+  readonly #tree: AuthenticatedTree;
+  readonly #judge: Judge;
+  readonly #sizes: number[] = [];
+  readonly #roots = new Map<bigint, Uint8Array>();
+  readonly #pending = new Map<string, Pending>();
+  readonly #qcs = new Map<string, QuorumCert>();
+  #others: Exclude<StoredRecord, { type: "block" }>[] = [];
+  #root: Root;
+  #rootQc: QuorumCert | undefined;
+  #newest: Block | undefined;
+  readonly #showing = new Map<bigint, bigint>();
+  /** The newest committed block, and the hash of its child; of a base the block is in the file before. */
+  #head: { readonly block: Block | undefined; readonly child: Uint8Array } | undefined;
+  #changedAt: bigint;
+
+  constructor(
+    provider: CryptoProvider,
+    params: ChainParams,
+    tree: AuthenticatedTree,
+    judge: Judge,
+    base: Base,
+  ) {
+    this.#provider = provider;
+    this.#params = params;
+    this.#tree = tree;
+    this.#judge = judge;
+    const { anchor } = judge;
+    this.#root = { ...anchor, justView: 0n, commitHeight: anchor.height };
+    if (base.root !== undefined) {
+      const { qc, shown, child, ...root } = base.root;
+      this.#root = root;
+      this.#rootQc = qc;
+      this.#head = { block: undefined, child };
+      for (const { height, root: after } of shown) this.#roots.set(height, after);
+    }
+    for (const { key, value } of base.state) tree.set(key, value);
+    // Of a new chain, and of one that begins anew.
+    if (tree.get(paramsKey) === undefined) setGenesis(tree, params);
+    this.#roots.set(this.#root.height, tree.commit(this.#root.height));
+    this.#sizes.push(...keptSizes(unwrap(tree.at(this.#root.height), "a base")));
+    this.#changedAt = this.#root.height;
+  }
+
+  take(record: LogRecord): void {
+    switch (record.type) {
+      case "block": {
+        const { block, txs } = record;
+        this.#pending.set(keyOf(blockOf(this.#provider, block, txs).id), { block, txs });
+        break;
+      }
+      case "committed":
+        for (const digest of record.digests) this.#commit(digest);
+        this.#head = { block: this.#newest, child: record.child };
+        this.#forget(record.child);
+        break;
+      case "envelope": {
+        const { envelope } = record;
+        // Alone, a vote is its certificate; the engine verifies it, and so does whoever needs one of a root.
+        const qc = quorumCertOf(this.#judge.set, [envelope]);
+        if (envelope.kind === "vote") this.#qcs.set(keyOf(envelope.digest), qc);
+        this.#others.push(record);
+        break;
+      }
+      case "tc":
+        this.#others.push(record);
+    }
+  }
+
+  #commit(digest: Uint8Array): void {
+    const found = this.#pending.get(keyOf(digest));
+    const root = this.#root;
+    const bad = (message: string): OperationError =>
+      corrupt(`block ${root.height + 1n}: ${message}`);
+    if (found === undefined) throw bad("it is marked and not there");
+    const block = blockOf(this.#provider, found.block, found.txs);
+    const { header, txs } = block;
+    const follows =
+      equalBytes(header.parent, root.digest) &&
+      header.height === root.height + 1n &&
+      header.justify.view === root.view &&
+      header.timeMs > root.timeMs;
+    if (!follows) throw bad("it does not follow the one before");
+    if (!equalBytes(header.payloadRoot, payloadRootOf(this.#provider, txs))) {
+      throw bad("other transactions are there");
+    }
+    const shown = this.#roots.get(header.stateHeight);
+    if (shown !== undefined && !equalBytes(shown, header.stateRoot)) {
+      throw bad("its transactions lead to another state");
+    }
+    this.#execute(block);
+    this.#newest = block;
+    this.#root = {
+      view: header.view,
+      digest: block.id,
+      height: header.height,
+      timeMs: header.timeMs,
+      justView: header.justify.view,
+      commitHeight: shownAbove(this.#judge.anchor.digest, root),
+    };
+  }
+
+  #execute({ header, txs }: Block): void {
+    const { height, timeMs, stateHeight } = header;
+    if (!this.#showing.has(stateHeight)) this.#showing.set(stateHeight, height);
+    const context = {
+      provider: this.#provider,
+      params: this.#params,
+      height,
+      timeMs,
+      sizes: this.#sizes,
+      trusted: true,
+    };
+    // As when it was committed: what does not apply changes nothing.
+    for (const tx of txs) applyTx(this.#tree, context, tx);
+    this.#roots.set(height, this.#tree.commit(height));
+    if (txs.length > 0) this.#changedAt = height;
+  }
+
+  /** What is below the newest committed block; its certificate is kept. */
+  #forget(child: Uint8Array): void {
+    const { height, view, digest } = this.#root;
+    this.#rootQc = this.#qcs.get(keyOf(digest)) ?? this.#pending.get(keyOf(child))?.block.justify;
+    for (const [key, { block }] of this.#pending) {
+      if (block.header.height <= height) this.#pending.delete(key);
+    }
+    for (const [key, qc] of this.#qcs) if (qc.view < view) this.#qcs.delete(key);
+    this.#others = this.#others.filter((record) => viewOf(record) > view);
+    const kept = height - BigInt(versionsKept - 1);
+    this.#tree.prune(kept > 0n ? kept : 0n);
+    for (const each of this.#roots.keys()) {
+      if (each >= kept) continue;
+      this.#roots.delete(each);
+      this.#showing.delete(each);
+    }
+  }
+
+  async #headOf(read: ReadBlock): Promise<Head | undefined> {
+    if (this.#head === undefined) return undefined;
+    const { height, digest } = this.#root;
+    const block = this.#head.block ?? (await read(height));
+    const child = this.#pending.get(keyOf(this.#head.child))?.block.header;
+    const childQc = this.#qcs.get(keyOf(this.#head.child));
+    const blockQc = this.#rootQc;
+    const isThere = block !== undefined && equalBytes(block.id, digest);
+    if (!isThere || child === undefined || childQc === undefined || blockQc === undefined) {
+      throw corrupt(`block ${height}: what commits it is not there`);
+    }
+    const cert = { block: block.header, child, blockQc, childQc };
+    const verdict = this.#judge.commitCert(cert);
+    if (!verdict.ok) throw corrupt(`block ${height}: ${verdict.error.message}`);
+    return { block, cert };
+  }
+
+  async finish(read: ReadBlock): Promise<ChainStart> {
+    const head = await this.#headOf(read);
+    const rootQc = this.#rootQc;
+    const certified = [...this.#qcs.values()].filter(({ view }) => view > this.#root.view);
+    const high = certified
+      .filter(({ digest }) => this.#pending.has(keyOf(digest)))
+      .toSorted((a, b) => (a.view < b.view ? 1 : -1))
+      .at(0);
+    return {
+      judge: this.#judge,
+      root: this.#root,
+      rootQc,
+      records: [...this.#blocks(), ...this.#others],
+      pending: this.#pending,
+      high: high?.digest ?? this.#root.digest,
+      head,
+      sizes: this.#sizes,
+      roots: this.#roots,
+      showing: this.#showing,
+      changedAt: this.#changedAt,
+    };
+  }
+
+  #blocks(): readonly WalRecord[] {
+    return [...this.#pending.values()].map(({ block }) => ({ type: "block", block }));
+  }
+}
+
+const viewOf = (record: Exclude<StoredRecord, { type: "block" }>): bigint => {
+  switch (record.type) {
+    case "tc":
+      return record.tc.view;
+    case "envelope":
+      return record.envelope.view;
   }
 };
 
 export const replay = async (
-  segments: Segments,
+  log: Log,
   provider: CryptoProvider,
   params: ChainParams,
   tree: AuthenticatedTree,
-): Promise<Recovered> => {
-  const base = await segments.base();
-  const parent = parentOf(provider, params, base);
-  restoreBase(tree, base, parent);
-  const version = tree.version === undefined ? undefined : unwrap(tree.at(tree.version), "a base");
-  const sizes: number[] = version === undefined ? [] : [...keptSizes(version)];
-  let head = parent;
-  let unsigned: Proposal | undefined;
-  // Only the newest states are read again; those before are passed through.
-  let left = segments.blocks;
-  for await (const { proposal, seal } of segments.replay()) {
-    const checked = checkProposal(provider, params.chain, head, proposal);
-    if (!checked.ok) throw corrupt(checked.error.message);
-    const { height, timeMs, stateRoot } = proposal.header;
-    if (tree.get(paramsKey) === undefined) setGenesis(tree, params);
-    const context = { provider, params, height, timeMs, sizes, trusted: seal !== undefined };
-    for (const tx of proposal.txs) {
-      const applied = applyTx(tree, context, tx);
-      if (!applied.ok) throw corrupt(`block ${height}: ${applied.error.message}`);
-    }
-    left--;
-    if (left < versionsKept && !equalBytes(tree.commit(height), stateRoot)) {
-      throw corrupt(`block ${height}: its transactions lead to another state`);
-    }
-    if (seal === undefined) unsigned = proposal;
-    else head = { ...proposal, ...seal };
+): Promise<{
+  readonly start: ConsensusStart;
+  readonly signature: Uint8Array;
+  readonly at: ChainStart;
+}> => {
+  const base = await log.base();
+  const start = schema.decode(consensusStart, base.start);
+  if (!start.ok) throw corrupt(`the epoch's start: ${start.error.message}`);
+  if (!equalBytes(start.value.chain, params.chain)) throw corrupt("it is of another chain");
+  if (!verifyStart(provider, params.identity, start.value, base.signature)) {
+    throw corrupt("the epoch's start is not signed by the Guardian");
   }
-  if (head !== undefined && !verifySeal(provider, params.identity, head.encoded, head)) {
-    throw corrupt(`block ${head.header.height}: the signature is not the Guardian's`);
-  }
-  return { head, unsigned, sizes };
+  const replayed = new Replay(provider, params, tree, judgeOf(provider, start.value), base);
+  for await (const record of log.records()) replayed.take(record);
+  const at = await replayed.finish((height) => log.read(height));
+  return { start: start.value, signature: base.signature, at };
 };
 
-/** Compares with what the Guardian remembers; the seal that a crash kept from the disk, if any. */
+const newestOf = (at: ChainStart): Envelope | undefined => {
+  let newest: Envelope | undefined;
+  for (const record of at.records) if (record.type === "envelope") newest = record.envelope;
+  return newest;
+};
+
+/** Compares with what the Guardian remembers; what a crash kept from the disk, if anything. */
 export const reconcile = (
-  head: Block | undefined,
-  unsigned: Proposal | undefined,
-  signing: SigningState,
-): Seal | undefined => {
-  const { slot, headerHash, counter, signature } = signing;
-  if (unsigned !== undefined && equalBytes(headerHash, unsigned.id)) return { counter, signature };
-  if (slot === 0n && head === undefined) return undefined;
-  if (head !== undefined && equalBytes(headerHash, head.id)) return undefined;
-  const ours = head?.header.slot ?? 0n;
-  const where = `slot ${slot} ${toHex(headerHash).slice(0, 16)} was signed last, the chain has ${ours}`;
-  throw new OperationError(slot > ours ? "E_CHAIN_BEHIND" : "E_CHAIN_AHEAD", where);
+  provider: CryptoProvider,
+  start: ConsensusStart,
+  at: ChainStart,
+  signing: SigningState | undefined,
+): Envelope | undefined => {
+  const ahead = (message: string): OperationError => new OperationError("E_CHAIN_AHEAD", message);
+  const behind = (message: string): OperationError => new OperationError("E_CHAIN_BEHIND", message);
+  if (signing === undefined) throw ahead("the Guardian knows of no epoch, the chain has one");
+  if (!equalBytes(startHash(provider, start), startHash(provider, signing.start))) {
+    const where = `the chain is in epoch ${start.epoch.number}, the Guardian in ${signing.start.epoch.number}`;
+    throw start.epoch.number < signing.start.epoch.number ? behind(where) : ahead(where);
+  }
+  const { last, highView } = signing;
+  const own = newestOf(at);
+  const where = `envelope ${last?.counter ?? 0n} was signed last, the chain has ${own?.counter ?? 0n}`;
+  if (last === undefined || (own !== undefined && own.counter > last.counter)) {
+    if (own === undefined && at.head === undefined) return undefined;
+    throw ahead(where);
+  }
+  const isKnown = own !== undefined && own.counter === last.counter;
+  if (isKnown && !sameBody(own, last)) throw ahead(`two envelopes ${last.counter} differ`);
+  const isHeld = equalBytes(last.digest, zeroHash) || at.pending.has(keyOf(last.digest));
+  if (!isKnown && !isHeld) throw behind(where);
+  const views = at.records.map((record) =>
+    record.type === "envelope" && record.envelope.kind === "vote" ? record.envelope.view : 0n,
+  );
+  const highest = [at.root.view, ...views].reduce((a, b) => (a > b ? a : b));
+  if (highView > highest) throw behind(`view ${highView} is certified, the chain has ${highest}`);
+  return isKnown ? undefined : last;
 };

@@ -25,7 +25,7 @@ import {
   verifyCheckpoint,
   verifyConsistency,
 } from "@ioi/crypto";
-import type { AuthenticatedTree, StateView } from "@ioi/state";
+import type { AuthenticatedTree, StateEntry, StateView } from "@ioi/state";
 import {
   type AnchoredCheckpoint,
   anchoredCheckpoint,
@@ -35,7 +35,7 @@ import {
   chainTx,
   schema,
 } from "@ioi/wire";
-import { checkpointsKept } from "./limits.ts";
+import { checkpointsKept, scanEntriesMax } from "./limits.ts";
 
 export const paramsKey: Uint8Array = utf8Encode("chain/params");
 export const checkpointKey: Uint8Array = utf8Encode("receipts/checkpoint");
@@ -129,6 +129,18 @@ export const keptSizes = (view: StateView): readonly number[] => {
   }
 };
 
+/** Everything in the newest version. */
+export const allOf = (tree: AuthenticatedTree): readonly StateEntry[] => {
+  const view = tree.version === undefined ? undefined : tree.at(tree.version);
+  const entries: StateEntry[] = [];
+  while (view?.ok === true) {
+    const found = view.value.prefixScan(new Uint8Array(0), scanEntriesMax, entries.at(-1)?.key);
+    if (found.length === 0) break;
+    entries.push(...found);
+  }
+  return entries;
+};
+
 export interface BlockContext {
   readonly provider: CryptoProvider;
   readonly params: ChainParams;
@@ -136,7 +148,7 @@ export interface BlockContext {
   readonly timeMs: number;
   /** Sizes that the state keeps, oldest first; kept up to date here. */
   readonly sizes: number[];
-  /** The transaction is known to be valid: it stands in a block that the Guardian signed. */
+  /** The transaction is known to be valid: it was checked before it was proposed. */
   readonly trusted: boolean;
 }
 
@@ -177,7 +189,8 @@ export const applyTx = (
   return ok(true);
 };
 
-const readNote = (note: string): Result<Verified, TxError> => {
+/** What a note says, whoever signed it. */
+export const readNote = (note: string): Result<Verified, TxError> => {
   const parsed = parseCheckpoint(note);
   if (!parsed.ok) return parsed;
   const { size, root } = parsed.value.checkpoint;

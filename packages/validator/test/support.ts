@@ -1,6 +1,14 @@
 /** A Guardian, a receipt log and a disk around a chain; all of it in one process. */
 import assert from "node:assert/strict";
-import { concatBytes, equalBytes, type Files, OperationError, toHex, utf8Encode } from "@ioi/base";
+import {
+  concatBytes,
+  equalBytes,
+  type Files,
+  OperationError,
+  type Random,
+  toHex,
+  utf8Encode,
+} from "@ioi/base";
 import {
   type CryptoProvider,
   leafHash,
@@ -8,11 +16,11 @@ import {
   type PrivateKey,
   signCheckpoint,
 } from "@ioi/crypto";
-import { Headers } from "@ioi/guardian";
+import { ChainSigner } from "@ioi/guardian";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { SimClock, SimFiles, SimLog, SimRandom } from "@ioi/sim";
-import { type Block, ChainNode, type HeaderSigner } from "@ioi/validator";
-import type { ChainParams } from "@ioi/wire";
+import { type Block, ChainNode, type SessionSigner } from "@ioi/validator";
+import { blockHeader, type ChainParams, schema, signerRequest } from "@ioi/wire";
 
 /**
  * Signatures that anybody could make, in no time: for runs of thousands of lives, in which nobody
@@ -60,15 +68,22 @@ export class Receipts {
 }
 
 /** `log.now` may be exchanged while it is used. */
-export const signerOf = (headers: Headers, log: { now: Receipts }): HeaderSigner => ({
-  sign: async (header) => await headers.sign(header),
+export const signerOf = (session: ChainSigner, log: { now: Receipts }): SessionSigner => ({
+  begin: async () => await session.begin(params.chain),
   state: async () => {
-    const { last } = headers;
-    const none = new Uint8Array(0);
-    return last === undefined
-      ? { slot: 0n, counter: 0n, headerHash: none, header: none, signature: none }
-      : { ...last, headerHash: last.hash };
+    const { signing, former } = session;
+    return {
+      signing,
+      former: former === undefined ? undefined : { ...former, header: former.encoded },
+    };
   },
+  sign: async (slots) =>
+    await session.sign(
+      slots.map(({ request, block }) => ({
+        request: schema.encode(signerRequest, request),
+        header: block === undefined ? new Uint8Array(0) : schema.encode(blockHeader, block.header),
+      })),
+    ),
   consistency: async (from, to) => {
     const { tree } = log.now;
     if (to > tree.size) throw new OperationError("E_RPC_MALFORMED", "no such size");
@@ -76,11 +91,18 @@ export const signerOf = (headers: Headers, log: { now: Receipts }): HeaderSigner
   },
 });
 
-export const openHeaders = (
+export const openSession = (
   files: Files,
   provider: CryptoProvider = nodeCrypto,
-): Promise<Headers> =>
-  Headers.open({ files, random: new SimRandom("h"), provider, identity, recordsMax: 6 });
+  random: Random = new SimRandom("h"),
+): Promise<ChainSigner> =>
+  ChainSigner.open({
+    files,
+    random,
+    provider,
+    keys: { identity, chainSession: (nonce) => provider.sha256(nonce) },
+    recordsMax: 6,
+  });
 
 export interface LifeOptions {
   readonly files: Files;
@@ -99,17 +121,17 @@ export class Life {
   /** The log that the signer proves from. */
   readonly proving: { now: Receipts };
   readonly chain: ChainNode;
-  readonly headers: Headers;
+  readonly session: ChainSigner;
   readonly bugs: unknown[] = [];
   readonly blocks: Block[] = [];
 
   private constructor(
     chain: ChainNode,
-    headers: Headers,
+    session: ChainSigner,
     parts: { clock: SimClock; log: SimLog; receipts: Receipts; proving: { now: Receipts } },
   ) {
     this.chain = chain;
-    this.headers = headers;
+    this.session = session;
     this.clock = parts.clock;
     this.log = parts.log;
     this.receipts = parts.receipts;
@@ -121,7 +143,7 @@ export class Life {
   static async begin(options: LifeOptions): Promise<Life> {
     const { files, receipts = new Receipts(), clock = new SimClock() } = options;
     const { provider = nodeCrypto } = options;
-    const headers = await openHeaders(files, provider);
+    const session = await openSession(files, provider);
     const log = new SimLog();
     const proving = { now: receipts };
     const chain = await ChainNode.open({
@@ -130,17 +152,17 @@ export class Life {
       clock,
       log,
       provider,
-      signer: signerOf(headers, proving),
+      signer: signerOf(session, proving),
       params,
-      idleMs: options.idleMs ?? 60_000,
+      idleMs: options.idleMs ?? 0,
       segmentBlocks: options.segmentBlocks ?? 1000,
       fatal: (error) => assert.fail(error),
     });
-    return new Life(chain, headers, { clock, log, receipts, proving });
+    return new Life(chain, session, { clock, log, receipts, proving });
   }
 
   get height(): number {
-    return Number(this.chain.head?.header.height ?? -1n);
+    return Number(this.chain.head?.header.height ?? 0n);
   }
 
   /** Moves time until the chain is as high, or can go on no more. */
@@ -156,9 +178,17 @@ export class Life {
     }
   }
 
-  /** The newest block holds this checkpoint. */
+  /** The state holds this checkpoint. */
   async anchored(size: number): Promise<void> {
-    await this.when(() => this.chain.head?.header.receiptsSize === size);
+    await this.when(() => this.chain.tip.size === size);
+  }
+
+  /** A committed block shows the newest state. */
+  async shown(): Promise<void> {
+    await this.when(() => {
+      const newest = this.blocks.findLast(({ txs }) => txs.length > 0)?.header.height ?? 0n;
+      return (this.chain.shown ?? -1n) >= newest;
+    });
   }
 
   offer(size: number): void {
@@ -167,7 +197,7 @@ export class Life {
 
   async end(): Promise<void> {
     await this.chain.close();
-    await this.headers.close();
+    await this.session.close();
   }
 }
 

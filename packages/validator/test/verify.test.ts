@@ -5,6 +5,7 @@ import { SeededRandom, toHex, utf8Encode } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { type ChainProof, keyText, parseChainProof, verifyChainProof } from "@ioi/validator/verify";
 import { verifyChain } from "@ioi/verifier";
+import { formerProof } from "./former.ts";
 import { freshFiles, identity, Life, params, stranger } from "./support.ts";
 
 /** `npm run check` looks at fewer; `npm test` at all. */
@@ -16,21 +17,21 @@ const proofs = async (): Promise<readonly ChainProof[]> => {
     life.offer(size);
     await life.anchored(size);
   }
-  const height = life.chain.head?.header.height ?? 0n;
+  await life.shown();
+  const height = life.chain.shown ?? 0n;
   const made: ChainProof[] = [];
   for (const name of ["receipts/checkpoint", "receipts/9", "receipts/10", "chain/params", "x y"]) {
     const key = utf8Encode(name);
     const proved = await life.chain.query(key, height);
     assert.ok(proved.ok);
-    const { value, proof, block } = proved.value;
+    const { value, proof, blockProof } = proved.value;
     made.push({
-      schema: "ioi.chain-proof/1",
+      schema: "ioi.chain-proof/2",
       key: keyText(key),
       value: value === undefined ? null : toHex(value),
       proof: toHex(proof),
-      header: toHex(block.encoded),
-      counter: `${block.counter}`,
-      signature: toHex(block.signature),
+      block: toHex(blockProof),
+      signature: toHex(life.chain.startSignature),
       identity: toHex(identity.publicKey),
     });
   }
@@ -59,6 +60,18 @@ test("what the node proves verifies with its key alone: values and absences", ()
     made.map(({ value }) => value === null),
     [false, false, true, false, true],
   );
+});
+
+test("a proof that a former version printed verifies as it did, and altered it does not", () => {
+  const former = formerProof();
+  assert.equal(accepted(former), true);
+  for (const name of ["value", "proof", "header", "counter", "signature", "identity"]) {
+    const value = `${former[name]}`;
+    const altered = `${value.slice(0, -1)}${value.at(-1) === "0" ? "1" : "0"}`;
+    assert.equal(accepted({ ...former, [name]: altered }), false, name);
+  }
+  assert.equal(accepted({ ...former, block: "" }), false);
+  assert.equal(accepted({ ...former, schema: "ioi.chain-proof/2" }), false);
 });
 
 test("another key, another chain, another value, a value as absent, an absence as a value", () => {

@@ -1,13 +1,15 @@
 /**
- * Verifies a proof of the chain (`ioi.chain-proof/1`): that a key of its state has a value, or has
- * none, under a header that the Guardian signed.
+ * Verifies a proof of the chain (`ioi.chain-proof/2`): that a key of its state has a value, or has none, in
+ * a state that a committed block shows, under a start that the Guardian signed; and one of format 1,
+ * under a header that the Guardian signed itself.
  *
  * Source: penumbra `jmt` with SHA-256 for the state's tree. A second implementation on purpose; see
  * `receipts.ts`. It does not show that the header is the newest, nor that no other header of its
  * height was signed: with a software anchor the machine's owner can roll back.
  */
 import { equalBytes, err, ok, type Result, toHex, utf8Decode, utf8Encode } from "@ioi/base";
-import { chainHeader, headerStatement, schema } from "@ioi/wire";
+import { blockProof, chainHeader, consensusStart, headerStatement, schema } from "@ioi/wire";
+import { commitComplaint, headerHash } from "./commit.ts";
 import { type Fields, hexOf, objectOf } from "./form.ts";
 import { stateProofBytesMax } from "./limits.ts";
 import { hashBytes, isSignedBy, sha256, under } from "./primitives.ts";
@@ -25,7 +27,11 @@ export interface ChainReport {
   readonly reason: string | null;
 }
 
-const names = ["schema", "key", "value", "proof", "header", "counter", "signature", "identity"];
+const common = ["schema", "key", "value", "proof", "signature", "identity"];
+const namesOf: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ["ioi.chain-proof/1", [...common, "header", "counter"]],
+  ["ioi.chain-proof/2", [...common, "block"]],
+]);
 
 const stateProof = schema.record({
   leaf: schema.optional(
@@ -93,16 +99,55 @@ const keyOf = (text: string): Uint8Array | undefined => {
 };
 
 const readFields = (value: unknown): Result<Fields, FormError> => {
-  const fields = objectOf(value, names);
-  const isWhole =
-    fields?.["schema"] === "ioi.chain-proof/1" &&
-    names.every((name) => {
-      const field = fields[name];
-      return typeof field === "string" || (name === "value" && field === null);
-    });
-  return fields !== undefined && isWhole
+  const form = objectOf(value, [...common, "header", "counter", "block"]);
+  const names = namesOf.get(form?.["schema"]);
+  const fields = names === undefined ? undefined : objectOf(value, names);
+  const isWhole = names?.every((name) => {
+    const field = fields?.[name];
+    return typeof field === "string" || (name === "value" && field === null);
+  });
+  return fields !== undefined && isWhole === true
     ? ok(fields)
     : err({ code: "E_VERIFY_FORM", message: "it is no proof of the chain" });
+};
+
+/** What a signed header says of the state, or what is wrong with it. */
+interface Shown {
+  readonly chain: Uint8Array;
+  readonly header: Uint8Array;
+  readonly height: bigint;
+  readonly stateRoot: Uint8Array;
+}
+
+const byBlock = (fields: Fields, trusted: Uint8Array): Shown | string => {
+  const [bytes, signature] = [hexOf(fields["block"]), hexOf(fields["signature"])];
+  const decoded = bytes === undefined ? undefined : schema.decode(blockProof, bytes);
+  if (decoded?.ok !== true || signature === undefined) return "the block's proof is malformed";
+  const { start, commit } = decoded.value;
+  const statement = under("ioi/guardian/start/v1", schema.encode(consensusStart, start));
+  if (!isSignedBy(trusted, statement, signature)) return "the signature does not fit the start";
+  const wrong = commitComplaint(decoded.value);
+  if (wrong !== undefined) return wrong;
+  const { stateHeight: height, stateRoot, chain } = commit.block;
+  return { chain, header: headerHash(commit.block), height, stateRoot };
+};
+
+const byHeader = (fields: Fields, trusted: Uint8Array): Shown | string => {
+  const [encoded, signature] = [hexOf(fields["header"]), hexOf(fields["signature"])];
+  const counter = String(fields["counter"]);
+  if (!encoded || !signature || !/^(?:0|[1-9]\d{0,19})$/.test(counter)) {
+    return "a field is not hex or not a number";
+  }
+  const decoded = schema.decode(chainHeader, encoded);
+  if (!decoded.ok) return "the header is malformed";
+  if (BigInt(counter) >= 1n << 64n) return "the counter is too large";
+  const signed = { version: 1, header: encoded, counter: BigInt(counter) };
+  const statement = schema.encode(headerStatement, signed);
+  if (!isSignedBy(trusted, under("ioi/guardian/header/v1", statement), signature)) {
+    return "the signature does not fit";
+  }
+  const { chain, height, stateRoot } = decoded.value;
+  return { chain, header: sha256(under("ioi/chain/header/v1", encoded)), height, stateRoot };
 };
 
 /** The height and the header's hash, or what is wrong. */
@@ -111,32 +156,24 @@ const judge = (
   trusted: Uint8Array,
   chain: Uint8Array | undefined,
 ): { readonly header?: Uint8Array; readonly height?: bigint; readonly reason?: string } => {
-  const text = (name: string): string => String(fields[name]);
-  const key = keyOf(text("key"));
+  const key = keyOf(String(fields["key"]));
   const value = fields["value"] === null ? undefined : hexOf(fields["value"]);
-  const [proof, encoded] = [hexOf(fields["proof"]), hexOf(fields["header"])];
-  const [signature, identity] = [hexOf(fields["signature"]), hexOf(fields["identity"])];
-  const isNumber = /^(?:0|[1-9]\d{0,19})$/.test(text("counter"));
+  const [proof, identity] = [hexOf(fields["proof"]), hexOf(fields["identity"])];
   if (key === undefined) return { reason: "the key is not in its one form" };
   if (fields["value"] !== null && value === undefined) return { reason: "the value is not hex" };
-  if (!proof || !encoded || !signature || !identity || !isNumber) {
-    return { reason: "a field is not hex or not a number" };
+  if (!proof || !identity) return { reason: "a field is not hex" };
+  if (!equalBytes(identity, trusted)) {
+    return { reason: "it is by another identity than the trusted one" };
   }
-  const decoded = schema.decode(chainHeader, encoded);
-  if (!decoded.ok) return { reason: "the header is malformed" };
-  const header = sha256(under("ioi/chain/header/v1", encoded));
-  const { height, stateRoot, chain: of } = decoded.value;
-  const bad = (reason: string) => ({ header, height, reason });
-  if (!equalBytes(identity, trusted)) return bad("it is by another identity than the trusted one");
-  if (chain !== undefined && !equalBytes(chain, of)) return bad("it is of another chain");
-  const counter = BigInt(text("counter"));
-  if (counter >= 1n << 64n) return bad("the counter is too large");
-  const statement = schema.encode(headerStatement, { version: 1, header: encoded, counter });
-  if (!isSignedBy(trusted, under("ioi/guardian/header/v1", statement), signature)) {
-    return bad("the signature does not fit");
+  const isFormer = fields["schema"] === "ioi.chain-proof/1";
+  const shown = isFormer ? byHeader(fields, trusted) : byBlock(fields, trusted);
+  if (typeof shown === "string") return { reason: shown };
+  const { header, height } = shown;
+  if (chain !== undefined && !equalBytes(chain, shown.chain)) {
+    return { header, height, reason: "it is of another chain" };
   }
-  const reason = stateComplaint(stateRoot, key, value, proof);
-  return reason === undefined ? { header, height } : bad(reason);
+  const reason = stateComplaint(shown.stateRoot, key, value, proof);
+  return reason === undefined ? { header, height } : { header, height, reason };
 };
 
 /** The report on parsed JSON, or that it has not the form of a proof. Total. */

@@ -139,7 +139,7 @@ const forgottenHeaders: BadInputCase = {
   run: async (means) => {
     using scratch = new Scratch();
     const data = await usedFolder(scratch, means.signal);
-    fs.rmSync(path.join(data, "guardian/headers.log"));
+    fs.rmSync(path.join(data, "guardian/session.log"));
     return answered(await start(means, data), 5, "E_CHAIN_AHEAD", /backup/);
   },
 };

@@ -1,33 +1,34 @@
 /**
  * The control: the same chain and the same signer, in this process, on a disk that keeps nothing of
- * what it promised to keep. The judge must find what is lost, and slots that were signed twice.
+ * what it promised to keep. The judge must find what is lost, and views that were voted in twice.
  */
 import { InvariantError, OperationError, toHex, utf8Encode } from "@ioi/base";
 import { leafHash, MerkleTree } from "@ioi/crypto";
-import { Headers } from "@ioi/guardian";
+import { ChainSigner } from "@ioi/guardian";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { SimClock, SimFiles, SimLog, SimRandom } from "@ioi/sim";
 import { type Block, ChainNode } from "@ioi/validator";
+import { blockHeader, type ConsensusStart, schema, signerRequest } from "@ioi/wire";
 import { type Judgement, judgeChain, type Shown } from "./judge.ts";
 
-const shownOf = (block: Block): Shown => ({
-  id: toHex(block.id),
-  header: block.header,
-  encoded: block.encoded,
-  counter: block.counter,
-  signature: block.signature,
+const shownOf = ({ id, header, justify, txs }: Block): Shown => ({
+  id: toHex(id),
+  header,
+  justify,
+  txs,
 });
 
 const blocksPerLife = 5;
+const chainId = new Uint8Array(32).fill(1);
 
 const live = async (
   files: SimFiles,
   clock: SimClock,
   identity: ReturnType<typeof nodeCrypto.generate<"ml-dsa-65">>,
-): Promise<readonly Shown[]> => {
+): Promise<{ readonly shown: readonly Shown[]; readonly start: ConsensusStart }> => {
   const random = new SimRandom("control");
-  const headers = await Headers.open({ files, random, provider: nodeCrypto, identity });
-  const none = new Uint8Array(0);
+  const keys = { identity, chainSession: (nonce: Uint8Array) => nodeCrypto.sha256(nonce) };
+  const session = await ChainSigner.open({ files, random, provider: nodeCrypto, keys });
   const chain = await ChainNode.open({
     files,
     random,
@@ -35,19 +36,21 @@ const live = async (
     log: new SimLog(),
     provider: nodeCrypto,
     signer: {
-      sign: async (header) => await headers.sign(header),
-      state: async () => ({
-        slot: headers.last?.slot ?? 0n,
-        counter: headers.last?.counter ?? 0n,
-        headerHash: headers.last?.hash ?? none,
-        header: headers.last?.header ?? none,
-        signature: headers.last?.signature ?? none,
-      }),
+      begin: async () => await session.begin(chainId),
+      state: async () => ({ signing: session.signing, former: undefined }),
+      sign: async (slots) =>
+        await session.sign(
+          slots.map(({ request, block }) => ({
+            request: schema.encode(signerRequest, request),
+            header:
+              block === undefined ? new Uint8Array(0) : schema.encode(blockHeader, block.header),
+          })),
+        ),
       consistency: async () => [],
     },
     params: {
       version: 1,
-      chain: new Uint8Array(32),
+      chain: chainId,
       identity: identity.publicKey,
       origin: "ioi/receipts/control",
     },
@@ -65,9 +68,9 @@ const live = async (
     await clock.advance(50);
   }
   await chain.close();
-  await headers.close();
+  await session.close();
   if (bugs.length > 0) throw new InvariantError(`the control's chain ended: ${String(bugs[0])}`);
-  return shown;
+  return { shown, start: chain.epochStart };
 };
 
 /** Two lives on one disk; `keeps`: the second finds what the first was promised. */
@@ -79,9 +82,9 @@ export const twoLives = async (keeps: boolean): Promise<Judgement> => {
   const second = await live(keeps ? disk.kill() : new SimFiles({ seed: "other" }), clock, identity);
   const tree = new MerkleTree(nodeCrypto);
   tree.append(leafHash(nodeCrypto, utf8Encode("")));
-  const chain = keeps ? [...first, ...second] : second;
-  return judgeChain([...first, ...second], chain, {
-    identity: identity.publicKey,
+  const chain = keeps ? [...first.shown, ...second.shown] : second.shown;
+  return judgeChain([...first.shown, ...second.shown], chain, {
+    start: second.start,
     rootAt: (size) => (size <= tree.size ? tree.root(size) : undefined),
   });
 };

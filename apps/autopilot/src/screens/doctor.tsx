@@ -309,8 +309,12 @@ const Chain = (): ReactElement => {
         </dd>
       </div>
       <div>
+        <dt>Grade</dt>
+        <dd>{data.grade === "local" ? "local: this machine alone decides" : data.grade}</dd>
+      </div>
+      <div>
         <dt>Anchor</dt>
-        <dd>{data.grade}</dd>
+        <dd>{data.anchor}</dd>
       </div>
     </dl>
   );

@@ -103,8 +103,12 @@ export const backup: Handler<BackupOptions> = async (context, { args, options })
   return exitCodes.done;
 };
 
-/** What must never go back: the order of tickets and of the chain's slots. */
-const risingLogs = ["guardian/receipts.log", "guardian/headers.log"] as const;
+/** What must never go back: the order of tickets and of the chain's votes, headers of its format 1 as well. */
+const risingLogs = [
+  "guardian/receipts.log",
+  "guardian/session.log",
+  "guardian/headers.log",
+] as const;
 const pieceBytes = 1_048_576;
 
 /** Whether `longer` begins with every byte of `shorter`; a file that is not there is empty. */

@@ -2,7 +2,15 @@
  * `ioi chain`: status, blocks and proofs of the local chain, from the public port; verification and
  * reset offline.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { exitCodes, OperationError, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
@@ -17,14 +25,7 @@ import {
   parseChainProof,
   verifyChainProof,
 } from "@ioi/validator";
-import {
-  anchoredCheckpoint,
-  type ChainHeader,
-  chainHeader,
-  chainParams,
-  type pb,
-  schema,
-} from "@ioi/wire";
+import { anchoredCheckpoint, type BlockHeader, blockHeader, chainParams, schema } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";
 import { visible } from "../io.ts";
 import { chainIdIn, openNode } from "../kernel/chain.ts";
@@ -49,13 +50,15 @@ export const status: Handler<object> = async (context) => {
     mode: reply.mode,
     ready: reply.ready,
     height: has ? Number(reply.height) : null,
-    slot: has ? Number(reply.slot) : null,
-    counter: has ? Number(reply.counter) : null,
+    view: has ? String(reply.view) : null,
+    grade: has ? reply.grade : null,
     head: has ? toHex(reply.head) : null,
-    stateRoot: has ? toHex(reply.stateRoot) : null,
+    state: has ? { height: Number(reply.stateHeight), root: toHex(reply.stateRoot) } : null,
     time: has ? time(reply.timeMs) : null,
     receipts: has ? { size: Number(reply.receiptsSize), root: toHex(reply.receiptsRoot) } : null,
     firstHeight: Number(reply.firstHeight),
+    epoch: Number(reply.epoch),
+    start: toHex(reply.start),
     idleBlockMs: reply.idleBlockMs,
     identity: toHex(reply.identity),
     anchor: reply.anchor,
@@ -63,17 +66,18 @@ export const status: Handler<object> = async (context) => {
   output.line(`chain ${toHex(reply.chainId)}, ${reply.mode}`);
   if (!has) output.line("no block yet");
   else {
-    output.line(`block ${reply.height} of ${time(reply.timeMs)}, slot ${reply.slot}`);
-    output.line(`  header ${toHex(reply.head)}, signature ${reply.counter} of the Guardian`);
-    output.line(`  state ${toHex(reply.stateRoot)}`);
+    output.line(`block ${reply.height} of ${time(reply.timeMs)}, view ${reply.view}`);
+    output.line(`  header ${toHex(reply.head)}, grade ${reply.grade}`);
+    output.line(`  state ${toHex(reply.stateRoot)} after block ${reply.stateHeight}`);
     output.line(`  receipts ${reply.receiptsSize}, root ${toHex(reply.receiptsRoot)}`);
   }
   output.line(`blocks from ${reply.firstHeight} on are kept; anchor: ${reply.anchor}`);
+  output.line(`start ${toHex(reply.start)}, for ./ioi verify block`);
   return exitCodes.done;
 };
 
-const headerOf = (signed: pb.SignedHeader | undefined): ChainHeader => {
-  const decoded = schema.decode(chainHeader, signed?.header ?? new Uint8Array(0));
+const headerOf = (encoded: Uint8Array): BlockHeader => {
+  const decoded = schema.decode(blockHeader, encoded);
   if (decoded.ok) return decoded.value;
   throw new OperationError("E_RPC_MALFORMED", `the node's header: ${decoded.error.message}`);
 };
@@ -102,23 +106,19 @@ export const block: Handler<object> = async (context, { args }) => {
     schema: "ioi.block/1",
     id: toHex(found.id),
     height: Number(header.height),
-    slot: Number(header.slot),
-    counter: Number(found.header?.counter ?? 0n),
+    view: String(header.view),
     parent: toHex(header.parent),
     time: time(header.timeMs),
-    txRoot: toHex(header.txRoot),
-    stateRoot: toHex(header.stateRoot),
-    receipts: { size: header.receiptsSize, root: toHex(header.receiptsRoot) },
+    payloadRoot: toHex(header.payloadRoot),
+    state: { height: Number(header.stateHeight), root: toHex(header.stateRoot) },
     txs: found.txs.map(txView),
-    header: toHex(found.header?.header ?? new Uint8Array(0)),
-    signature: toHex(found.header?.signature ?? new Uint8Array(0)),
+    header: toHex(found.header),
+    justify: toHex(found.justify),
   });
-  output.line(`block ${header.height} of ${time(header.timeMs)}, slot ${header.slot}`);
+  output.line(`block ${header.height} of ${time(header.timeMs)}, view ${header.view}`);
   output.line(`  header ${toHex(found.id)}`);
   output.line(`  parent ${toHex(header.parent)}`);
-  output.line(`  signature ${found.header?.counter ?? 0n} of the Guardian`);
-  output.line(`  state ${toHex(header.stateRoot)}`);
-  output.line(`  receipts ${header.receiptsSize}, root ${toHex(header.receiptsRoot)}`);
+  output.line(`  state ${toHex(header.stateRoot)} after block ${header.stateHeight}`);
   if (found.txs.length === 0) output.line("  no transactions");
   for (const encoded of found.txs) {
     const tx = decodeTx(encoded);
@@ -144,22 +144,50 @@ export const proof: Handler<ProofOptions> = async (context, { args, options: giv
   const height = given.height === undefined ? {} : { height: BigInt(given.height) };
   const reply = await open.node.query({ key, ...height }, options);
   const made: ChainProof = {
-    schema: "ioi.chain-proof/1",
+    schema: "ioi.chain-proof/2",
     key: keyText(key),
     value: reply.found ? toHex(reply.value) : null,
     proof: toHex(reply.proof),
-    header: toHex(reply.header?.header ?? new Uint8Array(0)),
-    counter: `${reply.header?.counter ?? 0n}`,
-    signature: toHex(reply.header?.signature ?? new Uint8Array(0)),
+    block: toHex(reply.blockProof),
+    signature: toHex(reply.startSignature),
     identity: toHex(identity),
   };
   const { output } = context;
   output.value(made);
-  const header = headerOf(reply.header);
-  output.line(`${visible(made.key)} in block ${header.height}:`);
+  output.line(`${visible(made.key)} after block ${reply.height}:`);
   output.line(`  ${reply.found ? visible(describe(key, reply.value)) : "absent"}`);
-  output.line(`  state ${toHex(header.stateRoot)}, proof of ${reply.proof.length} bytes`);
+  output.line(`  proofs of ${reply.proof.length} and ${reply.blockProof.length} bytes`);
   output.line("  with --json: a file that ./ioi chain verify checks");
+  return exitCodes.done;
+};
+
+interface ProveBlockOptions {
+  readonly out: string;
+}
+
+export const proveBlock: Handler<ProveBlockOptions> = async (context, { args, options: given }) => {
+  const height = args[0] === undefined ? undefined : heightOf(args[0]);
+  await using open = await openNode(context);
+  const reply = await open.node.proveBlock(height === undefined ? {} : { height }, options);
+  const file = resolve(context.io.cwd, given.out);
+  try {
+    writeFileSync(file, reply.proof, { flag: "wx", mode: 0o600 });
+  } catch (cause) {
+    throw failWith({ code: "E_CLI_OUT", message: `cannot write ${file}` }, cause);
+  }
+  const start = toHex(reply.start);
+  const { output } = context;
+  output.value({
+    schema: "ioi.block-proof/1",
+    height: Number(reply.height),
+    file,
+    bytes: reply.proof.length,
+    start,
+    startSignature: toHex(reply.startSignature),
+  });
+  output.line(`block ${reply.height}: ${visible(file)}, ${reply.proof.length} bytes`);
+  output.line(`  check it with: ./ioi verify block ${visible(given.out)} --start ${start}`);
+  output.line("  whoever checks it has the start's hash from whom they trust, not with the file");
   return exitCodes.done;
 };
 
@@ -224,7 +252,7 @@ export const verify: Handler<VerifyOptions> = async (context, { args, options: g
     const bytes = keyBytes(made.key) ?? new Uint8Array(0);
     const value = made.value === null ? undefined : Uint8Array.from(Buffer.from(made.value, "hex"));
     output.line(
-      `${output.paint("green", "good")}: block ${verdict.height} says of ${visible(made.key)}:`,
+      `${output.paint("green", "good")}: the state after block ${verdict.height} says of ${visible(made.key)}:`,
     );
     output.line(`  ${value === undefined ? "absent" : visible(describe(bytes, value))}`);
     return exitCodes.done;
@@ -275,6 +303,6 @@ export const reset: Handler<object> = async (context) => {
   const { output } = context;
   output.value({ schema: "ioi.chain-reset/1", movedTo: aside });
   if (aside !== null) output.line(`the blocks were moved to ${aside}`);
-  output.line("the next start begins the blocks anew, after the header that was signed last");
+  output.line("the next start begins the blocks anew, after the one that was voted for last");
   return exitCodes.done;
 };

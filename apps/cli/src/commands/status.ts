@@ -64,6 +64,8 @@ export interface StatusView {
     readonly rolledBack: boolean;
   } | null;
   readonly anchor: string;
+  /** Null: there is no block, or the kernel restarts. */
+  readonly chain: { readonly height: number; readonly grade: string } | null;
   readonly openSessions: number;
   readonly models: {
     /** Id of the model that a task asks where none is named. */
@@ -78,6 +80,19 @@ export interface StatusView {
 
 const mib = (kib: bigint): number => Math.round(Number(kib) / 102.4) / 10;
 
+const chainOf = async (
+  launcher: Awaited<ReturnType<Kernel["launcher"]>>,
+): Promise<StatusView["chain"]> => {
+  try {
+    const { height, grade } = await launcher.chainStatus({}, { deadlineMs: callDeadlineMs });
+    return height === undefined ? null : { height: Number(height), grade };
+  } catch (error) {
+    // While it restarts nobody can say; everything else of the status is there.
+    if (isUnavailable(error)) return null;
+    throw error;
+  }
+};
+
 export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
   const options = { deadlineMs: callDeadlineMs };
   const [launcher, person, models, policy] = await Promise.all([
@@ -86,8 +101,9 @@ export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
     kernel.models(),
     kernel.policy(),
   ]);
-  const [status, guardian, waiting, listed, text, { changes }] = await Promise.all([
+  const [status, chain, guardian, waiting, listed, text, { changes }] = await Promise.all([
     launcher.kernelStatus({}, options),
+    chainOf(launcher),
     person.guardianStatus({}, options),
     person.listApprovals({}, options),
     models.listModels({}, options),
@@ -131,6 +147,7 @@ export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
     receipts: { size: Number(guardian.logSize), durable: guardian.durable },
     memory: memoryOf(guardian.memory),
     anchor: guardian.anchor,
+    chain,
     openSessions: guardian.openSessions,
     models: {
       default: listed.models.find(({ isDefault }) => isDefault)?.id ?? null,
@@ -181,6 +198,9 @@ export const printStatus = (context: CommandContext, status: StatusView): void =
   if (policy.origin === "edited") output.line(`  ${originText(policy.origin)}`);
   const durable = status.receipts.durable ? "" : ", NOT DURABLE";
   output.line(`receipts ${status.receipts.size}${durable}; anchor: ${status.anchor}`);
+  if (status.chain !== null) {
+    output.line(`chain at block ${status.chain.height}, grade ${status.chain.grade}`);
+  }
   output.line(memoryLine(status.memory));
   output.line(`sessions open ${status.openSessions}`);
   for (const line of modelLines(status.models)) output.line(line);

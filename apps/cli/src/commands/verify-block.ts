@@ -1,7 +1,7 @@
 /** `ioi verify block`: a proof of a committed block, by the hash of a trusted start, without a network. */
 import { resolve } from "node:path";
 import { exitCodes, fromHex, toHex } from "@ioi/base";
-import { type Grade, verifyBlockProof } from "@ioi/consensus";
+import { type Grade, gradeText, verifyBlockProof } from "@ioi/consensus";
 import { nodeCrypto } from "@ioi/host/crypto";
 import type { Handler } from "../context.ts";
 import { visible } from "../io.ts";
@@ -9,12 +9,10 @@ import { readBounded } from "../kernel/folder.ts";
 import { proofFileBytesMax } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
 
-const gradeText = (grade: Grade): string => (grade.type === "F2" ? `F2(${grade.x})` : grade.type);
-
 const survives = (grade: Grade): string => {
   switch (grade.type) {
     case "local":
-      return "one validator alone decides here";
+      return "was decided by one validator alone";
     case "F0":
       return "survives any number of malicious hosts, and no broken Guardian";
     case "F2":

@@ -89,7 +89,8 @@ const launcherCalls = (kernel: Kernel): LauncherCalls => ({
       blockMs: status.timeMs < 0n ? 0n : status.timeMs,
       receiptsSize: status.receiptsSize,
       receiptsRoot: toHex(status.receiptsRoot),
-      grade: status.anchor,
+      grade: status.grade,
+      anchor: status.anchor,
     };
   },
   tourFolder: async (_request, { signal }) => {

@@ -14,7 +14,7 @@ import { openFiles, parseLockHolder } from "./files.ts";
 import { dataFormatBytesMax, dataFreeBytesMin, lockHolderBytesMax } from "./limits.ts";
 
 /** 2: receipts of scopes and devices, headers of the chain, models, secrets. 1: before those. */
-export const dataFormat = 2;
+export const dataFormat = 3;
 
 export interface DataFolder extends AsyncDisposable {
   /** Absolute, links resolved. */

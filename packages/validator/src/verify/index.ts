@@ -1,6 +1,8 @@
 /**
- * What a stranger checks without the node: that a key of the chain's state has a value, or has none,
- * under a header that the Guardian signed. Pure: a file and the Guardian's public key are enough.
+ * What a stranger checks without the node: that a key of the chain's state has a value, or has none, in a
+ * state that a committed block shows. Pure: a file and the Guardian's public key are enough, since the
+ * Guardian's identity signs the start that the block's proof begins at. Proofs of format 1, of headers
+ * that the identity signed itself, are checked as well.
  */
 import {
   equalBytes,
@@ -13,25 +15,37 @@ import {
   utf8Decode,
   utf8Encode,
 } from "@ioi/base";
-import type { CryptoProvider } from "@ioi/crypto";
+import { startHash, verifyBlockProof } from "@ioi/consensus";
+import { type CryptoProvider, domainBytes, domains, identityAlgorithm } from "@ioi/crypto";
 import { jellyfish } from "@ioi/state";
-import { type ChainHeader, chainHeader, schema } from "@ioi/wire";
-import { headerId, verifySeal } from "../block.ts";
+import { blockProof, chainHeader, consensusStart, schema } from "@ioi/wire";
+import { headerId, verifySeal } from "../former/block.ts";
 
-/** As `./ioi chain proof KEY --json` prints it; bytes in hex. */
-export interface ChainProof {
-  readonly schema: "ioi.chain-proof/1";
+interface Claim {
   /** As text where it is text; else as hex after `0x`. */
   readonly key: string;
   /** Null: the key is absent. */
   readonly value: string | null;
   readonly proof: string;
-  readonly header: string;
-  readonly counter: string;
-  readonly signature: string;
   /** Whose signature; believed only where it is the key that the verifier trusts. */
   readonly identity: string;
+  readonly signature: string;
 }
+
+/** As `./ioi chain proof KEY --json` prints it; bytes in hex. */
+export interface StateProofFile extends Claim {
+  readonly schema: "ioi.chain-proof/2";
+  /** Canonical `blockProof`; `signature` is over its start. */
+  readonly block: string;
+}
+
+export interface FormerProofFile extends Claim {
+  readonly schema: "ioi.chain-proof/1";
+  readonly header: string;
+  readonly counter: string;
+}
+
+export type ChainProof = StateProofFile | FormerProofFile;
 
 export type ChainProofError = Rejection<"E_CHAIN_PROOF">;
 
@@ -51,16 +65,11 @@ export const keyText = (key: Uint8Array): string => {
   return text !== undefined && isPlain(text) ? text : `0x${toHex(key)}`;
 };
 
-const names = [
-  "schema",
-  "key",
-  "value",
-  "proof",
-  "header",
-  "counter",
-  "signature",
-  "identity",
-] as const;
+const common = ["schema", "key", "value", "proof", "identity", "signature"];
+const fieldsOf: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ["ioi.chain-proof/1", [...common, "header", "counter"]],
+  ["ioi.chain-proof/2", [...common, "block"]],
+]);
 
 /** Form only; unknown fields are refused. */
 export const parseChainProof = (value: unknown): Result<ChainProof, ChainProofError> => {
@@ -68,8 +77,9 @@ export const parseChainProof = (value: unknown): Result<ChainProof, ChainProofEr
     return invalid("not an object");
   }
   const fields = value as Readonly<Record<string, unknown>>;
-  if (fields["schema"] !== "ioi.chain-proof/1") return invalid("not a proof of the chain");
-  const unknown = Object.keys(fields).find((name) => !names.some((each) => each === name));
+  const names = fieldsOf.get(fields["schema"]);
+  if (names === undefined) return invalid("not a proof of the chain");
+  const unknown = Object.keys(fields).find((name) => !names.includes(name));
   if (unknown !== undefined)
     return invalid(`unknown field ${JSON.stringify(unknown).slice(0, 40)}`);
   for (const name of names) {
@@ -86,80 +96,109 @@ export interface ChainVerdict {
   readonly ok: boolean;
   readonly key: string;
   readonly value: string | null;
+  /** After which the state is. */
   readonly height: number | null;
+  /** Hash of the header that shows it. */
   readonly header: string | null;
   /** What is wrong; null where nothing is. */
   readonly reason: string | null;
 }
 
-interface Opened {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | undefined;
-  readonly proof: Uint8Array;
-  readonly encoded: Uint8Array;
-  readonly header: ChainHeader;
-  readonly counter: bigint;
-  readonly signature: Uint8Array;
-  readonly identity: Uint8Array;
+/** What a signed header says of the state. */
+interface Shown {
+  readonly chain: Uint8Array;
+  readonly height: bigint;
+  readonly id: Uint8Array;
+  readonly stateRoot: Uint8Array;
 }
 
-const open = (proof: ChainProof): Opened | string => {
-  const key = keyBytes(proof.key);
-  if (key === undefined || keyText(key) !== proof.key) return "the key is not in its one form";
-  const value = proof.value === null ? undefined : fromHex(proof.value);
-  if (proof.value !== null && value === undefined) return "the value is not hex";
-  const [path, encoded, signature, identity] = [
-    fromHex(proof.proof),
-    fromHex(proof.header),
-    fromHex(proof.signature),
-    fromHex(proof.identity),
-  ];
-  if (path === undefined) return "the proof is not hex";
-  if (encoded === undefined) return "the header is not hex";
-  if (signature === undefined) return "the signature is not hex";
-  if (identity === undefined) return "the identity is not hex";
-  if (!/^(?:0|[1-9]\d{0,19})$/.test(proof.counter)) return "the counter is not a number";
-  const header = schema.decode(chainHeader, encoded);
-  if (!header.ok) return `the header is malformed: ${header.error.message}`;
-  const counter = BigInt(proof.counter);
-  return { key, value, proof: path, encoded, header: header.value, counter, signature, identity };
+type Trusting = Pick<CryptoProvider, "sha256" | "verify">;
+
+/** Of a block under the start that the identity signed. */
+const shownByBlock = (
+  provider: Trusting,
+  { block, signature }: StateProofFile,
+  trusted: Uint8Array,
+): Shown | string => {
+  const [bytes, signed] = [fromHex(block), fromHex(signature)];
+  if (bytes === undefined) return "the block is not hex";
+  if (signed === undefined) return "the signature is not hex";
+  const decoded = schema.decode(blockProof, bytes);
+  if (!decoded.ok) return `the block's proof is malformed: ${decoded.error.message}`;
+  const { start } = decoded.value;
+  const statement = domainBytes(domains.chainStart, schema.encode(consensusStart, start));
+  if (!provider.verify(identityAlgorithm, trusted, statement, signed)) {
+    return "the signature does not fit the start";
+  }
+  const verified = verifyBlockProof(provider, bytes, startHash(provider, start));
+  if (!verified.ok) return verified.error.message;
+  const { header, digest, chain } = verified.value;
+  return { chain, height: header.stateHeight, id: digest, stateRoot: header.stateRoot };
 };
 
-const wrongIn = (
-  provider: CryptoProvider,
-  opened: Opened,
+const shownByHeader = (
+  provider: Trusting,
+  { header: text, counter, signature }: FormerProofFile,
   trusted: Uint8Array,
-  chain: Uint8Array | undefined,
+): Shown | string => {
+  const [encoded, signed] = [fromHex(text), fromHex(signature)];
+  if (encoded === undefined) return "the header is not hex";
+  if (signed === undefined) return "the signature is not hex";
+  if (!/^(?:0|[1-9]\d{0,19})$/.test(counter)) return "the counter is not a number";
+  const decoded = schema.decode(chainHeader, encoded);
+  if (!decoded.ok) return `the header is malformed: ${decoded.error.message}`;
+  const seal = { counter: BigInt(counter), signature: signed };
+  if (!verifySeal(provider, trusted, encoded, seal)) return "the signature does not fit";
+  const { chain, height, stateRoot } = decoded.value;
+  return { chain, height, id: headerId(provider, encoded), stateRoot };
+};
+
+const stateComplaint = (
+  provider: Trusting,
+  { key: text, value: given, proof: path }: Claim,
+  stateRoot: Uint8Array,
 ): string | undefined => {
-  const { key, value, proof, encoded, header, identity } = opened;
-  if (!equalBytes(identity, trusted)) return "it is by another identity than the trusted one";
-  if (chain !== undefined && !equalBytes(chain, header.chain)) return "it is of another chain";
-  if (!verifySeal(provider, trusted, encoded, opened)) return "the signature does not fit";
+  const key = keyBytes(text);
+  const value = given === null ? undefined : fromHex(given);
+  const proof = fromHex(path);
+  if (key === undefined || keyText(key) !== text) return "the key is not in its one form";
+  if (given !== null && value === undefined) return "the value is not hex";
+  if (proof === undefined) return "the proof is not hex";
   const verdict =
     value === undefined
-      ? jellyfish.verifyAbsent(provider, header.stateRoot, key, proof)
-      : jellyfish.verifyPresent(provider, header.stateRoot, { key, value }, proof);
+      ? jellyfish.verifyAbsent(provider, stateRoot, key, proof)
+      : jellyfish.verifyPresent(provider, stateRoot, { key, value }, proof);
   return verdict.ok ? undefined : verdict.error.message;
 };
 
 /** Verifies a proof against the key that the caller trusts, and the chain where it names one. */
 export const verifyChainProof = (
-  provider: CryptoProvider,
+  provider: Trusting,
   proof: ChainProof,
   trusted: Uint8Array,
   chain?: Uint8Array,
 ): ChainVerdict => {
-  const opened = open(proof);
-  const reason =
-    typeof opened === "string" ? opened : (wrongIn(provider, opened, trusted, chain) ?? null);
-  const header = typeof opened === "string" ? undefined : opened;
-  return {
+  const verdict = (reason: string | undefined, shown?: Shown): ChainVerdict => ({
     schema: "ioi.chain-verify/1",
-    ok: reason === null,
+    ok: reason === undefined,
     key: proof.key,
     value: proof.value,
-    height: header === undefined ? null : Number(header.header.height),
-    header: header === undefined ? null : toHex(headerId(provider, header.encoded)),
-    reason,
-  };
+    height: shown === undefined ? null : Number(shown.height),
+    header: shown === undefined ? null : toHex(shown.id),
+    reason: reason ?? null,
+  });
+  const identity = fromHex(proof.identity);
+  if (identity === undefined) return verdict("the identity is not hex");
+  if (!equalBytes(identity, trusted)) {
+    return verdict("it is by another identity than the trusted one");
+  }
+  const shown =
+    proof.schema === "ioi.chain-proof/2"
+      ? shownByBlock(provider, proof, trusted)
+      : shownByHeader(provider, proof, trusted);
+  if (typeof shown === "string") return verdict(shown);
+  if (chain !== undefined && !equalBytes(chain, shown.chain)) {
+    return verdict("it is of another chain", shown);
+  }
+  return verdict(stateComplaint(provider, proof, shown.stateRoot), shown);
 };

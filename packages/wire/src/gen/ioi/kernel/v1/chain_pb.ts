@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/kernel/v1/chain.proto.
  */
 export const file_ioi_kernel_v1_chain: GenFile = /*@__PURE__*/
-  fileDesc("Chlpb2kva2VybmVsL3YxL2NoYWluLnByb3RvEg1pb2kua2VybmVsLnYxIhcKFUxhc3RDaGVja3BvaW50UmVxdWVzdCIjChNMYXN0Q2hlY2twb2ludFJlcGx5EgwKBG5vdGUYASABKAkiIwoRU2lnbkhlYWRlclJlcXVlc3QSDgoGaGVhZGVyGAEgASgMIjUKD1NpZ25IZWFkZXJSZXBseRIPCgdjb3VudGVyGAEgASgEEhEKCXNpZ25hdHVyZRgCIAEoDCIVChNTaWduaW5nU3RhdGVSZXF1ZXN0ImoKEVNpZ25pbmdTdGF0ZVJlcGx5EgwKBHNsb3QYASABKAQSDwoHY291bnRlchgCIAEoBBITCgtoZWFkZXJfaGFzaBgDIAEoDBIOCgZoZWFkZXIYBCABKAwSEQoJc2lnbmF0dXJlGAUgASgMIj0KEkNvbnNpc3RlbmN5UmVxdWVzdBISCgpmaXJzdF9zaXplGAEgASgEEhMKC3NlY29uZF9zaXplGAIgASgEIiEKEENvbnNpc3RlbmN5UmVwbHkSDQoFcHJvb2YYASADKAwy3gIKB0hlYWRlcnMSTgoKU2lnbkhlYWRlchIgLmlvaS5rZXJuZWwudjEuU2lnbkhlYWRlclJlcXVlc3QaHi5pb2kua2VybmVsLnYxLlNpZ25IZWFkZXJSZXBseRJUCgxTaWduaW5nU3RhdGUSIi5pb2kua2VybmVsLnYxLlNpZ25pbmdTdGF0ZVJlcXVlc3QaIC5pb2kua2VybmVsLnYxLlNpZ25pbmdTdGF0ZVJlcGx5ElEKC0NvbnNpc3RlbmN5EiEuaW9pLmtlcm5lbC52MS5Db25zaXN0ZW5jeVJlcXVlc3QaHy5pb2kua2VybmVsLnYxLkNvbnNpc3RlbmN5UmVwbHkSWgoOTGFzdENoZWNrcG9pbnQSJC5pb2kua2VybmVsLnYxLkxhc3RDaGVja3BvaW50UmVxdWVzdBoiLmlvaS5rZXJuZWwudjEuTGFzdENoZWNrcG9pbnRSZXBseWIGcHJvdG8z");
+  fileDesc("Chlpb2kva2VybmVsL3YxL2NoYWluLnByb3RvEg1pb2kua2VybmVsLnYxIhcKFUxhc3RDaGVja3BvaW50UmVxdWVzdCIjChNMYXN0Q2hlY2twb2ludFJlcGx5EgwKBG5vdGUYASABKAkiHQoMQmVnaW5SZXF1ZXN0Eg0KBWNoYWluGAEgASgMIjgKC1NpZ25SZXF1ZXN0EikKBXNsb3RzGAEgAygLMhouaW9pLmtlcm5lbC52MS5TbG90UmVxdWVzdCIuCgtTbG90UmVxdWVzdBIPCgdyZXF1ZXN0GAEgASgMEg4KBmhlYWRlchgCIAEoDCIeCglTaWduUmVwbHkSEQoJZW52ZWxvcGVzGAEgAygMIhUKE1NpZ25pbmdTdGF0ZVJlcXVlc3QimgEKEVNpZ25pbmdTdGF0ZVJlcGx5Eg0KBXN0YXJ0GAEgASgMEhcKD3N0YXJ0X3NpZ25hdHVyZRgCIAEoDBIPCgdjb3VudGVyGAMgASgEEgwKBGxhc3QYBCABKAwSEQoJaGlnaF92aWV3GAUgASgEEisKBmZvcm1lchgGIAEoCzIbLmlvaS5rZXJuZWwudjEuRm9ybWVySGVhZGVyIkIKDEZvcm1lckhlYWRlchIOCgZoZWFkZXIYASABKAwSDwoHY291bnRlchgCIAEoBBIRCglzaWduYXR1cmUYAyABKAwiPQoSQ29uc2lzdGVuY3lSZXF1ZXN0EhIKCmZpcnN0X3NpemUYASABKAQSEwoLc2Vjb25kX3NpemUYAiABKAQiIQoQQ29uc2lzdGVuY3lSZXBseRINCgVwcm9vZhgBIAMoDDKYAwoLQ2hhaW5TaWduZXISRgoFQmVnaW4SGy5pb2kua2VybmVsLnYxLkJlZ2luUmVxdWVzdBogLmlvaS5rZXJuZWwudjEuU2lnbmluZ1N0YXRlUmVwbHkSPAoEU2lnbhIaLmlvaS5rZXJuZWwudjEuU2lnblJlcXVlc3QaGC5pb2kua2VybmVsLnYxLlNpZ25SZXBseRJUCgxTaWduaW5nU3RhdGUSIi5pb2kua2VybmVsLnYxLlNpZ25pbmdTdGF0ZVJlcXVlc3QaIC5pb2kua2VybmVsLnYxLlNpZ25pbmdTdGF0ZVJlcGx5ElEKC0NvbnNpc3RlbmN5EiEuaW9pLmtlcm5lbC52MS5Db25zaXN0ZW5jeVJlcXVlc3QaHy5pb2kua2VybmVsLnYxLkNvbnNpc3RlbmN5UmVwbHkSWgoOTGFzdENoZWNrcG9pbnQSJC5pb2kua2VybmVsLnYxLkxhc3RDaGVja3BvaW50UmVxdWVzdBoiLmlvaS5rZXJuZWwudjEuTGFzdENoZWNrcG9pbnRSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.kernel.v1.LastCheckpointRequest
@@ -45,47 +45,83 @@ export const LastCheckpointReplySchema: GenMessage<LastCheckpointReply> = /*@__P
   messageDesc(file_ioi_kernel_v1_chain, 1);
 
 /**
- * @generated from message ioi.kernel.v1.SignHeaderRequest
+ * @generated from message ioi.kernel.v1.BeginRequest
  */
-export type SignHeaderRequest = Message<"ioi.kernel.v1.SignHeaderRequest"> & {
+export type BeginRequest = Message<"ioi.kernel.v1.BeginRequest"> & {
   /**
-   * Canonical `header` without its signature.
+   * @generated from field: bytes chain = 1;
+   */
+  chain: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.BeginRequest.
+ * Use `create(BeginRequestSchema)` to create a new message.
+ */
+export const BeginRequestSchema: GenMessage<BeginRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_chain, 2);
+
+/**
+ * @generated from message ioi.kernel.v1.SignRequest
+ */
+export type SignRequest = Message<"ioi.kernel.v1.SignRequest"> & {
+  /**
+   * @generated from field: repeated ioi.kernel.v1.SlotRequest slots = 1;
+   */
+  slots: SlotRequest[];
+};
+
+/**
+ * Describes the message ioi.kernel.v1.SignRequest.
+ * Use `create(SignRequestSchema)` to create a new message.
+ */
+export const SignRequestSchema: GenMessage<SignRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_chain, 3);
+
+/**
+ * @generated from message ioi.kernel.v1.SlotRequest
+ */
+export type SlotRequest = Message<"ioi.kernel.v1.SlotRequest"> & {
+  /**
+   * Canonical `signerRequest` of type `sign`.
    *
-   * @generated from field: bytes header = 1;
+   * @generated from field: bytes request = 1;
+   */
+  request: Uint8Array;
+
+  /**
+   * Canonical `blockHeader` of the block that is proposed or voted for; empty for a timeout.
+   *
+   * @generated from field: bytes header = 2;
    */
   header: Uint8Array;
 };
 
 /**
- * Describes the message ioi.kernel.v1.SignHeaderRequest.
- * Use `create(SignHeaderRequestSchema)` to create a new message.
+ * Describes the message ioi.kernel.v1.SlotRequest.
+ * Use `create(SlotRequestSchema)` to create a new message.
  */
-export const SignHeaderRequestSchema: GenMessage<SignHeaderRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 2);
+export const SlotRequestSchema: GenMessage<SlotRequest> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_chain, 4);
 
 /**
- * @generated from message ioi.kernel.v1.SignHeaderReply
+ * @generated from message ioi.kernel.v1.SignReply
  */
-export type SignHeaderReply = Message<"ioi.kernel.v1.SignHeaderReply"> & {
+export type SignReply = Message<"ioi.kernel.v1.SignReply"> & {
   /**
-   * Strictly rising over the life of the Guardian's keys; signed with the header.
+   * Canonical `envelope` each.
    *
-   * @generated from field: uint64 counter = 1;
+   * @generated from field: repeated bytes envelopes = 1;
    */
-  counter: bigint;
-
-  /**
-   * @generated from field: bytes signature = 2;
-   */
-  signature: Uint8Array;
+  envelopes: Uint8Array[];
 };
 
 /**
- * Describes the message ioi.kernel.v1.SignHeaderReply.
- * Use `create(SignHeaderReplySchema)` to create a new message.
+ * Describes the message ioi.kernel.v1.SignReply.
+ * Use `create(SignReplySchema)` to create a new message.
  */
-export const SignHeaderReplySchema: GenMessage<SignHeaderReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 3);
+export const SignReplySchema: GenMessage<SignReply> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_chain, 5);
 
 /**
  * @generated from message ioi.kernel.v1.SigningStateRequest
@@ -98,40 +134,53 @@ export type SigningStateRequest = Message<"ioi.kernel.v1.SigningStateRequest"> &
  * Use `create(SigningStateRequestSchema)` to create a new message.
  */
 export const SigningStateRequestSchema: GenMessage<SigningStateRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 4);
+  messageDesc(file_ioi_kernel_v1_chain, 6);
 
 /**
  * @generated from message ioi.kernel.v1.SigningStateReply
  */
 export type SigningStateReply = Message<"ioi.kernel.v1.SigningStateReply"> & {
   /**
-   * 0 while nothing was signed; slots begin at 1.
+   * Canonical `consensusStart` of the epoch; empty before the first.
    *
-   * @generated from field: uint64 slot = 1;
+   * @generated from field: bytes start = 1;
    */
-  slot: bigint;
+  start: Uint8Array;
 
   /**
-   * @generated from field: uint64 counter = 2;
+   * By the Guardian's identity over the start.
+   *
+   * @generated from field: bytes start_signature = 2;
+   */
+  startSignature: Uint8Array;
+
+  /**
+   * Envelopes of the session.
+   *
+   * @generated from field: uint64 counter = 3;
    */
   counter: bigint;
 
   /**
-   * Hash of the header signed last, and that header with its signature.
+   * The last one of the epoch, canonical; empty where there is none.
    *
-   * @generated from field: bytes header_hash = 3;
+   * @generated from field: bytes last = 4;
    */
-  headerHash: Uint8Array;
+  last: Uint8Array;
 
   /**
-   * @generated from field: bytes header = 4;
+   * View of the highest certificate that the session was told of.
+   *
+   * @generated from field: uint64 high_view = 5;
    */
-  header: Uint8Array;
+  highView: bigint;
 
   /**
-   * @generated from field: bytes signature = 5;
+   * The last header of format 1 of the chain, while no epoch was begun on it.
+   *
+   * @generated from field: ioi.kernel.v1.FormerHeader former = 6;
    */
-  signature: Uint8Array;
+  former?: FormerHeader | undefined;
 };
 
 /**
@@ -139,7 +188,34 @@ export type SigningStateReply = Message<"ioi.kernel.v1.SigningStateReply"> & {
  * Use `create(SigningStateReplySchema)` to create a new message.
  */
 export const SigningStateReplySchema: GenMessage<SigningStateReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 5);
+  messageDesc(file_ioi_kernel_v1_chain, 7);
+
+/**
+ * @generated from message ioi.kernel.v1.FormerHeader
+ */
+export type FormerHeader = Message<"ioi.kernel.v1.FormerHeader"> & {
+  /**
+   * @generated from field: bytes header = 1;
+   */
+  header: Uint8Array;
+
+  /**
+   * @generated from field: uint64 counter = 2;
+   */
+  counter: bigint;
+
+  /**
+   * @generated from field: bytes signature = 3;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.kernel.v1.FormerHeader.
+ * Use `create(FormerHeaderSchema)` to create a new message.
+ */
+export const FormerHeaderSchema: GenMessage<FormerHeader> = /*@__PURE__*/
+  messageDesc(file_ioi_kernel_v1_chain, 8);
 
 /**
  * @generated from message ioi.kernel.v1.ConsistencyRequest
@@ -161,7 +237,7 @@ export type ConsistencyRequest = Message<"ioi.kernel.v1.ConsistencyRequest"> & {
  * Use `create(ConsistencyRequestSchema)` to create a new message.
  */
 export const ConsistencyRequestSchema: GenMessage<ConsistencyRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 6);
+  messageDesc(file_ioi_kernel_v1_chain, 9);
 
 /**
  * @generated from message ioi.kernel.v1.ConsistencyReply
@@ -180,27 +256,38 @@ export type ConsistencyReply = Message<"ioi.kernel.v1.ConsistencyReply"> & {
  * Use `create(ConsistencyReplySchema)` to create a new message.
  */
 export const ConsistencyReplySchema: GenMessage<ConsistencyReply> = /*@__PURE__*/
-  messageDesc(file_ioi_kernel_v1_chain, 7);
+  messageDesc(file_ioi_kernel_v1_chain, 10);
 
 /**
- * Orchestrator -> Guardian, beside the carried bytes: headers of the local chain. The Guardian
- * signs a slot once, in rising order, and counts.
+ * Orchestrator -> Guardian, beside the carried bytes: the session that votes for the local chain.
  *
- * @generated from service ioi.kernel.v1.Headers
+ * @generated from service ioi.kernel.v1.ChainSigner
  */
-export const Headers: GenService<{
+export const ChainSigner: GenService<{
   /**
-   * @generated from rpc ioi.kernel.v1.Headers.SignHeader
+   * An epoch on top of what was voted for last; the first one on what was there before.
+   *
+   * @generated from rpc ioi.kernel.v1.ChainSigner.Begin
    */
-  signHeader: {
+  begin: {
     methodKind: "unary";
-    input: typeof SignHeaderRequestSchema;
-    output: typeof SignHeaderReplySchema;
+    input: typeof BeginRequestSchema;
+    output: typeof SigningStateReplySchema;
+  },
+  /**
+   * Signed in this order; as many as come before one that is refused. Durable before they leave.
+   *
+   * @generated from rpc ioi.kernel.v1.ChainSigner.Sign
+   */
+  sign: {
+    methodKind: "unary";
+    input: typeof SignRequestSchema;
+    output: typeof SignReplySchema;
   },
   /**
    * Where the signing stands: after a restart the Orchestrator goes on from here.
    *
-   * @generated from rpc ioi.kernel.v1.Headers.SigningState
+   * @generated from rpc ioi.kernel.v1.ChainSigner.SigningState
    */
   signingState: {
     methodKind: "unary";
@@ -210,7 +297,7 @@ export const Headers: GenService<{
   /**
    * That one size of the receipt log extends another.
    *
-   * @generated from rpc ioi.kernel.v1.Headers.Consistency
+   * @generated from rpc ioi.kernel.v1.ChainSigner.Consistency
    */
   consistency: {
     methodKind: "unary";
@@ -220,7 +307,7 @@ export const Headers: GenService<{
   /**
    * The newest checkpoint, over everything up to now: what a kernel that ends still anchors.
    *
-   * @generated from rpc ioi.kernel.v1.Headers.LastCheckpoint
+   * @generated from rpc ioi.kernel.v1.ChainSigner.LastCheckpoint
    */
   lastCheckpoint: {
     methodKind: "unary";

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ioi/public/v1/node.proto.
  */
 export const file_ioi_public_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Chhpb2kvcHVibGljL3YxL25vZGUucHJvdG8SDWlvaS5wdWJsaWMudjEiDwoNU3RhdHVzUmVxdWVzdCK8AgoLU3RhdHVzUmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIQCghjaGFpbl9pZBgCIAEoDBIMCgRtb2RlGAMgASgJEg0KBXJlYWR5GAQgASgIEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoDBIOCgZhbmNob3IYByABKAkSEwoGaGVpZ2h0GAggASgESACIAQESDAoEc2xvdBgJIAEoBBIPCgdjb3VudGVyGAogASgEEgwKBGhlYWQYCyABKAwSEgoKc3RhdGVfcm9vdBgMIAEoDBIPCgd0aW1lX21zGA0gASgDEhQKDGZpcnN0X2hlaWdodBgOIAEoBBIQCghpZGVudGl0eRgPIAEoDBIVCg1pZGxlX2Jsb2NrX21zGBAgASgNQgkKB19oZWlnaHQiQgoMU2lnbmVkSGVhZGVyEg4KBmhlYWRlchgBIAEoDBIPCgdjb3VudGVyGAIgASgEEhEKCXNpZ25hdHVyZRgDIAEoDCJNCgVCbG9jaxIrCgZoZWFkZXIYASABKAsyGy5pb2kucHVibGljLnYxLlNpZ25lZEhlYWRlchIKCgJpZBgCIAEoDBILCgN0eHMYAyADKAwiMQoPR2V0QmxvY2tSZXF1ZXN0EhMKBmhlaWdodBgBIAEoBEgAiAEBQgkKB19oZWlnaHQiPgoRTGlzdEJsb2Nrc1JlcXVlc3QSEQoEZnJvbRgBIAEoBEgAiAEBEg0KBWxpbWl0GAIgASgNQgcKBV9mcm9tIjcKD0xpc3RCbG9ja3NSZXBseRIkCgZibG9ja3MYASADKAsyFC5pb2kucHVibGljLnYxLkJsb2NrIjsKDFF1ZXJ5UmVxdWVzdBILCgNrZXkYASABKAwSEwoGaGVpZ2h0GAIgASgESACIAQFCCQoHX2hlaWdodCJmCgpRdWVyeVJlcGx5Eg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg0KBXByb29mGAMgASgMEisKBmhlYWRlchgEIAEoCzIbLmlvaS5wdWJsaWMudjEuU2lnbmVkSGVhZGVyIjsKC1NjYW5SZXF1ZXN0Eg4KBnByZWZpeBgBIAEoDBINCgVhZnRlchgCIAEoDBINCgVsaW1pdBgDIAEoDSJCCglTY2FuUmVwbHkSJQoHZW50cmllcxgBIAMoCzIULmlvaS5wdWJsaWMudjEuRW50cnkSDgoGaGVpZ2h0GAIgASgEIiMKBUVudHJ5EgsKA2tleRgBIAEoDBINCgV2YWx1ZRgCIAEoDCIrCg1FdmVudHNSZXF1ZXN0EhEKBGZyb20YASABKARIAIgBAUIHCgVfZnJvbSI3CgVFdmVudBIlCgVibG9jaxgBIAEoCzIULmlvaS5wdWJsaWMudjEuQmxvY2tIAEIHCgVldmVudDKbAwoETm9kZRJCCgZTdGF0dXMSHC5pb2kucHVibGljLnYxLlN0YXR1c1JlcXVlc3QaGi5pb2kucHVibGljLnYxLlN0YXR1c1JlcGx5EkAKCEdldEJsb2NrEh4uaW9pLnB1YmxpYy52MS5HZXRCbG9ja1JlcXVlc3QaFC5pb2kucHVibGljLnYxLkJsb2NrEk4KCkxpc3RCbG9ja3MSIC5pb2kucHVibGljLnYxLkxpc3RCbG9ja3NSZXF1ZXN0Gh4uaW9pLnB1YmxpYy52MS5MaXN0QmxvY2tzUmVwbHkSPwoFUXVlcnkSGy5pb2kucHVibGljLnYxLlF1ZXJ5UmVxdWVzdBoZLmlvaS5wdWJsaWMudjEuUXVlcnlSZXBseRI8CgRTY2FuEhouaW9pLnB1YmxpYy52MS5TY2FuUmVxdWVzdBoYLmlvaS5wdWJsaWMudjEuU2NhblJlcGx5Ej4KBkV2ZW50cxIcLmlvaS5wdWJsaWMudjEuRXZlbnRzUmVxdWVzdBoULmlvaS5wdWJsaWMudjEuRXZlbnQwAWIGcHJvdG8z");
+  fileDesc("Chhpb2kvcHVibGljL3YxL25vZGUucHJvdG8SDWlvaS5wdWJsaWMudjEiDwoNU3RhdHVzUmVxdWVzdCL6AgoLU3RhdHVzUmVwbHkSDwoHdmVyc2lvbhgBIAEoCRIQCghjaGFpbl9pZBgCIAEoDBIMCgRtb2RlGAMgASgJEg0KBXJlYWR5GAQgASgIEhUKDXJlY2VpcHRzX3NpemUYBSABKAQSFQoNcmVjZWlwdHNfcm9vdBgGIAEoDBIOCgZhbmNob3IYByABKAkSEwoGaGVpZ2h0GAggASgESACIAQESDAoEaGVhZBgLIAEoDBISCgpzdGF0ZV9yb290GAwgASgMEg8KB3RpbWVfbXMYDSABKAMSFAoMZmlyc3RfaGVpZ2h0GA4gASgEEhAKCGlkZW50aXR5GA8gASgMEhUKDWlkbGVfYmxvY2tfbXMYECABKA0SDAoEdmlldxgRIAEoBBIUCgxzdGF0ZV9oZWlnaHQYEiABKAQSDQoFZ3JhZGUYEyABKAkSDQoFc3RhcnQYFCABKAwSDQoFZXBvY2gYFSABKARCCQoHX2hlaWdodEoECAkQCkoECAoQCyJHCgVCbG9jaxIKCgJpZBgCIAEoDBILCgN0eHMYAyADKAwSDgoGaGVhZGVyGAQgASgMEg8KB2p1c3RpZnkYBSABKAxKBAgBEAIiMwoRUHJvdmVCbG9ja1JlcXVlc3QSEwoGaGVpZ2h0GAEgASgESACIAQFCCQoHX2hlaWdodCJYCg9Qcm92ZUJsb2NrUmVwbHkSDQoFcHJvb2YYASABKAwSDgoGaGVpZ2h0GAIgASgEEg0KBXN0YXJ0GAMgASgMEhcKD3N0YXJ0X3NpZ25hdHVyZRgEIAEoDCIxCg9HZXRCbG9ja1JlcXVlc3QSEwoGaGVpZ2h0GAEgASgESACIAQFCCQoHX2hlaWdodCI+ChFMaXN0QmxvY2tzUmVxdWVzdBIRCgRmcm9tGAEgASgESACIAQESDQoFbGltaXQYAiABKA1CBwoFX2Zyb20iNwoPTGlzdEJsb2Nrc1JlcGx5EiQKBmJsb2NrcxgBIAMoCzIULmlvaS5wdWJsaWMudjEuQmxvY2siOwoMUXVlcnlSZXF1ZXN0EgsKA2tleRgBIAEoDBITCgZoZWlnaHQYAiABKARIAIgBAUIJCgdfaGVpZ2h0In0KClF1ZXJ5UmVwbHkSDQoFZm91bmQYASABKAgSDQoFdmFsdWUYAiABKAwSDQoFcHJvb2YYAyABKAwSEwoLYmxvY2tfcHJvb2YYBSABKAwSFwoPc3RhcnRfc2lnbmF0dXJlGAYgASgMEg4KBmhlaWdodBgHIAEoBEoECAQQBSI7CgtTY2FuUmVxdWVzdBIOCgZwcmVmaXgYASABKAwSDQoFYWZ0ZXIYAiABKAwSDQoFbGltaXQYAyABKA0iQgoJU2NhblJlcGx5EiUKB2VudHJpZXMYASADKAsyFC5pb2kucHVibGljLnYxLkVudHJ5Eg4KBmhlaWdodBgCIAEoBCIjCgVFbnRyeRILCgNrZXkYASABKAwSDQoFdmFsdWUYAiABKAwiKwoNRXZlbnRzUmVxdWVzdBIRCgRmcm9tGAEgASgESACIAQFCBwoFX2Zyb20iNwoFRXZlbnQSJQoFYmxvY2sYASABKAsyFC5pb2kucHVibGljLnYxLkJsb2NrSABCBwoFZXZlbnQy6wMKBE5vZGUSQgoGU3RhdHVzEhwuaW9pLnB1YmxpYy52MS5TdGF0dXNSZXF1ZXN0GhouaW9pLnB1YmxpYy52MS5TdGF0dXNSZXBseRJACghHZXRCbG9jaxIeLmlvaS5wdWJsaWMudjEuR2V0QmxvY2tSZXF1ZXN0GhQuaW9pLnB1YmxpYy52MS5CbG9jaxJOCgpMaXN0QmxvY2tzEiAuaW9pLnB1YmxpYy52MS5MaXN0QmxvY2tzUmVxdWVzdBoeLmlvaS5wdWJsaWMudjEuTGlzdEJsb2Nrc1JlcGx5Ej8KBVF1ZXJ5EhsuaW9pLnB1YmxpYy52MS5RdWVyeVJlcXVlc3QaGS5pb2kucHVibGljLnYxLlF1ZXJ5UmVwbHkSPAoEU2NhbhIaLmlvaS5wdWJsaWMudjEuU2NhblJlcXVlc3QaGC5pb2kucHVibGljLnYxLlNjYW5SZXBseRJOCgpQcm92ZUJsb2NrEiAuaW9pLnB1YmxpYy52MS5Qcm92ZUJsb2NrUmVxdWVzdBoeLmlvaS5wdWJsaWMudjEuUHJvdmVCbG9ja1JlcGx5Ej4KBkV2ZW50cxIcLmlvaS5wdWJsaWMudjEuRXZlbnRzUmVxdWVzdBoULmlvaS5wdWJsaWMudjEuRXZlbnQwAWIGcHJvdG8z");
 
 /**
  * @generated from message ioi.public.v1.StatusRequest
@@ -74,21 +74,13 @@ export type StatusReply = Message<"ioi.public.v1.StatusReply"> & {
   height?: bigint | undefined;
 
   /**
-   * @generated from field: uint64 slot = 9;
-   */
-  slot: bigint;
-
-  /**
-   * @generated from field: uint64 counter = 10;
-   */
-  counter: bigint;
-
-  /**
    * @generated from field: bytes head = 11;
    */
   head: Uint8Array;
 
   /**
+   * The state that the newest block shows, and the height after which it is.
+   *
    * @generated from field: bytes state_root = 12;
    */
   stateRoot: Uint8Array;
@@ -106,18 +98,47 @@ export type StatusReply = Message<"ioi.public.v1.StatusReply"> & {
   firstHeight: bigint;
 
   /**
-   * Raw ML-DSA-65 key that signs headers.
+   * Raw ML-DSA-65 key that signs the start of an epoch.
    *
    * @generated from field: bytes identity = 15;
    */
   identity: Uint8Array;
 
   /**
-   * At the latest after so long a block is made.
+   * At the latest after so long a block is made; 0: only where there is something to commit.
    *
    * @generated from field: uint32 idle_block_ms = 16;
    */
   idleBlockMs: number;
+
+  /**
+   * @generated from field: uint64 view = 17;
+   */
+  view: bigint;
+
+  /**
+   * @generated from field: uint64 state_height = 18;
+   */
+  stateHeight: bigint;
+
+  /**
+   * What a commit survives: "local" where one validator decides alone.
+   *
+   * @generated from field: string grade = 19;
+   */
+  grade: string;
+
+  /**
+   * Hash of the start of the epoch: what proofs of blocks are checked against.
+   *
+   * @generated from field: bytes start = 20;
+   */
+  start: Uint8Array;
+
+  /**
+   * @generated from field: uint64 epoch = 21;
+   */
+  epoch: bigint;
 };
 
 /**
@@ -130,45 +151,9 @@ export const StatusReplySchema: GenMessage<StatusReply> = /*@__PURE__*/
 /**
  * Canonical encodings, as they are hashed and signed.
  *
- * @generated from message ioi.public.v1.SignedHeader
- */
-export type SignedHeader = Message<"ioi.public.v1.SignedHeader"> & {
-  /**
-   * Canonical `chainHeader`.
-   *
-   * @generated from field: bytes header = 1;
-   */
-  header: Uint8Array;
-
-  /**
-   * @generated from field: uint64 counter = 2;
-   */
-  counter: bigint;
-
-  /**
-   * By the Guardian's identity over (header, counter).
-   *
-   * @generated from field: bytes signature = 3;
-   */
-  signature: Uint8Array;
-};
-
-/**
- * Describes the message ioi.public.v1.SignedHeader.
- * Use `create(SignedHeaderSchema)` to create a new message.
- */
-export const SignedHeaderSchema: GenMessage<SignedHeader> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 2);
-
-/**
  * @generated from message ioi.public.v1.Block
  */
 export type Block = Message<"ioi.public.v1.Block"> & {
-  /**
-   * @generated from field: ioi.public.v1.SignedHeader header = 1;
-   */
-  header?: SignedHeader | undefined;
-
   /**
    * Hash of the header.
    *
@@ -182,6 +167,20 @@ export type Block = Message<"ioi.public.v1.Block"> & {
    * @generated from field: repeated bytes txs = 3;
    */
   txs: Uint8Array[];
+
+  /**
+   * Canonical `blockHeader`.
+   *
+   * @generated from field: bytes header = 4;
+   */
+  header: Uint8Array;
+
+  /**
+   * Canonical `quorumCert` of the parent, which the header names.
+   *
+   * @generated from field: bytes justify = 5;
+   */
+  justify: Uint8Array;
 };
 
 /**
@@ -189,7 +188,62 @@ export type Block = Message<"ioi.public.v1.Block"> & {
  * Use `create(BlockSchema)` to create a new message.
  */
 export const BlockSchema: GenMessage<Block> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 2);
+
+/**
+ * @generated from message ioi.public.v1.ProveBlockRequest
+ */
+export type ProveBlockRequest = Message<"ioi.public.v1.ProveBlockRequest"> & {
+  /**
+   * Absent: the newest.
+   *
+   * @generated from field: optional uint64 height = 1;
+   */
+  height?: bigint | undefined;
+};
+
+/**
+ * Describes the message ioi.public.v1.ProveBlockRequest.
+ * Use `create(ProveBlockRequestSchema)` to create a new message.
+ */
+export const ProveBlockRequestSchema: GenMessage<ProveBlockRequest> = /*@__PURE__*/
   messageDesc(file_ioi_public_v1_node, 3);
+
+/**
+ * @generated from message ioi.public.v1.ProveBlockReply
+ */
+export type ProveBlockReply = Message<"ioi.public.v1.ProveBlockReply"> & {
+  /**
+   * Canonical `blockProof`.
+   *
+   * @generated from field: bytes proof = 1;
+   */
+  proof: Uint8Array;
+
+  /**
+   * @generated from field: uint64 height = 2;
+   */
+  height: bigint;
+
+  /**
+   * Hash of the start that it begins at, and the identity's signature over that start.
+   *
+   * @generated from field: bytes start = 3;
+   */
+  start: Uint8Array;
+
+  /**
+   * @generated from field: bytes start_signature = 4;
+   */
+  startSignature: Uint8Array;
+};
+
+/**
+ * Describes the message ioi.public.v1.ProveBlockReply.
+ * Use `create(ProveBlockReplySchema)` to create a new message.
+ */
+export const ProveBlockReplySchema: GenMessage<ProveBlockReply> = /*@__PURE__*/
+  messageDesc(file_ioi_public_v1_node, 4);
 
 /**
  * @generated from message ioi.public.v1.GetBlockRequest
@@ -208,7 +262,7 @@ export type GetBlockRequest = Message<"ioi.public.v1.GetBlockRequest"> & {
  * Use `create(GetBlockRequestSchema)` to create a new message.
  */
 export const GetBlockRequestSchema: GenMessage<GetBlockRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 4);
+  messageDesc(file_ioi_public_v1_node, 5);
 
 /**
  * @generated from message ioi.public.v1.ListBlocksRequest
@@ -234,7 +288,7 @@ export type ListBlocksRequest = Message<"ioi.public.v1.ListBlocksRequest"> & {
  * Use `create(ListBlocksRequestSchema)` to create a new message.
  */
 export const ListBlocksRequestSchema: GenMessage<ListBlocksRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 5);
+  messageDesc(file_ioi_public_v1_node, 6);
 
 /**
  * @generated from message ioi.public.v1.ListBlocksReply
@@ -251,7 +305,7 @@ export type ListBlocksReply = Message<"ioi.public.v1.ListBlocksReply"> & {
  * Use `create(ListBlocksReplySchema)` to create a new message.
  */
 export const ListBlocksReplySchema: GenMessage<ListBlocksReply> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 6);
+  messageDesc(file_ioi_public_v1_node, 7);
 
 /**
  * @generated from message ioi.public.v1.QueryRequest
@@ -275,7 +329,7 @@ export type QueryRequest = Message<"ioi.public.v1.QueryRequest"> & {
  * Use `create(QueryRequestSchema)` to create a new message.
  */
 export const QueryRequestSchema: GenMessage<QueryRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 7);
+  messageDesc(file_ioi_public_v1_node, 8);
 
 /**
  * @generated from message ioi.public.v1.QueryReply
@@ -299,9 +353,25 @@ export type QueryReply = Message<"ioi.public.v1.QueryReply"> & {
   proof: Uint8Array;
 
   /**
-   * @generated from field: ioi.public.v1.SignedHeader header = 4;
+   * Canonical `blockProof` of a block that shows the state.
+   *
+   * @generated from field: bytes block_proof = 5;
    */
-  header?: SignedHeader | undefined;
+  blockProof: Uint8Array;
+
+  /**
+   * By the Guardian's identity over the start in it.
+   *
+   * @generated from field: bytes start_signature = 6;
+   */
+  startSignature: Uint8Array;
+
+  /**
+   * Height after which the state is.
+   *
+   * @generated from field: uint64 height = 7;
+   */
+  height: bigint;
 };
 
 /**
@@ -309,7 +379,7 @@ export type QueryReply = Message<"ioi.public.v1.QueryReply"> & {
  * Use `create(QueryReplySchema)` to create a new message.
  */
 export const QueryReplySchema: GenMessage<QueryReply> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 8);
+  messageDesc(file_ioi_public_v1_node, 9);
 
 /**
  * @generated from message ioi.public.v1.ScanRequest
@@ -340,7 +410,7 @@ export type ScanRequest = Message<"ioi.public.v1.ScanRequest"> & {
  * Use `create(ScanRequestSchema)` to create a new message.
  */
 export const ScanRequestSchema: GenMessage<ScanRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 9);
+  messageDesc(file_ioi_public_v1_node, 10);
 
 /**
  * @generated from message ioi.public.v1.ScanReply
@@ -362,7 +432,7 @@ export type ScanReply = Message<"ioi.public.v1.ScanReply"> & {
  * Use `create(ScanReplySchema)` to create a new message.
  */
 export const ScanReplySchema: GenMessage<ScanReply> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 10);
+  messageDesc(file_ioi_public_v1_node, 11);
 
 /**
  * @generated from message ioi.public.v1.Entry
@@ -384,7 +454,7 @@ export type Entry = Message<"ioi.public.v1.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 11);
+  messageDesc(file_ioi_public_v1_node, 12);
 
 /**
  * @generated from message ioi.public.v1.EventsRequest
@@ -403,7 +473,7 @@ export type EventsRequest = Message<"ioi.public.v1.EventsRequest"> & {
  * Use `create(EventsRequestSchema)` to create a new message.
  */
 export const EventsRequestSchema: GenMessage<EventsRequest> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 12);
+  messageDesc(file_ioi_public_v1_node, 13);
 
 /**
  * @generated from message ioi.public.v1.Event
@@ -426,7 +496,7 @@ export type Event = Message<"ioi.public.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_ioi_public_v1_node, 13);
+  messageDesc(file_ioi_public_v1_node, 14);
 
 /**
  * The node's public face on port 9000: the chain, for everybody to read. Never session content.
@@ -459,7 +529,7 @@ export const Node: GenService<{
     output: typeof ListBlocksReplySchema;
   },
   /**
-   * A value of the state, or that there is none, with its proof and the signed header over it.
+   * A value of the state, or that there is none, with its proof and that of the block that says so.
    *
    * @generated from rpc ioi.public.v1.Node.Query
    */
@@ -479,7 +549,17 @@ export const Node: GenService<{
     output: typeof ScanReplySchema;
   },
   /**
-   * Blocks as they are made, from a height on.
+   * That a block is committed, for who trusts the start of its epoch alone.
+   *
+   * @generated from rpc ioi.public.v1.Node.ProveBlock
+   */
+  proveBlock: {
+    methodKind: "unary";
+    input: typeof ProveBlockRequestSchema;
+    output: typeof ProveBlockReplySchema;
+  },
+  /**
+   * Blocks as they are committed, from a height on.
    *
    * @generated from rpc ioi.public.v1.Node.Events
    */
