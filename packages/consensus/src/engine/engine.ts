@@ -83,7 +83,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     this.#out = new Outlet(options, nowMs);
     this.#knows = new Knowledge(options, this.#leader, start, this.#out);
     this.#out.join(options, start, this.#knows);
-    this.#tally = new Tally(judge.set);
+    this.#tally = new Tally(judge);
     this.#slot = { view: judge.anchor.view, kind: "timeout" };
     this.#pace = new Pacemaker(judge.set, this.#schedule, baseMs, start.root.view + 1n, nowMs);
     this.#resend = new Resend(baseMs, nowMs);
@@ -240,7 +240,9 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
   }
 
   #certify(qc: QuorumCert | undefined, nowMs: number): void {
-    if (qc !== undefined) this.#follow(this.#knows.learned(qc, this.#options.me), nowMs);
+    // Votes may agree on what no certificate may say (V3).
+    if (qc === undefined || !this.#judge.quorumCert(qc).ok) return;
+    this.#follow(this.#knows.learned(qc, this.#options.me), nowMs);
   }
 
   /** What was learned may open a view: a certificate does, even if its block is not held. */

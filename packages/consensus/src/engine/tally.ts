@@ -4,7 +4,7 @@
  * Guardian, view and kind.
  */
 import type { Envelope, QuorumCert, TimeoutCert } from "@ioi/wire";
-import { quorumCertOf, timeoutCertOf } from "../certificates.ts";
+import { type Judge, timeoutCertOf } from "../certificates.ts";
 import { talliedViewsMax } from "../limits.ts";
 import { keyOf } from "../objects.ts";
 import type { ValidatorSet } from "../validators.ts";
@@ -34,18 +34,20 @@ class Ballot {
 }
 
 export class Tally {
+  readonly #judge: Judge;
   readonly #set: ValidatorSet;
   readonly #votes = new Map<bigint, Ballot>();
   readonly #timeouts = new Map<bigint, Ballot>();
 
-  constructor(set: ValidatorSet) {
-    this.#set = set;
+  constructor(judge: Judge) {
+    this.#judge = judge;
+    this.#set = judge.set;
   }
 
   /** A certificate, once there is power for it, and a stronger one with every later vote. */
   vote(envelope: Envelope, voter: number): QuorumCert | undefined {
     const group = this.#enough(this.#votes, envelope, voter);
-    return group === undefined ? undefined : quorumCertOf(this.#set, group);
+    return group === undefined ? undefined : this.#judge.certify(group);
   }
 
   timeout(envelope: Envelope, voter: number): TimeoutCert | undefined {
