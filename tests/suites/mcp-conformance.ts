@@ -1,9 +1,11 @@
 /**
  * `suite mcp-conformance`: what an official client sees of an official server, directly and behind
  * `ioi gate mcp` under the transparent policy. Both protocol eras; every difference is a failure.
+ * Beside them, not with `--quick`, the scenarios of the official conformance package for clients and
+ * for servers: each check comes out the same, whatever it says of the peer.
  *
  * Controls: under the default policy the same calls of tools are denied, so that it is the gate that
- * the messages go through.
+ * the messages go through; an answer that is altered on the way is a difference.
  */
 import {
   type Behaviour,
@@ -23,6 +25,7 @@ import {
   startListening,
   startRemote,
 } from "../lib/mcp/place.ts";
+import { officialCases } from "../lib/mcp/official-cases.ts";
 import { type Play, type Played, playAll } from "../lib/mcp/play.ts";
 import { Scratch, TestKernel } from "../lib/kernel.ts";
 import type { Suite, SuiteCase, SuiteContext, SuiteResult } from "./suite.ts";
@@ -157,6 +160,15 @@ const run = async (context: SuiteContext): Promise<SuiteResult> => {
       if (same?.value !== each.value) differences++;
       cases.push(caseOf(each, same));
     }
+  }
+  const named = context.caseId ?? "official/";
+  if (!context.quick && /^official\/|^control\/altered/.test(named)) {
+    const official = await officialCases({ scratch, place, remote, data: kernel.data });
+    context.progress(`official package: ${official.cases.length} checks`);
+    cases.push(...official.cases);
+    directPassed += official.directPassed;
+    throughPassed += official.throughPassed;
+    differences += official.differences;
   }
   cases.push(await control(scratch, place, kernel));
   return {

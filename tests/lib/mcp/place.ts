@@ -52,9 +52,10 @@ export const openPlace = async (scratch: Scratch): Promise<McpPlace | string> =>
   for (const name of ["package.json", "pnpm-lock.yaml"]) {
     fs.copyFileSync(path.join(peers, name), path.join(folder, name));
   }
-  // Its packages are beside its copy; here it is only text.
-  const modern = path.join(folder, "modern-server.mjs");
-  fs.copyFileSync(path.join(peers, "modern-server.txt"), modern);
+  // Their packages are beside their copies; here they are only text.
+  for (const name of ["modern-server", "official-client"]) {
+    fs.copyFileSync(path.join(peers, `${name}.txt`), path.join(folder, `${name}.mjs`));
+  }
   const args = ["install", "--ignore-workspace", "--frozen-lockfile", "--ignore-scripts"];
   const how = ["--node-linker=hoisted", "--prefer-offline", "--reporter=silent"];
   try {
@@ -150,9 +151,14 @@ export const serverOf = (place: McpPlace, name: string, args: readonly string[] 
   return { command: place.node, args: [file, ...args] };
 };
 
-/** The same server behind the gate. */
+const serverArgs = (server: Command | Pick<Remote, "url"> | undefined): readonly string[] => {
+  if (server === undefined) return [];
+  return "url" in server ? ["--url", server.url] : ["--", server.command, ...server.args];
+};
+
+/** The same server behind the gate; without one, whoever starts the gate says which. */
 export const behindGate = (
-  server: Command | Pick<Remote, "url">,
+  server: Command | Pick<Remote, "url"> | undefined,
   data: string,
   name: string,
   more: readonly string[] = ["--policy", "transparent"],
@@ -166,13 +172,13 @@ export const behindGate = (
     "--data",
     data,
     ...more,
-    ...("url" in server ? ["--url", server.url] : ["--", server.command, ...server.args]),
+    ...serverArgs(server),
   ],
 });
 
 /** The same server behind a gate that listens. */
 export const startListening = async (
-  server: Command,
+  server: Command | Pick<Remote, "url">,
   data: string,
   name: string,
 ): Promise<Reached & AsyncDisposable> => {
