@@ -1,17 +1,26 @@
 /**
- * `suite mutants`: rules of Guardians, judges and hosts are taken out one by one, and something must go
- * wrong: a fork, a conviction of the innocent, a chain that stands still, or a hostile thing that is taken.
+ * `suite mutants`: rules of Guardians, judges, hosts, predicates of divergence and readers of the chain are
+ * taken out one by one, and something must go wrong: a fork, a conviction of the innocent, an offender who
+ * gets away, a chain that stands still, or a hostile thing that is taken.
  *
  * A case passes if the same run does no harm with the rule in place and some without it; its control is the
  * run without. A rule whose loss nobody sees is a survivor.
  */
+import { divergenceMutants } from "./mutants/divergence.ts";
 import { guardianMutants } from "./mutants/guardians.ts";
 import { hostMutants } from "./mutants/hosts.ts";
 import { judgeMutants } from "./mutants/judges.ts";
 import type { Mutant } from "./mutants/mutant.ts";
+import { readerMutants } from "./mutants/readers.ts";
 import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
 
-const mutants: readonly Mutant[] = [...guardianMutants, ...judgeMutants, ...hostMutants];
+const mutants: readonly Mutant[] = [
+  ...guardianMutants,
+  ...judgeMutants,
+  ...hostMutants,
+  ...divergenceMutants,
+  ...readerMutants,
+];
 
 interface Judged {
   readonly each: SuiteCase;

@@ -18,8 +18,13 @@ import {
   schema,
   type SyncChunk,
 } from "@ioi/wire";
-import { type Anchor, type ConsensusError, refuse } from "./certificates.ts";
-import { type EndedEpoch, LightClient, type TrustedStart } from "./light-client.ts";
+import { type Anchor, type ConsensusError, type JudgeRule, refuse } from "./certificates.ts";
+import {
+  type EndedEpoch,
+  LightClient,
+  type LightClientRule,
+  type TrustedStart,
+} from "./light-client.ts";
 import {
   syncAnswerMs,
   syncBannedMax,
@@ -85,8 +90,13 @@ interface Question {
   readonly untilMs: number;
 }
 
+/** Checks that a test may take out of it, beside those of its light client, to see what they are for. */
+export type SyncRule = "Y1-parent" | "Y1-justify" | "Y2-last" | "Y2-ends";
+type Without = Pick<ReadonlySet<SyncRule | LightClientRule | JudgeRule>, "has">;
+
 export class Sync {
   readonly #provider: Verifying;
+  readonly #without: Without;
   readonly #client: LightClient;
   readonly #peers = new Map<number, Peer>();
   readonly #banned = new Lru<number, true>(syncBannedMax);
@@ -95,9 +105,15 @@ export class Sync {
   #isDone = false;
   #effects: SyncEffect[] = [];
 
-  constructor(provider: Verifying, start: TrustedStart, isDevnet = false) {
+  constructor(
+    provider: Verifying,
+    start: TrustedStart,
+    isDevnet = false,
+    without: Without = new Set(),
+  ) {
     this.#provider = provider;
-    this.#client = new LightClient(provider, start, isDevnet);
+    this.#without = without;
+    this.#client = new LightClient(provider, start, isDevnet, without);
     this.#tip = start.anchor;
   }
 
@@ -205,17 +221,19 @@ export class Sync {
 
   /** Y1, Y2. Nothing changes unless all of it fits. */
   #take({ blocks, commit, end }: SyncChunk): Result<true, ConsensusError | SetError> {
-    const linked = linkedTip(this.#provider, this.#tip, blocks);
+    const linked = linkedTip(this.#provider, this.#tip, blocks, this.#without);
     if (!linked.ok) return linked;
     const { value: tip } = linked;
     if (end !== undefined && commit === undefined) return this.#endEpoch(tip, blocks, end);
     if (commit === undefined || end !== undefined) {
       return refuse("E_CONSENSUS_CERTIFICATE", "Y2: one certificate for the last block");
     }
-    if (blocks.some(({ header }) => header.ends !== undefined)) {
+    const isOver = blocks.some(({ header }) => header.ends !== undefined);
+    if (isOver && !this.#without.has("Y2-ends")) {
       return refuse("E_CONSENSUS_BLOCK", "Y2: the epoch ends within");
     }
-    if (!equalBytes(blockHash(this.#provider, commit.block), tip.digest)) {
+    const isLast = equalBytes(blockHash(this.#provider, commit.block), tip.digest);
+    if (!isLast && !this.#without.has("Y2-last")) {
       return refuse("E_CONSENSUS_CERTIFICATE", "Y2: the certificate commits another block");
     }
     const verified = this.#client.verify(commit);
@@ -250,13 +268,16 @@ const linkedTip = (
   hashing: Hashing,
   from: Anchor,
   blocks: readonly ConsensusBlock[],
+  without: Without,
 ): Result<Anchor, ConsensusError> => {
   let tip = from;
   for (const { header, justify } of blocks) {
-    if (!equalBytes(header.parent, tip.digest) || header.height !== tip.height + 1n) {
+    const follows = equalBytes(header.parent, tip.digest) && header.height === tip.height + 1n;
+    if (!follows && !without.has("Y1-parent")) {
       return refuse("E_CONSENSUS_BLOCK", "Y1: a block does not follow the one before");
     }
-    if (!equalBytes(quorumCertHash(hashing, justify), header.justify.hash)) {
+    const isNamed = equalBytes(quorumCertHash(hashing, justify), header.justify.hash);
+    if (!isNamed && !without.has("Y1-justify")) {
       return refuse("E_CONSENSUS_BLOCK", "Y1: a block carries another certificate than it names");
     }
     const digest = blockHash(hashing, header);
