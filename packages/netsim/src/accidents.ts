@@ -3,7 +3,7 @@
  * copy, or it is copied whole and both go on. The host does what it must: it registers another session.
  */
 import { assert } from "@ioi/base";
-import { leaseViews, type SignerStore } from "@ioi/consensus";
+import { anchorCert, leaseViews, type SignerStore } from "@ioi/consensus";
 import { member, nothing, timeoutRequest } from "@ioi/consensus/testing";
 import type { AnchoredSigner } from "./guardians.ts";
 import type { Network } from "./network.ts";
@@ -53,15 +53,15 @@ export const cloneGuardian = (network: Network, index: number, second: number): 
 
 /** The host has its Guardian sign in one view after another, up to where a successor's lease may end. */
 export const outlive = (network: Network, index: number): void => {
-  const { signer, engine, judge } = network.node(index);
-  const from = engine?.view ?? judge.anchor.view + 1n;
+  const { signer, judge } = network.node(index);
+  const from = signer.state.slot.view + 1n;
+  const qc = anchorCert(judge.context, judge.anchor);
   for (let ahead = 0n; ahead <= 3n * leaseViews; ahead += leaseViews / 2n) {
     const envelope = signer.ask(timeoutRequest(from + ahead, nothing));
-    if (typeof envelope === "string" || engine === undefined) continue;
+    if (typeof envelope === "string") continue;
     network.note(index, `signs a timeout of ${from + ahead}, whoever asks`);
     for (const to of network.nodes.keys()) {
-      if (to === index) continue;
-      network.inject(to, { type: "timeout", envelope, qc: engine.high }, index);
+      if (to !== index) network.inject(to, { type: "timeout", envelope, qc }, index);
     }
   }
 };

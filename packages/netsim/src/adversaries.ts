@@ -6,6 +6,7 @@ import type { SeededRandom } from "@ioi/base";
 import type { GuardianRequest, HostRule } from "@ioi/consensus";
 import { nothing } from "@ioi/consensus/testing";
 import type { ConsensusMessage, DivergenceProof, Envelope } from "@ioi/wire";
+import { lieNames, lied as liedAbout } from "./lies.ts";
 import { heardMax } from "./limits.ts";
 import type { Network } from "./network.ts";
 
@@ -151,11 +152,17 @@ export const corrupt = (network: Network, hosts: ReadonlyMap<number, AdversaryNa
       return [host, { name, malice: { network, host, random, sent: [] as ConsensusMessage[] } }];
     }),
   );
+  const random = network.random.fork("lies");
   network.mangle = (from, to, message) => {
     const found = malices.get(from);
     if (found === undefined) return message;
     const { sent } = found.malice;
     if (sent.push(message) > heardMax) sent.shift();
     return sends[found.name](found.malice, to, message);
+  };
+  network.lie = (from, _to, chunk) => {
+    const found = malices.get(from);
+    if (found === undefined) return chunk;
+    return liedAbout(random.pick(lieNames), random, chunk);
   };
 };

@@ -5,7 +5,7 @@
  *
  * Invariant: what is taken over was committed, and the host's engine begins anew above it.
  */
-import { assert } from "@ioi/base";
+import { assert, toHex } from "@ioi/base";
 import {
   type EndedEpoch,
   type Strength,
@@ -14,9 +14,10 @@ import {
   syncChunkFrom,
   type SyncEffect,
   type SyncInput,
+  zeroHash,
 } from "@ioi/consensus";
 import type { SyncChunk } from "@ioi/wire";
-import { nearBlocks, syncRetryMs } from "./limits.ts";
+import { fetchesMax, nearBlocks, syncRetryMs } from "./limits.ts";
 import type { SimNode } from "./node.ts";
 
 export interface CatchUpPort {
@@ -61,6 +62,15 @@ export class CatchUp {
     for (const peer of peers) this.#give(index, { type: "peer", peer });
   }
 
+  /** Its engine asks for a block. Who misses more than a few synchronises. */
+  misses(index: number): void {
+    const node = this.#node(index);
+    node.fetches += 1;
+    if (node.fetches < fetchesMax) return;
+    node.fetches = 0;
+    this.#port.later(1, () => this.begin(index));
+  }
+
   /** What this host has of it. */
   asked(index: number, by: number, height: bigint): void {
     this.#port.answer(index, by, height, syncChunkFrom(this.#node(index), height));
@@ -75,11 +85,12 @@ export class CatchUp {
     const { sync } = node;
     if (sync === undefined) return;
     const effects = sync.handle(input, this.#port.nowMs());
-    for (const effect of effects) this.#perform(index, node, effect);
+    for (const effect of effects) if (node.sync === sync) this.#perform(index, node, effect);
     if (input.type !== "answer") return;
     const isGood = effects.some(({ type }) => type === "blocks");
-    if (isGood) node.ranks.set(input.peer, 1);
-    const isKnown = (node.ranks.get(input.peer) ?? 0) > 0;
+    const isKnown = isGood || (node.ranks.get(input.peer) ?? 0) > 0;
+    // Who has nothing this time is not the first the next time.
+    if (isKnown) node.ranks.set(input.peer, isGood ? 1 : 0);
     if (node.sync !== sync || !isKnown || !isShort(input.chunk)) return;
     node.sync = undefined;
     this.#port.caughtUp(index);
@@ -137,14 +148,21 @@ export class CatchUp {
     const news = blocks.filter(({ header }) => header.height > BigInt(node.height));
     const last = blocks.at(-1)?.header;
     if (news.length === 0 || last === undefined) return;
+    if (
+      toHex(news[0]?.header.parent ?? zeroHash) !== (node.digests.at(-1) ?? toHex(node.root.digest))
+    ) {
+      // Its own engine committed another branch meanwhile: nothing of this one fits.
+      node.sync = undefined;
+      return;
+    }
     const strength = node.judge.commitCert(commit);
     assert(strength.ok, "synchronisation verified it");
     this.#port.overtaken(index);
     for (const block of news) node.add(block, strength.value);
     this.#port.note(index, `takes ${news.length} blocks up to ${last.height}`);
+    node.newest = commit;
     // Above the end of an epoch stands its anchor, and nothing else.
     if (last.ends !== undefined) return;
-    node.newest = commit;
     node.rootQc = commit.blockQc;
     node.root = {
       view: last.view,

@@ -10,7 +10,7 @@ import type { Network } from "./network.ts";
 import type { SimNode } from "./node.ts";
 
 export interface Violation {
-  readonly type: "conflict" | "executed" | "roots" | "framed" | "liveness";
+  readonly type: "conflict" | "executed" | "roots" | "framed" | "unconvicted" | "liveness";
   readonly message: string;
 }
 

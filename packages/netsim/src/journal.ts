@@ -133,3 +133,17 @@ export class DiskJournal implements Journal {
     return records;
   }
 }
+
+/** A record is of one epoch. */
+export const epochOf = (record: WalRecord): bigint => {
+  switch (record.type) {
+    case "block":
+      return record.block.header.epoch.number;
+    case "qc":
+      return record.qc.epoch.number;
+    case "tc":
+      return record.tc.epoch.number;
+    case "envelope":
+      return record.envelope.epoch.number;
+  }
+};

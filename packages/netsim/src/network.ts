@@ -6,124 +6,30 @@
  * Guardian is a broken one. Effects are performed in their order, each after the one before is complete.
  * Invariant: a seed and its options decide everything. Bound: `eventsMax` events of one `run`.
  */
-import { assert, equalBytes, SeededRandom, toHex } from "@ioi/base";
-import {
-  Course,
-  type EndedEpoch,
-  Engine,
-  type EngineEffect,
-  type EngineInput,
-  type EngineOptions,
-  gradeOf,
-  heartbeatMs,
-  type GuardianRule,
-  type HostRule,
-  type Judge,
-  type RollbackProtection,
-  type WalRecord,
-} from "@ioi/consensus";
-import {
-  judgeOf,
-  type Member,
-  named,
-  Signer,
-  speaker,
-  type TestProvider,
-  twin,
-} from "@ioi/consensus/testing";
-import { type ConsensusMessage, type DivergenceProof, schema, type SyncChunk } from "@ioi/wire";
+import { assert, SeededRandom, toHex } from "@ioi/base";
+import { Engine, type EngineEffect, type EngineInput, gradeOf, type Judge } from "@ioi/consensus";
+import { judgeOf, twin } from "@ioi/consensus/testing";
+import { type ConsensusMessage, type DivergenceProof, schema } from "@ioi/wire";
+import { engineOf, nodesOf } from "./building.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Ends } from "./ends.ts";
-import { AnchoredSigner, type SimSigner } from "./guardians.ts";
-import { DiskJournal, type DiskFaults, MemoryJournal } from "./journal.ts";
-import { Ledger, type Transfer } from "./ledger.ts";
-import { eventsMax, fetchesMax, stillMs } from "./limits.ts";
-import { SimNode } from "./node.ts";
+import type { Transfer } from "./ledger.ts";
+import { eventsMax, stillMs } from "./limits.ts";
+import { Links } from "./links.ts";
+import type { SimNode } from "./node.ts";
+import {
+  calm,
+  type Faults,
+  type Lie,
+  type Mangle,
+  type NetworkEvent,
+  type NetworkOptions,
+  type Wired,
+} from "./options.ts";
 import { Payloads } from "./payloads.ts";
 import { TimeQueue } from "./queue.ts";
-import { Registry, type SetChange, setChange } from "./registry.ts";
+import { type SetChange, setChange } from "./registry.ts";
 import { effectLine, inputLine, Trace } from "./trace.ts";
-
-export interface Faults {
-  readonly delayMs: number;
-  readonly jitterMs: number;
-  /** In a thousand. */
-  readonly lost: number;
-  readonly doubled: number;
-  /** In ten thousand, before each effect. */
-  readonly crashes: number;
-}
-
-export const calm: Faults = { delayMs: 15, jitterMs: 5, lost: 0, doubled: 0, crashes: 0 };
-
-export interface NetworkOptions {
-  /** Their powers are in their entries. */
-  readonly members: readonly Member[];
-  readonly seed: string;
-  readonly faults?: Faults;
-  readonly engine?: Partial<EngineOptions>;
-  /** Rules that the host of a number lacks. */
-  readonly without?: ReadonlyMap<number, readonly HostRule[]>;
-  /** Rules that the Guardian of a number lacks. */
-  readonly broken?: ReadonlyMap<number, readonly GuardianRule[]>;
-  /** Validators with a second host; those are numbered from the size of the set on. */
-  readonly twins?: readonly number[];
-  /** A second host has a copy of the Guardian in place of the Guardian itself. */
-  readonly areClones?: boolean;
-  /** Logs on a disk; in memory if absent. */
-  readonly disk?: DiskFaults;
-  /** Clocks differ by so much at most. */
-  readonly driftMsMax?: number;
-  /** Sessions after a Guardian's first one. */
-  readonly makeKey?: (name: string) => Member["key"];
-  readonly provider?: TestProvider;
-  /** Blocks of an epoch, whose end hosts pass with production's own synchronisation; one epoch if absent. */
-  readonly epochBlocks?: number;
-  /** What the anchors of sound Guardians can tell; bare ones without anchors if absent. */
-  readonly protection?: RollbackProtection;
-  /** Hosts whose validators are not in the first set, and may join; numbered after all others. */
-  readonly joiners?: readonly Member[];
-  /** Each host checks every signature itself, in place of once for all. */
-  readonly areJudgesOwn?: boolean;
-  /** Sees every line of the trace. */
-  readonly onLine?: (atMs: number, node: number, line: string) => void;
-}
-
-/** Between hosts, beside the engines' own messages. */
-type Wired =
-  | { readonly type: "batch"; readonly bytes: Uint8Array }
-  | { readonly type: "want"; readonly payloadRoot: Uint8Array }
-  | { readonly type: "ended"; readonly end: EndedEpoch }
-  | { readonly type: "ask"; readonly height: bigint }
-  | { readonly type: "chunk"; readonly height: bigint; readonly chunk: SyncChunk };
-
-type Event =
-  | {
-      readonly type: "input";
-      readonly to: number;
-      readonly life: number;
-      readonly input: EngineInput;
-    }
-  | {
-      readonly type: "message";
-      readonly to: number;
-      readonly from: number;
-      readonly message: ConsensusMessage;
-    }
-  | { readonly type: "wired"; readonly to: number; readonly from: number; readonly what: Wired }
-  | { readonly type: "restart"; readonly to: number }
-  | { readonly type: "boot"; readonly to: number; readonly life: number }
-  | { readonly type: "call"; readonly run: () => void };
-
-/** What an adversary does with a message of the host of that number. */
-export type Mangle = (
-  from: number,
-  to: number,
-  message: ConsensusMessage,
-) => ConsensusMessage | undefined;
-
-/** What a lying host answers in place of blocks that it was asked for; undefined: nothing. */
-export type Lie = (from: number, to: number, chunk: SyncChunk) => SyncChunk | undefined;
 
 export class Network {
   /** Of the first epoch. */
@@ -148,8 +54,9 @@ export class Network {
   /** Hosts that do not mind where their epoch ended. */
   readonly stubborn = new Set<number>();
   readonly #trace: Trace;
-  readonly #queue = new TimeQueue<Event>();
-  readonly #links: SeededRandom;
+  readonly #queue = new TimeQueue<NetworkEvent>();
+  readonly #chances: SeededRandom;
+  readonly #links: Links;
   readonly #payloads: Payloads;
   readonly #ends: Ends;
   readonly #catchUp: CatchUp;
@@ -162,17 +69,18 @@ export class Network {
   constructor(options: NetworkOptions) {
     this.options = options;
     this.random = new SeededRandom(options.seed);
-    this.#links = this.random.fork("links");
+    this.#chances = this.random.fork("links");
+    this.#links = new Links(this, this.#chances, this.#queue);
     this.faults = options.faults ?? calm;
     const provider = options.provider ?? twin;
     this.#trace = new Trace(provider);
     this.judge = judgeOf(options.members, provider);
-    this.nodes = this.#makeNodes();
+    this.nodes = nodesOf(options, this.judge, this.random);
     const later = (inMs: number, run: () => void): void => this.at(this.nowMs + inMs, run);
     const note = (index: number, line: string): void => this.note(index, line);
     this.#payloads = new Payloads(provider, options.epochBlocks, {
-      share: (from, bytes) => this.#passAll(from, { type: "batch", bytes }),
-      want: (from, payloadRoot) => this.#passAll(from, { type: "want", payloadRoot }),
+      share: (from, bytes) => this.#links.passAll(from, { type: "batch", bytes }),
+      want: (from, payloadRoot) => this.#links.passAll(from, { type: "want", payloadRoot }),
       later,
       answer: (index, input) => this.#enqueue(index, input, 0),
       executed: (index) => {
@@ -183,7 +91,7 @@ export class Network {
     this.#ends = new Ends({
       note,
       nowMs: () => this.nowMs,
-      tell: (from, to, end) => this.#pass(from, to, { type: "ended", end }),
+      tell: (from, to, end) => this.#links.pass(from, to, { type: "ended", end }),
       entered: (index) => {
         this.register(index);
         this.#again(index);
@@ -200,13 +108,13 @@ export class Network {
       note,
       nowMs: () => this.nowMs,
       later,
-      ask: (from, to, height) => this.#pass(from, to, { type: "ask", height }),
+      ask: (from, to, height) => this.#links.pass(from, to, { type: "ask", height }),
       answer: (from, to, height, given) => {
         const chunk = this.lie(from, to, given);
-        if (chunk !== undefined) this.#pass(from, to, { type: "chunk", height, chunk });
+        if (chunk !== undefined) this.#links.pass(from, to, { type: "chunk", height, chunk });
       },
       others: (index) =>
-        this.#links.shuffle([...this.nodes.keys()].filter((other) => other !== index)),
+        this.#chances.shuffle([...this.nodes.keys()].filter((other) => other !== index)),
       enter: (index, end, strength) => this.#ends.enter(index, this.node(index), end, strength),
       overtaken: (index) => {
         this.#drop(index);
@@ -362,51 +270,6 @@ export class Network {
     return false;
   }
 
-  #makeNodes(): readonly SimNode[] {
-    const { members, twins = [], joiners = [], areClones = false, disk } = this.options;
-    const { driftMsMax = 0, provider = twin } = this.options;
-    const registry = new Registry(provider, this.judge.set);
-    const all = [...members, ...joiners];
-    const signers = all.map((each, index) => this.#signerOf(each, index));
-    const validators = [...members.keys(), ...twins, ...joiners.map((_, i) => members.length + i)];
-    return validators.map((validator, index) => {
-      const each = all[validator];
-      const isSecond = index >= members.length && validator < members.length;
-      assert(each !== undefined, `no validator ${validator}`);
-      const signer = isSecond && areClones ? this.#signerOf(each, validator) : signers[validator];
-      assert(signer !== undefined, `no validator ${validator}`);
-      const plan = {
-        validator,
-        gid: each.entry.gid,
-        without: this.options.without?.get(index) ?? [],
-        driftMs: driftMsMax === 0 ? 0 : this.random.below(driftMsMax),
-      };
-      const random = this.random.fork(`disk ${index}`);
-      const journal = disk === undefined ? new MemoryJournal() : new DiskJournal(random, disk);
-      const course = new Course(this.judge);
-      const ledger = new Ledger(provider, registry, () => course.sets);
-      return new SimNode(plan, signer, journal, ledger, course);
-    });
-  }
-
-  #speaker(validator: number): (bytes: Uint8Array) => Uint8Array {
-    const { members, joiners = [], provider = twin } = this.options;
-    const each = members[validator] ?? joiners[validator - members.length];
-    assert(each !== undefined, `no validator ${validator}`);
-    return speaker(provider, each);
-  }
-
-  #signerOf(each: Member, validator: number): SimSigner {
-    const { broken, protection, provider = twin } = this.options;
-    const without = broken?.get(validator);
-    if (protection === undefined || without !== undefined) {
-      return new Signer(this.judge, each, provider, without ?? []);
-    }
-    const signer = AnchoredSigner.make(each, provider, protection);
-    signer.enter(this.judge);
-    return signer;
-  }
-
   #clock({ plan }: SimNode): number {
     return this.nowMs + plan.driftMs;
   }
@@ -435,14 +298,12 @@ export class Network {
     this.#enqueue(index, { type: "payload", waits }, 0);
   }
 
-  #happen(event: Event): Promise<void> | undefined {
+  #happen(event: NetworkEvent): Promise<void> | undefined {
     switch (event.type) {
       case "restart":
         return this.#start(event.to);
       case "boot":
-        return event.life === this.node(event.to).life && this.node(event.to).engine === undefined
-          ? this.#boot(event.to)
-          : undefined;
+        return event.life === this.node(event.to).life ? this.#boot(event.to) : undefined;
       case "call":
         event.run();
         return undefined;
@@ -471,35 +332,12 @@ export class Network {
 
   async #boot(index: number): Promise<void> {
     const node = this.node(index);
-    const { engine, areJudgesOwn = false, members, provider } = this.options;
-    const { root, rootQc, me, course } = node;
-    if (me === undefined || !node.isUp) return;
-    const { number } = course;
-    const records = (await node.journal.recover()).filter((each) => epochOf(each) === number);
+    const { me, root } = node;
+    if (me === undefined || !node.isUp || node.engine !== undefined) return;
+    const { options, start } = await engineOf(this.options, node, me);
     node.judging.clear();
-    node.engineEpoch = number;
-    node.engine = new Engine(
-      {
-        judge: areJudgesOwn ? judgeOf(members, provider) : node.judge,
-        seed: named("schedule"),
-        me,
-        sets: course.sets,
-        deltaMs: 25,
-        baseMs: 250,
-        strongMs: 10,
-        heartbeatMs: node.judge.set.size === 1 ? 0 : heartbeatMs,
-        speak: this.#speaker(node.plan.validator),
-        without: new Set(node.plan.without),
-        ...engine,
-      },
-      {
-        root,
-        records,
-        heightOf: (digest) => node.store.get(toHex(digest))?.header.height,
-        ...(rootQc === undefined ? {} : { rootQc }),
-      },
-      this.#clock(node),
-    );
+    node.engineEpoch = node.course.number;
+    node.engine = new Engine(options, start, this.#clock(node));
     node.dueMs = node.engine.deadline();
     this.note(index, `starts at height ${root.height}`);
     this.#tell(index);
@@ -534,8 +372,8 @@ export class Network {
       const effect = effects[i];
       assert(effect !== undefined, "an effect");
       const { crashes } = this.faults;
-      if (crashes > 0 && this.#links.chance(crashes, 10_000)) {
-        this.crash(index, 20 + this.#links.below(400));
+      if (crashes > 0 && this.#chances.chance(crashes, 10_000)) {
+        this.crash(index, 20 + this.#chances.below(400));
         return undefined;
       }
       const line = effectLine(effect);
@@ -550,7 +388,7 @@ export class Network {
       if (written === undefined) continue;
       return written.then(async (isDurable) => {
         if (isDurable) await this.#performAll(index, effects, i + 1);
-        else this.crash(index, 20 + this.#links.below(400));
+        else this.crash(index, 20 + this.#chances.below(400));
       });
     }
     return undefined;
@@ -566,16 +404,16 @@ export class Network {
         return;
       }
       case "broadcast":
-        this.#fetches(index, node, effect.message);
-        for (const to of this.nodes.keys()) if (to !== index) this.#send(index, to, effect.message);
+        if (effect.message.type === "fetch") this.#catchUp.misses(index);
+        this.#links.sendAll(index, effect.message);
         return;
       case "send":
-        this.#fetches(index, node, effect.message);
-        this.#sendTo(index, effect.to, effect.message);
+        if (effect.message.type === "fetch") this.#catchUp.misses(index);
+        this.#links.sendTo(index, effect.to, effect.message);
         return;
       case "lookup": {
         const block = node.store.get(toHex(effect.digest));
-        if (block !== undefined) this.#sendTo(index, effect.to, { type: "block", block });
+        if (block !== undefined) this.#links.sendTo(index, effect.to, { type: "block", block });
         return;
       }
       case "build":
@@ -601,16 +439,11 @@ export class Network {
         return;
       case "refused":
         node.refused += 1;
+        return;
+      case "keep":
+      case "recall":
+      // The window of evidence is the real host's, on its disk.
     }
-  }
-
-  /** Who misses more than a few blocks synchronises. */
-  #fetches(index: number, node: SimNode, { type }: ConsensusMessage): void {
-    if (type !== "fetch" || this.options.epochBlocks === undefined) return;
-    node.fetches += 1;
-    if (node.fetches < fetchesMax) return;
-    node.fetches = 0;
-    this.at(this.nowMs + 1, () => this.#catchUp.begin(index));
   }
 
   #wired(index: number, from: number, what: Wired): void {
@@ -622,7 +455,7 @@ export class Network {
         return;
       case "want": {
         const bytes = node.ledger.holds(what.payloadRoot);
-        if (bytes !== undefined) this.#pass(index, from, { type: "batch", bytes });
+        if (bytes !== undefined) this.#links.pass(index, from, { type: "batch", bytes });
         return;
       }
       case "ended":
@@ -653,43 +486,6 @@ export class Network {
     this.#ends.enterOwn(index, node);
   }
 
-  // Links.
-
-  /** To all hosts of a validator of the sender's epoch. */
-  #sendTo(from: number, validator: number, message: ConsensusMessage): void {
-    const { set } = this.node(from).judge;
-    if (validator < 0 || validator >= set.size) return;
-    const { gid } = set.entry(validator);
-    for (const [to, { plan }] of this.nodes.entries()) {
-      if (equalBytes(plan.gid, gid)) this.#send(from, to, message);
-    }
-  }
-
-  #send(from: number, to: number, message: ConsensusMessage): void {
-    if (to === from || !this.passes(from, to)) return;
-    const sent = this.mangle(from, to, message);
-    if (sent === undefined) return;
-    this.#link({ type: "message", to, from, message: sent });
-  }
-
-  #pass(from: number, to: number, what: Wired): void {
-    if (to !== from && this.passes(from, to)) this.#link({ type: "wired", to, from, what });
-  }
-
-  #passAll(from: number, what: Wired): void {
-    for (const to of this.nodes.keys()) this.#pass(from, to, what);
-  }
-
-  #link(event: Event): void {
-    const { delayMs, jitterMs, lost, doubled } = this.faults;
-    if (this.#links.chance(lost, 1000)) return;
-    const times = this.#links.chance(doubled, 1000) ? 2 : 1;
-    for (let i = 0; i < times; i++) {
-      const inMs = Math.max(1, delayMs + this.#links.below(jitterMs + 1));
-      this.#queue.push(this.nowMs + inMs, event);
-    }
-  }
-
   /** Of the nodes that are named, or of all. */
   least(of: readonly number[] = [...this.nodes.keys()]): number {
     return Math.min(...of.map((index) => this.node(index).height));
@@ -699,16 +495,3 @@ export class Network {
     return this.nodes.flatMap(({ proofs }) => proofs);
   }
 }
-
-const epochOf = (record: WalRecord): bigint => {
-  switch (record.type) {
-    case "block":
-      return record.block.header.epoch.number;
-    case "qc":
-      return record.qc.epoch.number;
-    case "tc":
-      return record.tc.epoch.number;
-    case "envelope":
-      return record.envelope.epoch.number;
-  }
-};

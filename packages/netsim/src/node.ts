@@ -25,6 +25,8 @@ export interface NodePlan {
   readonly without: readonly HostRule[];
   /** Milliseconds that its clock is ahead. */
   readonly driftMs: number;
+  /** Signs with the host's own key. */
+  readonly speak: (bytes: Uint8Array) => Uint8Array;
 }
 
 /** More than any set survives. */

@@ -66,7 +66,7 @@ export const scenarioOf = (task: Extract<Task, { type: "seed" }>): ScenarioOptio
   nodes: task.nodes,
   provider: task.isSigned ? nodeCrypto : provider,
   ...(task.isSigned ? { makeKey: () => nodeCrypto.generate("ml-dsa-44") } : {}),
-  ...(task.missing === "Guardians" ? { broken: ["G1-slot", "G1-lock", "G2-high"] } : {}),
+  ...(task.missing === "Guardians" ? { lacking: ["G1-slot", "G1-lock", "G2-high"] } : {}),
 });
 
 const none = { virtualMs: 0, messages: 0, crashes: 0, differs: false, forked: false, share: 1 };

@@ -2,7 +2,8 @@
 import { SeededRandom } from "@ioi/base";
 import { Sync, syncChunkFrom, type SyncEffect, type SyncSource } from "@ioi/consensus";
 import { chain, firstEpoch, genesis, setOf, type TestProvider } from "@ioi/consensus/testing";
-import { type ConsensusBlock, schema, type SyncChunk, syncChunk } from "@ioi/wire";
+import { changedChunk } from "@ioi/netsim";
+import type { ConsensusBlock, SyncChunk } from "@ioi/wire";
 import type { LongChain } from "./chain.ts";
 
 export type Lie =
@@ -22,19 +23,6 @@ export type Lie =
   | "early-end"
   /** Good at first, then wrong. */
   | "turncoat";
-
-const changedBlock = (random: SeededRandom, chunk: SyncChunk): SyncChunk => {
-  const bytes = schema.encode(syncChunk, chunk);
-  // As on a wire: what does not decode never comes to the machine, so a field is changed instead.
-  for (let tries = 0; tries < 20; tries++) {
-    const copy = Uint8Array.from(bytes);
-    const at = random.below(copy.length);
-    copy[at] = (copy[at] ?? 0) ^ (1 << random.below(8));
-    const decoded = schema.decode(syncChunk, copy);
-    if (decoded.ok) return decoded.value;
-  }
-  return { ...chunk, blocks: chunk.blocks.slice(1) };
-};
 
 const shortened = (source: SyncSource, from: bigint): SyncChunk => {
   const whole = syncChunkFrom(source, from);
@@ -72,7 +60,7 @@ const answerOf = (
     case "drip":
       return shortened(real, from);
     case "changed":
-      return changedBlock(random, honest());
+      return changedChunk(random, honest());
     case "reordered":
       return { ...honest(), blocks: honest().blocks.toReversed() };
     case "uncertified":
