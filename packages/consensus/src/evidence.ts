@@ -11,7 +11,7 @@
  * was kept up to `divergenceChecksMax` a window, each.
  */
 import { err, ok, type Rejection, type Result } from "@ioi/base";
-import type { CommitCert, DivergenceProof, Envelope, QuorumCert } from "@ioi/wire";
+import type { CommitCert, DivergenceProof, Envelope, EnvelopeKind, QuorumCert } from "@ioi/wire";
 import type { Judge } from "./certificates.ts";
 import {
   type DivergenceError,
@@ -26,10 +26,11 @@ import { keyOf, sameBody, sameContext } from "./objects.ts";
 /** Of one Guardian, in rising order of counters. */
 interface Trail {
   readonly byCounter: Envelope[];
-  readonly bySlot: Map<string, Envelope>;
+  readonly bySlot: Map<bigint, Envelope>;
 }
 
-const slotKey = ({ view, kind }: Envelope): string => `${view}/${kind}`;
+const kinds = ["propose", "vote", "timeout", "freeze"] as const satisfies readonly EnvelopeKind[];
+const slotKey = ({ view, kind }: Envelope): bigint => 4n * view + BigInt(kinds.indexOf(kind));
 
 /** Index of the first envelope whose counter is not below. */
 const lowerBound = (trail: readonly Envelope[], counter: bigint): number => {

@@ -92,8 +92,9 @@ export const signedBytes = (body: EnvelopeBody): Uint8Array =>
   domainBytes(domains.envelope, bodyBytes(body));
 
 /** The trace after this envelope. */
-export const traceAfter = (hashing: Hashing, body: EnvelopeBody): Uint8Array =>
-  domainHash(hashing, domains.envelope, bodyBytes(body));
+export const traceAfter = rememberedHash((hashing, body: EnvelopeBody) =>
+  domainHash(hashing, domains.envelope, bodyBytes(body)),
+);
 
 /** What a host signs. */
 export const guardAnswerBytes = (body: GuardAnswerBody): Uint8Array =>
