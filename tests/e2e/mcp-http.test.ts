@@ -43,21 +43,25 @@ before(async () => {
     ["sessions", sessions.url, ["--secret", "door-key"]],
     ["stateless", stateless.url, []],
     ["old", stateless.oldUrl, []],
+    ["single", stateless.url, []],
   ] as const) {
     const added = await ioi(["mcp", "add", name, "--url", url, ...more, "--data", data]);
     assert.equal(added.code, 0, added.stderr);
   }
   fs.appendFileSync(
     path.join(data, "guardian/policy.toml"),
-    policy(["sessions", "stateless", "old"]),
-  );
-  fs.appendFileSync(
-    path.join(data, "guardian/policy.toml"),
-    `[[rule]]
+    `${policy(["sessions", "stateless", "old", "single"])}
+[[rule]]
 id = "not-there"
 effect = "deny"
 target = ["net::post"]
 where.url = { path_glob = "/forbidden" }
+[[rule]]
+id = "one-by-one"
+effect = "deny"
+target = ["mcp::call"]
+where.server = { equals = "single" }
+where.tool = { equals = "#server/connect" }
 `,
   );
 });
@@ -70,7 +74,7 @@ after(async () => {
 const call = async (name: string): Promise<Ran> =>
   ranOf(await ioi(["run", "--data", place.data, "--json", `/call ${name} {}`]));
 
-test("a call opens a session, each message by a ticket of its own, with the secret in egress alone", async () => {
+test("a call opens a session under one ticket and goes by its own, with the secret in egress alone", async () => {
   const from = sessions.heard.length;
   const { code, view } = await call("sessions.echo");
   assert.equal(code, 0, JSON.stringify(view).slice(0, 3000));
@@ -84,10 +88,12 @@ test("a call opens a session, each message by a ticket of its own, with the secr
   );
   assert.equal(said.at(-1)?.headers["mcp-session-id"], "session-1");
   assert.equal(said.at(-1)?.headers["mcp-protocol-version"], "2025-11-25");
+  // What opens a connection goes under one ticket, and its outcome holds the log of all of it.
   assert.deepEqual(
-    beside.map(({ outcome }) => outcome?.status),
-    ["confirmed", "confirmed", "confirmed", "confirmed"],
+    beside.map(({ display, outcome }) => [display, outcome?.status, outcome?.evidence["requests"]]),
+    [['mcp::call sessions "#server/connect" ?', "confirmed", "4"]],
   );
+  assert.match(beside[0]?.outcome?.evidence["request_log"] ?? "", /^[0-9a-f]{64}$/);
   assert.ok(!JSON.stringify(view).includes("hush-hush"));
 });
 
@@ -99,6 +105,18 @@ test("a server without sessions is spoken to in its own era", async () => {
   assert.equal(last?.headers["mcp-method"], "tools/call");
   assert.equal(last?.headers["mcp-name"], "echo");
   assert.equal(last?.headers["mcp-session-id"], undefined);
+});
+
+test("where nobody permits an opening, each message goes by its own ticket", async () => {
+  const { code, view } = await call("single.echo");
+  assert.equal(code, 0, JSON.stringify(view).slice(0, 3000));
+  assert.equal(view.actions[0]?.outcome?.content, "echo no key");
+  const [opening, ...each] = view.actions.slice(1);
+  assert.deepEqual([opening?.verdict, opening?.outcome], ["deny", null]);
+  assert.deepEqual(
+    each.map(({ outcome }) => outcome?.status),
+    ["confirmed", "confirmed"],
+  );
 });
 
 test("an answer whose stream ends, or is cut, is taken up again under a ticket of its own", async () => {

@@ -7,7 +7,12 @@ import { createHash } from "node:crypto";
 import { equalBytes, err, ok, type Rejection, type Result } from "@ioi/base";
 import { actionId, type CryptoProvider, domains, verifyPayload } from "@ioi/crypto";
 import { checkContents } from "@ioi/firewall/content";
-import { driverHeaders, type PermittedRequest, permittedRequest } from "@ioi/firewall/net";
+import {
+  driverHeaders,
+  messageComplaint,
+  type PermittedRequest,
+  permittedRequest,
+} from "@ioi/firewall/net";
 import {
   type Action,
   action as actionSchema,
@@ -91,7 +96,11 @@ const headersOf = (
   return ok([...seen]);
 };
 
-const bodyComplaint = (body: Uint8Array, wanted: PermittedRequest["body"]): string | undefined => {
+const bodyComplaint = (
+  body: Uint8Array,
+  wanted: PermittedRequest["body"],
+  action: Action,
+): string | undefined => {
   switch (wanted.type) {
     case "none":
       return body.length === 0 ? undefined : "the action has no body";
@@ -100,8 +109,10 @@ const bodyComplaint = (body: Uint8Array, wanted: PermittedRequest["body"]): stri
         equalBytes(createHash("sha256").update(body).digest(), wanted.sha256)
         ? undefined
         : "the body is not the action's";
-    case "made":
-      return undefined;
+    case "made": {
+      const complaint = action.target === "mcp::call" ? messageComplaint(action, body) : undefined;
+      return complaint === undefined ? undefined : `the message is not the action's: ${complaint}`;
+    }
   }
 };
 
@@ -151,7 +162,7 @@ export const checkRequest = (
   if (given.url !== request.value.url.text) return differs("the URL is not the action's");
   const headers = headersOf(given.headers, request.value);
   if (!headers.ok) return differs(headers.error);
-  const wrong = bodyComplaint(given.body, request.value.body);
+  const wrong = bodyComplaint(given.body, request.value.body, action);
   if (wrong !== undefined) return differs(wrong);
   // Looked at once more where it leaves, whatever its driver said of it.
   const wrapped = request.value.body.type === "made";

@@ -1,7 +1,9 @@
 /**
- * The requests of one ticket that carries a flow: an answer that broke off is continued where it ended,
- * decided here without asking the Guardian again. Only the very request that the ticket's action names,
- * from the byte that was passed on last; the server's strong tag says that it is still the same answer.
+ * The requests of one ticket that carries a flow, decided here without asking the Guardian again. An
+ * answer that broke off is continued where it ended: only the very request that the ticket's action
+ * names, from the byte that was passed on last; the server's strong tag says that it is still the same
+ * answer. The messages that open a connection to a server of MCP follow each other: each is checked as
+ * the first was.
  *
  * Invariants: one request at a time; nothing of a driver's but the place where it goes on; the log hash
  * is a chain over every request, whatever came of it. Bounds: those of the ticket, `flowsKept`.
@@ -13,8 +15,15 @@ import type { pb } from "@ioi/wire";
 import type { CheckedRequest, ClientIdentity, FlowBounds } from "./check.ts";
 import { flowsKept } from "./limits.ts";
 
+/** Another request of a flow: where it goes on, and what of it is sent. */
+export interface Further {
+  readonly offset: number;
+  readonly bytesUp: number;
+}
+
 export class Flow {
   readonly client: ClientIdentity;
+  readonly type: "answer" | "messages";
   readonly lease: pb.LeaseReply;
   readonly #bounds: FlowBounds;
   readonly #startedAt: Instant;
@@ -31,12 +40,14 @@ export class Flow {
 
   constructor(
     client: ClientIdentity,
+    type: Flow["type"],
     lease: pb.LeaseReply,
     bounds: FlowBounds,
     startedAt: Instant,
     provider: CryptoProvider,
   ) {
     this.client = client;
+    this.type = type;
     this.lease = lease;
     this.#bounds = bounds;
     this.#startedAt = startedAt;
@@ -48,13 +59,14 @@ export class Flow {
   }
 
   /** Why no further request is made under it; undefined where it is. */
-  refusal(client: ClientIdentity, offset: number, now: Instant): string | undefined {
+  refusal(client: ClientIdentity, { offset, bytesUp }: Further, now: Instant): string | undefined {
     if (this.over || client !== this.client) return "the ticket was used before";
     if (this.running) return "a request of this flow is under way";
     if (msBetween(this.#startedAt, now) > this.#bounds.ms) return "the flow is too old";
     if (this.requests >= this.#bounds.requests) return "the flow has no requests left";
-    if (this.#bytesUp >= this.#bounds.bytesUp) return "the flow may send no more";
+    if (this.#bytesUp + bytesUp >= this.#bounds.bytesUp) return "the flow may send no more";
     if (this.bytesDownLeft <= 0) return "the flow may receive no more";
+    if (this.type === "messages") return offset === 0 ? undefined : "a message is sent whole";
     if (this.tag === "") return "the answer has no tag to continue it by";
     return offset === this.received && offset > 0
       ? undefined
@@ -87,15 +99,19 @@ export class Flows {
   continued(
     counter: bigint,
     client: ClientIdentity,
-    offset: number,
+    further: Further,
     now: Instant,
   ): Result<Flow, Rejection<"E_EGRESS_TICKET">> {
     const flow = this.#flows.get(counter);
     if (flow === undefined) {
       return err({ code: "E_EGRESS_TICKET", message: "the ticket was used before" });
     }
-    const message = flow.refusal(client, offset, now);
+    const message = flow.refusal(client, further, now);
     return message === undefined ? ok(flow) : err({ code: "E_EGRESS_TICKET", message });
+  }
+
+  has(counter: bigint): boolean {
+    return this.#flows.get(counter)?.type === "messages";
   }
 
   end(counter: bigint): void {

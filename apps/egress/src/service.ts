@@ -181,7 +181,7 @@ export class Egress {
       const headers = [
         ...checked.headers,
         ...lease.headers.map(({ name, value }) => [name, value] as const),
-        ...continuing(known),
+        ...continuing(known?.type === "answer" ? known : undefined),
       ];
       const { listener } = lease;
       const find = this.#options.listener;
@@ -242,7 +242,8 @@ export class Egress {
   #begun(client: ClientIdentity, checked: CheckedRequest, lease: pb.LeaseReply): Flow | undefined {
     const { clock, provider } = this.#options;
     if (checked.flow === undefined) return undefined;
-    const flow = new Flow(client, lease, checked.flow, clock.now(), provider);
+    const type = checked.ticket.target === "mcp::call" ? "messages" : "answer";
+    const flow = new Flow(client, type, lease, checked.flow, clock.now(), provider);
     flow.running = true;
     this.#flows.add(checked.ticket.counter, flow);
     return flow;
@@ -269,8 +270,10 @@ export class Egress {
         const { event } = message;
         if (event?.case === "head") {
           status = event.value.status ?? 0;
-          if (before === 0) flow.tag = tagOf(event.value);
-          else if (status !== 206) throw changed();
+          if (flow.type === "answer") {
+            if (before === 0) flow.tag = tagOf(event.value);
+            else if (status !== 206) throw changed();
+          }
         } else if (event?.case === "body") flow.received += event.value.length;
         if (event?.case !== "end") {
           yield message;
@@ -278,8 +281,10 @@ export class Egress {
         }
         note();
         // Whole: there is nothing to go on with.
-        flow.over = true;
-        this.#flows.end(checked.ticket.counter);
+        if (flow.type === "answer") {
+          flow.over = true;
+          this.#flows.end(checked.ticket.counter);
+        }
         const more = { requests: flow.requests, requestLog: flow.log };
         yield { event: { case: "end", value: { ...event.value, ...more } } };
       }
@@ -306,9 +311,10 @@ export class Egress {
       });
     }
     const { counter } = checked.value.ticket;
-    if (given.offset > 0n) {
+    if (given.offset > 0n || this.#flows.has(counter)) {
       const now = this.#options.clock.now();
-      const flow = this.#flows.continued(counter, client, Number(given.offset), now);
+      const further = { offset: Number(given.offset), bytesUp: given.body.length };
+      const flow = this.#flows.continued(counter, client, further, now);
       if (!flow.ok) throw new OperationError(flow.error.code, flow.error.message);
       return { checked: checked.value, flow: flow.value };
     }

@@ -14,6 +14,8 @@ import {
 
 const hello = new TextEncoder().encode('{"jsonrpc":"2.0","id":1,"method":"tools/list"}');
 
+const other = new TextEncoder().encode('{"jsonrpc":"2.0","id":2,"method":"tools/list"}');
+
 const moved = (location: string, status = "307 Temporary Redirect"): string =>
   `HTTP/1.1 ${status}\r\nlocation: ${location}\r\ncontent-length: 0\r\n\r\n`;
 
@@ -56,7 +58,7 @@ test("a redirected message goes where its server sent it, once, and as it was", 
   assert.equal(await message(world, from), "ok");
   for (const [what, refused] of [
     ["another address", message(world, from, `${origin}/other`)],
-    ["another message", message(world, from, to, new Uint8Array([1]))],
+    ["another message", message(world, from, to, other)],
     ["another driver", message(world, from, to, hello, { ...driver })],
   ] as const) {
     assert.equal(await refused, "E_EGRESS_REQUEST", what);

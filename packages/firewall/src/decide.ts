@@ -28,9 +28,18 @@ import { contentObligations, deferredRules, isAllowed } from "./content/obligati
 import { discharge } from "./grants.ts";
 import { ungrounded } from "./grounding/native.ts";
 import { type DeferredFiring, type Firing, judge, type Judgement } from "./judge.ts";
-import { flowBytesDownMax, flowBytesUpMax, flowMsMax, flowRequestsMax } from "./limits.ts";
+import {
+  flowBytesDownMax,
+  flowBytesUpMax,
+  flowMsMax,
+  flowRequestsMax,
+  openingBytesDownMax,
+  openingBytesUpMax,
+  openingRequestsMax,
+} from "./limits.ts";
 import { isGroundedUrl, openedClasses, urlAsks, urlDenials } from "./net/judge-url.ts";
 import { programFlow, serverFlow } from "./net/lease.ts";
+import { connectTool } from "./net/server-calls.ts";
 import type { CanonicalUrl } from "./net/url.ts";
 import { rootTable } from "./roots.ts";
 import { sandboxAsks, sandboxObligations } from "./sandbox-profile.ts";
@@ -105,6 +114,15 @@ const flow: Obligation = {
   ms: flowMsMax,
 };
 
+/** The first messages to a server elsewhere. */
+const opening: Obligation = {
+  type: "flow",
+  requests: openingRequestsMax,
+  bytesUp: openingBytesUpMax,
+  bytesDown: openingBytesDownMax,
+  ms: flowMsMax,
+};
+
 /** A secret is used for one connection; only a whole page has a place to go on from. */
 const continues = ({ values }: Subject): boolean => {
   const method = values.get("method");
@@ -123,6 +141,7 @@ const obligationsOf = (
   if (starts !== undefined) {
     return { obligations: serverFlow(policy, subject, starts), lost: [] };
   }
+  if (call?.tool === connectTool) return { obligations: [opening], lost: [] };
   if (call !== undefined) {
     // Without words no look-up is the person's own.
     if (context.session.gate === true) return { obligations: [], lost: [] };

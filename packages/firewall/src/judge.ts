@@ -6,7 +6,7 @@
 import type { AskSource } from "@ioi/wire";
 import type { CompiledPolicy, DecisionContext } from "./types.ts";
 import type { CompiledRule } from "./engine.ts";
-import { impliedRequests } from "./net/implied.ts";
+import { impliedCalls, impliedRequests } from "./net/implied.ts";
 import { type Alternatives, residualOfRule } from "./content/defer.ts";
 import { contentObligationsMax } from "./limits.ts";
 import { lexicalSegments, pathComplaint } from "./paths.ts";
@@ -194,6 +194,10 @@ export const judge = (
       join(denies, firing(own.denies, action.values, table, unknown, time));
       join(asks, firing(own.asks, action.values, table, unknown, time));
     }
+  }
+  for (const opening of impliedCalls(subject)) {
+    join(denies, firing(rules.denies, opening, table, unknown, time));
+    join(asks, firing(rules.asks, opening, table, unknown, time));
   }
   for (const request of impliedRequests(subject, posted)) {
     const own = byTarget.get(request.target) ?? noRules;

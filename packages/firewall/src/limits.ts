@@ -150,6 +150,12 @@ export const flowBytesUpMax = 65_536;
 export const flowBytesDownMax = 8_388_608;
 /** Time from the first request of a flow to its last, in milliseconds. */
 export const flowMsMax = 120_000;
+/** Messages that open a connection to a server elsewhere under one ticket, its lists of tools included. */
+export const openingRequestsMax = 40;
+/** Bytes that they send together. */
+export const openingBytesUpMax = 65_536;
+/** Bytes of the answers to them together. */
+export const openingBytesDownMax = 8_388_608;
 /** Addresses of mail in one argument. */
 export const emailsMax = 100;
 /** Characters of the name of an element of a page or window. */

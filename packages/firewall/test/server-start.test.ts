@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Action, FlowHost } from "@ioi/wire";
-import { card, decide, startTool } from "../src/index.ts";
+import { card, connectTool, decide, openingTools, startTool } from "../src/index.ts";
 import { context, policy, rule, session } from "./support.ts";
 
 const start: Action = {
@@ -78,4 +78,31 @@ test("its card says where it goes, and that everything else is refused", () => {
     card(start, decision, starts),
     /reaches .*a\.test:443, never\.test:443, 127\.0\.0\.1:8080 .*any other host is refused/,
   );
+});
+
+test("what refuses or asks about one message of an opening holds for all of it", () => {
+  const connect: Action = { ...start, args: { ...start.args, tool: connectTool } };
+  const { starts: _, ...plain } = starts;
+  const decided = (more: string) => decide(policy(open + more), connect, plain);
+  assert.deepEqual(
+    [decided("").verdict, decided("").obligations.map(({ type }) => type)],
+    ["allow", ["flow"]],
+  );
+  for (const tool of openingTools) {
+    const where = `where.tool = { equals = "${tool}" }`;
+    assert.equal(decided(rule("no", "deny", "mcp::call", where)).verdict, "deny", tool);
+    const asking = decided(rule("asks", "ask", "mcp::call", where));
+    assert.deepEqual(asking.asks, [{ kind: "rule", id: "asks" }], tool);
+  }
+  // Of no other message: it does not go under this ticket.
+  const other = rule("no", "deny", "mcp::call", 'where.tool = { equals = "#resources/read" }');
+  assert.equal(decided(other).verdict, "allow");
+  // What allows one of them allows no opening.
+  const one = rule(
+    "one",
+    "allow",
+    "mcp::call",
+    'where.server = { equals = "files" }\nwhere.tool = { equals = "#ping" }',
+  );
+  assert.notEqual(decide(policy(one), connect, plain).verdict, "allow");
 });

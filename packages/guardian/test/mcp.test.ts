@@ -251,6 +251,11 @@ test("what a server may reach is part of who it is, and only a program is starte
     facts: { server: { realPath: url, exists: true } },
   };
   assert.equal(registry.refusal(started, "far")?.id, "builtin:mcp-server");
+  // And only what is elsewhere is connected to.
+  const connects = { ...started, args: { ...started.args, tool: "#server/connect" } };
+  assert.equal(registry.refusal(connects, "far"), undefined);
+  const program = call("#server/connect", given.identity);
+  assert.equal(registry.refusal(program, "files")?.id, "builtin:mcp-server");
 });
 
 test("a gate stands before one server; a method is judged by who the server is", async () => {
@@ -380,7 +385,14 @@ test("what keeps a connection is discharged of the default question, and nothing
       policy,
       0,
     ).length;
-  for (const kept of ["#server/start", "#initialize", "#tools/list", "#answer", "#stream"])
+  for (const kept of [
+    "#server/start",
+    "#server/connect",
+    "#initialize",
+    "#tools/list",
+    "#answer",
+    "#stream",
+  ])
     assert.equal(grants(kept), 1);
   for (const judged of [
     "#resources/read",

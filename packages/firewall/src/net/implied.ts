@@ -11,7 +11,7 @@ import { modelRequestUrl } from "../model-url.ts";
 import type { Subject } from "../subject.ts";
 import type { DecisionContext } from "../types.ts";
 import type { ArgumentValue } from "../values.ts";
-import { streamTool } from "./server-calls.ts";
+import { connectTool, openingTools, streamTool } from "./server-calls.ts";
 import { type CanonicalUrl, parseCanonicalUrl } from "./url.ts";
 
 export interface ImpliedRequest {
@@ -64,6 +64,14 @@ const ofTunnel = ({ values }: Subject): readonly ImpliedRequest[] => {
     { target: "net::get", values: inside, seen: false },
     { target: "net::post", values: inside, seen: false },
   ];
+};
+
+/** The messages that the opening of a connection may hold: what refuses or asks about one holds for it. */
+export const impliedCalls = ({ target, values }: Subject): readonly Subject["values"][] => {
+  const tool = values.get("tool");
+  const opens = target.name === "mcp::call" && tool?.type === "text" && tool.text === connectTool;
+  if (!opens) return [];
+  return [...openingTools].map((text) => new Map([...values, ["tool", { type: "text", text }]]));
 };
 
 /** Where a page is opened or saved from. */

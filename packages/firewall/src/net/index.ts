@@ -3,6 +3,7 @@ export * from "./intercept.ts";
 export * from "./addresses.ts";
 export * from "./flow-log.ts";
 export * from "./headers.ts";
+export * from "./message.ts";
 export * from "./redirects.ts";
 export * from "./request.ts";
 export * from "./server-calls.ts";

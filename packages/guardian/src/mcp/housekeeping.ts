@@ -4,35 +4,8 @@
  * server; that discharges the questions whether it is called at all, and nothing else: rules that
  * refuse or ask hold for them too.
  */
-import { type CompiledPolicy, type Grant, startTool, streamTool, undescribed } from "@ioi/firewall";
+import { type CompiledPolicy, type Grant, isKeeping, undescribed } from "@ioi/firewall";
 import type { Action } from "@ioi/wire";
-
-const kept: ReadonlySet<string> = new Set([
-  startTool,
-  "#initialize",
-  "#ping",
-  "#server/discover",
-  "#tools/list",
-  "#resources/list",
-  "#resources/templates/list",
-  "#resources/subscribe",
-  "#resources/unsubscribe",
-  "#subscriptions/listen",
-  "#prompts/list",
-  "#logging/setLevel",
-  "#tasks/get",
-  "#tasks/list",
-  "#tasks/result",
-  "#tasks/cancel",
-  "#notifications/initialized",
-  "#notifications/cancelled",
-  "#notifications/progress",
-  "#notifications/roots/list_changed",
-  // The client's answer to a question of the server that was permitted before, or a refusal of one.
-  "#answer",
-  // The stream of what the server has to say by itself, or the rest of an answer that broke off.
-  streamTool,
-]);
 
 /** How long a grant that is made for one decision lives, in milliseconds. */
 const lifeMs = 1_000;
@@ -45,7 +18,7 @@ export const housekeepingGrants = (
   nowMs: number,
 ): readonly Grant[] => {
   const { tool, server } = target === "mcp::call" ? args : {};
-  if (typeof tool !== "string" || typeof server !== "string" || !kept.has(tool)) return [];
+  if (typeof tool !== "string" || typeof server !== "string" || !isKeeping(tool)) return [];
   return [
     {
       id: "builtin:mcp-connection",

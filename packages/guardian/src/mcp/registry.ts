@@ -21,7 +21,13 @@ import {
   utf8Encode,
 } from "@ioi/base";
 import { type CryptoProvider, domainHash, domains } from "@ioi/crypto";
-import { type CompiledPolicy, compilePolicy, type DecisionContext, startTool } from "@ioi/firewall";
+import {
+  type CompiledPolicy,
+  compilePolicy,
+  type DecisionContext,
+  connectTool,
+  startTool,
+} from "@ioi/firewall";
 import { type Action, type Infer, type McpServer, mcpServer, schema } from "@ioi/wire";
 import {
   mcpDefinitionsBytesMax,
@@ -368,6 +374,9 @@ export class McpRegistry {
     }
     if (tool === startTool && known.server.url !== "") {
       return refused("server", `${name} is reached elsewhere, and not started.`, "");
+    }
+    if (tool === connectTool && known.server.url === "") {
+      return refused("server", `${name} is a program, and not connected to.`, "");
     }
     if (tool.startsWith(methodMark)) {
       return equalBytes(hash, known.server.identity)
