@@ -6,6 +6,11 @@
  * - `F0`: any asynchrony, any number of malicious hosts, no broken Guardian
  * - `F2`: the same, and broken Guardians of power up to x = s + q - W - 1
  *
+ * Grade S is none of these: no certificate shows it. It is what a host was told when it asked who voted
+ * against a commit (`engine/guard.ts`): with every link in time, it survives f validators that are broken in
+ * all. That is argued, and explored in models of three and four validators with one of them broken; alone S
+ * is `local`.
+ *
  * F2 counts the power of Guardians that are isolated and cannot be set back, and of no others.
  */
 import { isAnchored, type ValidatorSet } from "./validators.ts";

@@ -50,6 +50,8 @@ export const verifyBlock: Handler<{ readonly start: string }> = async (
   });
   output.line(`block ${header.height} of epoch ${epoch.number} is committed, ${gradeText(grade)}`);
   output.line(`  it ${survives(grade)}`);
+  if (grade.type !== "local")
+    output.line("  grade S is what a host was told when it asked; no proof shows it");
   output.line(`  power ${strength.power} of ${total}, ${strength.anchored} of it anchored`);
   for (const { vendor, power } of vendors)
     output.line(`  ${power} by hardware of ${visible(vendor)}`);
