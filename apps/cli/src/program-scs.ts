@@ -58,10 +58,12 @@ const addChanges = (scs: Command, build: Build): void => {
   ]);
   bind(build, add, async () => (await import("./commands/scs/change.ts")).add);
   const importFiles = embedded(opened(scs.command("import")).argument("<path...>", "files"))
-    .description("remember files: Markdown, text, JSONL, PDFs, chats; again: only what is missing")
+    .description(
+      "remember files: Markdown, text, JSONL, PDFs, chats, mail; again: only what is missing",
+    )
     .option(
       "--kind <kind>",
-      "markdown, text, jsonl, pdf, conversations (ChatGPT, Claude) or whatsapp; absent: by name",
+      "markdown, text, jsonl, pdf, mbox, conversations (ChatGPT, Claude), whatsapp; absent: by name",
     )
     .option("--tag <name>", "a tag for all of it", collect)
     .option("--dates <order>", "of a chat of WhatsApp: dmy or mdy; absent: as it shows");
@@ -92,6 +94,14 @@ const addChanges = (scs: Command, build: Build): void => {
     .description("forget: the key of a memory is overwritten, nobody can read it any more");
   examples(forget, ["scs forget notes.scs 12", "scs forget notes.scs 12 13 --json"]);
   bind(build, forget, async () => (await import("./commands/scs/change.ts")).forget);
+  const embed = embedded(opened(scs.command("embed"))).description(
+    "vectors for memories that wait for theirs; of another embedder: for all of them, anew",
+  );
+  examples(embed, [
+    "scs embed notes.scs",
+    "scs embed notes.scs --embedder http://127.0.0.1:11434/v1#nomic-embed-text --json",
+  ]);
+  bind(build, embed, async () => (await import("./commands/scs/change.ts")).embed);
   const compact = opened(scs.command("compact")).description(
     "write the file anew without what was forgotten; numbers stay, proofs start over",
   );

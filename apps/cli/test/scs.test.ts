@@ -368,3 +368,23 @@ test("an import that is interrupted says so, and what it stored is whole", async
     lines.map((_, n) => `memory ${n}`),
   );
 });
+
+test("embed gives vectors to what waits, and changes the embedder for all of a file", async () => {
+  using desk = new Desk();
+  await desk.run(["create", "a.scs", "--plain", "--embedder", "none"]);
+  await desk.run(["add", "a.scs", "the key is under the mat", "Ann drinks tea"]);
+  const done = (await desk.value(["embed", "a.scs", "--embedder", "hashed"])) as unknown as {
+    readonly anew: boolean;
+    readonly embedded: number;
+    readonly left: number;
+  };
+  assert.deepEqual([done.anew, done.embedded, done.left], [true, 2, 0]);
+  assert.equal((await desk.value(["audit", "a.scs"])).ok, true);
+  const info = (await desk.value(["info", "a.scs"])) as unknown as { withoutVectors: number };
+  assert.equal(info.withoutVectors, 0);
+  const { answers } = await desk.value(["search", "a.scs", "key", "--by", "vectors", "-k", "1"]);
+  assert.deepEqual(
+    answers.map(({ id }) => id),
+    [0],
+  );
+});

@@ -232,8 +232,9 @@ export const memoryTurnPollMs = 20;
 export const memoryEmbedMs = 20_000;
 /** Bytes of vectors that one such question is answered with. */
 export const memoryVectorsBytesMax = 33_554_432;
-/** Texts of one question for vectors, and their characters. */
+/** Texts of one question for vectors. */
 export const memoryEmbedTextsMax = 64;
+/** Characters of these. */
 export const memoryEmbedCharsMax = 262_144;
 /** Time that an action gives to memories that wait for their vectors, in milliseconds. */
 export const memoryBacklogMs = 10_000;

@@ -78,7 +78,7 @@ export const errors = {
   E_SCS_EMBEDDER: {
     what: "A memory file was made with another embedder.",
     why: "Vectors of different embedders cannot be compared, so a file keeps to the one it began with.",
-    next: "Name that embedder (ioi scs info says which), or make a new file and import into it.",
+    next: "Name that embedder (ioi scs info says which), or change it: ioi scs embed FILE --embedder ….",
     exit: exitCodes.usage,
   },
   E_SCS_CHANGED: {

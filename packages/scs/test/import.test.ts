@@ -5,6 +5,7 @@ import { SeededRandom } from "@ioi/base";
 import { ConversationsReader } from "../src/import/conversations.ts";
 import { importInto, type ImportSource } from "../src/import/index.ts";
 import { JsonLinesReader } from "../src/import/jsonl.ts";
+import { MailReader } from "../src/import/mail.ts";
 import { MarkdownReader } from "../src/import/markdown.ts";
 import { type Imported, type ItemReader, partsOf } from "../src/import/reader.ts";
 import { TextReader } from "../src/import/text.ts";
@@ -319,4 +320,42 @@ test("a line or a conversation without end is passed over, and what follows is r
     short(read(conversations, '["', ...more, '",', JSON.stringify(claude), "]"))[0],
     ["conversation 1", `longer than ${importElementCharsMax} characters`],
   );
+});
+
+test("a mail is a memory with who wrote it, when, and its id; a long one is several", () => {
+  const mail = {
+    at: "mail 1",
+    from: "Jürgen <j@example.org>",
+    id: "<1@example.org>",
+    subject: "Keys",
+    text: "Under the mat.",
+    ms: 1_700_000_000_000,
+  };
+  const lines = [mail, { ...mail, text: "word ".repeat(1000) }, { at: "mail 3", why: "cut" }];
+  const text = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+  const [first, ...others] = read(new MailReader(), text.slice(0, 30), text.slice(30));
+  assert.deepEqual(first, {
+    type: "item",
+    text: "Keys\n\nUnder the mat.",
+    mediaType: "text/plain",
+    at: "mail 1",
+    saidMs: 1_700_000_000_000,
+    tags: ["from:Jürgen <j@example.org>", "subject:Keys", "message-id:<1@example.org>"],
+  });
+  assert.deepEqual(
+    others.map((each) => [each.at, each.type]),
+    [
+      ["mail 1", "item"],
+      ["mail 1", "item"],
+      ["mail 1", "item"],
+      ["mail 3", "passed over"],
+    ],
+  );
+  const bad = [`{"at":1,"text":2}`, "[", "null", `{"text":"a","ms":-1,"from":7}`].join("\n");
+  assert.deepEqual(short(read(new MailReader(), bad)), [
+    ["", "it has no text"],
+    ["line 2", "it is no mail"],
+    ["line 3", "it is no mail"],
+    ["", "a"],
+  ]);
 });

@@ -1,6 +1,16 @@
-/** `ioi scs create`, `add`, `forget` and `compact`: what changes a memory file. */
+/** `ioi scs create`, `add`, `forget`, `embed` and `compact`: what changes a memory file. */
 import { exitCodes, toHex } from "@ioi/base";
-import { compactSubstrate, createSubstrate, memoryBytesMax, peekMemoryFile } from "@ioi/scs";
+import {
+  changeEmbedder,
+  compactSubstrate,
+  createSubstrate,
+  isEmbedderOf,
+  memoryBytesMax,
+  type NewSlot,
+  openSubstrate,
+  peekMemoryFile,
+  type Unlock,
+} from "@ioi/scs";
 import type { Handler } from "../../context.ts";
 import { usage } from "../../report.ts";
 import {
@@ -11,6 +21,7 @@ import {
   numberOf,
   openMemories,
   placeOf,
+  reporter,
   scrypt,
   unlockFor,
 } from "./open.ts";
@@ -108,6 +119,50 @@ export const forget: Handler<FileOptions> = async (context, { args, options }) =
   return exitCodes.done;
 };
 
+/** A new file that opens as the old one does. */
+const slotLike = (unlock: Unlock): NewSlot =>
+  unlock.type === "passphrase" ? { ...unlock, scrypt } : { type: "open" };
+
+/** Memories that get their vectors before what is done is told. */
+const embeddedAtOnce = 256;
+
+/** Vectors for what waits for them; with another embedder than the file's, for all of it anew. */
+export const embed: Handler<FileOptions> = async (context, { args, options }) => {
+  const place = placeOf(context, args[0]);
+  const parameters = await peekMemoryFile(place);
+  const unlock = await unlockFor(context, place, parameters, options);
+  const { kind, name } = parameters.embedder;
+  if (options.embedder === undefined && kind !== "hashed") {
+    throw usage(`${args[0]} is of ${kind} ${name}: name it, or another one, with --embedder`);
+  }
+  const embedder = await embedderOf(context, options);
+  const isSame =
+    embedder === undefined ? parameters.index.dimension === 0 : isEmbedderOf(parameters, embedder);
+  if (!isSame) await changeEmbedder(place, slotLike(unlock), unlock, embedder);
+  const { output, signal } = context;
+  const opened = { unlock, embedder, kernel, signal };
+  await using substrate = await openSubstrate(place, "write", opened);
+  const report = reporter(context);
+  let embedded = 0;
+  let left = await substrate.unembedded();
+  while (left > 0) {
+    const done = await substrate.embed(embeddedAtOnce, { signal });
+    embedded += done.embedded;
+    ({ left } = done);
+    report(() => `${embedded} embedded, ${left} to go`);
+    if (done.embedded === 0) break;
+  }
+  const identity = substrate.info.parameters.embedder;
+  output.value({ schema: "ioi.scs-embed/1", embedder: identity, anew: !isSame, embedded, left });
+  output.line(
+    embedder === undefined
+      ? "found by words alone"
+      : `${embedded} memories have vectors of ${identity.kind} ${identity.name} now`,
+  );
+  if (left > 0) output.line(`  ${left} cannot be read, and have none: ./ioi scs doctor`);
+  return exitCodes.done;
+};
+
 export const compact: Handler<FileOptions> = async (context, { args, options }) => {
   const place = placeOf(context, args[0]);
   const parameters = await peekMemoryFile(place);
@@ -115,7 +170,7 @@ export const compact: Handler<FileOptions> = async (context, { args, options }) 
   if (unlock.type === "none" && options.passphraseFile !== undefined) {
     throw usage("the file has no passphrase", "./ioi scs create makes one that has");
   }
-  const slot = unlock.type === "passphrase" ? { ...unlock, scrypt } : ({ type: "open" } as const);
+  const slot = slotLike(unlock);
   const done = await compactSubstrate(place, slot, { unlock, kernel, signal: context.signal });
   const { output } = context;
   output.value({ schema: "ioi.scs-compact/1", ...done });

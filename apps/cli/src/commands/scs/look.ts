@@ -26,7 +26,8 @@ const countStates = (
   return counts;
 };
 
-const infoOf = (substrate: Substrate) => {
+const infoOf = async (substrate: Substrate) => {
+  const withoutVectors = await substrate.unembedded();
   const { info } = substrate;
   const { embedder, index, createdMs, slots } = info.parameters;
   return {
@@ -41,6 +42,7 @@ const infoOf = (substrate: Substrate) => {
     lexicalRoot: hexOrNull(info.lexicalRoot),
     memories: { total: info.memories, ...countStates(substrate.file.states()) },
     vectors: info.vectors,
+    withoutVectors,
     stale: info.stale,
     embedder,
     dimension: index.dimension,
@@ -54,7 +56,7 @@ export const info: Handler<FileOptions> = async (context, { args, options }) => 
   const { substrate } = await openMemories(context, args[0], "read", options);
   await using _open = substrate;
   const { output } = context;
-  const value = infoOf(substrate);
+  const value = await infoOf(substrate);
   output.value({ schema: "ioi.scs-info/1", ...value });
   const { memories, embedder } = value;
   output.line(`${args[0]}: ${memories.live} memories, ${value.bytes} bytes`);
@@ -69,6 +71,9 @@ export const info: Handler<FileOptions> = async (context, { args, options }) => 
       ? "  found by words alone"
       : `  ${value.vectors} vectors of ${embedder.kind} ${embedder.name}${value.stale ? "; index to be made anew" : ""}`,
   );
+  if (value.withoutVectors > 0) {
+    output.line(`  ${value.withoutVectors} memories wait for their vectors: ./ioi scs embed FILE`);
+  }
   output.line(
     `  commit ${value.commits === 0 ? "none" : value.commits - 1}, log of ${value.logSize}`,
   );
