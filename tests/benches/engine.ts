@@ -1,16 +1,25 @@
 /**
  * `bench engine`: whole networks of production engines and Guardians in one thread, with ML-DSA-44: what a
  * view and a committed block take of the processor, of messages and of bytes, over all hosts. Time on links
- * is virtual, and there is no disk. The floor is the same thread's raw verifications of ML-DSA-44.
+ * is virtual, and there is no disk.
+ *
+ * Beside it, in the same thread and in processor time: raw signatures and verifications of ML-DSA-44 by
+ * node:crypto, which the product uses, and by @noble/post-quantum. `signaturesPercent` is what raw signatures
+ * alone would take of a block's time; the rest is the engine's, the simulator's, and that of hashes and codecs.
  *
  * Parameter: `nodes` for one size alone.
  */
+import fs from "node:fs";
+import path from "node:path";
+import { ml_dsa44 } from "@noble/post-quantum/ml-dsa.js";
 import { InvariantError, OperationError } from "@ioi/base";
 import { member } from "@ioi/consensus/testing";
+import type { CryptoProvider } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { Network } from "@ioi/netsim";
 import { consensusMessage, type ConsensusMessage, schema } from "@ioi/wire";
 import { quantile, rounded, spreadOf } from "../lib/statistics.ts";
+import { projectRoot } from "../report/conditions.ts";
 import type { Bench, BenchContext, BenchPeer } from "./bench.ts";
 
 /** Blocks that every host commits in one run. */
@@ -20,11 +29,30 @@ const blocksOf: ReadonlyMap<number, { readonly full: number; readonly quick: num
   [100, { full: 2, quick: 1 }],
 ]);
 
-const makeNetwork = (nodes: number, seed: string): Network => {
+type Provider = Pick<CryptoProvider, "sha256" | "sign" | "verify">;
+
+const makeNetwork = (nodes: number, seed: string, provider: Provider = nodeCrypto): Network => {
   const members = Array.from({ length: nodes }, (_, i) =>
     member(`${i}`, 1n, nodeCrypto.generate("ml-dsa-44")),
   );
-  return new Network({ members, seed, provider: nodeCrypto, areJudgesOwn: true });
+  return new Network({ members, seed, provider, areJudgesOwn: true });
+};
+
+/** Counts what it passes on. */
+const counting = () => {
+  const counts = { signs: 0, verifies: 0 };
+  const provider: Provider = {
+    sha256: (bytes) => nodeCrypto.sha256(bytes),
+    sign: (key, bytes) => {
+      counts.signs += 1;
+      return nodeCrypto.sign(key, bytes);
+    },
+    verify: (algorithm, publicKey, bytes, signature) => {
+      counts.verifies += 1;
+      return nodeCrypto.verify(algorithm, publicKey, bytes, signature);
+    },
+  };
+  return { counts, provider };
 };
 
 const commit = async (network: Network, blocks: number): Promise<void> => {
@@ -41,11 +69,14 @@ interface Sizes {
   readonly messagesPerView: number;
   readonly bytesPerBlock: number;
   readonly bytesPerView: number;
+  readonly signsPerBlock: number;
+  readonly verifiesPerBlock: number;
 }
 
 /** Not timed: encoding only to count is no part of the engine. */
 const sizesOf = async (nodes: number, blocks: number, seed: string): Promise<Sizes> => {
-  const network = makeNetwork(nodes, seed);
+  const { counts, provider } = counting();
+  const network = makeNetwork(nodes, seed, provider);
   const known = new WeakMap<ConsensusMessage, number>();
   let [messages, bytes] = [0, 0];
   network.mangle = (_from, _to, message) => {
@@ -62,6 +93,8 @@ const sizesOf = async (nodes: number, blocks: number, seed: string): Promise<Siz
     messagesPerView: Math.round(messages / views),
     bytesPerBlock: Math.round(bytes / height),
     bytesPerView: Math.round(bytes / views),
+    signsPerBlock: rounded(counts.signs / height, 1),
+    verifiesPerBlock: rounded(counts.verifies / height, 1),
   };
 };
 
@@ -84,20 +117,65 @@ const timesOf = async (nodes: number, blocks: number, seed: string): Promise<Tim
   };
 };
 
-/** In processor time, as the rest. */
-const verifiesPerS = (count: number): number => {
-  const key = nodeCrypto.generate("ml-dsa-44");
-  const bytes = new Uint8Array(300);
-  const signature = nodeCrypto.sign(key, bytes);
+/** A second of the processor holds so many. */
+const perCpuS = (count: number, work: () => boolean): number => {
   const before = process.cpuUsage();
   for (let i = 0; i < count; i++) {
-    if (!nodeCrypto.verify("ml-dsa-44", key.publicKey, bytes, signature)) {
-      throw new InvariantError("a signature does not fit");
-    }
+    if (!work()) throw new InvariantError("a signature does not fit");
   }
   const { user, system } = process.cpuUsage(before);
   return rounded((count * 1e6) / (user + system), 0);
 };
+
+interface Raw {
+  readonly signsPerS: number;
+  readonly verifiesPerS: number;
+}
+
+/** An envelope is about so long. */
+const message = new Uint8Array(600);
+
+const rawNode = (count: number): Raw => {
+  const key = nodeCrypto.generate("ml-dsa-44");
+  const signature = nodeCrypto.sign(key, message);
+  return {
+    signsPerS: perCpuS(count, () => nodeCrypto.sign(key, message).length > 0),
+    verifiesPerS: perCpuS(count, () =>
+      nodeCrypto.verify("ml-dsa-44", key.publicKey, message, signature),
+    ),
+  };
+};
+
+const rawNoble = (count: number): Raw => {
+  const { publicKey, secretKey } = ml_dsa44.keygen();
+  const signature = ml_dsa44.sign(message, secretKey);
+  return {
+    signsPerS: perCpuS(count, () => ml_dsa44.sign(message, secretKey).length > 0),
+    verifiesPerS: perCpuS(count, () => ml_dsa44.verify(signature, message, publicKey)),
+  };
+};
+
+const nobleVersion = (): string => {
+  const file = path.join(projectRoot, "node_modules/@noble/post-quantum/package.json");
+  return (JSON.parse(fs.readFileSync(file, "utf8")) as { readonly version: string }).version;
+};
+
+/** Verifications of a second of networks of this size, against a second of nothing else. */
+const peersBeside = (
+  nodes: number,
+  verifiesPerS: number,
+  raw: { readonly node: Raw; readonly noble: Raw },
+): readonly BenchPeer[] =>
+  [
+    { name: "node:crypto ML-DSA-44", version: process.versions.openssl ?? "", raw: raw.node },
+    { name: "@noble/post-quantum ML-DSA-44", version: nobleVersion(), raw: raw.noble },
+  ].map(({ name, version, raw: { signsPerS, verifiesPerS: alone } }) => ({
+    name: `${name} alone, beside ${nodes} validators`,
+    version,
+    available: true,
+    metrics: { signsPerS, verifiesPerS: alone },
+    ratio: rounded(verifiesPerS / alone, 3),
+  }));
 
 const sizesWanted = ({ params }: BenchContext): readonly number[] => {
   const { nodes } = params;
@@ -115,7 +193,8 @@ export const bench: Bench = {
     const runs = context.quick ? 1 : 3;
     const metrics: Record<string, Readonly<Record<string, number>>> = {};
     const spread: Record<string, { min: number; max: number }> = {};
-    const floor = verifiesPerS(context.quick ? 200 : 2000);
+    const count = context.quick ? 200 : 2000;
+    const raw = { node: rawNode(count), noble: rawNoble(Math.ceil(count / 10)) };
     const peers: BenchPeer[] = [];
     for (const nodes of sizesWanted(context)) {
       const { full = 1, quick = 1 } = blocksOf.get(nodes) ?? {};
@@ -127,21 +206,26 @@ export const bench: Bench = {
         times.push(await timesOf(nodes, blocks, `${context.seed}/${run}`));
       }
       const of = (pick: (each: Times) => number): number => quantile(times.map(pick), 0.5);
-      const messagesPerS = of((each) => each.messagesPerS);
+      const cpuMsPerBlock = of((each) => each.cpuMsPerBlock);
+      const sizes = await sizesOf(nodes, blocks, context.seed);
+      const { signsPerBlock, verifiesPerBlock } = sizes;
+      const signaturesMs =
+        (1000 * signsPerBlock) / raw.node.signsPerS +
+        (1000 * verifiesPerBlock) / raw.node.verifiesPerS;
       metrics[`n${nodes}`] = {
-        messagesPerS,
+        messagesPerS: of((each) => each.messagesPerS),
         cpuMsPerView: of((each) => each.cpuMsPerView),
-        cpuMsPerBlock: of((each) => each.cpuMsPerBlock),
-        ...(await sizesOf(nodes, blocks, context.seed)),
+        cpuMsPerBlock,
+        cpuMsPerBlockAndHost: rounded(cpuMsPerBlock / nodes, 2),
+        ...sizes,
+        signaturesPercent: rounded((100 * signaturesMs) / cpuMsPerBlock, 0),
       };
-      spread[`n${nodes}MessagesPerS`] = spreadOf(times.map((each) => each.messagesPerS));
-      peers.push({
-        name: `raw ML-DSA-44 verification, beside ${nodes} validators`,
-        version: process.versions["openssl"] ?? "",
-        available: true,
-        metrics: { verifiesPerS: floor },
-        ratio: rounded(messagesPerS / floor, 3),
-      });
+      for (const name of ["messagesPerS", "cpuMsPerView", "cpuMsPerBlock"] as const) {
+        spread[`n${nodes}${name[0]?.toUpperCase() ?? ""}${name.slice(1)}`] = spreadOf(
+          times.map((each) => each[name]),
+        );
+      }
+      peers.push(...peersBeside(nodes, (1000 * verifiesPerBlock) / cpuMsPerBlock, raw));
     }
     const params = { statistic: "median", signatures: "ml-dsa-44", threads: 1, disk: "none" };
     return { metrics, spread, peers, goals: [], runs, params };
