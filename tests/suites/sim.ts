@@ -6,12 +6,15 @@
  *   honest hosts go on within 30 s once the links are calm;
  * - `grades/...`: broken Guardians with copies on both sides of a partition fork where the rule of grades
  *   says so and nowhere else, and are convicted;
- * - `crashed/...`: with f hosts down at least half of the throughput is left;
+ * - `broken/...`: the same in random seeds, with malicious hosts, ends of epochs and any partition;
+ * - `liveness/...`: with f hosts down at least half of the throughput is left, and after a partition all go
+ *   on within 30 s;
  * - `rerunsDiffering`: seeds whose second run is not the first, byte for byte.
  *
- * One seed in a hundred signs with ML-DSA-44. Control: Guardians without their rule; malicious hosts then
- * get what they want, and the same checkers say so.
- * Parameters: `nodes` (default: 1, 4, 7, 21 and 100), `seeds`.
+ * Seeds live through ends of epochs, sets that change, and Guardians that are killed, set back and copied.
+ * One seed in a hundred signs with ML-DSA-44. Controls: Guardians without their rule, and anchors that take
+ * up an older copy; malicious hosts then get what they want, and the same checkers say so.
+ * Parameters: `nodes` (default: 1, 4, 7, 21 and 100), `seeds`, `powers` (`equal` or `skewed`, of `liveness`).
  */
 import { OperationError } from "@ioi/base";
 import { brokenPower, splitsOf } from "@ioi/netsim";
@@ -62,16 +65,57 @@ const seedTasks = (context: SuiteContext, sets: typeof fullSeeds): Task[] =>
     }),
   );
 
+const controlNames = ["control", "control-anchor"] as const;
+
 const controlTasks = (context: SuiteContext): Task[] =>
-  Array.from({ length: context.quick ? 12 : 60 }, (_, i): Task => ({
-    type: "seed",
-    id: `control/${i}`,
-    nodes: 4,
-    seed: `${context.seed}/control/${i}`,
-    isSigned: false,
-    isTwice: false,
-    missing: "Guardians",
-  }));
+  controlNames.flatMap((name) =>
+    Array.from({ length: context.quick ? 12 : 60 }, (_, i): Task => ({
+      type: "seed",
+      id: `${name}/${i}`,
+      nodes: 4,
+      seed: `${context.seed}/${name}/${i}`,
+      isSigned: false,
+      isTwice: false,
+      missing: name === "control" ? "Guardians" : "anchor",
+    })),
+  );
+
+/** Powers, and power of broken Guardians: below and above what a quorum's grade survives. */
+const brokenRows: readonly (readonly [powers: readonly bigint[], broken: bigint])[] = [
+  [[1n, 1n, 1n, 1n], 1n],
+  [[1n, 1n, 1n, 1n], 2n],
+  [[1n, 1n, 1n, 1n, 1n, 1n, 1n], 1n],
+  [[3n, 2n, 2n, 1n], 1n],
+  [[3n, 2n, 2n, 1n], 2n],
+  [[3n, 2n, 2n, 1n, 1n, 1n, 1n], 2n],
+];
+
+const brokenTasks = ({ quick, seed }: SuiteContext): Task[] =>
+  (quick ? brokenRows.slice(0, 3) : brokenRows).map(([powers, broken]): Task => {
+    const id = `broken/${powers.join("-")}/c${broken}`;
+    return { type: "broken", id, seed: `${seed}/${id}`, powers, broken, seeds: quick ? 5 : 40 };
+  });
+
+/** No one of them has half of all. */
+const powersOf = (nodes: number, isSkewed: boolean): readonly bigint[] =>
+  Array.from({ length: nodes }, (_, i) => (isSkewed ? BigInt(1 + ((i * 7) % 5)) : 1n));
+
+const livenessTasks = ({ quick, seed, params }: SuiteContext): Task[] => {
+  const kinds = params["powers"] === undefined ? ["equal", "skewed"] : [params["powers"]];
+  const wrong = kinds.find((kind) => kind !== "equal" && kind !== "skewed");
+  if (wrong !== undefined) {
+    throw new OperationError("E_CLI_USAGE", `--param powers=${wrong} is neither equal nor skewed`);
+  }
+  const { nodes } = params;
+  const sizes = quick ? [1, 4] : [1, 4, 7, 21, 100];
+  return (nodes === undefined ? sizes : [numberOf(nodes, "nodes")]).flatMap((size) =>
+    kinds.map((kind): Task => {
+      const virtualMs = quick ? 8000 : size > 21 ? 3000 : size > 7 ? 10_000 : 40_000;
+      const id = `liveness/${size}/${kind}`;
+      return { type: "liveness", id, seed, powers: powersOf(size, kind === "skewed"), virtualMs };
+    }),
+  );
+};
 
 const gradeTasks = (context: SuiteContext): Task[] => {
   const few = [[1n, 1n, 1n]];
@@ -86,10 +130,6 @@ const gradeTasks = (context: SuiteContext): Task[] => {
 
 const otherTasks = ({ quick, seed }: SuiteContext): Task[] => [
   { type: "speed", id: "speed/4", seed, nodes: 4, virtualMs: quick ? 60_000 : 300_000 },
-  ...(quick ? [4] : [4, 7, 21]).map((nodes): Task => {
-    const virtualMs = quick || nodes > 7 ? 10_000 : 40_000;
-    return { type: "crashed", id: `crashed/${nodes}`, seed, nodes, virtualMs };
-  }),
 ];
 
 const caseOf = ({ id, violations, differs }: Answer): SuiteCase => {
@@ -104,14 +144,26 @@ const speedsOf = ({ virtualMs, wallMs, cpuMs }: Answer): Metrics => ({
   speedupOverCpu: rounded(virtualMs / cpuMs, 1),
 });
 
-/** All controls are one case: somewhere the harm is done. */
-const controlOf = (answers: readonly Answer[]): readonly SuiteCase[] => {
+/** The worst, and a row for each number of validators and kind of powers. */
+const livenessOf = (alive: readonly Answer[]): Metrics => ({
+  shareWithCrashed: rounded(Math.min(...alive.map(({ share }) => share)), 3),
+  healedMsMax: Math.max(...alive.map(({ healedMs }) => healedMs)),
+  liveness: alive.map(({ id, share, healedMs }) => ({
+    of: id.slice("liveness/".length),
+    shareWithCrashed: rounded(share, 3),
+    healedMs,
+  })),
+});
+
+/** All controls of a name are one case: somewhere the harm is done. */
+const controlOf = (name: string, all: readonly Answer[]): readonly SuiteCase[] => {
+  const answers = all.filter(({ id }) => id.startsWith(`${name}/`));
   const harmed = answers.filter(({ violations }) => violations.length > 0).length;
   if (answers.length === 0) return [];
   const control = harmed > 0 ? "harmed" : "harmless";
-  const actual = `${harmed} of ${answers.length} seeds without the signing rule were violated`;
+  const actual = `${harmed} of ${answers.length} seeds without the guard were violated`;
   const outcome = harmed > 0 ? "passed" : "failed";
-  return [{ id: "control", outcome, expected: "violations", actual, control }];
+  return [{ id: name, outcome, expected: "violations", actual, control }];
 };
 
 export const suite: Suite = {
@@ -124,12 +176,14 @@ export const suite: Suite = {
       ...otherTasks(context),
       ...seedTasks(context, sets),
       ...gradeTasks(context),
+      ...brokenTasks(context),
+      ...livenessTasks(context),
       ...controlTasks(context),
     ];
     const wanted = (id: string): boolean =>
       context.caseId === undefined ||
       id === context.caseId ||
-      (context.caseId === "control" && id.startsWith("control/"));
+      controlNames.some((name) => context.caseId === name && id.startsWith(`${name}/`));
     const tasks = all.filter(({ id }) => wanted(id));
     const answers = await runInThreads<Task, Answer>(
       new URL("sim/thread.ts", import.meta.url),
@@ -138,30 +192,39 @@ export const suite: Suite = {
       ({ id }, done) => context.progress(`${done} of ${tasks.length}: ${id}`),
     );
     const typed = answers.map((answer, i) => ({ answer, type: tasks[i]?.type }));
-    const isControl = ({ id }: Answer): boolean => id.startsWith("control/");
+    const isControl = ({ id }: Answer): boolean => /^control[^/]*\//.test(id);
     const judged = answers.filter((answer) => !isControl(answer));
     const speed = typed.find(({ type }) => type === "speed")?.answer;
     const seeds = typed.filter(({ type, answer }) => type === "seed" && !isControl(answer));
-    const shares = typed.flatMap(({ type, answer }) => (type === "crashed" ? [answer.share] : []));
+    const alive = typed.flatMap(({ type, answer }) => (type === "liveness" ? [answer] : []));
+    const sum = (of: (answer: Answer) => number): number =>
+      judged.reduce((total, answer) => total + of(answer), 0);
     return {
-      cases: [...judged.map(caseOf), ...controlOf(answers.filter(isControl))],
+      cases: [
+        ...judged.map(caseOf),
+        ...controlNames.flatMap((name) => controlOf(name, answers.filter(isControl))),
+      ],
       metrics: {
         seeds: seeds.length,
         nodes: Math.max(...sets.map(([nodes]) => nodes)),
-        violations: judged.reduce((sum, { violations }) => sum + violations.length, 0),
+        violations: sum(({ violations }) => violations.length),
         ...(speed === undefined ? {} : speedsOf(speed)),
         rerunsDiffering: judged.filter(({ differs }) => differs).length,
         splitsTried: typed.filter(({ type }) => type === "split").length,
         forks: judged.filter(({ forked }) => forked).length,
-        ...(shares.length === 0 ? {} : { shareWithCrashed: rounded(Math.min(...shares), 3) }),
-        virtualSeconds: Math.round(judged.reduce((sum, each) => sum + each.virtualMs, 0) / 1000),
-        messages: judged.reduce((sum, { messages }) => sum + messages, 0),
-        crashes: judged.reduce((sum, { crashes }) => sum + crashes, 0),
+        epochEnds: sum(({ epochs }) => epochs),
+        clones: sum(({ clones }) => clones),
+        clonesConvicted: sum(({ convicted }) => convicted),
+        ...(alive.length === 0 ? {} : livenessOf(alive)),
+        virtualSeconds: Math.round(sum(({ virtualMs }) => virtualMs) / 1000),
+        messages: sum(({ messages }) => messages),
+        crashes: sum(({ crashes }) => crashes),
       },
       goals: [
         { metric: "violations", op: "=", value: 0 },
         { metric: "rerunsDiffering", op: "=", value: 0 },
         { metric: "shareWithCrashed", op: ">=", value: 0.5 },
+        { metric: "healedMsMax", op: "<=", value: 30_000 },
         // What the machine shares with others is no fault of the engine.
         ...(context.quick ? [] : [{ metric: "speedup", op: ">=", value: 100 } as const]),
       ],

@@ -1,10 +1,11 @@
 /** What one thread of `suite sim` is asked for, and answers. Pure in its seed but for the two clocks. */
-import { member, type TestProvider, twinOf } from "@ioi/consensus/testing";
-import { InvariantError } from "@ioi/base";
+import { InvariantError, SeededRandom } from "@ioi/base";
+import { member, setOf, type TestProvider, twinOf } from "@ioi/consensus/testing";
 import { nodeCrypto } from "@ioi/host/crypto";
 import {
   brokenPower,
   checkFraming,
+  checkLiveness,
   checkSafety,
   mayFork,
   Network,
@@ -12,10 +13,11 @@ import {
   runSplit,
   type ScenarioOptions,
   type Split,
+  survives,
 } from "@ioi/netsim";
 
-/** Guards that the controls are without. */
-export type Missing = "Guardians" | "none";
+/** Guards that the controls are without: the signing rule, or an anchor that tells an older copy. */
+export type Missing = "Guardians" | "anchor" | "none";
 
 export type Task =
   | {
@@ -28,11 +30,21 @@ export type Task =
       readonly missing: Missing;
     }
   | { readonly type: "split"; readonly id: string; readonly seed: string; readonly split: Split }
+  /** Random seeds with broken Guardians of some power at most. */
   | {
-      readonly type: "crashed";
+      readonly type: "broken";
       readonly id: string;
       readonly seed: string;
-      readonly nodes: number;
+      readonly powers: readonly bigint[];
+      readonly broken: bigint;
+      readonly seeds: number;
+    }
+  /** As many as may be are down; and a partition that heals. */
+  | {
+      readonly type: "liveness";
+      readonly id: string;
+      readonly seed: string;
+      readonly powers: readonly bigint[];
       readonly virtualMs: number;
     }
   | {
@@ -57,6 +69,12 @@ export interface Answer {
   readonly forked: boolean;
   /** Of fault-free throughput. */
   readonly share: number;
+  /** From the end of a partition until all went on. */
+  readonly healedMs: number;
+  /** Ends of epochs that were passed, copies of Guardians that ran, and validators that were convicted. */
+  readonly epochs: number;
+  readonly clones: number;
+  readonly convicted: number;
 }
 
 const provider: TestProvider = twinOf(nodeCrypto);
@@ -66,10 +84,16 @@ export const scenarioOf = (task: Extract<Task, { type: "seed" }>): ScenarioOptio
   nodes: task.nodes,
   provider: task.isSigned ? nodeCrypto : provider,
   ...(task.isSigned ? { makeKey: () => nodeCrypto.generate("ml-dsa-44") } : {}),
-  ...(task.missing === "Guardians" ? { lacking: ["G1-slot", "G1-lock", "G2-high"] } : {}),
+  ...(task.missing === "Guardians"
+    ? { lacking: ["G1-slot", "G1-lock", "G2-high"], story: "plain" }
+    : {}),
+  ...(task.missing === "anchor" ? { isUnanchored: true, story: "epochs" } : {}),
 });
 
-const none = { virtualMs: 0, messages: 0, crashes: 0, differs: false, forked: false, share: 1 };
+const none = {
+  ...{ virtualMs: 0, messages: 0, crashes: 0, differs: false, forked: false },
+  ...{ share: 1, healedMs: 0, epochs: 0, clones: 0, convicted: 0 },
+};
 type Found = Omit<Answer, "id" | "wallMs" | "cpuMs">;
 
 const runSeed = async (task: Extract<Task, { type: "seed" }>): Promise<Found> => {
@@ -77,15 +101,34 @@ const runSeed = async (task: Extract<Task, { type: "seed" }>): Promise<Found> =>
   const again = task.isTwice ? await runScenario(scenarioOf(task)) : first;
   const step = `; step through it: ./ioi replay sim --seed ${task.seed} --nodes ${task.nodes}`;
   const violations = first.violations.map(({ type, message }) => `${type}: ${message}${step}`);
-  const { virtualMs, messages, crashes } = first;
+  const { virtualMs, messages, crashes, story, convicted, epochs } = first;
   return {
     ...none,
-    violations,
-    virtualMs,
-    messages,
-    crashes,
+    ...{ violations, virtualMs, messages, crashes, epochs: epochs - 1 },
     differs: again.trace !== first.trace,
+    ...(story === "clone" ? { clones: 1, convicted } : {}),
   };
+};
+
+/** What the rule of grades lets them do, they do somewhere; and nothing else anywhere. */
+const runBroken = async (task: Extract<Task, { type: "broken" }>): Promise<Found> => {
+  const { powers, broken, seed, seeds } = task;
+  const set = setOf(powers.map((power, i) => member(`${i}`, power)));
+  const may = survives(set, set.quorum) < broken;
+  const violations: string[] = [];
+  let [virtualMs, messages, forks, epochs] = [0, 0, 0, 0];
+  for (let i = 0; i < seeds; i++) {
+    const options = { seed: `${seed}/${i}`, nodes: powers.length, powers, broken, provider };
+    const found = await runScenario(options);
+    violations.push(...found.violations.map(({ type, message }) => `${i}: ${type}: ${message}`));
+    virtualMs += found.virtualMs;
+    messages += found.messages;
+    epochs += found.epochs - 1;
+    if (found.forks > 0) forks += 1;
+  }
+  if (may && forks === 0) violations.push("no seed forked, though the grade of a quorum allows it");
+  if (!may && forks > 0) violations.push(`${forks} seeds forked, which no grade allows`);
+  return { ...none, violations, virtualMs, messages, epochs, forked: forks > 0 };
 };
 
 /** The rule of grades says which splits fork; whoever is convicted had a broken Guardian. */
@@ -105,13 +148,15 @@ const runGrades = async ({ split, seed }: Extract<Task, { type: "split" }>): Pro
   return { ...none, violations: [...wrong, ...violations, ...hidden], virtualMs, messages, forked };
 };
 
-const equal = (nodes: number) => Array.from({ length: nodes }, (_, i) => member(`${i}`, 1n));
+const equal = (nodes: number) => Array.from({ length: nodes }, () => 1n);
+
+const membersOf = (powers: readonly bigint[]) => powers.map((power, i) => member(`${i}`, power));
 
 const heightOf = async (
-  { seed, nodes, virtualMs }: Extract<Task, { type: "crashed" }>,
+  { seed, powers, virtualMs }: Extract<Task, { type: "liveness" }>,
   crashed: readonly number[],
 ): Promise<number> => {
-  const network = new Network({ members: equal(nodes), seed, provider });
+  const network = new Network({ members: membersOf(powers), seed, provider });
   for (const index of crashed) network.stop(index);
   network.demand(true);
   await network.run(virtualMs);
@@ -119,19 +164,49 @@ const heightOf = async (
   return network.least(alive);
 };
 
-const runCrashed = async (task: Extract<Task, { type: "crashed" }>): Promise<Found> => {
-  const down = Array.from({ length: Math.ceil(task.nodes / 2) - 1 }, (_, i) => 2 * i + 1);
+/** As much power as may be missing, in any order of the validators. */
+const downOf = ({ seed, powers }: Extract<Task, { type: "liveness" }>): readonly number[] => {
+  const set = setOf(membersOf(powers));
+  const down: number[] = [];
+  for (const index of new SeededRandom(`${seed}/down`).shuffle(powers.map((_, i) => i))) {
+    if (set.total - set.power([...down, index]) >= set.quorum) down.push(index);
+  }
+  return down;
+};
+
+/** Every host for itself, for a while. */
+const healedMsOf = async ({ seed, powers }: Extract<Task, { type: "liveness" }>) => {
+  const network = new Network({ members: membersOf(powers), seed, provider });
+  network.demand(true);
+  await network.run(1000);
+  network.passes = () => false;
+  await network.run(5000);
+  network.passes = () => true;
+  const fromMs = network.nowMs;
+  const wrong = await checkLiveness(network, { blocks: 4, boundMs: 30_000 });
+  return { healedMs: network.nowMs - fromMs, wrong: wrong.map(({ message }) => message) };
+};
+
+const runLiveness = async (task: Extract<Task, { type: "liveness" }>): Promise<Found> => {
+  const down = downOf(task);
   const whole = await heightOf(task, []);
   const rest = await heightOf(task, down);
   const share = rest / whole;
-  const violations = share >= 0.5 ? [] : [`${rest} of ${whole} blocks with ${down.length} down`];
-  return { ...none, violations, virtualMs: 2 * task.virtualMs, share };
+  const { healedMs, wrong } = await healedMsOf(task);
+  const few = share >= 0.5 ? [] : [`${rest} of ${whole} blocks with ${down.length} down`];
+  return {
+    ...none,
+    violations: [...few, ...wrong],
+    virtualMs: 2 * task.virtualMs + 6000 + healedMs,
+    share,
+    healedMs,
+  };
 };
 
 /** A block a virtual second, and ten transfers. */
 const runSpeed = async (task: Extract<Task, { type: "speed" }>): Promise<Found> => {
   const { seed, nodes, virtualMs } = task;
-  const network = new Network({ members: equal(nodes), seed, provider });
+  const network = new Network({ members: membersOf(equal(nodes)), seed, provider });
   for (let atMs = network.nowMs; atMs < virtualMs; atMs += 1000) {
     network.at(atMs, () => network.submit(10));
   }
@@ -148,8 +223,10 @@ const found = (task: Task): Promise<Found> => {
       return runSeed(task);
     case "split":
       return runGrades(task);
-    case "crashed":
-      return runCrashed(task);
+    case "broken":
+      return runBroken(task);
+    case "liveness":
+      return runLiveness(task);
     case "speed":
       return runSpeed(task);
   }
