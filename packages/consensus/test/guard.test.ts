@@ -89,6 +89,14 @@ test("GS5: a vote since the block's view, or an older one that may have complete
   }
 });
 
+test("GS2, control: without older votes a commit of a view before stays unsaid", () => {
+  const { bench, commit } = asking(new Bench(["GS2-older"]));
+  const { digest, header } = commit.block;
+  for (const voter of [1, 2]) bench.hear(bench.answer(voter, digest));
+  bench.hear(bench.answer(3, digest, [rivalVote(bench, 3, header.view - 1n, header.view - 2n)]));
+  assert.deepEqual(verdictsIn(waited(bench)), [["guarded", 3n]]);
+});
+
 test("GS5: votes on the block's own branch are none against it", () => {
   const { bench, commit } = asking();
   const { digest } = commit.block;

@@ -64,3 +64,14 @@ test("lost messages make no S", async () => {
     ["unanswered"],
   );
 });
+
+test("alone S is what a commit is, at once", async () => {
+  const network = new Network({ members: [member("a", 1n)], seed: "alone" });
+  network.demand(true);
+  await network.run(500);
+  const { height } = network.node(0);
+  network.guard(0, height + 1);
+  await network.run(500, () => network.guarded.length > 0);
+  const told = network.guarded.map(({ effect }) => [effect.verdict, effect.power, effect.height]);
+  assert.deepEqual(told, [["guarded", 1n, BigInt(height + 1)]]);
+});
