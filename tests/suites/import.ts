@@ -7,7 +7,7 @@
  *   everything is stored a second time;
  * - flat: a large file (1 GB, quick 2 MB) with the resident memory of the process by what it has stored.
  *   `importRssSlopeMiB`: MiB of memory for each GiB of the file beyond its first third. Where memories lie and
- *   which words they have is in memory; the file and its texts are not.
+ *   the hashes of their texts are in memory; the file, its texts and their words are not.
  */
 import { appendFileSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,8 +28,8 @@ import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
 
 const mib = 2 ** 20;
 const kindBytes = 100_000;
-/** MiB of memory for each GiB that is imported. */
-const slopeMiBMax = 1024;
+/** MiB of memory for each GiB that is imported: a twentieth of a MiB for each MiB. */
+const slopeMiBMax = 51.2;
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
