@@ -1,9 +1,12 @@
 /** Hosts without a rule: the chain stops, or their Guardians fall silent. */
-import { type HostRule, lastViewOf, nextTenureStart } from "@ioi/consensus";
-import { digestOf, member } from "@ioi/consensus/testing";
+import { type HostRule, lastViewOf, nextTenureStart, tenureOf, tenureViews } from "@ioi/consensus";
+import { digestOf, member, twin } from "@ioi/consensus/testing";
 import { Bench, held, requestsIn, typesOf } from "@ioi/consensus/testing-bench";
-import { calm, checkLiveness, Network } from "@ioi/netsim";
+import { calm, checkLiveness, Network, runTwoFaced } from "@ioi/netsim";
 import type { Mutant } from "./mutant.ts";
+
+/** Ten time-outs of 250 ms, and half as much for what passes between them. */
+const stalledMsMax = 4000;
 
 const mutant = (
   rule: HostRule,
@@ -21,6 +24,36 @@ const hidden = (lacks: readonly HostRule[]) => {
   bench.hear({ type: "tc", tc: bench.timeouts(later - 1n), qc: bench.first });
   const stale = bench.block(later, bench.first);
   return requestsIn([...bench.hear(bench.proposal(stale)), ...held(bench, stale)]);
+};
+
+/** Ten tenures in a row are led by whoever is down: three of seven. */
+const stalled = async (lacks: readonly HostRule[]): Promise<string | undefined> => {
+  const members = Array.from({ length: 7 }, (_, i) => member(`${i}`, 1n));
+  const down = [1, 3, 5];
+  const leader = (view: bigint): number => {
+    const tenure = Number(tenureOf(view));
+    return tenure < 10 ? (down[tenure % down.length] ?? 1) : 0;
+  };
+  const network = new Network({
+    members,
+    seed: "stalled",
+    without: new Map(members.map((_, index) => [index, lacks])),
+    engine: { leaders: { views: tenureViews, leader } },
+  });
+  for (const index of down) network.stop(index);
+  network.demand(true);
+  const of = [0, 2, 4, 6];
+  const [wrong] = await checkLiveness(network, { blocks: 3, boundMs: stalledMsMax, of });
+  return wrong?.message;
+};
+
+/** A leader whose Guardian is broken shows two faces; somebody says S of what another host never saw. */
+const guarded = async (lacks: readonly HostRule[]): Promise<string | undefined> => {
+  for (let i = 0; i < 12; i++) {
+    const [wrong] = (await runTwoFaced(`two-faced ${i}`, twin, lacks)).violations;
+    if (wrong !== undefined) return wrong.message;
+  }
+  return undefined;
 };
 
 const kindsOf = (requests: ReturnType<typeof requestsIn>): readonly string[] =>
@@ -78,6 +111,10 @@ export const hostMutants: readonly Mutant[] = [
   mutant("R5-nack", (lacks) =>
     kindsOf(hidden(lacks)).includes("timeout") ? undefined : "a hidden certificate costs a tenure",
   ),
+  mutant("R5-tenure", stalled),
+  mutant("R6-distinct", stalled),
+  mutant("GS2-votes", guarded),
+  mutant("GS5-wait", guarded),
   mutant("R7-resend", async (lacks) => {
     const members = ["a", "b", "c", "d"].map((name) => member(name, 1n));
     const without = new Map(members.map((_, index) => [index, lacks]));

@@ -21,9 +21,11 @@ import {
   twin,
 } from "@ioi/consensus/testing";
 import { type Attacked, t1, t11, t13, t15, t2 } from "@ioi/consensus/testing-attacks";
+import { divergenceMutants } from "../mutants/divergence.ts";
 import { guardianMutants } from "../mutants/guardians.ts";
 import { hostMutants } from "../mutants/hosts.ts";
 import { judgeMutants } from "../mutants/judges.ts";
+import { readerMutants } from "../mutants/readers.ts";
 
 export interface Regression {
   /** `T1`, and what of it where there is more. */
@@ -32,7 +34,13 @@ export interface Regression {
   harm(isGuarded: boolean): string | undefined | Promise<string | undefined>;
 }
 
-const mutants = [...guardianMutants, ...judgeMutants, ...hostMutants];
+const mutants = [
+  ...guardianMutants,
+  ...judgeMutants,
+  ...hostMutants,
+  ...divergenceMutants,
+  ...readerMutants,
+];
 const byRule = (id: string, rule: string): Regression => {
   const mutant = mutants.find((each) => each.rule === rule);
   if (mutant === undefined) throw new RangeError(`no mutant ${rule}`);
@@ -129,6 +137,8 @@ export const regressions: readonly Regression[] = [
   forks("T2", t2, "G1-lock"),
   t3,
   byRule("T4", "R5-nack"),
+  byRule("T6", "R5-tenure"),
+  byRule("T6", "R6-distinct"),
   t7,
   byRule("T8", "V1-context"),
   t9,
@@ -136,15 +146,23 @@ export const regressions: readonly Regression[] = [
   forks("T11", t11, "G1-lock"),
   forks("T13", t13, "G1-lock"),
   byRule("T13", "R2-lock"),
-  ...["V2-signature", "V3-order", "V3-power", "R2-leader", "V3-just", "V5-leader"].map((rule) =>
-    byRule("T14", rule),
-  ),
+  ...[
+    "V2-signature",
+    "V3-order",
+    "V3-power",
+    "R2-leader",
+    "V3-just",
+    "V5-leader",
+    "Y1-parent",
+    "Y2-last",
+  ].map((rule) => byRule("T14", rule)),
   {
     id: "T15",
     harm: (isGuarded) => (t15(isGuarded ? [] : ["V6-just"]).result === "fork" ? "fork" : undefined),
   },
-  byRule("T17", "G4-once"),
-  byRule("T17", "G2-high"),
+  ...["G4-once", "G2-high", "K2-other", "K5-later", "K7-freeze", "K8-vote"].map((rule) =>
+    byRule("T17", rule),
+  ),
   byRule("T19", "V8-path"),
   byRule("T20", "R3-first"),
 ];

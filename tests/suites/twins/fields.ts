@@ -80,7 +80,10 @@ const inventory: Readonly<Record<string, readonly [read: string, left: string]>>
   BlockTree: ["_nodes _certs _orphans _root _high", "_judge _leader"],
   MissingBlocks: ["_wanted _waiting", "_hashing _byParent"],
   Tally: ["_votes _timeouts", "_set"],
-  Pacemaker: ["_view _isOver", "_set _schedule _baseMs _enteredMs _runsFromMs _failed _failures"],
+  Pacemaker: [
+    "_view _isOver",
+    "_set _schedule _baseMs _has _enteredMs _runsFromMs _failed _failures",
+  ],
   Resend: ["_sent", "_baseMs _view _dueMs"],
   Lru: ["_entries", "capacity"],
 };

@@ -85,7 +85,7 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
     this.#out.join(options, start, this.#knows);
     this.#tally = new Tally(judge);
     this.#slot = { view: judge.anchor.view, kind: "timeout" };
-    this.#pace = new Pacemaker(judge.set, this.#schedule, baseMs, start.root.view + 1n, nowMs);
+    this.#pace = new Pacemaker(options, this.#schedule, start.root.view + 1n, nowMs);
     this.#resend = new Resend(baseMs, nowMs);
     this.#restore(start.records, nowMs);
     this.#out.keepCommits();

@@ -7,11 +7,13 @@
 import { viewTimeoutMsMax } from "../limits.ts";
 import { lastViewOf, type Schedule, tenureOf } from "../schedule.ts";
 import type { ValidatorSet } from "../validators.ts";
+import type { EngineOptions } from "./types.ts";
 
 export class Pacemaker {
   readonly #set: ValidatorSet;
   readonly #schedule: Schedule;
   readonly #baseMs: number;
+  readonly #has: (rule: "R5-tenure" | "R6-distinct") => boolean;
   #view: bigint;
   #enteredMs: number;
   /** When the timer of this view began to run; undefined while nothing is awaited. */
@@ -20,10 +22,16 @@ export class Pacemaker {
   readonly #failed = new Set<number>();
   #failures = 0;
 
-  constructor(set: ValidatorSet, schedule: Schedule, baseMs: number, view: bigint, nowMs: number) {
-    this.#set = set;
+  constructor(
+    { judge, baseMs, without }: Pick<EngineOptions, "judge" | "baseMs" | "without">,
+    schedule: Schedule,
+    view: bigint,
+    nowMs: number,
+  ) {
+    this.#set = judge.set;
     this.#schedule = schedule;
     this.#baseMs = baseMs;
+    this.#has = (rule) => without?.has(rule) !== true;
     this.#view = view;
     this.#enteredMs = nowMs;
   }
@@ -38,7 +46,7 @@ export class Pacemaker {
 
   /** E: what a time-out of this view is signed for. */
   get timeoutView(): bigint {
-    return lastViewOf(this.#view, this.#schedule.views);
+    return this.#has("R5-tenure") ? lastViewOf(this.#view, this.#schedule.views) : this.#view;
   }
 
   /** R6, in whole milliseconds. */
@@ -93,6 +101,7 @@ export class Pacemaker {
     if (view !== lastViewOf(view, this.#schedule.views)) return;
     this.#failed.add(this.#schedule.leader(view));
     const { total, quorum } = this.#set;
-    if (this.#set.power(this.#failed) > total - quorum) this.#failures += 1;
+    const isMany = this.#set.power(this.#failed) > total - quorum;
+    if (isMany || !this.#has("R6-distinct")) this.#failures += 1;
   }
 }

@@ -113,6 +113,8 @@ export type HostRule =
   | "R4-own-vote"
   | "R5-known"
   | "R5-nack"
+  | "R5-tenure"
+  | "R6-distinct"
   | "R7-resend"
   | "GS2-votes"
   | "GS2-older"
