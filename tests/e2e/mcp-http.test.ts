@@ -196,12 +196,18 @@ effect = "deny"
 target = ["mcp::call"]
 where.tool = { equals = "forbidden" }
 where.address = { path_glob = "/mcp" }
+[[rule]]
+id = "asks"
+effect = "ask"
+target = ["mcp::call"]
+where.tool = { equals = "#ping" }
+where.address = { path_glob = "/mcp" }
 [tool."gated"."*"]
 roles = { "*" = "content" }
 `,
   );
   const from = sessions.heard.length;
-  const how = ["--name", "gated", "--policy", file, "--url", sessions.oldUrl, "--on-ask", "deny"];
+  const how = ["--name", "gated", "--policy", file, "--url", sessions.oldUrl, "--on-ask", "wait"];
   await using client = RawClient.gate(place.data, how);
   await client.hello();
   await client.request("tools/list");
@@ -215,6 +221,13 @@ roles = { "*" = "content" }
   );
   const [last] = sessions.heard.slice(from).filter((each) => each.said === "tools/call");
   assert.equal(last?.headers["mcp-session-id"], "session-1");
+  // A person lets one go on.
+  const pinged = client.request("ping");
+  const approval = await client.until(() => /\ba-[0-9a-f]{10}\b/.exec(client.stderr)?.[0]);
+  assert.equal(sessions.heard.at(-1)?.said, "moved");
+  assert.equal((await ioi(["approve", approval, "--data", place.data])).code, 0);
+  assert.match(JSON.stringify(await pinged), /no such method/);
+  assert.equal(sessions.heard.at(-1)?.said, "ping");
 });
 
 test("a stream without an end is given up, and the next call begins anew", async () => {
