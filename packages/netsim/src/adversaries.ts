@@ -165,4 +165,10 @@ export const corrupt = (network: Network, hosts: ReadonlyMap<number, AdversaryNa
     if (found === undefined) return chunk;
     return liedAbout(random.pick(lieNames), random, chunk);
   };
+  network.partLie = (from, _to, bytes) => {
+    if (!malices.has(from)) return bytes;
+    return random.chance(1, 3)
+      ? undefined
+      : bytes.with(random.below(bytes.length), random.below(256));
+  };
 };

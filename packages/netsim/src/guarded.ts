@@ -35,31 +35,47 @@ export interface TwoFaced {
   readonly objections: number;
 }
 
+export interface TwoFacedOptions {
+  /** Odd: three, or five. */
+  readonly nodes: number;
+  /** Rules that all honest hosts lack. */
+  readonly without?: readonly HostRule[];
+}
+
 /**
- * Three validators, one of them broken: it leads, and each of its two hosts talks with one honest host
- * only. Those two hear each other within the delay. `without`: rules that both honest hosts lack.
+ * Less than half of the validators are broken: one of them leads, and each of their two hosts talks with
+ * one side of the honest ones only. Those hear each other within the delay.
  */
 export const runTwoFaced = async (
   seed: string,
   provider: TestProvider,
-  without: readonly HostRule[] = [],
+  { nodes, without = [] }: TwoFacedOptions,
 ): Promise<TwoFaced> => {
+  const brokenCount = (nodes - 1) / 2;
+  const all = Array.from({ length: nodes }, (_, index) => index);
+  const honest = all.slice(0, nodes - brokenCount);
+  const broken = all.slice(nodes - brokenCount);
   const network = new Network({
-    members: ["a", "b", "z"].map((name) => member(name, 1n)),
+    members: all.map((index) => member(`${index}`, 1n)),
     seed,
     provider,
-    twins: [2],
+    twins: broken,
     areClones: true,
-    without: new Map([0, 1].map((host) => [host, without])),
-    engine: { guards: "always", leaders: { views: 16n, leader: () => 2 } },
+    without: new Map(honest.map((host) => [host, without])),
+    engine: { guards: "always", leaders: { views: 16n, leader: () => nodes - 1 } },
   });
   const { random } = network;
   network.faults = { ...network.faults, delayMs: 1 + random.below(12), jitterMs: random.below(12) };
-  const partner = [2, 3, 0, 1];
-  network.passes = (from, to) => partner[from] === to || (from < 2 && to < 2);
+  // One honest host on one side at least, and one on the other.
+  const [one, other] = random.shuffle([...honest]);
+  const isOne = network.nodes.map((_, host) => {
+    if (!honest.includes(host)) return host < nodes;
+    return host === one || (host !== other && random.chance(1, 2));
+  });
+  const isHonest = (host: number): boolean => honest.includes(host);
+  network.passes = (from, to) => (isHonest(from) && isHonest(to)) || isOne[from] === isOne[to];
   network.demand(true);
   await network.run(1000);
-  const honest = [0, 1];
   return {
     conflicts: conflictsOf(honest.map((host) => network.node(host))),
     violations: checkGuarded(network, honest),

@@ -14,3 +14,5 @@ export * from "./registry.ts";
 export * from "./scenario.ts";
 export * from "./splits.ts";
 export * from "./twins.ts";
+export * from "./state-parts.ts";
+export { type Part } from "./take-over.ts";

@@ -8,7 +8,7 @@
  * committed, in its order, or stands in a snapshot whose root a committed header names.
  * Bounds: `batchesMax` batches, `waitingTransactionsMax` transactions that wait.
  */
-import { assert, concatBytes, Lru, toHex, uintBE } from "@ioi/base";
+import { assert, concatBytes, Lru, type SeededRandom, toHex, uintBE } from "@ioi/base";
 import type { TrustedSets } from "@ioi/consensus";
 import type { Hashing } from "@ioi/crypto";
 import { type ConsensusBlock, schema } from "@ioi/wire";
@@ -28,6 +28,11 @@ export interface Transfer {
   readonly to: number;
   readonly amount: number;
 }
+
+export const drawnTransfer = (random: SeededRandom, number: number): Transfer => {
+  const [from, to] = [random.below(256), random.below(256)];
+  return { number, from, to, amount: random.below(400) };
+};
 
 export interface Batch {
   readonly changes: readonly SetChange[];

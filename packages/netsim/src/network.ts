@@ -7,13 +7,13 @@
  * Invariant: a seed and its options decide everything. Bound: `eventsMax` events of one `run`.
  */
 import { assert, SeededRandom, toHex } from "@ioi/base";
-import { Engine, type EngineEffect, type EngineInput, gradeOf, type Judge } from "@ioi/consensus";
+import { Engine, type EngineEffect, type EngineInput, type Judge } from "@ioi/consensus";
 import { judgeOf, twin } from "@ioi/consensus/testing";
 import { type ConsensusMessage, type DivergenceProof, schema } from "@ioi/wire";
 import { engineOf, nodesOf } from "./building.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Ends } from "./ends.ts";
-import type { Transfer } from "./ledger.ts";
+import { drawnTransfer } from "./ledger.ts";
 import { eventsMax, stillMs } from "./limits.ts";
 import { Links } from "./links.ts";
 import type { SimNode } from "./node.ts";
@@ -24,11 +24,13 @@ import {
   type Mangle,
   type NetworkEvent,
   type NetworkOptions,
+  type PartLie,
   type Wired,
 } from "./options.ts";
 import { Payloads } from "./payloads.ts";
 import { TimeQueue } from "./queue.ts";
 import { type SetChange, setChange } from "./registry.ts";
+import { TakeOver } from "./take-over.ts";
 import { effectLine, inputLine, Trace } from "./trace.ts";
 
 export class Network {
@@ -41,7 +43,6 @@ export class Network {
   nowMs = 1000;
   crashes = 0;
   messages = 0;
-  /** True where a message may pass. */
   passes: (from: number, to: number) => boolean = () => true;
   /** What a host sends in place of its message; a malicious one may send anything. */
   mangle: Mangle = (_from, _to, message) => message;
@@ -51,6 +52,7 @@ export class Network {
     readonly effect: Extract<EngineEffect, { type: "guarded" }>;
   }[] = [];
   lie: Lie = (_from, _to, chunk) => chunk;
+  partLie: PartLie = (_from, _to, bytes) => bytes;
   /** Hosts that do not mind where their epoch ended. */
   readonly stubborn = new Set<number>();
   readonly #trace: Trace;
@@ -60,6 +62,7 @@ export class Network {
   readonly #payloads: Payloads;
   readonly #ends: Ends;
   readonly #catchUp: CatchUp;
+  readonly #takeOver: TakeOver;
   readonly #changes = new Set<string>();
   readonly #gone = new Set<number>();
   #payloadWaits = false;
@@ -67,21 +70,26 @@ export class Network {
   #events = 0;
 
   constructor(options: NetworkOptions) {
+    const { faults = calm, provider = twin } = options;
     this.options = options;
     this.random = new SeededRandom(options.seed);
     this.#chances = this.random.fork("links");
     this.#links = new Links(this, this.#chances, this.#queue);
-    this.faults = options.faults ?? calm;
-    const provider = options.provider ?? twin;
+    this.faults = faults;
     this.#trace = new Trace(provider);
     this.judge = judgeOf(options.members, provider);
     this.nodes = nodesOf(options, this.judge, this.random);
-    const later = (inMs: number, run: () => void): void => this.at(this.nowMs + inMs, run);
-    const note = (index: number, line: string): void => this.note(index, line);
+    const common = {
+      note: (index: number, line: string) => this.note(index, line),
+      nowMs: () => this.nowMs,
+      later: (inMs: number, run: () => void) => this.at(this.nowMs + inMs, run),
+      others: (index: number) =>
+        this.#chances.shuffle([...this.nodes.keys()].filter((other) => other !== index)),
+    };
     this.#payloads = new Payloads(provider, options.epochBlocks, {
+      ...common,
       share: (from, bytes) => this.#links.passAll(from, { type: "batch", bytes }),
       want: (from, payloadRoot) => this.#links.passAll(from, { type: "want", payloadRoot }),
-      later,
       answer: (index, input) => this.#enqueue(index, input, 0),
       executed: (index) => {
         this.#ends.enterOwn(index, this.node(index));
@@ -89,38 +97,44 @@ export class Network {
       },
     });
     this.#ends = new Ends({
-      note,
-      nowMs: () => this.nowMs,
+      ...common,
       tell: (from, to, end) => this.#links.pass(from, to, { type: "ended", end }),
       entered: (index) => {
         this.register(index);
         this.#again(index);
       },
       behind: (index) => this.#catchUp.begin(index),
-      convict: (index, proof) =>
-        this.#enqueue(
-          index,
-          { type: "message", from: 0, message: { type: "divergence", proof } },
-          0,
-        ),
+      convict: (index, proof) => {
+        const message = { type: "divergence", proof } as const;
+        this.#enqueue(index, { type: "message", from: 0, message }, 0);
+      },
     });
     this.#catchUp = new CatchUp((index) => this.node(index), {
-      note,
-      nowMs: () => this.nowMs,
-      later,
+      ...common,
       ask: (from, to, height) => this.#links.pass(from, to, { type: "ask", height }),
       answer: (from, to, height, given) => {
         const chunk = this.lie(from, to, given);
         if (chunk !== undefined) this.#links.pass(from, to, { type: "chunk", height, chunk });
       },
-      others: (index) =>
-        this.#chances.shuffle([...this.nodes.keys()].filter((other) => other !== index)),
       enter: (index, end, strength) => this.#ends.enter(index, this.node(index), end, strength),
       overtaken: (index) => {
         this.#drop(index);
         this.#again(index);
       },
-      caughtUp: (index) => this.#again(index),
+      caughtUp: (index) => {
+        this.#takeOver.begin(index);
+        this.#again(index);
+      },
+    });
+    this.#takeOver = new TakeOver(provider, (index) => this.node(index), {
+      ...common,
+      ask: (from, to, height, part) =>
+        this.#links.pass(from, to, { type: "askPart", height, part }),
+      answer: (from, to, part) => {
+        const bytes = part.bytes === undefined ? undefined : this.partLie(from, to, part.bytes);
+        this.#links.pass(from, to, { type: "part", ...part, bytes });
+      },
+      taken: (index) => this.#payloads.committed(index, this.node(index)),
     });
     for (const index of this.nodes.keys())
       this.#queue.push(this.nowMs, { type: "restart", to: index });
@@ -156,10 +170,7 @@ export class Network {
   /** Every node is given transfers to order. */
   submit(count: number): void {
     for (let i = 0; i < count; i++) {
-      this.#transfers += 1;
-      const [from, to] = [this.random.below(256), this.random.below(256)];
-      const amount = this.random.below(400);
-      const transfer: Transfer = { number: this.#transfers, from, to, amount };
+      const transfer = drawnTransfer(this.random, ++this.#transfers);
       for (const { ledger } of this.nodes) ledger.submit(transfer);
     }
     for (const index of this.nodes.keys()) this.#tell(index);
@@ -214,6 +225,7 @@ export class Network {
     this.#drop(index);
     node.isUp = false;
     node.sync = undefined;
+    node.snapshot = undefined;
     node.journal.crash();
     this.note(index, "crashes");
     this.crashes += 1;
@@ -423,7 +435,9 @@ export class Network {
         this.#payloads.judge(index, node, effect.block, effect.isOver);
         return;
       case "commit":
-        this.#commit(index, node, effect);
+        node.commit(effect);
+        this.#payloads.committed(index, node);
+        this.#ends.enterOwn(index, node);
         return;
       case "strengthened":
         node.strengthen(effect.cert.block.height, effect.strength.power);
@@ -466,24 +480,13 @@ export class Network {
         return;
       case "chunk":
         this.#catchUp.answered(index, from, what.height, what.chunk);
+        return;
+      case "askPart":
+        this.#takeOver.asked(index, from, what.height, what.part);
+        return;
+      case "part":
+        this.#takeOver.answered(index, from, what);
     }
-  }
-
-  #commit(index: number, node: SimNode, effect: Extract<EngineEffect, { type: "commit" }>): void {
-    const verdict = node.judge.commitCert(effect.cert);
-    assert(
-      verdict.ok,
-      `what is committed is certified: ${verdict.ok ? "" : verdict.error.message}`,
-    );
-    assert(gradeOf(node.judge.set, verdict.value) !== undefined, "by a quorum");
-    for (const block of effect.blocks) node.add(block, effect.strength);
-    node.fetches = 0;
-    node.newest = effect.cert;
-    node.root = effect.root;
-    node.rootQc = effect.cert.blockQc;
-    node.ending = effect.epochCert;
-    this.#payloads.committed(index, node);
-    this.#ends.enterOwn(index, node);
   }
 
   /** Of the nodes that are named, or of all. */

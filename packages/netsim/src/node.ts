@@ -2,12 +2,15 @@
 import { assert, toHex } from "@ioi/base";
 import {
   blockHash,
+  type Committed,
   Course,
   type EndedEpoch,
   type Engine,
+  gradeOf,
   type HostRule,
   type Judge,
   type Root,
+  type Snapshot,
   type Strength,
   type Sync,
   type SyncSource,
@@ -17,6 +20,7 @@ import { survives } from "./checkers.ts";
 import type { SimSigner } from "./guardians.ts";
 import type { Journal } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Staged } from "./take-over.ts";
 
 export interface NodePlan {
   /** The number of its validator among all, in whatever set that is. */
@@ -75,6 +79,9 @@ export class SimNode implements SyncSource {
   /** Hosts that answered well when blocks were asked for, above 0, or badly. */
   readonly ranks = new Map<number, number>();
   sync: Sync | undefined;
+  snapshot: Snapshot | undefined;
+  /** Of a state that it takes over: what survives a crash. */
+  staged: Staged | undefined;
   isUp = false;
   /** In its own clock's milliseconds. */
   dueMs: number | undefined;
@@ -132,6 +139,19 @@ export class SimNode implements SyncSource {
     this.strengths.push(power);
     this.promises.push(this.#promise(power));
     this.store.set(digest, block);
+  }
+
+  /** What its own engine says is committed. */
+  commit(effect: Committed): void {
+    const verdict = this.judge.commitCert(effect.cert);
+    assert(verdict.ok, "what is committed is certified");
+    assert(gradeOf(this.judge.set, verdict.value) !== undefined, "by a quorum");
+    for (const block of effect.blocks) this.add(block, effect.strength);
+    this.fetches = 0;
+    this.newest = effect.cert;
+    this.root = effect.root;
+    this.rootQc = effect.cert.blockQc;
+    this.ending = effect.epochCert;
   }
 
   strengthen(height: bigint, power: bigint): void {

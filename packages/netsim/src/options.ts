@@ -10,6 +10,7 @@ import type {
 import type { Member, TestProvider } from "@ioi/consensus/testing";
 import type { ConsensusMessage, SyncChunk } from "@ioi/wire";
 import type { DiskFaults } from "./journal.ts";
+import type { Part } from "./take-over.ts";
 
 export interface Faults {
   readonly delayMs: number;
@@ -62,7 +63,9 @@ export type Wired =
   | { readonly type: "want"; readonly payloadRoot: Uint8Array }
   | { readonly type: "ended"; readonly end: EndedEpoch }
   | { readonly type: "ask"; readonly height: bigint }
-  | { readonly type: "chunk"; readonly height: bigint; readonly chunk: SyncChunk };
+  | { readonly type: "chunk"; readonly height: bigint; readonly chunk: SyncChunk }
+  | { readonly type: "askPart"; readonly height: bigint; readonly part: number | undefined }
+  | ({ readonly type: "part" } & Part);
 
 export type NetworkEvent =
   | {
@@ -91,3 +94,6 @@ export type Mangle = (
 
 /** What a lying host answers in place of blocks that it was asked for; undefined: nothing. */
 export type Lie = (from: number, to: number, chunk: SyncChunk) => SyncChunk | undefined;
+
+/** And of a state; undefined: that it is not here. */
+export type PartLie = (from: number, to: number, bytes: Uint8Array) => Uint8Array | undefined;

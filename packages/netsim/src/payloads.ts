@@ -85,7 +85,7 @@ export class Payloads {
       if (block === undefined || digest === undefined) break;
       const { payloadRoot } = block.header;
       if (!isEmpty(payloadRoot) && ledger.holds(payloadRoot) === undefined) {
-        this.#want(index, node, payloadRoot);
+        if (node.snapshot === undefined) this.#want(index, node, payloadRoot);
         break;
       }
       ledger.commit(block, digest);
