@@ -202,7 +202,8 @@ export class Engine implements Machine<EngineInput, EngineEffect, number> {
         // GS2: whoever answers holds both certificates from then on.
         this.#learn(message.commit.blockQc, from, nowMs);
         this.#learn(message.commit.childQc, from, nowMs);
-        return this.#out.guards.heard(from, message.commit);
+        this.#out.guards.heard(from, message.commit);
+        return fine;
       case "guarded":
         return this.#out.guards.answered(message.answer);
     }

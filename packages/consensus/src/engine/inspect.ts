@@ -8,7 +8,7 @@
 import { equalBytes, ok, type Result } from "@ioi/base";
 import type { ConsensusMessage, Envelope, EnvelopeKind } from "@ioi/wire";
 import { type ConsensusError, type Judge, refuse } from "../certificates.ts";
-import { tenureViews, viewsAhead } from "../limits.ts";
+import { guardBlocksMax, tenureViews, viewsAhead } from "../limits.ts";
 import { blockHash } from "../objects.ts";
 import { isFor } from "./proposing.ts";
 import type { BlockTree } from "./tree.ts";
@@ -53,8 +53,12 @@ export const inspect = (gate: Gate, message: ConsensusMessage): Voter => {
       const verdict = judge.nack(message.nack, gate.leader);
       return verdict.ok ? ok(gate.leader(message.nack.propose.view)) : verdict;
     }
-    case "guard":
-      return by(judge.commitCert(message.commit));
+    case "guard": {
+      const { commit } = message;
+      return commit.block.height + BigInt(guardBlocksMax) <= gate.tree.root.height
+        ? refuse("E_CONSENSUS_STALE", "GS2: what is asked about is too far below")
+        : by(judge.commitCert(commit));
+    }
     // What these need is looked at where it is known.
     case "fetch":
     case "block":
