@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { plan } from "@ioi/agent";
 import { memoryStepsMax } from "../src/pure/limits.ts";
 import {
+  foundBy,
   originWords,
   pictureOf,
   recallCommand,
@@ -31,6 +32,18 @@ test("whatever is typed is one text of one command", () => {
     assert.ok(recall?.type === "act" && recall.target === "memory::recall");
     assert.equal(recall.args["query"], text.replaceAll(/\s+/g, " "));
   }
+});
+
+test("what memories were found by is said where a model was chosen for them", () => {
+  assert.equal(foundBy([["answers", "1"]]), undefined);
+  assert.equal(
+    foundBy([
+      ["found_by", "words"],
+      ["no_vectors", "it is away"],
+      ["without_vectors", "3"],
+    ]),
+    "Found by words (no vectors: it is away). 3 memories wait for their vectors.",
+  );
 });
 
 test("roots come from a receipt, or there are none", () => {

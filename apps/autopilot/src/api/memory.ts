@@ -3,7 +3,7 @@
  * receipts. What is recalled comes with its proof, and is shown from that alone.
  */
 import { recallProofBytesMax } from "../pure/limits.ts";
-import { type Roots, rootsOf } from "../pure/memory.ts";
+import { foundBy, type Roots, rootsOf } from "../pure/memory.ts";
 import { parseRun, type RunAction, type RunView } from "../pure/run.ts";
 import { type RecallChecked, verifyRecalled } from "../verify/run.ts";
 import { api } from "./client.ts";
@@ -46,8 +46,10 @@ export const request = async (
   let asked = false;
   for (;;) {
     const view = await look(made.reply.session, signal);
-    // The receipt of an outcome comes a moment after it.
-    const told = view.actions.every(({ outcome }) => outcome?.receipt !== undefined);
+    // The receipt of an outcome comes a moment after it; what was denied has none.
+    const told = view.actions.every(
+      ({ verdict, outcome }) => verdict === "deny" || outcome?.receipt !== undefined,
+    );
     if (ended.includes(view.state) && (told || view.state !== "done")) {
       await refreshSessions();
       return view;
@@ -84,6 +86,8 @@ export interface RecalledHere {
   readonly query: string;
   readonly session: string;
   readonly receipt: number | undefined;
+  /** What was looked with, where a model was chosen for memories. */
+  readonly foundBy: string | undefined;
   /** Undefined: nothing was ever remembered. */
   readonly proved:
     | ({ readonly roots: Roots; readonly proof: Uint8Array } & RecallChecked)
@@ -98,8 +102,10 @@ export const recallHere = async (
 ): Promise<RecalledHere> => {
   const view = await request(command, signal);
   const { outcome } = actionOf(view);
-  const roots = rootsOf(outcome?.evidence ?? []);
-  const common = { query, session: view.session, receipt: outcome?.receipt?.index };
+  const evidence = outcome?.evidence ?? [];
+  const roots = rootsOf(evidence);
+  const receipt = outcome?.receipt?.index;
+  const common = { query, session: view.session, receipt, foundBy: foundBy(evidence) };
   if (roots === undefined) return { ...common, proved: undefined };
   const proof = await proofOf(view.session, signal);
   return { ...common, proved: { roots, proof, ...(await verifyRecalled(proof, roots, signal)) } };

@@ -39,6 +39,18 @@ export const rootsOf = (evidence: Evidence): Roots | undefined => {
   };
 };
 
+/** What a receipt says that memories were found by; undefined where no model was chosen for them. */
+export const foundBy = (evidence: Evidence): string | undefined => {
+  const said = new Map(evidence);
+  const [by, why, waiting] = ["found_by", "no_vectors", "without_vectors"].map((name) =>
+    said.get(name),
+  );
+  if (by === undefined) return undefined;
+  const reason = why === undefined ? "" : ` (no vectors: ${why})`;
+  const left = waiting === undefined ? "" : ` ${waiting} memories wait for their vectors.`;
+  return `Found by ${by}${reason}.${left}`;
+};
+
 /** A list that a search read: the node, its layer, and whose list named it; -1: the entry. */
 export type Step = readonly [node: number, layer: number, from: number];
 

@@ -148,6 +148,7 @@ export const MemoryScreen = (): ReactElement => {
               onForgotten={() => recall.mutate(data.query)}
             />
           ) : null}
+          {data.foundBy === undefined ? null : <p className="muted">{visibleText(data.foundBy)}</p>}
           <ProofPanel proved={data.proved} receipt={data.receipt} />
           {verdict?.ok === true && verdict.search !== undefined ? (
             <Path verdict={verdict} search={verdict.search} />
