@@ -18,7 +18,7 @@
  */
 import { OperationError } from "@ioi/base";
 import { brokenPower, splitsOf } from "@ioi/netsim";
-import { runInThreads } from "../lib/threads.ts";
+import { withThreads } from "../lib/threads.ts";
 import { rounded } from "../lib/statistics.ts";
 import type { Answer, Task } from "./sim/tasks.ts";
 import type { Metrics, Suite, SuiteCase, SuiteContext } from "./suite.ts";
@@ -128,9 +128,12 @@ const gradeTasks = (context: SuiteContext): Task[] => {
   );
 };
 
-const otherTasks = ({ quick, seed }: SuiteContext): Task[] => [
-  { type: "speed", id: "speed/4", seed, nodes: 4, virtualMs: quick ? 60_000 : 300_000 },
-];
+/** One for each thread, and nothing beside them. */
+const speedTasks = ({ quick, seed, caseId }: SuiteContext, threads: number): Task[] =>
+  Array.from({ length: threads }, (_, i): Task => {
+    const virtualMs = quick ? 60_000 : 300_000;
+    return { type: "speed", id: `speed/4/${i}`, seed: `${seed}/${i}`, nodes: 4, virtualMs };
+  }).filter(({ id }) => caseId === undefined || caseId === id);
 
 const caseOf = ({ id, violations, differs }: Answer): SuiteCase => {
   const wrong = [...violations, ...(differs ? ["its second run differs"] : [])];
@@ -138,11 +141,24 @@ const caseOf = ({ id, violations, differs }: Answer): SuiteCase => {
   return { id, outcome: "failed", expected: "it holds", actual: wrong.slice(0, 5).join("; ") };
 };
 
-/** The second is what a machine with nothing else to do comes near. */
-const speedsOf = ({ virtualMs, wallMs, cpuMs }: Answer): Metrics => ({
-  speedup: rounded(virtualMs / wallMs, 1),
-  speedupOverCpu: rounded(virtualMs / cpuMs, 1),
-});
+interface Sped {
+  readonly answers: readonly Answer[];
+  readonly wallMs: number;
+}
+
+/**
+ * Virtual time over time, at one block a virtual second and ten transfers: of all threads together, and of
+ * their processor time, which is what one core comes near that has nothing else to do.
+ */
+const speedsOf = ({ answers, wallMs }: Sped): Metrics => {
+  const virtualMs = answers.reduce((sum, answer) => sum + answer.virtualMs, 0);
+  const cpuMs = answers.reduce((sum, answer) => sum + answer.cpuMs, 0);
+  return {
+    speedup: rounded(virtualMs / wallMs, 1),
+    speedupOverCpu: rounded(virtualMs / cpuMs, 1),
+    threads: answers.length,
+  };
+};
 
 /** The worst, and a row for each number of validators and kind of powers. */
 const livenessOf = (alive: readonly Answer[]): Metrics => ({
@@ -166,6 +182,30 @@ const controlOf = (name: string, all: readonly Answer[]): readonly SuiteCase[] =
   return [{ id: name, outcome, expected: "violations", actual, control }];
 };
 
+const runAll = (
+  context: SuiteContext,
+  tasks: readonly Task[],
+): Promise<{
+  readonly sped: Sped;
+  readonly answers: readonly Answer[];
+  readonly wallMs: number;
+}> => {
+  const module = new URL("sim/thread.ts", import.meta.url);
+  return withThreads<Task, Answer, Awaited<ReturnType<typeof runAll>>>(
+    module,
+    context.signal,
+    async (threads) => {
+      const startMs = performance.now();
+      const fast = await threads.run(speedTasks(context, threads.count));
+      const sped = { answers: fast, wallMs: performance.now() - startMs };
+      const answers = await threads.run(tasks, ({ id }, done) =>
+        context.progress(`${done} of ${tasks.length}: ${id}`),
+      );
+      return { sped, answers, wallMs: performance.now() - startMs };
+    },
+  );
+};
+
 export const suite: Suite = {
   name: "sim",
   covers: ["consensus 1", "consensus 3", "consensus 11"],
@@ -173,7 +213,6 @@ export const suite: Suite = {
   async run(context) {
     const sets = seedsOf(context);
     const all = [
-      ...otherTasks(context),
       ...seedTasks(context, sets),
       ...gradeTasks(context),
       ...brokenTasks(context),
@@ -185,16 +224,10 @@ export const suite: Suite = {
       id === context.caseId ||
       controlNames.some((name) => context.caseId === name && id.startsWith(`${name}/`));
     const tasks = all.filter(({ id }) => wanted(id));
-    const answers = await runInThreads<Task, Answer>(
-      new URL("sim/thread.ts", import.meta.url),
-      tasks,
-      context.signal,
-      ({ id }, done) => context.progress(`${done} of ${tasks.length}: ${id}`),
-    );
+    const { sped, answers, wallMs } = await runAll(context, tasks);
     const typed = answers.map((answer, i) => ({ answer, type: tasks[i]?.type }));
     const isControl = ({ id }: Answer): boolean => /^control[^/]*\//.test(id);
-    const judged = answers.filter((answer) => !isControl(answer));
-    const speed = typed.find(({ type }) => type === "speed")?.answer;
+    const judged = [...sped.answers, ...answers.filter((answer) => !isControl(answer))];
     const seeds = typed.filter(({ type, answer }) => type === "seed" && !isControl(answer));
     const alive = typed.flatMap(({ type, answer }) => (type === "liveness" ? [answer] : []));
     const sum = (of: (answer: Answer) => number): number =>
@@ -208,7 +241,7 @@ export const suite: Suite = {
         seeds: seeds.length,
         nodes: Math.max(...sets.map(([nodes]) => nodes)),
         violations: sum(({ violations }) => violations.length),
-        ...(speed === undefined ? {} : speedsOf(speed)),
+        ...(sped.answers.length === 0 ? {} : speedsOf(sped)),
         rerunsDiffering: judged.filter(({ differs }) => differs).length,
         splitsTried: typed.filter(({ type }) => type === "split").length,
         forks: judged.filter(({ forked }) => forked).length,
@@ -217,6 +250,7 @@ export const suite: Suite = {
         clonesConvicted: sum(({ convicted }) => convicted),
         ...(alive.length === 0 ? {} : livenessOf(alive)),
         virtualSeconds: Math.round(sum(({ virtualMs }) => virtualMs) / 1000),
+        wallSeconds: Math.round(wallMs / 1000),
         messages: sum(({ messages }) => messages),
         crashes: sum(({ crashes }) => crashes),
       },
