@@ -6,7 +6,8 @@
 import path from "node:path";
 import type { Browser, BrowserContext, Frame, Page } from "playwright-core";
 import { buildPage, openLink, pagesFolder, startChromium } from "../../lib/chromium.ts";
-import { type CliResult, ioi, Scratch, TestKernel } from "../../lib/kernel.ts";
+import { ioiHere } from "../../lib/cli-here.ts";
+import { type CliResult, Scratch, TestKernel } from "../../lib/kernel.ts";
 
 /** How long anything on the page may take before the case has failed, in milliseconds. */
 export const patienceMs = 20_000;
@@ -69,8 +70,9 @@ export class Stage implements AsyncDisposable {
     return path.join(this.scratch.path, ...parts);
   }
 
+  /** What is done beside the page. */
   ioi(...args: readonly string[]): Promise<CliResult> {
-    return ioi([...args, "--data", this.data]);
+    return ioiHere([...args, "--data", this.data]);
   }
 
   /** A browser that knows nothing yet, with the page opened by a link. */
@@ -82,6 +84,16 @@ export class Stage implements AsyncDisposable {
     await page.goto(await openLink(this.data));
     // The link's own page has a heading too, and goes on to the real one.
     await page.waitForURL((url) => url.pathname === "/");
+    await page.waitForSelector("h1");
+    return page;
+  }
+
+  /** Another page of the same browser: signed in and paired as the first one is. */
+  async pageBeside(first: Page): Promise<Page> {
+    const page = await first.context().newPage();
+    collect(page, this.problems);
+    page.setDefaultTimeout(patienceMs);
+    await page.goto(new URL("/", first.url()).href);
     await page.waitForSelector("h1");
     return page;
   }
