@@ -65,27 +65,26 @@ export interface OpenEngine {
 
 export const opened = (engine: object): OpenEngine => engine as OpenEngine;
 
+/** Never written after the constructor. */
+const constants = `_options _judge _set _schedule _leader _hashing _out _has _baseMs capacity`;
+
 /** By class: what is read, then what is left out. */
 const inventory: Readonly<Record<string, readonly [read: string, left: string]>> = {
   Engine: [
     `_knows _tally _pace _isAsked _isRefused _slot _resend _proposals _payloads _opened _timeoutFor
      _rejectedView _rejectedTenure _building _ready`,
-    `_options _judge _schedule _leader _out _proposedMs _payloadWaits _isWaitedFor _othersWait
-     _commits`,
+    "_proposedMs _payloadWaits _isWaitedFor _othersWait _commits",
   ],
   Knowledge: [
     "tree missing _certified",
-    "_options _judge _evidence _out _conviction _isOver _commits _strength",
+    "_evidence _observed _conviction _isOver _commits _strength",
   ],
-  BlockTree: ["_nodes _certs _orphans _root _high", "_judge _leader"],
-  MissingBlocks: ["_wanted _waiting", "_hashing _byParent"],
-  Tally: ["_votes _timeouts", "_set"],
-  Pacemaker: [
-    "_view _isOver",
-    "_set _schedule _baseMs _has _enteredMs _runsFromMs _failed _failures",
-  ],
-  Resend: ["_sent", "_baseMs _view _dueMs"],
-  Lru: ["_entries", "capacity"],
+  BlockTree: ["_nodes _certs _orphans _root _high", ""],
+  MissingBlocks: ["_wanted _waiting", "_byParent"],
+  Tally: ["_votes _timeouts", ""],
+  Pacemaker: ["_view _isOver", "_enteredMs _runsFromMs _failed _failures"],
+  Resend: ["_sent", "_view _dueMs"],
+  Lru: ["_entries", ""],
 };
 
 const unread: ReadonlySet<string> = new Set([
@@ -102,10 +101,9 @@ const complaintOf = (part: Fields): string | undefined => {
   if (known === undefined) {
     return unread.has(name) ? undefined : `the machine ${name}`;
   }
-  const fields = new Set(known.flatMap((text) => text.split(/\s+/u)));
-  const stray = Object.keys(part).find((field) => !fields.delete(field));
-  if (stray !== undefined) return `${name}.${stray}`;
-  return fields.size === 0 ? undefined : `that ${name} has no more ${[...fields].join(", ")}`;
+  const fields = new Set([constants, ...known].flatMap((text) => text.split(/\s+/u)));
+  const stray = Object.keys(part).find((field) => !fields.has(field));
+  return stray === undefined ? undefined : `${name}.${stray}`;
 };
 
 /** Merging would be guesswork otherwise. */
