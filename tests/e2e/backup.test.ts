@@ -138,7 +138,7 @@ test("nothing that was signed is taken back: an older copy is refused, a newer o
 test("a folder of a newer version is refused, and nothing is written", async () => {
   const newer = scratch.at("newer");
   layOutFormat1(newer);
-  fs.writeFileSync(path.join(newer, "FORMAT"), '{"format":3}\n');
+  fs.writeFileSync(path.join(newer, "FORMAT"), '{"format":4}\n');
   const before = treeOf(newer);
   const started = await ioi([
     "start",

@@ -171,8 +171,8 @@ test("the data folder: one kernel at a time, and the message says which", async 
 
 test("the data folder: what is something else's, newer or damaged is not touched", async (t) => {
   const cases: readonly (readonly [string, string, `E_DATA_${string}`, RegExp])[] = [
-    ["FORMAT", '{"format":3}\n', "E_DATA_NEWER", /has format 3; .* up to 2/],
-    ["FORMAT", '{"format":3,"more":[]}', "E_DATA_NEWER", /has format 3/],
+    ["FORMAT", '{"format":4}\n', "E_DATA_NEWER", /has format 4; .* up to 3/],
+    ["FORMAT", '{"format":4,"more":[]}', "E_DATA_NEWER", /has format 4/],
     ["FORMAT", "", "E_DATA_CORRUPT", /FORMAT is damaged/],
     ["FORMAT", '{"format":0}', "E_DATA_CORRUPT", /FORMAT is damaged/],
     ["FORMAT", '{"format":"1"}', "E_DATA_CORRUPT", /FORMAT is damaged/],
