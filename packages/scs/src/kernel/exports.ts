@@ -17,6 +17,9 @@ export interface KernelExports extends RotationExports {
   upperAt(id: number): number;
   lowerAt(id: number): number;
   codeAt(id: number): number;
+  /** Where numbers of nodes are written, at most `gatherMax`, whose codes `gather` lays together. */
+  gatheredAt(): number;
+  gather(count: number): number;
   wholeQuery(): number;
   answersAt(): number;
   scoresAt(): number;

@@ -23,6 +23,8 @@ interface Views {
 /** Components that a kernel takes at a time: the rest of a vector's place stands for nothing. */
 const padTo = 64;
 const frameBytes = 32;
+/** Codes that a kernel lays together at a time. */
+const gatherMax = 128;
 /** The middle of the upper bits. */
 const middle = 64;
 
@@ -134,11 +136,15 @@ export class KernelGraph implements mhnsw.GraphView {
     return this.#bytes(this.#kernel.codeAt(id), this.parameters.dimension / 8);
   }
 
-  copyCode(id: number, to: Uint8Array, at: number): void {
-    const { bytes } = this.#views;
-    const from = this.#kernel.codeAt(id) >>> 0;
+  copyCodes(ids: Int32Array, to: Uint8Array, at: number): void {
     const length = this.parameters.dimension / 8;
-    for (let i = 0; i < length; i++) to[at + i] = bytes[from + i] as number;
+    const places = this.#kernel.gatheredAt() >>> 2;
+    for (let from = 0; from < ids.length; from += gatherMax) {
+      const some = ids.subarray(from, from + gatherMax);
+      this.#views.words.set(some, places);
+      const codes = this.#kernel.gather(some.length);
+      to.set(this.#bytes(codes, some.length * length), at + from * length);
+    }
   }
 
   #list(offset: number): Int32Array {

@@ -19,14 +19,14 @@ export const hashBytes = 32;
 export const packLower = (lower: Uint8Array): Uint8Array => {
   assert(lower.length % 8 === 0, "a dimension");
   const packed = new Uint8Array((lower.length * 5) / 8);
-  const five = (i: number): number => lower[i] as number;
   for (let i = 0, at = 0; i < lower.length; i += 8, at += 5) {
-    const [d, g] = [five(i + 3), five(i + 6)];
-    packed[at] = five(i) | (five(i + 1) << 5);
-    packed[at + 1] = (five(i + 1) >> 3) | (five(i + 2) << 2) | (d << 7);
-    packed[at + 2] = (d >> 1) | (five(i + 4) << 4);
-    packed[at + 3] = (five(i + 4) >> 4) | (five(i + 5) << 1) | (g << 6);
-    packed[at + 4] = (g >> 2) | (five(i + 7) << 3);
+    const [b, d] = [lower[i + 1] as number, lower[i + 3] as number];
+    const [e, g] = [lower[i + 4] as number, lower[i + 6] as number];
+    packed[at] = (lower[i] as number) | (b << 5);
+    packed[at + 1] = (b >> 3) | ((lower[i + 2] as number) << 2) | (d << 7);
+    packed[at + 2] = (d >> 1) | (e << 4);
+    packed[at + 3] = (e >> 4) | ((lower[i + 5] as number) << 1) | (g << 6);
+    packed[at + 4] = (g >> 2) | ((lower[i + 7] as number) << 3);
   }
   return packed;
 };

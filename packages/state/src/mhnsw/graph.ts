@@ -43,8 +43,8 @@ export interface GraphView {
   isGone(id: number): boolean;
   vector(id: number): StoredVector;
   code(id: number): Uint8Array;
-  /** Writes a code into `to` from `at` on. */
-  copyCode(id: number, to: Uint8Array, at: number): void;
+  /** Writes codes into `to`, one after the other, from `at` on. */
+  copyCodes(ids: Int32Array, to: Uint8Array, at: number): void;
   /** Sorted by number. */
   neighbours(id: number, layer: number): ArrayLike<number>;
   /** What stands under the hash of a list of neighbours: `specs/scs/mhnsw.md`, section 7. */
@@ -124,8 +124,9 @@ export class Graph implements GraphView {
     return this.#node(id).vector;
   }
 
-  copyCode(id: number, to: Uint8Array, at: number): void {
-    to.set(this.code(id), at);
+  copyCodes(ids: Int32Array, to: Uint8Array, at: number): void {
+    const length = this.parameters.dimension / 8;
+    for (const [i, id] of ids.entries()) to.set(this.code(id), at + i * length);
   }
 
   code(id: number): Uint8Array {

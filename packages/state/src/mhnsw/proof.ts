@@ -34,18 +34,16 @@ export class Writer {
 
   bytes(values: Uint8Array): void {
     const at = this.#room(values.length);
+    const bytes = this.#bytes;
     // Of a hash, the call would cost more than the copy.
-    if (values.length > hashBytes) this.#bytes.set(values, at);
-    else for (let i = 0; i < values.length; i++) this.#bytes[at + i] = values[i] as number;
+    if (values.length > hashBytes) bytes.set(values, at);
+    else for (let i = 0; i < values.length; i++) bytes[at + i] = values[i] as number;
   }
 
   /** Codes of nodes, one after the other. */
   codes(graph: GraphView, ids: Int32Array): void {
-    const length = graph.parameters.dimension / 8;
-    const at = this.#room(ids.length * length);
-    for (let i = 0; i < ids.length; i++) {
-      graph.copyCode(ids[i] as number, this.#bytes, at + i * length);
-    }
+    const at = this.#room((ids.length * graph.parameters.dimension) / 8);
+    graph.copyCodes(ids, this.#bytes, at);
   }
 
   /** LEB128 of a number below 2^32. */
@@ -80,9 +78,30 @@ export class Writer {
   }
 }
 
-/** Sorts in place: rising, each once. */
-const sorted = (all: Int32Array): Int32Array => {
-  all.sort((a, b) => a - b);
+/** Bits that one pass of sorting goes by, and those of a node's number. */
+const [digitBits, numberBits] = [8, 24];
+
+/** Rising, each once: by digits from the last on, which compares nothing. */
+const sorted = (numbers: Int32Array<ArrayBuffer>): Int32Array => {
+  let [all, next] = [numbers, new Int32Array(numbers.length)];
+  const last = (1 << digitBits) - 1;
+  for (let shift = 0; shift < numberBits; shift += digitBits) {
+    const [from, to] = [all, next];
+    const ends = new Int32Array(last + 1);
+    for (let i = 0; i < from.length; i++) {
+      const digit = ((from[i] as number) >> shift) & last;
+      ends[digit] = (ends[digit] as number) + 1;
+    }
+    for (let i = 1; i <= last; i++) ends[i] = (ends[i] as number) + (ends[i - 1] as number);
+    for (let i = from.length - 1; i >= 0; i--) {
+      const number = from[i] as number;
+      const digit = (number >> shift) & last;
+      const place = (ends[digit] as number) - 1;
+      ends[digit] = place;
+      to[place] = number;
+    }
+    [all, next] = [to, from];
+  }
   let count = 0;
   for (const number of all) {
     if (count === 0 || all[count - 1] !== number) all[count++] = number;
