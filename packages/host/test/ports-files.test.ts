@@ -139,7 +139,7 @@ test("the data folder: made private, and opened again", async (t) => {
   }
   assert.equal(fs.statSync(path).mode & 0o777, 0o700);
   assert.equal(fs.statSync(nodePath.join(path, "FORMAT")).mode & 0o777, 0o600);
-  assert.equal(fs.readFileSync(nodePath.join(path, "FORMAT"), "utf8"), '{"format":2}\n');
+  assert.equal(fs.readFileSync(nodePath.join(path, "FORMAT"), "utf8"), '{"format":3}\n');
   fs.chmodSync(path, 0o755);
   await using folder = await openDataFolder(path);
   assert.equal(folder.created, false);
