@@ -1,6 +1,7 @@
 /**
  * `suite bad-input`: everything that a person, a disk or another program can hand in wrongly: each
- * line gets a clear answer with its code, in bounded time, and nothing half done.
+ * line gets a clear answer with its code, in bounded time, and nothing half done. Programs that fork
+ * without end or ignore signals, and input that goes round the gate, are `suite bypass`.
  */
 import { InvariantError } from "@ioi/base";
 import type { BadInputCase, Means } from "../lib/bad-input/case.ts";
@@ -12,6 +13,7 @@ import { memoryFileCases } from "../lib/bad-input/memory-files.ts";
 import { endNet, netCases } from "../lib/bad-input/net.ts";
 import { endPaths, pathCases } from "../lib/bad-input/paths.ts";
 import { policyCases, policyOfRunning } from "../lib/bad-input/policy.ts";
+import { serverCases } from "../lib/bad-input/servers.ts";
 import { endUsed } from "../lib/bad-input/used.ts";
 import { ioiHere } from "../lib/cli-here.ts";
 import { ioi } from "../lib/kernel.ts";
@@ -47,7 +49,7 @@ const judgeAll = async (
 /** Beside each other; within a list one after the other, for they share a kernel. */
 const lists: readonly (readonly BadInputCase[])[] = [
   [...policyCases, ...clockCases, ...dataCases],
-  [...pathCases, policyOfRunning, deadChild],
+  [...pathCases, ...serverCases, policyOfRunning, deadChild],
   chainCases,
   netCases,
   memoryFileCases,
@@ -56,7 +58,7 @@ const lists: readonly (readonly BadInputCase[])[] = [
 
 export const suite: Suite = {
   name: "bad-input",
-  covers: ["contract errors", "firewall 8"],
+  covers: ["contract errors", "firewall 8", "firewall bad input"],
   summary: "malformed, damaged, missing, full, busy, endless: a clear answer each time",
   async run(context) {
     const { caseId, quick } = context;
