@@ -6,21 +6,25 @@
  * - `unfinished`: runs that did not come to the newest block;
  * - `honestBanned`: honest peers that were not asked any more.
  *
- * Without an honest peer the node comes nowhere, and takes nothing that is wrong. Control: a node that trusts
+ * The same for a state in parts, of the tree that real chains have: `wrongParts`, `statesUnfinished`; and a
+ * second start asks for what is missing only.
+ *
+ * Without an honest peer the node comes nowhere, stops with a reason, and takes nothing that is wrong. Control: a node that trusts
  * another start takes the blocks of another chain, and the same count says so.
  */
-import { equalBytes, SeededRandom } from "@ioi/base";
+import { equalBytes, SeededRandom, toHex } from "@ioi/base";
 import { blockHash } from "@ioi/consensus";
 import { twinOf } from "@ioi/consensus/testing";
 import { nodeCrypto } from "@ioi/host/crypto";
-import type { Suite, SuiteCase } from "./suite.ts";
+import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
 import { LongChain } from "./sync/chain.ts";
 import { type Lie, runSync, type Synced } from "./sync/peers.ts";
+import { CutState, partLies, takeState } from "./sync/state.ts";
 
 const provider = twinOf(nodeCrypto);
 const epochs = 3;
 
-const lies: readonly Lie[] = [
+const lies: readonly Exclude<Lie, "honest">[] = [
   "foreign",
   "silent",
   "empty",
@@ -44,14 +48,66 @@ const wrongIn = (real: LongChain, { blocks }: Synced): number => {
   return wrong;
 };
 
-/** The honest one stands anywhere. */
-const partiesOf = (random: SeededRandom, runs: number): readonly (readonly Lie[])[] => {
-  const parties: (readonly Lie[])[] = lies.map((lie) => [lie, lie, "honest", lie]);
+/** Three of each kind, then any three; the honest one stands anywhere. */
+const partiesOf = <L extends string>(
+  kinds: readonly L[],
+  random: SeededRandom,
+  runs: number,
+): readonly (readonly (L | "honest")[])[] => {
+  const parties: (readonly (L | "honest")[])[] = kinds.map((lie) => [lie, lie, "honest", lie]);
   while (parties.length < runs) {
-    const three = [0, 1, 2].map(() => lies[random.below(lies.length)] ?? "silent");
+    const three: (L | "honest")[] = [0, 1, 2].map(() => random.pick(kinds));
     parties.push(three.toSpliced(random.below(4), 0, "honest"));
   }
   return parties;
+};
+
+/** A state in parts: from every party, from nobody who is honest, and in two starts. */
+const statesOf = (context: SuiteContext, random: SeededRandom) => {
+  const real = new CutState("real", context.quick ? 500 : 5000);
+  const other = new CutState("other", context.quick ? 500 : 5000);
+  const root = toHex(real.root);
+  const parties = partiesOf(partLies, random, context.quick ? 10 : 30);
+  let [wrongParts, statesUnfinished] = [0, 0];
+  const cases: SuiteCase[] = parties.map((party, index) => {
+    const taken = takeState(`${context.seed} ${index}`, real, other, party);
+    const isWhole = taken.end === "done" && taken.root === root;
+    const isHonestOut = taken.banned.includes(party.indexOf("honest"));
+    wrongParts += taken.wrong;
+    statesUnfinished += isWhole ? 0 : 1;
+    return {
+      id: `state-${index}-${party.join("-")}`,
+      outcome: isWhole && taken.wrong === 0 && !isHonestOut ? "passed" : "failed",
+      expected: `the state ${root.slice(0, 16)}`,
+      actual: `${taken.parts} parts, ${taken.wrong} wrong, ${taken.end}, banned ${taken.banned.join(" ")}`,
+    };
+  });
+  const nobody = takeState(context.seed, real, other, ["changed", "foreign", "another-part"]);
+  cases.push({
+    id: "state-nobody-is-honest",
+    outcome: nobody.end === "failed" && nobody.kept.size === 0 ? "passed" : "failed",
+    expected: "nothing is taken, and it says so",
+    actual: `${nobody.kept.size} parts, ${nobody.end}`,
+  });
+  const gullible = { isGullible: true };
+  const control = takeState(context.seed, real, other, ["turncoat", "honest"], gullible);
+  cases.push({
+    id: "control-parts-not-held",
+    outcome: control.wrong > 0 ? "passed" : "failed",
+    expected: "wrong parts",
+    actual: `${control.wrong} wrong parts`,
+    control: control.wrong > 0 ? "harmed" : "harmless",
+  });
+  const begun = takeState(context.seed, real, other, ["honest"], { stopAfter: 25 });
+  const ended = takeState(context.seed, real, other, ["honest"], { before: begun });
+  const isRest = begun.parts === 25 && ended.parts === real.parts.length - 25;
+  cases.push({
+    id: "state-second-start",
+    outcome: isRest && ended.root === root ? "passed" : "failed",
+    expected: "the rest of the parts",
+    actual: `${begun.parts} parts, then ${ended.parts}`,
+  });
+  return { cases, stateParts: real.parts.length, wrongParts, statesUnfinished };
 };
 
 export const suite: Suite = {
@@ -65,7 +121,7 @@ export const suite: Suite = {
     const random = new SeededRandom(`parties ${context.seed}`);
     const cases: SuiteCase[] = [];
     let [wrong, unfinished, honestBanned, questionsMax, slowestMs] = [0, 0, 0, 0, 0];
-    const parties = partiesOf(random, context.quick ? 10 : 20);
+    const parties = partiesOf(lies, random, context.quick ? 10 : 20);
     for (const [index, party] of parties.entries()) {
       context.signal.throwIfAborted();
       const synced = runSync(provider, `${context.seed} ${index}`, real, forged, party);
@@ -92,6 +148,8 @@ export const suite: Suite = {
       expected: "nothing is taken",
       actual: `${alone.blocks.length} blocks, ${alone.banned.length} banned`,
     });
+    const { cases: states, ...parts } = statesOf(context, random);
+    cases.push(...states);
     const astray = wrongIn(real, runSync(provider, context.seed, forged, real, ["honest"]));
     cases.push({
       id: "control-another-start",
@@ -111,12 +169,15 @@ export const suite: Suite = {
         honestBanned,
         questionsMax,
         slowestVirtualMs: slowestMs,
+        ...parts,
       },
       goals: [
         { metric: "blocks", op: ">=", value: heights },
         { metric: "wrongBlocks", op: "=", value: 0 },
         { metric: "unfinished", op: "=", value: 0 },
         { metric: "honestBanned", op: "=", value: 0 },
+        { metric: "wrongParts", op: "=", value: 0 },
+        { metric: "statesUnfinished", op: "=", value: 0 },
       ],
     };
   },

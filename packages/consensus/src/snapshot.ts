@@ -22,12 +22,12 @@ import {
 
 export type SnapshotError = Rejection<"E_CONSENSUS_SNAPSHOT">;
 
-/** How a state is cut into parts. Total on hostile bytes. */
+/** How a state is cut into parts, each tree in its own way. Total on hostile bytes. */
 export interface SnapshotTree {
   /** The hash of each part, if the manifest is that of a state with this root. */
-  partsOf(root: Uint8Array, manifest: Uint8Array): Result<readonly Uint8Array[], SnapshotError>;
+  partsOf(root: Uint8Array, manifest: Uint8Array): Result<readonly Uint8Array[], Rejection>;
   /** The bytes are the whole of that part. */
-  holds(index: number, hash: Uint8Array, bytes: Uint8Array): Result<true, SnapshotError>;
+  holds(index: number, hash: Uint8Array, bytes: Uint8Array): Result<true, Rejection>;
 }
 
 export interface SnapshotTarget {
@@ -60,7 +60,7 @@ export type SnapshotEffect =
   | { readonly type: "ask"; readonly peer: number; readonly part: number | undefined }
   | { readonly type: "manifest"; readonly bytes: Uint8Array }
   | { readonly type: "part"; readonly index: number; readonly bytes: Uint8Array }
-  | { readonly type: "banned"; readonly peer: number; readonly error: SnapshotError }
+  | { readonly type: "banned"; readonly peer: number; readonly error: Rejection }
   /** All parts came out. */
   | { readonly type: "done" }
   /** Nobody is left who has it. It goes on with the next peer. */
@@ -137,7 +137,7 @@ export class Snapshot {
     this.#manifest = { hashes, missing: new Set(missing) };
   }
 
-  #hashesOf(manifest: Uint8Array): Result<readonly Uint8Array[], SnapshotError> {
+  #hashesOf(manifest: Uint8Array): Result<readonly Uint8Array[], Rejection> {
     if (manifest.length > snapshotManifestBytesMax) return refuse("Y5: the manifest is too long");
     const hashes = this.#tree.partsOf(this.#target.root, manifest);
     if (hashes.ok && hashes.value.length > snapshotPartsMax) return refuse("Y5: too many parts");
@@ -188,7 +188,7 @@ export class Snapshot {
     this.#effects.push({ type: "banned", peer, error: taken.error });
   }
 
-  #takeManifest(bytes: Uint8Array): Result<true, SnapshotError> {
+  #takeManifest(bytes: Uint8Array): Result<true, Rejection> {
     const hashes = this.#hashesOf(bytes);
     if (!hashes.ok) return hashes;
     this.#begin(hashes.value, new Set());
@@ -197,7 +197,7 @@ export class Snapshot {
     return { ok: true, value: true };
   }
 
-  #takePart(index: number, bytes: Uint8Array): Result<true, SnapshotError> {
+  #takePart(index: number, bytes: Uint8Array): Result<true, Rejection> {
     const hash = this.#manifest?.hashes[index];
     assert(this.#manifest !== undefined && hash !== undefined, "a part of the manifest");
     if (bytes.length > snapshotPartBytesMax) return refuse("Y6: the part is too long");

@@ -1,4 +1,5 @@
 export { errors } from "./errors.ts";
+export { jellyfishCut, jellyfishPartEntries, jellyfishParts } from "./jellyfish/parts.ts";
 export { decodeProof as decodeJellyfishProof, type JellyfishProof } from "./jellyfish/proof.ts";
 export { jellyfish, jellyfishEmptyRoot, jellyfishHashBytes } from "./jellyfish/tree.ts";
 export * from "./limits.ts";
