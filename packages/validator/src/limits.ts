@@ -8,8 +8,8 @@ export const settleMs = 1000;
 export const blockTxsMax = 64;
 /** At the latest after so long a block is made, in milliseconds; 0: only where there is something to commit. */
 export const idleBlockMs = 0;
-/** A view that lasts longer is given up, in milliseconds: the Guardian signs no more in it. */
-export const viewMs = 500;
+/** A view that lasts longer is given up, in milliseconds. Alone nobody else leads: a machine that sleeps is not late. */
+export const viewMs = 60_000;
 /** Blocks with transactions stand at least so far apart, in milliseconds. */
 export const minBlockMs = 100;
 /** A step that failed is tried again after so long at first, in milliseconds. */

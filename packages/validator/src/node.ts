@@ -329,6 +329,8 @@ export class ChainNode {
   }
 
   async #run(stop: Signal): Promise<void> {
+    // What a crash left is taken up at once.
+    await this.#handle({ type: "tick" });
     while (!stop.aborted) {
       const input = this.#next();
       if (input === undefined) {

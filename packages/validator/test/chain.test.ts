@@ -256,6 +256,30 @@ test("a full disk, and a signer that does not answer, are tried again", async ()
   assert.deepEqual(life.bugs, []);
 });
 
+test("a Guardian that refuses: its view is given up, and everything is committed in a later one", async () => {
+  const life = await Life.begin({ files: freshFiles("refuses") });
+  await life.until(1);
+  const before = life.height;
+  life.proving.refuses = true;
+  life.offer(3);
+  for (let s = 0; s < 130; s++) await life.clock.advance(1000);
+  assert.equal(life.height, before);
+  life.proving.refuses = false;
+  await life.when(() => life.chain.tip.size === 3, 1000);
+  await life.shown();
+  const late = life.blocks.findIndex(({ header }) => header.view > header.height);
+  const [below, first] = [life.blocks[late - 1], life.blocks[late]];
+  assert.ok(below !== undefined && first !== undefined && first.header.view % 16n === 1n);
+  // The block below was committed together with the first one of the later tenure.
+  const unproved = await life.chain.prove(below.header.height);
+  assert.ok(!unproved.ok);
+  assert.match(unproved.error.message, /prove block/);
+  const proof = await life.chain.prove(first.header.height);
+  assert.ok(proof.ok && verifyBlockProof(nodeCrypto, proof.value, life.chain.startHash).ok);
+  await life.end();
+  assert.deepEqual(life.bugs, []);
+});
+
 test("scans of the state, and the oldest states are given up", async () => {
   const receipts = new Receipts("", quickCrypto);
   const files = freshFiles("scan");

@@ -67,8 +67,14 @@ export class Receipts {
   }
 }
 
-/** `log.now` may be exchanged while it is used. */
-export const signerOf = (session: ChainSigner, log: { now: Receipts }): SessionSigner => ({
+/** Both may be changed while they are used. */
+export interface Proving {
+  now: Receipts;
+  /** Whatever is asked for is not signed. */
+  refuses?: boolean;
+}
+
+export const signerOf = (session: ChainSigner, log: Proving): SessionSigner => ({
   begin: async () => await session.begin(params.chain),
   state: async () => {
     const { signing, former } = session;
@@ -77,13 +83,15 @@ export const signerOf = (session: ChainSigner, log: { now: Receipts }): SessionS
       former: former === undefined ? undefined : { ...former, header: former.encoded },
     };
   },
-  sign: async (slots) =>
-    await session.sign(
+  sign: async (slots) => {
+    if (log.refuses === true) throw new OperationError("E_HEADER_REFUSED", "not now");
+    return await session.sign(
       slots.map(({ request, block }) => ({
         request: schema.encode(signerRequest, request),
         header: block === undefined ? new Uint8Array(0) : schema.encode(blockHeader, block.header),
       })),
-    ),
+    );
+  },
   consistency: async (from, to) => {
     const { tree } = log.now;
     if (to > tree.size) throw new OperationError("E_RPC_MALFORMED", "no such size");
@@ -119,7 +127,7 @@ export class Life {
   readonly log: SimLog;
   readonly receipts: Receipts;
   /** The log that the signer proves from. */
-  readonly proving: { now: Receipts };
+  readonly proving: Proving;
   readonly chain: ChainNode;
   readonly session: ChainSigner;
   readonly bugs: unknown[] = [];
@@ -128,7 +136,7 @@ export class Life {
   private constructor(
     chain: ChainNode,
     session: ChainSigner,
-    parts: { clock: SimClock; log: SimLog; receipts: Receipts; proving: { now: Receipts } },
+    parts: { clock: SimClock; log: SimLog; receipts: Receipts; proving: Proving },
   ) {
     this.chain = chain;
     this.session = session;
@@ -145,7 +153,7 @@ export class Life {
     const { provider = nodeCrypto } = options;
     const session = await openSession(files, provider);
     const log = new SimLog();
-    const proving = { now: receipts };
+    const proving: Proving = { now: receipts };
     const chain = await ChainNode.open({
       files,
       random: new SimRandom("c"),
