@@ -30,7 +30,7 @@ export const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
 };
 
 export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && compareBytes(a, b) === 0;
+  a === b || (a.length === b.length && compareBytes(a, b) === 0);
 
 export const concatBytes = (...parts: readonly Uint8Array[]): Uint8Array => {
   let length = 0;

@@ -339,12 +339,8 @@ export class Judge {
 
   /** A certificate of verified votes for one block by distinct Guardians; V3 says whether they suffice. */
   certify(votes: readonly [Envelope, ...Envelope[]]): QuorumCert {
-    const qc = quorumCertOf(this.set, votes);
-    const byVoter = new Map(votes.map((envelope) => [this.set.indexOf(envelope.gid), envelope]));
-    const signed = qc.votes.flatMap(({ voter }) => {
-      const envelope = byVoter.get(voter);
-      return envelope === undefined ? [] : [{ voter, envelope }];
-    });
+    const signed = inOrder(this.set, votes);
+    const qc = quorumCertFrom(votes[0], signed);
     this.#signedOf.set(qc, signed);
     return qc;
   }
@@ -448,25 +444,26 @@ const follows = (
   header.view > below.header.view &&
   header.justify.view === below.header.view;
 
-const shareOf = (set: ValidatorSet, envelope: Envelope): CertificateShare => ({
-  voter: set.indexOf(envelope.gid) ?? -1,
-  counter: envelope.counter,
-  prevTrace: envelope.prevTrace,
-  high: envelope.high,
-  signature: envelope.signature,
-});
+const inOrder = (set: ValidatorSet, envelopes: readonly Envelope[]): readonly Signed[] =>
+  envelopes
+    .map((envelope) => ({ voter: set.indexOf(envelope.gid) ?? -1, envelope }))
+    .toSorted((a, b) => a.voter - b.voter);
 
-const sharesOf = (set: ValidatorSet, envelopes: readonly Envelope[]): readonly CertificateShare[] =>
-  envelopes.map((each) => shareOf(set, each)).toSorted((a, b) => a.voter - b.voter);
+const shareOf = ({ voter, envelope }: Signed): CertificateShare => {
+  const { counter, prevTrace, high, signature } = envelope;
+  return { voter, counter, prevTrace, high, signature };
+};
+
+const quorumCertFrom = (
+  { epoch, validators, view, digest, justView }: Envelope,
+  signed: readonly Signed[],
+): QuorumCert => ({ epoch, validators, view, digest, justView, votes: signed.map(shareOf) });
 
 /** Of verified votes for one block by distinct Guardians; whether they suffice is V3's to say. */
 export const quorumCertOf = (
   set: ValidatorSet,
   votes: readonly [Envelope, ...Envelope[]],
-): QuorumCert => {
-  const [{ epoch, validators, view, digest, justView }] = votes;
-  return { epoch, validators, view, digest, justView, votes: sharesOf(set, votes) };
-};
+): QuorumCert => quorumCertFrom(votes[0], inOrder(set, votes));
 
 /** Of verified timeouts of one view by distinct Guardians. */
 export const timeoutCertOf = (
@@ -474,5 +471,5 @@ export const timeoutCertOf = (
   timeouts: readonly [Envelope, ...Envelope[]],
 ): TimeoutCert => {
   const [{ epoch, validators, view }] = timeouts;
-  return { epoch, validators, view, timeouts: sharesOf(set, timeouts) };
+  return { epoch, validators, view, timeouts: inOrder(set, timeouts).map(shareOf) };
 };
