@@ -4,7 +4,8 @@
  *
  * Documents know nothing of each other: several go at once, for much of each is waiting. The commands of
  * a document find a kernel that runs, as those of somebody who left one running do; README's transcript
- * and blocks that start a kernel, or a gate, do without.
+ * and blocks that start a kernel, or a gate, do without. The short form leaves blocks to the full one
+ * whose commands something else in `npm test` runs.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,6 +17,27 @@ import { TestKernel } from "../lib/kernel.ts";
 import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
 
 const blockTimeoutMs = 120_000;
+
+/** Of the short form: what else runs the commands of a block, and of nothing that a later one needs. */
+const elsewhere: ReadonlyMap<string, string> = new Map([
+  ["README.md: block 1", "suite bootstrap"],
+  ["docs/guides/agent.md: block 1", "suite agents"],
+  ["docs/guides/mcp.md: block 3", "tests/e2e/mcp"],
+  ["docs/guides/mcp.md: block 4", "tests/e2e/mcp"],
+  ["docs/guides/mcp.md: block 5", "tests/e2e/mcp"],
+  ["docs/guides/memory-files.md: block 2", "suite import"],
+  ["docs/guides/memory-files.md: block 3", "apps/cli/test/scs"],
+  ["docs/guides/memory-files.md: block 4", "apps/cli/test/scs, scs-page"],
+  ["docs/guides/memory-files.md: block 5", "apps/cli/test/scs"],
+  [
+    "docs/guides/memory.md: block 2",
+    "suite bad-input (memory-slice-hostile), packages/drivers/test/memory",
+  ],
+  ["docs/guides/policy.md: block 3", "apps/cli/test/policy-tools"],
+  ["docs/guides/policy.md: block 4", "apps/cli/test/policy-tools, suite policy"],
+  ["docs/guides/protected.md: block 1", "suite sandbox"],
+  ["docs/guides/protected.md: block 2", "suite bypass"],
+]);
 
 interface Block {
   readonly id: string;
@@ -178,8 +200,20 @@ const runAll = async (context: SuiteContext, parent: string): Promise<readonly S
   );
 };
 
-const wanted = (context: SuiteContext, id: string): boolean =>
-  context.caseId === undefined || context.caseId === id;
+const wanted = ({ caseId, quick }: SuiteContext, id: string): boolean =>
+  caseId === undefined ? !quick || !elsewhere.has(id) : caseId === id;
+
+/** A block that is left out by a name that no block has would be one that nobody chose. */
+const leftOutAreThere = (documents: readonly Document[]): SuiteCase => {
+  const ids = new Set(documents.flatMap(({ blocks }) => blocks.map(({ id }) => id)));
+  const unknown = [...elsewhere.keys()].filter((id) => !ids.has(id));
+  return {
+    id: "left-to-the-full-form",
+    outcome: unknown.length === 0 ? "passed" : "failed",
+    expected: "every name is that of a block",
+    actual: unknown.join("; "),
+  };
+};
 
 export const suite: Suite = {
   name: "docs",
@@ -191,9 +225,13 @@ export const suite: Suite = {
     try {
       cases.push(...(await runAll(context, parent)));
       if (wanted(context, "workspaces")) cases.push(workspacesOutside(context.root));
+      const all = documentsOf(context.root);
+      if (wanted(context, "left-to-the-full-form")) cases.push(leftOutAreThere(all));
     } finally {
       rmSync(parent, { recursive: true, force: true });
     }
-    return { cases };
+    const ofBlocks = documentsOf(context.root).reduce((sum, { blocks }) => sum + blocks.length, 0);
+    const blocks = cases.filter(({ id }) => / block \d+$/.test(id)).length;
+    return { cases, metrics: { blocks, ofBlocks } };
   },
 };
