@@ -222,12 +222,15 @@ const addDecisionCommands = (program: Command, build: Build): void => {
     .addOption(data())
     .option("--seed <seed>", "with sim: of the scenario, as a failing case names it")
     .option("--nodes <n>", "with sim: validators, 4 if absent", parseCount("--nodes"))
+    .option("--powers <list>", "with sim: of each validator, in place of those that are drawn")
+    .option("--broken <n>", "with sim: power of broken Guardians", parseCount("--broken"))
     .option("--until <ms>", "with sim: events up to this virtual time", parseCount("--until"))
     .option("--node <n>", "with sim: events of this host alone", parseCount("--node"));
   examples(replay, [
     "replay ioi-data/workload/journals/s-3f2a91c07be4.log",
     "replay s-3f2a --json",
     "replay sim --seed 1/4/17 --nodes 4 --until 3000 --node 2",
+    "replay sim --seed 1/broken/1-1-1-1/c2/0 --powers 1,1,1,1 --broken 2",
   ]);
   bind(build, replay, async () => (await import("./commands/replay.ts")).replay);
 };

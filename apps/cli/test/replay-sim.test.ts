@@ -30,6 +30,20 @@ test("replay sim: the same events each time, fewer with --until and --node", asy
   assert.equal(few.trace, whole.trace, "all of it was run");
 });
 
+test("replay sim: broken Guardians of given powers fork, and the events of it are shown", async () => {
+  const options = ["--seed", "forks", "--powers", "1,1,1,1", "--broken", "2"];
+  const { exit, out } = await runWith(["replay", "sim", "--json", ...options]);
+  const { story, broken, powers, steps } = JSON.parse(out);
+  assert.equal(exit, 0, "no grade said that it would not");
+  assert.deepEqual([story, broken.length, powers.length], ["broken", 2, 4]);
+  assert.ok(steps.length > 100);
+  const wrong = ["replay", "sim", "--seed", "1", "--powers"];
+  for (const powers of ["1,0", "1,x", "", "1,,2"]) {
+    assert.equal((await runWith([...wrong, powers])).exit, 2, powers);
+  }
+  assert.equal((await runWith([...wrong, "1,1", "--nodes", "3"])).exit, 2);
+});
+
 test("replay sim: without a seed, and with too many validators, it is not run", async () => {
   assert.equal((await runWith(["replay", "sim"])).exit, 2);
   assert.equal((await runWith(["replay", "s1", "--node", "0"])).exit, 2, "of a network alone");

@@ -29,7 +29,7 @@ export const journalFile = (context: CommandContext, given: string): string => {
 
 export const replay: Handler<NetworkReplay> = async (context, { args, options }) => {
   if (args[0] === "sim") return replayNetwork(context, options);
-  const given = (["seed", "nodes", "until", "node"] as const).find(
+  const given = (["seed", "nodes", "powers", "broken", "until", "node"] as const).find(
     (each) => options[each] !== undefined,
   );
   if (given !== undefined) throw usage(`--${given} belongs to replay sim`);
