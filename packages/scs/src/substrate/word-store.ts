@@ -197,16 +197,26 @@ export class WordStore {
       }));
     }
     if (count === 0) return [];
-    const joined = this.#joinable();
-    const words = new WordIndex();
-    for (const segment of joined) {
-      const range = await this.#readRange(segment);
-      if (range === undefined || !words.load(range.words, range.end).ok) return [];
-    }
+    const { segments, words } = await this.#joined();
     if (!words.load(this.#tail.encode()).ok) return [];
-    const first = joined[0]?.first ?? this.#tailFirst;
+    const first = segments[0]?.first ?? this.#tailFirst;
     const segment = this.#encode(first, this.#hashes.length - first, words);
-    return [{ segments: [segment], drop: [...replaced, ...joined.map(({ number }) => number)] }];
+    return [{ segments: [segment], drop: [...replaced, ...segments.map(({ number }) => number)] }];
+  }
+
+  /** What the tail is joined with; nothing where a segment is not what it should be. */
+  async #joined(): Promise<{
+    readonly segments: readonly KeptSegment[];
+    readonly words: WordIndex;
+  }> {
+    const segments = this.#joinable();
+    const words = new WordIndex();
+    for (const segment of segments) {
+      const range = await this.#readRange(segment);
+      const isRead = range !== undefined && words.load(range.words, range.end).ok;
+      if (!isRead) return { segments: [], words: new WordIndex() };
+    }
+    return { segments, words };
   }
 
   /** Segments right before the tail that are no larger than what they would be joined with. */
