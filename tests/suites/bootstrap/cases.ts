@@ -1,14 +1,6 @@
 /** The cases of suite `bootstrap`; each says what it expected and what it saw. */
 import { execFileSync } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { type Ended, type Lab, readyLine, startCommand, stayCommand, within } from "./lab.ts";
@@ -22,10 +14,18 @@ export interface Verdict {
   readonly skipped?: string;
 }
 
+/**
+ * `cold` and then `warm` come first, `warm` with nothing beside it, for it is measured; `bare` needs
+ * nothing installed and goes beside `cold`; `installed` works in the one copy that is installed, `own`
+ * in copies made from it: a lane each, one after the other within it.
+ */
+export type Lane = "cold" | "warm" | "bare" | "installed" | "own";
+
 export interface BootstrapCase {
   readonly id: string;
   /** Left out of quick runs. */
   readonly slow?: boolean;
+  readonly lane: Lane;
   run(lab: Lab): Promise<Verdict>;
 }
 
@@ -86,6 +86,7 @@ const refusal = async (
 
 const cold: BootstrapCase = {
   id: "cold-start",
+  lane: "cold",
   run: async (lab) => {
     const { copy, cold: ended } = await lab.installed();
     const left = lab.processesOf(copy);
@@ -100,6 +101,7 @@ const cold: BootstrapCase = {
 
 const warm: BootstrapCase = {
   id: "warm-start",
+  lane: "warm",
   run: async (lab) => {
     const { copy, data } = await lab.installed();
     const runs: Ended[] = [];
@@ -119,6 +121,7 @@ const warm: BootstrapCase = {
 /** A signal to npm alone, as a supervisor or an impatient person sends it. */
 const killed = (signal: "SIGTERM" | "SIGKILL" | "SIGINT"): BootstrapCase => ({
   id: `${signal.toLowerCase()}-to-npm`,
+  lane: "installed",
   run: async (lab) => {
     const { copy } = await lab.installed();
     const running = lab.run(copy, stayCommand(join(lab.folder, `data-${signal}`)));
@@ -139,8 +142,9 @@ const killed = (signal: "SIGTERM" | "SIGKILL" | "SIGINT"): BootstrapCase => ({
 
 const offline: BootstrapCase = {
   id: "no-network",
+  lane: "bare",
   run: (lab) => {
-    const copy = lab.copy("offline");
+    const copy = lab.bare();
     const data = join(lab.folder, "data-offline");
     return refusal(lab, copy, 5, "E_BOOTSTRAP_NETWORK", startCommand(data), closed);
   },
@@ -148,8 +152,9 @@ const offline: BootstrapCase = {
 
 const isolated: BootstrapCase = {
   id: "no-network-namespace",
+  lane: "bare",
   run: (lab) => {
-    const copy = lab.copy("isolated");
+    const copy = lab.bare();
     const unshare = canUnshare(["--net"]);
     if (unshare === undefined) return Promise.resolve(skip("no network namespaces here"));
     const command = [...unshare, ...startCommand(join(lab.folder, "data-isolated"))];
@@ -163,6 +168,7 @@ const blackHole = (
   prepare: (lab: Lab, id: string) => Promise<string>,
 ): BootstrapCase => ({
   id,
+  lane: "own",
   slow: true,
   run: async (lab) => {
     const copy = await prepare(lab, id);
@@ -192,6 +198,7 @@ const blackHole = (
 /** The runtime is there, the packages are not: the second half of the installation fails. */
 const offlinePackages: BootstrapCase = {
   id: "no-network-for-packages",
+  lane: "own",
   run: async (lab) => {
     const copy = await withRuntime(lab, "half");
     const data = join(lab.folder, "data-half");
@@ -203,14 +210,15 @@ const withRuntime = async (lab: Lab, name: string): Promise<string> => {
   const { copy: from } = await lab.installed();
   const copy = lab.copy(name);
   mkdirSync(join(copy, ".runtime"));
-  cpSync(join(from, ".runtime/bin"), join(copy, ".runtime/bin"), { recursive: true });
+  execFileSync("cp", ["-a", join(from, ".runtime/bin"), join(copy, ".runtime/bin")]);
   return copy;
 };
 
 const json: BootstrapCase = {
   id: "json-error",
+  lane: "bare",
   run: async (lab) => {
-    const copy = lab.copy("json");
+    const copy = lab.bare();
     const ended = await lab.run(copy, ["./ioi", "status", "--json"], closed).ended;
     let code: unknown;
     try {
@@ -228,6 +236,7 @@ const json: BootstrapCase = {
 
 const twoAtOnce: BootstrapCase = {
   id: "two-at-once",
+  lane: "own",
   run: async (lab) => {
     const copy = await withRuntime(lab, "two");
     const both = ["one", "two"].map((name) =>
@@ -246,6 +255,7 @@ const twoAtOnce: BootstrapCase = {
 
 const staleLock: BootstrapCase = {
   id: "lock-of-a-dead-process",
+  lane: "installed",
   run: async (lab) => {
     const { copy, data } = await lab.installed();
     rmSync(join(copy, ".runtime/stamp-prod"));
@@ -258,6 +268,7 @@ const staleLock: BootstrapCase = {
 
 const interrupted: BootstrapCase = {
   id: "interrupted-installation",
+  lane: "bare",
   run: async (lab) => {
     const copy = lab.copy("interrupted");
     const running = lab.run(copy, startCommand(join(lab.folder, "data-interrupted")));
@@ -291,8 +302,9 @@ const set = (name: string, value: string): string =>
 
 const elsewhere = (id: string, code: string, prelude: string): BootstrapCase => ({
   id,
+  lane: "bare",
   run: (lab) => {
-    const copy = lab.copy(id);
+    const copy = lab.bare();
     return refusal(lab, copy, 7, code, faked(copy, prelude));
   },
 });
@@ -314,10 +326,11 @@ const mounted = (
   mount: (copy: string, source: string) => string,
 ): BootstrapCase => ({
   id,
+  lane: "bare",
   run: async (lab) => {
     const unshare = canUnshare(["--mount"]);
     if (unshare === undefined) return skip("no mount namespaces here");
-    const source = lab.copy(id);
+    const source = lab.bare();
     const copy = join(lab.folder, `${id}-mounted`);
     mkdirSync(copy);
     const script = `${mount(copy, source)} && cd '${copy}' && exec npm start -- --exit-when-ready`;
@@ -329,6 +342,7 @@ const mounted = (
 /** Installed before it became read-only: it starts, and compiled code goes to the person's cache. */
 const readOnlyInstalled: BootstrapCase = {
   id: "read-only-after-installation",
+  lane: "installed",
   run: async (lab) => {
     const unshare = canUnshare(["--mount"]);
     if (unshare === undefined) return skip("no mount namespaces here");
@@ -343,6 +357,7 @@ const readOnlyInstalled: BootstrapCase = {
 /** pnpm would remove them when the program alone is installed again. */
 const keepsTools: BootstrapCase = {
   id: "development-tools-stay",
+  lane: "own",
   slow: true,
   run: async (lab) => {
     const copy = await withRuntime(lab, "tools-stay");
@@ -362,6 +377,7 @@ const keepsTools: BootstrapCase = {
 
 const npmVersion = (major: number): BootstrapCase => ({
   id: `npm-${major}`,
+  lane: "own",
   slow: true,
   run: async (lab) => {
     const folder = join(lab.folder, `npm-${major}`);
@@ -379,6 +395,7 @@ const npmVersion = (major: number): BootstrapCase => ({
 
 const altered: BootstrapCase = {
   id: "altered-package",
+  lane: "bare",
   slow: true,
   run: async (lab) => {
     const copy = lab.copy("altered");
