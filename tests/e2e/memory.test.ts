@@ -13,7 +13,7 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles, systemClock } from "@ioi/host/ports";
 import { openMemoryFile } from "@ioi/scs";
 import { type RecallTrust, verifyRecall } from "@ioi/verifier";
-import { ioi } from "../lib/kernel.ts";
+import { ioiHere } from "../lib/cli-here.ts";
 import { type ActionView, Place, type Ran, ranOf, until } from "./support.ts";
 
 let place: Place;
@@ -22,8 +22,11 @@ before(async () => {
 });
 after(async () => await place[Symbol.asyncDispose]());
 
+/** The command line in this process: here it is memories that are looked at. */
+const here = (...args: readonly string[]) => ioiHere([...args, "--data", place.data]);
+
 const ask = async (text: string, ...more: readonly string[]): Promise<Ran> =>
-  ranOf(await place.ioi("run", "--json", ...more, text));
+  ranOf(await here("run", "--json", ...more, text));
 
 const readKey = (): string =>
   fs.readFileSync(path.join(place.data, "identity", "guardian.pub"), "utf8").trim();
@@ -39,7 +42,7 @@ const trustOf = ({ outcome }: ActionView): RecallTrust => {
 };
 
 const proofOf = async (session: string, n = 1): Promise<Uint8Array> => {
-  const { json } = await place.ioi("sessions", "show", session, "--proof", `${n}`, "--json");
+  const { json } = await here("sessions", "show", session, "--proof", `${n}`, "--json");
   return new Uint8Array(Buffer.from((json as { base64: string }).base64, "base64"));
 };
 
@@ -47,7 +50,7 @@ const forget = async (memory: number): Promise<void> => {
   const { code, action } = await ask(`/forget ${memory}`, "--on-ask", "pend");
   assert.deepEqual([code, action.verdict], [4, "ask"]);
   assert.match(action.reason, /gone for good/);
-  const approved = await place.ioi("approve", action.approval ?? "", "--json");
+  const approved = await here("approve", action.approval ?? "", "--json");
   assert.equal(approved.code, 0, approved.stderr);
 };
 
@@ -95,7 +98,7 @@ test("what one run keeps another finds, with a proof that stands without the fil
   const other = { ...trust, logRoot: new Uint8Array(32) };
   assert.equal(verifyRecall(proof, other).ok, false);
   // The Guardian vouches for the very roots that the receipt names.
-  const { json } = await place.ioi("receipts", "memory", "--json");
+  const { json } = await here("receipts", "memory", "--json");
   const said = json as { readonly store: string; readonly root: string; readonly note: string };
   const { evidence } = found.action.outcome ?? {};
   assert.deepEqual([said.store, said.root], [evidence?.["store"], evidence?.["log_root"]]);
@@ -112,7 +115,7 @@ test("one typed line of 200 characters is the person's own; longer is content, a
   const long = await ask(`${lineOf(200)}s`, "--on-ask", "pend");
   assert.deepEqual([long.code, long.action.verdict], [4, "ask"]);
   assert.match(long.action.reason, /kept as content, not as your words/);
-  const approved = await place.ioi("approve", long.action.approval ?? "", "--json");
+  const approved = await here("approve", long.action.approval ?? "", "--json");
   assert.equal(approved.code, 0, approved.stderr);
   const kept = await until(async () => {
     const { state, actions } = await place.show(long.view.session);
@@ -166,10 +169,17 @@ test("a backup holds the file, and what opens it", async () => {
   await place.end("stop");
   const [backup, phrase] = [place.scratch.at("one.backup"), place.scratch.at("phrase")];
   fs.writeFileSync(phrase, "correct horse\n");
-  const made = await place.ioi("backup", backup, "--passphrase-file", phrase);
+  const made = await here("backup", backup, "--passphrase-file", phrase);
   assert.equal(made.code, 0, made.stderr);
   const elsewhere = place.scratch.at("E");
-  const restored = await ioi(["restore", backup, "--data", elsewhere, "--passphrase-file", phrase]);
+  const restored = await ioiHere([
+    "restore",
+    backup,
+    "--data",
+    elsewhere,
+    "--passphrase-file",
+    phrase,
+  ]);
   assert.equal(restored.code, 0, restored.stderr);
   await using there = await withKey(elsewhere);
   assert.equal((await there.read(0)).text, key);
