@@ -111,10 +111,9 @@ export class Rows {
     for (const [i, column] of this.#numbers.entries()) column.set(id, numbers[i] as number);
   }
 
-  /** As a table has them: section 7.1 of `specs/scs/format.md`. */
-  encode(): Uint8Array {
-    const rows = new Uint8Array(this.#length * rowBytes);
-    const view = new DataView(rows.buffer);
+  /** As a table has them, into `rows`: section 7.1 of `specs/scs/format.md`. */
+  encode(rows = new Uint8Array(this.#length * rowBytes)): Uint8Array {
+    const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength);
     for (let id = 0, at = 0; id < this.#length; id++, at += rowBytes) {
       view.setFloat64(at, this.#offset.get(id), true);
       for (const [i, column] of this.#numbers.entries()) {

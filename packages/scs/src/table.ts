@@ -88,15 +88,19 @@ export const encodeTable = (fold: Fold, state: TableState): Uint8Array => {
     // A table does not name tables.
     segments: [...fold.segments.values()].filter(({ kind }) => kind !== "table"),
   });
-  const leaves = new Uint8Array(state.tree.size * hashBytes);
-  for (let i = 0; i < state.tree.size; i++) leaves.set(state.tree.leaf(i), i * hashBytes);
-  return concatBytes(
-    uintLE(encoded.length, 4),
-    encoded,
-    fold.memories.encode(),
-    encodeCommits(fold.commits),
-    leaves,
-  );
+  const headBytes = concatBytes(uintLE(encoded.length, 4), encoded);
+  const rowsEnd = headBytes.length + fold.memories.length * rowBytes;
+  const commits = encodeCommits(fold.commits);
+  const leavesFrom = rowsEnd + commits.length;
+  // In one piece: it is the largest thing that is written.
+  const bytes = new Uint8Array(leavesFrom + state.tree.size * hashBytes);
+  bytes.set(headBytes);
+  fold.memories.encode(bytes.subarray(headBytes.length, rowsEnd));
+  bytes.set(commits, rowsEnd);
+  for (let i = 0; i < state.tree.size; i++) {
+    bytes.set(state.tree.leaf(i), leavesFrom + i * hashBytes);
+  }
+  return bytes;
 };
 
 export interface Table {
