@@ -108,6 +108,7 @@ export const suite: Suite = {
   covers: [
     "firewall 8",
     "firewall 4",
+    "firewall bad input",
     ...Object.entries(catalogued).map(([way, items]) => `firewall 8: ${way}: ${items.join(" ")}`),
   ],
   summary: "known ways around a gate, against the real drivers, sandboxes and egress",
