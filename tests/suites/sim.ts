@@ -129,10 +129,12 @@ const gradeTasks = (context: SuiteContext): Task[] => {
 };
 
 /** One for each thread, and nothing beside them. */
-const speedTasks = ({ quick, seed, caseId }: SuiteContext, threads: number): Task[] =>
+const speedTasks = ({ quick, seed, caseId, params }: SuiteContext, threads: number): Task[] =>
   Array.from({ length: threads }, (_, i): Task => {
     const virtualMs = quick ? 60_000 : 300_000;
-    return { type: "speed", id: `speed/4/${i}`, seed: `${seed}/${i}`, nodes: 4, virtualMs };
+    // The goal is for four and for seven.
+    const nodes = params["nodes"] === "7" ? 7 : 4;
+    return { type: "speed", id: `speed/${nodes}/${i}`, seed: `${seed}/${i}`, nodes, virtualMs };
   }).filter(({ id }) => caseId === undefined || caseId === id);
 
 const caseOf = ({ id, violations, differs }: Answer): SuiteCase => {

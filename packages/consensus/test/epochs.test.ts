@@ -26,6 +26,7 @@ import {
   timeoutRequest,
   twin,
 } from "@ioi/consensus/testing";
+import { Bench, held, requestsIn, typesOf } from "@ioi/consensus/testing-bench";
 
 const judgeAt = (number: bigint, members: readonly Member[], anchor: Anchor): Judge =>
   judgeOf(members, twin, { epoch: number, anchor });
@@ -130,4 +131,17 @@ test("five epochs are handed over, each with another set; a light client follows
     assert.deepEqual(client.anchor, anchor);
     members = next;
   }
+});
+
+test("what a Guardian signs that was set back into another epoch is not taken for its vote", () => {
+  const bench = new Bench();
+  const { view, tc } = bench.late();
+  const block = bench.block(view, bench.first);
+  bench.hear(bench.proposal(block, tc));
+  const asked = requestsIn(held(bench, block));
+  assert.equal(asked.length, 1, "it asks for its vote");
+  const envelope = bench.committee.signer(0).vote(block);
+  const epoch = { ...envelope.epoch, number: envelope.epoch.number + 1n };
+  assert.deepEqual(typesOf(bench.give({ type: "signed", envelope: { ...envelope, epoch } })), []);
+  assert.equal(bench.engine.high.view, bench.first.view, "nothing was counted");
 });
