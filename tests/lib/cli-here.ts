@@ -4,8 +4,8 @@
  */
 import os from "node:os";
 import { OperationError } from "@ioi/base";
-import { runCli } from "../../apps/cli/src/cli.ts";
-import type { Io } from "../../apps/cli/src/io.ts";
+import { runCli } from "@ioi/app-cli/run";
+import type { Io } from "@ioi/app-cli/io";
 import type { CliOptions, CliResult } from "./kernel.ts";
 
 const parse = (text: string): unknown => {
