@@ -51,7 +51,7 @@ const quick: Plan = {
     { ...sound, nodes: 4, views: 1 },
   ],
   both: { ...sound, nodes: 3, views: 2 },
-  controls: full.controls,
+  controls: [{ ...sound, nodes: 3, views: 2, guardian: ["G1-slot"] }],
   timed: [{ nodes: 4, views: 1, areClones: true }],
   comparedMax: 8,
 };
