@@ -177,6 +177,22 @@ test("the end of the process between the Guardian's answer and its place on the 
   assert.deepEqual([...first.bugs, ...second.bugs], []);
 });
 
+test("what a life left is gone on with at once", async () => {
+  const files = freshFiles("at once");
+  const receipts = new Receipts();
+  const first = await Life.begin({ files, receipts });
+  first.offer(5);
+  await first.anchored(5);
+  assert.ok((first.chain.shown ?? 0n) < BigInt(first.height), "no header shows the state yet");
+  await first.end();
+  const second = await Life.begin({ files, receipts });
+  for (let step = 0; step < 30; step++) await second.clock.advance(11);
+  const proved = await second.chain.query(utf8Encode("receipts/5"), second.chain.shown ?? 0n);
+  assert.ok(proved.ok && proved.value.value !== undefined);
+  await second.end();
+  assert.deepEqual([...first.bugs, ...second.bugs], []);
+});
+
 test("a Guardian that forgets, or a chain that was set back, is found at the start", async () => {
   const files = freshFiles("forget");
   const first = await Life.begin({ files, idleMs: 1000 });
