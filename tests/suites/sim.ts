@@ -110,7 +110,8 @@ const livenessTasks = ({ quick, seed, params }: SuiteContext): Task[] => {
   const sizes = quick ? [1, 4] : [1, 4, 7, 21, 100];
   return (nodes === undefined ? sizes : [numberOf(nodes, "nodes")]).flatMap((size) =>
     kinds.map((kind): Task => {
-      const virtualMs = quick ? 8000 : size > 21 ? 3000 : size > 7 ? 10_000 : 40_000;
+      // Long enough for leaders to come out about as often as their powers say.
+      const virtualMs = quick ? 24_000 : size > 21 ? 5000 : size > 7 ? 16_000 : 40_000;
       const id = `liveness/${size}/${kind}`;
       return { type: "liveness", id, seed, powers: powersOf(size, kind === "skewed"), virtualMs };
     }),

@@ -47,7 +47,7 @@ export class Registry {
   readonly #after = new Lru<string, Registry>(registriesMax);
   readonly #successions = new WeakMap<
     ValidatorSet,
-    { readonly from: bigint; readonly then: Succession }
+    { readonly from: bigint; readonly next: Succession }
   >();
 
   constructor(provider: TestProvider, set: ValidatorSet, evicted: readonly string[] = []) {
@@ -70,23 +70,23 @@ export class Registry {
   /** What a block of that view says where it ends an epoch of that set. */
   succession(current: ValidatorSet, view: bigint): Succession {
     const known = this.#successions.get(current);
-    if (known !== undefined && view >= known.from) return known.then;
+    if (known !== undefined && view >= known.from) return known.next;
     const rows = this.entries.map((entry) => this.#row(entry, current));
     const taken = rows.map(({ entry, held, lease }) =>
       lease !== undefined && lease > view + leaseAheadMax ? held : entry,
     );
     const leases = rows.flatMap(({ lease }) => (lease === undefined ? [] : [lease]));
     const due = leases.filter((lease) => lease <= view + leaseAheadMax);
-    const then: Succession = {
+    const next: Succession = {
       set: due.length === leases.length ? this.#set : this.#setOf(taken),
       leaseEnd: due.reduce((a, b) => (a > b ? a : b), 0n),
       isUrgent: due.length > 0 || this.evicted.some((gid) => isIn(current, gid)),
     };
     if (due.length === leases.length) {
       const last = leases.reduce((a, b) => (a > b ? a : b), 0n);
-      this.#successions.set(current, { from: last - leaseAheadMax, then });
+      this.#successions.set(current, { from: last - leaseAheadMax, next });
     }
-    return then;
+    return next;
   }
 
   /** `lease`: of the session that the entry replaces, where it replaces one of the current set. */

@@ -74,8 +74,7 @@ export class TakeOver {
     const { height, root } = target;
     node.staged ??= { height, root, manifest: undefined, parts: new Map() };
     const { manifest, parts } = node.staged;
-    const kept =
-      manifest === undefined ? undefined : { manifest, parts: new Set([...parts.keys()]) };
+    const kept = manifest === undefined ? undefined : { manifest, parts: new Set(parts.keys()) };
     const here = `${parts.size} parts of it are here`;
     this.#port.note(index, `takes over the state at height ${height}, ${here}`);
     node.snapshot = new Snapshot(statePartsOf(this.#provider), { height, root }, kept);

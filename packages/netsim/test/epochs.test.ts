@@ -115,7 +115,9 @@ test("where all peers lie a host stops with a reason, and comes back once one do
   await network.run(4000);
   assert.equal(network.node(3).height, before, "nothing is taken");
   assert.ok(network.node(3).failures > 0);
-  assert.ok(lines.some((line) => /^stops synchronising: Y4: 3 peers answered wrongly/.test(line)));
+  assert.ok(
+    lines.some((line) => line.startsWith("stops synchronising: Y4: 3 peers answered wrongly")),
+  );
   network.lie = (_from, _to, chunk) => chunk;
   const { height } = network.node(0);
   assert.ok(await network.run(20_000, () => network.node(3).height > height));

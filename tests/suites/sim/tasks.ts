@@ -91,8 +91,16 @@ export const scenarioOf = (task: Extract<Task, { type: "seed" }>): ScenarioOptio
 });
 
 const none = {
-  ...{ virtualMs: 0, messages: 0, crashes: 0, differs: false, forked: false },
-  ...{ share: 1, healedMs: 0, epochs: 0, clones: 0, convicted: 0 },
+  virtualMs: 0,
+  messages: 0,
+  crashes: 0,
+  differs: false,
+  forked: false,
+  share: 1,
+  healedMs: 0,
+  epochs: 0,
+  clones: 0,
+  convicted: 0,
 };
 type Found = Omit<Answer, "id" | "wallMs" | "cpuMs">;
 
@@ -104,7 +112,11 @@ const runSeed = async (task: Extract<Task, { type: "seed" }>): Promise<Found> =>
   const { virtualMs, messages, crashes, story, convicted, epochs } = first;
   return {
     ...none,
-    ...{ violations, virtualMs, messages, crashes, epochs: epochs - 1 },
+    violations,
+    virtualMs,
+    messages,
+    crashes,
+    epochs: epochs - 1,
     differs: again.trace !== first.trace,
     ...(story === "clone" ? { clones: 1, convicted } : {}),
   };

@@ -111,9 +111,7 @@ export const takeState = (
   const node = new Snapshot(
     isGullible ? { ...tree, holds: () => ok(true) } : tree,
     { height, root: real.root },
-    before === undefined
-      ? undefined
-      : { manifest: real.manifest, parts: new Set([...kept.keys()]) },
+    before === undefined ? undefined : { manifest: real.manifest, parts: new Set(kept.keys()) },
   );
   const banned: number[] = [];
   const errors: Rejection[] = [];
