@@ -213,3 +213,22 @@ test("two copies of a Guardian that both go on are convicted", async (t) => {
   assert.deepEqual(checkFraming(network, [2]), []);
   assert.deepEqual(checkSafety(network, 1n), []);
 });
+
+test("E2: a leader that names another set than the state is voted down", async (t) => {
+  t.diagnostic(`seed ${seed}`);
+  // Every block ends its epoch, and every epoch begins with another leader.
+  const network = networkOf({ epochBlocks: 1 });
+  const malicious = network.node(1);
+  const { ledger, judge, course } = malicious;
+  const registryAt = ledger.registryAt.bind(ledger);
+  const leave = { type: "leave", gid: judge.set.entry(0).gid } as const;
+  // What it says itself; where others ended an epoch it follows.
+  ledger.registryAt = (height) => {
+    const real = registryAt(height);
+    return malicious.ending === undefined ? real?.after(leave, course.sets) : real;
+  };
+  await goesOn(network, [0, 2, 3]);
+  assert.ok(network.node(0).course.number > 0n);
+  assert.equal(network.node(0).judge.set.size, 4, "nobody was put out");
+  assert.deepEqual(checkSafety(network), []);
+});
