@@ -81,7 +81,7 @@ class Portrait {
         ? ""
         : `${slotText(last)}${viewOf(last.justView)}${last.kind === "timeout" ? "" : this.#name(toHex(last.digest))}`;
     const now = viewOf(BigInt(world.rounds.length));
-    const shared = `${this.#guardian(singles)}|${again}|${now}`;
+    const shared = `${this.#guardian(singles)}|${again}|${now}|${this.#leaders().join("")}`;
     return [...alone, ...(this.#isSwapped ? pair.toReversed() : pair), shared];
   }
 
@@ -100,6 +100,18 @@ class Portrait {
     }
     this.#names.set(digest, name);
     return name;
+  }
+
+  /** Of views whose round is over, and which their leader may still enter. */
+  #leaders(): readonly string[] {
+    const { engines, world } = this.#live;
+    return world.rounds.flatMap(({ leader }, at) => {
+      const view = BigInt(at + 1);
+      const isBehind = engines.some(
+        ({ _pace }, host) => world.host(host).validator === leader && _pace.view < view,
+      );
+      return isBehind ? [`${viewOf(view)}${setOf([leader])}`] : [];
+    });
   }
 
   #refs(refs: Iterable<{ readonly digest: Uint8Array }>): readonly string[] {
