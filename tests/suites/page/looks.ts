@@ -291,8 +291,6 @@ const lookAt = async (
 };
 
 export interface LookOptions {
-  /** The places of this theme alone: those of the other are another page's. */
-  readonly theme: Theme;
   readonly folder: string;
   /** Each screen once, at the places in turn; else each screen at every place. */
   readonly quick: boolean;
@@ -315,7 +313,6 @@ export const takeLooks = async (
   fs.mkdirSync(folder, { recursive: true });
   const looks: Look[] = [];
   for (const [turn, { theme, width }] of places.entries()) {
-    if (theme !== options.theme) continue;
     progress(`${theme}, ${width} px`);
     await page.emulateMedia({ colorScheme: theme });
     await page.setViewportSize({ width, height: heightOf(width) });

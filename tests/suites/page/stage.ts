@@ -88,16 +88,6 @@ export class Stage implements AsyncDisposable {
     return page;
   }
 
-  /** Another page of the same browser: signed in and paired as the first one is. */
-  async pageBeside(first: Page): Promise<Page> {
-    const page = await first.context().newPage();
-    collect(page, this.problems);
-    page.setDefaultTimeout(patienceMs);
-    await page.goto(new URL("/", first.url()).href);
-    await page.waitForSelector("h1");
-    return page;
-  }
-
   async newContext(options: OpenOptions): Promise<BrowserContext> {
     return await this.browser.newContext({
       viewport: { width: options.width ?? 1280, height: options.height ?? 800 },
