@@ -76,10 +76,12 @@ class Portrait {
     const texts = engines.map((engine, index) => this.#host(engine, index));
     const alone = texts.slice(0, singles).map((text, index) => `${text}|${this.#guardian(index)}`);
     const pair = texts.slice(singles);
+    // A timeout is justified by nothing.
+    const isTimeout = last?.kind === "timeout";
     const again =
-      last === undefined
-        ? ""
-        : `${slotText(last)}${viewOf(last.justView)}${last.kind === "timeout" ? "" : this.#name(toHex(last.digest))}`;
+      last === undefined || isTimeout
+        ? slotText(last)
+        : `${slotText(last)}${viewOf(last.justView)}${this.#name(toHex(last.digest))}`;
     const now = viewOf(BigInt(world.rounds.length));
     const shared = `${this.#guardian(singles)}|${again}|${now}|${this.#leaders().join("")}`;
     return [...alone, ...(this.#isSwapped ? pair.toReversed() : pair), shared];
