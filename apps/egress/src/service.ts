@@ -310,21 +310,25 @@ export class Egress {
         retryable: true,
       });
     }
-    const { counter } = checked.value.ticket;
-    if (given.offset > 0n || this.#flows.has(counter)) {
-      const now = this.#options.clock.now();
-      const further = { offset: Number(given.offset), bytesUp: given.body.length };
-      const flow = this.#flows.continued(counter, client, further, now);
-      if (!flow.ok) throw new OperationError(flow.error.code, flow.error.message);
-      return { checked: checked.value, flow: flow.value };
-    }
-    if (!this.#used.take(counter)) {
+    const { request, ticket } = checked.value;
+    const flow = this.#further(client, given, ticket.counter);
+    if (flow === undefined && !this.#used.take(ticket.counter)) {
       throw new OperationError("E_EGRESS_TICKET", "the ticket was used before");
     }
-    const { request } = checked.value;
     if (request.from !== undefined && !this.#redirects.take(client, request, given.body)) {
       throw new OperationError("E_EGRESS_REQUEST", "the server sent no such message there");
     }
-    return { checked: checked.value, flow: undefined };
+    return { checked: checked.value, flow };
+  }
+
+  /** The flow that a request goes on with; undefined where it is its ticket's first. */
+  #further(client: ClientIdentity, given: pb.FetchRequest, counter: bigint): Flow | undefined {
+    const goesOn = given.offset > 0n || this.#flows.has(counter);
+    if (!goesOn) return undefined;
+    const now = this.#options.clock.now();
+    const further = { offset: Number(given.offset), bytesUp: given.body.length };
+    const flow = this.#flows.continued(counter, client, further, now);
+    if (!flow.ok) throw new OperationError(flow.error.code, flow.error.message);
+    return flow.value;
   }
 }

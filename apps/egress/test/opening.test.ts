@@ -15,8 +15,16 @@ const message = (method: string, params: object = {}): Uint8Array =>
   new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }));
 
 /** Each message under the one ticket, in turn; what became of it. */
-const opening = async (flow: Partial<Flow> | "none" = {}, tool = "#server/connect") => {
-  const server = await rawServer((socket) => socket.end(ok("{}")));
+const opening = async (
+  flow: Partial<Flow> | "none" = {},
+  tool = "#server/connect",
+  address?: string,
+) => {
+  const server = await rawServer((socket, head) => {
+    const isMoved = address !== undefined && head.startsWith("POST /mcp ");
+    const head307 = `HTTP/1.1 307 T\r\nlocation: ${address}\r\ncontent-length: 0\r\n\r\n`;
+    socket.end(isMoved ? head307 : ok("{}"));
+  });
   let now = instant(1_000_000_000n);
   const world = worldOf({
     classes: ["loopback"],
@@ -24,16 +32,18 @@ const opening = async (flow: Partial<Flow> | "none" = {}, tool = "#server/connec
     clock: { now: () => now },
   });
   const url = `http://127.0.0.1:${server.port}/mcp`;
-  const request = requestOf({
-    url,
-    method: "POST",
-    action: {
-      target: "mcp::call",
-      args: { server: "s", tool, arguments: {} },
-      facts: { server: { realPath: url, exists: true } },
-    },
-    ticket: { obligations: flow === "none" ? [] : [{ ...bounds, ...flow }] },
-  });
+  const requestTo = (to?: string) =>
+    requestOf({
+      url: to ?? url,
+      method: "POST",
+      action: {
+        target: "mcp::call",
+        args: { server: "s", tool, arguments: {}, ...(to === undefined ? {} : { address: to }) },
+        facts: { server: { realPath: url, exists: true } },
+      },
+      ticket: { obligations: flow === "none" ? [] : [{ ...bounds, ...flow }] },
+    });
+  const request = requestTo();
   const send = async (body: Uint8Array, more: object = {}, client = driver): Promise<string> => {
     try {
       const { end } = await fetchWith(
@@ -48,7 +58,7 @@ const opening = async (flow: Partial<Flow> | "none" = {}, tool = "#server/connec
     }
   };
   const later = (ms: number): void => void (now = addMs(now, ms));
-  return { server, url, world, send, later };
+  return { server, url, world, send, later, requestTo };
 };
 
 test("the first messages go under one ticket and one lease, and egress logs each", async () => {
@@ -84,6 +94,21 @@ test("a call, another address and another driver find no way under it", async ()
   }
   assert.equal(server.connections, 1);
   assert.match(await send(list), /^2 /, "the control");
+});
+
+test("no message is sent on under it that the server did not send on itself", async () => {
+  const { server, url, send, requestTo } = await opening({}, "#server/connect", "/mcp/");
+  await using _ = server;
+  const [hello, list] = [message("initialize"), message("tools/list")];
+  const further = requestTo(`${url}/`);
+  const sentOn = async (body: Uint8Array): Promise<string> =>
+    await send(body, { ...further, offset: 0n, body });
+  assert.match(await send(hello), /^1 /);
+  assert.match(await sentOn(hello), /^1 /);
+  assert.match(await sentOn(list), /sent no such message there/);
+  assert.equal(server.connections, 2);
+  assert.match(await send(list), /^2 /);
+  assert.match(await sentOn(list), /^2 /, "the control");
 });
 
 test("it ends with its requests, its bytes and its time", async () => {

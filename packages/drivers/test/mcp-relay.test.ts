@@ -109,6 +109,48 @@ test("every request that is not known to be harmless is judged under its method"
   }
 });
 
+test("no name of our own is a method", () => {
+  for (const method of ["answer", "stream", "server/start", "server/connect"]) {
+    const [fault, said] = client(relayOf(), request(1, method)) as readonly [
+      unknown,
+      [string, { error: { code: number } }],
+    ];
+    assert.deepEqual(fault, ["fault", "client"], method);
+    assert.deepEqual([said[0], said[1].error.code], ["to-client", -32_602], method);
+  }
+});
+
+test("a request without an id goes nowhere", () => {
+  const withoutId = (method: string, params: object = {}): object => ({
+    jsonrpc: "2.0",
+    method,
+    params,
+  });
+  const relay = listed("echo");
+  const calls = withoutId("tools/call", { name: "echo", arguments: {} });
+  for (const asked of [calls, withoutId("resources/read", { uri: "u" }), withoutId("ping")]) {
+    const message = "a request has an id";
+    const said = { jsonrpc: "2.0", id: null, error: { code: -32_600, message } };
+    assert.deepEqual(client(relay, asked), [
+      ["fault", "client"],
+      ["to-client", said],
+    ]);
+  }
+  assert.deepEqual(server(relay, withoutId("sampling/createMessage")), [["fault", "server"]]);
+  const note = withoutId("notifications/roots/list_changed");
+  assert.deepEqual(client(relay, note), [["to-server", note]], "the control");
+});
+
+test("a message holds nothing that a loose reader would take for another", () => {
+  const ping = request(1, "ping");
+  for (const stray of ["Method", "METHOD", "paramſ", "Params", "meta", "__proto__", ""]) {
+    const text = JSON.stringify(ping).replace("{", `{${JSON.stringify(stray)}:"tools/call",`);
+    assert.equal((client(relayOf(), text)[0] as readonly unknown[])[0], "fault", stray);
+    assert.deepEqual(server(relayOf(), text), [["fault", "server"]], stray);
+  }
+  assert.deepEqual(client(relayOf(), ping), [["to-server", ping]], "the control");
+});
+
 test("a server that asks is told no in its own words", () => {
   const relay = relayOf();
   server(relay, request("s1", "elicitation/create", { message: "password?" }));

@@ -63,6 +63,29 @@ test("a call of a tool is that tool with those arguments, however they are writt
   }
 });
 
+test("nothing stands beside what was judged, for a reader that takes names loosely", () => {
+  const judged = action("send", { a: 1 });
+  const calls = call("send", { a: 1 }, { task: { ttl: 1 }, inputResponses: {}, requestState: "s" });
+  assert.ok(fits(judged, calls), "the control");
+  for (const more of [{ Name: "other" }, { Arguments: { a: 2 } }, { argumentſ: {} }, { x: 1 }]) {
+    assert.equal(fits(judged, call("send", { a: 1 }, more)), false, JSON.stringify(more));
+  }
+  for (const tool of ["#ping", "#server/connect"]) {
+    assert.ok(fits(action(tool), method("ping")), "the control");
+    for (const more of [{ Method: "tools/call" }, { paramſ: { name: "send" } }, { x: 1 }]) {
+      assert.equal(fits(action(tool), { ...method("ping"), ...more }), false, JSON.stringify(more));
+    }
+  }
+  const answer = { jsonrpc: "2.0", id: 1, result: {}, Method: "tools/call" };
+  assert.equal(fits(action("#answer"), answer), false);
+});
+
+test("a method whose name was cut short is no other that begins like it", () => {
+  const long = "m".repeat(127);
+  assert.ok(fits(action(`#${long}`), method(long)));
+  assert.equal(fits(action(`#${long}`), method(`${long}m`)), false);
+});
+
 test("a method is that method, with what was judged of it", () => {
   const read = action("#resources/read", { uri: "note://one" });
   assert.ok(fits(read, method("resources/read", { uri: "note://one", _meta: { a: 1 } })));

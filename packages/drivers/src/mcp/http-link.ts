@@ -5,8 +5,9 @@
  * broke off: each such request has a ticket of its own too.
  *
  * Source: MCP 2025-11-25 and 2026-07-28, transports. Invariants: nothing leaves without a ticket; a
- * redirect is told to whoever holds the ticket, and followed once, on the origin alone. Bounds: egress' on bytes and time, `mcpMessageBytesMax` a message,
- * `mcpResumesMax` for one answer, `mcpStreamWaitMs*` between two streams.
+ * redirect is told to whoever holds the ticket, and followed once, on the origin alone. Bounds:
+ * egress' on bytes and time, `mcpMessageBytesMax` a message, `mcpResumesMax` for one answer,
+ * `mcpStreamWaitMs*` between two streams.
  */
 import {
   addMs,

@@ -7,6 +7,7 @@
  * client (sampling, elicitation), and any method that this version does not know.
  */
 import { err, ok, type Result } from "@ioi/base";
+import { isNoMethod, strayOfCall } from "@ioi/firewall/net";
 import { mcpMetaBytesMax } from "../limits.ts";
 import { isJsonObject, type JsonObject } from "./messages.ts";
 
@@ -40,19 +41,6 @@ export interface JudgedCall {
   readonly args: JsonObject;
 }
 
-/**
- * What a call of a tool may hold beside its name and arguments. `inputResponses` answer what the
- * server asked for in a result that was judged when it came.
- */
-const besideArguments: ReadonlySet<string> = new Set([
-  "name",
-  "arguments",
-  "_meta",
-  "task",
-  "inputResponses",
-  "requestState",
-]);
-
 const metaFits = (params: JsonObject): boolean => {
   const meta = params["_meta"];
   return meta === undefined || JSON.stringify(meta).length <= mcpMetaBytesMax;
@@ -66,7 +54,7 @@ export const toolCall = (params: JsonObject): Result<JudgedCall, string> => {
     return err("a tool has a name");
   }
   if (!isJsonObject(args)) return err("arguments are an object");
-  const other = Object.keys(params).find((key) => !besideArguments.has(key));
+  const other = strayOfCall(params);
   if (other !== undefined) return err(`a call has no ${JSON.stringify(other.slice(0, 64))}`);
   if (!metaFits(params)) return err(`_meta has more than ${mcpMetaBytesMax} bytes`);
   return ok({ tool: name, args });
@@ -76,7 +64,8 @@ export const toolCall = (params: JsonObject): Result<JudgedCall, string> => {
 export const methodCall = (method: string, params: JsonObject): Result<JudgedCall, string> => {
   if (!metaFits(params)) return err(`_meta has more than ${mcpMetaBytesMax} bytes`);
   const { _meta: _unjudged, ...args } = params;
-  return ok({ tool: `#${method}`, args });
+  const tool = `#${method}`;
+  return isNoMethod(tool) ? err("no method is called so") : ok({ tool, args });
 };
 
 /** Requests inside a result of 2026-07-28 that the client is to answer. */

@@ -4,9 +4,10 @@
  * Source: JSON-RPC 2.0; MCP 2025-11-25 and 2026-07-28, base protocol (no batches, ids are text or
  * integers and never null). Pure.
  * Invariants: a message has one meaning (strict JSON: no key twice, no lone surrogates); what is none
- * of request, notification and response is refused. Bounds: `mcpMessageBytesMax`, `mcpNameCharsMax`.
+ * of request, notification and response is refused, and so is what names anything beside. Bounds: `mcpMessageBytesMax`, `mcpNameCharsMax`.
  */
 import { err, ok, type Result, utf8Encode } from "@ioi/base";
+import { strayMember } from "@ioi/firewall/net";
 import { type JsonValue, parseJson } from "@ioi/wire";
 import { mcpMessageBytesMax, mcpNameCharsMax } from "../limits.ts";
 
@@ -80,9 +81,11 @@ const readCall = (given: JsonObject, id: MessageId | undefined): Result<McpMessa
     return malformed("a message is a call or an answer, not both", id);
   }
   if (id !== undefined) return ok({ type: "request", id, method, params });
-  return Object.hasOwn(given, "id")
-    ? malformed("an id is text or an integer", undefined)
-    : ok({ type: "notification", method, params });
+  if (Object.hasOwn(given, "id")) return malformed("an id is text or an integer", undefined);
+  // A call without one may be performed all the same, and nobody would have judged it.
+  return method.startsWith("notifications/")
+    ? ok({ type: "notification", method, params })
+    : malformed("a request has an id", undefined);
 };
 
 const readAnswer = (
@@ -116,6 +119,10 @@ export const readMessage = (bytes: Uint8Array): Result<McpMessage, Malformed> =>
   const given = parsed.value;
   const id = idOf(given["id"]);
   if (given["jsonrpc"] !== "2.0") return malformed("jsonrpc is 2.0", id);
+  const stray = strayMember(given);
+  if (stray !== undefined) {
+    return malformed(`a message has no ${JSON.stringify(stray.slice(0, 64))}`, id);
+  }
   return Object.hasOwn(given, "method") ? readCall(given, id) : readAnswer(given, id);
 };
 

@@ -10,6 +10,7 @@ import { OperationError, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { MessageQueue } from "@ioi/host/rpc";
 import { canonicalJson } from "@ioi/firewall";
+import { answerTool, isKeeping, toolOfMethod } from "@ioi/firewall/net";
 import type { McpServer } from "@ioi/wire";
 import { type ActContext, type ActReport, type ObligationType, refused } from "../core/driver.ts";
 import type { DisposableHandlers, HeldOutput } from "../core/handlers.ts";
@@ -74,8 +75,14 @@ const keepsNothing: ReadonlySet<ObligationType> = new Set();
 /** What goes over HTTP beside judged calls, named by its method. */
 const transportAction = (bytes: Uint8Array, server: McpServer): CallAction => {
   const read = readMessage(bytes);
-  const method = read.ok && "method" in read.value ? read.value.method : "answer";
-  return methodAction(server, `#${method}`.slice(0, 128));
+  if (!read.ok || !("method" in read.value)) return methodAction(server, answerTool);
+  const { method, params } = read.value;
+  const tool = toolOfMethod(method);
+  if (isKeeping(tool)) return methodAction(server, tool);
+  const { _meta: _unjudged, ...given } = params;
+  const args = canonicalJson(given);
+  // What cannot be judged is not sent: egress compares.
+  return methodAction(server, tool, args.ok ? args.value : {});
 };
 
 /** A request of the transport itself that waits for its ticket. */

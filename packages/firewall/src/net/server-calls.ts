@@ -15,6 +15,11 @@ export const streamTool = "#stream";
 /** The client's answer to a question of the server that was permitted before, or a refusal of one. */
 export const answerTool = "#answer";
 
+const noMethods: ReadonlySet<string> = new Set([startTool, connectTool, streamTool, answerTool]);
+
+/** It is ours alone: a method of that name would be taken for it. */
+export const isNoMethod = (tool: string): boolean => noMethods.has(tool);
+
 /** The name of a method in an action. */
 export const toolOfMethod = (method: string): string => `#${method}`.slice(0, 128);
 
