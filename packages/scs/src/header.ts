@@ -1,6 +1,7 @@
 /** The superblock of a file: writing it once, and reading it. */
 import { type FileHandle, type Files, OperationError } from "@ioi/base";
 import type { CryptoProvider } from "@ioi/crypto";
+import { mhnsw } from "@ioi/state";
 import { schema } from "@ioi/wire";
 import { keyBytes, makeSlot, type NewSlot } from "./keys.ts";
 import {
@@ -13,6 +14,7 @@ import {
   superblockHash,
 } from "./layout.ts";
 import { type Parameters, parameters as parametersSchema } from "./messages.ts";
+import { quantiserName, storedDimension } from "./quantise.ts";
 
 export interface Place {
   readonly files: Files;
@@ -74,6 +76,19 @@ export interface Header {
   readonly hash: Uint8Array;
 }
 
+/** Why the index that a file names is none that can be made here; undefined: it can, or there is none. */
+const indexComplaint = ({ index }: Pick<Parameters, "index">): string | undefined => {
+  const { dimension, m, efConstruction, quantiser, quantiserSeed: salt, algorithm } = index;
+  if (dimension === 0) return undefined;
+  if (algorithm !== mhnsw.mhnswAlgorithm || quantiser !== quantiserName) return "its algorithm";
+  return mhnsw.parametersComplaint({
+    dimension: storedDimension(dimension),
+    m,
+    efConstruction,
+    salt,
+  });
+};
+
 export const readHeader = async (handle: FileHandle, place: Place): Promise<Header> => {
   const { path, provider } = place;
   const bytes = await handle.read(0, superblockBytes);
@@ -90,6 +105,8 @@ export const readHeader = async (handle: FileHandle, place: Place): Promise<Head
       const parameters = schema.decode(parametersSchema, block.parameters);
       // The hash fits, so somebody wrote it so: a version that knows other parameters.
       if (!parameters.ok) throw operation("E_SCS_NEWER", path, parameters.error.message);
+      const unknown = indexComplaint(parameters.value);
+      if (unknown !== undefined) throw operation("E_SCS_NEWER", path, `the index: ${unknown}`);
       const { storeId, salt } = block;
       return { storeId, salt, parameters: parameters.value, hash: superblockHash(bytes) };
     }

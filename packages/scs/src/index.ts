@@ -1,3 +1,4 @@
+export { indexDimensionMax } from "@ioi/state";
 export { memoryAsMarkdown } from "./as-markdown.ts";
 export * from "./compact.ts";
 export type { Embedder, EmbedderIdentity } from "./embed/embedder.ts";

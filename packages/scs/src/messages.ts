@@ -2,6 +2,7 @@
  * What is canonical CBOR in a memory file: parameters, contents, the small records, commits.
  * Sections 2.1, 5 and 6 of `specs/scs/format.md`.
  */
+import { indexDimensionMax } from "@ioi/state";
 import { schema } from "@ioi/wire";
 import { keySlotsMax, memoryBytesMax, memorySaidMsMax, memoryTagsMax } from "./limits.ts";
 
@@ -26,7 +27,7 @@ export const parameters = record({
   createdMs: int(),
   /** Dimension 0: no vectors. */
   index: record({
-    dimension: int(0, 4096),
+    dimension: int(0, indexDimensionMax),
     m: int(0, 64),
     efConstruction: int(0, 4096),
     quantiser: text(64),

@@ -13,6 +13,8 @@ import { mhnsw } from "@ioi/state";
 import type { RotationExports } from "./kernel/exports.ts";
 import { KernelRotation } from "./kernel/rotation.ts";
 
+/** Names all of it in a file's parameters. */
+export const quantiserName = "hadamard3-12/1";
 const rounds = 3;
 /** Standard deviations of a component that its range reaches to; the rest is cut. */
 const range = 3.5;

@@ -5,12 +5,15 @@ import { equalBytes } from "@ioi/base";
 import { SimFiles } from "@ioi/sim";
 import {
   changeEmbedder,
+  createMemoryFile,
   createSubstrate,
   functionEmbedder,
   HashedEmbedder,
   openSubstrate,
+  peekMemoryFile,
+  type Place,
 } from "../src/index.ts";
-import { kernel, placeOn } from "./support.ts";
+import { bytesOf, kernel, placeOn } from "./support.ts";
 
 const embedderOf = (name: string, dimension: number) =>
   functionEmbedder({ identity: { kind: "openai", name, revision: "" }, dimension }, (texts) =>
@@ -84,4 +87,55 @@ test("another embedder makes another file of the same log; vectors are never mix
     answers.map(({ id }) => id),
     [2],
   );
+});
+
+test("vectors that are too long for an index make no file, and change none", async () => {
+  const place = placeOn(new SimFiles({ seed: "long" }));
+  const slot = { type: "open" } as const;
+  for (const dimension of [0, 2049, 16_384, Number.NaN]) {
+    const embedder = embedderOf("long", dimension);
+    await assert.rejects(createSubstrate(place, { slot, embedder }), { code: "E_SCS_VECTOR" });
+  }
+  assert.equal(await place.files.stat(place.path), undefined);
+  await createSubstrate(place, { slot, embedder: embedderOf("one", 8) });
+  const before = await bytesOf(place);
+  await assert.rejects(changeEmbedder(place, slot, { type: "none" }, embedderOf("long", 2049)), {
+    code: "E_SCS_VECTOR",
+  });
+  assert.ok(equalBytes(await bytesOf(place), before));
+  const embedder = embedderOf("longest", 2048);
+  await changeEmbedder(place, slot, { type: "none" }, embedder);
+  await using control = await openSubstrate(place, "write", { kernel, embedder });
+  await control.remember([{ text: "the key", origin: from }]);
+  assert.equal(control.info.vectors, 1);
+});
+
+test("a file that names an index of a kind that is not known is not opened", async () => {
+  const place = placeOn(new SimFiles({ seed: "unknown" }));
+  await createSubstrate(place, { slot: { type: "open" }, embedder: embedderOf("one", 8) });
+  const known = (await peekMemoryFile(place)).index;
+  const make = async (index: typeof known): Promise<Place> => {
+    const at = { ...place, path: "other.scs" };
+    await createMemoryFile(
+      at,
+      { index, embedder: { kind: "f", name: "", revision: "" } },
+      { type: "open" },
+    );
+    return at;
+  };
+  const unknown = [
+    { m: 0 },
+    { m: 64 },
+    { efConstruction: 1 },
+    { quantiserSeed: new Uint8Array() },
+    { algorithm: "mhnsw/2" },
+    { quantiser: "none" },
+  ];
+  for (const change of unknown) {
+    const at = await make({ ...known, ...change });
+    await assert.rejects(openSubstrate(at, "read", { kernel }), { code: "E_SCS_NEWER" });
+    await assert.rejects(peekMemoryFile(at), { code: "E_SCS_NEWER" });
+    await at.files.remove(at.path);
+  }
+  await using _control = await openSubstrate(await make(known), "read", { kernel });
 });

@@ -1,9 +1,11 @@
 /** Making and opening a substrate: a memory file, with the embedder that it is for. */
-import { assert } from "@ioi/base";
+import { OperationError } from "@ioi/base";
+import { indexDimensionMax, mhnsw } from "@ioi/state";
 import type { Embedder } from "../embed/embedder.ts";
 import { createMemoryFile, noVectors, operation, type Place } from "../header.ts";
 import type { Parameters } from "../messages.ts";
 import { type OpenMode, openMemoryFile } from "../open.ts";
+import { quantiserName } from "../quantise.ts";
 import { Substrate } from "./substrate.ts";
 import type { CreateOptions, OpenOptions } from "./types.ts";
 
@@ -12,17 +14,24 @@ export const withVectors = (
   embedder: Embedder,
   { m = 16, efConstruction = 200 }: Pick<CreateOptions, "m" | "efConstruction"> = {},
 ): Omit<Parameters, "slots" | "createdMs"> => {
-  assert(embedder.dimension > 0, "an embedder without dimension");
+  const { dimension, identity } = embedder;
+  // Whoever embeds says it, and may be a stranger.
+  if (!Number.isInteger(dimension) || dimension < 1 || dimension > indexDimensionMax) {
+    const why = `${identity.name} gives vectors of ${dimension} components, not 1 to ${indexDimensionMax}`;
+    throw new OperationError("E_SCS_VECTOR", `${place.path}: ${why}`, {
+      next: "Choose a model of smaller vectors; words find memories without one.",
+    });
+  }
   return {
     index: {
-      dimension: embedder.dimension,
+      dimension,
       m,
       efConstruction,
-      quantiser: "hadamard3-12/1",
+      quantiser: quantiserName,
       quantiserSeed: place.provider.randomBytes(32),
-      algorithm: "mhnsw/1",
+      algorithm: mhnsw.mhnswAlgorithm,
     },
-    embedder: embedder.identity,
+    embedder: identity,
   };
 };
 

@@ -15,6 +15,7 @@ export {
   makeQuery,
   mhnswAlgorithm,
   type MhnswParameters,
+  parametersComplaint,
   type Query,
   type StoredVector,
   upper,

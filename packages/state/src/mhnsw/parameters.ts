@@ -19,11 +19,23 @@ export interface MhnswParameters {
   readonly salt: Uint8Array;
 }
 
-export const checkParameters = ({ dimension, m, efConstruction, salt }: MhnswParameters): void => {
-  assert(dimension % 8 === 0 && dimension > 0 && dimension <= indexDimensionMax, "dimension");
-  assert(Number.isInteger(m) && m >= 2 && m <= 16, "m");
-  assert(Number.isInteger(efConstruction) && efConstruction >= m && efConstruction <= 4096, "ef");
-  assert(salt.length === 32, "the salt of an index has 32 bytes");
+/** Why there is no index of these; undefined: there is. */
+export const parametersComplaint = ({
+  dimension,
+  m,
+  efConstruction,
+  salt,
+}: MhnswParameters): string | undefined => {
+  if (dimension % 8 !== 0 || dimension < 8 || dimension > indexDimensionMax) return "its dimension";
+  if (!Number.isInteger(m) || m < 2 || m > 16) return "its m";
+  const isWidth = Number.isInteger(efConstruction) && efConstruction >= m && efConstruction <= 4096;
+  if (!isWidth) return "its efConstruction";
+  return salt.length === 32 ? undefined : "its salt";
+};
+
+export const checkParameters = (parameters: MhnswParameters): void => {
+  const wrong = parametersComplaint(parameters);
+  assert(wrong === undefined, `an index cannot be made: ${wrong}`);
 };
 
 /** Components of stored vectors and of queries, of 12 bits. */
