@@ -1,4 +1,5 @@
 /** The memory driver before the compliance suite, and what it says of keys, origins and bad input. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
@@ -250,6 +251,13 @@ describe("the memory driver, with a model for memories", () => {
       `{"name":"one"}\n{"embeddings":[["1"]]}\n`,
       `{"name":"one"}\n{"embeddings":[[1],[2]]}\n`,
       `{"name":7}\n{"embeddings":[[1]]}\n`,
+      `{"name":"one"}\n{"embeddings":[[0,0,0]]}\n`,
+      `{"name":"one"}\n{"embeddings":[[1e300,1,1]]}\n`,
+      `{"name":"one"}\n{"embeddings":[[1e-60,0,0]]}\n`,
+      `{"name":"one"}\n{"embeddings":[[null,1,1]]}\n`,
+      ...[2049, 4097, 16_384].map(
+        (long) => `{"name":"one"}\n{"embeddings":[[${"1,".repeat(long - 1)}1]]}\n`,
+      ),
     ].map(text);
     for (const answer of [...bad, Uint8Array.of(0xff, 10, 10)]) {
       place.model = () => answer;
@@ -257,9 +265,32 @@ describe("the memory driver, with a model for memories", () => {
       assert.equal(found.status, "confirmed");
       assert.ok((found.evidence["no_vectors"] ?? "") !== "", Buffer.from(answer).toString());
     }
+    place.model = () => text(`{"name":"one"}\n{"embeddings":[[0,0,0]]}\n`);
+    const asked = await place.run("memory::recall", { query: "after" });
+    assert.deepEqual([asked.status, asked.evidence["found_by"]], ["confirmed", "words"]);
     place.model = vectorsOf("one");
     const control = await place.remember("The control.");
     assert.equal(control.evidence["no_vectors"], undefined);
+  });
+
+  it("keeps what is remembered when what waits gets vectors of another length, or none", async () => {
+    await using place = new Place();
+    place.model = vectorsOf("one");
+    await place.remember("The key is under the mat.");
+    place.model = () => "it does not answer";
+    await place.remember("Ann drinks tea.");
+    const nothings = (texts: readonly string[]): Uint8Array =>
+      text(`{"name":"one"}\n{"embeddings":[${texts.map(() => "[0]").join(",")}]}\n`);
+    for (const then of [vectorsOf("one", 16), nothings]) {
+      let asked = 0;
+      place.model = (texts) => (asked++ === 0 ? vectorsOf("one")(texts) : then(texts));
+      const kept = await place.remember("The gate is green.");
+      assert.deepEqual([kept.status, asked], ["confirmed", 2]);
+      assert.match(kept.evidence["no_vectors"] ?? "", /another model|without a direction/);
+    }
+    place.model = vectorsOf("one");
+    const control = await place.remember("The control.");
+    assert.equal(control.evidence["without_vectors"], undefined);
   });
 });
 

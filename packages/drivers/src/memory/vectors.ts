@@ -7,11 +7,10 @@
  * Bounds: one question at a time, `memoryEmbedMs`, `memoryVectorsBytesMax`.
  */
 import { OperationError, utf8Decode } from "@ioi/base";
-import { type Embedder, embeddedPart, functionEmbedder } from "@ioi/scs";
+import { type Embedder, embeddedPart, functionEmbedder, indexDimensionMax } from "@ioi/scs";
 import { encodeCanonical } from "@ioi/wire";
 import type { ActContext } from "../core/driver.ts";
 import {
-  embedDimensionsMax,
   memoryEmbedCharsMax,
   memoryEmbedMs,
   memoryEmbedTextsMax,
@@ -46,12 +45,17 @@ const parsed = (line: string | undefined): { readonly [name: string]: unknown } 
 
 const vectorOf = (value: unknown): Float32Array => {
   const all: readonly unknown[] = Array.isArray(value) ? (value as readonly unknown[]) : [];
-  const isVector =
-    all.length > 0 &&
-    all.length <= embedDimensionsMax &&
-    all.every((each) => typeof each === "number" && Number.isFinite(each));
+  if (all.length > indexDimensionMax) {
+    const most = `an index takes ${indexDimensionMax}`;
+    throw noVectors(`vectors of ${all.length} components came; ${most}`);
+  }
+  const isVector = all.length > 0 && all.every((each) => typeof each === "number");
   if (!isVector) throw noVectors("what came is no vector");
-  return Float32Array.from(all as readonly number[]);
+  // What is finite, or more than nothing, in 64 bits need not be in 32.
+  const vector = Float32Array.from(all as readonly number[]);
+  const hasDirection = vector.every(Number.isFinite) && vector.some((each) => each !== 0);
+  if (!hasDirection) throw noVectors("a vector without a direction came");
+  return vector;
 };
 
 const vectorsIn = (answer: string, count: number): Vectors => {
@@ -104,25 +108,29 @@ export class VectorQuestions {
     }
   }
 
-  #embedder({ name, vectors }: Vectors, known: string): Embedder {
+  #embedder(first: Vectors, known: string): Embedder {
+    const { name, vectors } = first;
     const [vector = new Float32Array(0)] = vectors;
     const identity = { kind: "openai", name, revision: "" };
     return functionEmbedder({ identity, dimension: vector.length }, async (texts) => {
       const [only] = texts;
       if (texts.length === 1 && only === known) return [vector];
-      return await this.#all(name, texts);
+      return await this.#all(first, texts);
     });
   }
 
   /** In questions of bounded size. */
-  async #all(name: string, texts: readonly string[]): Promise<readonly Float32Array[]> {
+  async #all(first: Vectors, texts: readonly string[]): Promise<readonly Float32Array[]> {
     const found: Float32Array[] = [];
     let part: string[] = [];
     let chars = 0;
     const ask = async (): Promise<void> => {
-      const answer = part.length === 0 ? undefined : await this.#ask(part);
-      if (part.length > 0 && answer?.name !== name) throw noVectors("another model answers now");
-      found.push(...(answer?.vectors ?? []));
+      if (part.length === 0) return;
+      const answer = await this.#ask(part);
+      const isSame =
+        answer?.name === first.name && answer.vectors[0]?.length === first.vectors[0]?.length;
+      if (!isSame) throw noVectors("another model answers now");
+      found.push(...answer.vectors);
       part = [];
       chars = 0;
     };
