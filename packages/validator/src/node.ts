@@ -52,7 +52,7 @@ import {
   segmentBlocksMax,
 } from "./limits.ts";
 import { gradeOfCommit, none, proveCommit, type ReadError } from "./proofs.ts";
-import { reconcile, replay, type SigningState } from "./recover.ts";
+import { givenBefore, reconcile, replay, type SigningState } from "./recover.ts";
 import {
   type ChainEffect,
   type ChainInput,
@@ -418,6 +418,8 @@ export class ChainNode {
         return await signer.sign(slots);
       } catch (error) {
         if (codeOf(error) !== "E_HEADER_REFUSED") throw error;
+        const given = givenBefore(slots, (await signer.state()).signing);
+        if (given !== undefined) return [given];
         log.log("error", "chain.unsigned", { code: codeOf(error) });
         return [];
       }

@@ -31,7 +31,7 @@ import {
 import { type Block, blockOf, payloadRootOf } from "./block.ts";
 import { corrupt } from "./corrupt.ts";
 import { versionsKept } from "./limits.ts";
-import type { ChainStart, Head, Pending, StoredRecord } from "./solo.ts";
+import type { ChainStart, Head, Pending, SlotWanted, StoredRecord } from "./solo.ts";
 import { applyTx, keptSizes, paramsKey, setGenesis } from "./state.ts";
 import type { Base, LogRecord } from "./store.ts";
 
@@ -334,4 +334,15 @@ export const reconcile = (
   const highest = [at.root.view, ...views].reduce((a, b) => (a > b ? a : b));
   if (highView > highest) throw behind(`view ${highView} is certified, the chain has ${highest}`);
   return isKnown ? undefined : last;
+};
+
+/** The answer to the last of the slots, where it was given before and lost on its way. */
+export const givenBefore = (
+  slots: readonly SlotWanted[],
+  signing: SigningState | undefined,
+): Envelope | undefined => {
+  const [last, wanted] = [signing?.last, slots.at(-1)?.request];
+  if (last === undefined || wanted === undefined) return undefined;
+  const isIt = last.kind === wanted.kind && last.view === wanted.view;
+  return isIt && equalBytes(last.digest, wanted.digest) ? last : undefined;
 };

@@ -280,6 +280,19 @@ test("a Guardian that refuses: its view is given up, and everything is committed
   assert.deepEqual(life.bugs, []);
 });
 
+test("an answer of the Guardian that is lost is given again: no view is lost", async () => {
+  const life = await Life.begin({ files: freshFiles("late") });
+  await life.until(1);
+  life.proving.lost = 2;
+  life.offer(3);
+  await life.anchored(3);
+  await life.shown();
+  assert.equal(life.proving.lost, 0);
+  for (const { header } of life.blocks) assert.equal(header.view, header.height);
+  await life.end();
+  assert.deepEqual(life.bugs, []);
+});
+
 test("scans of the state, and the oldest states are given up", async () => {
   const receipts = new Receipts("", quickCrypto);
   const files = freshFiles("scan");

@@ -72,6 +72,8 @@ export interface Proving {
   now: Receipts;
   /** Whatever is asked for is not signed. */
   refuses?: boolean;
+  /** So many answers of the Guardian are lost after it signed. */
+  lost?: number;
 }
 
 export const signerOf = (session: ChainSigner, log: Proving): SessionSigner => ({
@@ -85,12 +87,15 @@ export const signerOf = (session: ChainSigner, log: Proving): SessionSigner => (
   },
   sign: async (slots) => {
     if (log.refuses === true) throw new OperationError("E_HEADER_REFUSED", "not now");
-    return await session.sign(
+    const envelopes = await session.sign(
       slots.map(({ request, block }) => ({
         request: schema.encode(signerRequest, request),
         header: block === undefined ? new Uint8Array(0) : schema.encode(blockHeader, block.header),
       })),
     );
+    if ((log.lost ?? 0) === 0) return envelopes;
+    log.lost = (log.lost ?? 0) - 1;
+    throw new OperationError("E_RPC_DEADLINE", "too late");
   },
   consistency: async (from, to) => {
     const { tree } = log.now;
