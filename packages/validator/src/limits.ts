@@ -32,8 +32,6 @@ export const chainInputsMax = 64;
 export const listBlocksMax = 100;
 /** Entries that one call scans. */
 export const scanEntriesMax = 1000;
-/** Largest file with a proof that is verified, in characters. */
-export const chainProofCharsMax = 4_194_304;
 /** Evidence is kept at least so long, and for a whole epoch, in milliseconds. */
 export const evidenceWindowMs = 86_400_000;
 /** Bytes of evidence; the oldest goes first when there is more. */

@@ -413,9 +413,9 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
     const done: Block[] = [];
     const asked: MempoolEffect[] = [];
     for (const each of blocks) {
-      const { txs } = this.#pending.get(keyOf(blockHash(this.#provider, each.header))) ?? {
-        txs: [],
-      };
+      const pending = this.#pending.get(keyOf(blockHash(this.#provider, each.header)));
+      assert(pending !== undefined, "what is committed was stored with its transactions");
+      const { txs } = pending;
       const block = blockOf(this.#provider, each, txs);
       this.#execute(block);
       done.push(block);
