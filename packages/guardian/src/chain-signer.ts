@@ -159,9 +159,10 @@ export class ChainSigner {
     return this.#epoch === undefined ? this.#former : undefined;
   }
 
-  /** Undefined before the first epoch. */
+  /** Undefined before the first epoch. What is not durable is not shown: E_HEADER_REFUSED. */
   get signing(): ChainSigning | undefined {
     if (this.#epoch === undefined) return undefined;
+    if (!this.#isStored) throw refused("the session's state is not on the disk yet");
     const { start, signature, signer } = this.#epoch;
     const { state } = signer;
     assert(state !== undefined, "a software anchor keeps its session");

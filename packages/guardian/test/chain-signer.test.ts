@@ -166,6 +166,32 @@ test("the next epoch stands on what was voted for last, and another chain has no
   await again.close();
 });
 
+test("a full disk: what is not durable neither leaves nor is shown, and a vote is given later", async () => {
+  const files = new SimFiles({ seed: "full" });
+  const session = await open(files);
+  const signing = await session.begin(chain);
+  const slot = slotFor(signing, headerOf(signing), "vote");
+  files.setBytesMax(0);
+  await assert.rejects(session.sign([slot]), { code: "E_WAL_FULL" });
+  assert.throws(() => session.signing, refusal);
+  files.setBytesMax(Number.POSITIVE_INFINITY);
+  const [envelope] = await session.sign([slot]);
+  assert.deepEqual(session.signing?.last, envelope);
+  await session.close();
+  const fresh = new SimFiles({ seed: "full" });
+  const other = await open(fresh);
+  fresh.setBytesMax(0);
+  await assert.rejects(other.begin(chain));
+  assert.throws(() => other.signing, refusal, "an epoch that is in memory alone");
+  fresh.setBytesMax(Number.POSITIVE_INFINITY);
+  await assert.rejects(other.sign([slot]), refusal);
+  await other.close();
+  const again = await open(fresh);
+  assert.equal(again.signing, undefined);
+  await again.begin(chain);
+  await again.close();
+});
+
 test("the end at any change of the disk: no slot is signed twice, and what left is remembered", async () => {
   for (let stopAt = 0; ; stopAt++) {
     const files = new SimFiles({ seed: `${stopAt}` });
