@@ -33,7 +33,9 @@ const malformed = (why: string): OperationError =>
 const textsOf = ({ target, args }: ActWant): readonly string[] => {
   if (target !== embedTarget) throw malformed(`${target} is not its to ask for`);
   const decoded = decodeCanonical(args);
-  const { texts } = (decoded.ok ? decoded.value : {}) as { readonly texts?: CanonicalValue };
+  const { texts } = ((decoded.ok ? decoded.value : null) ?? {}) as {
+    readonly texts?: CanonicalValue;
+  };
   if (!Array.isArray(texts)) throw malformed("it names no texts");
   const all = texts as readonly CanonicalValue[];
   const named = all.filter((each) => typeof each === "string");

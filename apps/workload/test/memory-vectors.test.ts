@@ -65,6 +65,9 @@ test("a driver that asks for anything else is refused", async () => {
     wantOf({ texts: [1] }),
     wantOf({ texts: "a" }),
     wantOf({}),
+    wantOf(null),
+    wantOf("texts"),
+    { ...wantOf({}), args: Uint8Array.of(0xff) },
   ];
   for (const want of bad) {
     await assert.rejects(embeddingOf(ends([model]), asking, want)(), {
