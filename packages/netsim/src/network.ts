@@ -456,7 +456,7 @@ export class Network {
         return;
       case "keep":
       case "recall":
-      // The window of evidence is the real host's, on its disk.
+      // No simulated host keeps a window of evidence; its log is tried in `@ioi/validator`.
     }
   }
 
