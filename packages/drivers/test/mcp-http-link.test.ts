@@ -4,10 +4,12 @@ import { test } from "node:test";
 import { addMs, msBetween, OperationError, utf8Encode } from "@ioi/base";
 import type { Client } from "@ioi/host/rpc";
 import { settle, SimClock } from "@ioi/sim";
+import { messageComplaint } from "@ioi/firewall/net";
 import type { McpServer, pb } from "@ioi/wire";
 import type { ActContext } from "../src/core/driver.ts";
 import { openHttpServer } from "../src/mcp/http-link.ts";
 import type { Exchange } from "../src/mcp/server-link.ts";
+import { transportAction } from "../src/mcp/server-start.ts";
 
 const server: McpServer = {
   name: "far",
@@ -219,4 +221,23 @@ test("a redirect to another origin says what a person can do, in text that a she
   await assert.rejects(sentOn("https://u:p@far.example/"), {
     message: /a user or a password|none|no/,
   });
+});
+
+test("what a gate posts beside judged calls is what its action names", () => {
+  const posted = (message: object): readonly unknown[] => {
+    const bytes = utf8Encode(JSON.stringify({ jsonrpc: "2.0", ...message }));
+    const args = transportAction(bytes, server);
+    const complaint = messageComplaint({ version: 1, target: "mcp::call", args, facts: {} }, bytes);
+    return [args.tool, args["arguments"], complaint];
+  };
+  const params = { taskId: "a", _meta: { x: 1 } };
+  const status = { method: "notifications/tasks/status", params };
+  const progress = { method: "notifications/progress", params };
+  assert.deepEqual(posted(status), [`#${status.method}`, { taskId: "a" }, undefined]);
+  assert.deepEqual(posted(progress), [`#${progress.method}`, {}, undefined]);
+  assert.deepEqual(posted({ id: 1, method: "ping" }), ["#ping", {}, undefined]);
+  assert.deepEqual(posted({ id: 1, result: {} }), ["#answer", {}, undefined]);
+  // What cannot be judged names nothing of itself, and stays.
+  const odd = posted({ ...status, params: { "a\u0001": 1 } });
+  assert.deepEqual(odd, [`#${status.method}`, {}, "its parameters are others"]);
 });

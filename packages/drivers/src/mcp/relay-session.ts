@@ -10,7 +10,6 @@ import { OperationError, toHex } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { MessageQueue } from "@ioi/host/rpc";
 import { canonicalJson } from "@ioi/firewall";
-import { answerTool, isKeeping, toolOfMethod } from "@ioi/firewall/net";
 import type { McpServer } from "@ioi/wire";
 import { type ActContext, type ActReport, type ObligationType, refused } from "../core/driver.ts";
 import type { DisposableHandlers, HeldOutput } from "../core/handlers.ts";
@@ -36,6 +35,7 @@ import {
   methodAction,
   type ServerWays,
   startAction,
+  transportAction,
 } from "./server-start.ts";
 
 export type RelayEvent =
@@ -71,19 +71,6 @@ export interface SessionOptions {
 }
 
 const keepsNothing: ReadonlySet<ObligationType> = new Set();
-
-/** What goes over HTTP beside judged calls, named by its method. */
-const transportAction = (bytes: Uint8Array, server: McpServer): CallAction => {
-  const read = readMessage(bytes);
-  if (!read.ok || !("method" in read.value)) return methodAction(server, answerTool);
-  const { method, params } = read.value;
-  const tool = toolOfMethod(method);
-  if (isKeeping(tool)) return methodAction(server, tool);
-  const { _meta: _unjudged, ...given } = params;
-  const args = canonicalJson(given);
-  // What cannot be judged is not sent: egress compares.
-  return methodAction(server, tool, args.ok ? args.value : {});
-};
 
 /** A request of the transport itself that waits for its ticket. */
 interface TransportRequest {

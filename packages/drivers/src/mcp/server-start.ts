@@ -7,12 +7,14 @@
  * asked for.
  */
 import { OperationError } from "@ioi/base";
-import { startTool } from "@ioi/firewall/net";
+import { canonicalJson } from "@ioi/firewall";
+import { answerTool, isKeeping, startTool, toolOfMethod } from "@ioi/firewall/net";
 import type { CanonicalValue, Facts, McpServer } from "@ioi/wire";
 import type { ActContext, ActReport, ObligationType } from "../core/driver.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { WayOutSum } from "../way-out/way-out.ts";
 import { nothingLeft } from "../net/egress-client.ts";
+import { readMessage } from "./messages.ts";
 import type { Exchange, ServerEvents, ServerLink } from "./server-link.ts";
 
 export interface CallAction {
@@ -29,6 +31,19 @@ export const methodAction = (
   tool: string,
   args: CanonicalValue = {},
 ): CallAction => ({ server: name, tool, arguments: args, definition: identity });
+
+/** What goes over HTTP beside judged calls, named by its method. */
+export const transportAction = (bytes: Uint8Array, server: McpServer): CallAction => {
+  const read = readMessage(bytes);
+  if (!read.ok || !("method" in read.value)) return methodAction(server, answerTool);
+  const { method, params } = read.value;
+  const tool = toolOfMethod(method);
+  if (isKeeping(tool)) return methodAction(server, tool);
+  const { _meta: _unjudged, ...given } = params;
+  const args = canonicalJson(given);
+  // What cannot be judged is not sent: egress compares.
+  return methodAction(server, tool, args.ok ? args.value : {});
+};
 
 export const startAction = (server: McpServer): CallAction => methodAction(server, startTool);
 
