@@ -8,7 +8,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { SeededRandom } from "@ioi/base";
+import { SeededRandom, utf8Encode } from "@ioi/base";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
 import { wasmSource } from "@ioi/host/wasm";
@@ -38,7 +38,10 @@ import {
   segmentHeadBytes,
   segmentKindOf,
 } from "../src/layout.ts";
+import { wordTailBytesMax } from "../src/limits.ts";
 import { parameters as parametersSchema } from "../src/messages.ts";
+import { textHashBytes } from "../src/substrate/text-hashes.ts";
+import { lexOf } from "../src/substrate/word-store.ts";
 import { encodeVectors } from "../src/vectors.ts";
 import { bytesOf, placeOn } from "./support.ts";
 
@@ -57,6 +60,9 @@ const open = (place: Place, mode: "read" | "write" = "write"): Promise<Substrate
 
 const secret = "the xylophonist hid it under the harbour";
 const textOf = (n: number): string => `note ${n} of ordinary things`;
+
+const nothing = [false, false, false, false];
+const all = [true, true, true, true];
 
 /** All that the keys in a file open, held or dropped, and the seed of its quantiser. */
 const openedWith = (bytes: Uint8Array): { readonly plain: Buffer; readonly seed: Uint8Array } => {
@@ -94,13 +100,14 @@ const openedWith = (bytes: Uint8Array): { readonly plain: Buffer; readonly seed:
   return { plain: Buffer.concat(plain), seed: index.quantiserSeed };
 };
 
-/** What is found of the secret: its text, a word of it, the bytes of its vector. */
+/** What is found of the secret: its text, a word of it, the beginning of its hash, the bytes of its vector. */
 const found = async (place: Place): Promise<readonly boolean[]> => {
   const { plain, seed } = openedWith(await bytesOf(place));
   const components = new Quantiser(nodeCrypto, dimension, seed).components(vectorOf(secret));
   assert.ok(components.ok);
   const packed = encodeVectors(dimension, [components.value]).subarray(3);
-  return [plain.includes(secret), plain.includes("xylophon"), plain.includes(packed)];
+  const hash = nodeCrypto.sha256(utf8Encode(secret)).subarray(0, textHashBytes);
+  return [secret, "xylophon", hash, packed].map((part) => plain.includes(part));
 };
 
 test("nothing that any key in the file opens holds what was forgotten", async () => {
@@ -119,20 +126,54 @@ test("nothing that any key in the file opens holds what was forgotten", async ()
     await substrate.remember([{ text: textOf(71), origin: { kind: "user", from: "" } }]);
     await substrate.save();
   }
-  assert.deepEqual(await found(place), [true, true, true], "the control: found before");
+  assert.deepEqual(await found(place), all, "the control: found before");
   {
     await using substrate = await open(place);
     await substrate.forget([id]);
   }
-  assert.deepEqual(await found(place), [false, false, false]);
+  assert.deepEqual(await found(place), nothing);
   {
     await using substrate = await open(place);
     await substrate.save();
     assert.equal((await substrate.audit()).ok, true);
   }
-  assert.deepEqual(await found(place), [false, false, false], "nor after the next snapshot");
+  assert.deepEqual(await found(place), nothing, "nor after the next snapshot");
   await compactSubstrate(place, { type: "open" }, { embedder, kernel });
-  assert.deepEqual(await found(place), [false, false, false], "nor in a compacted file");
+  assert.deepEqual(await found(place), nothing, "nor in a compacted file");
+});
+
+test("what is forgotten is in no segment of words that is damaged, or still to be written", async () => {
+  const place = placeOn(new SimFiles({ seed: "forget words" }), "forget");
+  await createSubstrate(place, { slot: { type: "open" }, embedder, efConstruction: 20 });
+  const said = (text: string) => ({ text, origin: { kind: "user", from: "" } });
+  const rare = (n: number): string =>
+    Array.from({ length: 4000 }, (_, word) => `q${n * 4000 + word}z`).join(" ");
+  {
+    await using substrate = await open(place);
+    await substrate.remember([said(textOf(0)), said(secret)]);
+    // More words than stay in memory, if the segment that they lie in is made again.
+    const texts = Math.ceil(wordTailBytesMax / (4000 * 160));
+    await substrate.remember(Array.from({ length: texts + 2 }, (_, n) => said(rare(n))));
+    await substrate.save();
+  }
+  assert.deepEqual(await found(place), all, "the control: found before");
+  {
+    await using substrate = await open(place, "read");
+    const [lex] = lexOf(substrate.file);
+    const handle = await place.files.open(place.path, "write");
+    const at = (lex?.parts[0]?.offset ?? 0) + segmentHeadBytes;
+    const [byte = 0] = await handle.read(at, 1);
+    await handle.write(at, Uint8Array.of(byte ^ 1));
+    await handle.close();
+  }
+  {
+    await using substrate = await open(place);
+    await substrate.forget([1]);
+    assert.deepEqual(await found(place), nothing);
+    await substrate.save();
+    assert.equal((await substrate.audit()).ok, true);
+  }
+  assert.deepEqual(await found(place), nothing, "nor after the next snapshot");
 });
 
 test("a file that is opened to read is not written to, whatever is asked of it", async () => {
