@@ -2,7 +2,7 @@
 // Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { equalBytes, SeededRandom, utf8Encode } from "@ioi/base";
+import { equalBytes, SeededRandom, unwrap, utf8Encode } from "@ioi/base";
 import {
   jellyfish,
   jellyfishCut,
@@ -10,6 +10,7 @@ import {
   jellyfishParts,
   MemoryStore,
 } from "@ioi/state";
+import { schema } from "@ioi/wire";
 import { hashing } from "./support.ts";
 
 const treeOf = (count: number, random: SeededRandom) => {
@@ -79,4 +80,26 @@ test("a list or a part that was changed anywhere, cut or mixed up is not taken",
     assert.ok(!checks.holds(index, hash, new Uint8Array()).ok);
   }
   assert.ok(!jellyfishParts(hashing, 3).partsOf(view.root, manifest).ok, "of another depth");
+});
+
+test("a part that is called empty has no hash that somebody could fill", (t) => {
+  t.diagnostic(`seed ${seed}`);
+  const random = new SeededRandom(seed);
+  const listed = schema.array(
+    schema.record({ hash: schema.bytes(32), leaves: schema.int(0, 2) }),
+    16,
+  );
+  const listOf = (manifest: Uint8Array) => unwrap(schema.decode(listed, manifest), "a list");
+  const checks = jellyfishParts(hashing, 4);
+  const view = treeOf(1, random);
+  const honest = listOf(jellyfishCut(hashing, 4, view).manifest);
+  assert.ok(checks.partsOf(view.root, schema.encode(listed, honest)).ok, "the control");
+  // One leaf more, hidden in each part that is empty.
+  const lie = listOf(jellyfishCut(hashing, 4, treeOf(1, random)).manifest);
+  const hash = lie.find(({ leaves }) => leaves === 1)?.hash ?? new Uint8Array(32);
+  for (const [at, { leaves }] of honest.entries()) {
+    if (leaves > 0) continue;
+    const filled = schema.encode(listed, honest.with(at, { hash, leaves: 0 }));
+    assert.ok(!checks.partsOf(view.root, filled).ok, `part ${at}`);
+  }
 });

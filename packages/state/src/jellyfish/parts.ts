@@ -92,6 +92,11 @@ export const jellyfishParts = (hashing: Hashing, depth: number) => {
       const decoded = schema.decode(manifestSchema, manifest);
       if (!decoded.ok) return invalid(`the list is malformed: ${decoded.error.message}`);
       if (decoded.value.length !== 2 ** depth) return invalid("not all parts are listed");
+      // No root covers it, so it would be whatever fits that.
+      const isFilled = decoded.value.some(
+        ({ hash, leaves }) => leaves === 0 && !equalBytes(hash, placeholder),
+      );
+      if (isFilled) return invalid("a part that is empty has a hash");
       let level: readonly Subtree[] = decoded.value;
       while (level.length > 1) {
         level = Array.from({ length: level.length / 2 }, (_, i) =>
