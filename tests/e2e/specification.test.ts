@@ -16,10 +16,7 @@ const specifications = [
   {
     file: "signing.qnt",
     main: "regressions",
-    tests: [
-      ...["commitTest", "t13Test", "t15HeldTest", "t15Test", "t1HeldTest", "t1Test"],
-      ...["t2HeldTest", "t2Test"],
-    ],
+    tests: "commitTest t13Test t15HeldTest t15Test t1HeldTest t1Test t2HeldTest t2Test".split(" "),
   },
   {
     file: "epochs.qnt",

@@ -66,6 +66,19 @@ const passing: ReadonlySet<string> = new Set([
   "E_EGRESS_TIMEOUT",
 ]);
 
+/** `ReadableStream.from`, which browsers' types do not know yet. */
+const streamOf = (blocks: AsyncIterable<Uint8Array>): ReadableStream => {
+  const reader = blocks[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      const next = await reader.next();
+      if (next.done === true) controller.close();
+      else controller.enqueue(next.value);
+    },
+    cancel: async () => void (await reader.return?.()),
+  });
+};
+
 /** Text of a stranger in one line of ours. */
 export const strangersWords = (text: string): string =>
   text
@@ -233,7 +246,7 @@ export class Exchange {
       const message = `the model's server answers with ${strangersWords(type) || "no content type"}`;
       throw this.#fail({ code: "E_MODEL_MALFORMED", message, retryable: false });
     }
-    return new Response(ReadableStream.from(blocks), {
+    return new Response(streamOf(blocks), {
       status: 200,
       headers: { "content-type": "text/event-stream" },
     });
