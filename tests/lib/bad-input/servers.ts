@@ -78,7 +78,42 @@ const lies: readonly string[] = [
   `{"jsonrpc":"2.0","method":"x","params":{"a":"${"y".repeat(5_000_000)}"}}`,
 ];
 
+/** What the third request of a client, a call, is answered: text that holds these bytes. */
+const saying = (hex: string): { readonly hex: string } => {
+  const around = '{"jsonrpc":"2.0","id":"c3","result":{"content":[{"type":"text","text":"X"}]}}';
+  const [before = "", after = ""] = around
+    .split("X")
+    .map((text) => Buffer.from(text).toString("hex"));
+  return { hex: `${before}${hex}${after}` };
+};
+
+/** Of nothing, cut short, overlong, half a surrogate pair, above Unicode, and of UTF-16. */
+const notUtf8: readonly string[] = ["ff", "80", "e282", "c0af", "eda080", "f4908080", "fffe6100"];
+
 export const serverCases: readonly BadInputCase[] = [
+  {
+    id: "mcp-server-that-is-no-utf-8",
+    run: async () => {
+      const server = await serverOf("bytes", { tools: [tool("raw")], raw: notUtf8.map(saying) });
+      const called = async (): Promise<readonly [string, number]> => {
+        await using client = await server.open();
+        await client.request("tools/list");
+        const answer = await client.call("raw");
+        client.end();
+        // Whole, for what was told of them comes beside the answer.
+        await client.exited;
+        return [answer, client.stderr.match(/fault server/g)?.length ?? 0];
+      };
+      const [answer, faults] = await called();
+      server.set({ tools: [tool("raw")], raw: [saying("c3a4")] });
+      const [control] = await called();
+      return all(
+        ["no answer that is none", answer === "after", answer],
+        [`${notUtf8.length} faults are told`, faults === notUtf8.length, `${faults} faults`],
+        ["one that is comes", control === "\u00e4", control],
+      );
+    },
+  },
   {
     id: "mcp-server-that-lies",
     run: async () => {
