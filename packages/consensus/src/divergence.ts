@@ -1,6 +1,6 @@
 /**
  * Divergence: pairs of envelopes that no sound Guardian signs (K1 to K8), proofs of it, and the finder
- * K9, which is no verdict. Specification: specs/consensus, K1 to K9.
+ * K9, which is no verdict. Specification: specs/consensus, K1 to K10.
  *
  * Nobody is convicted for an identical envelope that was sent twice, for an invalid block, for another
  * state root, or for having voted for what lost. Invariant: no sequence of requests to a sound Guardian
@@ -26,7 +26,7 @@ import {
   signedBytes,
   traceAfter,
 } from "./objects.ts";
-import { verifyRegistration } from "./validators.ts";
+import { type ValidatorSet, verifyRegistration } from "./validators.ts";
 
 export type DivergenceError = Rejection<"E_CONSENSUS_DIVERGENCE">;
 
@@ -139,8 +139,32 @@ export const leaseProofOf = (
 export const divergenceId = (hashing: Hashing, proof: DivergenceProof): Uint8Array =>
   domainHash(hashing, domains.divergence, schema.encode(divergenceProof, proof));
 
-/** K7 evicts and is paid for; everything else also stops the fast mode. */
-export const tripsSwitch = (kind: DivergenceKind): boolean => kind !== "K7";
+/** K10. A test may take one out, to see what it is for. */
+export type SanctionRule = "K10-epoch" | "K10-power";
+
+/**
+ * What a proof that was verified leads to: the fast mode ends, or the offender pays and the chain goes on,
+ * since its session outlived its lease only (K7), its epoch is long over, or it decides nothing any more.
+ */
+export type Sanction =
+  | { readonly type: "freeze" }
+  | { readonly type: "slash"; readonly reason: "lease" | "epoch" | "power" };
+
+/** K10, for a host in the epoch that `now` is of. */
+export const sanctionOf = (
+  { kind, registration: { epoch, entry } }: DivergenceProof,
+  now: { readonly context: { readonly epoch: ConsensusEpoch }; readonly set: ValidatorSet },
+  without?: ReadonlySet<string>,
+): Sanction => {
+  if (kind === "K7") return { type: "slash", reason: "lease" };
+  const current = now.context.epoch.number;
+  const isRecent = epoch.number === current || epoch.number === current - 1n;
+  if (!isRecent && without?.has("K10-epoch") !== true) return { type: "slash", reason: "epoch" };
+  // Nobody is in a set without power.
+  const hasPower = now.set.indexOf(entry.gid) !== undefined;
+  if (!hasPower && without?.has("K10-power") !== true) return { type: "slash", reason: "power" };
+  return { type: "freeze" };
+};
 
 /** What the verifier trusts: the chain, and the hash of the set of each epoch that it knows. */
 export interface TrustedSets {

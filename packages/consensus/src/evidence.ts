@@ -5,13 +5,21 @@
  *
  * What is older than memory reaches is looked for in what was kept (R8), by whoever keeps it.
  *
- * Invariants: one proof for a Guardian and epoch; an envelope that arrives again finds nothing; what comes
+ * Invariants: one proof for a Guardian and epoch, and one of K7 beside it; an envelope that arrives again finds nothing; what comes
  * from a disk is not believed: nobody is convicted by it before its signature was checked.
  * Bounds: `envelopesPerGuardianMax` newest envelopes of each; proofs by strangers and questions for what
  * was kept up to `divergenceChecksMax` a window, each.
  */
 import { err, ok, type Rejection, type Result } from "@ioi/base";
-import type { CommitCert, DivergenceProof, Envelope, EnvelopeKind, QuorumCert } from "@ioi/wire";
+import type {
+  CommitCert,
+  ConsensusEpoch,
+  DivergenceKind,
+  DivergenceProof,
+  Envelope,
+  EnvelopeKind,
+  QuorumCert,
+} from "@ioi/wire";
 import type { Judge } from "./certificates.ts";
 import {
   type DivergenceError,
@@ -77,6 +85,10 @@ export type Observed =
 
 const nothing: Observed = { type: "nothing" };
 
+/** K7 stops no chain (K10), so it must not stand in the way of what does. */
+const caseKey = (gid: Uint8Array, epoch: ConsensusEpoch, kind?: DivergenceKind): string =>
+  `${keyOf(gid)} ${epoch.number}${kind === "K7" ? " K7" : ""}`;
+
 export class Evidence {
   readonly #judge: Judge;
   readonly #trails = new Map<number, Trail>();
@@ -98,7 +110,7 @@ export class Evidence {
     }
   }
 
-  /** Guardians of this epoch against which there is a proof, by gid in hex. */
+  /** What there is a proof of: a Guardian in an epoch. */
   get convicted(): ReadonlySet<string> {
     return this.#convicted;
   }
@@ -111,7 +123,7 @@ export class Evidence {
 
   /** Of an envelope that was verified to be by `voter`. */
   take(envelope: Envelope, voter: number, nowMs: number): Observed {
-    if (this.#convicted.has(keyOf(envelope.gid))) return nothing;
+    if (this.#convicted.has(this.#case(envelope))) return nothing;
     const trail = this.#trail(voter);
     const { byCounter } = trail;
     const at = lowerBound(byCounter, envelope.counter);
@@ -136,12 +148,12 @@ export class Evidence {
     voter: number,
     rivals: Iterable<Envelope | undefined>,
   ): DivergenceProof | undefined {
-    const gid = keyOf(envelope.gid);
-    if (this.#convicted.has(gid)) return undefined;
+    const own = this.#case(envelope);
+    if (this.#convicted.has(own)) return undefined;
     for (const rival of rivals) {
       const proof = rival === undefined ? undefined : this.#proof(voter, rival, envelope);
       if (rival === undefined || proof === undefined || !this.#isReal(rival)) continue;
-      this.#convicted.add(gid);
+      this.#convicted.add(own);
       return proof;
     }
     return undefined;
@@ -161,14 +173,15 @@ export class Evidence {
     sets: TrustedSets,
     nowMs: number,
   ): Result<DivergenceProof | undefined, DivergenceError | Rejection<"E_CONSENSUS_LIMIT">> {
-    const gid = keyOf(proof.registration.entry.gid);
-    if (this.#convicted.has(gid)) return ok(undefined);
+    const { entry, epoch } = proof.registration;
+    const own = caseKey(entry.gid, epoch, proof.kind);
+    if (this.#convicted.has(own)) return ok(undefined);
     if (!this.#checks.allows(nowMs)) {
       return err({ code: "E_CONSENSUS_LIMIT", message: "too many proofs at once" });
     }
     const verdict = verifyDivergence(this.#judge.provider, sets, proof);
     if (!verdict.ok) return verdict;
-    this.#convicted.add(gid);
+    this.#convicted.add(own);
     return ok(proof);
   }
 
@@ -185,12 +198,12 @@ export class Evidence {
     const proofs: DivergenceProof[] = [];
     for (const qc of [commit.blockQc, commit.childQc]) {
       for (const { voter, envelope } of this.#judge.votesOf(qc)) {
-        const gid = keyOf(envelope.gid);
+        const own = this.#case(envelope);
         const rival = rivals.get(voter);
-        if (rival === undefined || this.#convicted.has(gid)) continue;
+        if (rival === undefined || this.#convicted.has(own)) continue;
         const proof = this.#proof(voter, rival, envelope);
         if (proof === undefined) continue;
-        this.#convicted.add(gid);
+        this.#convicted.add(own);
         proofs.push(proof);
       }
     }
@@ -202,6 +215,11 @@ export class Evidence {
     if (kind === undefined) return undefined;
     const { set, context } = this.#judge;
     return proofOf(kind, set.registration(voter, context.epoch), one, other);
+  }
+
+  /** Of a pair in its own epoch. */
+  #case({ gid }: Envelope): string {
+    return caseKey(gid, this.#judge.context.epoch);
   }
 
   #isReal(envelope: Envelope): boolean {

@@ -47,7 +47,7 @@ export class Bench {
     options: Partial<EngineOptions> = {},
     provider: TestProvider = twin,
   ) {
-    this.committee = new Committee(members, provider);
+    this.committee = new Committee(members, provider, options.judge);
     this.judge = this.committee.judge;
     this.schedule = new Schedule(twin, named("schedule"), this.judge.set);
     this.#without = new Set(without);

@@ -10,11 +10,13 @@ import type {
   CertifiedRef,
   CommitCert,
   ConsensusEpoch,
+  DivergenceProof,
   Envelope,
   QuorumCert,
   ValidatorEntry,
 } from "@ioi/wire";
 import { type Anchor, anchorCert, Judge, type JudgeRule, quorumCertOf } from "./certificates.ts";
+import { proofOf } from "./divergence.ts";
 import {
   Guardian,
   type GuardianRequest,
@@ -149,6 +151,19 @@ export class Signer {
     return this.must(timeoutRequest(view, seen));
   }
 }
+
+/** The owner of a Guardian runs it twice, and each votes for another block in the judge's first view. */
+export const doubleVote = (judge: Judge, who: Member): DivergenceProof => {
+  const { anchor, context, set } = judge;
+  const [one, other] = [1, 2].map((tag) => {
+    const justify = anchorCert(context, anchor);
+    const over = { payloadRoot: digestOf(tag) };
+    return new Signer(judge, who).vote(blockOn(judge, anchor, justify, anchor.view + 1n, over));
+  });
+  const index = set.indexOf(who.entry.gid);
+  assert(one !== undefined && other !== undefined && index !== undefined, "it is in the set");
+  return proofOf("K1", set.registration(index, context.epoch), one, other);
+};
 
 export const nothing: CertifiedRef = { view: 0n, digest: zeroHash };
 

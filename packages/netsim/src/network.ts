@@ -443,7 +443,7 @@ export class Network {
         node.strengthen(effect.cert.block.height, effect.strength.power);
         return;
       case "divergence":
-        node.proofs.push(effect.proof);
+        node.proved(effect);
         if (this.options.epochBlocks !== undefined && effect.proof.kind === "K7") {
           this.change({ type: "evict", proof: effect.proof });
         }

@@ -6,6 +6,7 @@ import {
   Course,
   type EndedEpoch,
   type Engine,
+  type EngineEffect,
   gradeOf,
   type HostRule,
   type Judge,
@@ -55,6 +56,8 @@ export class SimNode implements SyncSource {
   /** Power of broken Guardians that each commit survives, less than 0: none at all. */
   readonly promises: bigint[] = [];
   readonly proofs: DivergenceProof[] = [];
+  /** How many of them stop the chain (K10). */
+  freezes = 0;
   readonly store = new Map<string, ConsensusBlock>();
   /** Blocks that wait to be voted for, for their batches or for a state; true: the epoch is over. */
   readonly judging = new Map<
@@ -152,6 +155,11 @@ export class SimNode implements SyncSource {
     this.root = effect.root;
     this.rootQc = effect.cert.blockQc;
     this.ending = effect.epochCert;
+  }
+
+  proved({ proof, sanction }: Extract<EngineEffect, { type: "divergence" }>): void {
+    this.proofs.push(proof);
+    if (sanction.type === "freeze") this.freezes += 1;
   }
 
   strengthen(height: bigint, power: bigint): void {

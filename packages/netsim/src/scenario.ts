@@ -195,7 +195,7 @@ export const runScenario = async (options: ScenarioOptions): Promise<Outcome> =>
   const brokenPower = broken.reduce((sum, index) => sum + (powers[index] ?? 0n), 0n);
   const violations = [...checkSafety(network, brokenPower)];
   const { of, isQuorum, boundMs: withinMs } = goingOn(network, plan);
-  const isStopped = (): boolean => network.proofs.some(({ kind }) => kind !== "K7");
+  const isStopped = (): boolean => network.nodes.some(({ freezes }) => freezes > 0);
   if (isQuorum && broken.length === 0) {
     violations.push(...(await checkLiveness(network, { blocks: 4, boundMs: withinMs, of })));
   } else await network.run(broken.length > 0 ? 12_000 : 0, isStopped);

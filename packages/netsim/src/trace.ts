@@ -108,8 +108,12 @@ export const effectLine = (effect: EngineEffect): string | undefined => {
       return `strengthens ${effect.cert.block.height} to ${effect.strength.power}`;
     case "guarded":
       return `asked about ${effect.height}: ${effect.verdict}, OK by ${effect.power}`;
-    case "divergence":
-      return `convicts ${effect.proof.registration.index} by ${effect.proof.kind}`;
+    case "divergence": {
+      const { proof, sanction } = effect;
+      const { index, epoch } = proof.registration;
+      const paid = sanction.type === "slash" ? `, only to be slashed: ${sanction.reason}` : "";
+      return `convicts ${index} of epoch ${epoch.number} by ${proof.kind}${paid}`;
+    }
     case "refused":
       return `refuses ${effect.from}: ${effect.error.code}`;
     case "broadcast":

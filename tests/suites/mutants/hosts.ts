@@ -1,6 +1,6 @@
 /** Hosts without a rule: the chain stops, or their Guardians fall silent. */
 import { type HostRule, lastViewOf, nextTenureStart, tenureOf, tenureViews } from "@ioi/consensus";
-import { digestOf, member, twin } from "@ioi/consensus/testing";
+import { chain, digestOf, doubleVote, judgeOf, member, twin } from "@ioi/consensus/testing";
 import { Bench, held, requestsIn, typesOf } from "@ioi/consensus/testing-bench";
 import { calm, checkLiveness, Network, runTwoFaced } from "@ioi/netsim";
 import type { Mutant } from "./mutant.ts";
@@ -55,6 +55,23 @@ const guarded = async (lacks: readonly HostRule[]): Promise<string | undefined> 
     if (wrong !== undefined) return wrong.message;
   }
   return undefined;
+};
+
+/** A host in its third epoch is told of an offence that no longer decides anything. */
+const frozen = (lacks: readonly HostRule[], epoch: bigint, isGone: boolean) => {
+  const all = ["a", "b", "c", "d"].map((name) => member(name, 1n));
+  const gone = member("gone", 1n);
+  const judgeAt = (number: bigint) =>
+    judgeOf(number < 2n ? [...all, gone] : all, twin, { epoch: number });
+  const sets = {
+    chain,
+    setOf: ({ number }: { readonly number: bigint }) => judgeAt(number).set.hash,
+  };
+  const bench = new Bench(lacks, { judge: judgeAt(2n), sets });
+  const proof = doubleVote(judgeAt(epoch), isGone ? gone : bench.member(1));
+  const heard = bench.hear({ type: "divergence", proof });
+  if (!typesOf(heard).includes("divergence")) return "the proof is lost";
+  return bench.engine.isStopped ? "the chain stops for who decides nothing any more" : undefined;
 };
 
 const kindsOf = (requests: ReturnType<typeof requestsIn>): readonly string[] =>
@@ -114,6 +131,8 @@ export const hostMutants: readonly Mutant[] = [
   ),
   mutant("R5-tenure", stalled),
   mutant("R6-distinct", stalled),
+  mutant("K10-epoch", (lacks) => frozen(lacks, 0n, false)),
+  mutant("K10-power", (lacks) => frozen(lacks, 1n, true)),
   mutant("GS2-votes", guarded),
   mutant("GS5-wait", guarded),
   mutant("R7-resend", async (lacks) => {

@@ -142,6 +142,8 @@ export const regressions: readonly Regression[] = [
   t7,
   byRule("T8", "V1-context"),
   t9,
+  byRule("T9", "K10-epoch"),
+  byRule("T9", "K10-power"),
   t10,
   forks("T11", t11, "G1-lock"),
   forks("T13", t13, "G1-lock"),

@@ -8,7 +8,7 @@
 import { equalBytes, ok, type Rejection, type Result } from "@ioi/base";
 import type { ConsensusBlock, DivergenceProof, Envelope, QuorumCert } from "@ioi/wire";
 import { type ConsensusError, type Judge, refuse, type Signed } from "../certificates.ts";
-import { type DivergenceError, divergenceId, tripsSwitch } from "../divergence.ts";
+import { type DivergenceError, divergenceId, sanctionOf } from "../divergence.ts";
 import { type Strength, stronger } from "../grades.ts";
 import { Evidence } from "../evidence.ts";
 import { quorumCertHash } from "../objects.ts";
@@ -183,9 +183,12 @@ export class Knowledge {
   }
 
   #convict(proof: DivergenceProof): void {
-    this.#out.emit({ type: "divergence", proof });
+    const sanction = sanctionOf(proof, this.#judge, this.#options.without);
+    this.#out.emit({ type: "divergence", proof, sanction });
     this.#out.emit({ type: "broadcast", message: { type: "divergence", proof } });
-    if (tripsSwitch(proof.kind)) this.#conviction ??= divergenceId(this.#judge.provider, proof);
+    if (sanction.type === "freeze") {
+      this.#conviction ??= divergenceId(this.#judge.provider, proof);
+    }
   }
 
   #want(digest: Uint8Array, from: number): void {

@@ -15,7 +15,7 @@ import type {
   TimeoutCert,
 } from "@ioi/wire";
 import type { Judge } from "../certificates.ts";
-import type { TrustedSets } from "../divergence.ts";
+import type { Sanction, SanctionRule, TrustedSets } from "../divergence.ts";
 import type { Strength } from "../grades.ts";
 import type { GuardianRequest } from "../guardian.ts";
 import type { GivenLeaders } from "../schedule.ts";
@@ -101,7 +101,8 @@ export type EngineEffect =
   | { readonly type: "keep"; readonly envelope: Envelope }
   /** It is older than memory reaches: what was kept next to it is wanted. */
   | { readonly type: "recall"; readonly envelope: Envelope }
-  | { readonly type: "divergence"; readonly proof: DivergenceProof }
+  /** K10: the engine signs nothing more but its freeze; or it goes on, and the offender is to pay. */
+  | { readonly type: "divergence"; readonly proof: DivergenceProof; readonly sanction: Sanction }
   /** Nothing was changed; its sender is at fault, or late. */
   | { readonly type: "refused"; readonly from: number; readonly error: Rejection };
 
@@ -119,7 +120,8 @@ export type HostRule =
   | "GS2-votes"
   | "GS2-older"
   | "GS5-wait"
-  | "E1-wait";
+  | "E1-wait"
+  | SanctionRule;
 
 export interface EngineOptions {
   readonly judge: Judge;
