@@ -119,11 +119,14 @@ const groupsOf = (session: SessionContext): readonly string[] =>
 /** What the ask about a tool is for whose group nobody said. */
 export const undescribed = "undescribed";
 
-/** One tool of one server, as asks name it: an answer for a session is for no other one. */
+/**
+ * One tool of one server, as asks name it: an answer for a session is for no other one. What ends a
+ * server's name, or begins a shortened one, stands in none as it is.
+ */
 export const toolAskName = ({ server, tool }: ToolCall, hashing: Hashing): string => {
-  const name = `${server}/${tool}`;
+  const name = `${server.replaceAll(/[%/#]/g, (char) => encodeURIComponent(char))}/${tool}`;
   if (name.length <= askIdCharsMax) return name;
-  return `${name.slice(0, 90)}#${toHex(hashing.sha256(utf8Encode(name))).slice(0, 32)}`;
+  return `#${toHex(hashing.sha256(utf8Encode(name))).slice(0, 32)}/${name.slice(0, 90)}`;
 };
 
 /** A consequential call outside the groups of the person's words asks. */
