@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { layOutFormat1, receiptsInFixture, sessionsInFixture } from "../fixtures/data-format-1.ts";
+import { layOutFormat2 } from "../fixtures/data-format-2.ts";
 import { ioi, Scratch, TestKernel } from "../lib/kernel.ts";
 import "./compile-cache.ts";
 import { treeOf } from "./support.ts";
@@ -133,6 +134,31 @@ test("nothing that was signed is taken back: an older copy is refused, a newer o
   const { previous } = forward.json as { readonly previous: string };
   assert.equal(fs.existsSync(path.join(previous, "FORMAT")), true);
   assert.equal(await sizeOf(older), await sizeOf(data));
+});
+
+test("a chain that began anew since, or is of the version before, is no reason to refuse a newer copy", async () => {
+  const newer = scratch.at("anew");
+  layOutFormat2(newer);
+  const former = scratch.at("former");
+  layOutFormat2(former);
+  await run(newer, "/stat a.txt");
+  const phrase = ["--passphrase-file", scratch.at("phrase")];
+  const one = scratch.at("anew-1.backup");
+  assert.equal((await ioi(["backup", one, "--data", newer, ...phrase])).code, 0);
+  const session = path.join(newer, "guardian/session.log");
+  const saltOf = () => fs.readFileSync(session).subarray(0, 32).toString("hex");
+  const before = saltOf();
+  assert.equal((await ioi(["chain", "reset", "--data", newer])).code, 0);
+  await run(newer, "/stat a.txt");
+  assert.notEqual(saltOf(), before, "control: the session's log is another");
+  const two = scratch.at("anew-2.backup");
+  assert.equal((await ioi(["backup", two, "--data", newer, ...phrase])).code, 0);
+  for (const copy of [one, two]) {
+    const { code: exit, stderr } = await restore(copy, former, "--onto");
+    assert.equal(exit, 0, stderr);
+  }
+  const back = await restore(one, former, "--onto");
+  assert.deepEqual([back.code, code(back)], [5, "E_RESTORE_ROLLBACK"]);
 });
 
 test("a folder of a newer version is refused, and nothing is written", async () => {

@@ -2,8 +2,7 @@
  * The session that votes for the local chain: rules G1 to G5 and A1 to A3 of specs/consensus, with the
  * software anchor. The identity signs the start of each epoch, so that its key vouches for the session's.
  *
- * `session.log` begins with the epoch's start and its signature; every further record is the whole state,
- * durable before an answer leaves, so that a restart is exact. There is no rollback protection: the newest
+ * Its state is in `session.log`, durable before an answer leaves, so that a restart is exact. There is no rollback protection: the newest
  * record is whatever stands in the folder. The session's key is derived from the key store's secret.
  *
  * Invariants: whoever orders does not choose what an epoch stands on: an epoch begins at the header that
@@ -45,31 +44,10 @@ import {
 import { type FormerHeader, readFormerHeader, retireFormerHeaders } from "./former-headers.ts";
 import type { GuardianKeys } from "./keys.ts";
 import { chainRequestsMax, headerBytesMax, sessionRecordsMax } from "./limits.ts";
+import { sessionPath, startRecord, startSchema, stateRecord, stateSchema } from "./session-log.ts";
 
-const logPath = "session.log";
 /** The log that is to take the place of the one before. */
 const nextPath = "session.next";
-const startRecord = 1;
-const stateRecord = 2;
-
-const startSchema = schema.record({
-  version: schema.int(1, 1),
-  /** What the session's key is derived from. */
-  nonce: schema.bytes(32),
-  /** A canonical `consensusStart`. */
-  start: schema.bytes(undefined, 16_384),
-  signature: schema.bytes(undefined, 8192),
-});
-
-const stateSchema = schema.record({
-  version: schema.int(1, 1),
-  counter: schema.u64,
-  leaseEnd: schema.u64,
-  /** A canonical `guardianSeal`. */
-  seal: schema.optional(schema.bytes(undefined, 8192)),
-  /** Canonical, of the last block that was voted for in this epoch. */
-  header: schema.optional(schema.bytes(undefined, headerBytesMax)),
-});
 
 const repairHint =
   "restore guardian/ from its newest backup: without it a view could be signed twice";
@@ -134,7 +112,7 @@ export class ChainSigner {
   static async open(options: ChainSignerOptions): Promise<ChainSigner> {
     const { files } = options;
     if ((await files.stat(nextPath)) !== undefined) await files.remove(nextPath);
-    const wal = await ChainSigner.#openWal(options, logPath);
+    const wal = await ChainSigner.#openWal(options, sessionPath);
     try {
       const former = await readFormerHeader(options);
       const signer = new ChainSigner(options, wal, former);
@@ -288,17 +266,17 @@ export class ChainSigner {
     } finally {
       await next.close();
     }
-    await files.rename(nextPath, logPath);
+    await files.rename(nextPath, sessionPath);
     await files.syncDirectory("");
     const full = this.#wal;
-    this.#wal = await ChainSigner.#openWal(this.#options, logPath);
+    this.#wal = await ChainSigner.#openWal(this.#options, sessionPath);
     await full.close();
   }
 
   /** Of what stands in the log; a boot is counted before anything is signed. */
   async #resume(): Promise<void> {
     const damaged = (message: string): OperationError =>
-      new OperationError("E_WAL_CORRUPT", `${logPath}: ${message}`, { next: repairHint });
+      new OperationError("E_WAL_CORRUPT", `${sessionPath}: ${message}`, { next: repairHint });
     const first = await this.#record(0);
     const began = schema.decode(startSchema, first?.payload ?? new Uint8Array(0));
     if (first?.type !== startRecord || !began.ok) throw damaged("it does not begin with a start");

@@ -9,7 +9,7 @@ import { openWal } from "@ioi/storage";
 import { type ChainHeader, chainHeader, schema } from "@ioi/wire";
 import { headerBytesMax } from "./limits.ts";
 
-const formerPath = "headers.log";
+export const formerHeadersPath = "headers.log";
 export const keptHeadersPath = "headers.log.format-1";
 
 const signedRecord = 1;
@@ -37,9 +37,9 @@ export const readFormerHeader = async ({
   random,
   provider,
 }: Place & { readonly provider: CryptoProvider }): Promise<FormerHeader | undefined> => {
-  if ((await files.stat(formerPath)) === undefined) return undefined;
+  if ((await files.stat(formerHeadersPath)) === undefined) return undefined;
   const repairHint = "restore guardian/ from its newest backup";
-  const wal = await openWal({ files, random, path: formerPath, repairHint });
+  const wal = await openWal({ files, random, path: formerHeadersPath, repairHint });
   try {
     if (wal.records === 0) return undefined;
     for await (const { type, payload } of wal.read(wal.records - 1)) {
@@ -53,14 +53,18 @@ export const readFormerHeader = async ({
   } finally {
     await wal.close();
   }
-  throw new OperationError("E_WAL_CORRUPT", `${formerPath}: its newest record is no header`, {
-    next: repairHint,
-  });
+  throw new OperationError(
+    "E_WAL_CORRUPT",
+    `${formerHeadersPath}: its newest record is no header`,
+    {
+      next: repairHint,
+    },
+  );
 };
 
 /** It has its successor; a second call finds nothing. */
 export const retireFormerHeaders = async ({ files }: Place): Promise<void> => {
-  if ((await files.stat(formerPath)) === undefined) return;
-  await files.rename(formerPath, keptHeadersPath);
+  if ((await files.stat(formerHeadersPath)) === undefined) return;
+  await files.rename(formerHeadersPath, keptHeadersPath);
   await files.syncDirectory("");
 };

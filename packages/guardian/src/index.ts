@@ -18,7 +18,7 @@ export {
   type ChainSigning,
   type SlotRequest,
 } from "./chain-signer.ts";
-export { type FormerHeader, keptHeadersPath } from "./former-headers.ts";
+export { type FormerHeader, formerHeadersPath, keptHeadersPath } from "./former-headers.ts";
 export { type GuardianKeys, openGuardianKeys } from "./keys.ts";
 export { type Answer as LedgerAnswer, Ledger, type Opening, type SessionRecord } from "./ledger.ts";
 export * from "./limits.ts";
@@ -60,6 +60,7 @@ export {
   receiptsPath,
   type SignedCheckpoint,
 } from "./receipt-log.ts";
+export { sessionTakenBack } from "./session-log.ts";
 export { openContent, type SealedContent, sealContent } from "./sealing.ts";
 export { knownKeys } from "./known-keys.ts";
 export { type SecretBinding, SecretStore, type SecretView } from "./secrets.ts";

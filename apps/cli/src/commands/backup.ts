@@ -10,7 +10,13 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { equalBytes, exitCodes, fromHex, toHex } from "@ioi/base";
 import { domainBytes, domains } from "@ioi/crypto";
-import { openGuardianKeys } from "@ioi/guardian";
+import {
+  formerHeadersPath,
+  keptHeadersPath,
+  openGuardianKeys,
+  receiptsPath,
+  sessionTakenBack,
+} from "@ioi/guardian";
 import { type BackupManifest, readBackup, writeBackup } from "@ioi/host/backup";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { dataFormat, openDataFolder, openFiles, systemClock } from "@ioi/host/ports";
@@ -103,12 +109,14 @@ export const backup: Handler<BackupOptions> = async (context, { args, options })
   return exitCodes.done;
 };
 
-/** What must never go back: the order of tickets and of the chain's votes, headers of its format 1 as well. */
-const risingLogs = [
-  "guardian/receipts.log",
-  "guardian/session.log",
-  "guardian/headers.log",
-] as const;
+/**
+ * What must never go back and is only added to, with the names it may have in the backup: the order of
+ * tickets, and the headers of the former chain, which get another name when its successor begins.
+ */
+const growingLogs: readonly (readonly [string, ...string[]])[] = [
+  [receiptsPath],
+  [formerHeadersPath, keptHeadersPath],
+];
 const pieceBytes = 1_048_576;
 
 /** Whether `longer` begins with every byte of `shorter`; a file that is not there is empty. */
@@ -136,19 +144,24 @@ const beginsWith = (longer: string, shorter: string): boolean => {
   }
 };
 
-const checkForward = (present: string, staged: string): void => {
+/** The receipts and the chain's votes of the present folder are all in the staged one. */
+const checkForward = async (present: string, staged: string): Promise<void> => {
+  const rollback = (message: string) => failWith({ code: "E_RESTORE_ROLLBACK", message });
   const identity = "identity/guardian.pub";
-  const same = existsSync(join(present, identity))
-    ? beginsWith(join(staged, identity), join(present, identity))
-    : true;
-  if (!same) {
-    throw failWith({ code: "E_RESTORE_ROLLBACK", message: "the folder is another Guardian's" });
+  if (
+    existsSync(join(present, identity)) &&
+    !beginsWith(join(staged, identity), join(present, identity))
+  ) {
+    throw rollback("the folder is another Guardian's");
   }
-  for (const log of risingLogs) {
-    if (beginsWith(join(staged, log), join(present, log))) continue;
-    const message = `${log} of ${present} goes on after the backup, or differs from it`;
-    throw failWith({ code: "E_RESTORE_ROLLBACK", message });
+  const [here, there] = [join(present, "guardian"), join(staged, "guardian")];
+  for (const names of growingLogs) {
+    const log = join(here, names[0]);
+    if (names.some((name) => beginsWith(join(there, name), log))) continue;
+    throw rollback(`${log} goes on after the backup, or differs from it`);
   }
+  const complaint = await sessionTakenBack(openFiles(here), openFiles(there));
+  if (complaint !== undefined) throw rollback(`${present}: ${complaint}`);
 };
 
 const isEmpty = async (folder: string): Promise<boolean> =>
@@ -174,7 +187,7 @@ const takePlace = async (folder: string, staged: string, onto: boolean): Promise
     return null;
   }
   await using _held = await openDataFolder(folder);
-  checkForward(folder, staged);
+  await checkForward(folder, staged);
   const previous = besideName(folder);
   renameSync(folder, previous);
   renameSync(staged, folder);

@@ -40,7 +40,7 @@ export const errors = {
   },
   E_RESTORE_ROLLBACK: {
     what: "The restore would take back what was signed since the backup.",
-    why: "The folder's log goes on after the backup's, or is another log; tickets, chain slots and counters would be given twice.",
+    why: "The folder's receipts or its chain's votes go on after the backup's, or are others; tickets, chain slots and counters would be given twice.",
     next: "Keep the folder, or restore into a new one with --data.",
     exit: exitCodes.failed,
   },
