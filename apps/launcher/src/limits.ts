@@ -24,6 +24,8 @@ export const logFilesMax = 4;
 export const logLineCharsMax = 8_192;
 /** Wait between two looks at what undo keeps too long or too much of, in milliseconds (1 hour). */
 export const vaultCareMs = 3_600_000;
+/** Copies of a data folder of one older format that are kept in it. */
+export const formatCopiesMax = 8;
 /** Drivers that may run at once. */
 export const driversMax = 128;
 /** Wait for the series of one process, in milliseconds. */

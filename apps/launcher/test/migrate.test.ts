@@ -1,4 +1,5 @@
 /** An older data folder: kept as it was, then brought to this version's format, once. */
+// Left to npm test: it takes seconds.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
@@ -6,6 +7,7 @@ import path from "node:path";
 import { after, test } from "node:test";
 import { OperationError } from "@ioi/base";
 import { dataFormat, openDataFolder } from "@ioi/host/ports";
+import { formatCopiesMax } from "../src/limits.ts";
 import { migrateDataFolder } from "../src/migrate.ts";
 
 const bases: string[] = [];
@@ -55,6 +57,10 @@ const migrate = async (folder: string): Promise<string | undefined> => {
   return await migrateDataFolder(data);
 };
 
+/** The older version ran again. */
+const restoreFormat = (copy: string, folder: string): void =>
+  fs.cpSync(path.join(copy, "FORMAT"), path.join(folder, "FORMAT"), { preserveTimestamps: true });
+
 const formatOf = (folder: string): string => fs.readFileSync(path.join(folder, "FORMAT"), "utf8");
 
 test("the folder as it was is kept whole, nothing else changes, and once is enough", async () => {
@@ -80,10 +86,31 @@ test("stopped anywhere it begins again: a partial copy is made anew, a whole one
   const copy = (await migrate(folder)) ?? "";
   assert.deepEqual(contents(copy), before);
   assert.equal(fs.existsSync(partial), false);
-  fs.writeFileSync(path.join(folder, "FORMAT"), '{"format":1}\n');
-  fs.writeFileSync(path.join(copy, "mark"), "kept");
+  restoreFormat(copy, folder);
   assert.equal(await migrate(folder), copy);
-  assert.equal(fs.existsSync(path.join(copy, "mark")), true);
+  assert.deepEqual(fs.readdirSync(path.join(folder, "backups")), ["format-1"]);
+});
+
+test("who went back and migrates again has another copy; none is overwritten, and they are bounded", async () => {
+  const folder = oldFolder();
+  const journal = path.join(folder, "workload/journals/s-1.log");
+  const kept = new Map<string, ReturnType<typeof contents>>();
+  for (let n = 1; n <= formatCopiesMax; n++) {
+    const before = contents(folder);
+    const copy = (await migrate(folder)) ?? "";
+    assert.equal(path.basename(copy), n === 1 ? "format-1" : `format-1.${n}`);
+    kept.set(copy, before);
+    restoreFormat(copy, folder);
+    fs.appendFileSync(journal, "more");
+  }
+  for (const [copy, before] of kept) assert.deepEqual(contents(copy), before);
+  const before = contents(folder);
+  await assert.rejects(migrate(folder), { code: "E_DATA_MIGRATION", message: /8 copies/ });
+  assert.deepEqual(contents(folder), before);
+  assert.equal(formatOf(folder), '{"format":1}\n');
+  const [oldest = ""] = kept.keys();
+  fs.rmSync(oldest, { recursive: true });
+  assert.equal(await migrate(folder), oldest);
 });
 
 test("where no copy can be made nothing is changed", async () => {
