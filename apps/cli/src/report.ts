@@ -182,11 +182,14 @@ export const formatError = (report: ErrorReport): string => {
 const onData =
   /\.\/ioi ((?:sessions|policy|receipts|chain|models|secrets|devices) [a-z]+|approve|deny|run|undo|stop|status|logs|keys|replay|start|doctor|open|backup)\b(?!.*--data)/g;
 
+/** One word of a shell's, whatever is in it. */
+export const asWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
 /** A hint is typed as it stands: its command names the data folder that this one was given. */
 export const hint = (text: string, data: string | undefined): string => {
   if (data === undefined) return text;
-  const given = /^[\w@%+=:,./-]+$/.test(data) ? data : `'${data.replaceAll("'", `'\\''`)}'`;
-  return text.replaceAll(onData, `./ioi $1 --data ${given}`);
+  return text.replaceAll(onData, `./ioi $1 --data ${asWord(data)}`);
 };
 
 export const withData = (report: ErrorReport, data: string | undefined): ErrorReport => ({

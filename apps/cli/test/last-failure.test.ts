@@ -1,9 +1,10 @@
 /** A kernel that did not start: `status` and `doctor` say why, and what to do. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { kernelGaps } from "../src/commands/doctor.ts";
+import { folderGaps, kernelGaps } from "../src/commands/doctor.ts";
 import { forgetFailure } from "../src/kernel/last-failure.ts";
 import { folderPaths } from "../src/kernel/folder.ts";
 import { runWith, temporaryFolder } from "./support.ts";
@@ -61,6 +62,19 @@ test("doctor counts it as a gap that must be mended; mended, nothing is left of 
   assert.ok(!existsSync(folderPaths(data).failureFile));
   assert.deepEqual(await kernelGaps(data, data), []);
   assert.equal((await statusOf(data)).code, "E_CLI_NO_KERNEL");
+});
+
+test("a data folder that others can enter is closed by the command that doctor names", (t) => {
+  const folder = temporaryFolder();
+  t.after(() => folder[Symbol.dispose]());
+  const data = join(folder.path, "it's $(here)");
+  mkdirSync(data);
+  chmodSync(data, 0o755);
+  const of = () => folderGaps(data).filter(({ id }) => id === "data-folder-mode");
+  const [gap, ...more] = of();
+  assert.deepEqual([gap?.severity, more], ["high", []]);
+  execFileSync("/bin/sh", ["-c", gap?.install ?? "false"]);
+  assert.deepEqual(of(), []);
 });
 
 test("what is no such file says nothing: the plain answer stays", async (t) => {

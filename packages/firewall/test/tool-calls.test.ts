@@ -405,6 +405,12 @@ describe("a change of what tools are", () => {
     assert.deepEqual(settings(mail, untrusted), ["narrowed grounding.trusted mail/find [].email"]);
     assert.deepEqual(settings(untrusted, mail), ["widened grounding.trusted mail/find [].email"]);
     assert.deepEqual(settings(mail, mail), []);
+    const trust = (server: string, tool: string): string =>
+      `[grounding]\ntrusted = [{ tool = { server = "${server}", tool = "${tool}" }, field = "x" }]`;
+    assert.deepEqual(settings(trust("a", "b/c"), trust("a/b", "c")), [
+      "narrowed grounding.trusted a/b/c x",
+      "widened grounding.trusted a%2Fb/c x",
+    ]);
   });
   it("leaves calls of tools undecided, and nothing else", () => {
     const looser = mail.replace('to = "destination"', 'to = "content"');

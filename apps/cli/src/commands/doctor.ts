@@ -13,7 +13,7 @@ import { folderPaths, runningKernel } from "../kernel/folder.ts";
 import { identitiesPath } from "../kernel/service-plan.ts";
 import { lastFailure } from "../kernel/last-failure.ts";
 import { freeBytesWanted } from "../limits.ts";
-import { failureOf, withData } from "../report.ts";
+import { asWord, failureOf, hint, withData } from "../report.ts";
 import { readStatus, type StatusView } from "./status.ts";
 
 interface Gap {
@@ -66,7 +66,7 @@ const escapes = ({ cases }: SandboxReport): readonly Gap[] =>
       install: null,
     }));
 
-const folderGaps = (root: string): readonly Gap[] => {
+export const folderGaps = (root: string): readonly Gap[] => {
   if (!existsSync(root)) return [];
   const gaps: Gap[] = [];
   const mode = statSync(root).mode & 0o777;
@@ -77,7 +77,7 @@ const folderGaps = (root: string): readonly Gap[] => {
       id: "data-folder-mode",
       severity: "high",
       what: `${root} can be entered by others (mode 0${mode.toString(8)})`,
-      install: `chmod 700 '${root}'`,
+      install: `chmod 700 ${asWord(root)}`,
     });
   }
   const { bavail, bsize } = statfsSync(root);
@@ -195,7 +195,7 @@ const tenths = ({ tried }: SandboxReport, ms: number): number | null =>
 const viewOf = (
   report: SandboxReport,
   { status, gaps: kernelGaps }: Awaited<ReturnType<typeof kernelOf>>,
-  dataFolder: string,
+  { dataFolder, dataGiven }: CommandContext,
 ): DoctorView => {
   const notes: readonly Gap[] = report.caveats.map((what, index) => ({
     id: `caveat-${index + 1}`,
@@ -239,7 +239,10 @@ const viewOf = (
     spawnP95Ms: tenths(report, report.spawnP95Ms),
     anchor: { kind: "software", rollbackProtection: false },
     scrubber: "not available (a model that is not on this machine needs --allow-unscrubbed)",
-    gaps,
+    gaps: gaps.map((gap) => ({
+      ...gap,
+      install: gap.install === null ? null : hint(gap.install, dataGiven),
+    })),
   };
 };
 
@@ -286,7 +289,7 @@ export const doctor: Handler<object> = async (context) => {
     quick: true,
     onKind: (kind) => context.output.progress(`trying to escape from the sandbox of ${kind}`),
   });
-  const view = viewOf(report, kernel, context.dataFolder);
+  const view = viewOf(report, kernel, context);
   printDoctor(context.output, view, tenths(report, report.coldP95Ms));
   return exitOf(view);
 };

@@ -3,7 +3,7 @@
  * must be the person's own and which words a call needs, so a change of it changes what is asked;
  * whatever is not surely narrower counts as wider.
  */
-import { everyTool, type ToolRole, type ToolSpec } from "../tool-roles/spec.ts";
+import { everyTool, joinedName, type ToolRole, type ToolSpec } from "../tool-roles/spec.ts";
 import type { CompiledPolicy } from "../types.ts";
 import type { DiffSetting } from "./diff.ts";
 
@@ -43,7 +43,7 @@ const isNarrower = (before: ToolSpec, after: ToolSpec): boolean => {
 };
 
 const fieldsOf = ({ tools }: CompiledPolicy): ReadonlySet<string> =>
-  new Set(tools.trusted.map(({ server, tool, field }) => `${server}/${tool} ${field}`));
+  new Set(tools.trusted.map(({ server, tool, field }) => `${joinedName(server, tool)} ${field}`));
 
 export const toolSettings = (
   before: CompiledPolicy,

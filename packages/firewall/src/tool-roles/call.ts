@@ -20,6 +20,7 @@ import { fieldPrefix, groupArgument, toolTarget } from "./conditions.ts";
 import type { TrustedField } from "./read.ts";
 import {
   isConsequential,
+  joinedName,
   leavesOf,
   type ToolLeaf,
   type ToolSpec,
@@ -119,12 +120,9 @@ const groupsOf = (session: SessionContext): readonly string[] =>
 /** What the ask about a tool is for whose group nobody said. */
 export const undescribed = "undescribed";
 
-/**
- * One tool of one server, as asks name it: an answer for a session is for no other one. What ends a
- * server's name, or begins a shortened one, stands in none as it is.
- */
+/** One tool of one server, as asks name it: an answer for a session is for no other one. */
 export const toolAskName = ({ server, tool }: ToolCall, hashing: Hashing): string => {
-  const name = `${server.replaceAll(/[%/#]/g, (char) => encodeURIComponent(char))}/${tool}`;
+  const name = joinedName(server, tool);
   if (name.length <= askIdCharsMax) return name;
   return `#${toHex(hashing.sha256(utf8Encode(name))).slice(0, 32)}/${name.slice(0, 90)}`;
 };

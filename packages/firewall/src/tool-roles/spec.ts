@@ -31,6 +31,10 @@ export type ToolSpecs = ReadonlyMap<string, ReadonlyMap<string, ToolSpec>>;
 
 export const everyTool = "*";
 
+/** Of no other two: what ends a server's name, or begins a shortened name, is none of its letters. */
+export const joinedName = (server: string, tool: string): string =>
+  `${server.replaceAll(/[%/#]/g, (char) => encodeURIComponent(char))}/${tool}`;
+
 export const toolSpecOf = (
   specs: ToolSpecs,
   server: string,
