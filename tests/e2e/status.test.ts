@@ -109,9 +109,24 @@ test("status: processes that are there, each in its sandbox; policy, receipts, n
 });
 
 test("doctor: tried, held, escaped, with gaps, and an exit code that says the same", async () => {
+  const policy = path.join(place.data, "guardian/policy.toml");
+  const kept = fs.readFileSync(policy);
+  fs.writeFileSync(policy, "version = 1\nsurely = not\n");
   const { code, json, stdout } = await place.ioi("doctor", "--json");
   assert.deepEqual(shapes.doctorReport(json, "$"), [], stdout.slice(0, 500));
-  const view = json as { ok: boolean; tried: number; escaped: number; processes: unknown[] };
+  const view = json as {
+    ok: boolean;
+    tried: number;
+    escaped: number;
+    processes: unknown[];
+    gaps: { id: string; install: string | null }[];
+  };
+  const gap = view.gaps.find(({ id }) => id === "policy");
+  assert.equal(gap?.install, `./ioi policy lint --data ${place.data}`, "typed as it stands");
+  const linted = await place.ioi(...gap.install.split(" ").slice(1));
+  fs.writeFileSync(policy, kept);
+  assert.match(linted.stdout + linted.stderr, /policy\.toml:2:/);
+  assert.equal(linted.code, 6);
   assert.equal(code === 0, view.ok);
   assert.equal(code === 6, view.escaped > 0);
   assert.ok(view.tried >= 60);

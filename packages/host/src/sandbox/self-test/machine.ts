@@ -27,30 +27,49 @@ const setting = (path: string): string | null => {
   }
 };
 
+export interface MachineSettings {
+  readonly hasTool: boolean;
+  /** Of a file of the kernel's, or null where there is none. */
+  readonly setting: (path: string) => string | null;
+}
+
+const here = (): MachineSettings => ({ hasTool: namespaceTool().ok, setting });
+
+/** What forbids namespaces, and what ends that: the first that is so. */
+const forbidding: readonly (readonly [path: string, value: string | null, command: string])[] = [
+  ["/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000"],
+  [
+    "/proc/sys/kernel/unprivileged_userns_clone",
+    "0",
+    "sysctl -w kernel.unprivileged_userns_clone=1",
+  ],
+  [
+    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+    "1",
+    "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+  ],
+  ...["/.dockerenv", "/run/.containerenv"].map(
+    (file) =>
+      [
+        file,
+        null,
+        "docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined",
+      ] as const,
+  ),
+];
+
 /** Why namespaces do not work here, from the settings that forbid them. */
-export const namespaceGap = (failure: string): SandboxGap => {
+export const namespaceGap = (
+  failure: string,
+  { hasTool, setting: read }: MachineSettings = here(),
+): SandboxGap => {
   const consequence = `no program can be confined: ${failure}`;
-  const gap = (command: string): SandboxGap => ({
-    mechanism: "namespaces",
-    consequence,
-    command,
+  const found = forbidding.find(([path, value]) => {
+    const is = read(path);
+    return value === null ? is !== null : is === value;
   });
-  if (!namespaceTool().ok) return gap("apt-get install util-linux");
-  if (setting("/proc/sys/user/max_user_namespaces") === "0") {
-    return gap("sysctl -w user.max_user_namespaces=15000");
-  }
-  if (setting("/proc/sys/kernel/unprivileged_userns_clone") === "0") {
-    return gap("sysctl -w kernel.unprivileged_userns_clone=1");
-  }
-  if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") === "1") {
-    return gap("sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
-  }
-  if (setting("/.dockerenv") !== null || setting("/run/.containerenv") !== null) {
-    return gap(
-      "docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined",
-    );
-  }
-  return gap("");
+  const command = hasTool ? (found?.[2] ?? "") : "apt-get install util-linux";
+  return { mechanism: "namespaces", consequence, command };
 };
 
 const seccompAvailable = (): boolean => {
