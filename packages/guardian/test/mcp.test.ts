@@ -108,6 +108,26 @@ test("what is new, changed or renamed waits, and is refused until a person takes
   );
 });
 
+test("annotations are claims: a tool that makes others of itself is another one, and waits", async () => {
+  const registry = await opened();
+  await registry.confirm(server("files"), strict);
+  const plain = seen(tool("wipe"));
+  await registry.describe("files", [plain]);
+  for (const annotations of [{ readOnlyHint: true }, { destructiveHint: false }, {}]) {
+    const claims = seen(tool("wipe", { annotations }));
+    const { withheld } = await registry.describe("files", [claims]);
+    assert.deepEqual(
+      withheld.map(({ name, state }) => [name, state]),
+      [["wipe", "changed"]],
+    );
+    assert.equal(
+      registry.refusal(call("wipe", claims.hash), undefined)?.id,
+      "builtin:mcp-tool-changed",
+    );
+  }
+  assert.equal(registry.refusal(call("wipe", plain.hash), undefined), undefined, "the control");
+});
+
 test("names that could be taken for others are refused for good", async () => {
   const registry = await opened();
   await registry.confirm(server("files"), strict);
