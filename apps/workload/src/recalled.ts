@@ -14,12 +14,9 @@ type Evidence = Readonly<Record<string, string>>;
 const originText = ({ kind, from }: ProvedAnswer["content"]["origin"]): string =>
   kind === "user" ? "typed by the person" : `${kind} of ${from}`;
 
-const whenText = (ms: number): string => {
-  const date = new Date(ms);
-  return Number.isNaN(date.valueOf())
-    ? "at no known time"
-    : `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`;
-};
+/** What was verified has no time beyond the calendar's end. */
+const whenText = (ms: number): string =>
+  `${new Date(ms).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 
 const clipped = (text: string): string =>
   text.length <= memoryShownCharsMax

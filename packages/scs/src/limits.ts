@@ -20,8 +20,8 @@ export const commitRecordsMax = 65_536;
 export const scsBytesMax = 1024 * 1024 * 1024 * 1024;
 /** Ways to open one file. */
 export const keySlotsMax = 8;
-/** Milliseconds since 1970 of when a memory was said: until the end of the year 9999. */
-export const memorySaidMsMax = 253_402_300_799_999;
+/** Milliseconds since 1970 of any time in a memory file: until the end of the year 9999. */
+export const memoryTimeMsMax = 253_402_300_799_999;
 /** Tags of one memory. */
 export const memoryTagsMax = 64;
 /** Bytes that opening and verifying take from the file at a time. */

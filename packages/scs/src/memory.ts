@@ -1,7 +1,7 @@
 /** A memory as its owner gives and gets it, and its canonical content in a frame. */
 import { err, ok, type Rejection, type Result, utf8Decode, utf8Encode } from "@ioi/base";
 import { schema } from "@ioi/wire";
-import { memoryBytesMax, memorySaidMsMax, memoryTagsMax } from "./limits.ts";
+import { memoryBytesMax, memoryTimeMsMax, memoryTagsMax } from "./limits.ts";
 import { content, type Origin } from "./messages.ts";
 
 export interface NewMemory {
@@ -60,7 +60,7 @@ export const encodeMemory = (
     kept >= 0 &&
     kept < 2 ** 32 &&
     (saidMs === undefined ||
-      (Number.isInteger(saidMs) && saidMs >= 0 && saidMs <= memorySaidMsMax));
+      (Number.isInteger(saidMs) && saidMs >= 0 && saidMs <= memoryTimeMsMax));
   if (!isNamed || !isNumbered) return refuse("origin, source, type, time or class is malformed");
   return ok(
     schema.encode(content, {

@@ -4,9 +4,12 @@
  */
 import { indexDimensionMax } from "@ioi/state";
 import { schema } from "@ioi/wire";
-import { keySlotsMax, memoryBytesMax, memorySaidMsMax, memoryTagsMax } from "./limits.ts";
+import { keySlotsMax, memoryBytesMax, memoryTimeMsMax, memoryTagsMax } from "./limits.ts";
 
 const { array, bytes, int, optional, record, text, union } = schema;
+
+/** Every reader prints it: none is beyond the calendar's end. */
+export const time = int(0, memoryTimeMsMax);
 
 export const keySlot = union({
   /** The key lies open in the file: forgetting is real, reading is anybody's. */
@@ -24,7 +27,7 @@ export const keySlot = union({
 export type KeySlot = schema.Infer<typeof keySlot>;
 
 export const parameters = record({
-  createdMs: int(),
+  createdMs: time,
   /** Dimension 0: no vectors. */
   index: record({
     dimension: int(0, indexDimensionMax),
@@ -55,20 +58,20 @@ export const content = record({
   text: bytes(undefined, memoryBytesMax),
   mediaType: text(128),
   /** When it was learnt, and when it was said, where that is known. */
-  atMs: int(0, memorySaidMsMax),
-  saidMs: optional(int(0, memorySaidMsMax)),
+  atMs: time,
+  saidMs: optional(time),
   origin,
   source: text(2048),
   tags: array(text(128), memoryTagsMax),
 });
 export type Content = schema.Infer<typeof content>;
 
-export const tomb = record({ frame: int(), atMs: int() });
-export const supersede = record({ frame: int(), by: int(), atMs: int() });
-export const shred = record({ frame: int(), atMs: int() });
+export const tomb = record({ frame: int(), atMs: time });
+export const supersede = record({ frame: int(), by: int(), atMs: time });
+export const shred = record({ frame: int(), atMs: time });
 
 /** Segments that hold no more: what they held stands elsewhere, or nowhere. */
-export const drop = record({ segments: array(int()), atMs: int() });
+export const drop = record({ segments: array(int()), atMs: time });
 
 /** First record of a file that was made from another one. */
 export const compacted = record({
@@ -76,7 +79,7 @@ export const compacted = record({
   commit: bytes(32),
   logSize: int(),
   logRoot: bytes(32),
-  atMs: int(),
+  atMs: time,
 });
 export type Compacted = schema.Infer<typeof compacted>;
 
@@ -94,7 +97,7 @@ export const commitBody = record({
   lexicalRoot: optional(bytes(32)),
   /** Hash of the superblock. */
   parameters: bytes(32),
-  atMs: int(),
+  atMs: time,
   keyEpoch: int(),
 });
 export type CommitBody = schema.Infer<typeof commitBody>;

@@ -6,7 +6,7 @@ import { nodeCrypto } from "@ioi/host/crypto";
 import { SimFiles } from "@ioi/sim";
 import { compactMemoryFile, createMemoryFile, openMemoryFile } from "../src/index.ts";
 import { contentCommitment } from "../src/keys.ts";
-import { memorySaidMsMax } from "../src/limits.ts";
+import { memoryTimeMsMax } from "../src/limits.ts";
 import { logLeaf } from "../src/walk.ts";
 import {
   bytesOf,
@@ -203,7 +203,7 @@ test("what cannot be a memory is refused, and nothing of its call is stored", as
     { class: 2 ** 32 },
     { class: 0.5 },
     { saidMs: -1 },
-    { saidMs: memorySaidMsMax + 1 },
+    { saidMs: memoryTimeMsMax + 1 },
     { source: "x".repeat(3000) },
   ];
   for (const each of bad) {

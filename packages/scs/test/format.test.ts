@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { wasmSource } from "@ioi/host/wasm";
 import { SimFiles } from "@ioi/sim";
+import { schema } from "@ioi/wire";
 import {
   createSubstrate,
   functionEmbedder,
@@ -11,8 +12,10 @@ import {
   openSubstrate,
   simdKernel,
 } from "../src/index.ts";
-import { memorySaidMsMax } from "../src/limits.ts";
+import { memoryTimeMsMax } from "../src/limits.ts";
 import { decodeMemory, encodeMemory } from "../src/memory.ts";
+import * as messages from "../src/messages.ts";
+import { memorySlice } from "../src/share/messages.ts";
 import { bytesOf, memoryOf, placeOn } from "./support.ts";
 
 const specification = new URL("../../../specs/scs/format.md", import.meta.url);
@@ -55,10 +58,29 @@ test("the example of the specification", async () => {
   assert.equal(made, example);
 });
 
+test("the time of a record, a slice, a file or a commit is one of the calendar", () => {
+  const check = <T extends object>(of: schema.Schema<T>, field: keyof T & string): void => {
+    const isTaken = (ms: number): boolean => {
+      const value = { ...of.example(() => 0), [field]: ms };
+      return schema.decode(of, schema.encode(schema.anything, value)).ok;
+    };
+    const taken = [0, memoryTimeMsMax, memoryTimeMsMax + 1, Number.MAX_SAFE_INTEGER].map(isTaken);
+    assert.deepEqual(taken, [true, true, false, false]);
+  };
+  check(messages.tomb, "atMs");
+  check(messages.shred, "atMs");
+  check(messages.supersede, "atMs");
+  check(messages.drop, "atMs");
+  check(messages.compacted, "atMs");
+  check(messages.commitBody, "atMs");
+  check(memorySlice, "atMs");
+  check(messages.parameters, "createdMs");
+});
+
 test("a content of a time that no calendar has is none", () => {
-  const encoded = encodeMemory(memoryOf(1), new Uint8Array(32), memorySaidMsMax);
+  const encoded = encodeMemory(memoryOf(1), new Uint8Array(32), memoryTimeMsMax);
   assert.ok(encoded.ok);
-  assert.equal(decodeMemory(1, 0, encoded.value)?.atMs, memorySaidMsMax, "control");
+  assert.equal(decodeMemory(1, 0, encoded.value)?.atMs, memoryTimeMsMax, "control");
   const bytes = Buffer.from(encoded.value);
   const last = bytes.indexOf("0000e677d21fdbff", 0, "hex");
   assert.ok(last > 0);

@@ -7,6 +7,7 @@ import { SeededRandom, toBase64, toHex } from "@ioi/base";
 import { verifyRecall } from "@ioi/verifier";
 import { schema } from "@ioi/wire";
 import { encodeRecallProof } from "../src/index.ts";
+import { memoryTimeMsMax } from "../src/limits.ts";
 import { recallProof } from "../src/recall-proof.ts";
 import { madeProof, wanted } from "./recall-support.ts";
 import { textOf } from "./support.ts";
@@ -102,6 +103,23 @@ test("any changed, dropped, doubled or added byte: refused, and nothing throws",
     assert.equal(verifyRecall(encoded.slice(0, at), trust).ok, false, `cut at ${at}`);
     const doubled = Buffer.concat([encoded.subarray(0, at + 1), encoded.subarray(at)]);
     assert.equal(verifyRecall(doubled, trust).ok, false, `byte ${at} doubled`);
+  }
+});
+
+test("a time is one of the calendar, or the proof is none: whoever shows it can print it", () => {
+  for (const times of [{ atMs: memoryTimeMsMax }, { saidMs: memoryTimeMsMax }]) {
+    const { document, commit } = madeProof("times", 3, [1], { search: false, times });
+    const verdict = verifyRecall(encodeRecallProof(document), { commit });
+    assert.ok(verdict.ok, "control");
+    const { atMs, saidMs = 0 } = verdict.answers[0]?.content ?? { atMs: 0 };
+    assert.match(new Date(Math.max(atMs, saidMs)).toISOString(), /^9999-12-31/);
+  }
+  for (const ms of [memoryTimeMsMax + 1, 8.64e15 + 1, Number.MAX_SAFE_INTEGER]) {
+    for (const times of [{ atMs: ms }, { saidMs: ms }]) {
+      const { document, commit } = madeProof("times", 3, [1], { search: false, times });
+      const verdict = verifyRecall(encodeRecallProof(document), { commit });
+      assert.ok(!verdict.ok && /out of range/.test(verdict.reason));
+    }
   }
 });
 

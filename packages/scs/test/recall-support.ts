@@ -1,5 +1,5 @@
 /** Proofs of recall from memories alone, put together as the specification says it. */
-import { SeededRandom } from "@ioi/base";
+import { SeededRandom, unwrap } from "@ioi/base";
 import { leafHash, MerkleTree } from "@ioi/crypto";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { mhnsw } from "@ioi/state";
@@ -22,10 +22,20 @@ export interface Made {
   readonly logSize: number;
 }
 
-const frameOf = (n: number, random: SeededRandom) => {
-  const encoded = encodeMemory(memoryOf(n), random.fill(new Uint8Array(32)), 1_700_000_000_000);
+/** Of the contents; the first one of the commit as well. */
+export interface Times {
+  readonly atMs?: number;
+  readonly saidMs?: number;
+}
+
+export const learntMs = 1_700_000_000_000;
+
+const frameOf = (n: number, random: SeededRandom, times: Times) => {
+  const encoded = encodeMemory(memoryOf(n), random.fill(new Uint8Array(32)), learntMs);
   if (!encoded.ok) throw new Error(encoded.error.message);
-  const content = encoded.value;
+  const fields = unwrap(schema.decode(schema.anything, encoded.value), "a content");
+  // What no writer of ours makes, too.
+  const content = schema.encode(schema.anything, { ...(fields as object), ...times });
   const sealed = random.fill(new Uint8Array(content.length + 16));
   const commitment = contentCommitment(nodeCrypto, content);
   const payload = encodeFrame({ id: n, class: 0, commitment, sealed });
@@ -38,10 +48,10 @@ export const madeProof = (
   seed: string,
   count: number,
   ids: readonly number[],
-  how: { readonly search: boolean } = { search: false },
+  how: { readonly search: boolean; readonly times?: Times } = { search: false },
 ): Made => {
   const random = new SeededRandom(seed);
-  const frames = Array.from({ length: count }, (_, n) => frameOf(n, random));
+  const frames = Array.from({ length: count }, (_, n) => frameOf(n, random, how.times ?? {}));
   const tree = new MerkleTree(nodeCrypto);
   for (const { leaf } of frames) tree.append(leaf);
   const vector = (): Int16Array => Int16Array.from({ length: 64 }, () => random.below(2000) - 1000);
@@ -57,7 +67,7 @@ export const madeProof = (
     logSize: count,
     logRoot,
     ...(how.search ? { indexRoot: commitment.root() } : {}),
-    atMs: 1_700_000_000_000,
+    atMs: how.times?.atMs ?? learntMs,
     keyEpoch: 0,
   });
   const seal = random.fill(new Uint8Array(32));

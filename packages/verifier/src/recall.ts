@@ -104,6 +104,8 @@ export type RecallVerdict =
 const proofBytesMax = 16 * 1024 * 1024;
 const contentBytesMax = 9 * 1024 * 1024;
 const answersMax = 1024;
+/** The end of the year 9999: a time in a memory file is none beyond it. */
+const timeMsMax = 253_402_300_799_999;
 const pathMax = 64;
 const hashBytes = 32;
 
@@ -236,7 +238,7 @@ const readCommit = (bytes: Uint8Array, seal: Uint8Array): ProvedCommit => {
     reader,
     {
       number: () => reader.integer(),
-      atMs: () => reader.integer(),
+      atMs: () => reader.integer(0, timeMsMax),
       logSize: () => reader.integer(),
       logRoot: () => reader.bytes(hashBytes),
       indexRoot: () => reader.bytes(hashBytes),
@@ -261,8 +263,8 @@ const readContent = (bytes: Uint8Array): ProvedContent => {
       salt: () => reader.bytes(32),
       text: () => utf8(reader.bytes(0, contentBytesMax)),
       mediaType: () => reader.text(128),
-      atMs: () => reader.integer(),
-      saidMs: () => reader.integer(),
+      atMs: () => reader.integer(0, timeMsMax),
+      saidMs: () => reader.integer(0, timeMsMax),
       origin: () =>
         gather<ProvedContent["origin"]>(reader, {
           kind: () => reader.text(32),

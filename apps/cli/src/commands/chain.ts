@@ -33,11 +33,10 @@ import { type FolderPaths, readBounded, requireFolder, runningKernel } from "../
 import { forgetFailure } from "../kernel/last-failure.ts";
 import { callDeadlineMs, receiptFileBytesMax } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
+import { isoTime } from "../times.ts";
 import { keyOf } from "./receipts.ts";
 
 const options = { deadlineMs: callDeadlineMs };
-
-const time = (ms: number | bigint): string => new Date(Number(ms)).toISOString();
 
 export const status: Handler<object> = async (context) => {
   await using open = await openNode(context);
@@ -54,7 +53,7 @@ export const status: Handler<object> = async (context) => {
     grade: has ? reply.grade : null,
     head: has ? toHex(reply.head) : null,
     state: has ? { height: Number(reply.stateHeight), root: toHex(reply.stateRoot) } : null,
-    time: has ? time(reply.timeMs) : null,
+    time: has ? isoTime(reply.timeMs) : null,
     receipts: has ? { size: Number(reply.receiptsSize), root: toHex(reply.receiptsRoot) } : null,
     firstHeight: Number(reply.firstHeight),
     epoch: Number(reply.epoch),
@@ -66,7 +65,7 @@ export const status: Handler<object> = async (context) => {
   output.line(`chain ${toHex(reply.chainId)}, ${reply.mode}`);
   if (!has) output.line("no block yet");
   else {
-    output.line(`block ${reply.height} of ${time(reply.timeMs)}, view ${reply.view}`);
+    output.line(`block ${reply.height} of ${isoTime(reply.timeMs)}, view ${reply.view}`);
     output.line(`  header ${toHex(reply.head)}, grade ${reply.grade}`);
     output.line(`  state ${toHex(reply.stateRoot)} after block ${reply.stateHeight}`);
     output.line(`  receipts ${reply.receiptsSize}, root ${toHex(reply.receiptsRoot)}`);
@@ -108,14 +107,14 @@ export const block: Handler<object> = async (context, { args }) => {
     height: Number(header.height),
     view: String(header.view),
     parent: toHex(header.parent),
-    time: time(header.timeMs),
+    time: isoTime(header.timeMs),
     payloadRoot: toHex(header.payloadRoot),
     state: { height: Number(header.stateHeight), root: toHex(header.stateRoot) },
     txs: found.txs.map(txView),
     header: toHex(found.header),
     justify: toHex(found.justify),
   });
-  output.line(`block ${header.height} of ${time(header.timeMs)}, view ${header.view}`);
+  output.line(`block ${header.height} of ${isoTime(header.timeMs)}, view ${header.view}`);
   output.line(`  header ${toHex(found.id)}`);
   output.line(`  parent ${toHex(header.parent)}`);
   output.line(`  state ${toHex(header.stateRoot)} after block ${header.stateHeight}`);
@@ -198,7 +197,7 @@ const describe = (key: Uint8Array, value: Uint8Array): string => {
     const decoded = schema.decode(anchoredCheckpoint, value);
     if (decoded.ok) {
       const { size, root, height, timeMs } = decoded.value;
-      return `${size} receipts, root ${toHex(root)}, block ${height} of ${time(timeMs)}`;
+      return `${size} receipts, root ${toHex(root)}, block ${height} of ${isoTime(timeMs)}`;
     }
   }
   if (name === "chain/params") {

@@ -7,6 +7,7 @@ import { findApproval } from "../kernel/find.ts";
 import { decide, seeThrough } from "../kernel/follow.ts";
 import { requireFolder } from "../kernel/folder.ts";
 import { usage } from "../report.ts";
+import { isoTime } from "../times.ts";
 import { cardText, changeOf, explainAsks } from "../view/card.ts";
 import { RunPrinter } from "../view/run-view.ts";
 import { answerChange, isChangeId, showChange } from "./policy-change.ts";
@@ -70,7 +71,7 @@ const show = async (context: CommandContext, given: string): Promise<ExitCode> =
     asks: asks.map(({ kind, id: what }) => ({ kind, id: what })),
     sessionScope,
     patternScope,
-    expiresAt: new Date(Number(expiresMs)).toISOString(),
+    expiresAt: isoTime(expiresMs),
   });
   return exitCodes.done;
 };

@@ -13,6 +13,7 @@ import { readDeviceKey } from "../kernel/device.ts";
 import { folderPaths, requireFolder } from "../kernel/folder.ts";
 import { callDeadlineMs } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
+import { isoTime } from "../times.ts";
 
 const listDevices = async (kernel: Kernel): Promise<readonly pb.Device[]> => {
   const devices = await kernel.devices();
@@ -26,8 +27,7 @@ const signed = (context: CommandContext, statement: PairStatement) => {
   return { statement: payload, signature, device: key.publicKey };
 };
 
-const timeOf = (ms: bigint): string | null =>
-  ms === 0n ? null : new Date(Number(ms)).toISOString();
+const timeOf = (ms: bigint): string | null => (ms === 0n ? null : isoTime(ms));
 
 export const list: Handler<object> = async (context) => {
   requireFolder(context.dataFolder);

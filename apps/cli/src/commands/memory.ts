@@ -4,6 +4,7 @@ import type { Handler } from "../context.ts";
 import { openKernel, retrying } from "../kernel/connection.ts";
 import { requireFolder } from "../kernel/folder.ts";
 import { callDeadlineMs } from "../limits.ts";
+import { isoTime } from "../times.ts";
 
 /** A C2SP note on standard output, so that it can be kept beside a proof. */
 export const checkpoint: Handler<object> = async (context) => {
@@ -20,7 +21,7 @@ export const checkpoint: Handler<object> = async (context) => {
     size: Number(size),
     root: toHex(root),
     indexRoot: indexRoot.length === 0 ? null : toHex(indexRoot),
-    at: new Date(Number(atMs)).toISOString(),
+    at: isoTime(atMs),
     note,
   });
   if (!output.json) io.out(note);

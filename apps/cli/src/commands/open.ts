@@ -12,6 +12,7 @@ import { isUnavailable, type Kernel, openKernel } from "../kernel/connection.ts"
 import { folderPaths, requireFolder } from "../kernel/folder.ts";
 import { callDeadlineMs } from "../limits.ts";
 import { failWith } from "../report.ts";
+import { isoTime } from "../times.ts";
 
 const openers = ["/usr/bin/xdg-open", "/usr/local/bin/xdg-open"] as const;
 
@@ -69,7 +70,7 @@ export const open: Handler<OpenOptions> = async (context, { options }) => {
   output.value({
     schema: "ioi.open/1",
     url,
-    expiresAt: new Date(Number(expiresMs)).toISOString(),
+    expiresAt: isoTime(expiresMs),
   });
   output.line(url);
   output.progress("good for one minute and once");

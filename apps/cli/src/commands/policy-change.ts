@@ -15,11 +15,10 @@ import { cardHash, readDeviceKey } from "../kernel/device.ts";
 import { folderPaths, readBounded, requireFolder } from "../kernel/folder.ts";
 import { callDeadlineMs, cardGuardMs } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
+import { isoTime } from "../times.ts";
 import { type OnAsk, onAskOf } from "./run.ts";
 
 const deadline = { deadlineMs: callDeadlineMs };
-
-const timeOf = (ms: bigint): string => new Date(Number(ms)).toISOString();
 
 const originWords: Readonly<Record<string, string>> = {
   first: "as it was found at the start",
@@ -62,7 +61,7 @@ export const history: Handler<object> = async (context) => {
   const { output } = context;
   const rows = versions.map(({ receiptIndex, atMs, before, after, policyHash, device, kept }) => ({
     receipt: Number(receiptIndex),
-    at: timeOf(atMs),
+    at: isoTime(atMs),
     before: toHex(before),
     after: toHex(after),
     policyHash: toHex(policyHash),

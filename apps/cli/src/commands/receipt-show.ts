@@ -7,6 +7,7 @@ import { openKernel } from "../kernel/connection.ts";
 import { requireFolder } from "../kernel/folder.ts";
 import { callDeadlineMs } from "../limits.ts";
 import { usage } from "../report.ts";
+import { isoTime } from "../times.ts";
 import { describe, plain } from "./receipts.ts";
 
 export const show: Handler<object> = async (context, { args }) => {
@@ -36,7 +37,7 @@ export const show: Handler<object> = async (context, { args }) => {
     leaf: plain(leaf),
   });
   output.line(`receipt ${receipt.index}  ${toHex(receipt.leafHash)}`);
-  output.line(`${new Date(leaf.atMs).toISOString()}  ${describe(leaf)}`);
+  output.line(`${isoTime(leaf.atMs)}  ${describe(leaf)}`);
   if (receipt.display !== "") output.line(visible(receipt.display));
   const evidence = leaf.type === "outcome" ? Object.entries(leaf.evidence) : [];
   for (const [name, value] of evidence) output.line(visible(`  ${name}: ${value}`));

@@ -28,6 +28,7 @@ import { openKernel } from "../kernel/connection.ts";
 import { type FolderPaths, readBounded, requireFolder, runningKernel } from "../kernel/folder.ts";
 import { callDeadlineMs, receiptFileBytesMax, receiptsPageMax } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
+import { isoTime } from "../times.ts";
 
 const readFiles = (paths: FolderPaths): LogFiles => {
   if (!existsSync(paths.receipts)) {
@@ -261,7 +262,7 @@ export const list: Handler<ListOptions> = async (context, { options }) => {
   });
   if (rows.length === 0) output.line("no receipts");
   for (const { index, leaf, display, block } of rows) {
-    const at = new Date(leaf.atMs).toISOString();
+    const at = isoTime(leaf.atMs);
     const shown = display === null ? "" : `  ${visible(display)}`;
     const anchored = block === null ? "" : `  block ${block}`;
     output.line(`${String(index).padStart(6)}  ${at}  ${describe(leaf)}${shown}${anchored}`);

@@ -12,6 +12,7 @@ import type { CommandContext, Handler } from "../context.ts";
 import { folderPaths, readBounded } from "../kernel/folder.ts";
 import { receiptFileBytesMax } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
+import { isoTime } from "../times.ts";
 import { type NetworkReplay, replayNetwork } from "./replay-network.ts";
 
 /** A path as given, else the journal of a session by the beginning of its id. */
@@ -50,14 +51,12 @@ export const replay: Handler<NetworkReplay> = async (context, { args, options })
     ({ index, atMs, input, effects }) => {
       steps.push({
         index,
-        at: new Date(atMs).toISOString(),
+        at: isoTime(atMs),
         input: input.type,
         effects: effects.map(({ type }) => type),
       });
       const caused = effects.map(({ type }) => type).join(", ");
-      output.line(
-        `${index}  ${new Date(atMs).toISOString()}  ${input.type} -> ${caused || "nothing"}`,
-      );
+      output.line(`${index}  ${isoTime(atMs)}  ${input.type} -> ${caused || "nothing"}`);
     },
   );
   if (!replayed.ok) {

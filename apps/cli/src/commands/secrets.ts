@@ -10,6 +10,7 @@ import { visible } from "../io.ts";
 import { openKernel } from "../kernel/connection.ts";
 import { callDeadlineMs, secretInputBytesMax } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
+import { isoTime } from "../times.ts";
 import { typedUnseen } from "../typed.ts";
 
 interface Binding {
@@ -81,7 +82,7 @@ export const set: Handler<SetOptions> = async (context, { args, options }) => {
   return exitCodes.done;
 };
 
-const when = (ms: bigint): string | null => (ms === 0n ? null : new Date(Number(ms)).toISOString());
+const when = (ms: bigint): string | null => (ms === 0n ? null : isoTime(ms));
 
 export const list: Handler<object> = async (context) => {
   await using kernel = await openKernel(context, { start: true });

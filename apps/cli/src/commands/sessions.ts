@@ -8,10 +8,9 @@ import { followSession, pendingApprovals, seeThrough } from "../kernel/follow.ts
 import { requireFolder } from "../kernel/folder.ts";
 import { callDeadlineMs } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
+import { isoTime } from "../times.ts";
 import { RunPrinter } from "../view/run-view.ts";
 import { conclude, exitOfView } from "./run.ts";
-
-const timeOf = (ms: bigint): string => new Date(Number(ms)).toISOString();
 
 export const list: Handler<{ readonly limit: number }> = async (context, { options }) => {
   requireFolder(context.dataFolder);
@@ -23,12 +22,12 @@ export const list: Handler<{ readonly limit: number }> = async (context, { optio
     state: each.state,
     text: each.text,
     workspace: each.workspace,
-    createdAt: timeOf(each.createdMs),
+    createdAt: isoTime(each.createdMs),
     actions: each.actions,
     undoable: each.undoable,
     approvals: approvals
       .filter(({ session }) => session === each.session)
-      .map(({ id, target, expiresMs }) => ({ id, target, expiresAt: timeOf(expiresMs) })),
+      .map(({ id, target, expiresMs }) => ({ id, target, expiresAt: isoTime(expiresMs) })),
   }));
   const { output } = context;
   output.value({ schema: "ioi.sessions/1", sessions: rows });

@@ -8,6 +8,7 @@ import { isUnavailable, type Kernel, openKernel } from "../kernel/connection.ts"
 import { requireFolder } from "../kernel/folder.ts";
 import { whyNoKernel } from "../kernel/last-failure.ts";
 import { callDeadlineMs, watchIntervalMs } from "../limits.ts";
+import { isoTime } from "../times.ts";
 import { originText } from "./policy-change.ts";
 import { changeOf, type ShownChange } from "../view/card.ts";
 
@@ -115,7 +116,7 @@ export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
     rpc: status.rpcAddress,
     http: status.httpAddress,
     page: status.page === "" ? null : status.page,
-    startedAt: new Date(Number(status.startedMs)).toISOString(),
+    startedAt: isoTime(status.startedMs),
     restarts: status.restarts,
     sandbox: status.sandbox,
     processes: status.processes.map(({ name, pid, uid, state, pssKib, sandbox }) => ({
@@ -133,14 +134,14 @@ export const readStatus = async (kernel: Kernel): Promise<StatusView> => {
       origin: text.origin,
       changes: changes.map(({ id, expiresMs }) => ({
         id,
-        expiresAt: new Date(Number(expiresMs)).toISOString(),
+        expiresAt: isoTime(expiresMs),
       })),
     },
     approvals: waiting.approvals.map((approval) => ({
       id: approval.id,
       session: approval.session,
       target: approval.target,
-      expiresAt: new Date(Number(approval.expiresMs)).toISOString(),
+      expiresAt: isoTime(approval.expiresMs),
       card: approval.card,
       change: changeOf(approval),
     })),

@@ -3,7 +3,7 @@
  * `{at, why}` of one that could not be read. A mail is one memory, or several where its text is long; each
  * carries who wrote it, the subject and the id as tags, and when it was sent.
  */
-import { memorySaidMsMax } from "../limits.ts";
+import { memoryTimeMsMax } from "../limits.ts";
 import { type Line, Lines, tooLong } from "./lines.ts";
 import { type Imported, type ItemReader, nameOf, partsOf } from "./reader.ts";
 
@@ -34,7 +34,7 @@ const itemsOf = (mail: Mail): readonly Imported[] => {
   const text = textOf(mail.text);
   if (text.trim() === "") return [{ type: "passed over", at, why: "it has no text" }];
   const { ms } = mail;
-  const isSaid = typeof ms === "number" && Number.isInteger(ms) && ms >= 0 && ms <= memorySaidMsMax;
+  const isSaid = typeof ms === "number" && Number.isInteger(ms) && ms >= 0 && ms <= memoryTimeMsMax;
   const tags = [
     ...tagOf("from", mail.from),
     ...tagOf("subject", subject),

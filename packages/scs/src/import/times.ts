@@ -1,5 +1,5 @@
 /** Moments as files write them, without a clock or a locale. */
-import { memorySaidMsMax } from "../limits.ts";
+import { memoryTimeMsMax } from "../limits.ts";
 
 const dayMs = 86_400_000;
 
@@ -60,7 +60,7 @@ export const isoMs = (text: string): number | undefined => {
   if (at === undefined || offset === null) return at;
   const minutes = Number(offset[2]) * 60 + Number(offset[3]);
   const moved = at - (offset[1] === "-" ? -minutes : minutes) * 60_000;
-  return moved >= 0 && moved <= memorySaidMsMax ? moved : undefined;
+  return moved >= 0 && moved <= memoryTimeMsMax ? moved : undefined;
 };
 
 /** A moment in JSON: ISO 8601, or a number of seconds or milliseconds since 1970. */
@@ -69,5 +69,5 @@ export const jsonMs = (value: unknown): number | undefined => {
   if (typeof value !== "number" || !(value >= 0)) return undefined;
   // Seconds until the year 5138, milliseconds from 1973 on.
   const ms = Math.floor(value < 1e11 ? value * 1000 : value);
-  return ms <= memorySaidMsMax ? ms : undefined;
+  return ms <= memoryTimeMsMax ? ms : undefined;
 };

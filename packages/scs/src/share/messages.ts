@@ -1,8 +1,9 @@
 /** What is canonical CBOR in a slice that is shared: `specs/scs/share.md`. */
 import { schema } from "@ioi/wire";
 import { sliceNoteCharsMax, sliceProofBytesMax, slicesReceivedMax } from "../limits.ts";
+import { time } from "../messages.ts";
 
-const { array, bytes, int, oneOf, optional, record, text } = schema;
+const { array, bytes, oneOf, optional, record, text } = schema;
 
 /** What travels: who to open it as, and what is sealed. */
 export const sharedSlice = record({
@@ -19,7 +20,7 @@ export const memorySlice = record({
   slice: bytes(16),
   from: bytes(32),
   to: bytes(32),
-  atMs: int(),
+  atMs: time,
   /** An `ioi.recall-proof/1`. */
   proof: bytes(undefined, sliceProofBytesMax),
   /** Of the log that the memories are in, signed by the sharer's Guardian. */

@@ -13,6 +13,7 @@ import {
 } from "@ioi/scs";
 import type { CommandContext, Handler } from "../../context.ts";
 import { toJson } from "../../io.ts";
+import { isoTime } from "../../times.ts";
 import { type FileOptions, openMemories, placeOf, reporter, unlockFor } from "./open.ts";
 
 const hexOrNull = (bytes: Uint8Array | undefined): string | null =>
@@ -63,9 +64,7 @@ export const info: Handler<FileOptions> = async (context, { args, options }) => 
   output.line(
     `  forgotten ${memories.forgotten}, left out ${memories.tombed}, replaced ${memories.superseded}`,
   );
-  output.line(
-    `  opens with ${value.opensWith.join(", ")}; made ${new Date(value.createdMs).toISOString()}`,
-  );
+  output.line(`  opens with ${value.opensWith.join(", ")}; made ${isoTime(value.createdMs)}`);
   output.line(
     value.dimension === 0
       ? "  found by words alone"

@@ -12,6 +12,7 @@ import { readBounded } from "../../kernel/folder.ts";
 import { proofFileBytesMax } from "../../limits.ts";
 import { failWith, usage } from "../../report.ts";
 import { keyOf } from "../receipts.ts";
+import { isoTime } from "../../times.ts";
 import { byWordsOnly, type FileOptions, openMemories } from "./open.ts";
 import { checkPage, writePage } from "./page.ts";
 
@@ -96,7 +97,7 @@ const noteLoss = (context: CommandContext, { vectorsLost }: Recalled): void => {
 const show = (context: CommandContext, { answers }: Recalled): void => {
   const { output } = context;
   for (const { id, rank, memory, nearDuplicates } of answers) {
-    const when = new Date(memory.saidMs ?? memory.atMs).toISOString().slice(0, 10);
+    const when = isoTime(memory.saidMs ?? memory.atMs).slice(0, 10);
     const from = memory.source === "" ? memory.origin.kind : memory.source;
     output.line(`${rank} ${output.paint("bold", `memory ${id}`)} ${visible(from)} ${when}`);
     for (const line of visible(memory.text).split("\n")) output.line(`  ${line}`);
