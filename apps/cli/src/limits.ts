@@ -62,6 +62,10 @@ export const listenKeptEventsMax = 256;
 export const listenKeptBytesMax = 8_388_608;
 /** A client that has asked nothing for so long makes room for another, in milliseconds. */
 export const listenIdleMs = 10_000;
+/** The same where its own stream and every connection of it have ended: it has left, or comes again. */
+export const listenLeftMs = 2_000;
+/** The same where a request of it waits for its answer, which it may come again for. */
+export const listenLostMs = 60_000;
 /** Time in which a client says a whole request, in milliseconds. */
 export const listenRequestMs = 30_000;
 /** Between two lines about how long work goes, in milliseconds. */

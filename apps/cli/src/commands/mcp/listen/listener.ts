@@ -8,6 +8,7 @@
  */
 import { randomBytes } from "node:crypto";
 import http from "node:http";
+import type { Socket } from "node:net";
 import { concatBytes, OperationError, utf8Decode, utf8Encode } from "@ioi/base";
 import {
   errorMessage,
@@ -22,6 +23,8 @@ import {
   listenConnectionsMax,
   listenIdleMs,
   listenKeptBytesMax,
+  listenLeftMs,
+  listenLostMs,
   listenRequestMs,
   listenSessionsMax,
 } from "../../../limits.ts";
@@ -39,8 +42,20 @@ interface Client {
   readonly id: string;
   readonly streams: ClientStreams;
   readonly gate: ClientGate;
+  /** Its connections that are open; one may be of several clients. */
+  readonly connections: Set<Socket>;
+  /** It had a stream of its own, which a client keeps for as long as it is there. */
+  listened: boolean;
+  /** When it last gave a sign: a message, or the end of its last connection. */
   usedMs: number;
 }
+
+/** How long after its last sign a client keeps its place. */
+const keptMs = ({ streams, connections, listened }: Client): number => {
+  if (connections.size > 0 && (streams.waiting > 0 || streams.listening)) return Infinity;
+  if (streams.waiting > 0) return listenLostMs;
+  return listened && connections.size === 0 ? listenLeftMs : listenIdleMs;
+};
 
 /** The clients of 2026-07-28. */
 const shared = "shared";
@@ -108,6 +123,19 @@ export class GateListener {
       (request, response) => void this.#serve(request, response),
     );
     this.#server.maxConnections = listenConnectionsMax;
+    this.#server.on("connection", (socket) => socket.once("close", () => this.#ended(socket)));
+  }
+
+  #ended(socket: Socket): void {
+    for (const client of this.#clients.values()) {
+      if (client.connections.delete(socket)) client.usedMs = performance.now();
+    }
+  }
+
+  /** A message of it came. */
+  #sign(client: Client, { socket }: Request): void {
+    client.usedMs = performance.now();
+    if (!socket.destroyed) client.connections.add(socket);
   }
 
   async start(): Promise<void> {
@@ -177,7 +205,7 @@ export class GateListener {
     if (disagrees(request, message)) return refuse(response, 400, "Mcp-Method says another method");
     const client = await this.#clientOf(request, response, message);
     if (client === undefined) return;
-    client.usedMs = performance.now();
+    this.#sign(client, request);
     if (message.type !== "request") {
       await client.gate.send(oneLine(bytes));
       return say(response, 202);
@@ -225,6 +253,8 @@ export class GateListener {
     const sink = sinkOf(response, client);
     const left = client.streams.listen(header(request, "last-event-id"), sink);
     if (left === undefined) return refuse(response, 409, "this stream is open already");
+    this.#sign(client, request);
+    client.listened ||= client.streams.listening;
     response.once("close", left);
     response.flushHeaders();
   }
@@ -257,7 +287,14 @@ export class GateListener {
           if (id === shared) this.#shared = undefined;
         },
       });
-      const client = { id, streams, gate, usedMs: performance.now() };
+      const client: Client = {
+        id,
+        streams,
+        gate,
+        connections: new Set(),
+        listened: false,
+        usedMs: performance.now(),
+      };
       this.#clients.set(id, client);
       return client;
     } finally {
@@ -268,14 +305,13 @@ export class GateListener {
   /** A client that went without a word makes room: the one that has been silent longest. */
   async #makeRoom(): Promise<void> {
     if (this.#clients.size + this.#opening < listenSessionsMax) return;
-    const sinceMs = performance.now() - listenIdleMs;
+    const nowMs = performance.now();
     const [gone] = [...this.#clients.values()]
-      .filter(
-        ({ streams, usedMs }) => streams.waiting === 0 && !streams.listening && usedMs < sinceMs,
-      )
+      .filter((client) => client.usedMs + keptMs(client) <= nowMs)
       .sort((a, b) => a.usedMs - b.usedMs);
     if (gone === undefined) return;
     this.#clients.delete(gone.id);
+    gone.streams.end();
     await gone.gate.close();
   }
 }
