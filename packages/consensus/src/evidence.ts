@@ -10,7 +10,7 @@
  * Bounds: `envelopesPerGuardianMax` newest envelopes of each; proofs by strangers and questions for what
  * was kept up to `divergenceChecksMax` a window, each.
  */
-import { err, ok, type Rejection, type Result } from "@ioi/base";
+import { equalBytes, err, ok, type Rejection, type Result } from "@ioi/base";
 import type {
   CommitCert,
   ConsensusEpoch,
@@ -84,6 +84,14 @@ export type Observed =
   | { readonly type: "proof"; readonly proof: DivergenceProof };
 
 const nothing: Observed = { type: "nothing" };
+
+/** Of one session and epoch: it has the slot, the counter, or a counter beside it. What a `recall` asks for. */
+export const isBeside = (one: Envelope, other: Envelope): boolean => {
+  if (!equalBytes(one.gid, other.gid) || !equalBytes(one.session, other.session)) return false;
+  if (one.epoch.number !== other.epoch.number) return false;
+  const apart = one.counter - other.counter;
+  return (apart >= -1n && apart <= 1n) || (one.view === other.view && one.kind === other.kind);
+};
 
 /** K7 stops no chain (K10), so it must not stand in the way of what does. */
 const caseKey = (gid: Uint8Array, epoch: ConsensusEpoch, kind?: DivergenceKind): string =>

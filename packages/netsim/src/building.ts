@@ -66,7 +66,7 @@ export const nodesOf = (
 
 /** Of the engine that begins where the node stands, as number `me` of its epoch's set. */
 export const engineOf = async (
-  { engine, areJudgesOwn = false, members, provider }: NetworkOptions,
+  { engine, areJudgesOwn = false, areForgetful = false, members, provider }: NetworkOptions,
   node: SimNode,
   me: number,
 ): Promise<{ readonly options: EngineOptions; readonly start: EngineStart }> => {
@@ -90,6 +90,7 @@ export const engineOf = async (
     start: {
       root,
       records,
+      kept: areForgetful ? [] : node.journal.window.of(number),
       heightOf: (digest) => node.store.get(toHex(digest))?.header.height,
       ...(rootQc === undefined ? {} : { rootQc }),
     },

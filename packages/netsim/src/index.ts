@@ -1,7 +1,7 @@
 export * from "./accidents.ts";
 export * from "./adversaries.ts";
 export * from "./checkers.ts";
-export { type DiskFaults, DiskJournal } from "./journal.ts";
+export { type DiskFaults, DiskJournal, MemoryJournal } from "./journal.ts";
 export * from "./guarded.ts";
 export * from "./ledger.ts";
 export * from "./lies.ts";
@@ -11,6 +11,7 @@ export { type SimNode } from "./node.ts";
 export { calm, type Faults, type Lie, type Mangle, type NetworkOptions } from "./options.ts";
 export * from "./plans.ts";
 export * from "./registry.ts";
+export * from "./remembered.ts";
 export * from "./scenario.ts";
 export * from "./splits.ts";
 export * from "./twins.ts";

@@ -36,3 +36,5 @@ export const nearBlocks = 8;
 export const syncRetryMs = 5000;
 /** Blocks that a host asks the others for, one by one, before it synchronises instead. */
 export const fetchesMax = 48;
+/** Envelopes of a host's window of evidence; on a disk, of each of two files. */
+export const keptEnvelopesMax = 2048;

@@ -16,7 +16,7 @@ import { Ends } from "./ends.ts";
 import { drawnTransfer } from "./ledger.ts";
 import { eventsMax, stillMs } from "./limits.ts";
 import { Links } from "./links.ts";
-import type { SimNode } from "./node.ts";
+import type { SimNode, Written } from "./node.ts";
 import {
   calm,
   type Faults,
@@ -274,16 +274,12 @@ export class Network {
         if (work !== undefined) await work;
       }
       for (const [index, node] of this.nodes.entries()) {
-        if (node.dueMs === undefined || node.dueMs > this.#clock(node)) continue;
+        if (node.dueMs === undefined || node.dueMs > node.clock(this.nowMs)) continue;
         const work = this.#handle(index, { type: "tick" });
         if (work !== undefined) await work;
       }
     }
     return false;
-  }
-
-  #clock({ plan }: SimNode): number {
-    return this.nowMs + plan.driftMs;
   }
 
   note(index: number, line: string): void {
@@ -349,7 +345,7 @@ export class Network {
     const { options, start } = await engineOf(this.options, node, me);
     node.judging.clear();
     node.engineEpoch = node.course.number;
-    node.engine = new Engine(options, start, this.#clock(node));
+    node.engine = new Engine(options, start, node.clock(this.nowMs));
     node.dueMs = node.engine.deadline();
     this.note(index, `starts at height ${root.height}`);
     this.#tell(index);
@@ -367,7 +363,7 @@ export class Network {
     const node = this.node(index);
     if (node.engine === undefined) return undefined;
     this.note(index, inputLine(input));
-    const effects = node.engine.handle(input, this.#clock(node));
+    const effects = node.engine.handle(input, node.clock(this.nowMs));
     node.dueMs = node.engine.deadline();
     return this.#performAll(index, effects, 0);
   }
@@ -390,13 +386,13 @@ export class Network {
       }
       const line = effectLine(effect);
       if (line !== undefined) this.note(index, line);
-      if (effect.type !== "persist") {
+      if (effect.type !== "persist" && effect.type !== "keep") {
         this.#perform(index, node, effect);
         // It entered the next epoch, or was overtaken.
         if (node.life !== life) return undefined;
         continue;
       }
-      const written = node.journal.append(effect.record);
+      const written = node.write(effect);
       if (written === undefined) continue;
       return written.then(async (isDurable) => {
         if (isDurable) await this.#performAll(index, effects, i + 1);
@@ -406,7 +402,7 @@ export class Network {
     return undefined;
   }
 
-  #perform(index: number, node: SimNode, effect: Exclude<EngineEffect, { type: "persist" }>): void {
+  #perform(index: number, node: SimNode, effect: Exclude<EngineEffect, Written>): void {
     switch (effect.type) {
       case "sign": {
         const answer = node.signer.ask(effect.request);
@@ -454,9 +450,11 @@ export class Network {
       case "refused":
         node.refused += 1;
         return;
-      case "keep":
-      case "recall":
-      // No simulated host keeps a window of evidence; its log is tried in `@ioi/validator`.
+      case "recall": {
+        const { envelope } = effect;
+        const kept = node.journal.window.near(envelope);
+        this.#enqueue(index, { type: "recalled", envelope, kept }, 0);
+      }
     }
   }
 

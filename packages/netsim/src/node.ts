@@ -23,6 +23,9 @@ import type { Journal } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Staged } from "./take-over.ts";
 
+/** Effects that take the time of a disk. */
+export type Written = Extract<EngineEffect, { readonly type: "persist" | "keep" }>;
+
 export interface NodePlan {
   /** The number of its validator among all, in whatever set that is. */
   readonly validator: number;
@@ -109,6 +112,18 @@ export class SimNode implements SyncSource {
 
   get height(): number {
     return this.committed.length;
+  }
+
+  /** What its own clock shows. */
+  clock(nowMs: number): number {
+    return nowMs + this.plan.driftMs;
+  }
+
+  /** Undefined: at once. */
+  write(effect: Written): Promise<boolean> | undefined {
+    return effect.type === "keep"
+      ? this.journal.keep(effect.envelope)
+      : this.journal.append(effect.record);
   }
 
   /** Of its own epoch. */

@@ -53,6 +53,8 @@ export interface NetworkOptions {
   readonly joiners?: readonly Member[];
   /** Each host checks every signature itself, in place of once for all. */
   readonly areJudgesOwn?: boolean;
+  /** For controls: a host that starts again has nothing of its window of evidence (R8). */
+  readonly areForgetful?: boolean;
   /** Sees every line of the trace. */
   readonly onLine?: (atMs: number, node: number, line: string) => void;
 }

@@ -89,7 +89,7 @@ const networkOf = (options: ScenarioOptions, plan: Plan, random: SeededRandom): 
     areClones: broken.length > 0,
     without: new Map(all.map((host) => [host, rules(host)])),
     ...(lacking === undefined ? {} : { broken: new Map(all.map((host) => [host, lacking])) }),
-    ...(faults.crashes > 0 ? { disk: { changesMax: 400, isCareless: false } } : {}),
+    ...(faults.crashes > 0 ? { disk: { changesMax: 800, isCareless: false } } : {}),
     ...(epochBlocks === undefined ? {} : { epochBlocks }),
     ...(story === "plain" || lacking !== undefined ? {} : { protection: protectionOf(options) }),
     ...(makeKey === undefined ? {} : { makeKey }),

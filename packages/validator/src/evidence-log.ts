@@ -11,7 +11,8 @@
  * Invariant: what is kept is never believed; whoever reads it checks it. Bounds: `bytesMax` and one file,
  * `recallMax` envelopes an answer, `keptMax` at a start.
  */
-import { equalBytes, type Files, type Log, OperationError, type Random, toHex } from "@ioi/base";
+import { type Files, type Log, OperationError, type Random, toHex } from "@ioi/base";
+import { isBeside } from "@ioi/consensus";
 import { openWal, type Wal } from "@ioi/storage";
 import { envelope as envelopeSchema, type Envelope, schema } from "@ioi/wire";
 import {
@@ -278,10 +279,3 @@ const isBefore = ({ epoch, view }: Seen, number: bigint, at: bigint): boolean =>
   epoch < number || (epoch === number && view + evidenceViewsApart < at);
 
 const isLater = ({ view }: Seen, at: bigint): boolean => view > at + evidenceViewsApart;
-
-const isBeside = (one: Envelope, other: Envelope): boolean => {
-  if (!equalBytes(one.gid, other.gid) || !equalBytes(one.session, other.session)) return false;
-  if (one.epoch.number !== other.epoch.number) return false;
-  const apart = one.counter - other.counter;
-  return (apart >= -1n && apart <= 1n) || (one.view === other.view && one.kind === other.kind);
-};

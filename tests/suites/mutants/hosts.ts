@@ -2,7 +2,7 @@
 import { type HostRule, lastViewOf, nextTenureStart, tenureOf, tenureViews } from "@ioi/consensus";
 import { chain, digestOf, doubleVote, judgeOf, member, twin } from "@ioi/consensus/testing";
 import { Bench, held, requestsIn, typesOf } from "@ioi/consensus/testing-bench";
-import { calm, checkLiveness, Network, runTwoFaced } from "@ioi/netsim";
+import { calm, checkLiveness, Network, runRemembered, runTwoFaced } from "@ioi/netsim";
 import type { Mutant } from "./mutant.ts";
 
 /** Ten time-outs of 250 ms, and half as much for what passes between them. */
@@ -74,6 +74,15 @@ const frozen = (lacks: readonly HostRule[], epoch: bigint, isGone: boolean) => {
   return bench.engine.isStopped ? "the chain stops for who decides nothing any more" : undefined;
 };
 
+/** A copy of a Guardian speaks up once all have crashed who could have contradicted it. */
+const remembered = async (isKept: boolean): Promise<string | undefined> => {
+  for (let i = 0; i < 4; i++) {
+    const { proofs } = await runRemembered(`kept ${i}`, twin, { areForgetful: !isKept });
+    if (proofs.length === 0) return "an offence from before a crash is nobody's to convict";
+  }
+  return undefined;
+};
+
 const kindsOf = (requests: ReturnType<typeof requestsIn>): readonly string[] =>
   requests.map((each) => (each.type === "sign" ? each.kind : each.type));
 
@@ -131,6 +140,7 @@ export const hostMutants: readonly Mutant[] = [
   ),
   mutant("R5-tenure", stalled),
   mutant("R6-distinct", stalled),
+  { rule: "R8-kept", of: "host", harm: remembered },
   mutant("K10-epoch", (lacks) => frozen(lacks, 0n, false)),
   mutant("K10-power", (lacks) => frozen(lacks, 1n, true)),
   mutant("GS2-votes", guarded),
