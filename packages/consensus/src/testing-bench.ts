@@ -20,6 +20,7 @@ import {
   chain,
   type Commit,
   Committee,
+  digestOf,
   genesis,
   type Member,
   member,
@@ -187,3 +188,44 @@ export const sentIn = (effects: readonly EngineEffect[]) =>
 
 export const held = (bench: Bench, block: Certified) =>
   bench.give({ type: "judged", digest: block.digest, isHeld: true });
+
+export interface Ending {
+  readonly bench: Bench;
+  readonly boundary: Certified;
+  readonly child: Certified;
+  /** Of the votes for the child. */
+  readonly effects: readonly EngineEffect[];
+}
+
+/**
+ * All four vote for the block that ends the epoch, and three for its child: the engine has committed it,
+ * with F2(1), before it voted for the child itself.
+ */
+export const ending = (
+  endBroken: bigint,
+  without: readonly HostRule[] = [],
+  isSame = false,
+): Ending => {
+  const bench = new Bench(without, { endBroken });
+  const { view, tc } = bench.late();
+  const boundary = blockOn(bench.judge, genesis, bench.first, view, {
+    proposer: bench.leader(view),
+    timeMs: bench.nowMs,
+    ends: { validators: isSame ? bench.judge.set.hash : digestOf(1), leaseEnd: 0n },
+  });
+  bench.hear(bench.proposal(boundary, tc));
+  held(bench, boundary);
+  bench.give({ type: "signed", envelope: bench.committee.signer(0).vote(boundary) });
+  for (const index of [1, 2, 3]) {
+    const envelope = bench.committee.signer(index).vote(boundary);
+    bench.hear({ type: "vote", envelope });
+  }
+  const qc = bench.engine.high;
+  assert(qc.votes.length === 3, "the first quorum is what the child extends");
+  bench.nowMs += 1;
+  const child = bench.block(view + 1n, qc, boundary.header);
+  bench.hear(bench.proposal(child));
+  const votes = [1, 2, 3].map((index) => bench.committee.signer(index).vote(child));
+  const effects = votes.flatMap((envelope) => bench.hear({ type: "vote", envelope }));
+  return { bench, boundary, child, effects };
+};

@@ -1,41 +1,11 @@
 /** E1: the end of an epoch after which another set decides waits for F2, and not for ever. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EngineEffect, HostRule } from "@ioi/consensus";
-import { blockOn, digestOf, genesis } from "@ioi/consensus/testing";
-import { Bench, held, requestsIn } from "@ioi/consensus/testing-bench";
+import type { EngineEffect } from "@ioi/consensus";
+import { ending, held, requestsIn } from "@ioi/consensus/testing-bench";
 
 const commitIn = (effects: readonly EngineEffect[]) =>
   effects.find((effect) => effect.type === "commit");
-
-/**
- * All four vote for the block that ends the epoch, and three for its child: the engine has committed it,
- * with F2(1), before it voted for the child itself.
- */
-const ending = (endBroken: bigint, without: readonly HostRule[] = [], isSame = false) => {
-  const bench = new Bench(without, { endBroken });
-  const { view, tc } = bench.late();
-  const boundary = blockOn(bench.judge, genesis, bench.first, view, {
-    proposer: bench.leader(view),
-    timeMs: bench.nowMs,
-    ends: { validators: isSame ? bench.judge.set.hash : digestOf(1), leaseEnd: 0n },
-  });
-  bench.hear(bench.proposal(boundary, tc));
-  held(bench, boundary);
-  bench.give({ type: "signed", envelope: bench.committee.signer(0).vote(boundary) });
-  for (const index of [1, 2, 3]) {
-    const envelope = bench.committee.signer(index).vote(boundary);
-    bench.hear({ type: "vote", envelope });
-  }
-  const qc = bench.engine.high;
-  assert.equal(qc.votes.length, 3, "the first quorum is what the child extends");
-  bench.nowMs += 1;
-  const child = bench.block(view + 1n, qc, boundary.header);
-  bench.hear(bench.proposal(child));
-  const votes = [1, 2, 3].map((index) => bench.committee.signer(index).vote(child));
-  const effects = votes.flatMap((envelope) => bench.hear({ type: "vote", envelope }));
-  return { bench, boundary, child, effects };
-};
 
 test("E1: with all alive it waits for the votes that are missing, and no longer", () => {
   const { bench, boundary, child, effects } = ending(2n);

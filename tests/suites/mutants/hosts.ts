@@ -1,7 +1,16 @@
 /** Hosts without a rule: the chain stops, or their Guardians fall silent. */
 import { type HostRule, lastViewOf, nextTenureStart, tenureOf, tenureViews } from "@ioi/consensus";
-import { chain, digestOf, doubleVote, judgeOf, member, twin } from "@ioi/consensus/testing";
-import { Bench, held, requestsIn, typesOf } from "@ioi/consensus/testing-bench";
+import {
+  blockOn,
+  chain,
+  digestOf,
+  doubleVote,
+  judgeOf,
+  member,
+  requestFor,
+  twin,
+} from "@ioi/consensus/testing";
+import { Bench, ending, held, requestsIn, typesOf } from "@ioi/consensus/testing-bench";
 import { calm, checkLiveness, Network, runRemembered, runTwoFaced } from "@ioi/netsim";
 import type { Mutant } from "./mutant.ts";
 
@@ -83,6 +92,31 @@ const remembered = async (isKept: boolean): Promise<string | undefined> => {
   return undefined;
 };
 
+/** Two hosts say OK, and the third shows its vote of a view before, which may have completed a commit there. */
+const objected = (lacks: readonly HostRule[]): string | undefined => {
+  const bench = new Bench(lacks);
+  const { digest, header } = bench.commit().block;
+  bench.give({ type: "guard", height: 1n });
+  for (const voter of [1, 2]) bench.hear(bench.answer(voter, digest));
+  const rival = blockOn(bench.judge, { height: 5n, timeMs: 9 }, bench.first, header.view - 1n);
+  const just = { view: header.view - 2n, digest: digestOf(7) };
+  const request = { ...requestFor(rival), just, seen: just };
+  const vote = new Bench().committee.signer(3).must(request);
+  const heard = bench.hear(bench.answer(3, digest, [vote]));
+  bench.nowMs += 50;
+  const told = [...heard, ...bench.give({ type: "tick" })];
+  const isGuarded = told.some((each) => each.type === "guarded" && each.verdict === "guarded");
+  return isGuarded ? "S is said beside a vote that may have committed something else" : undefined;
+};
+
+/** The fourth vote for the end of an epoch is on its way: with it, it has F2(2). */
+const hurried = (lacks: readonly HostRule[]): string | undefined => {
+  const commit = ending(2n, lacks).effects.find((each) => each.type === "commit");
+  return commit === undefined
+    ? undefined
+    : `the end of an epoch stands on ${commit.strength.power} of 4 for good`;
+};
+
 const kindsOf = (requests: ReturnType<typeof requestsIn>): readonly string[] =>
   requests.map((each) => (each.type === "sign" ? each.kind : each.type));
 
@@ -144,7 +178,9 @@ export const hostMutants: readonly Mutant[] = [
   mutant("K10-epoch", (lacks) => frozen(lacks, 0n, false)),
   mutant("K10-power", (lacks) => frozen(lacks, 1n, true)),
   mutant("GS2-votes", guarded),
+  mutant("GS2-older", objected),
   mutant("GS5-wait", guarded),
+  mutant("E1-wait", hurried),
   mutant("R7-resend", async (lacks) => {
     const members = ["a", "b", "c", "d"].map((name) => member(name, 1n));
     const without = new Map(members.map((_, index) => [index, lacks]));

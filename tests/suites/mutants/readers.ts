@@ -6,6 +6,8 @@ import {
   LightClient,
   type LightClientRule,
   type JudgeRule,
+  Snapshot,
+  type SnapshotRule,
   Sync,
   type SyncRule,
 } from "@ioi/consensus";
@@ -22,6 +24,16 @@ import {
   setOf,
   twin,
 } from "@ioi/consensus/testing";
+import {
+  accountsOfPage,
+  manifestOf,
+  pageBytes,
+  pagesOfState,
+  Registry,
+  type State,
+  statePartsOf,
+  stateRootOf,
+} from "@ioi/netsim";
 import type { CommitCert, ConsensusBlock, EpochCert, SyncChunk } from "@ioi/wire";
 import type { Mutant } from "./mutant.ts";
 
@@ -124,6 +136,41 @@ const syncMutants: readonly Mutant[] = [
   ),
 ];
 
+/** Of the simulated application: everybody has that much. */
+const stateWith = (balance: number): State => {
+  const accounts = new Uint32Array(pagesOfState * accountsOfPage).fill(balance);
+  const registry = new Registry(twin, start.set);
+  const pages = Array.from({ length: pagesOfState }, (_, page) =>
+    twin.sha256(pageBytes(accounts, page)),
+  );
+  return { height: 1n, root: stateRootOf(twin, pages, registry.hash), accounts, registry };
+};
+
+/** A peer that gives the manifest of one state, and the pages of another. */
+const snapshotMutant = (rule: SnapshotRule, listed: State, given: State, what: string): Mutant => ({
+  rule,
+  of: "sync",
+  harm(isThere) {
+    const without = new Set(isThere ? [] : [rule]);
+    const { height, root } = stateWith(1);
+    const node = new Snapshot(statePartsOf(twin, without), { height, root }, undefined, without);
+    const asked = [...node.handle({ type: "peer", peer: 1 }, 0)];
+    for (let next = asked.shift(); next !== undefined; next = asked.shift()) {
+      if (next.type === "done") return what;
+      if (next.type !== "ask") continue;
+      const { part } = next;
+      const bytes = part === undefined ? manifestOf(twin, listed) : pageBytes(given.accounts, part);
+      asked.push(...node.handle({ type: "answer", peer: 1, part, bytes }, 1));
+    }
+    return undefined;
+  },
+});
+
+const snapshotMutants: readonly Mutant[] = [
+  snapshotMutant("Y5-root", stateWith(9), stateWith(9), "a state that no header names is taken"),
+  snapshotMutant("Y6-hash", stateWith(1), stateWith(9), "pages of another state are taken"),
+];
+
 interface Ended {
   readonly cert: EpochCert;
   readonly anchor: Anchor;
@@ -196,4 +243,8 @@ const clientMutants: readonly Mutant[] = [
   ),
 ];
 
-export const readerMutants: readonly Mutant[] = [...syncMutants, ...clientMutants];
+export const readerMutants: readonly Mutant[] = [
+  ...syncMutants,
+  ...snapshotMutants,
+  ...clientMutants,
+];
