@@ -6,7 +6,7 @@
  * What is replayed is not trusted for being on the disk: committed headers are chained by their hashes to
  * the newest one, whose certificate is verified; the engine verifies everything above it.
  */
-import { equalBytes, OperationError, unwrap } from "@ioi/base";
+import { equalBytes, OperationError } from "@ioi/base";
 import {
   Judge,
   keyOf,
@@ -30,9 +30,9 @@ import {
 } from "@ioi/wire";
 import { type Block, blockOf, payloadRootOf } from "./block.ts";
 import { corrupt } from "./corrupt.ts";
-import { versionsKept } from "./limits.ts";
+import { Execution } from "./execution.ts";
 import type { ChainStart, Head, Pending, SlotWanted, StoredRecord } from "./solo.ts";
-import { applyTx, keptSizes, paramsKey, setGenesis } from "./state.ts";
+import { paramsKey, setGenesis } from "./state.ts";
 import type { Base, LogRecord } from "./store.ts";
 
 /** Where the Guardian's session stands in its epoch. */
@@ -83,21 +83,16 @@ const shownAbove = (anchor: Uint8Array, root: Root): bigint =>
 
 class Replay {
   readonly #provider: CryptoProvider;
-  readonly #params: ChainParams;
-  readonly #tree: AuthenticatedTree;
   readonly #judge: Judge;
-  readonly #sizes: number[] = [];
-  readonly #roots = new Map<bigint, Uint8Array>();
+  readonly #execution: Execution;
   readonly #pending = new Map<string, Pending>();
   readonly #qcs = new Map<string, QuorumCert>();
   #others: Exclude<StoredRecord, { type: "block" }>[] = [];
   #root: Root;
   #rootQc: QuorumCert | undefined;
   #newest: Block | undefined;
-  readonly #showing = new Map<bigint, bigint>();
   /** The newest committed block, and the hash of its child; of a base the block is in the file before. */
   #head: { readonly block: Block | undefined; readonly child: Uint8Array } | undefined;
-  #changedAt: bigint;
 
   constructor(
     provider: CryptoProvider,
@@ -107,24 +102,20 @@ class Replay {
     base: Base,
   ) {
     this.#provider = provider;
-    this.#params = params;
-    this.#tree = tree;
     this.#judge = judge;
     const { anchor } = judge;
     this.#root = { ...anchor, justView: 0n, commitHeight: anchor.height };
     if (base.root !== undefined) {
-      const { qc, shown, child, ...root } = base.root;
+      const { qc, shown: _, child, ...root } = base.root;
       this.#root = root;
       this.#rootQc = qc;
       this.#head = { block: undefined, child };
-      for (const { height, root: after } of shown) this.#roots.set(height, after);
     }
     for (const { key, value } of base.state) tree.set(key, value);
     // Of a new chain, and of one that begins anew.
     if (tree.get(paramsKey) === undefined) setGenesis(tree, params);
-    this.#roots.set(this.#root.height, tree.commit(this.#root.height));
-    this.#sizes.push(...keptSizes(unwrap(tree.at(this.#root.height), "a base")));
-    this.#changedAt = this.#root.height;
+    const { height } = this.#root;
+    this.#execution = new Execution(provider, params, tree, height, base.root?.shown ?? []);
   }
 
   take(record: LogRecord): void {
@@ -169,11 +160,12 @@ class Replay {
     if (!equalBytes(header.payloadRoot, payloadRootOf(this.#provider, txs))) {
       throw bad("other transactions are there");
     }
-    const shown = this.#roots.get(header.stateHeight);
+    const shown = this.#execution.rootAfter(header.stateHeight);
     if (shown !== undefined && !equalBytes(shown, header.stateRoot)) {
       throw bad("its transactions lead to another state");
     }
-    this.#execute(block);
+    // As when it was committed: what does not apply changes nothing.
+    this.#execution.execute(block);
     this.#newest = block;
     this.#root = {
       view: header.view,
@@ -185,23 +177,6 @@ class Replay {
     };
   }
 
-  #execute({ header, txs }: Block): void {
-    const { height, timeMs, stateHeight } = header;
-    if (!this.#showing.has(stateHeight)) this.#showing.set(stateHeight, height);
-    const context = {
-      provider: this.#provider,
-      params: this.#params,
-      height,
-      timeMs,
-      sizes: this.#sizes,
-      trusted: true,
-    };
-    // As when it was committed: what does not apply changes nothing.
-    for (const tx of txs) applyTx(this.#tree, context, tx);
-    this.#roots.set(height, this.#tree.commit(height));
-    if (txs.length > 0) this.#changedAt = height;
-  }
-
   /** What is below the newest committed block; its certificate is kept. */
   #forget(child: Uint8Array): void {
     const { height, view, digest } = this.#root;
@@ -211,13 +186,7 @@ class Replay {
     }
     for (const [key, qc] of this.#qcs) if (qc.view < view) this.#qcs.delete(key);
     this.#others = this.#others.filter((record) => viewOf(record) > view);
-    const kept = height - BigInt(versionsKept - 1);
-    this.#tree.prune(kept > 0n ? kept : 0n);
-    for (const each of this.#roots.keys()) {
-      if (each >= kept) continue;
-      this.#roots.delete(each);
-      this.#showing.delete(each);
-    }
+    this.#execution.prune(height);
   }
 
   async #headOf(read: ReadBlock): Promise<Head | undefined> {
@@ -253,10 +222,7 @@ class Replay {
       pending: this.#pending,
       high: high?.digest ?? this.#root.digest,
       head,
-      sizes: this.#sizes,
-      roots: this.#roots,
-      showing: this.#showing,
-      changedAt: this.#changedAt,
+      execution: this.#execution,
     };
   }
 

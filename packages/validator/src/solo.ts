@@ -34,9 +34,10 @@ import {
   type QuorumCert,
 } from "@ioi/wire";
 import { type Block, blockOf, payloadRootOf } from "./block.ts";
-import { chainRetryMs, versionsKept, viewMs } from "./limits.ts";
+import type { Execution } from "./execution.ts";
+import { chainRetryMs, viewMs } from "./limits.ts";
 import { Mempool, type MempoolEffect } from "./mempool.ts";
-import { applyTx, tipOf } from "./state.ts";
+import { tipOf } from "./state.ts";
 
 /** As the log holds it: a block stands beside its transactions. */
 export type StoredRecord =
@@ -112,26 +113,16 @@ export interface ChainStart {
   /** Hash of the highest one that is certified, or of the root. */
   readonly high: Uint8Array;
   readonly head: Head | undefined;
-  /** Of checkpoints in the state, oldest first. */
-  readonly sizes: readonly number[];
-  /** Roots of states, by the height after which they are. */
-  readonly roots: ReadonlyMap<bigint, Uint8Array>;
-  /** Heights of the blocks that show them. */
-  readonly showing: ReadonlyMap<bigint, bigint>;
-  /** The newest height after which the state is another. */
-  readonly changedAt: bigint;
+  /** Of the committed blocks. */
+  readonly execution: Execution;
 }
 
 export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
   readonly #provider: CryptoProvider;
-  readonly #params: ChainParams;
-  readonly #tree: AuthenticatedTree;
   readonly #settings: ChainSettings;
   readonly #engine: Engine;
   readonly #mempool: Mempool;
-  readonly #sizes: number[];
-  readonly #roots: Map<bigint, Uint8Array>;
-  readonly #showing: Map<bigint, bigint>;
+  readonly #execution: Execution;
   readonly #pending: Map<string, Pending>;
   /** What the caller's clock is behind the newest block at most. */
   readonly #skewMs: number;
@@ -140,7 +131,6 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
   #head: Head | undefined;
   #root: Root;
   #rootQc: QuorumCert | undefined;
-  #changedAt: bigint;
   /** Transactions of the block that is built now. */
   #building: readonly Uint8Array[] = [];
   /** What the engine waits for the Guardian to sign. */
@@ -162,18 +152,13 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
     nowMs: number,
   ) {
     this.#provider = provider;
-    this.#params = params;
-    this.#tree = tree;
     this.#settings = settings;
     this.#mempool = new Mempool(provider, params, () => tipOf(provider, tree));
-    this.#sizes = [...start.sizes];
-    this.#roots = new Map(start.roots);
-    this.#showing = new Map(start.showing);
+    this.#execution = start.execution;
     this.#pending = new Map(start.pending);
     this.#head = start.head;
     this.#root = start.root;
     this.#rootQc = start.rootQc;
-    this.#changedAt = start.changedAt;
     const times = [...start.pending.values()].map(({ block }) => block.header.timeMs);
     this.#skewMs = Math.max(0, ...[start.root.timeMs, ...times].map((timeMs) => timeMs - nowMs));
     this.#lastPayloadMs = this.#time(nowMs);
@@ -209,12 +194,12 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
 
   /** Of the state after a height, as long as it is kept. */
   rootAfter(height: bigint): Uint8Array | undefined {
-    return this.#roots.get(height);
+    return this.#execution.rootAfter(height);
   }
 
   /** Height of the first committed block that shows the state after a height. */
   showing(height: bigint): bigint | undefined {
-    return this.#showing.get(height);
+    return this.#execution.showing(height);
   }
 
   /** All that a log that begins with the root has to hold. */
@@ -301,7 +286,7 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
   /** R9, and that the newest state is shown. */
   #awaits(nowMs: number): boolean {
     const shown = this.#head?.block.header.stateHeight;
-    if (shown === undefined || shown < this.#changedAt) return true;
+    if (shown === undefined || shown < this.#execution.changedAt) return true;
     const isDue = this.#settling || nowMs >= this.#lastPayloadMs + this.#settings.minMs;
     return this.#unheld() > 0 && isDue;
   }
@@ -391,7 +376,7 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
     const txs = isDue ? this.#mempool.take(held) : [];
     if (txs.length > 0) this.#lastPayloadMs = nowMs;
     this.#building = txs;
-    const stateRoot = this.#roots.get(stateHeight);
+    const stateRoot = this.#execution.rootAfter(stateHeight);
     assert(stateRoot !== undefined, `the state after ${stateHeight} is kept`);
     const payloadRoot = payloadRootOf(this.#provider, txs);
     return { type: "built", view, parent, payloadRoot, stateRoot };
@@ -417,7 +402,9 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
       assert(pending !== undefined, "what is committed was stored with its transactions");
       const { txs } = pending;
       const block = blockOf(this.#provider, each, txs);
-      this.#execute(block);
+      for (const error of this.#execution.execute(block)) {
+        this.#effects.push({ type: "refused", error });
+      }
       done.push(block);
       asked.push(...this.#mempool.committed(txs));
     }
@@ -432,31 +419,6 @@ export class SoloChain implements Machine<ChainInput, ChainEffect, number> {
     for (const [key, { block }] of this.#pending) {
       if (block.header.height <= root.height) this.#pending.delete(key);
     }
-    const kept = root.height - BigInt(versionsKept - 1);
-    this.#tree.prune(kept > 0n ? kept : 0n);
-    for (const height of this.#roots.keys()) {
-      if (height >= kept) continue;
-      this.#roots.delete(height);
-      this.#showing.delete(height);
-    }
-  }
-
-  #execute({ header, txs }: Block): void {
-    const { height, timeMs, stateHeight } = header;
-    if (!this.#showing.has(stateHeight)) this.#showing.set(stateHeight, height);
-    const context = {
-      provider: this.#provider,
-      params: this.#params,
-      height,
-      timeMs,
-      sizes: this.#sizes,
-      trusted: true,
-    };
-    for (const tx of txs) {
-      const applied = applyTx(this.#tree, context, tx);
-      if (!applied.ok) this.#effects.push({ type: "refused", error: applied.error });
-    }
-    this.#roots.set(height, this.#tree.commit(height));
-    if (txs.length > 0) this.#changedAt = height;
+    this.#execution.prune(root.height);
   }
 }

@@ -216,6 +216,19 @@ export const lookAround = async (files: Files): Promise<Folder> => {
 const openFile = async ({ files, random }: Place, name: string): Promise<Wal> =>
   await openWal({ files, random, path: `${chainFolder}/${name}`, repairHint });
 
+/** A file whose records are known; what is opened for nothing is closed. */
+const openSegment = async (place: Place, height: bigint): Promise<Segment> => {
+  const wal = await openFile(place, nameOf(height));
+  try {
+    const segment = new Segment(height, wal, place.hashing);
+    for await (const _ of segment.records()) void _;
+    return segment;
+  } catch (error) {
+    await wal.close();
+    throw error;
+  }
+};
+
 /** A file with its base and what goes on from it; it has its name when all of that is durable. */
 export const makeFile = async (
   place: Place,
@@ -250,6 +263,8 @@ export class Store {
   readonly #blocksMax: number;
   readonly #heights: bigint[];
   #current: Segment;
+  /** The one before, until it is closed. */
+  #full: Segment | undefined;
   /** Closed ones, the newest used last. */
   #readers: Segment[] = [];
   #opening: Promise<unknown> = Promise.resolve();
@@ -312,22 +327,32 @@ export class Store {
     await this.#current.wal.flush();
   }
 
-  /** Goes on in the next file; the oldest one goes where there are too many. */
+  /**
+   * Goes on in the next file; the oldest one goes where there are too many. Called again after a failure it
+   * goes on where it stopped.
+   */
   async rotate(height: bigint, base: Base, carried: readonly StoredRecord[]): Promise<void> {
     // What is committed must not be younger than the file that goes on from it.
     await this.flush();
-    await makeFile(this.#place, height, base, carried);
-    const closed = this.#current;
-    const wal = await openFile(this.#place, nameOf(height));
-    this.#current = new Segment(height, wal, this.#place.hashing);
-    for await (const _ of this.#current.records()) void _;
-    this.#heights.push(height);
-    await closed.wal.close();
-    while (this.#heights.length > segmentsKept) {
-      const oldest = this.#heights.shift() as bigint;
-      await this.#inTurn(() => this.#closeReader(oldest));
-      await this.#place.files.remove(`${chainFolder}/${nameOf(oldest)}`);
+    if (this.#current.height !== height) {
+      await makeFile(this.#place, height, base, carried);
+      const next = await openSegment(this.#place, height);
+      this.#full = this.#current;
+      this.#current = next;
+      this.#heights.push(height);
     }
+    const full = this.#full;
+    // All of it is durable: that it does not close is said once.
+    this.#full = undefined;
+    await full?.wal.close();
+    while (this.#heights.length > segmentsKept) await this.#inTurn(() => this.#dropOldest());
+  }
+
+  async #dropOldest(): Promise<void> {
+    const oldest = this.#heights[0] as bigint;
+    await this.#closeReader(oldest);
+    await this.#place.files.remove(`${chainFolder}/${nameOf(oldest)}`);
+    this.#heights.shift();
   }
 
   async #closeReader(height: bigint): Promise<void> {
@@ -345,9 +370,10 @@ export class Store {
   /** A committed block; undefined where the height is not kept, or not committed yet. */
   async read(height: bigint): Promise<Block | undefined> {
     if (height >= this.#current.height) return await this.#current.read(height);
-    const start = this.#heights.findLast((each) => each <= height);
-    if (start === undefined) return undefined;
-    return await this.#inTurn(async () => await (await this.#reader(start)).read(height));
+    return await this.#inTurn(async () => {
+      const start = this.#heights.findLast((each) => each <= height);
+      return start === undefined ? undefined : await (await this.#reader(start)).read(height);
+    });
   }
 
   async #reader(height: bigint): Promise<Segment> {
@@ -356,12 +382,7 @@ export class Store {
       this.#readers = [...this.#readers.filter((each) => each !== known), known];
       return known;
     }
-    const segment = new Segment(
-      height,
-      await openFile(this.#place, nameOf(height)),
-      this.#place.hashing,
-    );
-    for await (const _ of segment.records()) void _;
+    const segment = await openSegment(this.#place, height);
     this.#readers.push(segment);
     while (this.#readers.length > openSegmentsMax) await this.#readers.shift()?.wal.close();
     return segment;
