@@ -34,7 +34,10 @@ export const addModelCommands = (program: Command, build: Build): void => {
     .option("--price-out <usd>", "dollars for a million tokens that it says", parseDollars)
     .option("--context <tokens>", "how much it can be told at once", parseCount("--context"))
     .option("--default", "use it where none is named")
-    .option("--memory", "memories are found by its vectors: a model that embeds texts")
+    .option(
+      "--memory",
+      "memories are found by its vectors: it embeds texts, in 2048 numbers at most",
+    )
     .option(
       "--allow-unscrubbed",
       "you agree, once for this data folder, that text goes to models elsewhere as it is",
@@ -58,7 +61,7 @@ export const addModelCommands = (program: Command, build: Build): void => {
   const memory = models
     .command("memory")
     .description("find memories by vectors of this model; none: by words alone")
-    .argument("<id>", "a confirmed model that embeds texts, or none")
+    .argument("<id>", "a confirmed model that embeds texts, in 2048 numbers at most, or none")
     .addOption(data());
   examples(memory, ["models memory ollama/nomic-embed-text", "models memory none"]);
   bind(build, memory, async () => (await load()).setMemory);

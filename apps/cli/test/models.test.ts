@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { indexDimensionMax } from "@ioi/scs";
 import { FakeKernel, runWith, temporaryFolder } from "./support.ts";
 
 type Ioi = (argv: readonly string[]) => ReturnType<typeof runWith>;
@@ -122,3 +123,11 @@ test("status says which model is asked, and where text goes", () =>
       remote: ["anthropic/a"],
     });
   }));
+
+test("help says how long the vectors of a model for memories may be", async () => {
+  for (const command of ["add", "memory"]) {
+    const { out } = await runWith(["models", command, "--help"]);
+    const most = `in ${indexDimensionMax} numbers at most`;
+    assert.ok(out.replaceAll(/\s+/g, " ").includes(most), out);
+  }
+});

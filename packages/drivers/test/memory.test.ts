@@ -18,7 +18,14 @@ import {
 import { nodeCrypto } from "@ioi/host/crypto";
 import { openFiles } from "@ioi/host/ports";
 import { wasmSource } from "@ioi/host/wasm";
-import { agentId, HashedEmbedder, openMemoryFile, openSlice, relaxedKernel } from "@ioi/scs";
+import {
+  agentId,
+  HashedEmbedder,
+  indexDimensionMax,
+  openMemoryFile,
+  openSlice,
+  relaxedKernel,
+} from "@ioi/scs";
 import {
   type CanonicalValue,
   decodeCanonical,
@@ -270,6 +277,25 @@ describe("the memory driver, with a model for memories", () => {
     assert.deepEqual([asked.status, asked.evidence["found_by"]], ["confirmed", "words"]);
     place.model = vectorsOf("one");
     const control = await place.remember("The control.");
+    assert.equal(control.evidence["no_vectors"], undefined);
+  });
+
+  it("names a model whose vectors are too long for an index, and what to do", async () => {
+    await using place = new Place();
+    const longest = (count: number) => (texts: readonly string[]) =>
+      text(
+        `{"name":"one"}\n{"embeddings":[${texts.map(() => `[${"1,".repeat(count - 1)}1]`).join(",")}]}\n`,
+      );
+    place.model = longest(indexDimensionMax + 1);
+    const kept = await place.remember("The key is under the mat.");
+    assert.equal(kept.status, "confirmed");
+    assert.equal(
+      kept.evidence["no_vectors"],
+      "its vectors have 2049 numbers, more than the 2048 that an index takes; " +
+        "choose a smaller model: ./ioi models memory ID",
+    );
+    place.model = longest(indexDimensionMax);
+    const control = await place.remember("Ann drinks tea.");
     assert.equal(control.evidence["no_vectors"], undefined);
   });
 

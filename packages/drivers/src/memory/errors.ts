@@ -11,7 +11,7 @@ export const memoryErrors = {
   E_MEMORY_EMBEDDER: {
     what: "No vectors were made of a text.",
     why: "The model for memories was not permitted, does not answer, or answered with what is no vector.",
-    next: "Words go on finding everything; ./ioi models shows the model that was chosen.",
+    next: "Words go on finding everything; ./ioi models shows the model that was chosen, ./ioi models memory ID chooses another.",
     exit: 1,
   },
   E_MEMORY_STORED: {

@@ -46,8 +46,9 @@ const parsed = (line: string | undefined): { readonly [name: string]: unknown } 
 const vectorOf = (value: unknown): Float32Array => {
   const all: readonly unknown[] = Array.isArray(value) ? (value as readonly unknown[]) : [];
   if (all.length > indexDimensionMax) {
-    const most = `an index takes ${indexDimensionMax}`;
-    throw noVectors(`vectors of ${all.length} components came; ${most}`);
+    const most = `more than the ${indexDimensionMax} that an index takes`;
+    const next = "choose a smaller model: ./ioi models memory ID";
+    throw noVectors(`its vectors have ${all.length} numbers, ${most}; ${next}`);
   }
   const isVector = all.length > 0 && all.every((each) => typeof each === "number");
   if (!isVector) throw noVectors("what came is no vector");
