@@ -56,38 +56,29 @@ export const failWith = (
 export const usage = (message: string, next?: string): OperationError =>
   failWith({ code: "E_CLI_USAGE", message, ...(next === undefined ? {} : { next }) });
 
-/** Packages that know codes; loaded only when one of theirs must be explained. */
-const CATALOGUES: readonly (() => Promise<Readonly<Record<string, unknown>>>)[] = [
-  () => import("@ioi/agent"),
-  () => import("@ioi/drivers"),
-  () => import("@ioi/firewall"),
-  () => import("@ioi/guardian"),
-  () => import("@ioi/host/rpc"),
-  () => import("@ioi/host/ports"),
-  () => import("@ioi/host/backup"),
-  () => import("@ioi/host/process"),
-  () => import("@ioi/host/sandbox"),
-  () => import("@ioi/host/crypto"),
-  () => import("@ioi/host/dataplane"),
-  () => import("@ioi/scs"),
-  () => import("@ioi/storage"),
-  () => import("@ioi/state"),
-  () => import("@ioi/validator"),
-  () => import("@ioi/consensus"),
-  () => import("@ioi/host/libc"),
-  () => import("@ioi/crypto"),
-  () => import("@ioi/wire"),
+/** Packages that know codes: what they mean and no more, loaded when one must be explained. */
+const CATALOGUES: readonly (() => Promise<{ readonly errors: ErrorCatalogue }>)[] = [
+  () => import("@ioi/agent/errors"),
+  () => import("@ioi/drivers/errors"),
+  () => import("@ioi/firewall/errors"),
+  () => import("@ioi/guardian/errors"),
+  () => import("@ioi/guardian/verify-errors"),
+  () => import("@ioi/host/errors"),
+  () => import("@ioi/scs/errors"),
+  () => import("@ioi/storage/errors"),
+  () => import("@ioi/state/errors"),
+  () => import("@ioi/validator/errors"),
+  () => import("@ioi/consensus/errors"),
+  () => import("@ioi/crypto/errors"),
+  () => import("@ioi/wire/errors"),
 ];
 
 const entryOf = async (code: string): Promise<ErrorCatalogue[`E_${string}`] | undefined> => {
   const own = (cliErrors as ErrorCatalogue)[code as `E_${string}`];
   if (own !== undefined) return own;
   for (const load of CATALOGUES) {
-    for (const [name, value] of Object.entries(await load())) {
-      if (!/^(?:errors|[a-z]+Errors)$/.test(name)) continue;
-      const entry = (value as ErrorCatalogue)[code as `E_${string}`];
-      if (entry !== undefined) return entry;
-    }
+    const entry = (await load()).errors[code as `E_${string}`];
+    if (entry !== undefined) return entry;
   }
   return undefined;
 };

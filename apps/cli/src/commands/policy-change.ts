@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { equalBytes, type ExitCode, exitCodes, toHex, utf8Decode } from "@ioi/base";
 import { domains, signPayload } from "@ioi/crypto";
-import { policyBytesMax } from "@ioi/firewall";
+import { policyBytesMax } from "@ioi/firewall/limits";
 import { nodeCrypto } from "@ioi/host/crypto";
 import { type pb, policyStatement, schema } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";
@@ -16,17 +16,10 @@ import { folderPaths, readBounded, requireFolder } from "../kernel/folder.ts";
 import { callDeadlineMs, cardGuardMs } from "../limits.ts";
 import { failWith, usage } from "../report.ts";
 import { isoTime } from "../times.ts";
+import { originText } from "../view/policy-origin.ts";
 import { type OnAsk, onAskOf } from "./run.ts";
 
 const deadline = { deadlineMs: callDeadlineMs };
-
-const originWords: Readonly<Record<string, string>> = {
-  first: "as it was found at the start",
-  saved: "saved with a device's signature",
-  edited: "EDITED BY HAND, and not saved with a signature since",
-};
-
-export const originText = (origin: string): string => originWords[origin] ?? origin;
 
 export const pendingChanges = async (kernel: Kernel): Promise<readonly pb.PolicyChange[]> =>
   (await (await kernel.policy()).listPolicyChanges({}, deadline)).changes;

@@ -23,7 +23,7 @@ import {
   typedUrls,
 } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { parseUrl } from "@ioi/host/ports";
+import { parseUrl } from "@ioi/host/url";
 import { scanWal } from "@ioi/storage";
 import { action as actionSchema, schema } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";

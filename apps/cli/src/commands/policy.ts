@@ -21,7 +21,7 @@ import {
   typedUrls,
 } from "@ioi/firewall";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { parseUrl } from "@ioi/host/ports";
+import { parseUrl } from "@ioi/host/url";
 import { type Action, parseJson } from "@ioi/wire";
 import type { CommandContext, Handler } from "../context.ts";
 import type { Output } from "../io.ts";

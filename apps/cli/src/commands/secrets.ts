@@ -3,8 +3,8 @@
  * input or is typed unseen at the terminal; never from an argument, which others can see.
  */
 import { exitCodes } from "@ioi/base";
-import { canonicalUrl } from "@ioi/firewall";
-import { parseUrl } from "@ioi/host/ports";
+import { canonicalUrl } from "@ioi/firewall/net";
+import { parseUrl } from "@ioi/host/url";
 import type { CommandContext, Handler } from "../context.ts";
 import { visible } from "../io.ts";
 import { openKernel } from "../kernel/connection.ts";

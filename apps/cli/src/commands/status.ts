@@ -9,7 +9,7 @@ import { requireFolder } from "../kernel/folder.ts";
 import { whyNoKernel } from "../kernel/last-failure.ts";
 import { callDeadlineMs, watchIntervalMs } from "../limits.ts";
 import { isoTime } from "../times.ts";
-import { originText } from "./policy-change.ts";
+import { originText } from "../view/policy-origin.ts";
 import { changeOf, type ShownChange } from "../view/card.ts";
 
 const memoryOf = (memory: pb.MemoryFileState | undefined): StatusView["memory"] =>

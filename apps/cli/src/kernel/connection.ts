@@ -11,7 +11,7 @@ import type { CommandContext } from "../context.ts";
 import { kernelReadyMs, kernelReconnectMs } from "../limits.ts";
 import { failWith } from "../report.ts";
 import { type FolderPaths, folderPaths, runningKernel, socketPath } from "./folder.ts";
-import { type LaunchedKernel, launchKernel } from "./launch.ts";
+import type { LaunchedKernel } from "./launch.ts";
 
 export type PersonClient = Client<typeof pb.Person>;
 export type ScopesClient = Client<typeof pb.Scopes>;
@@ -241,6 +241,7 @@ export class KernelConnection implements Kernel {
   async #start(): Promise<boolean> {
     const { io, output, signal, dataFolder } = this.#context;
     try {
+      const { launchKernel } = await import("./launch.ts");
       const launched = await launchKernel(
         { data: dataFolder, host: "127.0.0.1", port: 0 },
         { signal, env: io.env, onText: (text) => output.progress(text.trimEnd()) },

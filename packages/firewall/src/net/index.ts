@@ -1,4 +1,5 @@
 /** What those need who carry requests: addresses, URLs, the one request of an action. */
+export { canonicalHostOf } from "../kinds/names.ts";
 export * from "./intercept.ts";
 export * from "./addresses.ts";
 export * from "./flow-log.ts";

@@ -1,6 +1,6 @@
 /** A place that a server may reach, as a person types it. */
-import { canonicalHostOf } from "@ioi/firewall";
-import { parseUrl } from "@ioi/host/ports";
+import { canonicalHostOf } from "@ioi/firewall/net";
+import { parseUrl } from "@ioi/host/url";
 import { usage } from "../../report.ts";
 
 export interface Place {

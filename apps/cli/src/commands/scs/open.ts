@@ -6,9 +6,8 @@
  */
 import { basename, dirname, resolve } from "node:path";
 import { OperationError, utf8Encode } from "@ioi/base";
-import { localEmbedder, serverEmbedder } from "@ioi/drivers/embed";
 import { nodeCrypto } from "@ioi/host/crypto";
-import { openFiles } from "@ioi/host/ports";
+import { openFiles } from "@ioi/host/files";
 import { wasmSource } from "@ioi/host/wasm";
 import {
   type Embedder,
@@ -121,9 +120,11 @@ export const embedderOf = async (
   if (embedder === "none") return undefined;
   if (embedder === "hashed") return new HashedEmbedder();
   if (embedder.startsWith(onnx)) {
+    const { localEmbedder } = await import("@ioi/drivers/embed");
     return await localEmbedder(resolve(context.io.cwd, embedder.slice(onnx.length)));
   }
   const key = context.io.env["IOI_EMBEDDER_KEY"];
+  const { serverEmbedder } = await import("@ioi/drivers/embed");
   return await serverEmbedder({
     ...serverOf(embedder),
     ...(dimension === undefined ? {} : { dimension }),
