@@ -8,7 +8,8 @@
  *   world is compared throughout;
  * - `timed/...`: the same hosts with clocks and delays, each schedule by itself. Among four a copied
  *   Guardian is survived; among three it is not, which is a control: the same schedules then fork;
- * - `control/...`: a Guardian without a rule; the same exploration finds the fork.
+ * - `control/...`: a Guardian without a rule; the same exploration finds the fork without G1's slots. Without its
+ *   lock nobody forks: hosts do not collect what shows it (R5-known), and where they do they convict it in time.
  *
  * Parameters: `nodes` (3 or 4) and `views`, for one exploration in rounds.
  */
@@ -22,11 +23,16 @@ import type { Suite, SuiteCase, SuiteContext } from "./suite.ts";
 const shares = 8;
 const sound = { guardian: [], hosts: [] };
 
+/** Without the lock a host convicts the Guardian (K8) before anything that it signed so is committed. */
+interface Control extends Rounds {
+  readonly harm: "forks" | "convictions";
+}
+
 interface Plan {
   readonly rounds: readonly Rounds[];
   /** Explored with merging and without. */
   readonly both: Rounds;
-  readonly controls: readonly Rounds[];
+  readonly controls: readonly Control[];
   readonly timed: readonly Timed[];
   readonly comparedMax: number;
 }
@@ -35,9 +41,14 @@ const full: Plan = {
   rounds: [
     { ...sound, nodes: 3, views: 7 },
     { ...sound, nodes: 4, views: 4 },
+    // The lock holds by itself: its control is without both.
+    { nodes: 3, views: 3, guardian: [], hosts: ["R5-known"] },
   ],
   both: { ...sound, nodes: 3, views: 3 },
-  controls: [{ ...sound, nodes: 3, views: 3, guardian: ["G1-slot"] }],
+  controls: [
+    { ...sound, nodes: 3, views: 3, guardian: ["G1-slot"], harm: "forks" },
+    { nodes: 3, views: 3, guardian: ["G1-lock"], hosts: ["R5-known"], harm: "convictions" },
+  ],
   timed: [
     { nodes: 3, views: 2, areClones: false },
     { nodes: 4, views: 2, areClones: true },
@@ -51,7 +62,7 @@ const quick: Plan = {
     { ...sound, nodes: 4, views: 1 },
   ],
   both: { ...sound, nodes: 3, views: 2 },
-  controls: [{ ...sound, nodes: 3, views: 2, guardian: ["G1-slot"] }],
+  controls: [{ ...sound, nodes: 3, views: 2, guardian: ["G1-slot"], harm: "forks" }],
   timed: [{ nodes: 4, views: 1, areClones: true }],
   comparedMax: 8,
 };
@@ -68,8 +79,8 @@ const planOf = ({ quick: isQuick, params }: SuiteContext): Plan => {
 
 const timedControl: Timed = { nodes: 3, views: 2, areClones: true };
 
-const roundsName = ({ nodes, views, guardian }: Rounds): string =>
-  `n${nodes}/${views}-views${guardian.map((rule) => `/without-${rule}`).join("")}`;
+const roundsName = ({ nodes, views, guardian, hosts }: Rounds): string =>
+  `n${nodes}/${views}-views${[...guardian, ...hosts].map((rule) => `/without-${rule}`).join("")}`;
 const timedName = ({ nodes, views, areClones }: Timed): string =>
   `n${nodes}/${views}-views/${areClones ? "copied" : "shared"}-guardian`;
 
@@ -78,12 +89,17 @@ const judged = (id: string, wrong: readonly string[]): SuiteCase =>
     ? { id, outcome: "passed" }
     : { id, outcome: "failed", expected: "none", actual: wrong.slice(0, 5).join("; ") };
 
-const controlled = (id: string, forks: number, of: number): SuiteCase => ({
+const controlled = (
+  id: string,
+  harmed: number,
+  of: number,
+  harm: Control["harm"] = "forks",
+): SuiteCase => ({
   id,
-  outcome: forks > 0 ? "passed" : "failed",
-  expected: "forks",
-  actual: `${forks} of ${of} schedules forked`,
-  control: forks > 0 ? "harmed" : "harmless",
+  outcome: harmed > 0 ? "passed" : "failed",
+  expected: harm,
+  actual: `${harm} in ${harmed} of ${of} schedules`,
+  control: harmed > 0 ? "harmed" : "harmless",
 });
 
 const scenariosOf = ({ nodes, views }: Rounds): number => (nodes * 2 ** nodes) ** views;
@@ -138,8 +154,9 @@ const explore = (context: SuiteContext, plan: Plan): Promise<Found> => {
     for (const kind of plan.controls) {
       const id = `control/${roundsName(kind)}`;
       if (!isAsked(id)) continue;
-      const { conflicts, scenarios } = await layers(kind, true, 0);
-      cases.push(controlled(id, conflicts, scenarios));
+      const { forks, conflicts, scenarios } = await layers(kind, true, 0);
+      const harmed = kind.harm === "forks" ? forks : conflicts - forks;
+      cases.push(controlled(id, harmed, scenarios, kind.harm));
     }
     return { cases, explored };
   };

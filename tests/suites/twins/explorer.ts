@@ -32,6 +32,7 @@ export interface Child {
   /** Of the text of the world. */
   readonly print: string;
   readonly complaint: string | undefined;
+  readonly isForked: boolean;
 }
 
 export interface Answer {
@@ -65,7 +66,9 @@ class Explorer {
     return this.#rounds.map((round) => {
       this.world.load(before);
       this.world.play(round);
-      return { print: hash("sha256", this.#name(), "hex"), complaint: this.world.complaint };
+      const print = hash("sha256", this.#name(), "hex");
+      const { complaint, fork } = this.world;
+      return { print, complaint, isForked: fork !== undefined };
     });
   }
 

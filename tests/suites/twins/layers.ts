@@ -28,6 +28,8 @@ export interface Explored {
   /** Schedules at whose end something is wrong, the first few; how many there are, with those merged. */
   readonly complaints: readonly string[];
   readonly conflicts: number;
+  /** Of those, forks. */
+  readonly forks: number;
   readonly inputs: number;
   readonly last: ReadonlySet<string>;
 }
@@ -83,12 +85,13 @@ export const exploreLayers = async (
   const rounds = roundsOf(kind.nodes);
   const [complaints, different]: [string[], string[]] = [[], []];
   const worlds: number[] = [];
-  let [transitions, merged, compared, conflicts, inputs] = [0, 0, 0, 0, 0];
+  let [transitions, merged, compared, conflicts, forks, inputs] = [0, 0, 0, 0, 0, 0];
   let standings: readonly Standing[] = [{ schedule: [], scenarios: 1 }];
   let last: ReadonlySet<string> = new Set();
-  const judge = ({ complaint }: Child, schedule: Schedule, scenarios: number): void => {
+  const judge = ({ complaint, isForked }: Child, schedule: Schedule, scenarios: number): void => {
     if (complaint === undefined) return;
     conflicts += scenarios;
+    if (isForked) forks += scenarios;
     if (complaints.length < shownMax) complaints.push(`${wordsOf(schedule)}: ${complaint}`);
   };
   for (let view = 1; view <= kind.views; view++) {
@@ -137,6 +140,7 @@ export const exploreLayers = async (
     different,
     complaints,
     conflicts,
+    forks,
     inputs,
     last,
   };

@@ -183,8 +183,8 @@ export class World {
     assert(Math.max(...clocks) - Math.min(...clocks) < skewMsMax, "clocks refuse no vote");
   }
 
-  /** Two hosts committed different blocks, or somebody was convicted: no sound Guardian allows it. */
-  get complaint(): string | undefined {
+  /** Two hosts committed different blocks. */
+  get fork(): string | undefined {
     const [longest = []] = this.hosts
       .map(({ committed }) => committed)
       .toSorted((a, b) => b.length - a.length);
@@ -192,7 +192,12 @@ export class World {
       const at = committed.findIndex((digest, height) => digest !== longest[height]);
       if (at >= 0) return `two blocks at height ${at + 1}`;
     }
-    return this.convictions > 0 ? "somebody was convicted" : undefined;
+    return undefined;
+  }
+
+  /** A fork, or somebody was convicted: no sound Guardian allows it. */
+  get complaint(): string | undefined {
+    return this.fork ?? (this.convictions > 0 ? "somebody was convicted" : undefined);
   }
 
   #isExpired(index: number): boolean {
