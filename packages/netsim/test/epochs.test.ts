@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { blockHash, LightClient } from "@ioi/consensus";
-import { chain, firstEpoch, genesis, member, twin } from "@ioi/consensus/testing";
+import { chain, doubleVote, firstEpoch, genesis, member, twin } from "@ioi/consensus/testing";
 import {
   checkFraming,
   checkRoots,
@@ -231,4 +231,24 @@ test("E2: a leader that names another set than the state is voted down", async (
   assert.ok(network.node(0).course.number > 0n);
   assert.equal(network.node(0).judge.set.size, 4, "nobody was put out");
   assert.deepEqual(checkSafety(network), []);
+});
+
+test("K10: a proof of an epoch long ago reaches everybody and stops nobody; without the rule all", async (t) => {
+  t.diagnostic(`seed ${seed}`);
+  const [, , , offender] = members(4);
+  assert.ok(offender !== undefined);
+  for (const isThere of [true, false]) {
+    const lacks = isThere ? [] : (["K10-epoch"] as const);
+    const network = networkOf({ without: new Map([0, 1, 2, 3].map((host) => [host, lacks])) });
+    assert.ok(await network.run(20_000, () => epochs(network).every((number) => number >= 2n)));
+    network.inject(0, { type: "divergence", proof: doubleVote(network.judge, offender) });
+    await network.run(1000);
+    assert.ok(
+      network.nodes.every(({ proofs }) => proofs.length > 0),
+      "it was passed on",
+    );
+    const before = network.least();
+    const goesOn = await network.run(20_000, () => network.least() >= before + 8);
+    assert.equal(goesOn, isThere, `heights from ${before}, seed ${seed}`);
+  }
 });
