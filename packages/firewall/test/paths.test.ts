@@ -109,6 +109,8 @@ describe("names", () => {
     assert.equal(fires("deny", '{ glob_nocase = "scope:/[a-c]*" }', "Bx"), true);
     assert.equal(fires("deny", '{ glob_nocase = "scope:/*\u03c3*" }', "x\u03a3"), true);
     assert.equal(fires("deny", '{ glob_nocase = "scope:/stra\u00dfe" }', "STRASSE"), true);
+    // What folding takes apart is put together again, however it was spelled before.
+    assert.equal(fires("deny", '{ glob_nocase = "scope:/\u0390" }', "\u03aa\u0301"), true);
   });
   it("of the folder fold too on such a mount", () => {
     const path = "/HOME/u/SCOPE/a";
