@@ -154,6 +154,7 @@ describe("an address", () => {
       ["::ffff:127.0.0.1", "loopback"],
       ["::7f00:1", "loopback"],
       ["64:ff9b::7f00:1", "loopback"],
+      ["::ffff:0:7f00:1", "loopback"],
       ["64:ff9b:1::a00:1", "private"],
       ["2002:7f00:1::", "loopback"],
       ["10.0.0.1", "private"],
