@@ -158,7 +158,7 @@ export class CatchUp {
     const strength = node.judge.commitCert(commit);
     assert(strength.ok, "synchronisation verified it");
     this.#port.overtaken(index);
-    for (const block of news) node.add(block, strength.value);
+    for (const block of news) node.add(block, commit, strength.value);
     this.#port.note(index, `takes ${news.length} blocks up to ${last.height}`);
     node.newest = commit;
     // Above the end of an epoch stands its anchor, and nothing else.

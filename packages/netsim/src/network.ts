@@ -436,7 +436,7 @@ export class Network {
         this.#ends.enterOwn(index, node);
         return;
       case "strengthened":
-        node.strengthen(effect.cert.block.height, effect.strength.power);
+        node.strengthen(effect.cert, effect.strength);
         return;
       case "divergence":
         node.proved(effect);

@@ -15,9 +15,9 @@ import {
   type Strength,
   type Sync,
   type SyncSource,
+  type ValidatorSet,
 } from "@ioi/consensus";
 import type { CommitCert, ConsensusBlock, DivergenceProof, EpochCert, QuorumCert } from "@ioi/wire";
-import { survives } from "./checkers.ts";
 import type { SimSigner } from "./guardians.ts";
 import type { Journal } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
@@ -37,8 +37,16 @@ export interface NodePlan {
   readonly speak: (bytes: Uint8Array) => Uint8Array;
 }
 
-/** More than any set survives. */
-const anything = 1n << 64n;
+/** The two certificates that commit a block, or a later one on it. */
+export interface Held {
+  readonly set: ValidatorSet;
+  /** The smaller of the two. */
+  readonly power: bigint;
+  /** Of the first of the two. */
+  readonly view: bigint;
+  /** A commit is never better than the end of the epoch below it. */
+  readonly below: Held | undefined;
+}
 
 export const rootOf = ({ anchor }: Judge): Root => ({
   ...anchor,
@@ -55,9 +63,8 @@ export class SimNode implements SyncSource {
   readonly course: Course;
   readonly committed: ConsensusBlock[] = [];
   readonly digests: string[] = [];
-  readonly strengths: bigint[] = [];
-  /** Power of broken Guardians that each commit survives, less than 0: none at all. */
-  readonly promises: bigint[] = [];
+  /** By what each of them is committed; of a block, the strongest that was seen. */
+  readonly held: Held[] = [];
   readonly proofs: DivergenceProof[] = [];
   /** How many of them stop the chain (K10). */
   freezes = 0;
@@ -98,8 +105,8 @@ export class SimNode implements SyncSource {
   refused = 0;
   /** Synchronisations that came to nothing. */
   failures = 0;
-  /** The least that an end of an epoch below survives. */
-  #floor = anything;
+  /** The end of the epoch below. */
+  #below: Held | undefined;
 
   constructor(plan: NodePlan, signer: SimSigner, journal: Journal, ledger: Ledger, course: Course) {
     this.plan = plan;
@@ -147,15 +154,14 @@ export class SimNode implements SyncSource {
     return this.ends.get(height);
   }
 
-  /** A block above the newest one, by a certificate of that strength. */
-  add(block: ConsensusBlock, { power }: Strength): void {
+  /** A block above the newest one, by certificates of that strength. */
+  add(block: ConsensusBlock, commit: CommitCert, { power }: Strength): void {
     const { provider } = this.judge;
     assert(block.header.height === BigInt(this.height + 1), "nothing is left out");
     const digest = toHex(blockHash(provider, block.header));
     this.committed.push(block);
     this.digests.push(digest);
-    this.strengths.push(power);
-    this.promises.push(this.#promise(power));
+    this.held.push(this.#held(commit, power));
     this.store.set(digest, block);
   }
 
@@ -164,7 +170,7 @@ export class SimNode implements SyncSource {
     const verdict = this.judge.commitCert(effect.cert);
     assert(verdict.ok, "what is committed is certified");
     assert(gradeOf(this.judge.set, verdict.value) !== undefined, "by a quorum");
-    for (const block of effect.blocks) this.add(block, effect.strength);
+    for (const block of effect.blocks) this.add(block, effect.cert, effect.strength);
     this.fetches = 0;
     this.newest = effect.cert;
     this.root = effect.root;
@@ -177,15 +183,13 @@ export class SimNode implements SyncSource {
     if (sanction.type === "freeze") this.freezes += 1;
   }
 
-  strengthen(height: bigint, power: bigint): void {
-    const at = Number(height) - 1;
-    this.strengths[at] = power;
-    this.promises[at] = this.#promise(power);
+  strengthen(cert: CommitCert, { power }: Strength): void {
+    this.held[Number(cert.block.height) - 1] = this.#held(cert, power);
   }
 
   /** The block at the end is committed; `power` is the strength of its certificate. */
   enter(end: EndedEpoch, judge: Judge, power: bigint): void {
-    this.#floor = this.#promise(power);
+    this.#below = this.#held(end.cert.commit, power);
     this.ends.set(judge.anchor.height, end);
     this.course.enter(end, judge);
     this.root = rootOf(judge);
@@ -193,9 +197,7 @@ export class SimNode implements SyncSource {
     this.ending = undefined;
   }
 
-  /** A commit is never better than the ends of epochs below it. */
-  #promise(power: bigint): bigint {
-    const own = survives(this.judge.set, power);
-    return own < this.#floor ? own : this.#floor;
+  #held({ block }: CommitCert, power: bigint): Held {
+    return { set: this.judge.set, power, view: block.view, below: this.#below };
   }
 }

@@ -192,15 +192,14 @@ export const runScenario = async (options: ScenarioOptions): Promise<Outcome> =>
     network.at(atMs, () => network.submit(10 / batches));
   }
   if (await network.run(endMs - startMs + 1, isForked)) heal(network);
-  const brokenPower = broken.reduce((sum, index) => sum + (powers[index] ?? 0n), 0n);
-  const violations = [...checkSafety(network, brokenPower)];
+  const violations = [...checkSafety(network, broken)];
   const { of, isQuorum, boundMs: withinMs } = goingOn(network, plan);
   const isStopped = (): boolean => network.nodes.some(({ freezes }) => freezes > 0);
   if (isQuorum && broken.length === 0) {
     violations.push(...(await checkLiveness(network, { blocks: 4, boundMs: withinMs, of })));
   } else await network.run(broken.length > 0 ? 12_000 : 0, isStopped);
   if (broken.length > 0) await network.run(500);
-  violations.push(...checkSafety(network, brokenPower));
+  violations.push(...checkSafety(network, broken));
   violations.push(...checkRoots(network), ...checkFraming(network, broken));
   violations.push(...unseen(network, plan));
   const gids = new Set(network.proofs.map(({ registration }) => toHex(registration.entry.gid)));

@@ -39,7 +39,7 @@ for (const n of [4, 7]) {
     assert.ok(await network.run(5000, () => network.least() >= 40), `height ${network.least()}`);
     assert.deepEqual(conflictsOf(network.nodes), []);
     assert.deepEqual(network.proofs, []);
-    const all = network.node(0).strengths.filter((power) => power === BigInt(n));
+    const all = network.node(0).held.filter(({ power }) => power === BigInt(n));
     assert.ok(all.length > 20, "late votes make commits stronger");
   });
 }
