@@ -134,7 +134,7 @@ export class Network {
         const bytes = part.bytes === undefined ? undefined : this.partLie(from, to, part.bytes);
         this.#links.pass(from, to, { type: "part", ...part, bytes });
       },
-      taken: (index) => this.#payloads.committed(index, this.node(index)),
+      execute: (index) => this.#payloads.committed(index, this.node(index)),
     });
     for (const index of this.nodes.keys())
       this.#queue.push(this.nowMs, { type: "restart", to: index });
@@ -332,6 +332,8 @@ export class Network {
     if (this.#gone.has(index)) return;
     node.isUp = true;
     node.ledger.restart();
+    // What it asked for before it fell came while it was down.
+    this.#payloads.committed(index, node);
     await this.#boot(index);
     if (this.options.epochBlocks === undefined || node.life === 0) return;
     this.#ends.enterOwn(index, node);

@@ -25,8 +25,8 @@ export interface TakeOverPort {
   others(index: number): readonly number[];
   ask(from: number, to: number, height: bigint, part: number | undefined): void;
   answer(from: number, to: number, part: Part): void;
-  /** It stands at a state in the middle of what was committed. */
-  taken(index: number): void;
+  /** What is committed above its state, as far as batches are here; it asks for the rest. */
+  execute(index: number): void;
 }
 
 /** Of the state after a height: one part, or the manifest; no bytes: it is not here. */
@@ -64,11 +64,15 @@ export class TakeOver {
     this.#port = port;
   }
 
-  /** Where the state is far behind what was committed. */
+  /**
+   * Where the state is far behind what was committed. Nearer it is brought on here: where only empty blocks
+   * follow, as at the end of an epoch, no batch comes that would remind the host of those it misses.
+   */
   begin(index: number): void {
     const node = this.#node(index);
-    const isFar = node.height - node.ledger.height > 2 * snapshotBlocks;
-    if (!node.isUp || node.snapshot !== undefined || !isFar) return;
+    if (!node.isUp || node.snapshot !== undefined) return;
+    this.#port.execute(index);
+    if (node.height - node.ledger.height <= 2 * snapshotBlocks) return;
     const target = node.staged ?? targetOf(node);
     if (target === undefined) return;
     const { height, root } = target;
@@ -144,10 +148,11 @@ export class TakeOver {
     node.snapshot = undefined;
     node.staged = undefined;
     // Its batches may have come meanwhile.
-    if (manifest === undefined || height <= BigInt(node.ledger.height)) return;
-    const all = [...parts].toSorted(([a], [b]) => a - b).map(([, bytes]) => bytes);
-    node.ledger.take(stateOf(this.#provider, height, root, manifest, all));
-    this.#port.note(index, `has the state ${toHex(root.subarray(0, 4))} at height ${height}`);
-    this.#port.taken(index);
+    if (manifest !== undefined && height > BigInt(node.ledger.height)) {
+      const all = [...parts].toSorted(([a], [b]) => a - b).map(([, bytes]) => bytes);
+      node.ledger.take(stateOf(this.#provider, height, root, manifest, all));
+      this.#port.note(index, `has the state ${toHex(root.subarray(0, 4))} at height ${height}`);
+    }
+    this.#port.execute(index);
   }
 }
