@@ -1,7 +1,7 @@
 /** E1: the end of an epoch after which another set decides waits for F2, and not for ever. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EngineEffect } from "@ioi/consensus";
+import { type EngineEffect, nextTenureStart } from "@ioi/consensus";
 import { ending, held, requestsIn } from "@ioi/consensus/testing-bench";
 
 const commitIn = (effects: readonly EngineEffect[]) =>
@@ -60,4 +60,27 @@ test("E1: a restart in the wait begins it again, and the end is not lost", () =>
   bench.nowMs += 2000;
   const commit = commitIn(bench.give({ type: "tick" }));
   assert.ok(commit?.type === "commit" && commit.epochCert !== undefined);
+});
+
+test("E1: nothing is committed above the end, kept back or given out", () => {
+  for (const without of [[], ["E1-wait"]] as const) {
+    const { bench, boundary, child } = ending(2n, without);
+    // The others lost the votes for the child, and go on from the end in a later view.
+    const qc = child.justify;
+    const view = bench.foreign(nextTenureStart(child.header.view));
+    const above = bench.block(view, qc, boundary.header);
+    const late = bench.hear(bench.proposal(above, bench.timeouts(view - 1n)));
+    bench.nowMs += 1;
+    const aboveQc = bench.committee.certify(above, [1, 2, 3]);
+    const top = bench.block(view + 1n, aboveQc, above.header);
+    const next = bench.hear(bench.proposal(top));
+    const topQc = bench.committee.certify(top, [1, 2, 3]);
+    const effects = [...late, ...next, ...bench.hear({ type: "qc", qc: topQc })];
+    assert.deepEqual(bench.engine.high, topQc, "it is certified");
+    assert.equal(commitIn(effects), undefined);
+    bench.nowMs += 2000;
+    const commit = commitIn(bench.give({ type: "tick" }));
+    const isHeld = without.length === 0;
+    assert.equal(commit?.type === "commit" && commit.epochCert !== undefined, isHeld);
+  }
 });

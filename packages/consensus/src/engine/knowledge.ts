@@ -3,7 +3,8 @@
  * and no time; whatever it is told is verified before it counts.
  *
  * Invariants: a certificate is persisted when it becomes the highest, before anybody is asked to sign
- * anything that names it; a commit is emitted once, and again only where its strength rose.
+ * anything that names it; a commit is emitted once, and again only where its strength rose; after the end
+ * of the epoch none is.
  */
 import { equalBytes, ok, type Rejection, type Result } from "@ioi/base";
 import type { ConsensusBlock, DivergenceProof, Envelope, QuorumCert } from "@ioi/wire";
@@ -200,7 +201,8 @@ export class Knowledge {
 
   /** C1, for a block whose certificate is new or stronger. */
   #commit(digest: Uint8Array): void {
-    const committed = this.tree.commit(digest);
+    // Blocks above the end of the epoch are void, whoever went on with them.
+    const committed = this.#isOver ? undefined : this.tree.commit(digest);
     if (committed !== undefined) {
       this.#commits += 1;
       this.#strength = committed.strength;
