@@ -10,13 +10,24 @@ import { openFiles } from "@ioi/host/ports";
 import { openMemoryFile } from "@ioi/scs";
 import { memoryOf, path } from "./memories.ts";
 
+/**
+ * Returns once the kernel has it, so that a kill takes back no word: a pipe that nobody reads for a moment
+ * is full after some hundred lines, and further ones would wait in this process.
+ */
+const say = (line: string): Promise<void> =>
+  new Promise((resolve) => {
+    process.stdout.write(`${line}\n`, () => {
+      resolve();
+    });
+  });
+
 const write = async (folder: string, first: number): Promise<never> => {
   const place = { files: openFiles(folder), path, provider: nodeCrypto, now: () => Date.now() };
   await using file = await openMemoryFile(place, "write");
-  process.stdout.write(`open ${file.info.memories}\n`);
+  await say(`open ${file.info.memories}`);
   for (let n = first; ; n++) {
     const [id] = await file.add([memoryOf(n)]);
-    process.stdout.write(`added ${id} ${n}\n`);
+    await say(`added ${id} ${n}`);
   }
 };
 
