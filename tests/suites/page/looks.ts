@@ -255,13 +255,17 @@ export const axeOf = async (page: Page): Promise<readonly string[]> => {
   return found;
 };
 
-/** Animations over: a colour on its way from one to another is neither. */
+/** Animations over, and none about to begin: a colour on its way from one to another is neither. */
 const still = async (page: Page): Promise<void> => {
   await page.evaluate(async () => {
-    const ending = document
-      .getAnimations()
-      .filter((each) => each.effect?.getTiming().iterations !== Number.POSITIVE_INFINITY);
-    await Promise.all(ending.map((each) => each.finished.catch(() => undefined)));
+    for (let quietFrames = 0; quietFrames < 2;) {
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+      const ending = document
+        .getAnimations()
+        .filter((each) => each.effect?.getTiming().iterations !== Number.POSITIVE_INFINITY);
+      quietFrames = ending.length === 0 ? quietFrames + 1 : 0;
+      await Promise.all(ending.map((each) => each.finished.catch(() => undefined)));
+    }
   });
 };
 
